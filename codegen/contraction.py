@@ -1,0 +1,162 @@
+"""Which sums are matrix products, and how any sum is brought into the shapes that kernels are good at.
+
+    Σ_n x[n, i]·(y[n, j] − t[n, j])/N   →   d[n, j] = (y[n, j] − t[n, j])/N,   c[i, j] = Σ_n x[n, i]·d[n, j]
+
+Comes in: any tensors. Goes out: equal tensors, in which every contraction is exactly a sum of a product of two plain
+elements, its right operand has the column index last, and a total reduction is done row by row first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symgraph.graph import rewrite
+from symgraph.indices import Dim, Index, axis, bound
+from symgraph.tensor import Definition, Element, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """``out[outer…, row, column] = Σ_depth left·right``: the index of each role, and the operands' elements."""
+
+    outer: tuple[Index, ...]
+    row: Index
+    column: Index
+    depth: Index
+    left: Element
+    right: Element
+
+
+def contraction_of(tensor: Tensor) -> Contraction | None:
+    """The contraction that a tensor is as it stands, if it is one."""
+    definition = tensor.definition
+    if definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
+        return None
+    factors = definition.body.args
+    if len(factors) != 2 or not all(isinstance(factor, Element) and _is_plain(factor) for factor in factors):
+        return None
+    if len(definition.extents) != 1:
+        return None
+    return _roles(tensor.ndim, factors[0], factors[1])
+
+
+def _is_plain(element: Element) -> bool:
+    indices = element.indices
+    return all(isinstance(index, Index) for index in indices) and len(set(indices)) == len(indices)
+
+
+def _roles(rank: int, first: Element, second: Element) -> Contraction | None:
+    if rank < 2 or bound(0) not in first.indices or bound(0) not in second.indices:
+        return None
+    free = [axis(d) for d in range(rank)]
+    in_first, in_second = set(first.indices), set(second.indices)
+    column = free[-1]
+    if (column in in_first) == (column in in_second):
+        return None
+    left, right = (second, first) if column in in_first else (first, second)
+    rows = [index for index in free if index in left.indices and index not in right.indices]
+    if not rows:
+        return None
+    outer = tuple(index for index in free[:-1] if index is not rows[-1])
+    return Contraction(outer, rows[-1], column, bound(0), left, right)
+
+
+def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``outputs``."""
+    return rewrite(outputs, _reshaped)
+
+
+def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
+    if definition.op is None or definition.op in ("argmax", "argmin"):
+        return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents)
+    if definition.op == "sum":
+        found = _as_contractions(tensor.shape, definition.body, definition.extents)
+        if found is not None:
+            return found
+    if tensor.ndim == 0:
+        return _row_by_row(definition)
+    return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents)
+
+
+def _row_by_row(definition: Definition) -> Tensor:
+    """A reduction to one number: over the inner indices of each row, then over rows."""
+    rows, inner = definition.extents[0], definition.extents[1:]
+    if not inner and isinstance(definition.body, Element):
+        return Tensor.define((), definition.body, definition.op, definition.extents)
+    rename: dict[sp.Basic, sp.Basic] = {bound(0): axis(0)} | {bound(d + 1): bound(d) for d in range(len(inner))}
+    row = Tensor.define((rows,), definition.body.xreplace(rename), definition.op if inner else None, inner)
+    return Tensor.define((), Element(row, bound(0)), definition.op, (rows,))
+
+
+def _as_contractions(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -> Tensor | None:
+    """The sum with its matrix products split off; None if it has none."""
+    free = [axis(d) for d in range(len(shape))]
+    if isinstance(body, sp.Add):
+        terms = [_term(shape, term, extents) for term in _ordered(body)]
+        if all(found is None for found in terms):
+            return None
+        rest = sp.Add(*(term for term, found in zip(_ordered(body), terms, strict=True) if found is None))
+        parts = [found for found in terms if found is not None]
+        if rest != 0:
+            parts.append(Element(Tensor.define(tuple(shape), rest, "sum", tuple(extents)), *free))
+        return Tensor.define(tuple(shape), sp.Add(*parts))
+    found = _term(shape, body, extents)
+    return None if found is None else Tensor.define(tuple(shape), found)
+
+
+def _ordered(expression: sp.Expr) -> list[sp.Expr]:
+    return sorted(expression.args, key=sp.default_sort_key)
+
+
+def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -> sp.Expr | None:
+    """One product summed over one index, as coefficient · contraction; None if it is no contraction."""
+    if len(extents) != 1 or len(shape) < 2 or not isinstance(body, sp.Mul):
+        return None
+    free, depth = [axis(d) for d in range(len(shape))], bound(0)
+    sizes = dict(zip(free, shape, strict=True)) | {depth: extents[0]}
+    outside: list[sp.Expr] = []
+    inside: list[tuple[frozenset[Index], sp.Expr]] = []
+    for factor in _ordered(body):
+        used = frozenset(factor.atoms(Index))
+        if depth in used:
+            inside.append((used - {depth}, factor))
+        else:
+            outside.append(factor)
+    with_column = [used for used, _ in inside if free[-1] in used]
+    without = [used for used, _ in inside if used and free[-1] not in used]
+    if not with_column or not without:
+        return None
+    right_free, left_free = frozenset().union(*with_column), frozenset().union(*without)
+    if not left_free - right_free:
+        return None
+    left_factors = [f for used, f in inside if free[-1] not in used and used]
+    right_factors = [f for used, f in inside if free[-1] in used]
+    loose = [f for used, f in inside if not used]
+    (left_factors if len(left_factors) > len(right_factors) else right_factors).extend(loose)
+    rows = [index for index in free if index in left_free and index not in right_free]
+    left_order = [*(i for i in free if i in left_free and i is not rows[-1]), rows[-1], depth]
+    right_order = [*(i for i in free[:-1] if i in right_free), depth, free[-1]]
+    left = _operand(sp.Mul(*left_factors), left_order, sizes, column_last=False)
+    right = _operand(sp.Mul(*right_factors), right_order, sizes, column_last=True)
+    core = Tensor.define(tuple(shape), left * right, "sum", tuple(extents))
+    return sp.Mul(*outside, Element(core, *free))
+
+
+def _operand(
+    value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool
+) -> Element:
+    """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
+    plain = isinstance(value, Element) and not value.tensor.is_label and _is_plain(value)
+    if plain and (not column_last or value.indices[-1] is order[-1]):
+        return value
+    rename = {index: axis(d) for d, index in enumerate(order)}
+    tensor = Tensor.define(tuple(sizes[index] for index in order), value.xreplace(rename))
+    return Element(tensor, *order)
+
+
+def is_size(expression: sp.Basic) -> bool:
+    """Whether an expression is made of numbers and sizes alone."""
+    return all(isinstance(symbol, Dim) for symbol in expression.free_symbols) and not expression.atoms(Element)

@@ -1,0 +1,347 @@
+"""The typed loop-nest IR: what is left of a program once SymPy has ended, and before it is text.
+
+    Kernel "h": for n in 0..N: Contract(a[n, :] = x[n, :] · W[:, :]); for j in 0..32: h[n, j] = max(a[n, j] + b[j], 0)
+
+Expressions and statements are immutable and compared by content. Sizes are integer expressions over the run-time sizes, so
+one program serves every batch size. ``verify`` states what a valid kernel is; ``show`` prints one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+DType = Literal["real", "float64", "int64", "bool"]
+Role = Literal["input", "labels", "parameter", "state", "hyper", "constant", "output", "temporary", "scratch"]
+Reduction = Literal["sum", "max", "min"]
+
+# -- scalar expressions -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A number; ``dtype`` says how the generated code types it."""
+
+    value: float | int
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """A loop index, a run-time size or a let-bound scalar."""
+
+    name: str
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One element of a buffer, at as many indices as the buffer has axes."""
+
+    buffer: str
+    index: tuple[Expr, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """Arithmetic ``+ - * / // %``, comparison ``< <= > >= == !=``, and ``and or not neg``."""
+
+    op: str
+    args: tuple[Expr, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the kernels' vocabulary, such as ``exp``."""
+
+    function: str
+    args: tuple[Expr, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """``yes`` where the condition holds, else ``no``; the one that is not taken has no effect."""
+
+    condition: Expr
+    yes: Expr
+    no: Expr
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A value converted to another type."""
+
+    value: Expr
+    dtype: DType
+
+
+Expr = Const | Var | Load | Op | Call | Select | Cast
+
+# -- statements -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """Bind a scalar once, for the rest of the enclosing block. ``formula`` is a comment above it."""
+
+    var: Var
+    value: Expr
+    formula: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Start, or update, a scalar accumulator. ``op`` None sets it."""
+
+    var: Var
+    value: Expr
+    op: Reduction | None = None
+    formula: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """``buffer[index] = value``; with ``op`` the element is combined with the value."""
+
+    buffer: str
+    index: tuple[Expr, ...]
+    value: Expr
+    op: Reduction | None = None
+    formula: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """``for var in [start, stop)``; ``step`` > 1 makes blocks. The chunk of one thread where ``parallel``."""
+
+    var: Var
+    start: Expr
+    stop: Expr
+    body: tuple[Stmt, ...]
+    step: int = 1
+    parallel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """Run the body where the condition holds."""
+
+    condition: Expr
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A matrix inside a buffer: the flat offset of its first element and the strides of its two axes, in elements."""
+
+    buffer: str
+    offset: Expr
+    strides: tuple[Expr, Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """``out[m, n] = Σ_k left[m, k]·right[k, n]`` for one block of rows and columns."""
+
+    out: Operand
+    left: Operand
+    right: Operand
+    rows: Expr
+    columns: Expr
+    depth: Expr
+    formula: str = ""
+
+
+Stmt = Let | Assign | Store | For | If | Contract
+
+# -- programs ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory of one tensor, dense and row-major. Scratch belongs to one thread and one call of one kernel."""
+
+    name: str
+    dtype: DType
+    shape: tuple[Expr, ...]
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One function of the generated source.
+
+    ``buffers`` and ``sizes`` are its arguments, ``formulas`` what it computes as mathematics, ``flops`` and ``bytes``
+    expressions of the sizes. A kernel that is not ``parallel`` is run by one thread.
+    """
+
+    name: str
+    buffers: tuple[str, ...]
+    sizes: tuple[str, ...]
+    body: tuple[Stmt, ...]
+    formulas: tuple[str, ...]
+    flops: Expr
+    bytes: Expr
+    parallel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Kernels in the order in which they run, over named buffers.
+
+    ``copies`` are (target, source) pairs of buffers copied after the last kernel: outputs that are leaves or that share
+    a buffer with another output.
+    """
+
+    buffers: dict[str, Buffer]
+    kernels: tuple[Kernel, ...]
+    sizes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    copies: tuple[tuple[str, str], ...] = field(default=())
+
+
+# -- building integer expressions -------------------------------------------------------------------------------------
+
+ZERO, ONE = Const(0, "int64"), Const(1, "int64")
+
+
+def integer(value: int) -> Const:
+    return Const(value, "int64")
+
+
+def add(left: Expr, right: Expr) -> Expr:
+    """Integer sum, folded."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        return integer(int(left.value) + int(right.value))
+    if left == ZERO:
+        return right
+    return left if right == ZERO else Op("+", (left, right), "int64")
+
+
+def multiply(left: Expr, right: Expr) -> Expr:
+    """Integer product, folded, with the constant last: ``n*64``."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        return integer(int(left.value) * int(right.value))
+    if isinstance(left, Const):
+        left, right = right, left
+    if isinstance(right, Const):
+        if right.value == 0:
+            return ZERO
+        if right.value == 1:
+            return left
+        if isinstance(left, Op) and left.op == "*" and isinstance(left.args[1], Const):
+            return multiply(left.args[0], integer(int(left.args[1].value) * int(right.value)))
+    return Op("*", (left, right), "int64")
+
+
+def product(sizes: tuple[Expr, ...]) -> Expr:
+    result: Expr = ONE
+    for size in sizes:
+        result = multiply(result, size)
+    return result
+
+
+def flat_index(index: tuple[Expr, ...], shape: tuple[Expr, ...]) -> Expr:
+    """Row-major position of an element: ``n*64 + i``."""
+    position: Expr = ZERO
+    for axis, at in enumerate(index):
+        position = add(position, multiply(at, product(shape[axis + 1 :])))
+    return position
+
+
+# -- walking ----------------------------------------------------------------------------------------------------------
+
+
+def children(expression: Expr) -> tuple[Expr, ...]:
+    """Direct sub-expressions."""
+    match expression:
+        case Load(index=index):
+            return index
+        case Op(args=args) | Call(args=args):
+            return args
+        case Select(condition, yes, no):
+            return condition, yes, no
+        case Cast(value):
+            return (value,)
+    return ()
+
+
+def subexpressions(expression: Expr) -> Iterator[Expr]:
+    """The expression and everything in it, parents first."""
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(reversed(children(node)))
+
+
+def rebuild(expression: Expr, parts: tuple[Expr, ...]) -> Expr:
+    """The expression with other direct sub-expressions."""
+    match expression:
+        case Load(buffer, _, dtype):
+            return Load(buffer, parts, dtype)
+        case Op(op, _, dtype):
+            return Op(op, parts, dtype)
+        case Call(function, _, dtype):
+            return Call(function, parts, dtype)
+        case Select(dtype=dtype):
+            return Select(parts[0], parts[1], parts[2], dtype)
+        case Cast(dtype=dtype):
+            return Cast(parts[0], dtype)
+    return expression
+
+
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Every statement, outer before inner."""
+    pending = list(reversed(body))
+    while pending:
+        statement = pending.pop()
+        yield statement
+        if isinstance(statement, For | If):
+            pending.extend(reversed(statement.body))
+
+
+def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
+    """The expressions that stand directly in a statement."""
+    match statement:
+        case Let(_, value) | Assign(_, value):
+            return (value,)
+        case Store(_, index, value):
+            return (*index, value)
+        case For(_, start, stop):
+            return start, stop
+        case If(condition):
+            return (condition,)
+        case Contract(out, left, right, rows, columns, depth):
+            parts = [part for operand in (out, left, right) for part in (operand.offset, *operand.strides)]
+            return (*parts, rows, columns, depth)
+    raise TypeError(statement)
+
+
+def reads(body: tuple[Stmt, ...]) -> list[str]:
+    """Names of the buffers read, in order of first use."""
+    found: dict[str, None] = {}
+    for statement in statements(body):
+        if isinstance(statement, Contract):
+            found |= {statement.left.buffer: None, statement.right.buffer: None}
+        if isinstance(statement, Store) and statement.op is not None:
+            found[statement.buffer] = None
+        for expression in expressions_of(statement):
+            found |= {node.buffer: None for node in subexpressions(expression) if isinstance(node, Load)}
+    return list(found)
+
+
+def writes(body: tuple[Stmt, ...]) -> list[str]:
+    """Names of the buffers written, in order of first use."""
+    found: dict[str, None] = {}
+    for statement in statements(body):
+        if isinstance(statement, Store):
+            found[statement.buffer] = None
+        if isinstance(statement, Contract):
+            found[statement.out.buffer] = None
+    return list(found)

@@ -1,0 +1,438 @@
+"""Lowers groups of definitions to kernels of loop nests.
+
+One group is one kernel. Its nodes are dealt to *segments*: loops over the inner axes of a row, in each of which a value may
+be read at the same place where it has just been computed, and then it is a scalar that never reaches memory.
+
+    rows:     for n: [segment k: m = max z[n,k]] [segment k: e[k] = exp(z[n,k] − m); S += e[k]] [segment k: y[n,k] = e[k]/S]
+    panel:    for a block of rows: Contract; then the rows of the block as above
+    columns:  for n: for j: s[j] += g[n, j]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from codegen import ir
+from codegen.cost import kernel_cost
+from codegen.formula import formula_text
+from codegen.fuse import Group, runs_down_columns, scatter_axis
+from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
+from codegen.lower_scalar import ScalarLowering, cast, data_type
+from codegen.names import Names
+from codegen.plan import Node
+from codegen.share import Sharing
+from symgraph.indices import Index, axis, bound
+from symgraph.scalars import Delta
+from symgraph.tensor import Element, Tensor
+
+START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
+PANEL_ROWS = 16
+"""Rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
+PANEL_COLUMNS = 256
+"""Columns of a block, where a panel does not take whole rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where values live: names of buffers, for every tensor that has memory, and of run-time sizes."""
+
+    buffers: Mapping[Tensor, str]
+    sizes: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Segment:
+    """Nodes that share one nest of inner loops."""
+
+    extents: tuple[sp.Expr, ...]
+    nodes: list[Node] = field(default_factory=list)
+
+
+def lower(group: Group, storage: Storage, kept: set[Tensor], name: str) -> tuple[ir.Kernel, list[ir.Buffer]]:
+    """The kernel of a group, and its scratch buffers. ``kept`` are the values that others read from memory."""
+    return _KernelLowering(group, storage, kept, name).kernel()
+
+
+class _KernelLowering:
+    def __init__(self, group: Group, storage: Storage, kept: set[Tensor], name: str) -> None:
+        self.group, self.storage, self.kept, self.name = group, storage, kept, name
+        self.names = Names(frozenset(storage.buffers.values()) | frozenset(storage.sizes.values()))
+        self.depth = 1 if group.kind in ("rows", "panel") else 0
+        self.scalars = ScalarLowering(self._read, storage.sizes)
+        self.row = Var(self._loop_name(group.nodes[0].shape[0]), "int64") if self.depth else None
+        self.first_row: Expr = ZERO
+        self.first_column: Expr = ZERO
+        self.scratch: dict[Tensor, ir.Buffer] = {}
+        self.local: dict[Tensor, Var] = {}
+        self.forwarded: dict[Tensor, Var] = {}
+        self.formulas: list[str] = []
+        self.segments = self._dealt()
+        outputs = {storage.buffers[v] for v in (*group.values, *group.written) if v in storage.buffers}
+        self.sharing = Sharing(self.names, frozenset(outputs))
+        self.top: list[Stmt] = []
+        self.available = set(storage.sizes.values())
+
+    # -- dealing nodes to segments ----------------------------------------------------------------------------------------
+    def _dealt(self) -> list[Segment]:
+        segments: list[Segment] = []
+        place: dict[Tensor, int] = {}
+        for node in self.group.nodes:
+            if node.contraction is not None:
+                continue
+            extents = tuple(self._extent(node, index) for index in self._loops(node))
+            at = max((self._earliest(node, element, place) for element in node.reads), default=0)
+            chosen = next((s for s in range(at, len(segments)) if segments[s].extents == extents), len(segments))
+            if chosen == len(segments):
+                segments.append(Segment(extents))
+            segments[chosen].nodes.append(node)
+            if node.target is None:
+                place[node.value] = chosen
+        return segments
+
+    def _earliest(self, node: Node, element: Element, place: Mapping[Tensor, int]) -> int:
+        """The first segment in which ``node`` may read ``element``; a leaf that is overwritten is read before its write."""
+        if element.tensor not in place:
+            return 0
+        at = place[element.tensor]
+        return at if self._reads_in_place(node, element) else at + 1
+
+    def _reads_in_place(self, node: Node, element: Element) -> bool:
+        """Whether the element is the one computed in the same iteration of the same loops."""
+        producer = next(n for n in self.group.nodes if n.target is None and n.value is element.tensor)
+        if producer.definition.op is not None:
+            return False
+        expected = [*(axis(d) for d in range(self.depth)), *self._loops(node)]
+        return list(element.indices) == expected[: len(element.indices)] and len(expected) == len(element.indices)
+
+    def _loops(self, node: Node) -> list[Index]:
+        """Canonical indices of a node's inner loops, outermost first."""
+        free = [axis(d) for d in range(self.depth, len(node.shape))]
+        over = [bound(d) for d in range(len(node.definition.extents))]
+        scatter = scatter_axis(node)
+        if scatter is not None:
+            free.remove(axis(scatter[0]))
+            return over + free
+        return over + free if over and free and self._contiguous_free(node) else free + over
+
+    def _contiguous_free(self, node: Node) -> bool:
+        last = axis(len(node.shape) - 1)
+        votes = [e.indices[-1] == last for e in node.reads if e.indices and isinstance(e.indices[-1], Index)]
+        return runs_down_columns(node) or 2 * sum(votes) > len(votes)
+
+    def _extent(self, node: Node, index: Index) -> sp.Expr:
+        if index.name.startswith("_r"):
+            return node.definition.extents[int(index.name[2:])]
+        return node.shape[int(index.name[1:])]
+
+    # -- reading and writing ----------------------------------------------------------------------------------------------
+    def _read(self, tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
+        if tensor in self.forwarded and self._is_here(tensor, index):
+            return self.forwarded[tensor]
+        if tensor in self.local:
+            return self.local[tensor]
+        dtype = data_type(tensor)
+        if tensor in self.scratch:
+            buffer = self.scratch[tensor]
+            return Load(buffer.name, self._within(tensor, index), dtype)
+        return Load(self.storage.buffers[tensor], index, dtype)
+
+    def _is_here(self, tensor: Tensor, index: tuple[Expr, ...]) -> bool:
+        return index == self.here[: len(index)] and len(index) == tensor.ndim
+
+    def _within(self, tensor: Tensor, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """Position in a scratch buffer: of the panel for the head, of one row for everything else."""
+        if self.group.head is not None and tensor is self.group.nodes[0].value:
+            return (ir.add(index[-2], _minus(self.first_row)), ir.add(index[-1], _minus(self.first_column)))
+        return index[self.depth :]
+
+    def _needs_memory(self, node: Node, segment: Segment) -> bool:
+        """Whether a value that nobody outside reads still needs a row of scratch memory."""
+        for other in self.segments:
+            for reader in other.nodes:
+                for element in reader.reads:
+                    if element.tensor is node.value and (other is not segment or not self._reads_in_place(reader, element)):
+                        return True
+        return False
+
+    # -- the kernel -------------------------------------------------------------------------------------------------------
+    def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
+        body = self._panel() if self.group.kind == "panel" else self._plain()
+        whole = tuple([*self.top, *body])
+        touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
+        sizes = _sizes_in(whole, self.storage.sizes)
+        flops, traffic = kernel_cost(whole, {b.name for b in self.scratch.values()})
+        parallel = any(isinstance(s, For) and s.parallel for s in ir.statements(whole))
+        kernel = ir.Kernel(self.name, tuple(touched), sizes, whole, tuple(self.formulas), flops, traffic, parallel)
+        return kernel, list(self.scratch.values())
+
+    def _plain(self) -> list[Stmt]:
+        if self.row is None:
+            return self._rows([])
+        extent = self.scalars.integer(self.group.nodes[0].shape[0])
+        return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
+
+    def _rows(self, row: list[Var]) -> list[Stmt]:
+        """All segments of one row."""
+        body: list[Stmt] = []
+        scope = {var.name for var in row}
+        inner = self.available | scope
+        for segment in self.segments:
+            body += self._segment(segment, row, inner)
+        return body
+
+    def _segment(self, segment: Segment, row: list[Var], scope: set[str]) -> list[Stmt]:
+        loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
+        self.here = (*row, *loops)
+        self.forwarded = {}
+        before: list[Stmt] = []
+        inside: list[Stmt] = []
+        after: list[Stmt] = []
+        for node in segment.nodes:
+            self._lower_node(node, segment, row, loops, before, inside, after)
+        self.forwarded = {}
+        hoisted, inside = self.sharing.hoist(inside, self.available)
+        self.top += hoisted
+        scope |= self.available
+        if loops:
+            hoisted, inside = self.sharing.hoist(inside, scope)
+            before += hoisted
+        inside = self.sharing.once(inside)
+        for statement in (*before, *inside, *after):
+            if isinstance(statement, Let | Assign):
+                if statement in before or statement in after or not loops:
+                    scope.add(statement.var.name)
+        return [*before, *self._nest(segment, loops, inside), *after]
+
+    def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
+        """The loops of a segment; a columns group shares its innermost loop among the threads."""
+        body: Sequence[Stmt] = inside
+        shared = self.group.kind == "columns" and self._splits_columns()
+        blocked = self.group.kind == "panel" and not self.group.whole_rows
+        for position in reversed(range(len(loops))):
+            start, stop = ZERO, self.scalars.integer(segment.extents[position])
+            innermost = position == len(loops) - 1
+            if blocked and innermost:
+                start, stop = self.first_column, self.last_column
+            body = (For(loops[position], start, stop, tuple(body), parallel=shared and innermost),)
+        return list(body)
+
+    def _splits_columns(self) -> bool:
+        scatter = scatter_axis(self.group.nodes[0])
+        return scatter is None or scatter[0] != len(self.group.nodes[0].shape) - 1
+
+    def _lower_node(
+        self, node: Node, segment: Segment, row: list[Var], loops: list[Var],
+        before: list[Stmt], inside: list[Stmt], after: list[Stmt],
+    ) -> None:  # fmt: skip
+        canonical = self._loops(node)
+        self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
+        self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+        self.formulas.append(formula_text(node, self.scalars.indices, self.storage.buffers))
+        if node.definition.op is not None:
+            self._reduce(node, loops, before, inside, after)
+            return
+        dtype = data_type(node.value)
+        free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
+        body = node.definition.body
+        value = self.scalars.integer(body) if dtype == "int64" else self.scalars.value(body, dtype)
+        if node.target is not None:
+            inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
+            return
+        var = Var(self.names.unique(self._value_name(node.value)), dtype)
+        inside.append(Let(var, value, self.formulas[-1]))
+        self.forwarded[node.value] = var
+        if node.value in self.kept:
+            inside.append(Store(self.storage.buffers[node.value], free, var))
+        elif not loops:
+            self.local[node.value] = var
+        elif self._needs_memory(node, segment):
+            buffer = self._scratch(node.value, segment.extents)
+            inside.append(Store(buffer.name, free[self.depth :], var))
+
+    def _reduce(
+        self, node: Node, loops: list[Var], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
+    ) -> None:
+        definition, text = node.definition, self.formulas[-1]
+        dtype = data_type(node.value)
+        scatter = scatter_axis(node)
+        body = definition.body
+        target = [self.scalars.indices.get(axis(d)) for d in range(len(node.shape))]
+        if scatter is not None:
+            position, delta = scatter
+            body = sp.Mul(*(factor for factor in sp.Mul.make_args(body) if factor is not delta))
+            other = next(part for part in delta.args if part != axis(position))
+            target[position] = self.scalars.integer(other)
+        where = tuple(index for index in target if index is not None)
+        if len(node.shape) > self.depth:
+            self._reduce_to_memory(node, where, body, before, inside)
+            return
+        value_type = "real" if dtype == "int64" else dtype
+        value = self.scalars.value(body, value_type)
+        total = Var(self.names.unique(self._value_name(node.value)), value_type)
+        before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
+        if definition.op in ("argmax", "argmin"):
+            total = self._first_best(node, total, value, loops[-1], before, inside)
+        else:
+            inside.append(Assign(total, value, definition.op))
+        self.local[node.value] = total
+        if node.value in self.kept:
+            after.append(Store(self.storage.buffers[node.value], where, total))
+
+    def _first_best(
+        self, node: Node, best: Var, value: Expr, index: Var, before: list[Stmt], inside: list[Stmt]
+    ) -> Var:
+        relation = ">" if node.definition.op == "argmax" else "<"
+        place = Var(self.names.unique(f"{best.name}_index"), "int64")
+        candidate = Var(self.names.unique(f"{best.name}_candidate"), best.dtype)
+        before.append(Assign(place, ZERO))
+        inside.append(Let(candidate, value))
+        inside.append(If(Op(relation, (candidate, best), "bool"), (Assign(best, candidate), Assign(place, index))))
+        return place
+
+    def _reduce_to_memory(
+        self, node: Node, where: tuple[Expr, ...], body: sp.Expr, before: list[Stmt], inside: list[Stmt]
+    ) -> None:
+        """A reduction with free inner indices: its row of results is first filled, then accumulated into."""
+        shape = node.shape[self.depth :]
+        kept = node.value in self.kept
+        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
+        op = node.definition.op
+        assert op is not None
+        start = Const(START[op], "real")
+        fill = [Var(self._loop_name(size), "int64") for size in shape]
+        rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
+        clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
+        for position in reversed(range(len(fill))):
+            shared = self.group.kind == "columns" and position == len(fill) - 1 and self._splits_columns()
+            clear = For(fill[position], ZERO, self.scalars.integer(shape[position]), (clear,), parallel=shared)
+        before.append(clear)
+        position = where if kept else where[self.depth :]
+        inside.append(Store(buffer, position, self.scalars.value(body), op))  # type: ignore[arg-type]
+
+    # -- panels -----------------------------------------------------------------------------------------------------------
+    def _panel(self) -> list[Stmt]:
+        group, head = self.group, self.group.head
+        assert head is not None
+        result = group.nodes[0]
+        rank = len(result.shape)
+        position = {axis(d): d for d in range(rank)}
+        rows = self.scalars.integer(result.shape[position[head.row]])
+        columns = self.scalars.integer(result.shape[-1])
+        depth = self.scalars.integer(result.definition.extents[0])
+        whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
+        outer = {index: Var(self._loop_name(result.shape[position[index]]), "int64") for index in head.outer}
+        block = Var(self.names.unique("first"), "int64")
+        column = Var(self.names.unique("left"), "int64")
+        self.first_row = block
+        self.first_column = ZERO if whole else column
+        self.last_column = columns if whole else _smaller(ir.add(column, ir.integer(PANEL_COLUMNS)), columns)
+        last = _smaller(ir.add(block, ir.integer(PANEL_ROWS)), rows)
+        place: dict[Index, Expr] = {head.row: block, head.column: self.first_column, head.depth: ZERO} | outer
+        self.scalars.indices = {**outer, head.row: self.row, head.column: Var("j", "int64"), head.depth: Var("k", "int64")}  # type: ignore[dict-item]
+        self.formulas.append(formula_text(result, self._shown(head, outer), self.storage.buffers))
+        width = _smaller(columns, ir.integer(PANEL_COLUMNS)) if not whole else columns
+        contract = Contract(
+            self._output(result, place, width),
+            self._operand(head.left, head.row, head.depth, place),
+            self._operand(head.right, head.depth, head.column, place),
+            ir.Op("-", (last, block), "int64"),
+            columns if whole else ir.Op("-", (self.last_column, column), "int64"),
+            depth,
+            self.formulas[-1],
+        )
+        epilogue = self._epilogue(outer, head.row, rank)
+        body: list[Stmt] = [contract]
+        if epilogue:
+            body.append(For(self.row, block, last, tuple(epilogue)))  # type: ignore[arg-type]
+        nest: Stmt = For(block, ZERO, rows, tuple(body), step=PANEL_ROWS, parallel=True)
+        if not whole:
+            nest = For(column, ZERO, columns, (nest,), step=PANEL_COLUMNS)
+        for index in reversed(head.outer):
+            nest = For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), (nest,))
+        return [nest]
+
+    def _shown(self, head: object, outer: Mapping[Index, Var]) -> dict[sp.Basic, Expr]:
+        assert self.group.head is not None and self.row is not None
+        column = Var(self._loop_name(self.group.nodes[0].shape[-1]), "int64")
+        depth = Var(self._loop_name(self.group.nodes[0].definition.extents[0]), "int64")
+        return {**outer, self.group.head.row: self.row, self.group.head.column: column, self.group.head.depth: depth}
+
+    def _epilogue(self, outer: Mapping[Index, Var], row: Index, rank: int) -> list[Stmt]:
+        if not self.segments:
+            return []
+        assert self.row is not None
+        if not outer:
+            return self._rows([self.row])
+        self.depth = rank - 1
+        order = [outer.get(axis(d), self.row) for d in range(rank - 1)]
+        self.segments = self._dealt()
+        return self._rows(order)
+
+    def _output(self, result: Node, place: Mapping[Index, Expr], width: Expr) -> Operand:
+        if result.value in self.kept:
+            index = tuple(place[axis(d)] for d in range(len(result.shape)))
+            return self._matrix(self.storage.buffers[result.value], result.shape, index, len(index) - 2, len(index) - 1) \
+                if self._row_position() == len(index) - 2 else \
+                self._matrix(self.storage.buffers[result.value], result.shape, index, self._row_position(), len(index) - 1)
+        buffer = ir.Buffer(
+            self.names.unique(self._value_name(result.value)), "real", (ir.integer(PANEL_ROWS), width), "scratch"
+        )
+        self.scratch[result.value] = buffer
+        return Operand(buffer.name, ZERO, (width, ONE))
+
+    def _row_position(self) -> int:
+        assert self.group.head is not None
+        return int(self.group.head.row.name[1:])
+
+    def _operand(self, element: Element, first: Index, second: Index, place: Mapping[Index, Expr]) -> Operand:
+        index = tuple(place[i] for i in element.indices)
+        positions = [element.indices.index(i) for i in (first, second)]
+        return self._matrix(self.storage.buffers[element.tensor], element.tensor.shape, index, *positions)
+
+    def _matrix(self, buffer: str, shape: Sequence[sp.Expr], index: tuple[Expr, ...], first: int, second: int) -> Operand:
+        sizes = tuple(self.scalars.integer(size) for size in shape)
+        stride = [ir.product(sizes[d + 1 :]) for d in range(len(sizes))]
+        return Operand(buffer, ir.flat_index(index, sizes), (stride[first], stride[second]))
+
+    # -- names ------------------------------------------------------------------------------------------------------------
+    def _loop_name(self, extent: sp.Expr) -> str:
+        if isinstance(extent, sp.Symbol) and len(extent.name) == 1:
+            return self.names.first_free(extent.name.lower(), "n", "m", "i", "j", "k", "l", "p", "q", "r")
+        return self.names.first_free("i", "j", "k", "l", "m", "p", "q", "r")
+
+    def _value_name(self, tensor: Tensor) -> str:
+        return f"{tensor.hint or 'v'}_{'' if tensor.ndim else '0'}".rstrip("_")
+
+    def _scratch(self, tensor: Tensor, extents: Sequence[sp.Expr]) -> ir.Buffer:
+        shape = tuple(self.scalars.integer(size) for size in extents)
+        name = self.names.unique(f"{self._value_name(tensor)}_row")
+        self.scratch[tensor] = ir.Buffer(name, data_type(tensor), shape, "scratch")
+        return self.scratch[tensor]
+
+
+def _minus(value: Expr) -> Expr:
+    return ir.integer(-int(value.value)) if isinstance(value, Const) else Op("neg", (value,), "int64")
+
+
+def _exceeds(size: Expr, limit: int) -> bool:
+    return not isinstance(size, Const) or int(size.value) > limit
+
+
+def _smaller(left: Expr, right: Expr) -> Expr:
+    if isinstance(left, Const) and isinstance(right, Const):
+        return left if left.value <= right.value else right
+    return ir.Call("min", (left, right), "int64")
+
+
+def _sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str]) -> tuple[str, ...]:
+    used = {
+        node.name
+        for statement in ir.statements(body)
+        for expression in ir.expressions_of(statement)
+        for node in ir.subexpressions(expression)
+        if isinstance(node, Var)
+    }
+    return tuple(name for name in sizes.values() if name in used)

@@ -1,0 +1,295 @@
+"""Here SymPy ends: a scalar formula becomes a typed expression of the IR.
+
+    max(a[n, j] + b[j], 0)   →   maximum(Load a [n, j] + Load b [j], real 0)
+
+Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and rounded once, where it meets an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import sympy as sp
+from sympy.logic.boolalg import BooleanFalse, BooleanTrue
+
+from codegen.ir import Call, Cast, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from symgraph.errors import DomainError
+from symgraph.scalars import Delta
+from symgraph.tensor import Element, Tensor
+
+Access = Callable[[Tensor, tuple[Expr, ...]], Expr]
+"""How a group reads an element: from memory, or as a scalar that has just been computed."""
+
+
+def data_type(tensor: Tensor) -> DType:
+    """Type of a tensor's elements: labels are integers; scalars that depend on no array are computed in float64."""
+    if tensor.is_label:
+        return "int64"
+    if tensor.kind == "scalar" or (tensor.kind == "state" and tensor.ndim == 0):
+        return "float64"
+    if tensor.definition is None or tensor.ndim or tensor.definition.op is not None:
+        return "real"
+    operands = {element.tensor for element in tensor.definition.body.atoms(Element)}
+    return "float64" if operands and all(data_type(o) == "float64" for o in operands) else "real"
+
+
+class ScalarLowering:
+    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables."""
+
+    def __init__(self, access: Access, sizes: Mapping[str, str]) -> None:
+        self.access = access
+        self.sizes = sizes
+        self.indices: dict[sp.Basic, Expr] = {}
+
+    def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
+        """The formula as an expression of type ``dtype``."""
+        return cast(self._lower(body), dtype)
+
+    def integer(self, body: sp.Basic) -> Expr:
+        """An index or a size."""
+        match body:
+            case Element():
+                return self._element(body)
+            case sp.Integer():
+                return Const(int(body), "int64")
+            case sp.Symbol():
+                return self.indices.get(body) or Var(self.sizes[body.name], "int64")
+            case sp.Add():
+                return _fold(add, [self.integer(part) for part in _ordered(body)])
+            case sp.Mul():
+                return _fold(multiply, [self.integer(part) for part in _ordered(body)])
+            case sp.Mod():
+                return Op("%", (self.integer(body.args[0]), self.integer(body.args[1])), "int64")
+            case sp.floor() if body.args[0].is_Mul and body.args[0].as_numer_denom()[1] != 1:
+                above, below = body.args[0].as_numer_denom()
+                return Op("//", (self.integer(above), self.integer(below)), "int64")
+            case sp.Pow() if body.exp.is_Integer and body.exp > 0:
+                return _fold(multiply, [self.integer(body.base)] * int(body.exp))
+            case sp.Max() | sp.Min():
+                relation = ">" if isinstance(body, sp.Max) else "<"
+                return _fold(
+                    lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"),
+                    [self.integer(part) for part in _ordered(body)],
+                )
+        raise DomainError(f"{body} cannot be an index")
+
+    def condition(self, body: sp.Basic) -> Expr:
+        """A relation or a combination of relations."""
+        match body:
+            case BooleanTrue() | BooleanFalse():
+                return Const(int(bool(body)), "bool")
+            case sp.And() | sp.Or():
+                word = "and" if isinstance(body, sp.And) else "or"
+                return _fold(lambda a, b: Op(word, (a, b), "bool"), [self.condition(part) for part in _ordered(body)])
+            case sp.Not():
+                return Op("not", (self.condition(body.args[0]),), "bool")
+            case sp.core.relational.Relational():
+                left, right = body.args
+                if left.is_integer and right.is_integer:
+                    return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
+                pair = _same_type([self._lower(left), self._lower(right)])
+                return Op(body.rel_op, tuple(pair), "bool")
+        raise DomainError(f"{body} is no condition that can be compiled")
+
+    # -- real values --------------------------------------------------------------------------------------------------
+    def _lower(self, body: sp.Basic) -> Expr:
+        match body:
+            case Element():
+                return self._element(body)
+            case Delta():
+                left, right = (self.integer(part) for part in body.args)
+                return Select(Op("==", (left, right), "bool"), Const(1.0, "real"), Const(0.0, "real"), "real")
+            case sp.Piecewise():
+                return self._piecewise(body)
+            case sp.Symbol():
+                return self.indices.get(body) or Var(self.sizes[body.name], "int64")
+            case sp.core.numbers.NaN():
+                return Const(float("nan"), "float64")
+            case _ if body.is_number and not body.free_symbols:
+                return Const(float(body), "float64")
+            case sp.Add():
+                return self._sum(body)
+            case sp.Mul():
+                return self._product(body)
+            case sp.Pow():
+                return self._power(body)
+            case sp.exp():
+                return call("exp", self._lower(body.args[0]))
+            case sp.Max() | sp.Min():
+                word = "maximum" if isinstance(body, sp.Max) else "minimum"
+                return _fold(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
+            case sp.Mod():
+                return self._modulo(body)
+        compose = FUNCTIONS.get(type(body).__name__)
+        if compose is None or len(body.args) != 1:
+            raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
+        return compose(real(self._lower(body.args[0])))
+
+    def _element(self, element: Element) -> Expr:
+        return self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+
+    def _piecewise(self, body: sp.Piecewise) -> Expr:
+        pairs = [(self._lower(value), self.condition(condition)) for value, condition in body.args]
+        last = pairs[-1]
+        closed = last[1] == Const(1, "bool")
+        values = _same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        result = values.pop()
+        for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
+            result = Select(condition, value, result, value.dtype)
+        return result
+
+    def _sum(self, body: sp.Add) -> Expr:
+        plus, minus = [], []
+        for term in _ordered(body):
+            if term.could_extract_minus_sign():
+                minus.append(-term)
+            else:
+                plus.append(term)
+        if not plus:
+            return negative(self._lower(-body))
+        result = self._folded("+", [self._lower(term) for term in plus])
+        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._lower(term) for term in minus)])
+
+    def _product(self, body: sp.Mul) -> Expr:
+        sign, rest = (-1, -body) if body.could_extract_minus_sign() else (1, body)
+        if not isinstance(rest, sp.Mul):
+            return negative(self._lower(rest)) if sign < 0 else self._lower(rest)
+        above, below = [], []
+        for factor in _ordered(rest):
+            if isinstance(factor, sp.Rational) and factor.q != 1:
+                above += [sp.Integer(factor.p)] if abs(factor.p) != 1 else [sp.Integer(factor.p)] if factor.p < 0 else []
+                below.append(sp.Integer(factor.q))
+            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
+                below.append(1 / factor)
+            else:
+                above.append(factor)
+        if below and all(part.is_Integer for part in below) and above:
+            scale = Const(1.0 / float(sp.prod(below)), "float64")
+            result = self._folded("*", [scale, *(self._lower(part) for part in above)])
+        else:
+            result = self._folded("*", [self._lower(part) for part in above]) if above else Const(1.0, "float64")
+            if below:
+                result = arithmetic("/", result, self._folded("*", [self._lower(part) for part in below]))
+        return negative(result) if sign < 0 else result
+
+    def _folded(self, op: str, parts: Sequence[Expr]) -> Expr:
+        """Operands of float64 first, among themselves: what is free of arrays is computed once and exactly."""
+        scalars = [part for part in parts if part.dtype != "real"]
+        arrays = [part for part in parts if part.dtype == "real"]
+        return _fold(lambda a, b: arithmetic(op, a, b), [*scalars, *arrays] if op == "*" else [*arrays, *scalars])
+
+    def _power(self, body: sp.Pow) -> Expr:
+        base, exponent = body.args
+        if base == sp.E:
+            return call("exp", real(self._lower(exponent)))
+        if exponent.is_Rational and exponent.is_negative:
+            return arithmetic("/", Const(1.0, "float64"), self._lower(base**-exponent))
+        if exponent.is_Integer and exponent <= 16:
+            return _by_squaring(real(self._lower(base)), int(exponent))
+        if exponent.is_Rational and exponent.q == 2:
+            root = call("sqrt", real(self._lower(base)))
+            return _by_squaring(root, int(exponent.p))
+        return call("pow", real(self._lower(base)), real(self._lower(exponent)))
+
+    def _modulo(self, body: sp.Mod) -> Expr:
+        if body.is_integer:
+            return self.integer(body)
+        x, y = _same_type([self._lower(part) for part in body.args])
+        return arithmetic("-", x, arithmetic("*", y, call("floor", arithmetic("/", x, y))))
+
+
+# -- typed building blocks --------------------------------------------------------------------------------------------
+
+
+def cast(value: Expr, dtype: DType) -> Expr:
+    if value.dtype == dtype:
+        return value
+    return Const(float(value.value), dtype) if isinstance(value, Const) and dtype != "int64" else Cast(value, dtype)
+
+
+def real(value: Expr) -> Expr:
+    """A floating value: integers become float64."""
+    return cast(value, "float64") if value.dtype in ("int64", "bool") else value
+
+
+def _same_type(values: Sequence[Expr]) -> list[Expr]:
+    dtype: DType = "real" if any(value.dtype == "real" for value in values) else "float64"
+    return [cast(value, dtype) for value in values]
+
+
+def arithmetic(op: str, left: Expr, right: Expr) -> Expr:
+    """An operation on floating values of one type; numbers are folded."""
+    if isinstance(left, Const) and isinstance(right, Const) and op != "/":
+        a, b = float(left.value), float(right.value)
+        return Const({"+": a + b, "-": a - b, "*": a * b}[op], "float64")
+    if op == "*" and isinstance(left, Const) and left.value == 1.0:
+        return real(right)
+    left, right = _same_type([left, right])
+    return Op(op, (left, right), left.dtype)
+
+
+def negative(value: Expr) -> Expr:
+    value = real(value)
+    return Const(-value.value, value.dtype) if isinstance(value, Const) else Op("neg", (value,), value.dtype)
+
+
+def call(function: str, *args: Expr) -> Expr:
+    typed = _same_type([real(arg) for arg in args])
+    return Call(function, tuple(typed), typed[0].dtype)
+
+
+def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
+    result = parts[0]
+    for part in parts[1:]:
+        result = combine(result, part)
+    return result
+
+
+def _ordered(body: sp.Basic) -> list[sp.Basic]:
+    return sorted(body.args, key=sp.default_sort_key)
+
+
+def _by_squaring(base: Expr, exponent: int) -> Expr:
+    if exponent == 1:
+        return base
+    half = _by_squaring(base, exponent // 2)
+    square = arithmetic("*", half, half)
+    return arithmetic("*", square, base) if exponent % 2 else square
+
+
+def _number(value: float) -> Expr:
+    return Const(value, "float64")
+
+
+def _hyperbolic(sign: str) -> Callable[[Expr], Expr]:
+    def compose(u: Expr) -> Expr:
+        pair = arithmetic(sign, call("exp", u), call("exp", negative(u)))
+        return arithmetic("*", _number(0.5), pair)
+
+    return compose
+
+
+def _sinh(u: Expr) -> Expr:
+    """½·(m + m/(m + 1)) with m = e^u − 1: no cancellation near 0."""
+    m = call("expm1", u)
+    return arithmetic("*", _number(0.5), arithmetic("+", m, arithmetic("/", m, arithmetic("+", m, _number(1.0)))))
+
+
+def _word(name: str) -> Callable[[Expr], Expr]:
+    return lambda u: call(name, u)
+
+
+FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
+    **{
+        name: _word(name)
+        for name in "exp expm1 log log1p tanh sigmoid softplus erf erfc sin cos sqrt rsqrt floor sign atan".split()
+    },
+    "Abs": _word("abs"),
+    "ceiling": lambda u: negative(call("floor", negative(u))),
+    "tan": lambda u: arithmetic("/", call("sin", u), call("cos", u)),
+    "sinh": _sinh,
+    "cosh": _hyperbolic("+"),
+    "Heaviside": lambda u: Select(
+        Op(">", (u, cast(_number(0.0), u.dtype)), "bool"), cast(_number(1.0), u.dtype), cast(_number(0.0), u.dtype), u.dtype
+    ),
+}

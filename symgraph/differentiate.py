@@ -1,0 +1,311 @@
+"""The one derivative rule: the reverse-mode chain rule in index form.
+
+For every element X[e] that occurs in the body of Y[f] = R_b body::
+
+    X̄[m]  +=  Σ_{f, b}  Ȳ[f] · ∂body/∂X[e] · δ(m, e)
+
+A plain or affine index is solved away; an index that is a label stays as δ. There is no table of tensor gradients.
+Each cotangent is kept in two equal forms: *full*, a formula over forward values, in which cancellations can happen, and
+*reference*, in which earlier cotangents are elements. The cheaper one becomes its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import sympy as sp
+
+from symgraph.canonical import canonical
+from symgraph.define import as_tensor
+from symgraph.errors import DisconnectedError, DomainError
+from symgraph.graph import consumers, elements_of, topological
+from symgraph.indices import Index, axis, bound, fresh, show_shape
+from symgraph.provenance import at_line
+from symgraph.relations import Relations
+from symgraph.scalars import Delta
+from symgraph.simplify import Step, partial
+from symgraph.simplify.cost import cost
+from symgraph.simplify.sums import summed
+from symgraph.tensor import Definition, Element, Tensor
+
+MAX_FULL_COST = 40.0
+
+
+@dataclass(slots=True)
+class Contribution:
+    """What one occurrence of X in Y's body adds to X̄: the term of the chain rule and its two simplified forms."""
+
+    consumer: Tensor
+    term: sp.Expr
+    full: sp.Expr
+    reference: sp.Expr
+    steps: list[Step]
+
+
+@dataclass(slots=True)
+class Cotangent:
+    """∂J/∂X of one tensor: contributions, the steps that combine them, and the definition that results."""
+
+    of: Tensor
+    contributions: list[Contribution] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    full: sp.Expr = sp.S.Zero
+    result: Tensor | None = None
+
+
+class Gradients(dict[Tensor, Tensor]):
+    """Gradients by tensor; a leaf's gradient also by its name."""
+
+    def __missing__(self, key: object) -> Tensor:
+        for tensor, gradient in self.items():
+            if tensor.name == key or tensor is key:
+                return gradient
+        try:
+            return dict.__getitem__(self, as_tensor(key))
+        except (TypeError, ValueError, sp.SympifyError):
+            raise KeyError(key) from None
+
+
+@overload
+def grad(loss: Tensor, wrt: list[Any] | tuple[Any, ...], *, disconnected: str = "error") -> Gradients: ...
+@overload
+def grad(loss: Tensor, wrt: Any, *, disconnected: str = "error") -> Tensor: ...
+def grad(loss: Any, wrt: Any, *, disconnected: str = "error") -> Any:
+    """Gradient of a scalar with respect to tensors: inputs, parameters, plain symbols, or values in between.
+
+    Parameters
+    ----------
+    loss : scalar (shape ``()``).
+    wrt : one tensor, or a list of them.
+    disconnected : ``"error"``, or ``"zero"`` to get zeros for what the loss does not depend on.
+
+    Returns
+    -------
+    A tensor of the shape of ``wrt``, again an expression: ``grad`` of it works. For a list, a dict by tensor and name.
+
+    Raises
+    ------
+    DomainError
+        if the loss is no scalar, or labels are differentiated.
+    DisconnectedError
+        if the loss does not depend on one of them.
+    """
+    several = isinstance(wrt, (list, tuple))
+    tensors = [as_tensor(variable) for variable in (wrt if several else [wrt])]
+    cotangents = reverse(loss, tensors)
+    found = Gradients()
+    for tensor in tensors:
+        cotangent = cotangents.get(tensor)
+        if cotangent is not None and cotangent.result is not None:
+            found[tensor] = cotangent.result
+        elif disconnected == "zero":
+            found[tensor] = Tensor.define(tensor.shape, sp.S.Zero)
+        else:
+            name = f"{tensor.display_name}{show_shape(tensor.shape)}"
+            raise DisconnectedError(at_line(f"the loss does not depend on {name}, declared at {tensor.place}"))
+    return found if several else found[tensors[0]]
+
+
+def reverse(loss: Any, wrt: Iterable[Tensor]) -> dict[Tensor, Cotangent]:
+    """Run the sweep; every cotangent on the way from the loss to ``wrt``, under the tensors it belongs to."""
+    output, targets = as_tensor(loss), list(wrt)
+    if output.ndim:
+        raise DomainError(
+            at_line(f"a gradient needs a scalar; {output.display_name} has shape {show_shape(output.shape)}: "
+                    "sum it, or take sg.jacobian")
+        )  # fmt: skip
+    for target in targets:
+        if target.is_label:
+            raise DomainError(at_line(f"{target.display_name} holds class labels and has no derivative"))
+        target.kept = True
+    forms = canonical([output, *targets])
+    root = forms[output]
+    order = topological([root])
+    needed = _depending(order, {forms[target] for target in targets})
+    sweep = _Sweep(root, order, needed)
+    sweep.run()
+    return {original: sweep.cotangents[form] for original, form in forms.items() if form in sweep.cotangents} | {
+        form: cotangent for form, cotangent in sweep.cotangents.items()
+    }
+
+
+def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
+    """Tensors that are a target or depend on one."""
+    found: set[Tensor] = set()
+    for tensor in order:
+        if tensor in targets:
+            found.add(tensor)
+        elif tensor.definition is not None and tensor.definition.op not in ("argmax", "argmin"):
+            if any(e.tensor in found for e in elements_of(tensor.definition.body)):
+                found.add(tensor)
+    return found
+
+
+class _Sweep:
+    def __init__(self, root: Tensor, order: list[Tensor], needed: set[Tensor]) -> None:
+        self.root, self.order, self.needed = root, order, needed
+        self.relations = Relations(consumers(order))
+        self.cotangents: dict[Tensor, Cotangent] = {}
+
+    def run(self) -> None:
+        for tensor in reversed(self.order):
+            if tensor in self.needed and (tensor is self.root or tensor in self.cotangents):
+                self._finish(tensor)
+                if tensor.definition is not None:
+                    self._propagate(tensor, tensor.definition)
+
+    def _finish(self, tensor: Tensor) -> None:
+        """Combine the contributions to a tensor's cotangent and choose the form that becomes its definition."""
+        cotangent = self.cotangents.setdefault(tensor, Cotangent(tensor))
+        if tensor is self.root and not cotangent.contributions:
+            full = reference = sp.S.One
+        else:
+            total = sp.Add(*(c.full for c in cotangent.contributions))
+            full, cotangent.steps = self.relations.simplify(total)
+            other = sp.Add(*(c.reference for c in cotangent.contributions))
+            reference = full if other == total else self.relations.simplify(other)[0]
+        chosen = full if cost(full) < self._cost_with_operands(reference) else reference
+        result = Tensor.define(tensor.shape, chosen)
+        if result.definition is not None:
+            result.kept = True
+            if result.hint is None and result.cotangent_of is None:
+                result.cotangent_of = (self.root, tensor)
+        cotangent.result = result
+        cotangent.full = full if cost(full) <= MAX_FULL_COST else self._element(result)
+
+    def _cost_with_operands(self, reference: sp.Expr) -> float:
+        """Cost of a reference form and of the pointwise cotangents it refers to."""
+        total = cost(reference)
+        for tensor in {element.tensor for element in elements_of(reference)}:
+            if tensor.cotangent_of is not None and tensor.definition is not None and tensor.definition.op is None:
+                total += cost(tensor.definition.body)
+        return total
+
+    def _element(self, tensor: Tensor) -> Element:
+        return Element(tensor, *(axis(d) for d in range(tensor.ndim)))
+
+    def _propagate(self, tensor: Tensor, definition: Definition) -> None:
+        """Apply the rule to every element in a definition's body."""
+        cotangent = self.cotangents[tensor]
+        result = cotangent.result
+        assert result is not None
+        if cotangent.full == 0:
+            return
+        reference = self._element(result) if elements_of(cotangent.full) else cotangent.full
+        body, extents = definition.body, definition.extents
+        free = {axis(d): fresh(d) for d in range(tensor.ndim)}
+        inner = {bound(d): fresh(tensor.ndim + d) for d in range(len(extents))}
+        sizes = dict(zip([*free.values(), *inner.values()], [*tensor.shape, *extents], strict=True))
+        if definition.op in ("max", "min"):
+            best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
+            body = body.xreplace({bound(0): self._element(best)})
+        for element in elements_of(body):
+            if element.tensor not in self.needed:
+                continue
+            slope = partial(body, element)
+            if slope == 0:
+                continue
+            rename = free | inner
+            forms = [form.xreplace(free) for form in (cotangent.full, reference)]
+            self._contribute(tensor, element.xreplace(rename), slope.xreplace(rename), forms, sizes)
+
+    def _contribute(
+        self, consumer: Tensor, element: Element, slope: sp.Expr, forms: list[sp.Expr], sizes: dict[Index, sp.Expr]
+    ) -> None:
+        operand = element.tensor
+        solution, deltas, guard = _solve(element, sizes)
+        left = tuple(index for index in sizes if index not in solution)
+        extents = {axis(d): size for d, size in enumerate(operand.shape)} | {index: sizes[index] for index in left}
+        steps: list[Step] = []
+        terms = []
+        for form in forms:
+            term = guarded_product(form.xreplace(solution), slope.xreplace(solution))
+            term = _rename_under_delta(guarded_product(deltas, term), deltas)
+            terms.append(term if guard == sp.true else sp.Piecewise((term, guard), (0, True)))
+        full, found = self.relations.simplify(terms[0])
+        reference = full if terms[1] == terms[0] else self.relations.simplify(terms[1])[0]
+        steps += found
+        if left:
+            full_sum, full_steps = _summed(full, left, extents)
+            reference_sum, reference_steps = (full_sum, full_steps) if reference == full else _summed(reference, left, extents)
+            if not _new_sums(full_sum, full) and not _new_sums(reference_sum, reference):
+                full, reference, steps = full_sum, reference_sum, steps + full_steps
+            elif reference_sum == full_sum or _inner_cost(full_sum) < _inner_cost(reference_sum):
+                full = reference = full_sum
+                steps += full_steps
+            else:
+                full = reference = reference_sum
+                steps = reference_steps
+        contribution = Contribution(consumer, terms[0], full, reference, steps)
+        self.cotangents.setdefault(operand, Cotangent(operand)).contributions.append(contribution)
+
+
+def _summed(body: sp.Expr, over: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> tuple[sp.Expr, list[Step]]:
+    steps: list[Step] = []
+    return summed(body, over, extents, steps), steps
+
+
+def _new_sums(after: sp.Expr, before: sp.Expr) -> set[Tensor]:
+    """Sums that summing has made, as against those it has done away with."""
+    return {e.tensor for e in elements_of(after)} - {e.tensor for e in elements_of(before)}
+
+
+def _inner_cost(expression: sp.Expr) -> float:
+    """Cost of an expression and of one iteration of each sum it refers to."""
+    total = cost(expression)
+    for element in elements_of(expression):
+        definition = element.tensor.definition
+        if definition is not None and definition.op is not None and element.tensor.cotangent_of is None:
+            total += 2 * cost(definition.body)
+    return total
+
+
+def guarded_product(left: sp.Expr, right: sp.Expr) -> sp.Expr:
+    """left·right with each factor inside the other's branches."""
+    if isinstance(left, sp.Piecewise):
+        return sp.Piecewise(*((guarded_product(v, right), c) for v, c in left.args), evaluate=False)
+    if isinstance(right, sp.Piecewise):
+        return sp.Piecewise(*((guarded_product(left, v), c) for v, c in right.args), evaluate=False)
+    return left * right
+
+
+def _rename_under_delta(term: sp.Expr, deltas: sp.Expr) -> sp.Expr:
+    """δ(m, t)·f(t) = δ(m, t)·f(m): a label index that δ fixes becomes the plain index, which folds better."""
+    for delta in sp.Mul.make_args(deltas):
+        if isinstance(delta, Delta):
+            index, value = sorted(delta.args, key=lambda arg: not isinstance(arg, Index))
+            if isinstance(value, Element) and isinstance(index, Index):
+                hidden = sp.Dummy()
+                term = term.xreplace({delta: hidden}).xreplace({value: index}).xreplace({hidden: delta})
+    return term
+
+
+def _solve(element: Element, sizes: dict[Index, sp.Expr]) -> tuple[dict[Index, sp.Expr], sp.Expr, sp.Basic]:
+    """Solve δ(m, e) for the loop indices: a substitution, the δ that stay, and the range an affine solution must obey."""
+    solution: dict[Index, sp.Expr] = {}
+    deltas, guard = sp.S.One, sp.true
+    positions = sorted(range(element.tensor.ndim), key=lambda d: not isinstance(element.indices[d], Index))
+    for d in positions:
+        target, expression = axis(d), element.indices[d].xreplace(solution)
+        if isinstance(expression, Index) and expression in sizes:
+            solution[expression] = target
+            continue
+        index = _affine_index(expression, sizes)
+        if index is not None:
+            value = sp.expand(index + (target - expression) * expression.coeff(index))
+            guard = sp.And(guard, value >= 0, value < sizes[index])
+            solution = {i: v.xreplace({index: value}) for i, v in solution.items()} | {index: value}
+        elif element.tensor.shape[d] != 1:
+            deltas *= Delta(target, expression)
+    return solution, deltas.xreplace(solution), guard
+
+
+def _affine_index(expression: sp.Expr, sizes: dict[Index, sp.Expr]) -> Index | None:
+    """The first loop index that stands in an index expression with coefficient 1 or −1 and nowhere else in it."""
+    for index in sorted(expression.atoms(Index) & sizes.keys(), key=lambda i: i.name):
+        coefficient = expression.coeff(index)
+        if coefficient in (1, -1) and not (expression - coefficient * index).has(index):
+            return index
+    return None

@@ -1,0 +1,208 @@
+"""One naming of all tensors of a program.
+
+In: output tensors. Out: a :class:`Name` for each tensor that has one; the others are shown inside the formula that
+reads them::
+
+    x, W1, b1     leaves: their own names              h       a value: the variable the user bound it to
+    ∂J/∂W1        a cotangent                          a1, s1  an unnamed affine value, an unnamed sum read twice
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.display.latex_names import latex_name
+from symgraph.display.notation import Name
+from symgraph.graph import elements_of, topological
+from symgraph.indices import Dim
+from symgraph.tensor import Element, Tensor
+
+MAX_INLINED = 40
+MAX_NAME = 28
+_PREFIX = {"sum": "s", "max": "m", "min": "m", "argmax": "m", "argmin": "m"}
+
+
+class Naming:
+    """Names of a program's tensors, and which definitions are written inside the formulas that read them.
+
+    Parameters
+    ----------
+    outputs : the tensors of the program. The losses of their cotangents come first, so that the names in one gradient
+        are those in the table of all of them.
+    named : tensors that need a name even if they would be written inline.
+    """
+
+    def __init__(self, outputs: Iterable[Tensor], named: Iterable[Tensor] = ()) -> None:
+        required = list(named)
+        self.order = _closure([*outputs, *required])
+        self.position = {tensor: position for position, tensor in enumerate(self.order)}
+        self.taken = _given_names(self.order)
+        self.names: dict[Tensor, Name] = {}
+        self._name_leaves()
+        self._name_hinted()
+        referred = {part for tensor in self.order for part in tensor.cotangent_of or ()}
+        self._name_unnamed(referred | set(required))
+        self._name_cotangents()
+
+    def is_inlined(self, tensor: Tensor) -> bool:
+        """Whether the tensor's definition is written where it is read."""
+        return tensor not in self.names
+
+    def _name_leaves(self) -> None:
+        for tensor in self.order:
+            if tensor.definition is None:
+                text = str(tensor.name)
+                if tensor.kind == "constant" and any(name.text == text for name in self.names.values()):
+                    text = self._numbered(text)
+                self.names[tensor] = Name(text, latex_name(text))
+
+    def _name_hinted(self) -> None:
+        hinted = [t for t in self.order if t.definition and not t.cotangent_of and _usable(t.hint)]
+        count = Counter(t.hint for t in hinted)
+        for tensor in hinted:
+            hint = str(tensor.hint)
+            unique = count[hint] == 1 and hint not in self.taken
+            self._give(tensor, hint if unique else self._numbered(hint))
+
+    def _name_unnamed(self, required: set[Tensor]) -> None:
+        reads = _reads(self.order)
+        size: dict[Tensor, int] = {}
+        for tensor in self.order:
+            if tensor.definition is None or tensor in self.names or tensor.cotangent_of:
+                continue
+            body = tensor.definition.body
+            inner = sum(size.get(element.tensor, 0) for element in elements_of(body))
+            size[tensor] = _size(body) + inner
+            affine = _is_affine(tensor) and not _is_linear_part(tensor, reads.get(tensor, []))
+            if tensor in required and tensor.ndim == 0 and not tensor.hint and not reads.get(tensor):
+                self._give(tensor, "J" if "J" not in self.taken else self._numbered("J"))
+            elif affine and reads.get(tensor):
+                self._give(tensor, self._numbered("a"))
+            elif tensor in required or self._needs_name(tensor, len(reads.get(tensor, [])), size[tensor]):
+                self._give(tensor, self._numbered("a" if affine else _PREFIX.get(str(tensor.definition.op), "v")))
+            if tensor in self.names:
+                size[tensor] = 0
+
+    def _needs_name(self, tensor: Tensor, reads: int, size: int) -> bool:
+        assert tensor.definition is not None
+        if tensor.definition.op is None and _size(tensor.definition.body) <= tensor.ndim + 2:
+            return size > MAX_INLINED
+        return reads > 1 or (size > MAX_INLINED and reads > 0)
+
+    def _name_cotangents(self) -> None:
+        for tensor in sorted(self.order, key=lambda t: _order_of_derivative(t)):
+            if tensor.cotangent_of is None or tensor in self.names:
+                continue
+            loss, of = (self.names[part] for part in tensor.cotangent_of)
+            inner = f"({of.text})" if of.ratio else of.text
+            text = f"∂{loss.text}/∂{inner}"
+            if len(text) > MAX_NAME or loss.ratio or text in self.taken:
+                self._give(tensor, self._numbered("g"))
+                continue
+            self.taken.add(text)
+            self.names[tensor] = Name(text, latex_ratio(loss.latex, of.latex, bool(of.ratio)), (loss, of))
+
+    def _give(self, tensor: Tensor, text: str) -> None:
+        self.taken.add(text)
+        self.names[tensor] = Name(text, latex_name(text))
+
+    def _numbered(self, stem: str) -> str:
+        joint = "_" if stem[-1].isdigit() else ""
+        number = next(n for n in range(1, len(self.order) + len(self.taken) + 2) if f"{stem}{joint}{n}" not in self.taken)
+        return f"{stem}{joint}{number}"
+
+
+def latex_ratio(loss: str, of: str, nested: bool = False) -> str:
+    """LaTeX of ∂loss/∂of."""
+    return rf"\frac{{\partial {loss}}}{{\partial {rf'\left({of}\right)' if nested else of}}}"
+
+
+def _closure(outputs: list[Tensor]) -> list[Tensor]:
+    """All tensors of the program in topological order: losses and what their cotangents belong to come first."""
+    roots = list(outputs)
+    while True:
+        order = topological(roots)
+        known = set(order)
+        losses = [t.cotangent_of[0] for t in order if t.cotangent_of]
+        more = [t.cotangent_of[1] for t in order if t.cotangent_of]
+        first = list(dict.fromkeys([*losses, *more, *roots]))
+        if known.issuperset(first) and first == roots:
+            return order
+        roots = first
+
+
+def _given_names(order: list[Tensor]) -> set[str]:
+    leaves = {str(tensor.name) for tensor in order if tensor.definition is None}
+    bodies = (t.definition.body for t in order if t.definition)
+    sizes = {size.name for t in order for extent in t.shape for size in extent.atoms(Dim)}
+    return leaves | sizes | {size.name for body in bodies for size in body.atoms(Dim)}
+
+
+def _usable(hint: str | None) -> bool:
+    return hint is not None and hint.strip("_") != ""
+
+
+def _reads(order: list[Tensor]) -> dict[Tensor, list[tuple[Tensor, Element]]]:
+    found: dict[Tensor, list[tuple[Tensor, Element]]] = {}
+    for tensor in order:
+        if tensor.definition is not None:
+            for element in elements_of(tensor.definition.body):
+                found.setdefault(element.tensor, []).append((tensor, element))
+    return found
+
+
+@lru_cache(maxsize=65536)
+def _size(body: sp.Expr) -> int:
+    """Number of symbols and operations, indices left out."""
+    count, pending = 0, [body]
+    while pending:
+        node = pending.pop()
+        count += 1
+        if not isinstance(node, Element):
+            pending.extend(node.args)
+    return count
+
+
+def _is_affine(tensor: Tensor) -> bool:
+    """A contraction, or a pointwise value that reads one: x·W + b, the a of every layer."""
+    return tensor.ndim > 0 and (_is_contraction(tensor) or _reads_contraction(tensor))
+
+
+def _is_contraction(tensor: Tensor) -> bool:
+    definition = tensor.definition
+    return definition is not None and definition.op == "sum" and tensor.ndim > 0 and len(elements_of(definition.body)) > 1
+
+
+def _reads_contraction(tensor: Tensor) -> bool:
+    definition = tensor.definition
+    if definition is None or definition.op is not None:
+        return False
+    return any(_is_contraction(e.tensor) and _is_term(e, definition.body) for e in elements_of(definition.body))
+
+
+def _is_linear_part(tensor: Tensor, reads: list[tuple[Tensor, Element]]) -> bool:
+    """Whether its only reader adds it to something: then it is written there."""
+    if len(reads) != 1:
+        return False
+    reader, element = reads[0]
+    assert reader.definition is not None
+    return reader.definition.op is None and reader.shape == tensor.shape and _is_term(element, reader.definition.body)
+
+
+def _is_term(element: Element, body: sp.Expr) -> bool:
+    return any(term.as_coeff_Mul()[1] == element for term in sp.Add.make_args(body))
+
+
+def _order_of_derivative(tensor: Tensor) -> int:
+    depth = 0
+    pending = [(tensor, 0)]
+    while pending:
+        node, level = pending.pop()
+        depth = max(depth, level)
+        if node.cotangent_of:
+            pending.extend((part, level + 1) for part in node.cotangent_of)
+    return depth

@@ -1,0 +1,31 @@
+"""The project's errors: every one names the user's symbol, what was expected, and the user's line."""
+
+from __future__ import annotations
+
+
+class SymgraphError(Exception):
+    """Base class of every error this project raises on purpose."""
+
+
+class ShapeError(SymgraphError, ValueError):
+    """Two shapes, or an index and an axis, do not fit together."""
+
+
+class NameConflictError(SymgraphError, ValueError):
+    """One name stands for two different tensors in one program, or is not usable as a name."""
+
+
+class DomainError(SymgraphError, TypeError):
+    """A value of the wrong kind: a label where a real is needed, a dtype that does not fit, a loss that is no scalar."""
+
+
+class IndexNotationError(SymgraphError, ValueError):
+    """A definition in index notation that does not say what its elements are."""
+
+
+class DisconnectedError(SymgraphError, ValueError):
+    """A derivative is asked for with respect to something that the expression does not depend on."""
+
+
+class ArgumentError(SymgraphError, ValueError):
+    """An argument of a compiled function: unknown, missing, out of range, read-only, overlapping, of a wrong size."""

@@ -1,0 +1,256 @@
+"""Tensor functions: thin definitions in index notation. None of them knows a derivative or a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgraph import activations
+from symgraph.define import ArgMax, ArgMin, Max, Min, Reduced, Sum, as_tensor, broadcast, define, pointwise
+from symgraph.elementwise import Elementwise
+from symgraph.errors import DomainError, IndexNotationError, ShapeError
+from symgraph.indices import Index, axis, show_shape
+from symgraph.provenance import at_line, names_result
+from symgraph.tensor import Element, Tensor, require_real
+
+Axes = int | Iterable[int] | None
+
+
+def _free(rank: int, prefix: str = "i") -> list[Index]:
+    return [Index(f"{prefix}{d}") for d in range(rank)]
+
+
+@names_result
+def matmul(left: Any, right: Any) -> Tensor:
+    """Matrix product as in NumPy: (…, m, k) @ (…, k, n) → (…, m, n); vectors on either side lose their axis.
+
+    Raises
+    ------
+    ShapeError
+        if the inner sizes differ, or an operand is a scalar.
+    """
+    a, b = as_tensor(left), as_tensor(right)
+    require_real(a, "a matrix product")
+    require_real(b, "a matrix product")
+    shown = f"{a.display_name}{show_shape(a.shape)} @ {b.display_name}{show_shape(b.shape)}"
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(at_line(f"{shown}: a matrix product needs at least one axis on each side"))
+    inner = a.shape[-1]
+    if inner != b.shape[0 if b.ndim == 1 else -2]:
+        raise ShapeError(
+            at_line(f"{shown}: the inner sizes differ, {inner} and {b.shape[0 if b.ndim == 1 else -2]}; expected them equal")
+        )
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
+    outer = _free(len(batch), "b")
+    rows, columns, k = [Index("m")] * (a.ndim > 1), [Index("n")] * (b.ndim > 1), Index("k")
+    term = a[(*_aligned(a.shape[:-2], outer), *rows, k)] * b[(*_aligned(b.shape[:-2], outer), k, *columns)]
+    shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    return define((*outer, *rows, *columns), Sum(term, k), shape)
+
+
+def _aligned(shape: tuple[sp.Expr, ...], outer: list[Index]) -> list[Any]:
+    """Indices of a broadcast operand: those of its own axes, 0 where its size is 1 and the result's is not."""
+    own = outer[len(outer) - len(shape) :]
+    return [0 if size == 1 else index for size, index in zip(shape, own, strict=True)]
+
+
+@names_result
+def transpose(x: Any, axes: Iterable[int] | None = None) -> Tensor:
+    """Permute the axes; reverse them unless ``axes`` says otherwise."""
+    a = as_tensor(x)
+    order = list(reversed(range(a.ndim))) if axes is None else [_axis(a, d) for d in axes]
+    if sorted(order) != list(range(a.ndim)):
+        raise ShapeError(at_line(f"axes {order} do not permute the {a.ndim} axes of {a.display_name}"))
+    free = _free(a.ndim)
+    return define([free[d] for d in order], a[tuple(free)] if free else Element(a), [a.shape[d] for d in order])
+
+
+def _axis(a: Tensor, position: Any) -> int:
+    if not isinstance(position, int) or not -a.ndim <= position < a.ndim:
+        raise ShapeError(at_line(f"{a.display_name}{show_shape(a.shape)} has no axis {position}"))
+    return position % a.ndim
+
+
+def _reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
+    a = as_tensor(x)
+    if a.ndim == 0:
+        return a
+    chosen = range(a.ndim) if axes is None else [axes] if isinstance(axes, int) else axes
+    over = sorted({_axis(a, d) for d in chosen})
+    free = _free(a.ndim)
+    kept = [index for d, index in enumerate(free) if d not in over]
+    body = kind(Element(a, *free), *(free[d] for d in over))
+    if not keepdims:
+        return define(kept, body)
+    shape = [sp.S.One if d in over else size for d, size in enumerate(a.shape)]
+    return define(free, body, shape) if not over else _keepdims(define(kept, body), shape, kept, free)
+
+
+def _keepdims(reduced: Tensor, shape: list[sp.Expr], kept: list[Index], free: list[Index]) -> Tensor:
+    return define(free, Element(reduced, *kept), shape)
+
+
+@names_result
+def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Sum over all or some axes."""
+    return _reduce(Sum, x, axis, keepdims)
+
+
+@names_result
+def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Sum divided by the number of elements summed."""
+    a = as_tensor(x)
+    chosen = range(a.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    count = sp.prod(a.shape[d] for d in {_axis(a, d) for d in chosen})
+    return pointwise(lambda total: total / count, sum(a, axis, keepdims))
+
+
+@names_result
+def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Largest element over axes; the derivative goes to the first one that attains it."""
+    return _reduce(Max, x, axis, keepdims)
+
+
+@names_result
+def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Smallest element over axes; the derivative goes to the first one that attains it."""
+    return _reduce(Min, x, axis, keepdims)
+
+
+@names_result
+def argmax(x: Any, axis: int = -1) -> Tensor:
+    """First index of the largest element along one axis, as labels."""
+    return _reduce(ArgMax, x, axis, False)
+
+
+@names_result
+def argmin(x: Any, axis: int = -1) -> Tensor:
+    """First index of the smallest element along one axis, as labels."""
+    return _reduce(ArgMin, x, axis, False)
+
+
+@names_result
+def where(condition: Any, yes: Any, no: Any) -> Tensor:
+    """``yes`` where the condition holds, else ``no``; what is not taken has no part in value or derivative."""
+    return as_tensor(sp.Piecewise((as_tensor(yes), condition), (as_tensor(no), True)))
+
+
+@names_result
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """exp(x) / Σ exp(x) along an axis; compiled in a form that no finite input overflows (Bridle 1990)."""
+    free, k, over = _along(x, axis)
+    a = as_tensor(x)
+    return define(free, sp.exp(a[tuple(free)]) / Sum(sp.exp(a[tuple(over)]), k))
+
+
+@names_result
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """x − log Σ exp(x) along an axis."""
+    free, k, over = _along(x, axis)
+    a = as_tensor(x)
+    return define(free, a[tuple(free)] - sp.log(Sum(sp.exp(a[tuple(over)]), k)))
+
+
+@names_result
+def logsumexp(x: Any, axis: int = -1) -> Tensor:
+    """log Σ exp(x) along an axis."""
+    free, k, over = _along(x, axis)
+    a = as_tensor(x)
+    return define([index for index in free if index in over], sp.log(Sum(sp.exp(a[tuple(over)]), k)))
+
+
+def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
+    """Free indices, the index bound along an axis, and the free indices with that one in the axis' place."""
+    a = as_tensor(x)
+    require_real(a, "softmax")
+    if a.ndim == 0:
+        raise ShapeError(at_line(f"{a.display_name} is a scalar and has no axis to sum over"))
+    free, k = _free(a.ndim), Index("k")
+    over = list(free)
+    over[_axis(a, position)] = k
+    return free, k, over
+
+
+@names_result
+def take(x: Tensor, key: Any) -> Any:
+    """``x[n, i]`` with an index for each axis: an element. With integers and slices: a tensor, as in NumPy."""
+    keys = key if isinstance(key, tuple) else (key,)
+    if keys.count(Ellipsis) == 1:
+        fill = x.ndim - len(keys) + 1
+        where_ = keys.index(Ellipsis)
+        keys = keys[:where_] + (slice(None),) * fill + keys[where_ + 1 :]
+    symbolic = any(isinstance(k, sp.Basic) and not isinstance(k, sp.Integer) for k in keys)
+    if symbolic and not any(isinstance(k, slice) for k in keys):
+        return Element(x, *keys)
+    if len(keys) > x.ndim:
+        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {len(keys)}"))
+    keys += (slice(None),) * (x.ndim - len(keys))
+    body, shape = [], []
+    for size, k in zip(x.shape, keys, strict=True):
+        if isinstance(k, slice):
+            start, count, step = _slice(x, size, k)
+            body.append(start + step * axis(len(shape)))
+            shape.append(count)
+        else:
+            body.append(k if not isinstance(k, int) or k >= 0 else size + k)
+    return Tensor.define(tuple(shape), Element(x, *body))
+
+
+def _slice(x: Tensor, size: sp.Expr, k: slice) -> tuple[int, sp.Expr, int]:
+    if k == slice(None):
+        return 0, size, 1
+    if not size.is_Integer:
+        raise ShapeError(at_line(f"only a full slice is possible along the symbolic axis {size} of {x.display_name}"))
+    start, stop, step = k.indices(int(size))
+    count = len(range(start, stop, step))
+    if count == 0:
+        raise ShapeError(at_line(f"the slice {k} of an axis of size {size} of {x.display_name} is empty"))
+    return start, sp.Integer(count), step
+
+
+UFUNCS: dict[str, Any] = {
+    **{name: f for name, f in activations.ELEMENTWISE.items() if isinstance(getattr(np, name, None), np.ufunc)},
+    "absolute": activations.abs,
+    "add": lambda a, b: pointwise(lambda u, v: u + v, a, b),
+    "subtract": lambda a, b: pointwise(lambda u, v: u - v, a, b),
+    "multiply": lambda a, b: pointwise(lambda u, v: u * v, a, b),
+    "divide": lambda a, b: pointwise(lambda u, v: u / v, a, b),
+    "power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
+    "float_power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
+    "negative": lambda a: pointwise(lambda u: -u, a),
+    "positive": lambda a: a,
+    "reciprocal": lambda a: pointwise(lambda u: 1 / u, a),
+    "log1p": lambda a: pointwise(lambda u: sp.log(1 + u), a),
+    "expm1": lambda a: pointwise(lambda u: sp.exp(u) - 1, a),
+    "log2": lambda a: pointwise(lambda u: sp.log(u) / sp.log(2), a),
+    "log10": lambda a: pointwise(lambda u: sp.log(u) / sp.log(10), a),
+    "exp2": lambda a: pointwise(lambda u: 2**u, a),
+    "tan": lambda a: pointwise(sp.tan, a),
+    "arctan": lambda a: pointwise(sp.atan, a),
+    "sinh": lambda a: pointwise(sp.sinh, a),
+    "cosh": lambda a: pointwise(sp.cosh, a),
+    "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
+    "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
+    "matmul": matmul,
+    "greater": lambda a, b: as_tensor(a) > as_tensor(b),
+    "less": lambda a, b: as_tensor(a) < as_tensor(b),
+    "greater_equal": lambda a, b: as_tensor(a) >= as_tensor(b),
+    "less_equal": lambda a, b: as_tensor(a) <= as_tensor(b),
+}
+
+
+@names_result
+def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """NumPy's protocol: ``np.exp(x)`` on a symbol is the definition, not an error."""
+    function = UFUNCS.get(ufunc.__name__)
+    if function is None or kwargs or method not in ("__call__", "reduce"):
+        known = ", ".join(sorted(UFUNCS))
+        raise DomainError(at_line(f"np.{ufunc.__name__} has no meaning on tensors here; known are {known}"))
+    if method == "reduce":
+        raise DomainError(at_line(f"np.{ufunc.__name__}.reduce: use sg.sum, sg.max or sg.define"))
+    return function(*inputs)
+
+

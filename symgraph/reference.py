@@ -1,0 +1,292 @@
+"""The obvious evaluator: every definition on the whole grid of its indices, straight from its formula. The oracle of all tests.
+
+    evaluate([J], {"x": ..., "W": ...})     float64
+    evaluate([J], values, dtype="mpmath")   object arrays of high-precision numbers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgraph.errors import ArgumentError
+from symgraph.graph import topological
+from symgraph.indices import Dim, axis, bound, show_shape
+from symgraph.scalars import Delta, StableFunction
+from symgraph.tensor import Element, Tensor
+
+Values = Mapping[str, Any]
+Grid = dict[sp.Basic, Any]
+
+
+def evaluate(
+    outputs: Iterable[Tensor] | Tensor, values: Values, dtype: Any = np.float64, sizes: Mapping[str, int] | None = None
+) -> Any:
+    """Values of tensors.
+
+    Parameters
+    ----------
+    outputs : a tensor (an array comes back) or several (a list comes back).
+    values : arrays of the leaves by name; sizes follow from their shapes.
+    dtype : a floating dtype, or ``"mpmath"`` for object arrays of numbers with mpmath's working precision.
+    sizes : sizes that no leaf tells.
+
+    Raises
+    ------
+    ArgumentError
+        if a leaf is missing or an array does not have its leaf's shape.
+    """
+    wanted = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    order = topological(wanted)
+    mode = _Mpmath() if dtype == "mpmath" else _Floats(np.dtype(dtype))
+    known: dict[Tensor, np.ndarray] = {}
+    dims: dict[sp.Basic, Any] = {Dim(name): size for name, size in (sizes or {}).items()}
+    for tensor in order:
+        if tensor.definition is None:
+            known[tensor] = _leaf(tensor, values, mode)
+            _bind_sizes(tensor, known[tensor], dims)
+    with np.errstate(all="ignore"):
+        for tensor in order:
+            if tensor.definition is not None:
+                known[tensor] = _definition(tensor, known, dims, mode)
+    results = [known[tensor] for tensor in wanted]
+    return results[0] if isinstance(outputs, Tensor) else results
+
+
+def _leaf(tensor: Tensor, values: Values, mode: Any) -> np.ndarray:
+    if tensor.value is not None:
+        given: Any = tensor.value
+    elif str(tensor.name) in values:
+        given = values[str(tensor.name)]
+    else:
+        raise ArgumentError(f"{tensor.kind} {tensor.name}{show_shape(tensor.shape)} has no value")
+    array = np.asarray(given)
+    if array.ndim != tensor.ndim:
+        raise ArgumentError(f"{tensor.name} has shape {show_shape(tensor.shape)}; the array has {array.shape}")
+    return array.astype(np.int64) if tensor.is_label else mode.array(array)
+
+
+def _bind_sizes(tensor: Tensor, array: np.ndarray, dims: dict[sp.Basic, Any]) -> None:
+    for size, actual in zip(tensor.shape, array.shape, strict=True):
+        expected = dims.setdefault(size, actual) if isinstance(size, Dim) else size.xreplace(dims)
+        if expected != actual:
+            raise ArgumentError(f"{tensor.name} has shape {show_shape(tensor.shape)}; the array has {array.shape}")
+
+
+def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
+    definition = tensor.definition
+    assert definition is not None
+    free = [int(size.xreplace(dims)) for size in tensor.shape]
+    over = [int(size.xreplace(dims)) for size in definition.extents]
+    extents = (*free, *over)
+    symbols = [axis(d) for d in range(len(free))] + [bound(d) for d in range(len(over))]
+    grid: Grid = dict(dims)
+    for position, symbol in enumerate(symbols):
+        shape = [1] * len(extents)
+        shape[position] = extents[position]
+        grid[symbol] = np.arange(extents[position]).reshape(shape)
+    body = np.broadcast_to(np.asarray(_scalar(definition.body, grid, known, mode)), extents)
+    axes = tuple(range(len(free), len(extents)))
+    if definition.op is None:
+        return np.array(body)
+    if definition.op in ("argmax", "argmin"):
+        flat = body.reshape(*free, -1)
+        return np.asarray(getattr(np, definition.op)(flat, axis=-1))
+    return np.asarray(getattr(np, definition.op)(body, axis=axes), dtype=body.dtype if body.dtype == object else None)
+
+
+def _scalar(body: sp.Basic, grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
+    """A scalar formula on the grid, operands first, without recursion."""
+    done: Grid = {}
+    pending = [body]
+    while pending:
+        node = pending[-1]
+        missing = [part for part in _parts(node) if part not in done]
+        if missing:
+            pending.extend(missing)
+            continue
+        pending.pop()
+        done[node] = _node(node, done, grid, known, mode)
+    return done[body]
+
+
+def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
+    if isinstance(node, Element):
+        return node.indices
+    if isinstance(node, sp.Piecewise):
+        return tuple(part for pair in node.args for part in pair.args)
+    return () if node.is_Atom else node.args
+
+
+def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
+    args = [done[part] for part in _parts(node)]
+    match node:
+        case Element():
+            return known[node.tensor][tuple(np.asarray(index, dtype=np.int64) for index in args)]
+        case Delta():
+            return mode.truth(np.equal(args[0], args[1]))
+        case sp.Piecewise():
+            return _select(args)
+        case sp.logic.boolalg.BooleanTrue() | sp.logic.boolalg.BooleanFalse():
+            return bool(node)
+        case sp.Symbol():
+            return grid[node]
+        case _ if node.is_number and node.is_Atom:
+            return int(node) if node.is_Integer else mode.number(node)
+        case sp.Add():
+            return _fold(np.add, args)
+        case sp.Mul():
+            return _fold(np.multiply, args)
+        case sp.Max():
+            return _fold(np.maximum, args)
+        case sp.Min():
+            return _fold(np.minimum, args)
+        case sp.And():
+            return _fold(np.logical_and, args)
+        case sp.Or():
+            return _fold(np.logical_or, args)
+        case sp.Not():
+            return np.logical_not(args[0])
+        case sp.Mod():
+            return np.mod(args[0], args[1])
+        case sp.Pow():
+            return mode.power(node, args)
+        case sp.core.relational.Relational():
+            return RELATIONS[node.rel_op](args[0], args[1])
+        case StableFunction():
+            return mode.stable(node, args[0])
+    return mode.function(type(node).__name__, args[0])
+
+
+RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
+}  # fmt: skip
+
+
+def _fold(operation: Any, args: Sequence[Any]) -> Any:
+    result = args[0]
+    for arg in args[1:]:
+        result = operation(result, arg)
+    return result
+
+
+def _select(args: Sequence[Any]) -> Any:
+    result: Any = np.nan
+    for value, condition in reversed(list(zip(args[::2], args[1::2], strict=True))):
+        result = np.where(condition, value, result)
+    return result
+
+
+class _Floats:
+    """NumPy arithmetic in one floating dtype."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def array(self, given: np.ndarray) -> np.ndarray:
+        return given.astype(self.dtype)
+
+    def number(self, node: sp.Expr) -> Any:
+        return self.dtype.type(float(node))
+
+    def truth(self, condition: Any) -> Any:
+        return np.asarray(condition).astype(self.dtype)
+
+    def power(self, node: sp.Pow, args: Sequence[Any]) -> Any:
+        if node.exp == sp.S.Half:
+            return np.sqrt(self._real(args[0]))
+        if node.base == sp.E:
+            return np.exp(self._real(args[1]))
+        if node.exp.is_Integer:
+            return self._real(args[0]) ** int(node.exp)
+        return np.power(self._real(args[0]), self._real(args[1]))
+
+    def _real(self, value: Any) -> Any:
+        array = np.asarray(value)
+        return array if array.dtype == self.dtype else array.astype(self.dtype)
+
+    def function(self, name: str, u: Any) -> Any:
+        u = self._real(u)
+        if name in ("erf", "erfc", "loggamma", "digamma"):
+            return _by_element(name, u).astype(self.dtype)
+        return NUMPY_FUNCTIONS[name](u)
+
+    def stable(self, node: StableFunction, u: Any) -> Any:
+        u = self._real(u)
+        match type(node).__name__:
+            case "sigmoid":
+                small = np.exp(-np.abs(u))
+                return np.where(u >= 0, 1 / (1 + small), small / (1 + small))
+            case "softplus":
+                return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
+            case name if hasattr(np, name):
+                return getattr(np, name)(u)
+            case name if name in NUMPY_FUNCTIONS:
+                return NUMPY_FUNCTIONS[name](u)
+        symbol = sp.Dummy(real=True)
+        return _scalar(node.formula(symbol), {symbol: u}, {}, self)
+
+
+NUMPY_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
+    "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
+    "atanh": np.arctanh, "Abs": np.abs, "sign": np.sign, "floor": np.floor, "ceiling": np.ceil,
+    "Heaviside": lambda u: np.heaviside(u, 0.5),
+}  # fmt: skip
+
+
+def _by_element(name: str, u: np.ndarray) -> np.ndarray:
+    import math
+
+    function = {"erf": math.erf, "erfc": math.erfc, "loggamma": math.lgamma}[name]
+    return np.vectorize(function, otypes=[np.float64])(u)
+
+
+class _Mpmath:
+    """Arithmetic on object arrays of mpmath numbers, element by element; a value that does not exist is NaN."""
+
+    def __init__(self) -> None:
+        import mpmath
+
+        self.mp = mpmath.mp
+
+    def array(self, given: np.ndarray) -> np.ndarray:
+        return self._each(lambda value: self.mp.mpf(value) if not isinstance(value, self.mp.mpf) else value, given)
+
+    def number(self, node: sp.Expr) -> Any:
+        return self.mp.mpf(node.p) / node.q if node.is_Rational else self.mp.mpf(sp.N(node, self.mp.dps + 5)._mpf_)
+
+    def truth(self, condition: Any) -> Any:
+        return self._each(lambda value: self.mp.mpf(int(value)), condition)
+
+    def power(self, node: sp.Pow, args: Sequence[Any]) -> Any:
+        if node.base == sp.E:
+            return self._each(self.mp.exp, args[1])
+        if node.exp == sp.S.Half:
+            return self._each(self.mp.sqrt, args[0])
+        return self._each(lambda base, exponent: self.mp.mpf(base) ** exponent, *np.broadcast_arrays(*args))
+
+    def function(self, name: str, u: Any) -> Any:
+        name = {"Abs": "fabs", "ceiling": "ceil"}.get(name, name)
+        if name == "Heaviside":
+            return self._each(lambda value: self.mp.mpf(value > 0) if value else self.mp.mpf(1) / 2, u)
+        return self._each(getattr(self.mp, name), u)
+
+    def stable(self, node: StableFunction, u: Any) -> Any:
+        symbol = sp.Dummy(real=True)
+        return _scalar(node.formula(symbol), {symbol: u}, {}, self)
+
+    def _each(self, function: Callable[..., Any], *arrays: Any) -> np.ndarray:
+        def guarded(*numbers: Any) -> Any:
+            if any(isinstance(number, np.generic) for number in numbers):
+                numbers = tuple(n.item() if isinstance(n, np.generic) else n for n in numbers)
+            try:
+                result = function(*numbers)
+            except (ZeroDivisionError, ValueError, OverflowError):
+                return self.mp.nan
+            return result if isinstance(result, self.mp.mpf) else self.mp.nan
+
+        return np.asarray(np.vectorize(guarded, otypes=[object])(*arrays), dtype=object)

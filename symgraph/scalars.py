@@ -1,0 +1,118 @@
+"""Scalar functions that SymPy lacks: Kronecker's δ, and the stable forms that values are rewritten to.
+
+Each stable form has a defining formula, so that algebra can go both ways, and SymPy differentiates it by ``fdiff``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import sympy as sp
+
+
+class Delta(sp.Function):  # type: ignore[misc]
+    """Kronecker's δ of two index expressions: 1 where they are equal, else 0."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, left: sp.Expr, right: sp.Expr) -> sp.Expr | None:
+        difference = sp.expand(left - right)
+        if difference.is_Integer:
+            return sp.S.One if difference == 0 else sp.S.Zero
+        if sp.default_sort_key(left) > sp.default_sort_key(right):
+            return cls(right, left)
+        return None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.S.Zero
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return rf"\delta_{{{printer._print(self.args[0])},{printer._print(self.args[1])}}}"
+
+
+class StableFunction(sp.Function):  # type: ignore[misc]
+    """A real function of one argument with a formula that defines it and a kernel that computes it well."""
+
+    nargs = 1
+    latex_symbol: ClassVar[str]
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        """The defining formula."""
+        raise NotImplementedError
+
+    def rewrite_plain(self) -> sp.Expr:
+        """The defining formula at this argument."""
+        return self.formula(self.args[0])
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"{self.latex_symbol}\left({printer._print(self.args[0])}\right)"
+        return rf"{text}^{{{exp}}}" if exp is not None else text
+
+
+class sigmoid(StableFunction):
+    """1/(1 + e⁻ᵘ), right for every u."""
+
+    latex_symbol = r"\sigma"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return 1 / (1 + sp.exp(-u))
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return self * (1 - self)
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
+class softplus(StableFunction):
+    """log(1 + eᵘ), right for every u (Mächler 2012)."""
+
+    latex_symbol = r"\operatorname{softplus}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.log(1 + sp.exp(u))
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sigmoid(self.args[0])
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
+class log1p(StableFunction):
+    """log(1 + u), right near 0."""
+
+    latex_symbol = r"\operatorname{log1p}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.log(1 + u)
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return 1 / (1 + self.args[0])
+
+
+class expm1(StableFunction):
+    """eᵘ − 1, right near 0."""
+
+    latex_symbol = r"\operatorname{expm1}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.exp(u) - 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.exp(self.args[0])

@@ -1,0 +1,89 @@
+"""Branches: ``Piecewise``, ``Max``, ``Min``, ``|u|`` as guarded formulas whose guard no rewriting ever loses.
+
+A product with a branch moves into the branch: g·{1/u if u > 0, else 0} is {g/u if u > 0, else 0}. So what belongs to a
+branch that is not taken is never multiplied by anything, and 0·∞ does not arise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sympy as sp
+
+
+def expand_extrema(expression: sp.Basic) -> sp.Basic:
+    """Max and Min as branches; at a tie the value is that of the last argument, a number if there is one.
+
+    max(u, 0) is {u if u > 0, else 0}: the derivative at 0 is 0. Conditions keep their Max and Min.
+    """
+    if isinstance(expression, sp.Piecewise):
+        return sp.Piecewise(*((expand_extrema(value), condition) for value, condition in expression.args))
+    if isinstance(expression, (sp.Max, sp.Min)):
+        first, *rest = sorted(expression.args, key=lambda arg: (arg.is_number, sp.default_sort_key(arg)))
+        other = expression.func(*rest)
+        better = first > other if isinstance(expression, sp.Max) else first < other
+        return sp.Piecewise((expand_extrema(first), better), (expand_extrema(other), True))
+    if not expression.has(sp.Max, sp.Min) or not isinstance(expression, sp.Expr):
+        return expression
+    return expression.func(*(expand_extrema(arg) for arg in expression.args))
+
+
+def per_branch(expression: sp.Expr, change: Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]) -> sp.Expr:
+    """Apply ``change`` inside every branch.
+
+    ``change`` receives the formula of the branch and, for each Piecewise that was resolved, the value it has there.
+    """
+    pieces = _outer_pieces(expression)
+    if not pieces:
+        return change(expression, {})
+    chosen = pieces[0]
+    same = [piece for piece in pieces if _conditions(piece) == _conditions(chosen)]
+    if len(same) < len(pieces) and isinstance(expression, sp.Add):
+        return sp.Add(*(per_branch(term, change) for term in expression.args))
+    branches = []
+    for number, condition in enumerate(_conditions(chosen)):
+        rule = {piece: piece.args[number].expr for piece in same}
+        value = expression.xreplace(rule)
+        branches.append((per_branch(value, lambda e, inner, rule=rule: change(e, rule | inner)), condition))
+    return flat_piecewise(branches)
+
+
+def flat_piecewise(branches: list[tuple[sp.Expr, sp.Basic]]) -> sp.Expr:
+    """A Piecewise without nesting: a branch inside a branch needs both conditions; equal neighbours at the end merge."""
+    flat: list[tuple[sp.Expr, sp.Basic]] = []
+    for value, condition in branches:
+        inner = value.args if isinstance(value, sp.Piecewise) else ((value, sp.true),)
+        flat += [(part, sp.And(split_extrema(condition), split_extrema(guard))) for part, guard in inner]
+    flat = [(value, condition) for value, condition in flat if condition != sp.false]
+    while len(flat) > 1 and flat[-2][0] == flat[-1][0]:
+        del flat[-2]
+    return sp.Piecewise(*flat, evaluate=False) if len(flat) > 1 else flat[0][0]
+
+
+def split_extrema(condition: sp.Basic) -> sp.Basic:
+    """max(a, b) < c as a < c and b < c; min likewise."""
+    if isinstance(condition, (sp.And, sp.Or)):
+        return condition.func(*(split_extrema(part) for part in condition.args))
+    match condition:
+        case sp.StrictLessThan(args=(sp.Max() as extreme, edge)) | sp.LessThan(args=(sp.Max() as extreme, edge)):
+            return sp.And(*(split_extrema(condition.func(arg, edge)) for arg in extreme.args))
+        case sp.StrictGreaterThan(args=(sp.Min() as extreme, edge)) | sp.GreaterThan(args=(sp.Min() as extreme, edge)):
+            return sp.And(*(split_extrema(condition.func(arg, edge)) for arg in extreme.args))
+    return condition
+
+
+def _conditions(piece: sp.Piecewise) -> tuple[sp.Basic, ...]:
+    return tuple(condition for _, condition in piece.args)
+
+
+def _outer_pieces(expression: sp.Expr) -> list[sp.Piecewise]:
+    """Piecewise subexpressions that stand in no other function, in a fixed order."""
+    found: list[sp.Piecewise] = []
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, sp.Piecewise):
+            found.append(node)
+        elif isinstance(node, (sp.Add, sp.Mul, sp.Pow)):
+            pending.extend(reversed(node.args))
+    return list(dict.fromkeys(found))

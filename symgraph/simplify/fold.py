@@ -1,0 +1,160 @@
+"""Fold through outputs: express a derivative by values that the forward pass has already computed.
+
+A forward definition y = f is a relation. If it is linear in one of the kernels (or elements) of f, that kernel can be
+eliminated: y = 1/(1 + E) gives E = (1 − y)/y, and E/(1 + E)² becomes y·(1 − y). Nothing here knows a function's name.
+A folded form counts only if it is cheaper and divides by nothing that the original did not divide by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.scalars import sigmoid
+from symgraph.simplify.branches import expand_extrema, per_branch
+from symgraph.simplify.cost import cost
+from symgraph.simplify.rational import Kernels, cheapest, denominator_factors, shapes
+
+MAX_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """``value = formula``: a forward value (a symbol here) and what defines it."""
+
+    value: sp.Symbol
+    formula: sp.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rewriting that ran: the rule's name, before and after."""
+
+    rule: str
+    before: sp.Basic
+    after: sp.Basic
+
+
+@lru_cache(maxsize=16384)
+def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple[sp.Expr, tuple[Step, ...]]:
+    """The cheapest equal form over the relations' values, and the steps that lead to it."""
+    steps: list[Step] = []
+
+    def inside(branch: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+        here = tuple(Relation(r.value, _in_branch(r.formula, resolved)) for r in relations)
+        return _simplify_branch(branch, here, steps)
+
+    guarded = expand_extrema(expression)
+    result = per_branch(guarded, inside)
+    return result, tuple(steps)
+
+
+def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+    """What a branching formula is in the branch in which the resolved ones are: its piece of the same conditions."""
+    formula = expand_extrema(formula)
+    pieces = {tuple(c for _, c in piece.args): (piece, value) for piece, value in resolved.items()}
+    if not isinstance(formula, sp.Piecewise):
+        return formula
+    match = pieces.get(tuple(condition for _, condition in formula.args))
+    if match is None:
+        return formula
+    piece, value = match
+    number = [branch.expr for branch in piece.args].index(value)
+    return formula.args[number].expr
+
+
+def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
+    best = _record(steps, "cancel and collect", expression, cheapest(expression))
+    for _ in range(MAX_ROUNDS):
+        name, candidate = min(_candidates(best, relations), key=lambda pair: cost(pair[1]), default=("", best))
+        if cost(candidate) >= cost(best):
+            break
+        best = _record(steps, name, best, candidate)
+    return best
+
+
+def _record(steps: list[Step], rule: str, before: sp.Expr, after: sp.Expr) -> sp.Expr:
+    if before != after:
+        steps.append(Step(rule, before, after))
+    return after
+
+
+def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterator[tuple[str, sp.Expr]]:
+    for relation in relations:
+        formula = relation.formula
+        for known in expression.atoms(sigmoid):
+            formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known)
+        for candidate in eliminate(expression, Relation(relation.value, formula)):
+            yield f"fold through {relation.value}", candidate
+    for name, identity in _identities(expression):
+        for candidate in eliminate(expression, identity):
+            if not any(factor.has(identity.value) for factor in denominator_factors(candidate)):
+                yield name, candidate
+
+
+def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
+    """Relations that hold by themselves: σ(±u) for every eᵘ at the rational level, |u| = u·sign u."""
+    for kernel in Kernels([expression]).kernel_of.values():
+        if isinstance(kernel, sp.exp):
+            for value in (sigmoid(kernel.args[0]), sigmoid(-kernel.args[0])):
+                yield "logistic function", Relation(value, value.rewrite_plain())
+        if isinstance(kernel, sp.sign):
+            yield "|u| = u·sign u", Relation(sp.Abs(kernel.args[0]), kernel.args[0] * kernel)
+
+
+def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr) -> sp.Expr:
+    """A forward formula with the exponential inside ``keep`` = σ(u) eliminated, if that is possible."""
+    options = [c for c in eliminate(formula, relation, check=False) if c.has(keep)]
+    return min(options, key=cost, default=formula)
+
+
+def eliminate(expression: sp.Expr, relation: Relation, check: bool = True) -> Iterator[sp.Expr]:
+    """The expression with one kernel of the relation's formula eliminated, in every possible way."""
+    kernels = Kernels([expression, relation.value, relation.formula])
+    frozen, value = kernels.freeze(expression), kernels.freeze(relation.value)
+    formula = kernels.freeze(relation.formula)
+    equation = sp.numer(sp.together(value - formula))
+    shared = formula.free_symbols & frozen.free_symbols - value.free_symbols
+    for symbol in sorted(shared, key=lambda s: s.sort_key()):
+        substituted = _substitute_solution(frozen, equation, symbol)
+        if substituted is None:
+            continue
+        best = min(shapes(substituted), key=lambda shape: cost(kernels.thaw(shape)))
+        if not check or _divides_by_nothing_new(best, frozen, value, formula):
+            yield kernels.thaw(best)
+
+
+def _substitute_solution(frozen: sp.Expr, equation: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:
+    """Solve a polynomial equation linear in some power of the symbol, and put the solution in; None where it is not."""
+    if not equation.is_polynomial(symbol):
+        return None
+    polynomial = sp.Poly(equation, symbol)
+    exponents = [power for (power,) in polynomial.monoms()]
+    if len(exponents) > 2 or 0 not in exponents or len(exponents) < 2:
+        return None
+    degree = max(exponents)
+    solution = -polynomial.coeff_monomial(1) / polynomial.LC()
+    if degree == 1:
+        return frozen.subs(symbol, solution)
+    fraction = [sp.Poly(part, symbol) for part in sp.fraction(sp.cancel(frozen))]
+    if any(power % degree for part in fraction for (power,) in part.monoms()):
+        return None
+    numerator, denominator = (
+        sp.Add(*(factor * solution ** (power // degree) for (power,), factor in part.terms())) for part in fraction
+    )
+    return numerator / denominator
+
+
+def _divides_by_nothing_new(folded: sp.Expr, original: sp.Expr, value: sp.Symbol, formula: sp.Expr) -> bool:
+    allowed = set(denominator_factors(original))
+    for factor in denominator_factors(folded):
+        if factor in allowed or factor.is_positive:
+            continue
+        numerator = sp.numer(sp.together(factor.subs(value, formula)))
+        for part, _ in sp.factor_list(numerator)[1]:
+            if part not in allowed and -part not in allowed and not part.is_positive:
+                return False
+    return True

@@ -1,0 +1,147 @@
+"""Rational normal form: an expression as a quotient of polynomials in its kernels, and its cheapest equal shape.
+
+A *kernel* is what algebra does not look into: eᵘ, log u, √u, a branch, δ. Exponentials whose exponents are rational
+multiples of one another are powers of one kernel, and so are roots of one base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import gcd, lcm
+
+import sympy as sp
+
+from symgraph.simplify.cost import cost
+
+
+class Kernels:
+    """A shared naming of kernels by symbols, over several expressions at once."""
+
+    def __init__(self, expressions: Iterable[sp.Expr]) -> None:
+        self.symbol_of: dict[sp.Expr, sp.Expr] = {}
+        self.kernel_of: dict[sp.Symbol, sp.Expr] = {}
+        found = list(dict.fromkeys(kernel for expression in expressions for kernel in _kernels(expression)))
+        self._name_exponentials([kernel for kernel in found if isinstance(kernel, sp.exp)])
+        self._name_roots([kernel for kernel in found if _is_root(kernel)])
+        for kernel in found:
+            if kernel not in self.symbol_of:
+                self.symbol_of[kernel] = self._symbol(kernel)
+
+    def _symbol(self, kernel: sp.Expr) -> sp.Symbol:
+        symbol = sp.Symbol(f"_K{len(self.kernel_of)}", positive=True if isinstance(kernel, sp.exp) else None, real=True)
+        self.kernel_of[symbol] = kernel
+        return symbol
+
+    def _name_exponentials(self, kernels: list[sp.Expr]) -> None:
+        groups: dict[sp.Expr, list[tuple[sp.Rational, sp.Expr]]] = {}
+        for kernel in kernels:
+            factor, base = _primitive(kernel.args[0])
+            groups.setdefault(base, []).append((factor, kernel))
+        for base, members in groups.items():
+            unit = _common_unit([factor for factor, _ in members])
+            if all(factor < 0 for factor, _ in members):
+                unit = -unit
+            symbol = self._symbol(sp.exp(unit * base))
+            for factor, kernel in members:
+                self.symbol_of[kernel] = symbol ** (factor / unit)
+
+    def _name_roots(self, kernels: list[sp.Expr]) -> None:
+        groups: dict[sp.Expr, list[sp.Expr]] = {}
+        for kernel in kernels:
+            groups.setdefault(kernel.base, []).append(kernel)
+        for base, members in groups.items():
+            unit = _common_unit([kernel.exp for kernel in members])
+            symbol = self._symbol(base**unit)
+            for kernel in members:
+                self.symbol_of[kernel] = symbol ** (kernel.exp / unit)
+
+    def freeze(self, expression: sp.Expr) -> sp.Expr:
+        """The expression as a rational function of symbols."""
+        if expression in self.symbol_of:
+            return self.symbol_of[expression]
+        if isinstance(expression, (sp.Add, sp.Mul)) or _is_integer_power(expression):
+            return expression.func(*(self.freeze(arg) for arg in expression.args))
+        return expression
+
+    def thaw(self, expression: sp.Expr) -> sp.Expr:
+        """Back from symbols to kernels."""
+        return expression.xreplace(self.kernel_of)
+
+
+def _kernels(expression: sp.Expr) -> list[sp.Expr]:
+    found: list[sp.Expr] = []
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (sp.Add, sp.Mul)) or _is_integer_power(node):
+            pending.extend(reversed(node.args))
+        elif node.args:
+            found.append(node)
+    return found
+
+
+def _is_integer_power(node: sp.Basic) -> bool:
+    return isinstance(node, sp.Pow) and bool(node.exp.is_Integer)
+
+
+def _is_root(node: sp.Basic) -> bool:
+    return isinstance(node, sp.Pow) and node.exp.is_Rational and not node.exp.is_Integer and not node.base.is_number
+
+
+def _primitive(exponent: sp.Expr) -> tuple[sp.Rational, sp.Expr]:
+    """Rational factor and primitive rest of an exponent, the rest without a leading minus sign."""
+    factor, rest = exponent.as_content_primitive()
+    if not factor.is_Rational:
+        return sp.S.One, exponent
+    return (-factor, -rest) if rest.could_extract_minus_sign() else (factor, rest)
+
+
+def _common_unit(factors: list[sp.Rational]) -> sp.Rational:
+    numerator = gcd(*(abs(int(f.p)) for f in factors))
+    return sp.Rational(numerator, lcm(*(int(f.q) for f in factors)))
+
+
+@lru_cache(maxsize=16384)
+def cheapest(expression: sp.Expr) -> sp.Expr:
+    """The cheapest of the expression itself, cancelled, factored, and collected by one of its symbols."""
+    if not isinstance(expression, (sp.Add, sp.Mul, sp.Pow)):
+        return expression
+    kernels = Kernels([expression])
+    frozen = kernels.freeze(expression)
+    return kernels.thaw(min(shapes(frozen), key=lambda shape: cost(kernels.thaw(shape))))
+
+
+def shapes(frozen: sp.Expr) -> list[sp.Expr]:
+    """Equal shapes of a rational function, the given one first."""
+    found = [presented(frozen)]
+    if not frozen.args or len(frozen.free_symbols) > 12:
+        return found
+    cancelled = sp.cancel(frozen)
+    factored = sp.factor(cancelled)
+    found += [presented(cancelled), presented(factored)]
+    numerator, denominator = sp.fraction(factored)
+    if isinstance(numerator, sp.Add):
+        symbols = sorted(numerator.free_symbols, key=lambda symbol: symbol.sort_key())
+        found += [presented(sp.collect(numerator, symbol, func=sp.factor) / denominator) for symbol in symbols]
+    return list(dict.fromkeys(found))
+
+
+def presented(expression: sp.Expr) -> sp.Expr:
+    """A leading minus sign moved into a difference: −y·(y − 1) is y·(1 − y)."""
+    if isinstance(expression, sp.Add):
+        return sp.Add(*(presented(term) for term in expression.args))
+    if not isinstance(expression, sp.Mul) or not expression.args[0].is_negative:
+        return expression
+    factors = list(expression.args)
+    for position, factor in enumerate(factors):
+        if isinstance(factor, sp.Add) and any(term.could_extract_minus_sign() for term in factor.args):
+            factors[position] = sp.Add(*(-term for term in factor.args))
+            return sp.Mul(-1, *factors)
+    return expression
+
+
+def denominator_factors(frozen: sp.Expr) -> list[sp.Expr]:
+    """Irreducible factors of the denominator of a rational function, numbers left out."""
+    _, denominator = sp.fraction(sp.together(frozen))
+    return [factor for factor, _ in sp.factor_list(denominator)[1]]

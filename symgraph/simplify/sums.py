@@ -1,0 +1,120 @@
+"""Reductions: what does not depend on the bound index leaves the sum, δ collapses, declared facts apply.
+
+    Σ_k δ(k, t)·f(k) = f(t)        Σ_k c = K·c        Σ_k c·f(k) = c·Σ_k f(k)        Σ_k t[n, k] = 1 for one-hot rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+
+from symgraph.indices import Index, axis, bound
+from symgraph.scalars import Delta
+from symgraph.simplify.fold import Step
+from symgraph.simplify.rational import presented
+from symgraph.tensor import Element, Tensor
+
+Extents = Mapping[Index, sp.Expr]
+
+
+def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list[Step]) -> sp.Expr:
+    """Σ over ``over`` of ``body`` as an expression in which each remaining sum is an element of its own definition."""
+    single = {index: sp.S.Zero for index in over if extents[index] == 1}
+    body, over = body.xreplace(single), tuple(index for index in over if index not in single)
+    if body == 0 or not over:
+        return body
+    if isinstance(body, sp.Piecewise) and not _depends(sp.Tuple(*(cond for _, cond in body.args)), over):
+        branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
+        return sp.Piecewise(*branches, evaluate=False)
+    terms = sp.Add.make_args(sp.expand_mul(body))
+    if len(terms) > 1 and any(_collapses(term, over, extents) for term in terms):
+        return presented(sp.Add(*(_sum_product(term, over, extents, steps) for term in terms)))
+    return _sum_product(body, over, extents, steps)
+
+
+def _depends(expression: sp.Basic, over: tuple[Index, ...]) -> bool:
+    return not expression.free_symbols.isdisjoint(over)
+
+
+def _collapses(term: sp.Expr, over: tuple[Index, ...], extents: Extents) -> bool:
+    """Whether at least one bound index of this term's sum can be summed away."""
+    factors = sp.Mul.make_args(term)
+    inner = sp.Mul(*(factor for factor in factors if _depends(factor, over)))
+    return (
+        any(_solved_delta(factor, over, extents) for factor in factors)
+        or any(not _depends(inner, (index,)) for index in over)
+        or _sums_to_one(inner, over) is not None
+    )
+
+
+def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list[Step]) -> sp.Expr:
+    before = _shown(body, over)
+    factors = list(sp.Mul.make_args(body))
+    for factor in factors:
+        solved = _solved_delta(factor, over, extents)
+        if solved is not None:
+            index, value = solved
+            rest = sp.Mul(*(f for f in factors if f is not factor)).xreplace({index: value})
+            steps.append(Step("δ collapses the sum", before, rest))
+            return summed(rest, tuple(i for i in over if i != index), extents, steps)
+    outer = sp.Mul(*(factor for factor in factors if not _depends(factor, over)))
+    inner = sp.Mul(*(factor for factor in factors if _depends(factor, over)))
+    for index in over:
+        if not _depends(inner, (index,)):
+            outer *= extents[index]
+    left = tuple(index for index in over if _depends(inner, (index,)))
+    if not left:
+        steps.append(Step("sum of a constant", before, outer))
+        return outer
+    index = _sums_to_one(inner, left)
+    if index is not None:
+        steps.append(Step("rows sum to 1", before, outer))
+        return outer * sp.prod(extents[i] for i in left if i != index)
+    if outer != 1:
+        steps.append(Step("factor out of the sum", before, outer * _shown(inner, left)))
+    return outer * reduction(inner, left, extents)
+
+
+def _shown(body: sp.Expr, over: tuple[Index, ...]) -> sp.Expr:
+    """For the derivation: the sum as a formula."""
+    from symgraph.define import Sum
+
+    return Sum(body, *over)
+
+
+def _solved_delta(factor: sp.Expr, over: tuple[Index, ...], extents: Extents) -> tuple[Index, sp.Expr] | None:
+    """A bound index that δ fixes, with its value, if the value is known to lie within the index' extent."""
+    if not isinstance(factor, Delta):
+        return None
+    for index, value in (factor.args, factor.args[::-1]):
+        if index in over and not _depends(value, (index,)) and _range(value, extents) == extents[index]:
+            return index, value
+    return None
+
+
+def _range(value: sp.Expr, extents: Extents) -> sp.Expr | None:
+    """The extent an index expression is known to stay within."""
+    if isinstance(value, Index):
+        return extents.get(value)
+    return value.tensor.classes if isinstance(value, Element) else None
+
+
+def _sums_to_one(body: sp.Expr, over: tuple[Index, ...]) -> Index | None:
+    """The bound index along which the body is a declared probability row, other bound indices not occurring."""
+    if not isinstance(body, Element) or not body.tensor.rows_sum_to_one:
+        return None
+    last = body.indices[-1]
+    if last not in over or any(_depends(index, (last,)) for index in body.indices[:-1]):
+        return None
+    rest = tuple(index for index in over if index != last)
+    return last if not _depends(sp.Tuple(*body.indices[:-1]), rest) or not rest else None
+
+
+def reduction(body: sp.Expr, over: tuple[Index, ...], extents: Extents) -> Element:
+    """The element of the definition Σ_over body, over the free indices that occur in the body."""
+    free = sorted(body.atoms(Index) - set(over), key=lambda index: index.name)
+    rename = {index: axis(d) for d, index in enumerate(free)} | {index: bound(d) for d, index in enumerate(over)}
+    shape = tuple(extents[index] for index in free)
+    node = Tensor.define(shape, body.xreplace(rename), "sum", tuple(extents[index] for index in over))
+    return Element(node, *free)

@@ -1,0 +1,207 @@
+"""Stable forms of scalar formulas: logarithms of products and sums of exponentials, quotients of exponentials.
+
+    log Σ_i eʷⁱ           by  a ← a + softplus(w_i − a)
+    (e²ᵘ − 1)/(e²ᵘ + 1)   as  tanh u,      eᵘ/(1 + eᵘ)  as  σ(u),      eᵘ − 1  as  expm1(u),      log(1 + u)  as  log1p(u)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sympy as sp
+
+from symgraph.scalars import StableFunction, expm1, log1p, sigmoid, softplus
+from symgraph.simplify.cost import cost
+from symgraph.simplify.fold import Relation, eliminate
+from symgraph.simplify.rational import Kernels
+
+Opener = Callable[[sp.Expr], sp.Expr]
+
+
+def stable(expression: sp.Expr, opened: Opener) -> sp.Expr:
+    """A stable form; ``opened`` replaces values by the exponentials that define them, for use under a logarithm."""
+    if not expression.args or not isinstance(expression, sp.Expr):
+        return expression
+    if isinstance(expression, sp.log):
+        return _stable_log(expression, opened)
+    if isinstance(expression, sp.Piecewise):
+        return expression.func(*((stable(value, opened), condition) for value, condition in expression.args))
+    if not isinstance(expression, (sp.Add, sp.Mul)) and not _is_integer_power(expression):
+        if isinstance(expression, sp.Function) and len(expression.args) == 1 or isinstance(expression, sp.Pow):
+            return expression.func(*(stable(arg, opened) for arg in expression.args))
+        return expression
+    bounded = _bounded_quotient(expression)
+    if isinstance(bounded, sp.Piecewise):
+        return bounded
+    if isinstance(bounded, (sp.Add, sp.Mul, sp.Pow)):
+        bounded = bounded.func(*(stable(arg, opened) for arg in bounded.args))
+    return _with_expm1(bounded) if isinstance(bounded, sp.Add) else bounded
+
+
+def _is_integer_power(expression: sp.Expr) -> bool:
+    return isinstance(expression, sp.Pow) and bool(expression.exp.is_Integer)
+
+
+def with_one_exponential(expression: sp.Expr) -> sp.Expr:
+    """Products of exponentials as the exponential of a sum, so that large factors cancel before they overflow."""
+    if not isinstance(expression, (sp.Add, sp.Mul)) and not _is_integer_power(expression):
+        return expression
+    parts = [with_one_exponential(arg) for arg in expression.args]
+    if not isinstance(expression, sp.Mul):
+        return expression.func(*parts)
+    exponents = [part.args[0] for part in parts if isinstance(part, sp.exp)]
+    return sp.Mul(*(part for part in parts if not isinstance(part, sp.exp)), sp.exp(sp.Add(*exponents)))
+
+
+# -- logarithms ---------------------------------------------------------------------------------------------------
+def _stable_log(logarithm: sp.Expr, opened: Opener) -> sp.Expr:
+    argument = logarithm.args[0]
+    plain = opened(argument)
+    plain = plain.replace(lambda e: isinstance(e, StableFunction), lambda e: e.rewrite_plain())
+    plain = plain.replace(lambda e: isinstance(e, (sp.cosh, sp.sinh)), lambda e: e.rewrite(sp.exp))
+    if plain.has(sp.exp):
+        split = _split_log(plain)
+        if split is not None:
+            return split
+    inner = stable(argument, opened)
+    if isinstance(inner, sp.Add) and sp.S.One in inner.args:
+        return log1p(inner - 1)
+    return sp.log(inner)
+
+
+def _split_log(argument: sp.Expr) -> sp.Expr | None:
+    """log of a product as a sum over its factors, if each is an exponential, or provably positive; else None."""
+    kernels = Kernels([argument])
+    numerator, denominator = sp.fraction(sp.factor(sp.cancel(kernels.freeze(argument))))
+    powers: dict[sp.Expr, int] = {}
+    for sign, part in ((1, numerator), (-1, denominator)):
+        coefficient, factors = sp.factor_list(part)
+        if not coefficient.is_positive:
+            return None
+        powers[coefficient] = powers.get(coefficient, 0) + sign
+        for factor, power in factors:
+            powers[factor] = powers.get(factor, 0) + sign * int(power)
+    exponents = {s: k.args[0] for s, k in kernels.kernel_of.items() if isinstance(k, sp.exp)}
+    total = sp.S.Zero
+    for factor, power in _balanced(powers, set(exponents)).items():
+        value = _log_of_factor(factor, exponents)
+        if value is None:
+            return None
+        total += power * value
+    return kernels.thaw(total)
+
+
+def _balanced(powers: dict[sp.Expr, int], exponentials: set[sp.Symbol]) -> dict[sp.Expr, int]:
+    """E/(1 + E) as 1/(1 + 1/E): a power of E is drawn into a sum with the opposite power."""
+    result = dict(powers)
+    for symbol in sorted(exponentials & powers.keys(), key=str):
+        for factor in [f for f in result if isinstance(f, sp.Add) and result[f] == -result[symbol]]:
+            if sp.degree(factor, symbol) == 1:
+                power = result.pop(factor)
+                del result[symbol]
+                result[sp.expand(factor / symbol)] = power
+                break
+    return result
+
+
+def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.Expr | None:
+    terms = [_log_of_term(term, exponents) for term in sp.Add.make_args(factor)]
+    if any(term is None for term in terms):
+        return None
+    if len(terms) > 1 and not factor.free_symbols & exponents.keys():
+        return log1p(factor - 1) if sp.S.One in factor.args else sp.log(factor)
+    first, *others = sorted((t for t in terms if t is not None), key=lambda t: (not t.is_number, sp.default_sort_key(t)))
+    for other in others:
+        first = first + softplus(sp.expand(other - first))
+    return first
+
+
+def _log_of_term(term: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.Expr | None:
+    total, rest = sp.S.Zero, sp.S.One
+    for factor in sp.Mul.make_args(term):
+        base, power = factor.as_base_exp()
+        if base in exponents:
+            total += power * exponents[base]
+        else:
+            rest *= factor
+    if not rest.is_positive:
+        return None
+    return total + (sp.S.Zero if rest == 1 else sp.log(rest))
+
+
+# -- quotients ----------------------------------------------------------------------------------------------------
+def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
+    """A quotient with an exponential in a sum below the line, so that neither side of it overflows."""
+    if any(base.has(sp.cosh, sp.sinh) for base in _reciprocals(expression)):
+        expression = expression.replace(lambda e: isinstance(e, (sp.cosh, sp.sinh)), lambda e: e.rewrite(sp.exp))
+    for kernel in _exponentials_below(expression):
+        exponent = kernel.args[0]
+        options: list[sp.Expr] = []
+        for argument in (exponent, -exponent):
+            for half in (argument / 2, argument):
+                options += eliminate(expression, Relation(sp.tanh(half), _tanh(half)), check=False)
+            options += eliminate(expression, Relation(sigmoid(argument), sigmoid.formula(argument)), check=False)
+        options = [option for option in options if not _exponentials_below(option) and not _quotient_of_saturated(option)]
+        if options:
+            expression = min(options, key=cost)
+        else:
+            expression = _two_sided(expression, kernel)
+            break
+    return expression
+
+
+def _tanh(u: sp.Expr) -> sp.Expr:
+    return (sp.exp(2 * u) - 1) / (sp.exp(2 * u) + 1)
+
+
+def _reciprocals(expression: sp.Expr) -> list[sp.Expr]:
+    """Bases of negative integer powers at the rational level."""
+    found: list[sp.Expr] = []
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, sp.Pow) and node.exp.is_Integer:
+            if node.exp.is_negative:
+                found.append(node.base)
+            pending.append(node.base)
+        elif isinstance(node, (sp.Add, sp.Mul)):
+            pending.extend(node.args)
+    return found
+
+
+def _exponentials_below(expression: sp.Expr) -> list[sp.Expr]:
+    """Exponentials that stand in a sum in a denominator, at the rational level."""
+    found: dict[sp.Expr, None] = {}
+    for base in _reciprocals(expression):
+        if isinstance(base, sp.Add):
+            for kernel in Kernels([base]).kernel_of.values():
+                if isinstance(kernel, sp.exp):
+                    found.setdefault(kernel)
+    return list(found)
+
+
+def _quotient_of_saturated(expression: sp.Expr) -> bool:
+    """Whether something is divided by 1 − σ or 1 ± tanh, which is 0 where they saturate."""
+    return any(base.has(sp.tanh, sigmoid) for base in _reciprocals(expression))
+
+
+def _two_sided(expression: sp.Expr, kernel: sp.Expr) -> sp.Expr:
+    """For a positive exponent divide both sides of the quotient by the exponential's power."""
+    kernels = Kernels([expression])
+    symbol = next(s for s, k in kernels.kernel_of.items() if k == kernel)
+    small = sp.Symbol(f"{symbol.name}i", positive=True)
+    frozen = sp.cancel(kernels.freeze(expression))
+    flipped = sp.cancel(frozen.subs(symbol, 1 / small))
+    exponent = kernel.args[0]
+    other = kernels.thaw(flipped).xreplace({small: sp.exp(-exponent)})
+    return sp.Piecewise((other, exponent > 0), (kernels.thaw(frozen), True))
+
+
+def _with_expm1(total: sp.Add) -> sp.Expr:
+    """c·eᵘ − c as c·expm1(u)."""
+    for term in total.args:
+        coefficient, kernel = term.as_independent(sp.exp)
+        if isinstance(kernel, sp.exp) and -coefficient in total.args:
+            rest = [other for other in total.args if other is not term and other != -coefficient]
+            return sp.Add(*rest, coefficient * expm1(kernel.args[0]))
+    return total

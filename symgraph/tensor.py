@@ -1,0 +1,384 @@
+"""Tensors: interned SymPy expressions that are leaves or definitions of their own elements.
+
+A tensor is declared by what one of its elements is::
+
+    a[n, j] = Σ_i x[n, i]·W[i, j] + b[j]
+
+It is an atom for SymPy, so nothing ever walks the network as a tree; what it stands for is in ``definition``: a
+scalar SymPy body over :class:`Element` of other tensors and canonical indices, with at most one reduction.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import sympy as sp
+
+from symgraph.errors import DomainError, IndexNotationError, ShapeError
+from symgraph.indices import Shape, axis, show_shape
+from symgraph.init import Initializer
+from symgraph.provenance import Provenance, at_line, here, names_result
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Kind = Literal["input", "parameter", "labels", "scalar", "constant", "definition"]
+Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """``op`` over ``bound(0..)`` of ``body``, for every ``axis(0..)``; without ``op`` the body itself.
+
+    ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index.
+    """
+
+    op: Reduction | None
+    extents: Shape
+    body: sp.Expr
+
+
+class Tensor(sp.AtomicExpr):  # type: ignore[misc]
+    """A real or integer array of symbolic shape. Build one with :mod:`symgraph.declare` or operators, not directly.
+
+    Attributes
+    ----------
+    kind : where its values come from; ``"definition"`` for everything computed.
+    name : name of a leaf, else None.
+    shape : tuple of positive integers and sizes.
+    classes : for labels, the number of classes: values are integers in ``[0, classes)``; an ``argmax`` has it too.
+    rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
+    definition : :class:`Definition`, or None for a leaf.
+    hint : name for display, from the variable the user bound it to.
+    cotangent_of : (loss, tensor) for a cotangent, which is displayed as ∂loss/∂tensor.
+    kept : whether somebody refers to it, so that it stays a definition of its own.
+    """
+
+    _op_priority: ClassVar[float] = 1000.0
+    is_commutative: ClassVar[bool] = True
+    is_number: ClassVar[bool] = False
+    _counter: ClassVar[itertools.count[int]] = itertools.count()
+    _interned: ClassVar[weakref.WeakValueDictionary[Any, Tensor]] = weakref.WeakValueDictionary()
+
+    kind: Kind
+    name: str | None
+    shape: Shape
+    classes: sp.Expr | None
+    rows_sum_to_one: bool
+    definition: Definition | None
+    init: Initializer | None
+    symbol: sp.Symbol | None
+    value: np.ndarray | None
+    hint: str | None
+    kept: bool
+    cotangent_of: tuple[Tensor, Tensor] | None
+    place: Provenance
+
+    @classmethod
+    def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
+        tensor = sp.AtomicExpr.__new__(cls)
+        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of"))
+        tensor.__dict__.update(defaults | {"rows_sum_to_one": False, "kept": False} | attributes)
+        tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
+        tensor.place, tensor.hint = here(), None
+        return tensor  # type: ignore[no-any-return]
+
+    @classmethod
+    def leaf(cls, kind: Kind, name: str, shape: Shape, **attributes: Any) -> Tensor:
+        """A new leaf; each call makes another one, and two of one name in one program are an error."""
+        return cls._new(kind, shape, name=name, **attributes)
+
+    @classmethod
+    def scalar(cls, symbol: sp.Symbol) -> Tensor:
+        """The rank-0 leaf that a plain SymPy symbol in a formula stands for; one per symbol."""
+        return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
+
+    @classmethod
+    def define(cls, shape: Shape, body: sp.Expr, op: Reduction | None = None, extents: Shape = ()) -> Tensor:
+        """The one tensor of this definition: equal definitions are the same object."""
+        if op is None and isinstance(body, Element) and body.tensor.shape == shape:
+            if all(index == axis(d) for d, index in enumerate(body.indices)):
+                return body.tensor
+        classes = extents[0] if op in ("argmax", "argmin") else _integer_range(op, body)
+        definition = Definition(op, extents, body)
+        return cls._intern(
+            (shape, op, extents, body), lambda: cls._new("definition", shape, definition=definition, classes=classes)
+        )
+
+    @classmethod
+    def _intern(cls, key: Any, make: Callable[[], Tensor]) -> Tensor:
+        known = cls._interned.get(key)
+        if known is None:
+            known = cls._interned[key] = make()
+        return known
+
+    # -- what SymPy asks ------------------------------------------------------------------------------------------
+    def _hashable_content(self) -> tuple[int]:
+        return (self.serial,)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash((Tensor, self.serial))
+
+    def sort_key(self, order: Any = None) -> Any:
+        return self.class_key(), (1, (f"{self.serial:012d}",)), sp.S.One.sort_key(), sp.S.One
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if self.is_label else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if self.is_label else None
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """Leaves and sizes that the tensor depends on."""
+        from symgraph.graph import free_symbols
+
+        return free_symbols(self)
+
+    def diff(self, *wrt: Any, **_: Any) -> Any:
+        """Gradient, repeated for several arguments (the tensor must be a scalar)."""
+        from symgraph.differentiate import grad
+
+        result: Any = self
+        for variable in wrt:
+            result = grad(result, variable)
+        return result
+
+    def subs(self, *args: Any, **_: Any) -> Any:
+        """Replace leaves or other tensors: ``J.subs(x, x2)``, ``J.subs({x: x2})``. Shapes must agree."""
+        from symgraph.graph import substitute
+
+        pairs = dict(args[0]) if len(args) == 1 else {args[0]: args[1]}
+        return substitute(self, pairs)
+
+    # -- the shape ------------------------------------------------------------------------------------------------
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the values are integers that may index an axis."""
+        return self.classes is not None
+
+    @property
+    def T(self) -> Tensor:
+        """Transpose: all axes in reverse order."""
+        from symgraph.functions import transpose
+
+        return transpose(self)
+
+    @property
+    def display_name(self) -> str:
+        """The leaf's name, or the variable the user bound it to, or a letter by kind and rank."""
+        return self.name or self.hint or "v"
+
+    def named(self, name: str) -> Tensor:
+        """Give the tensor a display name; returns the tensor."""
+        self.hint = name
+        return self
+
+    # -- operators: thin calls into the functions that write definitions ----------------------------------------------
+    def __getitem__(self, key: Any) -> Any:
+        from symgraph.functions import take
+
+        return take(self, key)
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"iterating over tensor {self.display_name}{show_shape(self.shape)} is not defined")
+
+    @names_result
+    def __matmul__(self, other: Any) -> Tensor:
+        from symgraph.functions import matmul
+
+        return matmul(self, other)
+
+    @names_result
+    def __rmatmul__(self, other: Any) -> Tensor:
+        from symgraph.functions import matmul
+
+        return matmul(other, self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from symgraph.functions import apply_ufunc
+
+        return apply_ufunc(ufunc, method, inputs, kwargs)
+
+    @names_result
+    def __neg__(self) -> Tensor:
+        return _pointwise(lambda u: -u, self)
+
+    @names_result
+    def __pos__(self) -> Tensor:
+        return self
+
+    @names_result
+    def __abs__(self) -> Tensor:
+        return _pointwise(sp.Abs, self)
+
+    @names_result
+    def __add__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u + v, self, other)
+
+    @names_result
+    def __radd__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u + v, other, self)
+
+    @names_result
+    def __sub__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u - v, self, other)
+
+    @names_result
+    def __rsub__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u - v, other, self)
+
+    @names_result
+    def __mul__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u * v, self, other)
+
+    @names_result
+    def __rmul__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u * v, other, self)
+
+    @names_result
+    def __truediv__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u / v, self, other)
+
+    @names_result
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u / v, other, self)
+
+    @names_result
+    def __pow__(self, other: Any, modulus: Any = None) -> Tensor:
+        return _pointwise(lambda u, v: u**v, self, other)
+
+    @names_result
+    def __rpow__(self, other: Any) -> Tensor:
+        return _pointwise(lambda u, v: u**v, other, self)
+
+    # -- printing -------------------------------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.display_name} {show_shape(self.shape)}>"
+
+    def __str__(self) -> str:
+        from symgraph.display import formula
+
+        return formula(self)
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.display_name
+
+    _sympyrepr = _pretty_name = _sympystr
+
+    def _pretty(self, printer: Any) -> Any:
+        from sympy.printing.pretty.stringpict import prettyForm
+
+        return prettyForm(self.display_name)
+
+    def _latex(self, printer: Any) -> str:
+        from symgraph.display import latex_formula, latex_name
+
+        return latex_formula(self) if printer._print_level == 1 else latex_name(self.display_name)
+
+    def _repr_latex_(self) -> str:
+        from symgraph.display import latex_formula
+
+        return f"$\\displaystyle {latex_formula(self)}$"
+
+
+class Element(sp.Expr):  # type: ignore[misc]
+    """One element of a tensor, ``x[n, i]``: a real scalar whose indices are index expressions or label elements."""
+
+    is_commutative: ClassVar[bool] = True
+    _diff_wrt: ClassVar[bool] = True
+
+    def __new__(cls, tensor: Tensor, *indices: Any) -> Element:
+        if len(indices) != tensor.ndim:
+            raise ShapeError(
+                at_line(f"{tensor.display_name}{show_shape(tensor.shape)} has {tensor.ndim} axes, not {len(indices)}")
+            )
+        checked = [_as_index(tensor, position, index) for position, index in enumerate(indices)]
+        return sp.Expr.__new__(cls, tensor, *checked)  # type: ignore[no-any-return]
+
+    @property
+    def tensor(self) -> Tensor:
+        return self.args[0]  # type: ignore[no-any-return]
+
+    @property
+    def indices(self) -> tuple[sp.Expr, ...]:
+        return self.args[1:]  # type: ignore[no-any-return]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if self.tensor.is_label else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if self.tensor.is_label else None
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """The tensor and the symbols in the indices."""
+        return {self.tensor}.union(*(index.free_symbols for index in self.indices))
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.S.One if self == symbol else sp.S.Zero
+
+    def _sympystr(self, printer: Any) -> str:
+        name = self.tensor.display_name
+        return f"{name}[{', '.join(map(printer._print, self.indices))}]" if self.indices else name
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        from symgraph.display import latex_name
+
+        name = latex_name(self.tensor.display_name)
+        text = f"{{{name}}}_{{{','.join(map(printer._print, self.indices))}}}" if self.indices else name
+        return f"{text}^{{{exp}}}" if exp is not None else text
+
+
+def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
+    if isinstance(index, Tensor) and index.ndim == 0:
+        index = Element(index)
+    index = sp.sympify(index)
+    if not isinstance(index, sp.Expr) or not index.is_integer:
+        raise IndexNotationError(
+            at_line(f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)} is indexed with {index}, "
+                    "which is no index, no integer and no label")
+        )  # fmt: skip
+    extent = tensor.shape[position]
+    if index.is_Integer and (index < 0 or (extent.is_Integer and index >= extent)):
+        raise ShapeError(
+            at_line(f"index {index} is outside axis {position} of {tensor.display_name}{show_shape(tensor.shape)}")
+        )
+    return index
+
+
+def _integer_range(op: Reduction | None, body: sp.Expr) -> sp.Expr | None:
+    """Range of the labels that a definition passes on unchanged, as in ``t[i]``."""
+    return body.tensor.classes if op is None and isinstance(body, Element) else None
+
+
+def _pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
+    from symgraph.define import pointwise
+
+    return pointwise(operation, *operands)
+
+
+def require_real(tensor: Tensor, what: str) -> None:
+    """Raise if ``tensor`` holds labels where real values are needed."""
+    if tensor.is_label:
+        raise DomainError(at_line(f"{what} needs real values; {tensor.display_name} holds class labels"))
