@@ -117,13 +117,13 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """``for var in [start, stop)``; ``step`` > 1 makes blocks. The chunk of one thread where ``parallel``."""
+    """``for var in [start, stop)``; a ``step`` makes blocks. Threads share a ``parallel`` loop."""
 
     var: Var
     start: Expr
     stop: Expr
     body: tuple[Stmt, ...]
-    step: int = 1
+    step: Expr = Const(1, "int64")
     parallel: bool = False
 
 
@@ -146,7 +146,10 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """``out[m, n] = Σ_k left[m, k]·right[k, n]`` for one block of rows and columns."""
+    """``out[m, n] = Σ_k left[m, k]·right[k, n]`` for one block of rows and columns, in register tiles.
+
+    ``extents`` are those of the whole product (rows, columns, depth; None where known only at run time): the tile suits them.
+    """
 
     out: Operand
     left: Operand
@@ -154,7 +157,13 @@ class Contract:
     rows: Expr
     columns: Expr
     depth: Expr
+    extents: tuple[int | None, int | None, int | None]
     formula: str = ""
+
+    @property
+    def tile(self) -> str:
+        """Name of the tile in the generated source."""
+        return "x".join("any" if extent is None else str(extent) for extent in self.extents)
 
 
 Stmt = Let | Assign | Store | For | If | Contract
@@ -176,17 +185,17 @@ class Buffer:
 class Kernel:
     """One function of the generated source.
 
-    ``buffers`` and ``sizes`` are its arguments, ``formulas`` what it computes as mathematics, ``flops`` and ``bytes``
-    expressions of the sizes. A kernel that is not ``parallel`` is run by one thread.
+    ``buffers`` are the names in its text, ``arguments`` those of the program that take their places, ``sizes`` the run-time
+    sizes it needs, ``formulas`` what it computes as mathematics. A kernel that is not
+    ``parallel`` is run by one thread.
     """
 
     name: str
     buffers: tuple[str, ...]
+    arguments: tuple[str, ...]
     sizes: tuple[str, ...]
     body: tuple[Stmt, ...]
     formulas: tuple[str, ...]
-    flops: Expr
-    bytes: Expr
     parallel: bool
 
 
@@ -313,8 +322,8 @@ def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
             return (value,)
         case Store(_, index, value):
             return (*index, value)
-        case For(_, start, stop):
-            return start, stop
+        case For(_, start, stop, _, step):
+            return start, stop, step
         case If(condition):
             return (condition,)
         case Contract(out, left, right, rows, columns, depth):

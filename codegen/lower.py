@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from codegen import ir
-from codegen.cost import kernel_cost
+from codegen.cost import PANEL_ROWS
 from codegen.formula import formula_text
 from codegen.fuse import Group, runs_down_columns, scatter_axis
 from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
@@ -29,9 +29,7 @@ from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
-PANEL_ROWS = 16
-"""Rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
-PANEL_COLUMNS = 256
+PANEL_COLUMNS = 64
 """Columns of a block, where a panel does not take whole rows."""
 
 
@@ -79,15 +77,19 @@ class _KernelLowering:
     def _dealt(self) -> list[Segment]:
         segments: list[Segment] = []
         place: dict[Tensor, int] = {}
+        last_read: list[tuple[Tensor, int]] = []
         for node in self.group.nodes:
             if node.contraction is not None:
                 continue
             extents = tuple(self._extent(node, index) for index in self._loops(node))
             at = max((self._earliest(node, element, place) for element in node.reads), default=0)
+            if node.target is not None:
+                at = max([at, *(s for leaf, s in last_read if leaf is node.target)])
             chosen = next((s for s in range(at, len(segments)) if segments[s].extents == extents), len(segments))
             if chosen == len(segments):
                 segments.append(Segment(extents))
             segments[chosen].nodes.append(node)
+            last_read += [(e.tensor, chosen + (not self._is_element(e))) for e in node.reads if e.tensor in self.group.written]
             if node.target is None:
                 place[node.value] = chosen
         return segments
@@ -106,6 +108,10 @@ class _KernelLowering:
             return False
         expected = [*(axis(d) for d in range(self.depth)), *self._loops(node)]
         return list(element.indices) == expected[: len(element.indices)] and len(expected) == len(element.indices)
+
+    def _is_element(self, element: Element) -> bool:
+        """Whether an overwritten leaf is read at the very element that the same iteration writes."""
+        return all(index == axis(d) for d, index in enumerate(element.indices))
 
     def _loops(self, node: Node) -> list[Index]:
         """Canonical indices of a node's inner loops, outermost first."""
@@ -163,9 +169,8 @@ class _KernelLowering:
         whole = tuple([*self.top, *body])
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         sizes = _sizes_in(whole, self.storage.sizes)
-        flops, traffic = kernel_cost(whole, {b.name for b in self.scratch.values()})
         parallel = any(isinstance(s, For) and s.parallel for s in ir.statements(whole))
-        kernel = ir.Kernel(self.name, tuple(touched), sizes, whole, tuple(self.formulas), flops, traffic, parallel)
+        kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
         return kernel, list(self.scratch.values())
 
     def _plain(self) -> list[Stmt]:
@@ -193,11 +198,11 @@ class _KernelLowering:
         for node in segment.nodes:
             self._lower_node(node, segment, row, loops, before, inside, after)
         self.forwarded = {}
-        hoisted, inside = self.sharing.hoist(inside, self.available)
+        hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
         self.top += hoisted
         scope |= self.available
         if loops:
-            hoisted, inside = self.sharing.hoist(inside, scope)
+            hoisted, inside = self.sharing.hoist(inside, scope, outermost=False)
             before += hoisted
         inside = self.sharing.once(inside)
         for statement in (*before, *inside, *after):
@@ -230,7 +235,7 @@ class _KernelLowering:
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
-        self.formulas.append(formula_text(node, self.scalars.indices, self.storage.buffers))
+        self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
         if node.definition.op is not None:
             self._reduce(node, loops, before, inside, after)
             return
@@ -244,11 +249,11 @@ class _KernelLowering:
         var = Var(self.names.unique(self._value_name(node.value)), dtype)
         inside.append(Let(var, value, self.formulas[-1]))
         self.forwarded[node.value] = var
+        if not loops:
+            self.local[node.value] = var
         if node.value in self.kept:
             inside.append(Store(self.storage.buffers[node.value], free, var))
-        elif not loops:
-            self.local[node.value] = var
-        elif self._needs_memory(node, segment):
+        elif loops and self._needs_memory(node, segment):
             buffer = self._scratch(node.value, segment.extents)
             inside.append(Store(buffer.name, free[self.depth :], var))
 
@@ -329,10 +334,12 @@ class _KernelLowering:
         self.first_row = block
         self.first_column = ZERO if whole else column
         self.last_column = columns if whole else _smaller(ir.add(column, ir.integer(PANEL_COLUMNS)), columns)
-        last = _smaller(ir.add(block, ir.integer(PANEL_ROWS)), rows)
+        extents = tuple(int(size.value) if isinstance(size, Const) else None for size in (rows, columns, depth))
+        step = Var(f"panel_{'x'.join(str(e or 'any') for e in extents)}", "int64")
+        last = _smaller(ir.add(block, step), rows)
         place: dict[Index, Expr] = {head.row: block, head.column: self.first_column, head.depth: ZERO} | outer
         self.scalars.indices = {**outer, head.row: self.row, head.column: Var("j", "int64"), head.depth: Var("k", "int64")}  # type: ignore[dict-item]
-        self.formulas.append(formula_text(result, self._shown(head, outer), self.storage.buffers))
+        self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
         width = _smaller(columns, ir.integer(PANEL_COLUMNS)) if not whole else columns
         contract = Contract(
             self._output(result, place, width),
@@ -341,20 +348,21 @@ class _KernelLowering:
             ir.Op("-", (last, block), "int64"),
             columns if whole else ir.Op("-", (self.last_column, column), "int64"),
             depth,
+            extents,  # type: ignore[arg-type]
             self.formulas[-1],
         )
         epilogue = self._epilogue(outer, head.row, rank)
         body: list[Stmt] = [contract]
         if epilogue:
             body.append(For(self.row, block, last, tuple(epilogue)))  # type: ignore[arg-type]
-        nest: Stmt = For(block, ZERO, rows, tuple(body), step=PANEL_ROWS, parallel=True)
+        nest: Stmt = For(block, ZERO, rows, tuple(body), step=step, parallel=True)
         if not whole:
-            nest = For(column, ZERO, columns, (nest,), step=PANEL_COLUMNS)
+            nest = For(column, ZERO, columns, (nest,), step=ir.integer(PANEL_COLUMNS))
         for index in reversed(head.outer):
             nest = For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), (nest,))
         return [nest]
 
-    def _shown(self, head: object, outer: Mapping[Index, Var]) -> dict[sp.Basic, Expr]:
+    def _shown(self, outer: Mapping[Index, Var]) -> dict[sp.Basic, Expr]:
         assert self.group.head is not None and self.row is not None
         column = Var(self._loop_name(self.group.nodes[0].shape[-1]), "int64")
         depth = Var(self._loop_name(self.group.nodes[0].definition.extents[0]), "int64")
@@ -374,14 +382,12 @@ class _KernelLowering:
     def _output(self, result: Node, place: Mapping[Index, Expr], width: Expr) -> Operand:
         if result.value in self.kept:
             index = tuple(place[axis(d)] for d in range(len(result.shape)))
-            return self._matrix(self.storage.buffers[result.value], result.shape, index, len(index) - 2, len(index) - 1) \
-                if self._row_position() == len(index) - 2 else \
-                self._matrix(self.storage.buffers[result.value], result.shape, index, self._row_position(), len(index) - 1)
-        buffer = ir.Buffer(
-            self.names.unique(self._value_name(result.value)), "real", (ir.integer(PANEL_ROWS), width), "scratch"
-        )
-        self.scratch[result.value] = buffer
-        return Operand(buffer.name, ZERO, (width, ONE))
+            name = self.storage.buffers[result.value]
+            return self._matrix(name, result.shape, index, self._row_position(), len(index) - 1)
+        name = self.names.unique(f"{self._value_name(result.value)}_panel")
+        self.scratch[result.value] = ir.Buffer(name, "real", (ir.integer(PANEL_ROWS), width), "scratch")
+        self.sharing.scratch.add(name)
+        return Operand(name, ZERO, (width, ONE))
 
     def _row_position(self) -> int:
         assert self.group.head is not None
@@ -404,12 +410,20 @@ class _KernelLowering:
         return self.names.first_free("i", "j", "k", "l", "m", "p", "q", "r")
 
     def _value_name(self, tensor: Tensor) -> str:
-        return f"{tensor.hint or 'v'}_{'' if tensor.ndim else '0'}".rstrip("_")
+        return tensor.hint or "v"
+
+    def _shown_name(self, tensor: Tensor) -> str:
+        """Name of a tensor in the comments: its buffer, its scalar, or what the user calls it."""
+        if tensor in self.storage.buffers:
+            return self.storage.buffers[tensor]
+        known = self.forwarded.get(tensor) or self.local.get(tensor) or self.scratch.get(tensor)
+        return known.name if known is not None else self._value_name(tensor)
 
     def _scratch(self, tensor: Tensor, extents: Sequence[sp.Expr]) -> ir.Buffer:
         shape = tuple(self.scalars.integer(size) for size in extents)
         name = self.names.unique(f"{self._value_name(tensor)}_row")
         self.scratch[tensor] = ir.Buffer(name, data_type(tensor), shape, "scratch")
+        self.sharing.scratch.add(name)
         return self.scratch[tensor]
 
 

@@ -1,7 +1,10 @@
 """Native entries: a Python function goes in, position-independent object code comes out, and a later process runs it without importing Numba.
 
-The entry has the C signature ``void entry(int64_t *packed)``: sizes and addresses, packed in one array, so that a call costs one argument. Its code needs
-neither Python's lock nor its exceptions nor an allocator; :func:`compile_entry` checks this on the linked module and names what would be missing.
+An entry takes the address of one packed ``int64`` array of sizes and addresses, so that a call costs one argument, and optionally ``(thread, threads)``.
+Its code needs neither Python's lock nor its exceptions nor an allocator; :func:`compile_entry` checks this and names what would be missing.
+
+The object exports two C functions, ``void name(int64_t packed)`` for a program of one thread, and
+``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.kernels.team.Team`.
 """
 
 from __future__ import annotations
@@ -9,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable
-from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -17,11 +19,15 @@ RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usle
 """C functions that any process resolves; everything else that is undefined is an error."""
 
 _ENTRY = """
-declare i32 @"{callee}"(ptr, ptr, i64)
-define void @{symbol}(i64 %packed) {{
+declare i32 @"{callee}"(ptr, ptr, i64 {parameter_types})
+define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
   %result = alloca ptr
   %exception = alloca ptr
-  %status = call i32 @"{callee}"(ptr %result, ptr %exception, i64 %packed)
+  %status = call i32 @"{callee}"(ptr %result, ptr %exception, i64 %packed {arguments})
+  ret void
+}}
+define void @{symbol}(i64 %packed) {{
+  call void @{symbol}_team(i64 %packed, i64 0, i64 1)
   ret void
 }}
 """
@@ -36,20 +42,20 @@ def host_machine() -> llvm.TargetMachine:
     )
 
 
-def compile_entry(pyfunc: Callable[[int], None], name: str = "entry") -> tuple[bytes, str]:
-    """Compile ``pyfunc(packed)`` and all it calls to object code.
+def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[bytes, str]:
+    """Compile ``pyfunc(packed)`` or ``pyfunc(packed, thread, threads)``, and all it calls, to object code.
 
     Parameters
     ----------
     pyfunc
-        Nopython function of one ``int64``, the address of the packed array; returns nothing.
+        Nopython function of one or three ``int64``, the first the address of the packed array; returns nothing.
     name
         C identifier for the exported symbol.
 
     Returns
     -------
     object_bytes, symbol_name
-        ELF (Mach-O, COFF) object for this CPU and the name of its one exported function.
+        ELF (Mach-O, COFF) object for this CPU and the name of its exported function.
 
     Raises
     ------
@@ -58,20 +64,24 @@ def compile_entry(pyfunc: Callable[[int], None], name: str = "entry") -> tuple[b
     """
     from numba import cfunc, types  # compiling is the one thing that needs Numba; loading must not pay for its import
 
-    native = cfunc(types.void(types.int64), error_model="numpy", _nrt=False)(pyfunc)
-    module = _export(native.inspect_llvm(), native.native_name, name)
+    parameters = pyfunc.__code__.co_argcount
+    if parameters not in (1, 3):
+        raise TypeError(f"an entry takes (packed) or (packed, thread, threads); {pyfunc.__name__} takes {parameters} arguments")
+    native = cfunc(types.void(*[types.int64] * parameters), error_model="numpy", _nrt=False)(pyfunc)
+    module = _export(native.inspect_llvm(), native.native_name, name, with_threads=parameters == 3)
     missing = undefined_symbols(module)
     if missing:
         raise RuntimeError(f"native code of {pyfunc.__name__} needs {', '.join(missing)}: a kernel raised, allocated or called into Python")
     return host_machine().emit_object(module), name
 
 
-def _export(linked: str, wrapper: str, name: str) -> llvm.ModuleRef:
+def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.ModuleRef:
     """Replace Numba's C wrapper, which reports exceptions through Python, by one that cannot fail; drop what is then unused."""
     module = llvm.parse_assembly(linked)
-    module.link_in(llvm.parse_assembly(_ENTRY.format(callee=wrapper.removeprefix("cfunc."), symbol=name)))
+    threads = {"parameter_types": ", i64, i64", "arguments": ", i64 %thread, i64 %threads"} if with_threads else {"parameter_types": "", "arguments": ""}
+    module.link_in(llvm.parse_assembly(_ENTRY.format(callee=wrapper.removeprefix("cfunc."), symbol=name, **threads)))
     for symbol in (*module.functions, *module.global_variables):
-        if not symbol.is_declaration and symbol.name != name:
+        if not symbol.is_declaration and symbol.name not in (name, f"{name}_team"):
             symbol.linkage = "internal"
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
@@ -85,17 +95,37 @@ def undefined_symbols(module: llvm.ModuleRef) -> list[str]:
     return sorted(name for name in declared if not re.match(r"llvm\.", name) and name not in RUNTIME_SYMBOLS)
 
 
-def load_entry(object_bytes: bytes, symbol_name: str) -> Callable[[int], None]:
+class Entry:
+    """A loaded entry, callable as ``entry(packed_address)``; holds its machine code.
+
+    Attributes
+    ----------
+    call
+        The bare ``ctypes`` function, for a loop that counts every tenth of a microsecond. The code lives as long as the ``Entry``.
+    team_address
+        Address of the function with ``(packed, thread, threads)``.
+    """
+
+    __slots__ = ("_engine", "call", "team_address")
+
+    def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
+        self._engine = engine
+        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address(symbol_name))
+        self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
+
+    def __call__(self, packed: int) -> None:
+        self.call(packed)
+
+
+def load_entry(object_bytes: bytes, symbol_name: str) -> Entry:
     """Load object code made by :func:`compile_entry`, here or in another process on the same kind of CPU.
 
     Returns
     -------
     entry
-        ``ctypes`` function of one address, to call as ``entry(packed.ctypes.data)``; it releases Python's lock and keeps its code alive.
+        To call as ``entry(packed.ctypes.data)``; it releases Python's lock.
     """
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), host_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_bytes))
     engine.finalize_object()
-    entry: Any = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address(symbol_name))
-    entry.engine = engine
-    return entry  # type: ignore[no-any-return]
+    return Entry(engine, symbol_name)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from codegen.ir import (
@@ -57,10 +57,15 @@ class Sharing:
     def __init__(self, names: Names, written: frozenset[str]) -> None:
         self.names = names
         self.written = written
+        self.scratch: set[str] = set()
         self.known: dict[Expr, Var] = {}
 
-    def hoist(self, body: Sequence[Stmt], available: set[str]) -> tuple[list[Stmt], list[Stmt]]:
-        """(bindings to put before, body): everything that only needs the ``available`` variables moves out."""
+    def hoist(self, body: Sequence[Stmt], available: set[str], outermost: bool) -> tuple[list[Stmt], list[Stmt]]:
+        """(bindings to put before, body): everything that only needs the ``available`` variables moves out.
+
+        Scratch memory is written inside the kernel, so that nothing of it moves to the outermost level.
+        """
+        frozen = self.written | self.scratch if outermost else self.written
         before: list[Stmt] = []
 
         def change(node: Expr) -> Expr | None:
@@ -68,7 +73,7 @@ class Sharing:
                 return self.known[node]
             if node.dtype == "int64" and not isinstance(node, Load):
                 return None
-            if not self._worth_binding(node) or not self._available(node, available):
+            if not self._worth_binding(node) or not _available(node, available, frozen):
                 return None
             return self._bind(node, before)
 
@@ -80,16 +85,6 @@ class Sharing:
         if isinstance(node, Cast) and isinstance(node.value, Var) and node.value.dtype == node.dtype:
             return False
         return isinstance(node, Load | Call | Op | Cast | Select) and node.dtype != "bool"
-
-    def _available(self, node: Expr, available: set[str]) -> bool:
-        for part in subexpressions(node):
-            if isinstance(part, Var) and part.name not in available:
-                return False
-            if isinstance(part, Load) and part.buffer in self.written:
-                return False
-            if isinstance(part, Select) and is_guarded(part):
-                return False
-        return True
 
     def _bind(self, node: Expr, before: list[Stmt]) -> Var:
         var = Var(self.names.unique(_name_for(node)), node.dtype)
@@ -143,6 +138,17 @@ class Sharing:
         if isinstance(node, Load):
             return True
         return isinstance(node, Call | Op | Select) and node.dtype in ("real", "float64")
+
+
+def _available(node: Expr, available: set[str], frozen: Set[str]) -> bool:
+    for part in subexpressions(node):
+        if isinstance(part, Var) and part.name not in available:
+            return False
+        if isinstance(part, Load) and part.buffer in frozen:
+            return False
+        if isinstance(part, Select) and is_guarded(part):
+            return False
+    return True
 
 
 def _direct(statement: Stmt) -> tuple[Expr, ...]:

@@ -141,6 +141,8 @@ def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Exp
     if isinstance(body, Reduced):
         op, over = body.args[0].name, body.args[2:]
         body = body.args[1]
+        if op in ("max", "min") and len(over) > 1:  # one index at a time: the first best one is the derivative's
+            over, body = over[:1], Reduced(Str(op), body, *over[1:])
     inner = {node: _as_element(node, order + over, extents) for node in _outermost_reductions(body)}
     body = body.xreplace(inner)
     stray = sorted((body.atoms(Index) - set(order) - set(over)), key=str)

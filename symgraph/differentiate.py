@@ -26,11 +26,12 @@ from symgraph.provenance import at_line
 from symgraph.relations import Relations
 from symgraph.scalars import Delta
 from symgraph.simplify import Step, partial
-from symgraph.simplify.cost import cost
-from symgraph.simplify.sums import summed
+from symgraph.simplify.cost import READ, cost
+from symgraph.simplify.sums import reduction, summed
 from symgraph.tensor import Definition, Element, Tensor
 
-MAX_FULL_COST = 40.0
+MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
+MAX_PENDING_COST = 16.0  # likewise where its full form is not the cheaper one, but might cancel later
 
 
 @dataclass(slots=True)
@@ -69,10 +70,12 @@ class Gradients(dict[Tensor, Tensor]):
 
 
 @overload
-def grad(loss: Tensor, wrt: list[Any] | tuple[Any, ...], *, disconnected: str = "error") -> Gradients: ...
+def grad(
+    loss: Tensor, wrt: list[Any] | tuple[Any, ...], *, disconnected: str = "error", simplify: bool = True
+) -> Gradients: ...
 @overload
-def grad(loss: Tensor, wrt: Any, *, disconnected: str = "error") -> Tensor: ...
-def grad(loss: Any, wrt: Any, *, disconnected: str = "error") -> Any:
+def grad(loss: Tensor, wrt: Any, *, disconnected: str = "error", simplify: bool = True) -> Tensor: ...
+def grad(loss: Any, wrt: Any, *, disconnected: str = "error", simplify: bool = True) -> Any:
     """Gradient of a scalar with respect to tensors: inputs, parameters, plain symbols, or values in between.
 
     Parameters
@@ -80,6 +83,7 @@ def grad(loss: Any, wrt: Any, *, disconnected: str = "error") -> Any:
     loss : scalar (shape ``()``).
     wrt : one tensor, or a list of them.
     disconnected : ``"error"``, or ``"zero"`` to get zeros for what the loss does not depend on.
+    simplify : False for the bare chain rule, term by term, as the oracle of what simplification does.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def grad(loss: Any, wrt: Any, *, disconnected: str = "error") -> Any:
     """
     several = isinstance(wrt, (list, tuple))
     tensors = [as_tensor(variable) for variable in (wrt if several else [wrt])]
-    cotangents = reverse(loss, tensors)
+    cotangents = reverse(loss, tensors, simplify)
     found = Gradients()
     for tensor in tensors:
         cotangent = cotangents.get(tensor)
@@ -108,7 +112,7 @@ def grad(loss: Any, wrt: Any, *, disconnected: str = "error") -> Any:
     return found if several else found[tensors[0]]
 
 
-def reverse(loss: Any, wrt: Iterable[Tensor]) -> dict[Tensor, Cotangent]:
+def reverse(loss: Any, wrt: Iterable[Tensor], simplify: bool = True) -> dict[Tensor, Cotangent]:
     """Run the sweep; every cotangent on the way from the loss to ``wrt``, under the tensors it belongs to."""
     output, targets = as_tensor(loss), list(wrt)
     if output.ndim:
@@ -124,7 +128,7 @@ def reverse(loss: Any, wrt: Iterable[Tensor]) -> dict[Tensor, Cotangent]:
     root = forms[output]
     order = topological([root])
     needed = _depending(order, {forms[target] for target in targets})
-    sweep = _Sweep(root, order, needed)
+    sweep = _Sweep(root, order, needed, simplify)
     sweep.run()
     return {original: sweep.cotangents[form] for original, form in forms.items() if form in sweep.cotangents} | {
         form: cotangent for form, cotangent in sweep.cotangents.items()
@@ -144,8 +148,8 @@ def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
 
 
 class _Sweep:
-    def __init__(self, root: Tensor, order: list[Tensor], needed: set[Tensor]) -> None:
-        self.root, self.order, self.needed = root, order, needed
+    def __init__(self, root: Tensor, order: list[Tensor], needed: set[Tensor], simplify: bool) -> None:
+        self.root, self.order, self.needed, self.simplify = root, order, needed, simplify
         self.relations = Relations(consumers(order))
         self.cotangents: dict[Tensor, Cotangent] = {}
 
@@ -161,26 +165,29 @@ class _Sweep:
         cotangent = self.cotangents.setdefault(tensor, Cotangent(tensor))
         if tensor is self.root and not cotangent.contributions:
             full = reference = sp.S.One
+        elif not self.simplify:
+            full = reference = sp.Add(*(c.reference for c in cotangent.contributions))
         else:
             total = sp.Add(*(c.full for c in cotangent.contributions))
             full, cotangent.steps = self.relations.simplify(total)
             other = sp.Add(*(c.reference for c in cotangent.contributions))
             reference = full if other == total else self.relations.simplify(other)[0]
-        chosen = full if cost(full) < self._cost_with_operands(reference) else reference
+        folds = cost(full) < self._cost_with_operands(reference)
+        chosen, limit = (full, MAX_FULL_COST) if folds else (reference, MAX_PENDING_COST)
         result = Tensor.define(tensor.shape, chosen)
         if result.definition is not None:
             result.kept = True
             if result.hint is None and result.cotangent_of is None:
                 result.cotangent_of = (self.root, tensor)
         cotangent.result = result
-        cotangent.full = full if cost(full) <= MAX_FULL_COST else self._element(result)
+        cotangent.full = full if self.simplify and cost(full) <= limit else self._element(result)
 
     def _cost_with_operands(self, reference: sp.Expr) -> float:
         """Cost of a reference form and of the pointwise cotangents it refers to."""
         total = cost(reference)
         for tensor in {element.tensor for element in elements_of(reference)}:
             if tensor.cotangent_of is not None and tensor.definition is not None and tensor.definition.op is None:
-                total += cost(tensor.definition.body)
+                total += cost(tensor.definition.body) - READ
         return total
 
     def _element(self, tensor: Tensor) -> Element:
@@ -195,12 +202,12 @@ class _Sweep:
             return
         reference = self._element(result) if elements_of(cotangent.full) else cotangent.full
         body, extents = definition.body, definition.extents
+        if definition.op in ("max", "min"):
+            best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
+            body, extents = body.xreplace({bound(0): self._element(best)}), ()
         free = {axis(d): fresh(d) for d in range(tensor.ndim)}
         inner = {bound(d): fresh(tensor.ndim + d) for d in range(len(extents))}
         sizes = dict(zip([*free.values(), *inner.values()], [*tensor.shape, *extents], strict=True))
-        if definition.op in ("max", "min"):
-            best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
-            body = body.xreplace({bound(0): self._element(best)})
         for element in elements_of(body):
             if element.tensor not in self.needed:
                 continue
@@ -224,6 +231,11 @@ class _Sweep:
             term = guarded_product(form.xreplace(solution), slope.xreplace(solution))
             term = _rename_under_delta(guarded_product(deltas, term), deltas)
             terms.append(term if guard == sp.true else sp.Piecewise((term, guard), (0, True)))
+        if not self.simplify:
+            bare = reduction(terms[1], left, extents) if left else terms[1]
+            contribution = Contribution(consumer, terms[1], bare, bare, [])
+            self.cotangents.setdefault(operand, Cotangent(operand)).contributions.append(contribution)
+            return
         full, found = self.relations.simplify(terms[0])
         reference = full if terms[1] == terms[0] else self.relations.simplify(terms[1])[0]
         steps += found

@@ -28,9 +28,11 @@ class Elementwise:
     formula : SymPy expression in ``arguments``; other symbols are scalars of the program (hyper-parameters).
     arguments : the symbols that stand for the tensors, in the order of the call; the formula's only symbol by default.
     name : display name.
+    merges : whether a result without a name merges into the formula that uses it, as that of ``exp`` does; the value
+        of an activation stays, and derivatives are expressed through it.
     """
 
-    def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f") -> None:
+    def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f", merges: bool = False) -> None:
         self.formula = sp.sympify(formula)
         if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
             raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
@@ -40,7 +42,7 @@ class Elementwise:
                 at_line(f"{self.formula} has the symbols {symbols}: name the arguments, elementwise(formula, u, ...)")
             )
         self.arguments = arguments or (symbols[0],)
-        self.name = name
+        self.name, self.merges = name, merges
 
     @names_result
     def __call__(self, *operands: Any) -> Tensor:
@@ -54,7 +56,9 @@ class Elementwise:
         shape = broadcast(*(tensor.shape for tensor in tensors))
         rule = {a: broadcast_element(t, len(shape)) for a, t in zip(self.arguments, tensors, strict=True)}
         others = {s: Element(Tensor.scalar(s)) for s in self.formula.free_symbols if s not in rule}
-        return Tensor.define(shape, scalar_body(self.formula.xreplace(rule | others)))
+        result = Tensor.define(shape, scalar_body(self.formula.xreplace(rule | others)))
+        result.kept |= not self.merges
+        return result
 
     @property
     def derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:
@@ -68,6 +72,6 @@ class Elementwise:
         return f"elementwise({self.formula}, {', '.join(map(str, self.arguments))}, name={self.name!r})"
 
 
-def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f") -> Elementwise:
+def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f", merges: bool = False) -> Elementwise:
     """Make a function of tensors from a scalar formula; see :class:`Elementwise`."""
-    return Elementwise(formula, *arguments, name=name)
+    return Elementwise(formula, *arguments, name=name, merges=merges)

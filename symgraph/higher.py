@@ -1,4 +1,8 @@
-"""Jacobians, Hessians and products with them: the one derivative rule, applied again."""
+"""Jacobians, Hessians and products with them: the one derivative rule, applied again.
+
+A Jacobian is one reverse sweep: the gradient of Σ_f s[f]·y[f] is linear in the seed s, and with s[f] = δ(f, f′) for
+rows f′ it is ∂y[f′]/∂x. The rows become leading axes of whatever depends on the seed.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,87 @@ from typing import Any
 
 import sympy as sp
 
-from symgraph.define import as_tensor, define
+from symgraph.define import Sum, as_tensor, define
 from symgraph.differentiate import grad
-from symgraph.errors import DomainError, ShapeError
-from symgraph.functions import sum
-from symgraph.indices import Index, axis, show_shape
+from symgraph.errors import ShapeError
+from symgraph.graph import elements_of, topological
+from symgraph.indices import Index, Shape, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.scalars import Delta
-from symgraph.tensor import Element, Tensor
+from symgraph.simplify.sums import summed
+from symgraph.tensor import Definition, Element, Tensor
 
 
 @names_result
 def jacobian(output: Any, wrt: Any) -> Tensor:
-    """∂output[f]/∂wrt[m] as a tensor of shape output.shape + wrt.shape.
-
-    It is the gradient of Σ_f seed[f]·output[f] with the seed set to δ(f, f′): one reverse sweep, no loop.
-    """
+    """∂output[f]/∂wrt[m], a tensor of shape ``output.shape + wrt.shape``."""
     y, x = as_tensor(output), as_tensor(wrt)
     if y.ndim == 0:
         return grad(y, x, disconnected="zero")
-    rows = [Index(f"f{d}") for d in range(y.ndim)]
-    # the rows of the Jacobian are an axis of their own: the seed is a leaf with them in front
     seed = Tensor.leaf("input", "seed", y.shape)
-    total = define((), _total(seed, y))
-    product = grad(total, x, disconnected="zero")
-    return _linear_part(product, seed, rows)
-
-
-def _total(seed: Tensor, y: Tensor) -> Any:
-    from symgraph.define import Sum
-
     over = [Index(f"s{d}") for d in range(y.ndim)]
-    return Sum(Element(seed, *over) * Element(y, *over), *over)
+    total = define((), Sum(Element(seed, *over) * Element(y, *over), *over))
+    return _with_rows(grad(total, x, disconnected="zero"), seed, y.shape)
 
 
-def _linear_part(product: Tensor, seed: Tensor, rows: list[Index]) -> Tensor:
-    """A tensor linear in the seed, with the seed's element at f′ replaced by δ(f, f′) for new leading axes f."""
-    raise NotImplementedError
+@names_result
+def hessian(loss: Any, wrt: Any, other: Any = None) -> Tensor:
+    """∂²loss/∂wrt[m]∂other[k], a tensor of shape ``wrt.shape + other.shape``; ``other`` is ``wrt`` unless given."""
+    return jacobian(grad(loss, wrt), wrt if other is None else other)
+
+
+@names_result
+def hvp(loss: Any, wrt: Any, vector: Any) -> Tensor:
+    """Hessian of a scalar times a vector: Σ_k ∂²loss/∂wrt[m]∂wrt[k]·vector[k], of the shape of ``wrt``.
+
+    Raises
+    ------
+    ShapeError
+        if the vector's shape is not that of ``wrt``.
+    """
+    x, v = as_tensor(wrt), as_tensor(vector)
+    if x.shape != v.shape:
+        raise ShapeError(
+            at_line(f"hvp: {v.display_name}{show_shape(v.shape)} must have the shape of "
+                    f"{x.display_name}{show_shape(x.shape)}")
+        )  # fmt: skip
+    over = [Index(f"s{d}") for d in range(x.ndim)]
+    product = Element(grad(loss, x), *over) * Element(v, *over)
+    return grad(define((), Sum(product, *over) if over else product), x, disconnected="zero")
+
+
+def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:
+    """``output`` with leading axes of sizes ``rows`` and the seed's element s[f] as δ(f, row)."""
+    lifted: dict[Tensor, Tensor] = {}
+    for tensor in topological([output]):
+        definition = tensor.definition
+        if definition is None:
+            continue
+        if any(e.tensor is seed or e.tensor in lifted for e in elements_of(definition.body)):
+            lifted[tensor] = _lift(tensor, definition, seed, rows, lifted)
+    if output in lifted:
+        return lifted[output]
+    shift = {axis(d): axis(d + len(rows)) for d in range(output.ndim)}
+    body = sp.S.Zero if output.definition is None else output.definition.body.xreplace(shift)
+    return Tensor.define(rows + output.shape, body)
+
+
+def _lift(
+    tensor: Tensor, definition: Definition, seed: Tensor, rows: Shape, lifted: dict[Tensor, Tensor]
+) -> Tensor:
+    row = [axis(d) for d in range(len(rows))]
+    shift = {axis(d): axis(d + len(rows)) for d in range(tensor.ndim)}
+    body = definition.body.xreplace(shift)
+    rule: dict[Element, sp.Expr] = {}
+    for element in elements_of(body):
+        if element.tensor is seed:
+            rule[element] = sp.Mul(*(Delta(r, index) for r, index in zip(row, element.indices, strict=True)))
+        elif element.tensor in lifted:
+            rule[element] = Element(lifted[element.tensor], *row, *element.indices)
+    body, shape = body.xreplace(rule), rows + tensor.shape
+    if definition.op != "sum":
+        return Tensor.define(shape, body, definition.op, definition.extents)
+    over = tuple(bound(d) for d in range(len(definition.extents)))
+    extents = dict(zip([axis(d) for d in range(len(shape))], shape, strict=True))
+    extents |= dict(zip(over, definition.extents, strict=True))
+    return Tensor.define(shape, summed(body, over, extents, []))

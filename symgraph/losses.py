@@ -22,12 +22,12 @@ from symgraph.tensor import Element, Tensor, require_real
 
 Reduction = Literal["mean", "sum", "none"]
 
-squared_error = elementwise((u - v) ** 2, u, v, name="squared_error")
-half_squared_error = elementwise((u - v) ** 2 / 2, u, v, name="half_squared_error")
-absolute_error = elementwise(sp.Abs(u - v), u, v, name="absolute_error")
-binary_error = elementwise(-v * sp.log(u) - (1 - v) * sp.log(1 - u), u, v, name="binary_error")
-logistic_error = elementwise(sp.log(1 + sp.exp(u)) - v * u, u, v, name="logistic_error")
-log_cosh_error = elementwise(sp.log(sp.cosh(u - v)), u, v, name="log_cosh_error")
+squared_error = elementwise((u - v) ** 2, u, v, name="squared_error", merges=True)
+half_squared_error = elementwise((u - v) ** 2 / 2, u, v, name="half_squared_error", merges=True)
+absolute_error = elementwise(sp.Abs(u - v), u, v, name="absolute_error", merges=True)
+binary_error = elementwise(-v * sp.log(u) - (1 - v) * sp.log(1 - u), u, v, name="binary_error", merges=True)
+logistic_error = elementwise(sp.log(1 + sp.exp(u)) - v * u, u, v, name="logistic_error", merges=True)
+log_cosh_error = elementwise(sp.log(sp.cosh(u - v)), u, v, name="log_cosh_error", merges=True)
 
 
 def _reduced(values: Tensor, reduction: Reduction) -> Tensor:
@@ -53,6 +53,7 @@ def _loss(formula: Elementwise, text: str) -> Callable[..., Tensor]:
             )  # fmt: skip
         return _reduced(formula(prediction, wanted), reduction)
 
+    loss.__name__ = formula.name
     loss.__doc__ = f"{text}, elements of (input, target) of one shape, averaged over all of them unless told."
     return names_result(loss)
 
@@ -71,7 +72,7 @@ def huber_loss(input: Any, target: Any, delta: Any = 1, reduction: Reduction = "
     r = u - v
     d = sp.sympify(delta)
     formula = sp.Piecewise((r**2 / 2, sp.Abs(r) <= d), (d * (sp.Abs(r) - d / 2), True))
-    return _loss(elementwise(formula, u, v, name="huber"), "Huber's loss")(input, target, reduction)
+    return _loss(elementwise(formula, u, v, name="huber", merges=True), "Huber's loss")(input, target, reduction)
 
 
 @names_result
@@ -80,7 +81,7 @@ def smooth_l1_loss(input: Any, target: Any, beta: Any = 1, reduction: Reduction 
     r = u - v
     b = sp.sympify(beta)
     formula = sp.Piecewise((r**2 / (2 * b), sp.Abs(r) < b), (sp.Abs(r) - b / 2, True))
-    return _loss(elementwise(formula, u, v, name="smooth_l1"), "Smooth L1")(input, target, reduction)
+    return _loss(elementwise(formula, u, v, name="smooth_l1", merges=True), "Smooth L1")(input, target, reduction)
 
 
 @names_result

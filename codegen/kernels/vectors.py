@@ -11,7 +11,6 @@ from llvmlite import ir
 
 INDEX = ir.IntType(64)
 _INT32 = ir.IntType(32)
-_BIT = ir.IntType(1)
 
 
 @lru_cache(maxsize=None)
@@ -55,8 +54,9 @@ def splat(builder: ir.IRBuilder, scalar: ir.Value, width: int) -> ir.Value:
 
 def first_lanes(builder: ir.IRBuilder, live: ir.Value, start: int, width: int) -> ir.Value:
     """Mask of the lanes whose column ``start + lane`` lies below ``live``."""
-    columns = ir.Constant(ir.VectorType(INDEX, width), [start + lane for lane in range(width)])
-    return builder.icmp_signed("<", columns, splat(builder, live, width))
+    # Compared in 32 bits: a mask from 64-bit lanes would be made in two halves, again in every round of the inner loop.
+    columns = ir.Constant(ir.VectorType(_INT32, width), [start + lane for lane in range(width)])
+    return builder.icmp_signed("<", columns, splat(builder, builder.trunc(live, _INT32), width))
 
 
 def masked_load(builder: ir.IRBuilder, vector: ir.VectorType, address: ir.Value, mask: ir.Value) -> ir.Value:

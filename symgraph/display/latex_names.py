@@ -52,7 +52,8 @@ def _word(word: str) -> str:
         return word if word != "_" else r"\_"
     if word[0] in _GREEK and word[1:].isalpha() and len(word) == 2:
         return rf"\{_GREEK[word[0]]} {_word(word[1])}"
-    return rf"\mathrm{{{word.replace('_', r'\_')}}}"
+    upright = word.replace("_", r"\_")
+    return rf"\mathrm{{{upright}}}"
 
 
 def _is_balanced(text: str) -> bool:
@@ -72,4 +73,5 @@ def latex_function(function: type[sp.Basic]) -> str:
     except TypeError:
         return rf"\operatorname{{{function.__name__}}}"
     head, found, _ = shown.partition(r"\left(")
-    return head.strip() if found and head.strip() else rf"\operatorname{{{function.__name__}}}"
+    head = head.strip().removesuffix("{")
+    return head if found and head else rf"\operatorname{{{function.__name__}}}"

@@ -2,8 +2,8 @@
 
     x[n, i]    W1[i, j]    h[n, j]    W2[j, k]    z[n, k]
 
-Axes that one index runs over are one class. A class over the size ``N`` is called n; the others i, j, k, … in the order
-of the program, with no letter that is the name of a tensor, a size or a symbol.
+Axes that one index runs over are one class. A class over the size ``N`` is called n; the others i, j, k, … in
+the order in which leaves were declared, with no letter that is the name of a tensor, a size or a symbol.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Letters:
     def __init__(self, naming: Naming) -> None:
         self._parent: dict[Slot, Slot] = {}
         self._extent: dict[Slot, sp.Expr] = {}
-        for tensor in naming.order:
+        for tensor in naming.reading_order:
             self._add(tensor)
         sizes = sorted({extent.name for extent in self._extent.values() if isinstance(extent, Dim)})
         reserved = {name: name[0].lower() for name in sizes}

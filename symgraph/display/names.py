@@ -39,7 +39,9 @@ class Naming:
     def __init__(self, outputs: Iterable[Tensor], named: Iterable[Tensor] = ()) -> None:
         required = list(named)
         self.order = _closure([*outputs, *required])
-        self.position = {tensor: position for position, tensor in enumerate(self.order)}
+        declared = sorted((t for t in self.order if t.definition is None), key=lambda tensor: tensor.serial)
+        self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
+        self.position = {tensor: position for position, tensor in enumerate(self.reading_order)}
         self.taken = _given_names(self.order)
         self.names: dict[Tensor, Name] = {}
         self._name_leaves()
@@ -118,7 +120,8 @@ class Naming:
 
 def latex_ratio(loss: str, of: str, nested: bool = False) -> str:
     """LaTeX of ∂loss/∂of."""
-    return rf"\frac{{\partial {loss}}}{{\partial {rf'\left({of}\right)' if nested else of}}}"
+    below = rf"\left({of}\right)" if nested else of
+    return rf"\frac{{\partial {loss}}}{{\partial {below}}}"
 
 
 def _closure(outputs: list[Tensor]) -> list[Tensor]:

@@ -24,7 +24,9 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    value: sp.Number
+    """A number that is not negative, as its digits are written."""
+
+    digits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ Node = (
     | Indicator | Cases | Reduction | Transposed | Partial
 )  # fmt: skip
 
-ONE = Number(sp.S.One)
-ZERO = Number(sp.S.Zero)
+ONE = Number("1")
+ZERO = Number("0")
 
 
 def letter(text: str) -> Entry:

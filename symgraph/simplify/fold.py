@@ -91,16 +91,17 @@ def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterato
             yield f"fold through {relation.value}", candidate
     for name, identity in _identities(expression):
         for candidate in eliminate(expression, identity):
-            if not any(factor.has(identity.value) for factor in denominator_factors(candidate)):
-                yield name, candidate
+            yield name, candidate
 
 
 def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
-    """Relations that hold by themselves: σ(±u) for every eᵘ at the rational level, |u| = u·sign u."""
+    """Relations that hold by themselves: σ(±u) for every eᵘ at the rational level, and the like."""
     for kernel in Kernels([expression]).kernel_of.values():
         if isinstance(kernel, sp.exp):
             for value in (sigmoid(kernel.args[0]), sigmoid(-kernel.args[0])):
                 yield "logistic function", Relation(value, value.rewrite_plain())
+        if isinstance(kernel, sp.cosh):
+            yield "sinh u / cosh u = tanh u", Relation(sp.tanh(kernel.args[0]), sp.sinh(kernel.args[0]) / kernel)
         if isinstance(kernel, sp.sign):
             yield "|u| = u·sign u", Relation(sp.Abs(kernel.args[0]), kernel.args[0] * kernel)
 
@@ -123,7 +124,7 @@ def eliminate(expression: sp.Expr, relation: Relation, check: bool = True) -> It
         if substituted is None:
             continue
         best = min(shapes(substituted), key=lambda shape: cost(kernels.thaw(shape)))
-        if not check or _divides_by_nothing_new(best, frozen, value, formula):
+        if not check or _divides_by_nothing_new(best, frozen, value, formula, strict=not relation.value.is_Symbol):
             yield kernels.thaw(best)
 
 
@@ -148,11 +149,16 @@ def _substitute_solution(frozen: sp.Expr, equation: sp.Expr, symbol: sp.Symbol) 
     return numerator / denominator
 
 
-def _divides_by_nothing_new(folded: sp.Expr, original: sp.Expr, value: sp.Symbol, formula: sp.Expr) -> bool:
+def _divides_by_nothing_new(
+    folded: sp.Expr, original: sp.Expr, value: sp.Symbol, formula: sp.Expr, strict: bool
+) -> bool:
+    """Whether no denominator of the folded form can be 0 where the original's is not; strictly: none has the value."""
     allowed = set(denominator_factors(original))
     for factor in denominator_factors(folded):
-        if factor in allowed or factor.is_positive:
+        if factor in allowed or (factor.is_positive and not strict):
             continue
+        if strict and factor.has(value):
+            return False
         numerator = sp.numer(sp.together(factor.subs(value, formula)))
         for part, _ in sp.factor_list(numerator)[1]:
             if part not in allowed and -part not in allowed and not part.is_positive:

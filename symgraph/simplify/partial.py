@@ -27,6 +27,10 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
     DomainError
         if SymPy knows no derivative of a function in the body.
     """
+    if not variable.is_Symbol:
+        stand_in = sp.Symbol("_x", real=True)
+        derivative = partial(body.xreplace({variable: stand_in}), stand_in)
+        return derivative.xreplace({stand_in: variable})
     expanded = expand_extrema(body)
     if isinstance(expanded, sp.Piecewise):
         branches = [(partial(value, variable), condition) for value, condition in expanded.args]

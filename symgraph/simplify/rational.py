@@ -15,6 +15,10 @@ import sympy as sp
 from symgraph.simplify.cost import cost
 
 
+MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
+MAX_COLLECTED = 6
+
+
 class Kernels:
     """A shared naming of kernels by symbols, over several expressions at once."""
 
@@ -115,33 +119,58 @@ def cheapest(expression: sp.Expr) -> sp.Expr:
 def shapes(frozen: sp.Expr) -> list[sp.Expr]:
     """Equal shapes of a rational function, the given one first."""
     found = [presented(frozen)]
-    if not frozen.args or len(frozen.free_symbols) > 12:
+    if not frozen.args or len(frozen.free_symbols) > MAX_SYMBOLS:
         return found
     cancelled = sp.cancel(frozen)
     factored = sp.factor(cancelled)
     found += [presented(cancelled), presented(factored)]
-    numerator, denominator = sp.fraction(factored)
-    if isinstance(numerator, sp.Add):
-        symbols = sorted(numerator.free_symbols, key=lambda symbol: symbol.sort_key())
-        found += [presented(sp.collect(numerator, symbol, func=sp.factor) / denominator) for symbol in symbols]
+    for total in [factor for factor in sp.Mul.make_args(factored) if isinstance(factor, sp.Add)]:
+        if len(total.args) <= MAX_COLLECTED:
+            rest = factored / total
+            symbols = sorted(total.free_symbols, key=lambda symbol: symbol.sort_key())
+            found += [presented(collected * rest) for symbol in symbols for collected in _collected(total, symbol)]
     return list(dict.fromkeys(found))
+
+
+def _collected(total: sp.Add, symbol: sp.Symbol) -> list[sp.Expr]:
+    """symbol·(…) + …, with the coefficient as it is and with its common factors out, where at least two terms have the symbol."""
+    having = [term for term in total.args if term.has(symbol)]
+    if len(having) < 2:
+        return []
+    coefficient = sp.Add(*(term / symbol for term in having))
+    others = sp.Add(*(term for term in total.args if term not in having))
+    return [symbol * shape + others for shape in dict.fromkeys((coefficient, sp.gcd_terms(coefficient)))]
 
 
 def presented(expression: sp.Expr) -> sp.Expr:
     """A leading minus sign moved into a difference: −y·(y − 1) is y·(1 − y)."""
     if isinstance(expression, sp.Add):
         return sp.Add(*(presented(term) for term in expression.args))
-    if not isinstance(expression, sp.Mul) or not expression.args[0].is_negative:
+    if not isinstance(expression, sp.Mul):
         return expression
-    factors = list(expression.args)
-    for position, factor in enumerate(factors):
-        if isinstance(factor, sp.Add) and any(term.could_extract_minus_sign() for term in factor.args):
-            factors[position] = sp.Add(*(-term for term in factor.args))
-            return sp.Mul(-1, *factors)
-    return expression
+    sign, factors = sp.S.One, [presented(f) if isinstance(f, sp.Add) else f for f in expression.args]
+    for position, factor in enumerate(factors):  # y − 1 as 1 − y
+        base, power = factor.as_base_exp()
+        if isinstance(base, sp.Add) and power % 2 and any(term.is_number and term.is_negative for term in base.args):
+            factors[position], sign = sp.Add(*(-term for term in base.args)) ** power, -sign
+    if (sign * factors[0]).is_negative:  # −(t − y) as y − t
+        for position, factor in enumerate(factors):
+            if _is_difference(factor):
+                factors[position], sign = sp.Add(*(-term for term in factor.args)), -sign
+                break
+    return sp.Mul(sign, *factors)
+
+
+def _is_difference(factor: sp.Expr) -> bool:
+    """A sum without a number in which a term is negative."""
+    return (
+        isinstance(factor, sp.Add)
+        and any(term.could_extract_minus_sign() for term in factor.args)
+        and not any(term.is_number for term in factor.args)
+    )
 
 
 def denominator_factors(frozen: sp.Expr) -> list[sp.Expr]:
     """Irreducible factors of the denominator of a rational function, numbers left out."""
     _, denominator = sp.fraction(sp.together(frozen))
-    return [factor for factor, _ in sp.factor_list(denominator)[1]]
+    return [] if denominator.is_number else [factor for factor, _ in sp.factor_list(denominator)[1]]

@@ -143,11 +143,9 @@ class _Rewriter:
     def _opens(self, tensor: Tensor) -> bool:
         """Whether a pointwise definition is replaced by its formula: an exponential, or a sum of them, without branches."""
         definition = tensor.definition
-        if definition is None or definition.op is not None or tensor.cotangent_of is not None:
+        if definition is None or definition.op is not None or definition.body.has(sp.Piecewise, sp.Max, sp.Min):
             return False
-        if definition.body.has(sp.Piecewise, sp.Max, sp.Min):
-            return False
-        return definition.body.has(sp.exp, sigmoid) or self._reads_sum(tensor)
+        return self._reads_sum(tensor) or (tensor.cotangent_of is None and definition.body.has(sp.exp, sigmoid))
 
     def _is_positive(self, body: sp.Expr) -> bool:
         rule = {e: sp.Dummy(positive=True) for e in elements_of(body) if e.tensor in self.positive}

@@ -1,0 +1,97 @@
+"""Counts of a kernel at given sizes: floating-point operations, and the fewest bytes that can cross memory.
+
+Each buffer counts once if read and once if written; a division, a comparison and an elementary function are one operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from codegen import ir
+from codegen.ir import Assign, Buffer, Call, Cast, Const, Contract, Expr, For, If, Kernel, Op, Select, Stmt, Store, Var
+
+PANEL_ROWS = 32
+"""Most rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
+
+ITEM_BYTES = {"int64": 8, "float64": 8, "bool": 1}
+
+
+def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
+    """An integer expression at given sizes."""
+    match expression:
+        case Const(value):
+            return int(value)
+        case Var(name):
+            return sizes[name]
+        case Cast(value):
+            return evaluate_integer(value, sizes)
+        case Call("min", args):
+            return min(evaluate_integer(arg, sizes) for arg in args)
+        case Select(condition, yes, no):
+            return evaluate_integer(yes if evaluate_integer(condition, sizes) else no, sizes)
+        case Op("neg", (value,)):
+            return -evaluate_integer(value, sizes)
+        case Op(op, (left, right)):
+            a, b = evaluate_integer(left, sizes), evaluate_integer(right, sizes)
+            return int({"+": a + b, "-": a - b, "*": a * b, ">": a > b, "<": a < b}[op]) if op not in ("//", "%") else (
+                a // b if op == "//" else a % b
+            )
+    raise TypeError(expression)
+
+
+def elements(buffer: Buffer, sizes: Mapping[str, int]) -> int:
+    return evaluate_integer(ir.product(buffer.shape), sizes)
+
+
+def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
+    """Floating-point operations of some statements."""
+    total = 0.0
+    for statement in body:
+        match statement:
+            case For(var, start, stop, inner, step):
+                first = evaluate_integer(start, sizes)
+                count = evaluate_integer(stop, sizes) - first
+                block = int(step.value) if isinstance(step, Const) else PANEL_ROWS
+                trips = count / min(block, count) if count > 0 else 0
+                total += trips * flops(inner, {**sizes, var.name: first} | _panel(step))
+            case If(condition, inner):
+                total += _operations(condition) + flops(inner, sizes)
+            case Contract(_, _, _, rows, columns, depth):
+                total += 2.0 * evaluate_integer(rows, sizes) * evaluate_integer(columns, sizes) * evaluate_integer(depth, sizes)
+            case Store() | Assign():
+                total += _operations(statement.value) + (statement.op is not None)
+            case _:
+                total += _operations(statement.value)
+    return total
+
+
+def _panel(step: Expr) -> dict[str, int]:
+    return {step.name: PANEL_ROWS} if isinstance(step, Var) else {}
+
+
+def _operations(expression: Expr) -> int:
+    return sum(
+        isinstance(node, Op | Call) and node.dtype in ("real", "float64")
+        for node in ir.subexpressions(expression)
+    )
+
+
+def traffic(kernel: Kernel, buffers: Mapping[str, Buffer], sizes: Mapping[str, int], item: int) -> int:
+    """Bytes read and written, scratch excluded."""
+    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+    touched = [actual[name] for name in (*ir.reads(kernel.body), *ir.writes(kernel.body))]
+    outside = [buffers[name] for name in touched if buffers[name].role != "scratch"]
+    return sum(elements(buffer, sizes) * ITEM_BYTES.get(buffer.dtype, item) for buffer in outside)
+
+
+def as_formula(values: Mapping[int, float], size: str) -> str:
+    """``a + b·N`` through the counts at several N; at one N if they do not lie on a line."""
+    points = sorted(values.items())
+    slopes = {round((y2 - y1) / (x2 - x1), 6) for (x1, y1), (x2, y2) in pairwise(points)}
+    if len(slopes) != 1:
+        return f"{points[0][1]:.4g} at {size} = {points[0][0]}"
+    slope = slopes.pop()
+    start = points[0][1] - slope * points[0][0]
+    terms = [f"{start:.0f}"] if round(start) or not slope else []
+    return " + ".join(terms + ([f"{slope:g}·{size}"] if slope else []))

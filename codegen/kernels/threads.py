@@ -1,0 +1,142 @@
+"""Threads of one native program: every thread runs the same driver with its number, works on its share, and meets the others at barriers.
+
+    first, last = chunk(N, 8, thread, threads)
+    forward(..., first, last)
+    barrier(sync, threads)              # what forward wrote, every thread may now read
+
+There is no fork and join per loop, as with OpenMP or ``prange``: a barrier costs a fraction of a microsecond. For results that do not depend on the number of
+threads, split what is independent (rows of an output) and never a sum; a sum over a split axis adds partial results of *fixed* blocks in a fixed order.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+
+from codegen.kernels.binding import bind
+from codegen.kernels.pointer import Buffer, FlatArray, allow_overlap
+
+SYNC_WORDS = 16
+"""Length of a barrier's ``int64`` buffer: arrivals in word 0, generation in word 8, so that they lie on two cache lines. Zero before first use."""
+
+_GENERATION_WORD = 8
+_SPINS_BEFORE_YIELD = 4096
+_INDEX = ir.IntType(64)
+
+
+def barrier(sync: FlatArray, threads: int) -> None:
+    """Wait until all ``threads`` threads are here; afterwards each sees what the others wrote before.
+
+    Parameters
+    ----------
+    sync
+        ``int64`` buffer of :data:`SYNC_WORDS` words, zero at first, shared by the threads.
+    threads
+        Their number. Un-jitted code runs one.
+
+    Notes
+    -----
+    Call it in the function that holds the buffers which other threads write, not in one below it: a function with a barrier gives up the promise that its
+    buffers do not overlap, since here they do change behind its back.
+    """
+    if threads != 1:
+        raise ValueError(f"un-jitted code runs one thread, not {threads}")
+
+
+def chunk(total: int, grain: int, thread: int, threads: int) -> tuple[int, int]:
+    """The share [first, last) of ``thread`` in ``range(total)``: whole grains, as even as can be.
+
+    ``first`` is a multiple of ``grain``; ``last`` too, save at the end. Shares of threads without work are empty.
+    """
+    grains = (total + grain - 1) // grain
+    first = grains * thread // threads * grain
+    last = grains * (thread + 1) // threads * grain
+    return min(first, total), min(last, total)
+
+
+def _type_barrier(sync: types.Type, threads: types.Type) -> types.Type | None:
+    return types.none if sync == Buffer(types.int64) and isinstance(threads, types.Integer) else None
+
+
+def _lower_barrier(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    """A counter of arrivals and a generation: the last to arrive resets the one and advances the other, for which the rest wait."""
+    allow_overlap(builder.function)
+    arrivals = arguments[0]
+    generation = builder.gep(arrivals, [ir.Constant(_INDEX, _GENERATION_WORD)], source_etype=_INDEX)
+    threads = context.cast(builder, arguments[1], signature.args[1], types.intp)
+    one, zero = ir.Constant(_INDEX, 1), ir.Constant(_INDEX, 0)
+    with builder.if_then(builder.icmp_signed(">", threads, one)):
+        current = builder.load_atomic(generation, "acquire", 8, typ=_INDEX)
+        before = builder.atomic_rmw("add", arrivals, one, "acq_rel")
+        with builder.if_else(builder.icmp_signed("==", builder.add(before, one), threads)) as (last, others):
+            with last:
+                builder.store_atomic(zero, arrivals, "monotonic", 8)
+                builder.store_atomic(builder.add(current, one), generation, "release", 8)
+            with others:
+                _spin_while_equal(builder, generation, current)
+    return context.get_dummy_value()
+
+
+def _spin_while_equal(builder: ir.IRBuilder, word: ir.Value, value: ir.Value) -> None:
+    """Read until another thread changes the word; after many reads let the operating system run somebody else between two."""
+    entry = builder.block
+    head, wait, patient, yielding, after = (builder.append_basic_block(f"barrier.{part}") for part in ("head", "wait", "spin", "yield", "after"))
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    spins = builder.phi(_INDEX)
+    spins.add_incoming(ir.Constant(_INDEX, 0), entry)
+    builder.cbranch(builder.icmp_signed("==", builder.load_atomic(word, "acquire", 8, typ=_INDEX), value), wait, after)
+
+    builder.position_at_end(wait)
+    more = builder.add(spins, ir.Constant(_INDEX, 1))
+    builder.cbranch(builder.icmp_signed("<", spins, ir.Constant(_INDEX, _SPINS_BEFORE_YIELD)), patient, yielding)
+
+    builder.position_at_end(patient)
+    builder.asm(ir.FunctionType(ir.VoidType(), []), pause_instruction(), "", [], side_effect=True)
+    spins.add_incoming(more, patient)
+    builder.branch(head)
+
+    builder.position_at_end(yielding)
+    give_way = builder.module.globals.get("sched_yield") or ir.Function(builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield")
+    builder.call(give_way, [])
+    spins.add_incoming(more, yielding)
+    builder.branch(head)
+
+    builder.position_at_end(after)
+
+
+def pause_instruction() -> str:
+    """The instruction that tells the processor it is in a waiting loop."""
+    return "pause" if platform.machine() in ("x86_64", "AMD64", "i686") else "yield"
+
+
+def _type_chunk(total: types.Type, grain: types.Type, thread: types.Type, threads: types.Type) -> types.Type | None:
+    return types.UniTuple(types.intp, 2) if all(isinstance(kind, types.Integer) for kind in (total, grain, thread, threads)) else None
+
+
+def _lower_chunk(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    total, grain, thread, threads = (context.cast(builder, value, kind, types.intp) for kind, value in zip(signature.args, arguments, strict=True))
+    one = ir.Constant(_INDEX, 1)
+    grains = builder.sdiv(builder.sub(builder.add(total, grain), one), grain)
+
+    def bound(number: ir.Value) -> ir.Value:
+        edge = builder.mul(builder.sdiv(builder.mul(grains, number), threads), grain)
+        return builder.select(builder.icmp_signed("<", edge, total), edge, total)
+
+    return context.make_tuple(builder, signature.return_type, [bound(thread), bound(builder.add(thread, one))])
+
+
+def new_sync() -> np.ndarray[Any, np.dtype[np.int64]]:
+    """A barrier's buffer, aligned to a cache line."""
+    words = np.zeros(SYNC_WORDS + 8, np.int64)
+    skip = -words.ctypes.data % 64 // 8
+    return words[skip : skip + SYNC_WORDS]
+
+
+bind(barrier, _type_barrier, _lower_barrier)
+bind(chunk, _type_chunk, _lower_chunk)

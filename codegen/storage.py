@@ -1,0 +1,88 @@
+"""Which values have memory, and under which names: leaves first, with the user's names, then what kernels hand to each other.
+
+Comes in: groups. Goes out: an :class:`ir.Program`, in which SymPy no longer occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from codegen import ir
+from codegen.fuse import Group, spans
+from codegen.lower import Storage, lower
+from codegen.lower_scalar import ScalarLowering, data_type
+from codegen.names import Names
+from codegen.plan import Request
+from symgraph.indices import Dim
+from symgraph.tensor import Tensor
+
+ROLES: Mapping[str, ir.Role] = {
+    "input": "input", "labels": "labels", "parameter": "parameter", "state": "state", "scalar": "hyper", "constant": "constant",
+}  # fmt: skip
+
+
+def assemble(groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]) -> tuple[ir.Program, dict[Tensor, str]]:
+    """The program and the buffer name of every leaf and output."""
+    names = Names()
+    sizes = {dim.name: names.unique(dim.name) for dim in _dims(groups, leaves)}
+    buffers: dict[Tensor, str] = {leaf: names.unique(str(leaf.name)) for leaf in leaves}
+    table: dict[str, ir.Buffer] = {}
+    for leaf in leaves:
+        table[buffers[leaf]] = _buffer(buffers[leaf], leaf, ROLES[leaf.kind], sizes)
+    outside = spans(groups, request)
+    kept: list[set[Tensor]] = []
+    for number, group in enumerate(groups):
+        kept.append({value for value in group.values if outside[value] - {number}})
+        for node in group.nodes:
+            if node.target is None and node.value in kept[-1]:
+                name = buffers[node.value] = names.unique(node.value.hint or "v")
+                role: ir.Role = "output" if node.value in request.outputs else "temporary"
+                table[name] = _buffer(name, node.value, role, sizes)
+    kernels: list[ir.Kernel] = []
+    storage = Storage(buffers, sizes)
+    kernel_names = Names(frozenset(names.taken))
+    scratch_names = Names(frozenset(names.taken))
+    for group, own in zip(groups, kept, strict=True):
+        kernel, scratch = lower(group, storage, own, kernel_names.unique(_kernel_name(group)))
+        kernel, scratch = _with_own_scratch(kernel, scratch, scratch_names)
+        kernels.append(kernel)
+        table |= {buffer.name: buffer for buffer in scratch}
+    outputs = tuple(buffers[output] for output in request.outputs)
+    return ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs), buffers
+
+
+def _with_own_scratch(
+    kernel: ir.Kernel, scratch: Sequence[ir.Buffer], names: Names
+) -> tuple[ir.Kernel, list[ir.Buffer]]:
+    """Scratch names are local to a kernel's text; the program's table needs them distinct."""
+    local = tuple(buffer.name for buffer in scratch)
+    shown = {name: names.unique(f"{kernel.name}.{name}") for name in local}
+    arguments = tuple(shown.get(name, name) for name in kernel.buffers)
+    renamed = [ir.Buffer(shown[b.name], b.dtype, b.shape, b.role) for b in scratch]
+    return ir.Kernel(kernel.name, kernel.buffers, arguments, kernel.sizes, kernel.body, kernel.formulas, kernel.parallel), renamed
+
+
+def _buffer(name: str, tensor: Tensor, role: ir.Role, sizes: Mapping[str, str]) -> ir.Buffer:
+    lowering = ScalarLowering(lambda tensor, index: ir.ZERO, sizes)
+    return ir.Buffer(name, data_type(tensor), tuple(lowering.integer(size) for size in tensor.shape), role)
+
+
+def _dims(groups: Sequence[Group], leaves: Sequence[Tensor]) -> list[Dim]:
+    found: dict[Dim, None] = {}
+    for leaf in leaves:
+        for size in leaf.shape:
+            found |= dict.fromkeys(sorted(size.atoms(Dim), key=str))
+    for group in groups:
+        for node in group.nodes:
+            for size in (*node.shape, *node.definition.extents, node.definition.body):
+                found |= dict.fromkeys(sorted(size.atoms(Dim), key=str))
+    return list(found)
+
+
+def _kernel_name(group: Group) -> str:
+    """A kernel is called after the last values it computes that the user has named."""
+    written = [str(node.target.name) for node in group.nodes if node.target is not None and node.target.kind == "parameter"]
+    named = [node.value.hint for node in group.nodes if node.target is None and node.value.hint]
+    if written:
+        return f"update_{written[-1]}"
+    return f"compute_{named[-1]}" if named else f"{group.kind}_kernel"

@@ -1,0 +1,106 @@
+"""A program on paper: its names, its letters, and each of its definitions as an equation.
+
+In: output tensors. Out: equations as notation, text or LaTeX, one a named definition, operands first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from symgraph.display.arrange import Arranger
+from symgraph.display.latex import latex
+from symgraph.display.letters import Letters
+from symgraph.display.names import Naming
+from symgraph.display.notation import Entry, Node, letter
+from symgraph.display.text import text
+from symgraph.graph import operands
+from symgraph.tensor import Tensor
+
+MAX_WHERE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """``left = right`` of a tensor; ``left`` is None for a value without a name."""
+
+    tensor: Tensor
+    left: Entry | None
+    indices: tuple[Node, ...]
+    right: Node
+
+    def __str__(self) -> str:
+        if self.left is None:
+            return f"[{', '.join(map(text, self.indices))}] ↦ {text(self.right)}" if self.indices else text(self.right)
+        return f"{text(self.left)} = {text(self.right)}"
+
+    def latex(self) -> str:
+        """The equation in LaTeX."""
+        return latex(self.right) if self.left is None else f"{latex(self.left)} = {latex(self.right)}"
+
+
+class Program:
+    """Everything that is said about some tensors uses one naming and one choice of letters."""
+
+    def __init__(self, outputs: Iterable[Tensor], named: Iterable[Tensor] = ()) -> None:
+        self.outputs = list(outputs)
+        self.naming = Naming(self.outputs, named)
+        self.arranger = Arranger(self.naming, Letters(self.naming))
+
+    def equation(self, tensor: Tensor) -> Equation:
+        """The definition of a tensor."""
+        named = tensor in self.naming.names
+        scope = self.arranger.scope(tensor)
+        left = self.arranger.left(tensor) if named else None
+        return Equation(tensor, left, tuple(letter(c) for c in scope.free), self.arranger.right(tensor))
+
+    def reads(self, tensor: Tensor) -> list[Tensor]:
+        """The named definitions that a tensor's equation refers to."""
+        found: dict[Tensor, None] = {}
+        pending = list(reversed(operands(tensor)))
+        while pending:
+            operand = pending.pop()
+            if operand in found or operand.definition is None:
+                continue
+            if self.naming.is_inlined(operand):
+                pending.extend(reversed(operands(operand)))
+            else:
+                found[operand] = None
+        return list(found)
+
+    def background(self, tensor: Tensor) -> list[Tensor]:
+        """Backward and unnamed values in a tensor's equation, and in theirs in turn, nearest first."""
+        needed: set[Tensor] = set()
+        pending = [tensor]
+        while pending:
+            for operand in self.reads(pending.pop()):
+                named_by_user = operand.cotangent_of is None and operand.hint is not None
+                if operand not in needed and not named_by_user:
+                    needed.add(operand)
+                    pending.append(operand)
+        return sorted(needed, key=lambda t: -self.naming.position[t])
+
+
+def formula(tensor: Tensor) -> str:
+    """A tensor as its definition, with the definitions of the values in it that nobody has named.
+
+    >>> print(g[W1])  # doctest: +SKIP
+    ∂J/∂W1[i, j] = Σ_n x[n, i]·∂J/∂a1[n, j] + W1[i, j]/10000
+      where ∂J/∂a1[n, j] = ∂J/∂h[n, j]·h[n, j]·(1 − h[n, j])
+      ...
+    """
+    if tensor.definition is None:
+        return str(tensor.name)
+    program = Program([tensor])
+    needed = program.background(tensor)
+    lines = [str(program.equation(tensor))]
+    lines += [f"  {'where' if n == 0 else '     '} {program.equation(t)}" for n, t in enumerate(needed[:MAX_WHERE])]
+    if len(needed) > MAX_WHERE:
+        lines.append(f"        … ({len(needed) - MAX_WHERE} more: sg.explain)")
+    return "\n".join(lines)
+
+
+def latex_formula(tensor: Tensor) -> str:
+    """The right-hand side of a definition in LaTeX; of a leaf, its element."""
+    program = Program([tensor])
+    return latex(program.arranger.right(tensor))
