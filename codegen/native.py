@@ -10,6 +10,7 @@ The object exports two C functions, ``void name(int64_t packed)`` for a program 
 from __future__ import annotations
 
 import ctypes
+import platform
 import re
 from collections.abc import Callable
 
@@ -40,6 +41,15 @@ def host_machine() -> llvm.TargetMachine:
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, reloc="pic", codemodel="default"
     )
+
+
+def pause_intrinsic() -> tuple[str, tuple[int, ...]]:
+    """LLVM's name, and 32-bit arguments, of the instruction that tells this processor it is in a waiting loop."""
+    if platform.machine() in ("x86_64", "AMD64", "i686"):
+        return "llvm.x86.sse2.pause", ()
+    if platform.machine() in ("aarch64", "arm64"):
+        return "llvm.aarch64.hint", (1,)
+    return "llvm.donothing", ()
 
 
 def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[bytes, str]:

@@ -9,4 +9,4 @@ MATHEMATICS = frozenset(
 
 STRUCTURE = frozenset("accumulate at barrier contract float32 float64 int64 kernel nan inf pointer real select uint8".split())
 
-WORDS = MATHEMATICS | STRUCTURE | frozenset({"packed", "thread", "threads", "arena", "scratch", "np"})
+WORDS = MATHEMATICS | STRUCTURE | frozenset({"packed", "thread", "threads", "arena", "scratch", "np", "tile_row", "tile_column", "run", "entry", "epochs"})

@@ -1,7 +1,7 @@
 """Declare a network as formulas, differentiate it by the chain rule, read what comes out. ``codegen`` runs it."""
 
 from symgraph import init, nn
-from symgraph.activations import *  # noqa: F403
+from symgraph.activations import *
 from symgraph.declare import constant, input, labels, one_hot, parameter
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.differentiate import grad

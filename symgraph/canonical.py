@@ -35,7 +35,9 @@ def is_temporary(tensor: Tensor) -> bool:
 
 def _is_contraction(tensor: Tensor) -> bool:
     definition = tensor.definition
-    return definition is not None and definition.op == "sum" and tensor.ndim > 0 and len(elements_of(definition.body)) > 1
+    if definition is None or definition.op != "sum" or not tensor.ndim:
+        return False
+    return len(elements_of(definition.body)) > 1
 
 
 def _merge(tensor: Tensor, definition: Definition) -> Tensor:

@@ -11,8 +11,9 @@ import sympy as sp
 from symgraph import init as initializers
 from symgraph.errors import DomainError, NameConflictError, ShapeError
 from symgraph.indices import as_shape
+from symgraph.init import Initializer
 from symgraph.provenance import at_line
-from symgraph.tensor import Initializer, Tensor
+from symgraph.tensor import Tensor
 
 
 def _checked_name(name: Any) -> str:

@@ -147,10 +147,11 @@ def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Exp
     body = body.xreplace(inner)
     stray = sorted((body.atoms(Index) - set(order) - set(over)), key=str)
     if stray:
-        raise IndexNotationError(at_line(f"index {stray[0]} is neither free ({', '.join(map(str, order))}) nor reduced"))
+        free = ", ".join(map(str, order))
+        raise IndexNotationError(at_line(f"index {stray[0]} is neither free ({free}) nor reduced"))
     for index in (*order, *over):
         if index not in extents:
-            raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape=(...)"))
+            raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape="))
     rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
     body = body.xreplace(rename)
     return Tensor.define(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
@@ -222,7 +223,7 @@ def as_tensor(value: Any) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
-    if not isinstance(value, sp.Basic) and hasattr(value, "__array__") and getattr(value, "ndim", 0):
+    if not isinstance(value, sp.Basic) and hasattr(value, "__array__") and getattr(value, "ndim", None):
         from symgraph.declare import constant
 
         return constant(value)
@@ -255,7 +256,7 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
 def _inlined_scalar(tensor: Tensor, rank: int) -> sp.Expr:
     """The operand's element; a number or a formula of symbols alone (rank 0, no tensor in it) as itself."""
     definition = tensor.definition
-    if tensor.ndim == 0 and definition is not None and definition.op is None:
-        if all(element.tensor.kind == "scalar" for element in definition.body.atoms(Element)):
-            return definition.body
-    return broadcast_element(tensor, rank)
+    if tensor.ndim or definition is None or definition.op is not None:
+        return broadcast_element(tensor, rank)
+    constant = all(element.tensor.kind == "scalar" for element in definition.body.atoms(Element))
+    return definition.body if constant else broadcast_element(tensor, rank)

@@ -20,7 +20,7 @@ import sympy as sp
 from symgraph.canonical import canonical
 from symgraph.define import as_tensor
 from symgraph.errors import DisconnectedError, DomainError
-from symgraph.graph import consumers, elements_of, topological
+from symgraph.graph import consumers, elements_of, operands, topological
 from symgraph.indices import Index, axis, bound, fresh, show_shape
 from symgraph.provenance import at_line
 from symgraph.relations import Relations
@@ -112,6 +112,11 @@ def grad(loss: Any, wrt: Any, *, disconnected: str = "error", simplify: bool = T
     return found if several else found[tensors[0]]
 
 
+def gradient(loss: Any, wrt: Tensor) -> Tensor:
+    """Gradient with respect to one tensor, zeros where the loss does not depend on it."""
+    return grad(loss, [wrt], disconnected="zero")[wrt]
+
+
 def reverse(loss: Any, wrt: Iterable[Tensor], simplify: bool = True) -> dict[Tensor, Cotangent]:
     """Run the sweep; every cotangent on the way from the loss to ``wrt``, under the tensors it belongs to."""
     output, targets = as_tensor(loss), list(wrt)
@@ -139,11 +144,10 @@ def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
     """Tensors that are a target or depend on one."""
     found: set[Tensor] = set()
     for tensor in order:
-        if tensor in targets:
+        definition = tensor.definition
+        differentiable = definition is not None and definition.op not in ("argmax", "argmin")
+        if tensor in targets or (differentiable and any(operand in found for operand in operands(tensor))):
             found.add(tensor)
-        elif tensor.definition is not None and tensor.definition.op not in ("argmax", "argmin"):
-            if any(e.tensor in found for e in elements_of(tensor.definition.body)):
-                found.add(tensor)
     return found
 
 
@@ -241,7 +245,7 @@ class _Sweep:
         steps += found
         if left:
             full_sum, full_steps = _summed(full, left, extents)
-            reference_sum, reference_steps = (full_sum, full_steps) if reference == full else _summed(reference, left, extents)
+            reference_sum, reference_steps = _summed(reference, left, extents)
             if not _new_sums(full_sum, full) and not _new_sums(reference_sum, reference):
                 full, reference, steps = full_sum, reference_sum, steps + full_steps
             elif reference_sum == full_sum or _inner_cost(full_sum) < _inner_cost(reference_sum):
@@ -295,7 +299,7 @@ def _rename_under_delta(term: sp.Expr, deltas: sp.Expr) -> sp.Expr:
 
 
 def _solve(element: Element, sizes: dict[Index, sp.Expr]) -> tuple[dict[Index, sp.Expr], sp.Expr, sp.Basic]:
-    """Solve δ(m, e) for the loop indices: a substitution, the δ that stay, and the range an affine solution must obey."""
+    """Solve δ(m, e) for the loop indices: a substitution, the δ that stay, the range an affine solution must obey."""
     solution: dict[Index, sp.Expr] = {}
     deltas, guard = sp.S.One, sp.true
     positions = sorted(range(element.tensor.ndim), key=lambda d: not isinstance(element.indices[d], Index))

@@ -16,7 +16,7 @@ class NameConflictError(SymgraphError, ValueError):
 
 
 class DomainError(SymgraphError, TypeError):
-    """A value of the wrong kind: a label where a real is needed, a dtype that does not fit, a loss that is no scalar."""
+    """A value of the wrong kind: a label where a real is needed, a wrong dtype, a loss that is no scalar."""
 
 
 class IndexNotationError(SymgraphError, ValueError):

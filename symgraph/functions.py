@@ -9,9 +9,8 @@ import numpy as np
 import sympy as sp
 
 from symgraph import activations
-from symgraph.define import ArgMax, ArgMin, Max, Min, Reduced, Sum, as_tensor, broadcast, define, pointwise
-from symgraph.elementwise import Elementwise
-from symgraph.errors import DomainError, IndexNotationError, ShapeError
+from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, define, pointwise
+from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import Index, axis, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.tensor import Element, Tensor, require_real
@@ -38,11 +37,9 @@ def matmul(left: Any, right: Any) -> Tensor:
     shown = f"{a.display_name}{show_shape(a.shape)} @ {b.display_name}{show_shape(b.shape)}"
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(at_line(f"{shown}: a matrix product needs at least one axis on each side"))
-    inner = a.shape[-1]
-    if inner != b.shape[0 if b.ndim == 1 else -2]:
-        raise ShapeError(
-            at_line(f"{shown}: the inner sizes differ, {inner} and {b.shape[0 if b.ndim == 1 else -2]}; expected them equal")
-        )
+    inner, other = a.shape[-1], b.shape[0 if b.ndim == 1 else -2]
+    if inner != other:
+        raise ShapeError(at_line(f"{shown}: the inner sizes differ, {inner} and {other}; expected them equal"))
     batch = broadcast(a.shape[:-2], b.shape[:-2])
     outer = _free(len(batch), "b")
     rows, columns, k = [Index("m")] * (a.ndim > 1), [Index("n")] * (b.ndim > 1), Index("k")
@@ -193,7 +190,8 @@ def take(x: Tensor, key: Any) -> Any:
     if len(keys) > x.ndim:
         raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {len(keys)}"))
     keys += (slice(None),) * (x.ndim - len(keys))
-    body, shape = [], []
+    body: list[Any] = []
+    shape: list[sp.Expr] = []
     for size, k in zip(x.shape, keys, strict=True):
         if isinstance(k, slice):
             start, count, step = _slice(x, size, k)

@@ -11,7 +11,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.define import Sum, as_tensor, define
-from symgraph.differentiate import grad
+from symgraph.differentiate import gradient
 from symgraph.errors import ShapeError
 from symgraph.graph import elements_of, topological
 from symgraph.indices import Index, Shape, axis, bound, show_shape
@@ -26,17 +26,17 @@ def jacobian(output: Any, wrt: Any) -> Tensor:
     """∂output[f]/∂wrt[m], a tensor of shape ``output.shape + wrt.shape``."""
     y, x = as_tensor(output), as_tensor(wrt)
     if y.ndim == 0:
-        return grad(y, x, disconnected="zero")
+        return gradient(y, x)
     seed = Tensor.leaf("input", "seed", y.shape)
     over = [Index(f"s{d}") for d in range(y.ndim)]
     total = define((), Sum(Element(seed, *over) * Element(y, *over), *over))
-    return _with_rows(grad(total, x, disconnected="zero"), seed, y.shape)
+    return _with_rows(gradient(total, x), seed, y.shape)
 
 
 @names_result
 def hessian(loss: Any, wrt: Any, other: Any = None) -> Tensor:
     """∂²loss/∂wrt[m]∂other[k], a tensor of shape ``wrt.shape + other.shape``; ``other`` is ``wrt`` unless given."""
-    return jacobian(grad(loss, wrt), wrt if other is None else other)
+    return jacobian(gradient(loss, as_tensor(wrt)), wrt if other is None else other)
 
 
 @names_result
@@ -55,8 +55,8 @@ def hvp(loss: Any, wrt: Any, vector: Any) -> Tensor:
                     f"{x.display_name}{show_shape(x.shape)}")
         )  # fmt: skip
     over = [Index(f"s{d}") for d in range(x.ndim)]
-    product = Element(grad(loss, x), *over) * Element(v, *over)
-    return grad(define((), Sum(product, *over) if over else product), x, disconnected="zero")
+    product = Element(gradient(loss, x), *over) * Element(v, *over)
+    return gradient(define((), Sum(product, *over) if over else product), x)
 
 
 def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -48,19 +48,19 @@ def indices(names: str) -> tuple[Index, ...]:
     return tuple(Index(name) for name in names.replace(",", " ").split())
 
 
-@lru_cache(maxsize=None)
+@cache
 def axis(position: int) -> Index:
     """Canonical free index of a definition: the name a stored body uses for axis ``position``."""
     return Index(f"_{position}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def bound(position: int) -> Index:
     """Canonical bound index of a reduction."""
     return Index(f"_r{position}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def fresh(position: int) -> Index:
     """An index that no stored body uses: for renaming without capture."""
     return Index(f"_f{position}")

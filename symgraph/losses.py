@@ -123,7 +123,7 @@ def _rows(y: Tensor, t: Tensor, reduction: Reduction) -> Tensor:
             raise ShapeError(at_line(f"cross-entropy of {shown}: labels need the shape {show_shape(y.shape[:-1])}"))
         if t.classes != y.shape[-1]:
             raise ShapeError(
-                at_line(f"cross-entropy of {shown}: {t.classes} classes, but {y.shape[-1]} columns; expected them equal")
+                at_line(f"cross-entropy of {shown}: {t.classes} classes, but {y.shape[-1]} columns; expected the same")
             )
         term, over = sp.log(Element(y, *free, Element(t, *free))), free
     else:

@@ -44,7 +44,12 @@ class Linear(Module):
     _unnamed = itertools.count(1)
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, init: Initializer | None = None, name: str | None = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        init: Initializer | None = None,
+        name: str | None = None,
     ) -> None:
         self.in_features, self.out_features, self.bias, self.init = in_features, out_features, bias, init
         self.W: Tensor | None = None

@@ -26,7 +26,7 @@ from symgraph.provenance import Provenance, at_line, here, names_result
 if TYPE_CHECKING:
     import numpy as np
 
-Kind = Literal["input", "parameter", "labels", "scalar", "constant", "definition"]
+Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "definition"]
 Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
 
 
@@ -100,7 +100,7 @@ class Tensor(sp.AtomicExpr):  # type: ignore[misc]
     @classmethod
     def define(cls, shape: Shape, body: sp.Expr, op: Reduction | None = None, extents: Shape = ()) -> Tensor:
         """The one tensor of this definition: equal definitions are the same object."""
-        if op is None and isinstance(body, Element) and body.tensor.shape == shape:
+        if op is None and isinstance(body, Element) and body.tensor.shape == shape:  # noqa: SIM102
             if all(index == axis(d) for d, index in enumerate(body.indices)):
                 return body.tensor
         classes = extents[0] if op in ("argmax", "argmin") else _integer_range(op, body)

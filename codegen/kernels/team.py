@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
+import numpy.typing as npt
 
-from codegen.native import Entry, host_machine
+from codegen.native import Entry, host_machine, pause_intrinsic
 
 _LINE = 8
 """int64 words in a cache line: each word of the mailbox has its own."""
 
 _GENERATION, _ENTRY, _PACKED, _THREADS, _DONE, _STATE = (line * _LINE for line in range(6))
-"""Words of the mailbox. From ``_STATE`` on there is one line a thread: 0 while it watches, 1 when it sleeps, and 2 when it shall end."""
+"""Words of the mailbox. From ``_STATE`` on there is one line a thread: 0 while it watches, 1 when it sleeps. An entry of 0 tells the workers to end."""
 
 _SPINS_BEFORE_SLEEP = 20_000
 """Reads of the mailbox, some ten nanoseconds each, before a worker goes to sleep."""
@@ -29,9 +33,11 @@ _SPINS_BEFORE_YIELD = 4096
 
 _NATIVE = f"""
 declare i32 @sched_yield()
+declare void @PAUSE_TYPE
 
 ; Publish work. Returns the set of sleeping workers, which the caller has to wake.
 define i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
+enter:
   %box.entry = getelementptr i64, ptr %box, i64 {_ENTRY}
   %box.packed = getelementptr i64, ptr %box, i64 {_PACKED}
   %box.threads = getelementptr i64, ptr %box, i64 {_THREADS}
@@ -43,8 +49,8 @@ define i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
   %ignored = atomicrmw add ptr %box, i64 1 seq_cst
   br label %head
 head:
-  %t = phi i64 [ 1, %0 ], [ %t.next, %body ]
-  %asleep = phi i64 [ 0, %0 ], [ %asleep.next, %body ]
+  %t = phi i64 [ 1, %enter ], [ %t.next, %body ]
+  %asleep = phi i64 [ 0, %enter ], [ %asleep.next, %body ]
   %more = icmp slt i64 %t, %threads
   br i1 %more, label %body, label %after
 body:
@@ -64,6 +70,7 @@ after:
 
 ; The caller's own share, as thread 0; then wait for the others.
 define void @take_part(ptr %box) {{
+enter:
   %box.entry = getelementptr i64, ptr %box, i64 {_ENTRY}
   %box.packed = getelementptr i64, ptr %box, i64 {_PACKED}
   %box.threads = getelementptr i64, ptr %box, i64 {_THREADS}
@@ -75,7 +82,7 @@ define void @take_part(ptr %box) {{
   %others = sub i64 %threads, 1
   br label %head
 head:
-  %spins = phi i64 [ 0, %0 ], [ %more, %spin ], [ %more, %yield ]
+  %spins = phi i64 [ 0, %enter ], [ %more, %spin ], [ %more, %yield ]
   %done = load atomic i64, ptr %box.done acquire, align 8
   %all = icmp eq i64 %done, %others
   br i1 %all, label %after, label %wait
@@ -84,7 +91,7 @@ wait:
   %patient = icmp slt i64 %spins, {_SPINS_BEFORE_YIELD}
   br i1 %patient, label %spin, label %yield
 spin:
-  call void asm sideeffect "PAUSE", ""()
+  call void @PAUSE
   br label %head
 yield:
   %gave = call i32 @sched_yield()
@@ -95,6 +102,7 @@ after:
 
 ; Publish, and take part at once if nobody sleeps.
 define i64 @launch(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
+enter:
   %asleep = call i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads)
   %awake = icmp eq i64 %asleep, 0
   br i1 %awake, label %go, label %after
@@ -107,6 +115,7 @@ after:
 
 ; A worker's life between two sleeps: serve every generation after %seen; returns the last one served, or -1 to end.
 define i64 @serve(ptr %box, i64 %thread, i64 %first) {{
+enter:
   %box.entry = getelementptr i64, ptr %box, i64 {_ENTRY}
   %box.packed = getelementptr i64, ptr %box, i64 {_PACKED}
   %box.threads = getelementptr i64, ptr %box, i64 {_THREADS}
@@ -116,17 +125,16 @@ define i64 @serve(ptr %box, i64 %thread, i64 %first) {{
   %state = getelementptr i64, ptr %box, i64 %word
   br label %watch
 watch:
-  %seen = phi i64 [ %first, %0 ], [ %now, %work ], [ %seen, %spin ], [ %seen, %reclaim ]
-  %spins = phi i64 [ 0, %0 ], [ 0, %work ], [ %more, %spin ], [ 0, %reclaim ]
+  %seen = phi i64 [ %first, %enter ], [ %now, %work ], [ %seen, %spin ], [ %seen, %reclaim ]
+  %spins = phi i64 [ 0, %enter ], [ 0, %work ], [ %more, %spin ], [ 0, %reclaim ]
   %now = load atomic i64, ptr %box seq_cst, align 8
   %news = icmp ne i64 %now, %seen
   br i1 %news, label %check, label %idle
 check:
-  %order = load atomic i64, ptr %state acquire, align 8
-  %end = icmp eq i64 %order, 2
+  %entry = load ptr, ptr %box.entry
+  %end = icmp eq ptr %entry, null
   br i1 %end, label %leave, label %work
 work:
-  %entry = load ptr, ptr %box.entry
   %packed = load i64, ptr %box.packed
   %threads = load i64, ptr %box.threads
   call void %entry(i64 %packed, i64 %thread, i64 %threads)
@@ -137,7 +145,7 @@ idle:
   %patient = icmp slt i64 %spins, {_SPINS_BEFORE_SLEEP}
   br i1 %patient, label %spin, label %sleep
 spin:
-  call void asm sideeffect "PAUSE", ""()
+  call void @PAUSE
   br label %watch
 sleep:
   ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is seen here.
@@ -155,3 +163,95 @@ leave:
   ret i64 -1
 }}
 """
+
+
+@lru_cache(maxsize=1)
+def _native() -> _Native:
+    return _Native()
+
+
+class _Native:
+    """The waiting loops, compiled once a process."""
+
+    def __init__(self) -> None:
+        name, numbers = pause_intrinsic()
+        declaration = f"{name}({', '.join('i32' for _ in numbers)})"
+        call = f"{name}({', '.join(f'i32 {number}' for number in numbers)})"
+        module = llvm.parse_assembly(_NATIVE.replace("PAUSE_TYPE", declaration).replace("PAUSE", call))
+        self._engine = llvm.create_mcjit_compiler(module, host_machine())
+        self._engine.finalize_object()
+        word = ctypes.c_int64
+        self.publish = self._function("publish", word, word, word, word, word)
+        self.launch = self._function("launch", word, word, word, word, word)
+        self.take_part = self._function("take_part", None, word)
+        self.serve = self._function("serve", word, word, word, word)
+
+    def _function(self, name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
+        function: Callable[..., Any] = ctypes.CFUNCTYPE(result, *parameters)(self._engine.get_function_address(name))
+        return function
+
+
+class Team:
+    """A fixed number of threads, the caller among them, that run native entries together.
+
+    Parameters
+    ----------
+    threads
+        How many; at most 63. One means the caller alone.
+
+    Examples
+    --------
+    >>> team = Team(2)                                            # doctest: +SKIP
+    >>> team.run(load_entry(object_bytes, "entry"), packed.ctypes.data)   # doctest: +SKIP
+    """
+
+    def __init__(self, threads: int) -> None:
+        if not 1 <= threads <= 63:
+            raise ValueError(f"a team has 1 to 63 threads, not {threads}")
+        self.threads = threads
+        self._native = _native()
+        self._words = np.zeros(_STATE + (threads + 1) * _LINE, np.int64)
+        self._box = self._words.ctypes.data + -self._words.ctypes.data % 64
+        self._busy = threading.Lock()
+        self._wake = [threading.Lock() for _ in range(threads)]
+        for thread in range(1, threads):
+            self._wake[thread].acquire()
+            worker = threading.Thread(target=_work, args=(self._native, self._words, self._box, thread, self._wake[thread]), daemon=True)
+            worker.start()
+        self.close = weakref.finalize(self, _end, self._native, self._words, self._box, threads, self._wake)
+
+    def run(self, entry: Entry, packed: int) -> None:
+        """Run ``entry`` on all threads and return when the last has finished.
+
+        Parameters
+        ----------
+        entry
+            Loaded by :func:`codegen.native.load_entry`.
+        packed
+            Address of its packed array.
+        """
+        if self.threads == 1:
+            entry.call(packed)
+            return
+        with self._busy:
+            asleep = self._native.launch(self._box, entry.team_address, packed, self.threads)
+            if asleep:
+                _rouse(asleep, self._wake)
+                self._native.take_part(self._box)
+
+
+def _work(native: _Native, words: npt.NDArray[np.int64], box: int, thread: int, wake: threading.Lock) -> None:
+    """A worker's life; ``words`` keeps the mailbox alive."""
+    seen = 0
+    while (seen := native.serve(box, thread, seen)) >= 0:
+        wake.acquire()
+
+
+def _end(native: _Native, words: npt.NDArray[np.int64], box: int, threads: int, wake: list[threading.Lock]) -> None:
+    _rouse(native.publish(box, 0, 0, threads), wake)
+
+
+def _rouse(asleep: int, wake: list[threading.Lock]) -> None:
+    for thread, lock in enumerate(wake):
+        if asleep >> thread & 1:
+            lock.release()

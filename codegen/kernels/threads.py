@@ -10,7 +10,6 @@ threads, split what is independent (rows of an output) and never a sum; a sum ov
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from numba.core import types
 
 from codegen.kernels.binding import bind
 from codegen.kernels.pointer import Buffer, FlatArray, allow_overlap
+from codegen.native import pause_intrinsic
 
 SYNC_WORDS = 16
 """Length of a barrier's ``int64`` buffer: arrivals in word 0, generation in word 8, so that they lie on two cache lines. Zero before first use."""
@@ -97,22 +97,22 @@ def _spin_while_equal(builder: ir.IRBuilder, word: ir.Value, value: ir.Value) ->
     builder.cbranch(builder.icmp_signed("<", spins, ir.Constant(_INDEX, _SPINS_BEFORE_YIELD)), patient, yielding)
 
     builder.position_at_end(patient)
-    builder.asm(ir.FunctionType(ir.VoidType(), []), pause_instruction(), "", [], side_effect=True)
+    _call_runtime(builder, ir.VoidType(), *pause_intrinsic())
     spins.add_incoming(more, patient)
     builder.branch(head)
 
     builder.position_at_end(yielding)
-    give_way = builder.module.globals.get("sched_yield") or ir.Function(builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield")
-    builder.call(give_way, [])
+    _call_runtime(builder, ir.IntType(32), "sched_yield", ())
     spins.add_incoming(more, yielding)
     builder.branch(head)
 
     builder.position_at_end(after)
 
 
-def pause_instruction() -> str:
-    """The instruction that tells the processor it is in a waiting loop."""
-    return "pause" if platform.machine() in ("x86_64", "AMD64", "i686") else "yield"
+def _call_runtime(builder: ir.IRBuilder, result: ir.Type, name: str, numbers: tuple[int, ...]) -> None:
+    int32 = ir.IntType(32)
+    function = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(result, [int32] * len(numbers)), name)
+    builder.call(function, [ir.Constant(int32, number) for number in numbers])
 
 
 def _type_chunk(total: types.Type, grain: types.Type, thread: types.Type, threads: types.Type) -> types.Type | None:

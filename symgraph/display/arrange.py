@@ -20,11 +20,31 @@ from symgraph.display.latex_names import latex_name
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming
 from symgraph.display.notation import (
-    ONE, ZERO, Absolute, Call, Cases, Entry, Fraction, Indicator, Kronecker, Logic, Name, Node, Number, Power, Product,
-    Reduction, Relation, Root, Total, letter, negated, product,
+    ONE,
+    ZERO,
+    Absolute,
+    Call,
+    Cases,
+    Entry,
+    Fraction,
+    Indicator,
+    Kronecker,
+    Logic,
+    Name,
+    Node,
+    Number,
+    Power,
+    Product,
+    Reduction,
+    Relation,
+    Root,
+    Total,
+    letter,
+    negated,
+    product,
 )  # fmt: skip
 from symgraph.graph import elements_of
-from symgraph.indices import Dim, Index, axis, bound
+from symgraph.indices import Index, axis, bound
 from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
 

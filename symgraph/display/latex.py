@@ -8,8 +8,25 @@ import sympy as sp
 
 from symgraph.display.latex_names import latex_function
 from symgraph.display.notation import (
-    Absolute, Call, Cases, Entry, Fraction, Indicator, Kronecker, Logic, Name, Node, Number, Partial, Power, Product,
-    Reduction, Relation, Root, Total, Transposed,
+    Absolute,
+    Call,
+    Cases,
+    Entry,
+    Fraction,
+    Indicator,
+    Kronecker,
+    Logic,
+    Name,
+    Node,
+    Number,
+    Partial,
+    Power,
+    Product,
+    Reduction,
+    Relation,
+    Root,
+    Total,
+    Transposed,
 )  # fmt: skip
 from symgraph.display.text import ATOM, POWER, PRODUCT, level_of
 

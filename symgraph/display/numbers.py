@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.display.notation import Name, Node, Number, Entry, Fraction, Power, Product, Root, Total, ONE, negated
+from symgraph.display.notation import ONE, Entry, Fraction, Name, Node, Number, Power, Product, Root, Total, negated
 
 LONGEST_FRACTION = 12
 SIGNIFICANT = 17
@@ -27,7 +27,7 @@ def parts(value: sp.Number) -> tuple[Node | None, Node | None]:
         return None, Number(str(q))
     if p == 1 and _power_of_ten(q):
         return Power(Number("10"), _negative(len(str(q)) - 1)), None
-    if q >= 10 and _terminates(q) or len(str(p)) + len(str(q)) > LONGEST_FRACTION:
+    if (q >= 10 and _terminates(q)) or len(str(p)) + len(str(q)) > LONGEST_FRACTION:
         return _decimal(value), None
     return Number(str(p)), Number(str(q))
 
@@ -49,15 +49,35 @@ def number(value: sp.Expr) -> Node:
 
 
 def gather_roots(value: sp.Number, above: list[Node], below: list[Node]) -> tuple[sp.Number, list[Node], list[Node]]:
-    """Square roots of numbers in one: u·√2/2 as u/√2, and √2/(2·√π) as 1/√(2·π)."""
+    """Square roots of numbers in one: u·√2/2 as u/√2, √2/(2·√π) as 1/√(2·π), √2/√π as √(2/π)."""
     under = [node for node in above if _is_numeric_root(node)]
-    if len(under) != 1 or not isinstance(value, sp.Rational) or value.q % int(_radicand(under[0])):
+    if len(under) != 1 or not isinstance(value, sp.Rational):
         return value, above, below
     radicand = _radicand(under[0])
-    roots = [node for node in below if isinstance(node, Root) and node.degree == 2 and node.base in map(Entry, _CONSTANTS.values())]
-    inside = Product((Number(radicand), *(root.base for root in roots))) if roots else Number(radicand)
+    roots = [node for node in below if isinstance(node, Root) and node.degree == 2 and is_constant(node.base)]
+    constants = product([root.base for root in roots if isinstance(root, Root)])
+    others = [node for node in above if node not in under]
     rest = [node for node in below if node not in roots]
-    return value * int(radicand), [node for node in above if node not in under], [Root(inside), *rest]
+    if value.q % int(radicand) == 0:
+        inside = product([Number(radicand), constants]) if roots else Number(radicand)
+        return value * int(radicand), others, [Root(inside), *rest]
+    if roots:
+        return value, [Root(Fraction(Number(radicand), constants)), *others], rest
+    return value, above, below
+
+
+def is_constant(node: Node) -> bool:
+    """Whether a node is written with numbers, π and such alone."""
+    match node:
+        case Entry(name, ()):
+            return name in _CONSTANTS.values()
+        case Fraction(numerator, denominator):
+            return is_constant(numerator) and is_constant(denominator)
+        case Root(base) | Power(base):
+            return is_constant(base)
+        case Product(factors):
+            return all(is_constant(factor) for factor in factors)
+    return isinstance(node, Number)
 
 
 def _is_numeric_root(node: Node) -> bool:

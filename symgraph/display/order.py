@@ -12,9 +12,24 @@ from dataclasses import is_dataclass
 import sympy as sp
 
 from symgraph.display.notation import (
-    Absolute, Call, Cases, Entry, Fraction, Indicator, Kronecker, Name, Node, Number, Power, Product, Reduction, Root,
-    Total, Transposed,
+    Absolute,
+    Call,
+    Cases,
+    Entry,
+    Fraction,
+    Indicator,
+    Kronecker,
+    Name,
+    Node,
+    Number,
+    Power,
+    Product,
+    Reduction,
+    Root,
+    Total,
+    Transposed,
 )  # fmt: skip
+from symgraph.display.numbers import is_constant
 
 _KIND = {
     Kronecker: 0, Indicator: 0, Entry: 2, Power: 2, Root: 2, Transposed: 2, Call: 3, Absolute: 3, Fraction: 3,
@@ -55,8 +70,8 @@ class Order:
         return places, -degree(node)
 
     def _factor(self, factor: Node, free: tuple[str, ...]) -> tuple[object, ...]:
-        if isinstance(factor, Number) or (isinstance(factor, Power) and isinstance(factor.base, Number)):
-            return 0, 0, 0, ()
+        if is_constant(factor):
+            return 0, not isinstance(factor, Number), 0, ()
         kind = _KIND.get(type(factor), 5)
         inner = factor.base if isinstance(factor, (Power, Root)) else factor
         if isinstance(inner, Entry) and inner.name.ratio:

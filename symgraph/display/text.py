@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph.display.notation import (
-    ONE, Absolute, Call, Cases, Entry, Fraction, Indicator, Kronecker, Logic, Node, Number, Partial, Power, Product,
-    Reduction, Relation, Root, Total, Transposed,
+    ONE,
+    Absolute,
+    Call,
+    Cases,
+    Entry,
+    Fraction,
+    Indicator,
+    Kronecker,
+    Logic,
+    Node,
+    Number,
+    Partial,
+    Power,
+    Product,
+    Reduction,
+    Relation,
+    Root,
+    Total,
+    Transposed,
 )  # fmt: skip
 
 TOTAL, PRODUCT, POWER, ATOM = 1, 2, 3, 4

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import sympy as sp
 
+Change = Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]
+
 
 def expand_extrema(expression: sp.Basic) -> sp.Basic:
     """Max and Min as branches; at a tie the value is that of the last argument, a number if there is one.
@@ -28,7 +30,7 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
     return expression.func(*(expand_extrema(arg) for arg in expression.args))
 
 
-def per_branch(expression: sp.Expr, change: Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]) -> sp.Expr:
+def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
     """Apply ``change`` inside every branch.
 
     ``change`` receives the formula of the branch and, for each Piecewise that was resolved, the value it has there.
@@ -44,12 +46,16 @@ def per_branch(expression: sp.Expr, change: Callable[[sp.Expr, dict[sp.Basic, sp
     for number, condition in enumerate(_conditions(chosen)):
         rule = {piece: piece.args[number].expr for piece in same}
         value = expression.xreplace(rule)
-        branches.append((per_branch(value, lambda e, inner, rule=rule: change(e, rule | inner)), condition))
+        branches.append((per_branch(value, _within(rule, change)), condition))
     return flat_piecewise(branches)
 
 
+def _within(rule: dict[sp.Basic, sp.Expr], change: Change) -> Change:
+    return lambda expression, inner: change(expression, rule | inner)
+
+
 def flat_piecewise(branches: list[tuple[sp.Expr, sp.Basic]]) -> sp.Expr:
-    """A Piecewise without nesting: a branch inside a branch needs both conditions; equal neighbours at the end merge."""
+    """A Piecewise without nesting: a branch inside a branch needs both conditions; equal branches at the end merge."""
     flat: list[tuple[sp.Expr, sp.Basic]] = []
     for value, condition in branches:
         inner = value.args if isinstance(value, sp.Piecewise) else ((value, sp.true),)

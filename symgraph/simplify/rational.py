@@ -14,7 +14,6 @@ import sympy as sp
 
 from symgraph.simplify.cost import cost
 
-
 MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
 MAX_COLLECTED = 6
 
@@ -133,7 +132,7 @@ def shapes(frozen: sp.Expr) -> list[sp.Expr]:
 
 
 def _collected(total: sp.Add, symbol: sp.Symbol) -> list[sp.Expr]:
-    """symbol·(…) + …, with the coefficient as it is and with its common factors out, where at least two terms have the symbol."""
+    """symbol·(…) + …, the coefficient as it is and with common factors out, where two or more terms have the symbol."""
     having = [term for term in total.args if term.has(symbol)]
     if len(having) < 2:
         return []

@@ -67,10 +67,10 @@ def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps
     if not left:
         steps.append(Step("sum of a constant", before, outer))
         return outer
-    index = _sums_to_one(inner, left)
-    if index is not None:
+    row = _sums_to_one(inner, left)
+    if row is not None:
         steps.append(Step("rows sum to 1", before, outer))
-        return outer * sp.prod(extents[i] for i in left if i != index)
+        return outer * sp.prod(extents[i] for i in left if i != row)
     if outer != 1:
         steps.append(Step("factor out of the sum", before, outer * _shown(inner, left)))
     return outer * reduction(inner, left, extents)

@@ -141,7 +141,7 @@ class _Rewriter:
         return kernel
 
     def _opens(self, tensor: Tensor) -> bool:
-        """Whether a pointwise definition is replaced by its formula: an exponential, or a sum of them, without branches."""
+        """Whether a pointwise definition is replaced by its formula: an exponential or a sum of them, no branches."""
         definition = tensor.definition
         if definition is None or definition.op is not None or definition.body.has(sp.Piecewise, sp.Max, sp.Min):
             return False

@@ -1,7 +1,7 @@
 """Stable forms of scalar formulas: logarithms of products and sums of exponentials, quotients of exponentials.
 
     log Σ_i eʷⁱ           by  a ← a + softplus(w_i − a)
-    (e²ᵘ − 1)/(e²ᵘ + 1)   as  tanh u,      eᵘ/(1 + eᵘ)  as  σ(u),      eᵘ − 1  as  expm1(u),      log(1 + u)  as  log1p(u)
+    (e²ᵘ − 1)/(e²ᵘ + 1)  as  tanh u,    eᵘ/(1 + eᵘ)  as  σ(u),    eᵘ − 1  as  expm1(u),    log(1 + u)  as  log1p(u)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def stable(expression: sp.Expr, opened: Opener) -> sp.Expr:
     if isinstance(expression, sp.Piecewise):
         return expression.func(*((stable(value, opened), condition) for value, condition in expression.args))
     if not isinstance(expression, (sp.Add, sp.Mul)) and not _is_integer_power(expression):
-        if isinstance(expression, sp.Function) and len(expression.args) == 1 or isinstance(expression, sp.Pow):
+        if (isinstance(expression, sp.Function) and len(expression.args) == 1) or isinstance(expression, sp.Pow):
             return expression.func(*(stable(arg, opened) for arg in expression.args))
         return expression
     bounded = _bounded_quotient(expression)
@@ -110,7 +110,8 @@ def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.E
         return None
     if len(terms) > 1 and not factor.free_symbols & exponents.keys():
         return log1p(factor - 1) if sp.S.One in factor.args else sp.log(factor)
-    first, *others = sorted((t for t in terms if t is not None), key=lambda t: (not t.is_number, sp.default_sort_key(t)))
+    known = [term for term in terms if term is not None]
+    first, *others = sorted(known, key=lambda term: (not term.is_number, sp.default_sort_key(term)))
     for other in others:
         first = first + softplus(sp.expand(other - first))
     return first
@@ -141,7 +142,7 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
             for half in (argument / 2, argument):
                 options += eliminate(expression, Relation(sp.tanh(half), _tanh(half)), check=False)
             options += eliminate(expression, Relation(sigmoid(argument), sigmoid.formula(argument)), check=False)
-        options = [option for option in options if not _exponentials_below(option) and not _quotient_of_saturated(option)]
+        options = [o for o in options if not _exponentials_below(o) and not _quotient_of_saturated(o)]
         if options:
             expression = min(options, key=cost)
         else:

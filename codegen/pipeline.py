@@ -1,0 +1,76 @@
+"""The compiler: one line a stage, from tensors to a source and where everything in it lives.
+
+    stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.jit, codegen.program)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codegen import debug
+from codegen.emit import ITEM, Source, emit
+from codegen.fuse import fuse
+from codegen.interface import Interface, interface_of
+from codegen.ir import Program
+from codegen.memory import Arena, plan_memory
+from codegen.plan import Request, plan
+from codegen.storage import assemble
+from codegen.verify import verify_memory, verify_program
+from symgraph.graph import leaves as leaves_of
+from symgraph.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the stages leave: a program, its memory, its text, and the names of leaves and outputs in it."""
+
+    program: Program
+    arena: Arena
+    scratch: Arena
+    interface: Interface
+    source: Source
+    names: dict[Tensor, str]
+    outputs: tuple[Tensor, ...]
+
+
+def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compiled:
+    """Source and memory plan of a program. ``leaves`` are in the order of the interface."""
+    item = ITEM[dtype]
+    with debug.stage("stabilise"):
+        stable = stabilised(request)
+    with debug.stage("plan"):
+        planned, nodes = plan(stable)
+    with debug.stage("fuse"):
+        groups = fuse(nodes)
+    with debug.stage("lower") as show:
+        program, names = assemble(groups, planned, leaves)
+        show(program)
+        verify_program(program)
+    with debug.stage("memory") as show:
+        arena, scratch = plan_memory(program, item), plan_memory(program, item, ("scratch",))
+        show(arena)
+        verify_memory(program, arena, scratch, item)
+    with debug.stage("emit") as show:
+        interface = interface_of(program)
+        source = emit(program, arena, scratch, interface, dtype)
+        show(source)
+    return Compiled(program, arena, scratch, interface, source, names, planned.outputs)
+
+
+def stabilised(request: Request) -> Request:
+    """The request with values rewritten to forms that are right in floating point."""
+    from symgraph.stabilise import stabilise
+
+    roots = [*request.outputs, *(value for _, value in request.updates)]
+    stable = list(stabilise(roots))
+    count = len(request.outputs)
+    updates = tuple((leaf, value) for (leaf, _), value in zip(request.updates, stable[count:], strict=True))
+    return Request(tuple(stable[:count]), updates)
+
+
+def leaves_in(request: Request) -> list[Tensor]:
+    """The leaves that a request reads or writes, each once."""
+    roots = [*request.outputs, *(value for _, value in request.updates)]
+    found = list(leaves_of([*roots, *(leaf for leaf, _ in request.updates)]).values())
+    return list(dict.fromkeys(found))

@@ -1,0 +1,380 @@
+"""Matrix form: a definition of rank at most 2 without indices, recognised by where its indices stand.
+
+    Σ_i x[n, i]·W[i, j] + b[j]   →   x·W + b             Σ_n x[n, i]·g[n, j]   →   xᵀ·g
+    g[n, j]·h[n, j]·(1 − h[n, j])   →   g ⊙ h ⊙ (1 − h)      Σ_n g[n, j]           →   Σ_n g
+
+Conventions: functions, ⊙ and ⊘ act element-wise; Σ_n sums over the axis that the index form calls n; an array that
+lacks an axis is repeated along it, as b in x·W + b. ‖W‖² is the sum of all squares. What has no such form gives None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanFunction
+
+from symgraph.display import numbers
+from symgraph.display.arrange import Arranger, Scope, quotient, reduction, unsigned
+from symgraph.display.notation import (
+    ONE,
+    ZERO,
+    Absolute,
+    Call,
+    Cases,
+    Entry,
+    Fraction,
+    Indicator,
+    Name,
+    Node,
+    Number,
+    Power,
+    Product,
+    Root,
+    Total,
+    Transposed,
+    negated,
+    product,
+)  # fmt: skip
+from symgraph.indices import Index, bound
+from symgraph.scalars import Delta
+from symgraph.tensor import Element, Tensor
+
+Axes = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A notation and the letters of its axes: none for a scalar, one for a vector, two for a matrix."""
+
+    node: Node
+    axes: Axes
+
+
+class _NoMatrixForm(Exception):
+    """The formula needs its indices."""
+
+
+def matrix_form(arranger: Arranger, tensor: Tensor) -> Node | None:
+    """The right-hand side of a tensor's definition in matrix form, or None."""
+    if tensor.definition is None or tensor.ndim > 2:
+        return None
+    scope = arranger.scope(tensor)
+    try:
+        return _Matrix(arranger).body(tensor, scope, scope.free).node
+    except _NoMatrixForm:
+        return None
+
+
+class _Matrix:
+    """Every method takes the axes that are there to be filled, in their order, and returns an array over some of them."""
+
+    def __init__(self, arranger: Arranger) -> None:
+        self.arranger = arranger
+
+    def body(self, tensor: Tensor, scope: Scope, axes: Axes) -> Array:
+        definition = tensor.definition
+        assert definition is not None
+        if definition.op is None:
+            return self.form(definition.body, scope, axes)
+        if definition.op in ("argmax", "argmin") and len(definition.extents) > 1:
+            raise _NoMatrixForm
+        over = tuple(bound(d) for d in range(len(definition.extents)))
+        inner = self.arranger.bind(tensor, over, scope)
+        letters = tuple(inner.called[index] for index in over)
+        return self._reduce(definition.op, letters, definition.body, inner, axes)
+
+    def form(self, expression: sp.Basic, scope: Scope, axes: Axes) -> Array:
+        match expression:
+            case sp.exp():
+                return self._call(expression, scope, axes)
+            case sp.Add():
+                return self._add(expression, scope, axes)
+            case sp.Mul() | sp.Pow():
+                return self._mul(expression, scope, axes)
+            case Element():
+                return self._element(expression, scope, axes)
+            case Index() | Relational() | BooleanFunction():
+                raise _NoMatrixForm
+            case sp.Symbol() | sp.Number() | sp.NumberSymbol() | Tensor():
+                return Array(self.arranger.expression(expression, scope), ())
+            case Delta():
+                return self._delta(expression, scope, axes)
+            case sp.Piecewise():
+                return self._piecewise(expression, scope, axes)
+            case sp.Function():
+                return self._call(expression, scope, axes)
+        raise _NoMatrixForm
+
+    # -- elements -------------------------------------------------------------------------------------------------
+    def _element(self, element: Element, scope: Scope, axes: Axes) -> Array:
+        tensor = element.tensor
+        if self.arranger.naming.is_inlined(tensor):
+            return self.body(tensor, self.arranger.inner_scope(element, scope), axes)
+        letters: list[str] = []
+        for size, index in zip(tensor.shape, element.indices, strict=True):
+            if index == 0 and size == 1:
+                continue
+            letters.append(self._letter(index, scope))
+        name = Entry(self.arranger.naming.names[tensor])
+        return _oriented(name, tuple(letters), axes)
+
+    def _letter(self, index: sp.Expr, scope: Scope) -> str:
+        """The letter of a plain index; what is no plain index has no matrix form."""
+        called = scope.called.get(index) if isinstance(index, Index) else None
+        if not isinstance(called, Entry) or called.indices:
+            raise _NoMatrixForm
+        return called.name.text
+
+    def _delta(self, delta: Delta, scope: Scope, axes: Axes) -> Array:
+        """δ(k, t[n]) is the one-hot matrix of t; δ(i, j) the identity."""
+        plain = [arg for arg in delta.args if isinstance(arg, Index)]
+        other = [arg for arg in delta.args if not isinstance(arg, Index)]
+        letters = tuple(self._letter(index, scope) for index in plain)
+        if len(plain) == 2 and set(letters) <= set(axes):
+            return Array(Entry(Name("I", r"\mathbf{I}")), axes)
+        if len(plain) != 1 or not isinstance(other[0], Element) or not other[0].tensor.is_label:
+            raise _NoMatrixForm
+        labels = self._element(other[0], scope, tuple(a for a in axes if a not in letters))
+        return _oriented(Call("onehot", (labels.node,)), (*labels.axes, *letters), axes)
+
+    # -- element-wise ---------------------------------------------------------------------------------------------
+    def _add(self, expression: sp.Add, scope: Scope, axes: Axes) -> Array:
+        found: list[tuple[bool, Array]] = []
+        for term in expression.args:
+            array = self.form(term, scope, axes)
+            sign, node = unsigned(array.node)
+            found.append((sign < 0, Array(node, array.axes)))
+        terms: list[tuple[bool, Node]] = []
+        for negative, array in found:
+            inner = array.node.terms if isinstance(array.node, Total) else ((False, array.node),)
+            terms += [(negative != sign, node) for sign, node in inner]
+        return Array(self.arranger.order.total(terms), _union([array.axes for _, array in found], axes))
+
+    def _mul(self, expression: sp.Expr, scope: Scope, axes: Axes) -> Array:
+        coefficient, above, below = self._factors(expression, scope, axes)
+        return self._elementwise(coefficient, above, below, axes)
+
+    def _factors(
+        self, expression: sp.Expr, scope: Scope, axes: Axes
+    ) -> tuple[sp.Number, list[Array], list[Array]]:
+        """Sign and number, factors and divisors of a product, inlined ones taken apart."""
+        coefficient = sp.S.One
+        above: list[Array] = []
+        below: list[Array] = []
+        pending: list[tuple[sp.Expr, Scope, bool]] = [(expression, scope, False)]
+        while pending:
+            factor, inside, inverse = pending.pop()
+            opened = self.arranger.opened(factor, inside)
+            if opened and isinstance(opened[0], (sp.Mul, sp.Pow)):
+                pending.append((*opened, inverse))
+            elif isinstance(factor, sp.Mul):
+                pending += [(part, inside, inverse) for part in reversed(factor.args)]
+            elif isinstance(factor, (sp.Rational, sp.Float)):
+                coefficient = coefficient / factor if inverse else coefficient * factor
+            elif isinstance(factor, sp.Pow) and not isinstance(factor, sp.exp) and factor.exp.could_extract_minus_sign():
+                pending.append((sp.Pow(factor.base, -factor.exp), inside, not inverse))
+            else:
+                array = self._power(factor, inside, axes) if _is_power(factor) else self.form(factor, inside, axes)
+                sign, node = unsigned(array.node)
+                coefficient *= sign
+                (below if inverse else above).append(Array(node, array.axes))
+        return coefficient, above, below
+
+    def _power(self, power: sp.Pow, scope: Scope, axes: Axes) -> Array:
+        base, exponent = self.form(power.base, scope, axes), self.form(power.exp, scope, axes)
+        if exponent.axes:
+            raise _NoMatrixForm
+        if power.exp.is_Rational and power.exp.p == 1 and power.exp.q > 1:
+            return Array(Root(base.node, int(power.exp.q)), base.axes)
+        if base.axes and power.exp == 2 and isinstance(base.node, (Entry, Transposed)):
+            return Array(Product((base.node, base.node), "⊙"), base.axes)
+        return Array(Power(base.node, exponent.node, elementwise=bool(base.axes)), base.axes)
+
+    def _elementwise(self, coefficient: sp.Number, above: list[Array], below: list[Array], axes: Axes) -> Array:
+        """number·scalars/divisors · (arrays joined by ⊙, a column and a row by an outer product)."""
+        free = _union([array.axes for array in [*above, *below]], axes)
+        order = self.arranger.order
+        scalars = [array.node for array in above if not array.axes]
+        divisors = [array.node for array in below if not array.axes]
+        arrays = self._outer([array for array in above if array.axes], axes)
+        numerator, denominator = numbers.parts(abs(coefficient))
+        scalars = order.factors(([numerator] if numerator else []) + scalars)
+        divisors = order.factors(([denominator] if denominator else []) + divisors)
+        joined = product(order.factors([array.node for array in arrays]), "⊙") if arrays else None
+        under = product(order.factors([array.node for array in below if array.axes]), "⊙")
+        if any(array.axes for array in below):
+            joined = Fraction(joined or ONE, under, elementwise=True)
+        node = _scaled(scalars, joined, divisors)
+        return Array(node if coefficient > 0 else negated(node), free)
+
+    def _outer(self, arrays: list[Array], axes: Axes) -> list[Array]:
+        """A vector along the rows and one along the columns: a·bᵀ."""
+        if len(axes) != 2:
+            return arrays
+        columns, rows = ([array for array in arrays if array.axes == (letter,)] for letter in axes)
+        rest = [array for array in arrays if len(array.axes) != 1]
+        if not columns or not rows:
+            return arrays
+        left, right = (_hadamard(group) for group in (columns, rows))
+        return [Array(Product((left, Transposed(right)), "@"), axes), *rest]
+
+    def _call(self, expression: sp.Expr, scope: Scope, axes: Axes) -> Array:
+        arrays = [self.form(arg, scope, axes) for arg in expression.args]
+        nodes = tuple(array.node for array in arrays)
+        free = _union([array.axes for array in arrays], axes)
+        if isinstance(expression, sp.Abs):
+            return Array(Absolute(nodes[0]), free)
+        if isinstance(expression, (sp.Max, sp.Min)):
+            shown = sorted(nodes, key=lambda node: isinstance(node, (Number, Total)))
+            return Array(Call("max" if isinstance(expression, sp.Max) else "min", tuple(shown)), free)
+        return Array(Call(expression.func, nodes), free)
+
+    def _piecewise(self, expression: sp.Piecewise, scope: Scope, axes: Axes) -> Array:
+        """{g if c, else 0} is g ⊙ 1[c]; other branches stay branches, element by element."""
+        branches: list[tuple[Node, Node | None]] = []
+        free: list[Axes] = []
+        for value, condition in expression.args:
+            array = self.form(value, scope, axes)
+            free.append(array.axes)
+            branches.append((array.node, None if condition == sp.true else self._condition(condition, scope, axes, free)))
+        union = _union(free, axes)
+        (value, condition), *others = branches
+        if others != [(ZERO, None)] or condition is None:
+            return Array(Cases(tuple(branches)), union)
+        indicator: Node = Indicator(condition)
+        sign, value = unsigned(value)
+        node = indicator if value == ONE else product([value, indicator], "⊙")
+        return Array(node if sign > 0 else negated(node), union)
+
+    def _condition(self, condition: sp.Basic, scope: Scope, axes: Axes, free: list[Axes]) -> Node:
+        """A condition over arrays: the index form with each element replaced by its array."""
+        shown = self.arranger.expression(condition, scope)
+        plain: dict[Node, Node] = {}
+        for element in sorted(condition.atoms(Element), key=sp.default_sort_key):
+            array = self._element(element, scope, axes)
+            free.append(array.axes)
+            plain[self.arranger.expression(element, scope)] = array.node
+        return replaced(shown, plain)
+
+    # -- reductions -----------------------------------------------------------------------------------------------
+    def _reduce(self, op: str, letters: tuple[Node, ...], body: sp.Expr, scope: Scope, axes: Axes) -> Array:
+        names = tuple(node.name.text for node in letters if isinstance(node, Entry))
+        if op == "sum" and len(names) == 1:
+            contraction = self._contraction(names[0], body, scope, axes)
+            if contraction is not None:
+                return contraction
+        available = (*(a for a in axes if self._occurs(a, body, scope)), *names)
+        if len(available) > 2:
+            raise _NoMatrixForm
+        inner = self.form(body, scope, available)
+        node = inner.node
+        match node:
+            case Product((first, second), "⊙") if op == "sum" and first == second and set(inner.axes) == set(names):
+                return Array(Power(Absolute(first, norm=True), Number("2")), ())
+        return Array(reduction(op, letters, node), tuple(a for a in inner.axes if a not in names))
+
+    def _occurs(self, wanted: str, body: sp.Basic, scope: Scope) -> bool:
+        return any(
+            isinstance(called, Entry) and called.name.text == wanted and index in body.free_symbols
+            for index, called in scope.called.items()
+        ) or any(self._occurs_in(wanted, element, scope) for element in body.atoms(Element))
+
+    def _occurs_in(self, wanted: str, element: Element, scope: Scope) -> bool:
+        return any(
+            isinstance(called, Entry) and called.name.text == wanted and index in element.free_symbols
+            for index, called in scope.called.items()
+        )
+
+    def _contraction(self, over: str, body: sp.Expr, scope: Scope, axes: Axes) -> Array | None:
+        """Σ over one index of a product of factors along (row, over) and (over, column)."""
+        if isinstance(body, sp.Add):
+            return None
+        rows, columns = (axes[:1], axes[1:]) if len(axes) == 2 else (axes, ())
+        try:
+            coefficient, above, below = self._factors(body, scope, (*rows, over))
+        except _NoMatrixForm:
+            coefficient, above, below = sp.S.One, [], []
+        left = above
+        right: list[Array] = []
+        if not above or below or (len(axes) == 2):
+            split = self._split(body, scope, rows, columns, over)
+            if split is None:
+                return None
+            coefficient, left, right = split
+        vectors = [array for array in left if array.axes == (over,)]
+        if not right and vectors and len(vectors) < len(left):
+            left, right = [array for array in left if array.axes != (over,)], vectors
+        elif not right and len(left) == 2 and len(vectors) == 2 and not below:
+            left, right = [Array(Transposed(left[0].node), (over,))], [left[1]]
+        if not right or not left or any(over not in array.axes for array in [*left, *right]):
+            return None
+        node = Product((_hadamard(left), _hadamard(right)), "@")
+        found = product([_flat for _flat in (node,)], "@")
+        free = tuple(a for a in axes if any(a in array.axes for array in [*left, *right]))
+        return self._elementwise(coefficient, [Array(found, free)], [], axes)
+
+    def _split(
+        self, body: sp.Expr, scope: Scope, rows: Axes, columns: Axes, over: str
+    ) -> tuple[sp.Number, list[Array], list[Array]] | None:
+        """Factors over (rows, over) on the left, those over (over, columns) on the right."""
+        left: list[Array] = []
+        right: list[Array] = []
+        coefficient, rest = body.as_coeff_Mul()
+        for factor in sp.Mul.make_args(rest):
+            for axes, group in (((*rows, over), left), ((over, *columns), right)):
+                try:
+                    group.append(self.form(factor, scope, axes))
+                    break
+                except _NoMatrixForm:
+                    continue
+            else:
+                return None
+        return coefficient, left, right
+
+
+def replaced(node: Node, rule: dict[Node, Node]) -> Node:
+    """The node with parts replaced."""
+    if node in rule:
+        return rule[node]
+    fields = {slot: getattr(node, slot) for slot in node.__slots__}
+    changed = {slot: _replaced_field(value, rule) for slot, value in fields.items()}
+    return node if changed == fields else type(node)(**changed)
+
+
+def _replaced_field(value: object, rule: dict[Node, Node]) -> object:
+    if isinstance(value, tuple):
+        return tuple(_replaced_field(part, rule) for part in value)
+    return replaced(value, rule) if hasattr(value, "__slots__") and not isinstance(value, (Name, str, type)) else value
+
+
+def _oriented(node: Node, letters: Axes, axes: Axes) -> Array:
+    """An array whose axes are ``letters``, in the order of ``axes``."""
+    if len(letters) > 2 or len(set(letters)) < len(letters) or not set(letters) <= set(axes):
+        raise _NoMatrixForm
+    ordered = tuple(a for a in axes if a in letters)
+    return Array(node if ordered == letters else Transposed(node), ordered)
+
+
+def _union(parts: list[Axes], axes: Axes) -> Axes:
+    return tuple(a for a in axes if any(a in part for part in parts))
+
+
+def _hadamard(arrays: list[Array]) -> Node:
+    return product([array.node for array in arrays], "⊙")
+
+
+def _scaled(scalars: list[Node], joined: Node | None, divisors: list[Node]) -> Node:
+    """scalars·array/divisors."""
+    if joined is None:
+        return quotient(scalars, divisors)
+    if not divisors:
+        return product([*scalars, joined])
+    if isinstance(joined, (Entry, Total)) and not scalars:
+        return Fraction(joined, product(divisors))
+    return product([Fraction(product(scalars), product(divisors)), joined])
+
+
+def _is_power(factor: sp.Basic) -> bool:
+    return isinstance(factor, sp.Pow) and not isinstance(factor, sp.exp)
