@@ -1,6 +1,7 @@
 """The one argument of native code: a packed array of 64-bit words, and what each of them means.
 
-    [0] status   [1] threads   [2…] sizes   then addresses of leaves, of outputs, of the arena and of the scratch memory
+Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, the
+array objects of leaves, and the addresses of the arena and of the scratch memory.
 """
 
 from __future__ import annotations
@@ -10,30 +11,37 @@ from dataclasses import dataclass
 
 from codegen.ir import Program
 
-STATUS, THREADS, FIRST_SIZE = 0, 1, 2
+STATUS, MODE, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, FIRST_SIZE = range(8)
+BY_ADDRESS, BY_OBJECT, EPOCHS = range(3)
+"""Modes: addresses and sizes are given; array objects are given, to be checked; whole epochs as the schedule says."""
+DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES = range(5)
+"""Status."""
 OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output")
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """Position of every word."""
+    """Position of every word that is not fixed."""
 
-    sizes: Mapping[int, str]
-    addresses: Mapping[int, str]
+    sizes: Mapping[str, int]
+    limits: Mapping[str, int]
+    addresses: Mapping[str, int]
+    objects: Mapping[str, int]
     arena: int
     scratch: int
     length: int
 
-    def address_of(self, name: str) -> int:
-        """Position of a buffer's address."""
-        return next(position for position, known in self.addresses.items() if known == name)
-
 
 def interface_of(program: Program) -> Interface:
-    """Sizes first, then every buffer that is not a temporary, in the order of the program's table."""
-    sizes = {FIRST_SIZE + number: size for number, size in enumerate(program.sizes)}
-    start = FIRST_SIZE + len(sizes)
+    """Buffers that are not temporaries, in the order of the program's table."""
     outside = [name for name, buffer in program.buffers.items() if buffer.role in OUTSIDE]
-    addresses = {start + number: name for number, name in enumerate(outside)}
-    end = start + len(addresses)
-    return Interface(sizes, addresses, end, end + 1, end + 2)
+    count, many = len(program.sizes), len(outside)
+    starts = (FIRST_SIZE, FIRST_SIZE + count, FIRST_SIZE + 2 * count, FIRST_SIZE + 2 * count + many)
+    end = starts[3] + many
+    return Interface(
+        {size: starts[0] + number for number, size in enumerate(program.sizes)},
+        {size: starts[1] + number for number, size in enumerate(program.sizes)},
+        {name: starts[2] + number for number, name in enumerate(outside)},
+        {name: starts[3] + number for number, name in enumerate(outside)},
+        end, end + 1, end + 2,
+    )  # fmt: skip

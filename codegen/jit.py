@@ -36,27 +36,20 @@ def native_entry(source: str, name: str = "entry") -> Entry:
 
 def python_entry(source: str, name: str = "entry") -> Entry:
     """The entry of a source, un-jitted: every kernel is the Python function that one reads."""
-    module = _module(source, cache.source_file(cache.key_of(source, name), source), jitted=False)
-    return getattr(module, name)  # type: ignore[no-any-return]
+    module = _module(source, cache.source_file(cache.key_of(source, name), source))
+    for known, value in list(vars(module).items()):
+        if hasattr(value, "py_func"):
+            setattr(module, known, value.py_func)
+    function = getattr(module, name)
+    return lambda address: function(address, 0, 1)
 
 
-def _module(source: str, file: Path, jitted: bool = True) -> types.ModuleType:
+def _module(source: str, file: Path) -> types.ModuleType:
+    """The source as a module. Its functions, and those it imports from us, are jitted unless the process runs as Python."""
     module = types.ModuleType(f"symgraph_generated_{file.stem}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
-    code = compile(source, str(file), "exec")
-    if not jitted:
-        source_globals: dict[str, Any] = module.__dict__
-        import codegen.kernels as kernels
-
-        original = kernels.kernel
-        try:
-            kernels.kernel = lambda function: function  # type: ignore[assignment]
-            exec(code, source_globals)  # noqa: S102  the source is our own emitter's
-        finally:
-            kernels.kernel = original
-        return module
-    exec(code, module.__dict__)  # noqa: S102
+    exec(compile(source, str(file), "exec"), module.__dict__)  # noqa: S102  the source is our own emitter's
     return module
 
 

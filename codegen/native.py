@@ -1,7 +1,9 @@
-"""Native entries: a Python function goes in, position-independent object code comes out, and a later process runs it without importing Numba.
+"""Native entries: a Python function goes in, position-independent object code comes out, and a later process runs it
+without importing Numba.
 
-An entry takes the address of one packed ``int64`` array of sizes and addresses, so that a call costs one argument, and optionally ``(thread, threads)``.
-Its code needs neither Python's lock nor its exceptions nor an allocator; :func:`compile_entry` checks this and names what would be missing.
+An entry takes the address of one packed ``int64`` array of sizes and addresses, so that a call costs one argument,
+and optionally ``(thread, threads)``. Its code needs neither Python's lock nor its exceptions nor an allocator;
+:func:`compile_entry` checks this and names what would be missing.
 
 The object exports two C functions, ``void name(int64_t packed)`` for a program of one thread, and
 ``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.kernels.team.Team`.
@@ -18,6 +20,9 @@ import llvmlite.binding as llvm
 
 RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usleep"})
 """C functions that any process resolves; everything else that is undefined is an error."""
+
+_EXCEPTION_PREFIX = ".const.picklebuf"
+"""How Numba's name begins for the constant that holds an exception; a function that cannot raise has none."""
 
 _ENTRY = """
 declare i32 @"{callee}"(ptr, ptr, i64 {parameter_types})
@@ -39,7 +44,11 @@ def host_machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, reloc="pic", codemodel="default"
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        reloc="pic",
+        codemodel="default",
     )
 
 
@@ -76,19 +85,28 @@ def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[byt
 
     parameters = pyfunc.__code__.co_argcount
     if parameters not in (1, 3):
-        raise TypeError(f"an entry takes (packed) or (packed, thread, threads); {pyfunc.__name__} takes {parameters} arguments")
+        raise TypeError(
+            f"an entry takes (packed) or (packed, thread, threads); {pyfunc.__name__} takes {parameters} arguments"
+        )
     native = cfunc(types.void(*[types.int64] * parameters), error_model="numpy", _nrt=False)(pyfunc)
     module = _export(native.inspect_llvm(), native.native_name, name, with_threads=parameters == 3)
     missing = undefined_symbols(module)
     if missing:
-        raise RuntimeError(f"native code of {pyfunc.__name__} needs {', '.join(missing)}: a kernel raised, allocated or called into Python")
+        raise RuntimeError(f"{pyfunc.__name__} needs Python: it allocates or calls {', '.join(missing)}")
+    if any(symbol.name.startswith(_EXCEPTION_PREFIX) for symbol in module.global_variables):
+        raise RuntimeError(f"{pyfunc.__name__} needs Python: it, or a kernel it calls, may raise an exception")
     return host_machine().emit_object(module), name
 
 
 def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.ModuleRef:
-    """Replace Numba's C wrapper, which reports exceptions through Python, by one that cannot fail; drop what is then unused."""
+    """Replace Numba's C wrapper, which reports exceptions through Python, by one that cannot fail; drop what is then
+    unused."""
     module = llvm.parse_assembly(linked)
-    threads = {"parameter_types": ", i64, i64", "arguments": ", i64 %thread, i64 %threads"} if with_threads else {"parameter_types": "", "arguments": ""}
+    threads = (
+        {"parameter_types": ", i64, i64", "arguments": ", i64 %thread, i64 %threads"}
+        if with_threads
+        else {"parameter_types": "", "arguments": ""}
+    )
     module.link_in(llvm.parse_assembly(_ENTRY.format(callee=wrapper.removeprefix("cfunc."), symbol=name, **threads)))
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name not in (name, f"{name}_team"):
@@ -111,7 +129,8 @@ class Entry:
     Attributes
     ----------
     call
-        The bare ``ctypes`` function, for a loop that counts every tenth of a microsecond. The code lives as long as the ``Entry``.
+        The bare ``ctypes`` function, for a loop that counts every tenth of a microsecond. The code lives as long as
+        the ``Entry``.
     team_address
         Address of the function with ``(packed, thread, threads)``.
     """
@@ -120,7 +139,9 @@ class Entry:
 
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
         self._engine = engine
-        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address(symbol_name))
+        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
+            engine.get_function_address(symbol_name)
+        )
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
 
     def __call__(self, packed: int) -> None:

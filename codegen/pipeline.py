@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
-from codegen.emit import ITEM, Source, emit
+from codegen.emit import ITEM, Checks, Source, emit
 from codegen.fuse import fuse
 from codegen.interface import Interface, interface_of
 from codegen.ir import Program
+from codegen.lower_scalar import lower_size
 from codegen.memory import Arena, plan_memory
 from codegen.plan import Request, plan
 from codegen.storage import assemble
@@ -31,11 +32,12 @@ class Compiled:
     interface: Interface
     source: Source
     names: dict[Tensor, str]
+    size_names: tuple[str, ...]
     outputs: tuple[Tensor, ...]
 
 
-def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compiled:
-    """Source and memory plan of a program. ``leaves`` are in the order of the interface."""
+def translate(request: Request, leaves: Sequence[Tensor], dtype: str, trains: bool = False) -> Compiled:
+    """Source and memory plan of a program. ``leaves`` are in the order of the interface; the first output of training is the loss."""
     item = ITEM[dtype]
     with debug.stage("stabilise"):
         stable = stabilised(request)
@@ -44,7 +46,7 @@ def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compile
     with debug.stage("fuse"):
         groups = fuse(nodes)
     with debug.stage("lower") as show:
-        program, names = assemble(groups, planned, leaves)
+        program, names, size_names = assemble(groups, planned, leaves)
         show(program)
         verify_program(program)
     with debug.stage("memory") as show:
@@ -53,9 +55,16 @@ def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compile
         verify_memory(program, arena, scratch, item)
     with debug.stage("emit") as show:
         interface = interface_of(program)
-        source = emit(program, arena, scratch, interface, dtype)
+        loss = program.outputs[0] if trains else None
+        source = emit(program, arena, scratch, interface, value_checks(leaves, program, names), dtype, loss)
         show(source)
-    return Compiled(program, arena, scratch, interface, source, names, planned.outputs)
+    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs)
+
+
+def value_checks(leaves: Sequence[Tensor], program: Program, names: dict[Tensor, str]) -> Checks:
+    """What has to be verified of the values of leaves."""
+    classes = {names[leaf]: lower_size(leaf.classes, program.sizes) for leaf in leaves if leaf.kind == "labels"}
+    return Checks(classes, tuple(names[leaf] for leaf in leaves if leaf.rows_sum_to_one))
 
 
 def stabilised(request: Request) -> Request:

@@ -112,7 +112,7 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
     cheap = _is_cheap(definition.body)
     if tensor.ndim == 0 and cheap:
         return True
-    if len(readers) != 1:
+    if len(readers) != 1 or readers[0].ndim == 0:
         return False
     reads = [e for e in elements_of(readers[0].definition.body) if e.tensor is tensor]  # type: ignore[union-attr]
     if len(reads) != 1:

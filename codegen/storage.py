@@ -21,8 +21,8 @@ ROLES: Mapping[str, ir.Role] = {
 }  # fmt: skip
 
 
-def assemble(groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]) -> tuple[ir.Program, dict[Tensor, str]]:
-    """The program and the buffer name of every leaf and output."""
+def assemble(groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...]]:
+    """The program, the buffer name of every leaf and output, and the user's names of the sizes."""
     names = Names()
     sizes = {dim.name: names.unique(dim.name) for dim in _dims(groups, leaves)}
     buffers: dict[Tensor, str] = {leaf: names.unique(str(leaf.name)) for leaf in leaves}
@@ -48,7 +48,7 @@ def assemble(groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]
         kernels.append(kernel)
         table |= {buffer.name: buffer for buffer in scratch}
     outputs = tuple(buffers[output] for output in request.outputs)
-    return ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs), buffers
+    return ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs), buffers, tuple(sizes)
 
 
 def _with_own_scratch(

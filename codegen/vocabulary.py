@@ -7,6 +7,18 @@ MATHEMATICS = frozenset(
 )
 """Functions of real scalars. Those that have no word of their own are composed of these in :mod:`codegen.lower_scalar`."""
 
-STRUCTURE = frozenset("accumulate at barrier contract float32 float64 int64 kernel nan inf pointer real select uint8".split())
+STRUCTURE = frozenset("accumulate at barrier chunk copy_block kernel pointer select transpose_block".split())
+"""Words that are no mathematics."""
 
-WORDS = MATHEMATICS | STRUCTURE | frozenset({"packed", "thread", "threads", "arena", "scratch", "np", "tile_row", "tile_column", "run", "entry", "epochs"})
+GUARDS = frozenset("arrays_fit is_apart labels_fit rows_fit".split())
+
+SCHEDULE = frozenset(
+    "HEADER RECORD EXAMPLES BATCH EPOCHS SHUFFLE STATE DONE STOP ARRAYS ORDER LOSSES SIZE_WORD FAILED gather shuffled".split()
+)
+
+TYPES = frozenset("float32 float64 int64 uint8".split())
+
+WORDS = MATHEMATICS | STRUCTURE | TYPES | GUARDS | SCHEDULE | frozenset(
+    "real nan inf packed address thread threads arena scratch np tile choose_tile tile_row tile_column run check sync entry epochs".split()
+)
+"""Every name that emitted source uses of its own, and that a user's name must not shadow."""

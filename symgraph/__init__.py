@@ -4,8 +4,10 @@ from symgraph import init, nn
 from symgraph.activations import *
 from symgraph.declare import constant, input, labels, one_hot, parameter
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
+from symgraph.derivation import derivation
 from symgraph.differentiate import grad
 from symgraph.elementwise import Elementwise, elementwise
+from symgraph.explain import explain
 from symgraph.functions import (
     argmax,
     argmin,
@@ -34,6 +36,7 @@ from symgraph.losses import (
     nll_of_probabilities,
     smooth_l1_loss,
 )
+from symgraph.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
 from symgraph.scalars import Delta
 from symgraph.stabilise import stabilise
 from symgraph.tensor import Element, Tensor

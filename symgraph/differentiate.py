@@ -26,7 +26,9 @@ from symgraph.provenance import at_line
 from symgraph.relations import Relations
 from symgraph.scalars import Delta
 from symgraph.simplify import Step, partial
+from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.cost import READ, cost
+from symgraph.simplify.finite import FiniteValues, guarded, support, within
 from symgraph.simplify.sums import reduction, summed
 from symgraph.tensor import Definition, Element, Tensor
 
@@ -36,24 +38,35 @@ MAX_PENDING_COST = 16.0  # likewise where its full form is not the cheaper one, 
 
 @dataclass(slots=True)
 class Contribution:
-    """What one occurrence of X in Y's body adds to X̄: the term of the chain rule and its two simplified forms."""
+    """What one occurrence of X in Y's body adds to X̄: Σ_over Ȳ[at]·∂Y[at]/∂X[m].
+
+    ``terms`` are the products of the chain rule, ``steps`` what simplified them, for the full and the reference form.
+    """
 
     consumer: Tensor
-    term: sp.Expr
+    at: tuple[sp.Expr, ...]
+    over: tuple[Index, ...]
+    terms: tuple[sp.Expr, sp.Expr]
     full: sp.Expr
     reference: sp.Expr
-    steps: list[Step]
+    steps: tuple[list[Step], list[Step]]
 
 
 @dataclass(slots=True)
 class Cotangent:
-    """∂J/∂X of one tensor: contributions, the steps that combine them, and the definition that results."""
+    """∂J/∂X of one tensor: contributions, the steps that combine them, and the definition that results.
+
+    ``folded`` says that the full form became the definition, not the one in which earlier cotangents are elements.
+    Outside ``guard`` it is 0 because a branch is not taken: what it is multiplied by there need not be finite.
+    """
 
     of: Tensor
     contributions: list[Contribution] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     full: sp.Expr = sp.S.Zero
+    folded: bool = True
     result: Tensor | None = None
+    guard: sp.Basic = sp.false
 
 
 class Gradients(dict[Tensor, Tensor]):
@@ -63,10 +76,9 @@ class Gradients(dict[Tensor, Tensor]):
         for tensor, gradient in self.items():
             if tensor.name == key or tensor is key:
                 return gradient
-        try:
-            return dict.__getitem__(self, as_tensor(key))
-        except (TypeError, ValueError, sp.SympifyError):
-            raise KeyError(key) from None
+        if isinstance(key, sp.Basic) and as_tensor(key) in self:
+            return self[as_tensor(key)]
+        raise KeyError(key)
 
 
 @overload
@@ -155,6 +167,7 @@ class _Sweep:
     def __init__(self, root: Tensor, order: list[Tensor], needed: set[Tensor], simplify: bool) -> None:
         self.root, self.order, self.needed, self.simplify = root, order, needed, simplify
         self.relations = Relations(consumers(order))
+        self.values = FiniteValues(order)
         self.cotangents: dict[Tensor, Cotangent] = {}
 
     def run(self) -> None:
@@ -169,14 +182,17 @@ class _Sweep:
         cotangent = self.cotangents.setdefault(tensor, Cotangent(tensor))
         if tensor is self.root and not cotangent.contributions:
             full = reference = sp.S.One
+            cotangent.guard = sp.true
         elif not self.simplify:
             full = reference = sp.Add(*(c.reference for c in cotangent.contributions))
         else:
             total = sp.Add(*(c.full for c in cotangent.contributions))
             full, cotangent.steps = self.relations.simplify(total)
             other = sp.Add(*(c.reference for c in cotangent.contributions))
-            reference = full if other == total else self.relations.simplify(other)[0]
-        folds = cost(full) < self._cost_with_operands(reference)
+            reference, other_steps = (full, cotangent.steps) if other == total else self.relations.simplify(other)
+        folds = cotangent.folded = full == reference or cost(full) < self._cost_with_operands(reference, tensor.ndim)
+        if not folds:
+            cotangent.steps = other_steps
         chosen, limit = (full, MAX_FULL_COST) if folds else (reference, MAX_PENDING_COST)
         result = Tensor.define(tensor.shape, chosen)
         if result.definition is not None:
@@ -186,11 +202,12 @@ class _Sweep:
         cotangent.result = result
         cotangent.full = full if self.simplify and cost(full) <= limit else self._element(result)
 
-    def _cost_with_operands(self, reference: sp.Expr) -> float:
-        """Cost of a reference form and of the pointwise cotangents it refers to."""
+    def _cost_with_operands(self, reference: sp.Expr, rank: int) -> float:
+        """Cost of a reference form and of the pointwise cotangents it refers to; one of lower rank is computed once."""
         total = cost(reference)
         for tensor in {element.tensor for element in elements_of(reference)}:
-            if tensor.cotangent_of is not None and tensor.definition is not None and tensor.definition.op is None:
+            pointwise = tensor.definition is not None and tensor.definition.op is None
+            if tensor.cotangent_of is not None and pointwise and tensor.ndim >= rank:
                 total += cost(tensor.definition.body) - READ
         return total
 
@@ -204,7 +221,8 @@ class _Sweep:
         assert result is not None
         if cotangent.full == 0:
             return
-        reference = self._element(result) if elements_of(cotangent.full) else cotangent.full
+        varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
+        reference = self._element(result) if varies else cotangent.full
         body, extents = definition.body, definition.extents
         if definition.op in ("max", "min"):
             best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
@@ -219,43 +237,51 @@ class _Sweep:
             if slope == 0:
                 continue
             rename = free | inner
-            forms = [form.xreplace(free) for form in (cotangent.full, reference)]
+            forms = [cotangent.full, reference]
+            if not self.values.is_finite(slope, overflow=True):
+                forms = [guarded(form, cotangent.guard) for form in forms]
+            forms = [form.xreplace(free) for form in forms]
             self._contribute(tensor, element.xreplace(rename), slope.xreplace(rename), forms, sizes)
 
     def _contribute(
         self, consumer: Tensor, element: Element, slope: sp.Expr, forms: list[sp.Expr], sizes: dict[Index, sp.Expr]
     ) -> None:
-        operand = element.tensor
+        operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
         solution, deltas, guard = _solve(element, sizes)
         left = tuple(index for index in sizes if index not in solution)
-        extents = {axis(d): size for d, size in enumerate(operand.shape)} | {index: sizes[index] for index in left}
-        steps: list[Step] = []
-        terms = []
+        at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
+        extents = {axis(d): size for d, size in enumerate(element.tensor.shape)} | {index: sizes[index] for index in left}
+        taken = self.cotangents[consumer].guard.xreplace({axis(d): fresh(d) for d in range(consumer.ndim)})
+        taken = sp.And(taken, support(slope)).xreplace(solution)
+        operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard), left))
+        terms: list[sp.Expr] = []
         for form in forms:
             term = guarded_product(form.xreplace(solution), slope.xreplace(solution))
             term = _rename_under_delta(guarded_product(deltas, term), deltas)
             terms.append(term if guard == sp.true else sp.Piecewise((term, guard), (0, True)))
         if not self.simplify:
             bare = reduction(terms[1], left, extents) if left else terms[1]
-            contribution = Contribution(consumer, terms[1], bare, bare, [])
-            self.cotangents.setdefault(operand, Cotangent(operand)).contributions.append(contribution)
+            contribution = Contribution(consumer, at, left, (terms[1], terms[1]), bare, bare, ([], []))
+            operand.contributions.append(contribution)
             return
-        full, found = self.relations.simplify(terms[0])
-        reference = full if terms[1] == terms[0] else self.relations.simplify(terms[1])[0]
-        steps += found
+        full, steps = self.relations.simplify(terms[0])
+        reference, other_steps = (full, steps) if terms[1] == terms[0] else self.relations.simplify(terms[1])
         if left:
             full_sum, full_steps = _summed(full, left, extents)
             reference_sum, reference_steps = _summed(reference, left, extents)
             if not _new_sums(full_sum, full) and not _new_sums(reference_sum, reference):
-                full, reference, steps = full_sum, reference_sum, steps + full_steps
+                full, reference = full_sum, reference_sum
+                steps, other_steps = steps + full_steps, other_steps + reference_steps
             elif reference_sum == full_sum or _inner_cost(full_sum) < _inner_cost(reference_sum):
                 full = reference = full_sum
-                steps += full_steps
+                steps = other_steps = steps + full_steps
+                terms[1] = terms[0]
             else:
                 full = reference = reference_sum
-                steps = reference_steps
-        contribution = Contribution(consumer, terms[0], full, reference, steps)
-        self.cotangents.setdefault(operand, Cotangent(operand)).contributions.append(contribution)
+                steps = other_steps = other_steps + reference_steps
+                terms[0] = terms[1]
+        contribution = Contribution(consumer, at, left, (terms[0], terms[1]), full, reference, (steps, other_steps))
+        operand.contributions.append(contribution)
 
 
 def _summed(body: sp.Expr, over: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> tuple[sp.Expr, list[Step]]:
@@ -276,15 +302,6 @@ def _inner_cost(expression: sp.Expr) -> float:
         if definition is not None and definition.op is not None and element.tensor.cotangent_of is None:
             total += 2 * cost(definition.body)
     return total
-
-
-def guarded_product(left: sp.Expr, right: sp.Expr) -> sp.Expr:
-    """left·right with each factor inside the other's branches."""
-    if isinstance(left, sp.Piecewise):
-        return sp.Piecewise(*((guarded_product(v, right), c) for v, c in left.args), evaluate=False)
-    if isinstance(right, sp.Piecewise):
-        return sp.Piecewise(*((guarded_product(left, v), c) for v, c in right.args), evaluate=False)
-    return left * right
 
 
 def _rename_under_delta(term: sp.Expr, deltas: sp.Expr) -> sp.Expr:

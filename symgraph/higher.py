@@ -61,18 +61,13 @@ def hvp(loss: Any, wrt: Any, vector: Any) -> Tensor:
 
 def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:
     """``output`` with leading axes of sizes ``rows`` and the seed's element s[f] as δ(f, row)."""
-    lifted: dict[Tensor, Tensor] = {}
+    identity = sp.Mul(*(Delta(axis(d), axis(d + len(rows))) for d in range(len(rows))))
+    lifted = {seed: Tensor.define(rows + rows, identity)}
     for tensor in topological([output]):
         definition = tensor.definition
-        if definition is None:
-            continue
-        if any(e.tensor is seed or e.tensor in lifted for e in elements_of(definition.body)):
+        if definition is not None and any(e.tensor in lifted for e in elements_of(definition.body)):
             lifted[tensor] = _lift(tensor, definition, seed, rows, lifted)
-    if output in lifted:
-        return lifted[output]
-    shift = {axis(d): axis(d + len(rows)) for d in range(output.ndim)}
-    body = sp.S.Zero if output.definition is None else output.definition.body.xreplace(shift)
-    return Tensor.define(rows + output.shape, body)
+    return lifted.get(output) or Tensor.define(rows + output.shape, sp.S.Zero)
 
 
 def _lift(

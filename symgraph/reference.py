@@ -79,8 +79,8 @@ def _bind_sizes(tensor: Tensor, array: np.ndarray, dims: dict[sp.Basic, Any]) ->
 def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
     definition = tensor.definition
     assert definition is not None
-    free = [int(size.xreplace(dims)) for size in tensor.shape]
-    over = [int(size.xreplace(dims)) for size in definition.extents]
+    free = [_extent(tensor, size, dims) for size in tensor.shape]
+    over = [_extent(tensor, size, dims) for size in definition.extents]
     extents = (*free, *over)
     symbols = [axis(d) for d in range(len(free))] + [bound(d) for d in range(len(over))]
     grid: Grid = dict(dims)
@@ -96,6 +96,13 @@ def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[s
         flat = body.reshape(*free, -1)
         return np.asarray(getattr(np, definition.op)(flat, axis=-1))
     return np.asarray(getattr(np, definition.op)(body, axis=axes), dtype=body.dtype if body.dtype == object else None)
+
+
+def _extent(tensor: Tensor, size: sp.Expr, dims: Mapping[sp.Basic, Any]) -> int:
+    actual = sp.sympify(size.xreplace(dims))
+    if not actual.is_Integer:
+        raise ArgumentError(f"{tensor.display_name}{show_shape(tensor.shape)}: no array tells the size {actual}; give sizes=")
+    return int(actual)
 
 
 def _scalar(body: sp.Basic, grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
@@ -125,7 +132,7 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
     args = [done[part] for part in _parts(node)]
     match node:
         case Element():
-            return known[node.tensor][tuple(np.asarray(index, dtype=np.int64) for index in args)]
+            return _read(known[node.tensor], args)
         case Delta():
             return mode.truth(np.equal(args[0], args[1]))
         case sp.Piecewise():
@@ -159,6 +166,18 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case StableFunction():
             return mode.stable(node, args[0])
     return mode.function(type(node).__name__, args[0])
+
+
+def _read(array: np.ndarray, indices: Sequence[Any]) -> Any:
+    """Elements at indices; outside the array NaN (a label: −1), so that a read that lacks its guard shows."""
+    places = np.broadcast_arrays(*(np.asarray(index, dtype=np.int64) for index in indices)) if indices else ()
+    outside = np.asarray(False)
+    for place, size in zip(places, array.shape, strict=True):
+        outside = outside | (place < 0) | (place >= size)
+    if not outside.any():
+        return array[tuple(places)]
+    inside = tuple(np.where(outside, 0, place) for place in places)
+    return np.where(outside, -1 if array.dtype.kind == "i" else np.nan, array[inside])
 
 
 RELATIONS: dict[str, Callable[[Any, Any], Any]] = {

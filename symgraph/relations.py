@@ -30,10 +30,7 @@ class Relations:
         back = {symbol: element for element, symbol in naming.items()}
         problem = tuple(Relation(naming[value], formula.xreplace(naming)) for value, formula in relations)
         result, steps = simplify(expression.xreplace(naming), problem)
-        named = {str(symbol): element.tensor.display_name for symbol, element in back.items()}
-        return result.xreplace(back), [
-            Step(_rule_name(step.rule, named), step.before.xreplace(back), step.after.xreplace(back)) for step in steps
-        ]
+        return result.xreplace(back), [_in_elements(step, back) for step in steps]
 
     def _relevant(self, expression: sp.Expr) -> list[tuple[Element, sp.Expr]]:
         """Elements whose definition is over elements of the expression: those in it, and the consumers of those."""
@@ -84,6 +81,9 @@ def _stand_in(number: int, element: Element) -> sp.Symbol:
     return sp.Symbol(f"e{number}", real=True)
 
 
-def _rule_name(rule: str, named: Mapping[str, str]) -> str:
-    *words, last = rule.split(" ")
-    return " ".join([*words, named.get(last, last)])
+def _in_elements(step: Step, back: Mapping[sp.Symbol, Element]) -> Step:
+    """A step over stand-ins as one over elements; the rule names the forward value by its tensor."""
+    *words, last = step.rule.split(" ")
+    through = next((element for symbol, element in back.items() if symbol.name == last), None)
+    rule = " ".join([*words, through.tensor.display_name if through else last])
+    return Step(rule, step.before.xreplace(back), step.after.xreplace(back), through)

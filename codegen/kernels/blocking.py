@@ -1,17 +1,18 @@
 """Chooses the register tile of a contraction from its static sizes, by counting what the inner loop costs.
 
-A step in k of a rows × cols tile is rows·vectors multiply-adds, rows broadcasts and a few loads; a tile also pays once for its addresses and stores.
-Small outputs are where the choice matters: ten columns fit one vector of sixteen, fifty fit three and a short one.
+A step in k of a rows × cols tile is rows·vectors multiply-adds, rows broadcasts and a few loads; a tile also pays
+once for its addresses and stores. Small outputs are where the choice matters: ten columns fit one vector of sixteen,
+fifty fit three and a short one.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from math import ceil
-from typing import Any
 
 import numpy as np
 
+from codegen.kernels.pointer import Dtype
 from codegen.kernels.vectors import lanes, register_file, widths
 
 _LARGE_EXTENT = 5040
@@ -24,14 +25,15 @@ _CACHE_BYTES = 20.0
 """Bytes a cycle that the second-level cache delivers, from which a panel of ``b`` streams; Zen 4."""
 
 _ROW_OVERHEAD = (3.0, 0.15)
-"""Cycles that setting up and storing a tile costs, for each row and for each row squared (addresses that no longer fit the integer registers); Zen 4."""
+"""Cycles that setting up and storing a tile costs, for each row and for each row squared (addresses that no longer
+fit the integer registers); Zen 4."""
 
 _STRIDE_ALIAS_BYTES = 1024
 """Rows this far apart, or a multiple, fall on few sets of the first-level cache and thrash it."""
 
 
-@lru_cache(maxsize=None)
-def choose_tile(m: int | None, n: int | None, k: int | None, dtype: type[np.floating[Any]]) -> tuple[int, int]:
+@cache
+def choose_tile(m: int | None, n: int | None, k: int | None, dtype: Dtype) -> tuple[int, int]:
     """Rows and columns of the tile for ``out[m, n] = Σ_k a[m, k]·b[k, n]``.
 
     Parameters
@@ -53,24 +55,25 @@ def choose_tile(m: int | None, n: int | None, k: int | None, dtype: type[np.floa
     return min(choices, key=lambda tile: (_cycles(m, n, k, tile, dtype), tile[0]))
 
 
-def should_pack(m: int | None, k: int | None, row_stride: int, dtype: type[np.floating[Any]]) -> bool:
+def should_pack(m: int | None, k: int | None, row_stride: int, dtype: Dtype) -> bool:
     """Whether to copy the columns of ``b`` that a column of tiles needs to one contiguous panel first.
 
-    A panel is used by every row of tiles, so it pays when there are many, and when rows of ``b`` lie a power of two apart. (A transposed ``b`` is always
-    packed: :func:`codegen.kernels.packing.transpose_block`.)
+    A panel is used by every row of tiles, so it pays when there are many, and when rows of ``b`` lie a power of two
+    apart. (A transposed ``b`` is always packed: :func:`codegen.kernels.packing.transpose_block`.)
     """
     long_stride = row_stride * np.dtype(dtype).itemsize % _STRIDE_ALIAS_BYTES == 0
     return long_stride and (m or _LARGE_EXTENT) >= 64 and (k or _LARGE_EXTENT) >= 256
 
 
-def _fits_registers(rows: int, cols: int, dtype: type[np.floating[Any]]) -> bool:
-    """Accumulators, one row of ``b`` and one broadcast; LLVM's scheduler keeps several broadcasts in flight, so a third is left free."""
+def _fits_registers(rows: int, cols: int, dtype: Dtype) -> bool:
+    """Accumulators, one row of ``b`` and one broadcast; LLVM's scheduler keeps several broadcasts in flight, so a
+    third is left free."""
     _, registers = register_file()
     vectors = len(widths(cols, dtype))
     return rows * vectors <= (20 if registers == 32 else 12) and (rows + 1) * vectors < registers
 
 
-def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: type[np.floating[Any]]) -> float:
+def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> float:
     """Cycles of all tiles, in units of one full-width multiply-add."""
     rows, cols = tile
     size = np.dtype(dtype).itemsize

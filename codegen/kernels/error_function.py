@@ -1,7 +1,8 @@
 """erf and erfc on lanes.
 
-Near nought erf x = x + x·p(x²). Away from it erfc falls like e^{−x²}/x, and (1 + 2x)·e^{x²}·erfc x is so smooth a function of q = (x − 3)/(x + 3) that one
-polynomial serves the whole half-line (M. M. Shepherd and J. G. Laframboise, Mathematics of Computation 36, 1981). Coefficients: ``minimax``.
+Near nought erf x = x + x·p(x²). Away from it erfc falls like e^{−x²}/x, and (1 + 2x)·e^{x²}·erfc x is so smooth a
+function of q = (x − 3)/(x + 3) that one polynomial serves the whole half-line (M. M. Shepherd and J. G. Laframboise,
+Mathematics of Computation 36, 1981). Coefficients: ``minimax``.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ def tail(x: Lane, coefficients: tuple[float, ...]) -> Lane:
 
 
 def erf(x: Lane) -> Lane:
+    """Error function."""
     magnitude = abs(x)
     near = fma(x, horner(x * x, NEAR[x.is_double]), x)
     if x.is_double:
@@ -118,6 +120,7 @@ def erf(x: Lane) -> Lane:
 
 
 def erfc(x: Lane) -> Lane:
+    """1 − erf x, with the relative error of a small number where it is one."""
     return _erfc(x, SCALED_TAIL) if x.is_double else _erfc(x.widened(), SCALED_TAIL_SHORT).narrowed()
 
 

@@ -1,7 +1,8 @@
 """exp, expm1, tanh and sigmoid on lanes, all from one core: x = k·ln 2 + r, |r| ≤ ½ ln 2, and a polynomial for eʳ − 1.
 
-The reduction is W. J. Cody and W. Waite's (Software Manual for the Elementary Functions, 1980, ch. 6) with fused multiply-adds. Powers of two are made by
-integer arithmetic on exponent bits. Everything is branch-free, so that a loop over any of these vectorises. Coefficients: ``minimax``.
+The reduction is W. J. Cody and W. Waite's (Software Manual for the Elementary Functions, 1980, ch. 6) with fused
+multiply-adds. Powers of two are made by integer arithmetic on exponent bits. Everything is branch-free, so that a
+loop over any of these vectorises. Coefficients: ``minimax``.
 """
 
 from __future__ import annotations
@@ -55,7 +56,14 @@ SINGLE = Format(
     overflow=89.0,
     underflow=-104.0,
     saturation=20.0,
-    quotient=(0.00019914373115170747, 0.0013941102661192417, 0.00833327230066061, 0.04166635498404503, 0.1666666716337204, 0.5),
+    quotient=(
+        0.00019914373115170747,
+        0.0013941102661192417,
+        0.00833327230066061,
+        0.04166635498404503,
+        0.1666666716337204,
+        0.5,
+    ),
 )
 DOUBLE = Format(
     mantissa=52,
@@ -83,6 +91,7 @@ DOUBLE = Format(
 
 
 def format_of(x: Lane) -> Format:
+    """The constants for the dtype of ``x``."""
     return DOUBLE if x.is_double else SINGLE
 
 
@@ -134,7 +143,8 @@ def sigmoid(x: Lane) -> Lane:
 
 
 def quotient(numerator: Lane, denominator: Lane, lost: Lane) -> Lane:
-    """numerator/(denominator + lost), where ``lost`` is what rounding took from the denominator: half an ulp, at one division and one Newton step."""
+    """numerator/(denominator + lost), where ``lost`` is what rounding took from the denominator: half an ulp, at one
+    division and one Newton step."""
     first, correction = quotient_pair(numerator, denominator, lost)
     return first + correction
 

@@ -1,7 +1,8 @@
 """Lanes: LLVM scalars with the operators of mathematics, in which the vector functions are written.
 
-A formula over lanes such as ``fma(p, z, 1/6)`` writes its instructions into the function being compiled. They are scalar and branch-free; LLVM's loop
-vectoriser widens them. Every instruction is *strict*: a caller compiled with fast-math flags cannot make LLVM reorder a Cody–Waite reduction.
+A formula over lanes such as ``fma(p, z, 1/6)`` writes its instructions into the function being compiled. They are
+scalar and branch-free; LLVM's loop vectoriser widens them. Every instruction is *strict*: a caller compiled with
+fast-math flags cannot make LLVM reorder a Cody–Waite reduction.
 """
 
 from __future__ import annotations
@@ -182,6 +183,7 @@ def select(condition: Lane, then: Lane | float, otherwise: Lane | float) -> Lane
 
 
 def copysign(magnitude: Lane, sign: Lane) -> Lane:
+    """``magnitude`` with the sign of ``sign``."""
     return call("llvm.copysign", magnitude, sign)
 
 

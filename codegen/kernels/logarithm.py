@@ -1,7 +1,7 @@
 """log, log1p and softplus on lanes: x = 2^k·m with √½ ≤ m < √2, and log m from f = m − 1.
 
-float32 takes a polynomial in f; float64 takes 2·atanh(f/(2 + f)), as fdlibm's ``e_log.c`` does (Sun Microsystems 1993; K. C. Ng's error analysis), since a
-polynomial in f would need twenty coefficients. Coefficients: ``minimax``.
+float32 takes a polynomial in f; float64 takes 2·atanh(f/(2 + f)), as fdlibm's ``e_log.c`` does (Sun Microsystems
+1993; K. C. Ng's error analysis), since a polynomial in f would need twenty coefficients. Coefficients: ``minimax``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from codegen.kernels.lane import Lane, copysign, fma, horner, select
 SQRT_HALF_BITS = {False: 0x3F3504F3, True: 0x3FE6A09E667F3BCD}
 """Bit pattern of √½ as float32 and, for ``True``, as float64."""
 
-LN2 = {False: (0.693145751953125, 1.428606820309417e-06), True: (float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33"))}
+LN2 = {
+    False: (0.693145751953125, 1.428606820309417e-06),
+    True: (float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")),
+}
 """ln 2 = high + low; high ends in zeros, so that k·high is exact."""
 
 SINGLE_QUOTIENT = (
@@ -84,7 +87,8 @@ def log1p(x: Lane) -> Lane:
     u = x + 1.0
     lost = select(x > 1.0, 1.0 - (u - x), x - (u - 1.0))
     k, f = normalised(u)
-    # Beyond 2^64 what was lost is far below half an ulp of the logarithm, and 2^−k would leave the range of normal numbers.
+    # Beyond 2^64 what was lost is far below half an ulp of the logarithm, and 2^−k would leave the range of normal
+    # numbers.
     scale = power_of_two(-select(k > 64, 64, k), format_of(x))
     value = copysign(assembled(k, f, lost * scale * (1.0 - f)), x)
     value = select(x < math.inf, value, x)

@@ -1,8 +1,10 @@
-"""Derives the polynomials of the vector functions: how the coefficient tables of this package were made, for whoever wants to check or extend one.
+"""Derives the polynomials of the vector functions: how the coefficient tables of this package were made, for whoever
+wants to check or extend one.
 
-The best polynomial p with |w·(f − p)| smallest in the maximum norm has an error that alternates at one point more than it has coefficients
-(Chebyshev); the exchange of E. Ya. Remez (1934) finds it, here in 50 digits of mpmath. Constants that must be exact are kept out of the polynomial by
-the way a function is written (``1 + r + r²·p(r)``), so rounding the others to the dtype costs far less than half an ulp.
+The best polynomial p with |w·(f − p)| smallest in the maximum norm has an error that alternates at one point more
+than it has coefficients (Chebyshev); the exchange of E. Ya. Remez (1934) finds it, here in 50 digits of mpmath.
+Constants that must be exact are kept out of the polynomial by the way a function is written (``1 + r + r²·p(r)``), so
+rounding the others to the dtype costs far less than half an ulp.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from mpmath import mp, mpf
 
 Real = Any
@@ -20,7 +21,11 @@ mp.dps = 50
 
 
 def minimax(
-    function: Callable[[Real], Real], weight: Callable[[Real], Real], interval: tuple[Real, Real], degree: int, dtype: type[np.floating[Any]]
+    function: Callable[[Real], Real],
+    weight: Callable[[Real], Real],
+    interval: tuple[Real, Real],
+    degree: int,
+    dtype: type[Any],
 ) -> tuple[list[float], float]:
     """Coefficients of the best polynomial, highest power first, rounded to ``dtype``; and its weighted maximal error.
 
@@ -38,7 +43,9 @@ def minimax(
     samples = [(z, function(z), weight(z)) for z in grid]
     coefficients: list[Real] = []
     for _ in range(20):
-        rows = mp.matrix([[z**power for power in range(degree + 1)] + [(-1) ** i / weight(z)] for i, z in enumerate(nodes)])
+        rows = mp.matrix(
+            [[z**power for power in range(degree + 1)] + [(-1) ** i / weight(z)] for i, z in enumerate(nodes)]
+        )
         solution = list(mp.lu_solve(rows, mp.matrix([function(z) for z in nodes])))
         coefficients, levelled = solution[-2::-1], abs(solution[-1])
         errors = [(z, w * (f - mp.polyval(coefficients, z))) for z, f, w in samples]

@@ -1,10 +1,12 @@
 """Packing: copies a block of a matrix, as it is or transposed, to where a tile can stream it with unit stride.
 
     copy_block        out[out_start + r·out_row + c]  =  source[source_start + r·source_row + c]
-    transpose_block   out[out_start + c·out_row + r]  =  source[source_start + r·source_row + c]        r < rows, c < cols
+    transpose_block   out[out_start + c·out_row + r]  =  source[source_start + r·source_row + c]        r < rows, c <
+    cols
 
-The transposition goes through registers in squares of one vector: log₂(lanes) rounds that exchange the off-diagonal halves, quarters, … of the square
-(J. O. Eklundh, IEEE Trans. Computers C-21, 1972), so that all memory traffic is whole vectors.
+The transposition goes through registers in squares of one vector: log₂(lanes) rounds that exchange the off-diagonal
+halves, quarters, … of the square (J. O. Eklundh, IEEE Trans. Computers C-21, 1972), so that all memory traffic is
+whole vectors.
 """
 
 from __future__ import annotations
@@ -21,13 +23,31 @@ from codegen.kernels.pointer import Buffer, FlatArray
 from codegen.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, register_file, vector_type
 
 
-def copy_block(out: FlatArray, out_start: int, out_row: int, source: FlatArray, source_start: int, source_row: int, rows: int, cols: int) -> None:
+def copy_block(
+    out: FlatArray,
+    out_start: int,
+    out_row: int,
+    source: FlatArray,
+    source_start: int,
+    source_row: int,
+    rows: int,
+    cols: int,
+) -> None:
     """Copy ``rows`` × ``cols`` elements between two row lengths."""
     r, c = np.arange(rows)[:, None], np.arange(cols)
     out[out_start + r * out_row + c] = source[source_start + r * source_row + c]
 
 
-def transpose_block(out: FlatArray, out_start: int, out_row: int, source: FlatArray, source_start: int, source_row: int, rows: int, cols: int) -> None:
+def transpose_block(
+    out: FlatArray,
+    out_start: int,
+    out_row: int,
+    source: FlatArray,
+    source_start: int,
+    source_row: int,
+    rows: int,
+    cols: int,
+) -> None:
     """Copy the transpose of ``rows`` × ``cols`` elements: row r of the source becomes column r of ``out``."""
     r, c = np.arange(rows)[:, None], np.arange(cols)
     out[out_start + c * out_row + r] = source[source_start + r * source_row + c]
@@ -57,7 +77,10 @@ def _lowering(write_square: Callable[..., None]) -> Callable[..., Any]:
         )
         vector = vector_type(element, register_file()[0] // (8 if element == ir.DoubleType() else 4))
         zero, step = ir.Constant(INDEX, 0), ir.Constant(INDEX, vector.count)
-        with cgutils.for_range_slice(builder, zero, rows, step, INDEX) as (r, _), cgutils.for_range_slice(builder, zero, cols, step, INDEX) as (c, _):
+        with (
+            cgutils.for_range_slice(builder, zero, rows, step, INDEX) as (r, _),
+            cgutils.for_range_slice(builder, zero, cols, step, INDEX) as (c, _),
+        ):
             to_row, to_col = (r, c) if write_square is _copy_square else (c, r)
             to = _shifted(builder, out, element, out_start, to_row, out_row, to_col)
             origin = _shifted(builder, source, element, source_start, r, source_row, c)
@@ -67,7 +90,15 @@ def _lowering(write_square: Callable[..., None]) -> Callable[..., Any]:
     return lower
 
 
-def _shifted(builder: ir.IRBuilder, pointer: ir.Value, element: ir.Type, start: ir.Value, row: ir.Value, stride: ir.Value, col: ir.Value) -> ir.Value:
+def _shifted(
+    builder: ir.IRBuilder,
+    pointer: ir.Value,
+    element: ir.Type,
+    start: ir.Value,
+    row: ir.Value,
+    stride: ir.Value,
+    col: ir.Value,
+) -> ir.Value:
     offset = builder.add(start, builder.add(builder.mul(row, stride), col))
     return builder.gep(pointer, [offset], inbounds=True, source_etype=element)
 
@@ -87,7 +118,9 @@ def _load_rows(
     return loaded, mask
 
 
-def _store_rows(builder: ir.IRBuilder, values: list[ir.Value], to: ir.Value, stride: ir.Value, rows: ir.Value, mask: ir.Value) -> None:
+def _store_rows(
+    builder: ir.IRBuilder, values: list[ir.Value], to: ir.Value, stride: ir.Value, rows: ir.Value, mask: ir.Value
+) -> None:
     for r, value in enumerate(values):
         number = ir.Constant(INDEX, r)
         with builder.if_then(builder.icmp_signed("<", number, rows)):
@@ -96,14 +129,28 @@ def _store_rows(builder: ir.IRBuilder, values: list[ir.Value], to: ir.Value, str
 
 
 def _copy_square(
-    builder: ir.IRBuilder, vector: ir.VectorType, to: ir.Value, to_row: ir.Value, origin: ir.Value, row: ir.Value, rows: ir.Value, cols: ir.Value
+    builder: ir.IRBuilder,
+    vector: ir.VectorType,
+    to: ir.Value,
+    to_row: ir.Value,
+    origin: ir.Value,
+    row: ir.Value,
+    rows: ir.Value,
+    cols: ir.Value,
 ) -> None:
     values, mask = _load_rows(builder, vector, origin, row, rows, cols)
     _store_rows(builder, values, to, to_row, rows, mask)
 
 
 def _transpose_square(
-    builder: ir.IRBuilder, vector: ir.VectorType, to: ir.Value, to_row: ir.Value, origin: ir.Value, row: ir.Value, rows: ir.Value, cols: ir.Value
+    builder: ir.IRBuilder,
+    vector: ir.VectorType,
+    to: ir.Value,
+    to_row: ir.Value,
+    origin: ir.Value,
+    row: ir.Value,
+    rows: ir.Value,
+    cols: ir.Value,
 ) -> None:
     values, _ = _load_rows(builder, vector, origin, row, rows, cols)
     distance = vector.count // 2
@@ -121,7 +168,9 @@ def _exchanged(builder: ir.IRBuilder, upper: ir.Value, lower: ir.Value, distance
     first = [lane if not lane & distance else count + lane - distance for lane in range(count)]
     second = [lane + distance if not lane & distance else count + lane for lane in range(count)]
     selector = ir.VectorType(ir.IntType(32), count)
-    return builder.shuffle_vector(upper, lower, ir.Constant(selector, first)), builder.shuffle_vector(upper, lower, ir.Constant(selector, second))
+    return builder.shuffle_vector(upper, lower, ir.Constant(selector, first)), builder.shuffle_vector(
+        upper, lower, ir.Constant(selector, second)
+    )
 
 
 bind(copy_block, _typer, _lowering(_copy_square))

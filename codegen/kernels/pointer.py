@@ -1,12 +1,13 @@
 """Buffers: typed raw pointers, the only kind of memory that native kernels know.
 
-``b[i]`` and ``b[i] = v`` on a ``Buffer`` are one address computation and one load or store: no bounds, no wrap-around, no reference count. Un-jitted,
-the same source runs on flat one-dimensional NumPy arrays.
+``b[i]`` and ``b[i] = v`` on a ``Buffer`` are one address computation and one load or store: no bounds, no
+wrap-around, no reference count. Un-jitted, the same source runs on flat one-dimensional NumPy arrays.
 
-**Buffers that a function takes as arguments never overlap** (Fortran's rule for dummy arguments; ISO/IEC 1539-1:2018, 15.5.2.13), save those only read. The
-argument carries LLVM's ``noalias``, so the loop vectoriser needs no run-time checks, however many buffers a kernel has; when a kernel is inlined, LLVM
-turns the attribute into alias scopes of that one call, so memory of the arena that two kernels use one after the other stays correct. An array that a
-kernel updates in place is one argument.
+**Buffers that a function takes as arguments never overlap** (Fortran's rule for dummy arguments; ISO/IEC 1539-1:2018,
+15.5.2.13), save those only read. The argument carries LLVM's ``noalias``, so the loop vectoriser needs no run-time
+checks, however many buffers a kernel has; when a kernel is inlined, LLVM turns the attribute into alias scopes of
+that one call, so memory of the arena that two kernels use one after the other stays correct. An array that a kernel
+updates in place is one argument.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import lower_builtin, lower_cast, models, register_model, type_callable, typeof_impl
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 from codegen.kernels.binding import bind
 
 FlatArray = npt.NDArray[Any]
+
+Dtype = type[Any]
+"""A NumPy scalar type, such as ``numpy.float32``."""
 
 
 class Buffer(types.Type):  # type: ignore[misc]
@@ -54,19 +58,22 @@ class BufferModel(models.PrimitiveModel):  # type: ignore[misc]
 
 
 def allow_overlap(function: ir.Function) -> None:
-    """Withdraw the promise of :class:`BufferModel` for one function: one that waits for other threads, which write into its buffers meanwhile."""
+    """Withdraw the promise of :class:`BufferModel` for one function: one that waits for other threads, which write
+    into its buffers meanwhile."""
     for argument in function.args[2:]:
         argument.attributes.discard("noalias")
 
 
-def element_address(context: Any, builder: ir.IRBuilder, buffer: Buffer, base: ir.Value, index_type: types.Type, index: ir.Value) -> ir.Value:
+def element_address(
+    context: Any, builder: ir.IRBuilder, buffer: Buffer, base: ir.Value, index_type: types.Type, index: ir.Value
+) -> ir.Value:
     """Address of ``buffer[index]``."""
     offset = context.cast(builder, index, index_type, types.intp)
     element = context.data_model_manager[buffer.dtype].get_data_type()
     return builder.gep(base, [offset], inbounds=True, source_etype=element)
 
 
-@type_callable(operator.getitem)
+@type_callable(operator.getitem)  # type: ignore[untyped-decorator]
 def _type_getitem(context: Any) -> Any:
     def typer(buffer: types.Type, index: types.Type) -> types.Type | None:
         return buffer.dtype if isinstance(buffer, Buffer) and isinstance(index, types.Integer) else None
@@ -74,7 +81,7 @@ def _type_getitem(context: Any) -> Any:
     return typer
 
 
-@type_callable(operator.setitem)
+@type_callable(operator.setitem)  # type: ignore[untyped-decorator]
 def _type_setitem(context: Any) -> Any:
     def typer(buffer: types.Type, index: types.Type, value: types.Type) -> types.Type | None:
         return types.none if isinstance(buffer, Buffer) and isinstance(index, types.Integer) else None
@@ -82,14 +89,14 @@ def _type_setitem(context: Any) -> Any:
     return typer
 
 
-@lower_builtin(operator.getitem, Buffer, types.Integer)
+@lower_builtin(operator.getitem, Buffer, types.Integer)  # type: ignore[untyped-decorator]
 def _lower_getitem(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     buffer, index_type = signature.args
     address = element_address(context, builder, buffer, arguments[0], index_type, arguments[1])
     return context.unpack_value(builder, buffer.dtype, address)
 
 
-@lower_builtin(operator.setitem, Buffer, types.Integer, types.Any)
+@lower_builtin(operator.setitem, Buffer, types.Integer, types.Any)  # type: ignore[untyped-decorator]
 def _lower_setitem(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     buffer, index_type, value_type = signature.args
     address = element_address(context, builder, buffer, arguments[0], index_type, arguments[1])
@@ -98,7 +105,7 @@ def _lower_setitem(context: Any, builder: ir.IRBuilder, signature: Any, argument
     return context.get_dummy_value()
 
 
-def at(arena: FlatArray, byte_offset: int, dtype: type[np.generic]) -> FlatArray:
+def at(arena: FlatArray, byte_offset: int, dtype: Dtype) -> FlatArray:
     """The typed buffer that starts ``byte_offset`` bytes into ``arena``.
 
     Parameters
@@ -115,11 +122,12 @@ def at(arena: FlatArray, byte_offset: int, dtype: type[np.generic]) -> FlatArray
     return rest[: len(rest) // size * size].view(dtype)
 
 
-def pointer(address: int, dtype: type[np.generic], count: int) -> FlatArray:
-    """The buffer of ``count`` elements at a machine address. Native code does not look at ``count``; un-jitted it bounds the array."""
+def pointer(address: int, dtype: Dtype, count: int) -> FlatArray:
+    """The buffer of ``count`` elements at a machine address. Native code does not look at ``count``; un-jitted it
+    bounds the array."""
     size = count * np.dtype(dtype).itemsize
     memory = (ctypes.c_uint8 * size).from_address(address)
-    return np.frombuffer(memory, dtype)
+    return np.frombuffer(memory, np.dtype(dtype))  # type: ignore[call-overload, no-any-return]
 
 
 def _type_at(arena: types.Type, byte_offset: types.Type, dtype: types.Type) -> types.Type | None:

@@ -1,7 +1,7 @@
 """Scalar words that need no polynomial: maximum, minimum, select, sign, roots, fma and the free-order sum.
 
-``maximum`` and ``minimum`` return NaN if either operand is NaN, and hold +0 to be larger than −0 (IEEE 754-2019, 9.6): what NumPy's functions of these
-names do, and one the loop vectoriser turns into a reduction.
+``maximum`` and ``minimum`` return NaN if either operand is NaN, and hold +0 to be larger than −0 (IEEE 754-2019,
+9.6): what NumPy's functions of these names do, and one the loop vectoriser turns into a reduction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from llvmlite import ir
 from numba.core import types
 
 from codegen.kernels.binding import bind
-from codegen.kernels.lane import Lane, call, copysign, fma as fused, select as choose
+from codegen.kernels.lane import Lane, call, copysign
+from codegen.kernels.lane import fma as fused
+from codegen.kernels.lane import select as choose
 
 Scalar = Any
 """A Python or NumPy scalar."""

@@ -1,11 +1,13 @@
-"""Threads of one native program: every thread runs the same driver with its number, works on its share, and meets the others at barriers.
+"""Threads of one native program: every thread runs the same driver with its number, works on its share, and meets the
+others at barriers.
 
     first, last = chunk(N, 8, thread, threads)
     forward(..., first, last)
     barrier(sync, threads)              # what forward wrote, every thread may now read
 
-There is no fork and join per loop, as with OpenMP or ``prange``: a barrier costs a fraction of a microsecond. For results that do not depend on the number of
-threads, split what is independent (rows of an output) and never a sum; a sum over a split axis adds partial results of *fixed* blocks in a fixed order.
+There is no fork and join per loop, as with OpenMP or ``prange``: a barrier costs a fraction of a microsecond. For
+results that do not depend on the number of threads, split what is independent (rows of an output) and never a sum; a
+sum over a split axis adds partial results of *fixed* blocks in a fixed order.
 """
 
 from __future__ import annotations
@@ -19,12 +21,10 @@ from numba.core import types
 from codegen.kernels.binding import bind
 from codegen.kernels.pointer import Buffer, FlatArray, allow_overlap
 from codegen.native import pause_intrinsic
-
-SYNC_WORDS = 16
-"""Length of a barrier's ``int64`` buffer: arrivals in word 0, generation in word 8, so that they lie on two cache lines. Zero before first use."""
+from codegen.team import SYNC_WORDS
 
 _GENERATION_WORD = 8
-_SPINS_BEFORE_YIELD = 4096
+_SPINS_BEFORE_YIELD = 500
 _INDEX = ir.IntType(64)
 
 
@@ -34,14 +34,14 @@ def barrier(sync: FlatArray, threads: int) -> None:
     Parameters
     ----------
     sync
-        ``int64`` buffer of :data:`SYNC_WORDS` words, zero at first, shared by the threads.
+        ``int64`` buffer of :data:`codegen.team.SYNC_WORDS` words, zero at first, shared by the threads.
     threads
         Their number. Un-jitted code runs one.
 
     Notes
     -----
-    Call it in the function that holds the buffers which other threads write, not in one below it: a function with a barrier gives up the promise that its
-    buffers do not overlap, since here they do change behind its back.
+    Call it in the function that holds the buffers which other threads write, not in one below it: a function with a
+    barrier gives up the promise that its buffers do not overlap, since here they do change behind its back.
     """
     if threads != 1:
         raise ValueError(f"un-jitted code runs one thread, not {threads}")
@@ -63,7 +63,8 @@ def _type_barrier(sync: types.Type, threads: types.Type) -> types.Type | None:
 
 
 def _lower_barrier(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-    """A counter of arrivals and a generation: the last to arrive resets the one and advances the other, for which the rest wait."""
+    """A counter of arrivals and a generation: the last to arrive resets the one and advances the other, for which the
+    rest wait."""
     allow_overlap(builder.function)
     arrivals = arguments[0]
     generation = builder.gep(arrivals, [ir.Constant(_INDEX, _GENERATION_WORD)], source_etype=_INDEX)
@@ -82,9 +83,12 @@ def _lower_barrier(context: Any, builder: ir.IRBuilder, signature: Any, argument
 
 
 def _spin_while_equal(builder: ir.IRBuilder, word: ir.Value, value: ir.Value) -> None:
-    """Read until another thread changes the word; after many reads let the operating system run somebody else between two."""
+    """Read until another thread changes the word; after many reads let the operating system run somebody else between
+    two."""
     entry = builder.block
-    head, wait, patient, yielding, after = (builder.append_basic_block(f"barrier.{part}") for part in ("head", "wait", "spin", "yield", "after"))
+    head, wait, patient, yielding, after = (
+        builder.append_basic_block(f"barrier.{part}") for part in ("head", "wait", "spin", "yield", "after")
+    )
     builder.branch(head)
 
     builder.position_at_end(head)
@@ -111,16 +115,21 @@ def _spin_while_equal(builder: ir.IRBuilder, word: ir.Value, value: ir.Value) ->
 
 def _call_runtime(builder: ir.IRBuilder, result: ir.Type, name: str, numbers: tuple[int, ...]) -> None:
     int32 = ir.IntType(32)
-    function = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(result, [int32] * len(numbers)), name)
+    function = builder.module.globals.get(name) or ir.Function(
+        builder.module, ir.FunctionType(result, [int32] * len(numbers)), name
+    )
     builder.call(function, [ir.Constant(int32, number) for number in numbers])
 
 
 def _type_chunk(total: types.Type, grain: types.Type, thread: types.Type, threads: types.Type) -> types.Type | None:
-    return types.UniTuple(types.intp, 2) if all(isinstance(kind, types.Integer) for kind in (total, grain, thread, threads)) else None
+    pair = types.UniTuple(types.intp, 2)  # type: ignore[attr-defined]
+    return pair if all(isinstance(kind, types.Integer) for kind in (total, grain, thread, threads)) else None
 
 
 def _lower_chunk(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-    total, grain, thread, threads = (context.cast(builder, value, kind, types.intp) for kind, value in zip(signature.args, arguments, strict=True))
+    total, grain, thread, threads = (
+        context.cast(builder, value, kind, types.intp) for kind, value in zip(signature.args, arguments, strict=True)
+    )
     one = ir.Constant(_INDEX, 1)
     grains = builder.sdiv(builder.sub(builder.add(total, grain), one), grain)
 

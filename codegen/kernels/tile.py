@@ -1,17 +1,20 @@
-"""The register tile of a matrix product: a small block of the output that stays in registers while the whole depth streams past.
+"""The register tile of a matrix product: a small block of the output that stays in registers while the whole depth
+streams past.
 
-    out[out_start + r·out_row + c]  =  Σ_{k < depth} a[a_start + r·a_row + k·a_col] · b[b_start + k·b_row + c]        r < live_rows, c < live_cols
+    out[out_start + r·out_row + c]  =  Σ_{k < depth} a[a_start + r·a_row + k·a_col] · b[b_start + k·b_row + c]
+    r < live_rows, c < live_cols
 
-Per k it loads one row of ``b`` into vectors, broadcasts one element of ``a`` per row, and does one fused multiply-add per row and vector. ``a`` may have
-any layout, its transpose included; ``b`` has unit stride in c. Columns beyond ``live_cols`` are masked, rows beyond ``live_rows`` compute the last row
-again and are not stored, so a ragged edge costs no more than a whole tile. (K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the
-tile is their register block.)
+Per k it loads one row of ``b`` into vectors, broadcasts one element of ``a`` per row, and does one fused multiply-add
+per row and vector. ``a`` may have any layout, its transpose included; ``b`` has unit stride in c. Columns beyond
+``live_cols`` are masked, rows beyond ``live_rows`` compute the last row again and are not stored, so a ragged edge
+costs no more than a whole tile. (K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the tile is
+their register block.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,14 +23,14 @@ from numba import from_dtype
 from numba.core import types
 
 from codegen.kernels.binding import bind
-from codegen.kernels.pointer import Buffer, FlatArray
+from codegen.kernels.pointer import Buffer, Dtype, FlatArray
 from codegen.kernels.vectors import INDEX, first_lanes, fused, masked_load, masked_store, splat, vector_type, widths
 
 Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, int, int, int, int], None]
 
 
-@lru_cache(maxsize=None)
-def tile(rows: int, cols: int, dtype: type[np.floating[Any]], accumulate: bool = False) -> Tile:
+@cache
+def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
     """Make the tile of one size: a word, callable natively and from Python.
 
     Parameters
@@ -66,7 +69,9 @@ def tile(rows: int, cols: int, dtype: type[np.floating[Any]], accumulate: bool =
         place = out_start + r[:, None] * out_row + c
         out[place] = left @ right + (out[place] if accumulate else 0)
 
-    block.__name__ = block.__qualname__ = f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
+    block.__name__ = block.__qualname__ = (
+        f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
+    )
     element = from_dtype(np.dtype(dtype))
     vectors = widths(cols, dtype)
 
@@ -128,14 +133,19 @@ class _Block:
     ) -> None:
         builder = self.builder
         last = builder.sub(live_rows, ir.Constant(INDEX, 1))
-        masks = [first_lanes(builder, live_cols, start, vector.count) for start, vector in zip(self.starts, self.vectors, strict=True)]
+        masks = [
+            first_lanes(builder, live_cols, start, vector.count)
+            for start, vector in zip(self.starts, self.vectors, strict=True)
+        ]
         row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(self.rows)]
         out_rows = [self._shifted(out, builder.add(out_start, builder.mul(r, out_row))) for r in row_numbers]
         a_rows = [self._shifted(a, builder.add(a_start, builder.mul(r, a_row))) for r in row_numbers]
         b_rows = self._shifted(b, b_start)
 
         initial = [
-            masked_load(builder, vector, self._shifted(row, ir.Constant(INDEX, start)), mask) if accumulate else ir.Constant(vector, None)
+            masked_load(builder, vector, self._shifted(row, ir.Constant(INDEX, start)), mask)
+            if accumulate
+            else ir.Constant(vector, None)
             for row in out_rows
             for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
         ]
@@ -145,7 +155,9 @@ class _Block:
         for r, row in enumerate(out_rows):
             with builder.if_then(builder.icmp_signed(">", live_rows, ir.Constant(INDEX, r))):
                 for v, mask in enumerate(masks):
-                    masked_store(builder, sums[r * count + v], self._shifted(row, ir.Constant(INDEX, self.starts[v])), mask)
+                    masked_store(
+                        builder, sums[r * count + v], self._shifted(row, ir.Constant(INDEX, self.starts[v])), mask
+                    )
 
     def _depth_loop(
         self,

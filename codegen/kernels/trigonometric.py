@@ -1,8 +1,9 @@
 """sin and cos on lanes: x = k·π/2 + r, |r| ≤ π/4, two short polynomials, and the quadrant k mod 4.
 
-With a fused multiply-add the first step r₁ = x − k·P₁ is exact for every k below 2^51 (both are multiples of the last bit of P₁, and the difference is
-small), so two or three parts of π/2 reach as far as other schemes do with a table (W. J. Cody and W. Waite 1980, ch. 8; P. Kornerup et al., IEEE Trans.
-Computers 59, 2010, on the use of fma). Coefficients: ``minimax``.
+With a fused multiply-add the first step r₁ = x − k·P₁ is exact for every k below 2^51 (both are multiples of the last
+bit of P₁, and the difference is small), so two or three parts of π/2 reach as far as other schemes do with a table
+(W. J. Cody and W. Waite 1980, ch. 8; P. Kornerup et al., IEEE Trans. Computers 59, 2010, on the use of fma).
+Coefficients: ``minimax``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from codegen.kernels.exponential import DOUBLE, format_of
 from codegen.kernels.lane import INT32, Lane, fma, horner, select
 
 TWO_OVER_PI = 0.6366197723675814
-HALF_PI = (float.fromhex("0x1.921fb54442d18p+0"), float.fromhex("0x1.1a62633145c07p-54"), float.fromhex("-0x1.f1976b7ed8fbcp-110"))
+HALF_PI = (
+    float.fromhex("0x1.921fb54442d18p+0"),
+    float.fromhex("0x1.1a62633145c07p-54"),
+    float.fromhex("-0x1.f1976b7ed8fbcp-110"),
+)
 """π/2 = the sum, to 160 bits."""
 
 SINE = {
@@ -83,9 +88,11 @@ def turned(x: Lane, quarter: int) -> Lane:
 
 
 def sin(x: Lane) -> Lane:
+    """Sine; −0 keeps its sign."""
     value = turned(x, 0)
     return select(x.equals(0.0), x, value)
 
 
 def cos(x: Lane) -> Lane:
+    """Cosine."""
     return turned(x, 1)

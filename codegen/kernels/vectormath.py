@@ -1,7 +1,8 @@
 """The vector functions as words, and the table that tests and emitters read.
 
-A row names a function, its algorithm on lanes (one source for float32 and float64), what it means un-jitted, the oracle that tests compare with, and the
-bound on its error. Native calls return the dtype of their argument: ``exp(float32)`` is float32 arithmetic.
+A row names a function, its algorithm on lanes (one source for float32 and float64), what it means un-jitted, the
+oracle that tests compare with, and the bound on its error. Native calls return the dtype of their argument:
+``exp(float32)`` is float32 arithmetic.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def cos(x: Scalar) -> Scalar:
     return np.cos(x)
 
 
-def pow(x: Scalar, y: Scalar) -> Scalar:  # noqa: A001  the name that emitted source and C use
+def pow(x: Scalar, y: Scalar) -> Scalar:
     """xʸ for two scalars of one dtype, with C's special values."""
     return np.power(x, y)
 

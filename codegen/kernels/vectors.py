@@ -1,19 +1,22 @@
-"""LLVM vectors: how wide this machine's registers are, and the few vector operations that tiles and packing are written with."""
+"""LLVM vectors: how wide this machine's registers are, and the few vector operations that tiles and packing are
+written with."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
+from codegen.kernels.pointer import Dtype
+
 INDEX = ir.IntType(64)
 _INT32 = ir.IntType(32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def register_file() -> tuple[int, int]:
     """Bytes of the widest vector register of the host, and how many registers there are.
 
@@ -27,13 +30,14 @@ def register_file() -> tuple[int, int]:
     return (16, 32) if features.get("neon") or features.get("asimd") else (16, 16)
 
 
-def lanes(dtype: type[np.generic]) -> int:
+def lanes(dtype: Dtype) -> int:
     """Elements of ``dtype`` in one register."""
     return register_file()[0] // np.dtype(dtype).itemsize
 
 
-def widths(columns: int, dtype: type[np.generic]) -> tuple[int, ...]:
-    """Vectors that cover ``columns``: full registers, then one of the smallest power of two that holds the rest (at least 16 bytes)."""
+def widths(columns: int, dtype: Dtype) -> tuple[int, ...]:
+    """Vectors that cover ``columns``: full registers, then one of the smallest power of two that holds the rest (at
+    least 16 bytes)."""
     full, rest = divmod(columns, lanes(dtype))
     if not rest:
         return (lanes(dtype),) * full
@@ -42,6 +46,7 @@ def widths(columns: int, dtype: type[np.generic]) -> tuple[int, ...]:
 
 
 def vector_type(element: ir.Type, width: int) -> ir.VectorType:
+    """LLVM's type of ``width`` elements."""
     return ir.VectorType(element, width)
 
 
@@ -49,7 +54,9 @@ def splat(builder: ir.IRBuilder, scalar: ir.Value, width: int) -> ir.Value:
     """A vector of ``width`` times the same scalar."""
     vector = ir.VectorType(scalar.type, width)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(_INT32, 0))
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_INT32, width), [0] * width))
+    return builder.shuffle_vector(
+        first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_INT32, width), [0] * width)
+    )
 
 
 def first_lanes(builder: ir.IRBuilder, live: ir.Value, start: int, width: int) -> ir.Value:

@@ -198,13 +198,31 @@ class Arranger:
                     return self.letters.preferred(element.tensor, axis(d))
         return self.letters.pool[0]
 
+    def grouped(self, expression: sp.Add) -> list[sp.Expr]:
+        """The terms, with c·Σ… + c·Σ… as c·(Σ… + Σ…)."""
+        groups: dict[sp.Expr, list[sp.Expr]] = {}
+        for term in expression.args:
+            sums = [factor for factor in sp.Mul.make_args(term) if self._is_sum(factor)]
+            cofactor = term / sums[0] if len(sums) == 1 else sp.S.One
+            groups.setdefault(term if cofactor == 1 else cofactor, []).append(sums[0] if cofactor != 1 else term)
+        found = []
+        for cofactor, parts in groups.items():
+            plain = len(parts) == 1
+            whole = parts[0] * (1 if parts[0] == cofactor else cofactor) if plain else None
+            found.append(whole if plain else sp.Mul(cofactor, sp.Add(*parts), evaluate=False))
+        return found
+
+    def _is_sum(self, factor: sp.Expr) -> bool:
+        inlined = isinstance(factor, Element) and self.naming.is_inlined(factor.tensor)
+        return inlined and factor.tensor.definition.op == "sum"
+
     def _add(self, expression: sp.Expr, scope: Scope) -> Node:
         common = abs(expression.args[0].as_coeff_Mul()[0])
         if common != 1 and all(abs(term.as_coeff_Mul()[0]) == common for term in expression.args):
             rest = sp.Add(*(term / common for term in expression.args))
             return self._quotient(common, [self.expression(rest, scope)], [], scope.free)
         terms: list[tuple[bool, Node]] = []
-        pending = [(term, scope, False) for term in reversed(expression.args)]
+        pending = [(term, scope, False) for term in reversed(self.grouped(expression))]
         while pending:
             term, inside, negative = pending.pop()
             coefficient, rest = term.as_coeff_Mul()
@@ -236,6 +254,8 @@ class Arranger:
                 pending += [(inner, inside, inverse) for inner in reversed(factor.args)]
             elif isinstance(factor, (sp.Rational, sp.Float)):
                 coefficient = coefficient / factor if inverse else coefficient * factor
+            elif is_root_of_reciprocal(factor):
+                pending.append((sp.Pow(factor.base.base, factor.exp), inside, not inverse))
             elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and not isinstance(factor, sp.exp):
                 pending.append((sp.Pow(factor.base, -factor.exp), inside, not inverse))
             else:
@@ -285,6 +305,12 @@ class Arranger:
         return Relation(operator, left, right)  # type: ignore[arg-type]
 
 
+def is_root_of_reciprocal(factor: sp.Expr) -> bool:
+    """√(1/u), which is written 1/√u."""
+    root = isinstance(factor, sp.Pow) and factor.exp == sp.S.Half
+    return root and isinstance(factor.base, sp.Pow) and factor.base.exp == -1
+
+
 def reduction(op: str, letters: tuple[Node, ...], body: Node) -> Node:
     """A reduction; a minus sign leaves a sum, and sums of sums are one."""
     sign, inner = unsigned(body) if op == "sum" else (1, body)
@@ -305,8 +331,10 @@ def quotient(above: list[Node], below: list[Node]) -> Node:
     """A product over a product; what ends in a big operator stands behind its fraction: 1/N·Σ…"""
     if not below:
         return product(above)
-    large = [factor for factor in above if is_large(factor)]
-    small = [factor for factor in above if not is_large(factor)]
+    scalar = [is_scalar(factor) for factor in above]
+    outside = any(is_large(factor) for factor in above) and all(is_scalar(factor) for factor in below)
+    large = [f for f, plain in zip(above, scalar, strict=True) if (not plain if outside else is_large(f))]
+    small = [factor for factor in above if factor not in large]
     fraction = Fraction(product(small), product(below))
     return product([fraction, *large])
 
@@ -315,7 +343,14 @@ def is_large(node: Node) -> bool:
     """Whether a factor is too tall or too long for a numerator: a big operator, a sum of such, branches."""
     if isinstance(node, Total):
         return any(is_large(term) for _, term in node.terms)
+    if isinstance(node, Entry):
+        return node.name.ratio is not None
     return isinstance(node, (Reduction, Cases)) or (isinstance(node, Product) and is_large(node.factors[0]))
+
+
+def is_scalar(node: Node) -> bool:
+    """Whether a factor is a number or a symbol such as N."""
+    return isinstance(node, Number) or (isinstance(node, Entry) and not node.indices and node.name.ratio is None)
 
 
 def is_numeric(node: Node) -> bool:

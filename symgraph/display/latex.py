@@ -115,7 +115,7 @@ class _Latex:
         for position, factor in enumerate(factors):
             last = position == len(factors) - 1
             closed = isinstance(factor, Total) or (isinstance(factor, (Reduction, Cases)) and not last)
-            closed = closed or (isinstance(factor, Product) and factor.kind != kind and kind == "@")
+            closed = closed or (isinstance(factor, Product) and factor.kind != kind and kind != "·")
             closed = closed or (isinstance(factor, Fraction) and factor.elementwise)
             written = self.write(factor)
             shown.append(_parenthesised(written) if closed else written)

@@ -24,6 +24,9 @@ def latex_name(name: str) -> str:
     """
     if any(c in name for c in "\\^{}"):
         return name if _is_balanced(name) else "".join(_ESCAPED.get(c, c) for c in name)
+    *path, name = name.split(".") if not name.startswith(".") and not name.endswith(".") else [name]
+    if path:
+        return f"{_braced(latex_name(name))}_{{{','.join(part if part.isdigit() else latex_name(part) for part in path)}}}"
     primes = len(name) - len(name.rstrip("'"))
     stem, *rest = name.rstrip("'").strip("_").split("_") if name.strip("_'") else [name]
     letters = stem.rstrip("0123456789")
@@ -38,6 +41,10 @@ def latex_name(name: str) -> str:
     if subscripts:
         text += f"_{{{','.join(part if part.isdigit() else _word(part) for part in subscripts)}}}"
     return text + "'" * primes
+
+
+def _braced(latex: str) -> str:
+    return f"{{{latex}}}" if "_" in latex else latex
 
 
 def _word(word: str) -> str:

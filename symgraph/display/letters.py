@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.display.names import Naming
+from symgraph.display.names import Naming, Pair
 from symgraph.graph import elements_of
 from symgraph.indices import Dim, Index, axis, bound
 from symgraph.tensor import Tensor
@@ -26,7 +26,7 @@ class Letters:
         self._parent: dict[Slot, Slot] = {}
         self._extent: dict[Slot, sp.Expr] = {}
         for tensor in naming.reading_order:
-            self._add(tensor)
+            self._add(tensor, naming.pair(tensor))
         sizes = sorted({extent.name for extent in self._extent.values() if isinstance(extent, Dim)})
         reserved = {name: name[0].lower() for name in sizes}
         self.pool = [c for c in POOL if c not in naming.taken and c not in reserved.values()]
@@ -46,13 +46,12 @@ class Letters:
         start = self.pool.index(wanted) + 1 if wanted in self.pool else 0
         return next(c for c in [*self.pool[start:], *self.pool] if c not in used)
 
-    def _add(self, tensor: Tensor) -> None:
+    def _add(self, tensor: Tensor, pair: Pair | None) -> None:
         for d, extent in enumerate(tensor.shape):
             self._extent.setdefault((tensor, axis(d)), extent)
-        if tensor.cotangent_of is not None:
-            of = tensor.cotangent_of[1]
+        if pair is not None:
             for d in range(tensor.ndim):
-                self._join((tensor, axis(d)), (of, axis(d)))
+                self._join((tensor, axis(d)), (pair[1], axis(d)))
         definition = tensor.definition
         if definition is None:
             return

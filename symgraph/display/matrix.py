@@ -16,7 +16,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
 from symgraph.display import numbers
-from symgraph.display.arrange import Arranger, Scope, quotient, reduction, unsigned
+from symgraph.display.arrange import Arranger, Scope, is_large, is_root_of_reciprocal, quotient, reduction, unsigned
 from symgraph.display.notation import (
     ONE,
     ZERO,
@@ -37,6 +37,7 @@ from symgraph.display.notation import (
     negated,
     product,
 )  # fmt: skip
+from symgraph.display.order import size
 from symgraph.indices import Index, bound
 from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
@@ -103,7 +104,7 @@ class _Matrix:
                 return self._delta(expression, scope, axes)
             case sp.Piecewise():
                 return self._piecewise(expression, scope, axes)
-            case sp.Function():
+            case sp.Function() | sp.Max() | sp.Min():
                 return self._call(expression, scope, axes)
         raise _NoMatrixForm
 
@@ -133,7 +134,7 @@ class _Matrix:
         other = [arg for arg in delta.args if not isinstance(arg, Index)]
         letters = tuple(self._letter(index, scope) for index in plain)
         if len(plain) == 2 and set(letters) <= set(axes):
-            return Array(Entry(Name("I", r"\mathbf{I}")), axes)
+            return Array(Entry(Name("I", r"\mathbf{I}")), tuple(a for a in axes if a in letters))
         if len(plain) != 1 or not isinstance(other[0], Element) or not other[0].tensor.is_label:
             raise _NoMatrixForm
         labels = self._element(other[0], scope, tuple(a for a in axes if a not in letters))
@@ -142,7 +143,7 @@ class _Matrix:
     # -- element-wise ---------------------------------------------------------------------------------------------
     def _add(self, expression: sp.Add, scope: Scope, axes: Axes) -> Array:
         found: list[tuple[bool, Array]] = []
-        for term in expression.args:
+        for term in self.arranger.grouped(expression):
             array = self.form(term, scope, axes)
             sign, node = unsigned(array.node)
             found.append((sign < 0, Array(node, array.axes)))
@@ -150,7 +151,8 @@ class _Matrix:
         for negative, array in found:
             inner = array.node.terms if isinstance(array.node, Total) else ((False, array.node),)
             terms += [(negative != sign, node) for sign, node in inner]
-        return Array(self.arranger.order.total(terms), _union([array.axes for _, array in found], axes))
+        rank = {array.node: len(array.axes) for _, array in found}
+        return Array(self.arranger.order.total(terms, rank), _union([array.axes for _, array in found], axes))
 
     def _mul(self, expression: sp.Expr, scope: Scope, axes: Axes) -> Array:
         coefficient, above, below = self._factors(expression, scope, axes)
@@ -173,6 +175,8 @@ class _Matrix:
                 pending += [(part, inside, inverse) for part in reversed(factor.args)]
             elif isinstance(factor, (sp.Rational, sp.Float)):
                 coefficient = coefficient / factor if inverse else coefficient * factor
+            elif is_root_of_reciprocal(factor):
+                pending.append((sp.Pow(factor.base.base, factor.exp), inside, not inverse))
             elif isinstance(factor, sp.Pow) and not isinstance(factor, sp.exp) and factor.exp.could_extract_minus_sign():
                 pending.append((sp.Pow(factor.base, -factor.exp), inside, not inverse))
             else:
@@ -209,16 +213,20 @@ class _Matrix:
         node = _scaled(scalars, joined, divisors)
         return Array(node if coefficient > 0 else negated(node), free)
 
+    def _hadamard(self, arrays: list[Array]) -> Node:
+        return product(self.arranger.order.factors([array.node for array in arrays]), "⊙")
+
     def _outer(self, arrays: list[Array], axes: Axes) -> list[Array]:
         """A vector along the rows and one along the columns: a·bᵀ."""
-        if len(axes) != 2:
+        free = _union([array.axes for array in arrays], axes)
+        if len(free) != 2:
             return arrays
-        columns, rows = ([array for array in arrays if array.axes == (letter,)] for letter in axes)
+        columns, rows = ([array for array in arrays if array.axes == (letter,)] for letter in free)
         rest = [array for array in arrays if len(array.axes) != 1]
         if not columns or not rows:
             return arrays
-        left, right = (_hadamard(group) for group in (columns, rows))
-        return [Array(Product((left, Transposed(right)), "@"), axes), *rest]
+        left, right = (self._hadamard(group) for group in (columns, rows))
+        return [Array(Product((left, _transposed(right)), "@"), free), *rest]
 
     def _call(self, expression: sp.Expr, scope: Scope, axes: Axes) -> Array:
         arrays = [self.form(arg, scope, axes) for arg in expression.args]
@@ -261,77 +269,40 @@ class _Matrix:
     # -- reductions -----------------------------------------------------------------------------------------------
     def _reduce(self, op: str, letters: tuple[Node, ...], body: sp.Expr, scope: Scope, axes: Axes) -> Array:
         names = tuple(node.name.text for node in letters if isinstance(node, Entry))
-        if op == "sum" and len(names) == 1:
+        if op == "sum" and len(names) == 1 and len(axes) <= 2:
             contraction = self._contraction(names[0], body, scope, axes)
             if contraction is not None:
                 return contraction
-        available = (*(a for a in axes if self._occurs(a, body, scope)), *names)
-        if len(available) > 2:
-            raise _NoMatrixForm
-        inner = self.form(body, scope, available)
-        node = inner.node
-        match node:
+        options = [self.form(body, scope, order) for order in ((*axes, *names), (*names, *axes))]
+        inner = min(options, key=lambda array: size(array.node))
+        match inner.node:
             case Product((first, second), "⊙") if op == "sum" and first == second and set(inner.axes) == set(names):
                 return Array(Power(Absolute(first, norm=True), Number("2")), ())
-        return Array(reduction(op, letters, node), tuple(a for a in inner.axes if a not in names))
-
-    def _occurs(self, wanted: str, body: sp.Basic, scope: Scope) -> bool:
-        return any(
-            isinstance(called, Entry) and called.name.text == wanted and index in body.free_symbols
-            for index, called in scope.called.items()
-        ) or any(self._occurs_in(wanted, element, scope) for element in body.atoms(Element))
-
-    def _occurs_in(self, wanted: str, element: Element, scope: Scope) -> bool:
-        return any(
-            isinstance(called, Entry) and called.name.text == wanted and index in element.free_symbols
-            for index, called in scope.called.items()
-        )
+        left = tuple(a for a in inner.axes if a not in names)
+        return Array(reduction(op, letters, inner.node), left)
 
     def _contraction(self, over: str, body: sp.Expr, scope: Scope, axes: Axes) -> Array | None:
-        """Σ over one index of a product of factors along (row, over) and (over, column)."""
-        if isinstance(body, sp.Add):
+        """Σ over one index of factors along (row, over) and (over, column): a product of matrices and vectors."""
+        rows, columns = axes[:1], axes[1:]
+        coefficient, above, below = self._factors(body, scope, (*rows, over, *columns))
+        inside = [array for array in above if over in array.axes]
+        outside = [array for array in above if over not in array.axes]
+        if any(over in array.axes for array in below):
             return None
-        rows, columns = (axes[:1], axes[1:]) if len(axes) == 2 else (axes, ())
-        try:
-            coefficient, above, below = self._factors(body, scope, (*rows, over))
-        except _NoMatrixForm:
-            coefficient, above, below = sp.S.One, [], []
-        left = above
-        right: list[Array] = []
-        if not above or below or (len(axes) == 2):
-            split = self._split(body, scope, rows, columns, over)
-            if split is None:
-                return None
-            coefficient, left, right = split
-        vectors = [array for array in left if array.axes == (over,)]
-        if not right and vectors and len(vectors) < len(left):
-            left, right = [array for array in left if array.axes != (over,)], vectors
-        elif not right and len(left) == 2 and len(vectors) == 2 and not below:
-            left, right = [Array(Transposed(left[0].node), (over,))], [left[1]]
-        if not right or not left or any(over not in array.axes for array in [*left, *right]):
+        left = [array for array in inside if set(array.axes) == {*rows, over} and rows]
+        right = [array for array in inside if set(array.axes) == {over, *columns} and columns]
+        vectors = [array for array in inside if array.axes == (over,)]
+        if left and right:
+            found = Array(Product((self._hadamard(left + vectors), self._hadamard(right)), "@"), axes)
+        elif left and vectors:
+            found = Array(Product((self._hadamard(left), self._hadamard(vectors)), "@"), rows)
+        elif right and vectors:
+            found = Array(Product((_transposed(self._hadamard(right)), self._hadamard(vectors)), "@"), columns)
+        elif not left and not right and len(vectors) == 2:
+            found = Array(Product((_transposed(vectors[0].node), vectors[1].node), "@"), ())
+        else:
             return None
-        node = Product((_hadamard(left), _hadamard(right)), "@")
-        found = product([_flat for _flat in (node,)], "@")
-        free = tuple(a for a in axes if any(a in array.axes for array in [*left, *right]))
-        return self._elementwise(coefficient, [Array(found, free)], [], axes)
-
-    def _split(
-        self, body: sp.Expr, scope: Scope, rows: Axes, columns: Axes, over: str
-    ) -> tuple[sp.Number, list[Array], list[Array]] | None:
-        """Factors over (rows, over) on the left, those over (over, columns) on the right."""
-        left: list[Array] = []
-        right: list[Array] = []
-        coefficient, rest = body.as_coeff_Mul()
-        for factor in sp.Mul.make_args(rest):
-            for axes, group in (((*rows, over), left), ((over, *columns), right)):
-                try:
-                    group.append(self.form(factor, scope, axes))
-                    break
-                except _NoMatrixForm:
-                    continue
-            else:
-                return None
-        return coefficient, left, right
+        return self._elementwise(coefficient, [found, *outside], below, axes)
 
 
 def replaced(node: Node, rule: dict[Node, Node]) -> Node:
@@ -357,12 +328,15 @@ def _oriented(node: Node, letters: Axes, axes: Axes) -> Array:
     return Array(node if ordered == letters else Transposed(node), ordered)
 
 
+def _transposed(node: Node) -> Node:
+    return node.inner if isinstance(node, Transposed) else Transposed(node)
+
+
 def _union(parts: list[Axes], axes: Axes) -> Axes:
-    return tuple(a for a in axes if any(a in part for part in parts))
-
-
-def _hadamard(arrays: list[Array]) -> Node:
-    return product([array.node for array in arrays], "⊙")
+    found = tuple(a for a in axes if any(a in part for part in parts))
+    if len(found) > 2:
+        raise _NoMatrixForm
+    return found
 
 
 def _scaled(scalars: list[Node], joined: Node | None, divisors: list[Node]) -> Node:
@@ -371,8 +345,8 @@ def _scaled(scalars: list[Node], joined: Node | None, divisors: list[Node]) -> N
         return quotient(scalars, divisors)
     if not divisors:
         return product([*scalars, joined])
-    if isinstance(joined, (Entry, Total)) and not scalars:
-        return Fraction(joined, product(divisors))
+    if not is_large(joined) and not isinstance(joined, Product):
+        return Fraction(product([*scalars, joined]), product(divisors))
     return product([Fraction(product(scalars), product(divisors)), joined])
 
 

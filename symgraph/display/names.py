@@ -10,7 +10,7 @@ reads them::
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 import sympy as sp
@@ -26,6 +26,15 @@ MAX_NAME = 28
 _PREFIX = {"sum": "s", "max": "m", "min": "m", "argmax": "m", "argmin": "m"}
 
 
+Pair = tuple[Tensor, Tensor]
+
+
+def cotangent_of(tensor: Tensor) -> Pair | None:
+    """(loss, value) of a cotangent; None for a value that was there before the loss and happens to equal one."""
+    pair = tensor.cotangent_of
+    return pair if pair is not None and tensor.serial > pair[0].serial else None
+
+
 class Naming:
     """Names of a program's tensors, and which definitions are written inside the formulas that read them.
 
@@ -34,21 +43,34 @@ class Naming:
     outputs : the tensors of the program. The losses of their cotangents come first, so that the names in one gradient
         are those in the table of all of them.
     named : tensors that need a name even if they would be written inline.
+    given : names that are settled.
+    pairs : (loss, value) of cotangents, where that is known better than by the tensor, which may be one of two losses.
     """
 
-    def __init__(self, outputs: Iterable[Tensor], named: Iterable[Tensor] = ()) -> None:
+    def __init__(
+        self,
+        outputs: Iterable[Tensor],
+        named: Iterable[Tensor] = (),
+        given: Mapping[Tensor, Name] | None = None,
+        pairs: Mapping[Tensor, Pair] | None = None,
+    ) -> None:
+        self.pairs = dict(pairs or {})
         required = list(named)
-        self.order = _closure([*outputs, *required])
+        self.order = _closure([*outputs, *required], self.pair)
         declared = sorted((t for t in self.order if t.definition is None), key=lambda tensor: tensor.serial)
         self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
         self.position = {tensor: position for position, tensor in enumerate(self.reading_order)}
         self.taken = _given_names(self.order)
-        self.names: dict[Tensor, Name] = {}
+        self.names: dict[Tensor, Name] = dict(given or {})
         self._name_leaves()
         self._name_hinted()
-        referred = {part for tensor in self.order for part in tensor.cotangent_of or ()}
+        referred = {part for tensor in self.order for part in self.pair(tensor) or ()}
         self._name_unnamed(referred | set(required))
         self._name_cotangents()
+
+    def pair(self, tensor: Tensor) -> Pair | None:
+        """(loss, value) if the tensor is a cotangent in this program."""
+        return self.pairs.get(tensor) or cotangent_of(tensor)
 
     def is_inlined(self, tensor: Tensor) -> bool:
         """Whether the tensor's definition is written where it is read."""
@@ -56,14 +78,16 @@ class Naming:
 
     def _name_leaves(self) -> None:
         for tensor in self.order:
-            if tensor.definition is None:
+            if tensor.definition is None and tensor not in self.names:
                 text = str(tensor.name)
                 if tensor.kind == "constant" and any(name.text == text for name in self.names.values()):
                     text = self._numbered(text)
                 self.names[tensor] = Name(text, latex_name(text))
 
     def _name_hinted(self) -> None:
-        hinted = [t for t in self.order if t.definition and not t.cotangent_of and _usable(t.hint)]
+        hinted = [
+            t for t in self.order if t.definition and t not in self.names and not self.pair(t) and _usable(t.hint)
+        ]
         count = Counter(t.hint for t in hinted)
         for tensor in hinted:
             hint = str(tensor.hint)
@@ -74,7 +98,7 @@ class Naming:
         reads = _reads(self.order)
         size: dict[Tensor, int] = {}
         for tensor in self.order:
-            if tensor.definition is None or tensor in self.names or tensor.cotangent_of:
+            if tensor.definition is None or tensor in self.names or self.pair(tensor):
                 continue
             body = tensor.definition.body
             inner = sum(size.get(element.tensor, 0) for element in elements_of(body))
@@ -96,17 +120,26 @@ class Naming:
         return reads > 1 or (size > MAX_INLINED and reads > 0)
 
     def _name_cotangents(self) -> None:
-        for tensor in sorted(self.order, key=lambda t: _order_of_derivative(t)):
-            if tensor.cotangent_of is None or tensor in self.names:
+        for tensor in sorted(self.order, key=self._order_of_derivative):
+            if self.pair(tensor) is None or tensor in self.names:
                 continue
-            loss, of = (self.names[part] for part in tensor.cotangent_of)
-            inner = f"({of.text})" if of.ratio else of.text
-            text = f"∂{loss.text}/∂{inner}"
-            if len(text) > MAX_NAME or loss.ratio or text in self.taken:
+            pair = self.pair(tensor)
+            assert pair is not None
+            name = ratio(*(self.names[part] for part in pair))
+            if len(name.text) > MAX_NAME or name.text in self.taken:
                 self._give(tensor, self._numbered("g"))
                 continue
-            self.taken.add(text)
-            self.names[tensor] = Name(text, latex_ratio(loss.latex, of.latex, bool(of.ratio)), (loss, of))
+            self.taken.add(name.text)
+            self.names[tensor] = name
+
+    def _order_of_derivative(self, tensor: Tensor) -> int:
+        depth = 0
+        pending = [(tensor, 0)]
+        while pending:
+            node, level = pending.pop()
+            depth = max(depth, level)
+            pending.extend((part, level + 1) for part in self.pair(node) or ())
+        return depth
 
     def _give(self, tensor: Tensor, text: str) -> None:
         self.taken.add(text)
@@ -118,21 +151,22 @@ class Naming:
         return f"{stem}{joint}{number}"
 
 
-def latex_ratio(loss: str, of: str, nested: bool = False) -> str:
-    """LaTeX of ∂loss/∂of."""
-    below = rf"\left({of}\right)" if nested else of
-    return rf"\frac{{\partial {loss}}}{{\partial {below}}}"
+def ratio(loss: Name, of: Name) -> Name:
+    """The name ∂J/∂X of the cotangent of X."""
+    above = rf"\left({loss.latex}\right)" if loss.ratio else loss.latex
+    below = rf"\left({of.latex}\right)" if of.ratio else of.latex
+    numerator, denominator = (f"({name.text})" if name.ratio else name.text for name in (loss, of))
+    return Name(f"∂{numerator}/∂{denominator}", rf"\frac{{\partial {above}}}{{\partial {below}}}", (loss, of))
 
 
-def _closure(outputs: list[Tensor]) -> list[Tensor]:
+def _closure(outputs: list[Tensor], pair: Callable[[Tensor], Pair | None]) -> list[Tensor]:
     """All tensors of the program in topological order: losses and what their cotangents belong to come first."""
     roots = list(outputs)
     while True:
         order = topological(roots)
         known = set(order)
-        losses = [t.cotangent_of[0] for t in order if t.cotangent_of]
-        more = [t.cotangent_of[1] for t in order if t.cotangent_of]
-        first = list(dict.fromkeys([*losses, *more, *roots]))
+        found = [p for p in map(pair, order) if p is not None]
+        first = list(dict.fromkeys([*(loss for loss, _ in found), *(of for _, of in found), *roots]))
         if known.issuperset(first) and first == roots:
             return order
         roots = first
@@ -198,14 +232,3 @@ def _is_linear_part(tensor: Tensor, reads: list[tuple[Tensor, Element]]) -> bool
 
 def _is_term(element: Element, body: sp.Expr) -> bool:
     return any(term.as_coeff_Mul()[1] == element for term in sp.Add.make_args(body))
-
-
-def _order_of_derivative(tensor: Tensor) -> int:
-    depth = 0
-    pending = [(tensor, 0)]
-    while pending:
-        node, level = pending.pop()
-        depth = max(depth, level)
-        if node.cotangent_of:
-            pending.extend((part, level + 1) for part in node.cotangent_of)
-    return depth

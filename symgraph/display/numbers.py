@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.display.notation import ONE, Entry, Fraction, Name, Node, Number, Power, Product, Root, Total, negated
+from symgraph.display.notation import ONE, Entry, Fraction, Name, Node, Number, Power, Product, Root, Total, negated, product
 
 LONGEST_FRACTION = 12
 SIGNIFICANT = 17

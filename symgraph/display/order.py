@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 
 import sympy as sp
@@ -43,17 +43,20 @@ class Order:
     def __init__(self, position: dict[Name, int]) -> None:
         self.position = position
 
-    def total(self, terms: list[tuple[bool, Node]]) -> Node:
-        """A sum of signed terms in order."""
+    def total(self, terms: list[tuple[bool, Node]], rank: Mapping[Node, int] | None = None) -> Node:
+        """A sum of signed terms in order; ``rank`` says how many axes a term has, where its indices do not."""
         turned = any(negative for negative, _ in terms) and not all(negative for negative, _ in terms)
         number_first = turned or any(isinstance(term, (Call, Absolute)) for _, term in terms)
+
+        loss = any(has_reduction(term) for _, term in terms)
 
         def key(pair: tuple[bool, Node]) -> tuple[object, ...]:
             negative, term = pair
             number = isinstance(term, Number) or (isinstance(term, Fraction) and isinstance(term.numerator, Number))
             number = number and not any(True for _ in entries(term))
             place = 0 if not number else -1 if number_first else 1
-            return negative, place, has_coefficient(term), not has_reduction(term), -_rank(term), size(term), *self.of_names(term)
+            scaled = has_coefficient(term)
+            return loss and scaled, negative, place, scaled, not has_reduction(term), -(rank or {}).get(term, _rank(term)), size(term), *self.of_names(term)
 
         return Total(tuple(sorted(terms, key=key)))
 
@@ -121,10 +124,16 @@ def has_reduction(node: Node) -> bool:
 def has_coefficient(node: Node) -> bool:
     """Whether a term carries a number as its factor."""
     match node:
-        case Product(factors):
-            return isinstance(factors[0], Number) or has_coefficient(factors[0])
+        case Product((Number(), *_)):
+            return True
+        case Product((first, *rest), "·"):
+            scalar = not any(entry.indices for entry in entries(first)) and not has_reduction(first)
+            arrays = any(entry.indices for factor in rest for entry in entries(factor)) or any(map(has_reduction, rest))
+            return has_coefficient(first) or (scalar and arrays)
         case Fraction(_, Number()):
             return True
+        case Fraction(numerator, _):
+            return has_coefficient(numerator)
     return False
 
 

@@ -5,16 +5,16 @@ In: output tensors. Out: equations as notation, text or LaTeX, one a named defin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from symgraph.display.arrange import Arranger
 from symgraph.display.latex import latex
 from symgraph.display.letters import Letters
-from symgraph.display.names import Naming
-from symgraph.display.notation import Entry, Node, letter
+from symgraph.display.names import Naming, Pair, cotangent_of
+from symgraph.display.notation import Entry, Name, Node, letter
 from symgraph.display.text import text
-from symgraph.graph import operands
+from symgraph.graph import operands, topological
 from symgraph.tensor import Tensor
 
 MAX_WHERE = 12
@@ -42,9 +42,15 @@ class Equation:
 class Program:
     """Everything that is said about some tensors uses one naming and one choice of letters."""
 
-    def __init__(self, outputs: Iterable[Tensor], named: Iterable[Tensor] = ()) -> None:
+    def __init__(
+        self,
+        outputs: Iterable[Tensor],
+        named: Iterable[Tensor] = (),
+        given: Mapping[Tensor, Name] | None = None,
+        pairs: Mapping[Tensor, Pair] | None = None,
+    ) -> None:
         self.outputs = list(outputs)
-        self.naming = Naming(self.outputs, named)
+        self.naming = Naming(self.outputs, named, given, pairs)
         self.arranger = Arranger(self.naming, Letters(self.naming))
 
     def equation(self, tensor: Tensor) -> Equation:
@@ -74,7 +80,7 @@ class Program:
         pending = [tensor]
         while pending:
             for operand in self.reads(pending.pop()):
-                named_by_user = operand.cotangent_of is None and operand.hint is not None
+                named_by_user = self.naming.pair(operand) is None and operand.hint is not None
                 if operand not in needed and not named_by_user:
                     needed.add(operand)
                     pending.append(operand)
@@ -91,7 +97,7 @@ def formula(tensor: Tensor) -> str:
     """
     if tensor.definition is None:
         return str(tensor.name)
-    program = Program([tensor])
+    program = Program([tensor], pairs=_pairs(tensor))
     needed = program.background(tensor)
     lines = [str(program.equation(tensor))]
     lines += [f"  {'where' if n == 0 else '     '} {program.equation(t)}" for n, t in enumerate(needed[:MAX_WHERE])]
@@ -102,5 +108,29 @@ def formula(tensor: Tensor) -> str:
 
 def latex_formula(tensor: Tensor) -> str:
     """The right-hand side of a definition in LaTeX; of a leaf, its element."""
-    program = Program([tensor])
+    program = Program([tensor], pairs=_pairs(tensor))
     return latex(program.arranger.right(tensor))
+
+
+def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:
+    """The cotangents in a gradient as those of its own loss: equal ones of another loss are the same tensors."""
+    pair = cotangent_of(tensor)
+    if pair is None:
+        return {}
+    forward = set(topological([pair[0]]))
+    found: dict[Tensor, Pair] = {}
+    for other in topological([tensor]):
+        known = cotangent_of(other)
+        if known is not None and known[1] in forward and other not in forward:
+            found[other] = (pair[0], known[1])
+    return found
+
+
+def sweep_pairs(root: Tensor, results: Iterable[tuple[Tensor, Tensor | None]]) -> dict[Tensor, Pair]:
+    """(root, value) of the cotangents of one sweep, given as (value, cotangent) in its order."""
+    forward = set(topological([root]))
+    found: dict[Tensor, Pair] = {}
+    for of, result in results:
+        if result is not None and result.definition is not None and result not in forward:
+            found.setdefault(result, (root, of))
+    return found

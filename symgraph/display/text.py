@@ -102,11 +102,10 @@ class _Text:
         shown = []
         for factor in front:
             closed = isinstance(factor, (Reduction, Total, Fraction))
-            closed = closed or (isinstance(factor, Product) and factor.kind != kind and kind != "⊙")
-            closed = closed or (isinstance(factor, Product) and factor.kind == "·" and kind == "⊙")
+            closed = closed or (isinstance(factor, Product) and factor.kind != kind)
             written = self.write(factor)
             shown.append(f"({written})" if closed else written)
-        tail = isinstance(last, (Total, Fraction)) or (isinstance(last, Product) and last.kind != kind and kind == "@")
+        tail = isinstance(last, (Total, Fraction)) or (isinstance(last, Product) and last.kind != kind and kind != "·")
         shown.append(f"({self.write(last)})" if tail else self.write(last))
         return _SEPARATOR[kind].join(shown)
 

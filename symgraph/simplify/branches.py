@@ -30,6 +30,15 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
     return expression.func(*(expand_extrema(arg) for arg in expression.args))
 
 
+def guarded_product(left: sp.Expr, right: sp.Expr) -> sp.Expr:
+    """left·right with each factor inside the other's branches."""
+    if isinstance(left, sp.Piecewise):
+        return sp.Piecewise(*((guarded_product(v, right), c) for v, c in left.args), evaluate=False)
+    if isinstance(right, sp.Piecewise):
+        return sp.Piecewise(*((guarded_product(left, v), c) for v, c in right.args), evaluate=False)
+    return left * right
+
+
 def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
     """Apply ``change`` inside every branch.
 

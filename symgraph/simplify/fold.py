@@ -31,11 +31,12 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rewriting that ran: the rule's name, before and after."""
+    """One rewriting that ran: the rule's name, before and after, and the element of the forward value it used."""
 
     rule: str
     before: sp.Basic
     after: sp.Basic
+    through: sp.Expr | None = None
 
 
 @lru_cache(maxsize=16384)

@@ -12,7 +12,7 @@ import sympy as sp
 
 from symgraph.errors import DomainError
 from symgraph.scalars import Delta
-from symgraph.simplify.branches import expand_extrema
+from symgraph.simplify.branches import expand_extrema, guarded_product
 from symgraph.simplify.fold import Relation, simplify
 
 _LOCALLY_CONSTANT = (sp.sign, sp.floor, sp.ceiling, sp.Heaviside, Delta)
@@ -29,7 +29,7 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
     """
     if not variable.is_Symbol:
         stand_in = sp.Symbol("_x", real=True)
-        derivative = partial(body.xreplace({variable: stand_in}), stand_in)
+        derivative = partial(expand_extrema(body).xreplace({variable: stand_in}), stand_in)
         return derivative.xreplace({stand_in: variable})
     expanded = expand_extrema(body)
     if isinstance(expanded, sp.Piecewise):
@@ -43,7 +43,7 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
     for piece, dummy in pieces.items():
         inner = partial(piece, variable)
         if inner != 0:
-            derivative += sp.diff(hidden, dummy) * inner
+            derivative += guarded_product(sp.diff(hidden, dummy), inner)
     if derivative.has(sp.Derivative, sp.Subs):
         raise DomainError(f"SymPy knows no derivative of {body}")
     return sp.powsimp(derivative.xreplace(shown)) if derivative.has(sp.Pow) else derivative.xreplace(shown)

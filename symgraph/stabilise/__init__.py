@@ -100,8 +100,10 @@ class _Rewriter:
         if not any(self._reads_sum(element.tensor) for element in elements_of(body)):
             return body
         opened = self._opened(body)
-        standing = any(e.tensor in self.shift_of for kernel in opened.atoms(sp.exp) for e in elements_of(kernel))
-        return body if standing else opened
+        for form in (opened, with_one_exponential(sp.expand_mul(opened))):
+            if not any(e.tensor in self.shift_of for kernel in form.atoms(sp.exp) for e in _single(kernel.args[0])):
+                return form
+        return body
 
     def _reads_sum(self, tensor: Tensor) -> bool:
         """Whether a tensor is a sum of exponentials, or a pointwise definition that reads one."""
@@ -150,6 +152,11 @@ class _Rewriter:
     def _is_positive(self, body: sp.Expr) -> bool:
         rule = {e: sp.Dummy(positive=True) for e in elements_of(body) if e.tensor in self.positive}
         return bool(body.xreplace(rule).is_positive)
+
+
+def _single(exponent: sp.Expr) -> tuple[Element, ...]:
+    """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
+    return () if isinstance(exponent, sp.Add) else elements_of(exponent)
 
 
 def _element(tensor: Tensor) -> Element:

@@ -1,8 +1,8 @@
 """Team: threads that stand ready to run a native entry together, at well under a microsecond a launch.
 
-Each worker is a Python thread that sits inside native code, without Python's lock, and watches a mailbox. After a while without work it goes back to Python
-and sleeps on a lock, so an idle team costs nothing; the next launch wakes it. The waiting loops are a few lines of LLVM, compiled in a millisecond without
-Numba.
+Each worker is a Python thread that sits inside native code, without Python's lock, and watches a mailbox. After a
+while without work it goes back to Python and sleeps on a lock, so an idle team costs nothing; the next launch wakes
+it. The waiting loops are a few lines of LLVM, compiled in a millisecond without Numba.
 """
 
 from __future__ import annotations
@@ -20,16 +20,21 @@ import numpy.typing as npt
 
 from codegen.native import Entry, host_machine, pause_intrinsic
 
+SYNC_WORDS = 16
+"""Length of a barrier's ``int64`` buffer: arrivals in word 0, generation in word 8, so that they lie on two cache
+lines. Zero before first use."""
+
 _LINE = 8
 """int64 words in a cache line: each word of the mailbox has its own."""
 
 _GENERATION, _ENTRY, _PACKED, _THREADS, _DONE, _STATE = (line * _LINE for line in range(6))
-"""Words of the mailbox. From ``_STATE`` on there is one line a thread: 0 while it watches, 1 when it sleeps. An entry of 0 tells the workers to end."""
+"""Words of the mailbox. From ``_STATE`` on there is one line a thread: 0 while it watches, 1 when it sleeps. An entry
+of 0 tells the workers to end."""
 
-_SPINS_BEFORE_SLEEP = 20_000
+_SPINS_BEFORE_SLEEP = 50_000
 """Reads of the mailbox, some ten nanoseconds each, before a worker goes to sleep."""
 
-_SPINS_BEFORE_YIELD = 4096
+_SPINS_BEFORE_YIELD = 500
 
 _NATIVE = f"""
 declare i32 @sched_yield()
@@ -148,7 +153,8 @@ spin:
   call void @PAUSE
   br label %watch
 sleep:
-  ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is seen here.
+  ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is
+  ; seen here.
   store atomic i64 1, ptr %state seq_cst, align 8
   %again = load atomic i64, ptr %box seq_cst, align 8
   %quiet = icmp eq i64 %again, %seen
@@ -199,6 +205,11 @@ class Team:
     threads
         How many; at most 63. One means the caller alone.
 
+    Attributes
+    ----------
+    sync
+        Address of :data:`SYNC_WORDS` words for the barriers of the entries it runs; they go into the packed array.
+
     Examples
     --------
     >>> team = Team(2)                                            # doctest: +SKIP
@@ -210,13 +221,17 @@ class Team:
             raise ValueError(f"a team has 1 to 63 threads, not {threads}")
         self.threads = threads
         self._native = _native()
-        self._words = np.zeros(_STATE + (threads + 1) * _LINE, np.int64)
+        mailbox = _STATE + threads * _LINE
+        self._words = np.zeros(mailbox + SYNC_WORDS + _LINE, np.int64)
         self._box = self._words.ctypes.data + -self._words.ctypes.data % 64
+        self.sync = self._box + 8 * mailbox
         self._busy = threading.Lock()
         self._wake = [threading.Lock() for _ in range(threads)]
         for thread in range(1, threads):
             self._wake[thread].acquire()
-            worker = threading.Thread(target=_work, args=(self._native, self._words, self._box, thread, self._wake[thread]), daemon=True)
+            worker = threading.Thread(
+                target=_work, args=(self._native, self._words, self._box, thread, self._wake[thread]), daemon=True
+            )
             worker.start()
         self.close = weakref.finalize(self, _end, self._native, self._words, self._box, threads, self._wake)
 

@@ -1,0 +1,114 @@
+"""One program for one dtype, ready to run: its native entry, its packed words, and its memory, which grows on demand."""
+
+from __future__ import annotations
+
+import array
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from codegen import debug, jit
+from codegen import interface as words
+from codegen.cost import evaluate_integer
+from codegen.ir import Expr
+from codegen.pipeline import Compiled, translate
+from codegen.plan import Request
+from symgraph.tensor import Tensor
+
+ALIGNMENT = 64
+NUMPY_TYPES = {"float64": np.dtype(np.float64), "int64": np.dtype(np.int64)}
+
+
+class Executable:
+    """A compiled request. Not for two threads at once: words and memory are its own."""
+
+    def __init__(self, request: Request, leaves: Sequence[Tensor], dtype: np.dtype[Any], trains: bool = False) -> None:
+        start = time.perf_counter()
+        self.dtype = dtype
+        self.leaves = tuple(leaves)
+        self.compiled: Compiled = translate(request, leaves, dtype.name, trains)
+        self.seconds_to_lower = time.perf_counter() - start
+        self.names = self.compiled.names
+        interface = self.compiled.interface
+        self.words = array.array("q", bytes(8 * interface.length))
+        self.address = self.words.buffer_info()[0]
+        self.threads = 1
+        self.sizes: dict[str, int] = {}
+        self._memory: dict[int, np.ndarray] = {}
+        self._kept = self._support()
+        for leaf in leaves:
+            if leaf.kind == "constant":
+                self._kept.append(self.bind(leaf, np.ascontiguousarray(leaf.value, dtype=self.type_of(self.names[leaf]))))
+        with debug.stage("compile"):
+            self.entry = self._entry()
+        self.seconds_to_compile = time.perf_counter() - start - self.seconds_to_lower
+        if not interface.sizes:
+            self.resize({})
+
+    def _support(self) -> list[np.ndarray]:
+        """The barrier's words."""
+        sync = np.zeros(24, dtype=np.int64)
+        self.words[words.SYNC] = -(-sync.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.words[words.ARRAY_TYPE] = id(np.ndarray)
+        return [sync]
+
+    @property
+    def source(self) -> str:
+        """The generated source."""
+        return self.compiled.source.text
+
+    def _entry(self) -> jit.Entry:
+        return jit.python_entry(self.source) if debug.runs_as_python() else jit.native_entry(self.source)
+
+    def type_of(self, name: str) -> np.dtype[Any]:
+        """NumPy dtype of a buffer."""
+        return NUMPY_TYPES.get(self.compiled.program.buffers[name].dtype, self.dtype)
+
+    def bind(self, leaf: Tensor, values: np.ndarray) -> np.ndarray:
+        """Hand an array to the program under a leaf; the caller keeps it alive."""
+        self.words[self.compiled.interface.addresses[self.names[leaf]]] = values.ctypes.data
+        return values
+
+    def resize(self, sizes: Mapping[str, int]) -> None:
+        """Take run-time sizes by the names of :func:`sg.dim`, and memory for them."""
+        interface = self.compiled.interface
+        self.sizes = dict(zip(interface.sizes, (sizes[name] for name in self.size_names), strict=True))
+        for name, size in self.sizes.items():
+            self.words[interface.sizes[name]] = size
+        largest = {name: max(size, self.words[interface.limits[name]]) for name, size in self.sizes.items()}
+        self._reserve(interface.arena, evaluate_integer(self.compiled.arena.size, largest))
+        self._reserve(interface.scratch, evaluate_integer(self.compiled.scratch.size, largest) * self.threads)
+        for name, size in largest.items():
+            self.words[interface.limits[name]] = size
+
+    @property
+    def size_names(self) -> tuple[str, ...]:
+        """Names of :func:`sg.dim`, in the order of the interface."""
+        return self.compiled.size_names
+
+    def _reserve(self, position: int, needed: int) -> None:
+        held = self._memory.get(position)
+        if held is None or held.nbytes < needed + ALIGNMENT:
+            held = self._memory[position] = np.zeros(needed + ALIGNMENT, dtype=np.uint8)
+            self.words[position] = -(-held.ctypes.data // ALIGNMENT) * ALIGNMENT
+
+    def evaluate(self, size: Expr) -> int:
+        return evaluate_integer(size, self.sizes)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a buffer at the current sizes."""
+        return tuple(self.evaluate(extent) for extent in self.compiled.program.buffers[name].shape)
+
+    def new_output(self, name: str) -> np.ndarray:
+        """A fresh array for an output, bound to it."""
+        result = np.empty(self.shape(name), dtype=self.type_of(name))
+        self.words[self.compiled.interface.addresses[name]] = result.ctypes.data
+        return result
+
+    def run(self, mode: int = words.BY_ADDRESS) -> int:
+        """Run the program on what is bound; returns the status word."""
+        self.words[words.MODE] = mode
+        self.entry(self.address)
+        return self.words[words.STATUS]

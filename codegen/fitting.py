@@ -1,0 +1,202 @@
+"""Training for whole epochs: one native call, watched from Python.
+
+The native code runs in a thread of its own without Python's lock. The caller's thread waits, prints progress from a counter
+that the native code keeps, and, on Ctrl-C, sets a flag that the native code reads before every batch.
+"""
+
+from __future__ import annotations
+
+import array
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codegen import arguments
+from codegen import interface as words
+from symgraph.errors import ArgumentError, ShapeError
+from symgraph.indices import Dim
+from symgraph.provenance import at_line
+from symgraph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from codegen.training import Params, TrainStep
+
+EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, DONE, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, FAILED, HEADER = range(13)
+"""Words of the table that :mod:`codegen.schedule` describes."""
+
+
+@dataclass(slots=True)
+class History:
+    """What happened: the mean loss of every finished epoch, values of the validation, and the time.
+
+    ``stopped`` tells that training was interrupted before its end.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation: list[Any] = field(default_factory=list)
+    steps: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+
+
+def fit(
+    step: TrainStep,
+    params: Params,
+    data: Mapping[str, Any],
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    shuffle: bool,
+    validation: Callable[[Params], Any] | None,
+    callback: Callable[[int, History], Any] | None,
+    progress: bool | None,
+) -> History:
+    """Train in place.
+
+    Parameters
+    ----------
+    step : the compiled step.
+    params : arrays by name, updated in place.
+    data : arrays by input name; those whose first size is the batch's have a row per example.
+    epochs, batch_size : the last batch of an epoch may be short.
+    seed : of the order of the examples, where ``shuffle``.
+    validation : called with the parameters after each epoch; its values are kept.
+    callback : called with (epoch, history) after each epoch; a true result ends training.
+    progress : print a line as training goes on; by default where standard error is a terminal.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DomainError
+        before anything is written.
+    """
+    if epochs < 0 or batch_size < 1:
+        raise ArgumentError(at_line(f"epochs must be at least 0 and batch_size at least 1, not {epochs} and {batch_size}"))
+    given = step._take_hyper(data)
+    batch_dim, examples, arrays = _rows(step, given)
+    batch = min(batch_size, examples)
+    first = {str(leaf.name): values[:batch] if leaf in batch_dim.leaves else values for leaf, values in arrays.items()}
+    step._validated(params, first)
+    plan = _Plan(step, arrays, batch_dim, examples, batch, seed, shuffle)
+    history = History()
+    in_one_call = validation is None and callback is None
+    shows = sys.stderr.isatty() if progress is None else progress
+    watch = _Watch(plan, epochs * -(-examples // batch), shows)
+    started = time.perf_counter()
+    done = 0
+    while done < epochs and not history.stopped:
+        count = epochs if in_one_call else 1
+        losses, history.stopped = plan.run(count, watch)
+        history.loss += losses
+        done += count
+        if validation is not None and not history.stopped:
+            history.validation.append(validation(params))
+        if callback is not None and not history.stopped and callback(done - 1, history):
+            break
+    history.seconds = time.perf_counter() - started
+    history.steps = plan.table[DONE]
+    watch.finish(history)
+    return history
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchAxis:
+    size: Dim
+    leaves: tuple[Tensor, ...]
+
+
+def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, int, dict[Tensor, np.ndarray]]:
+    """The size that stands for the batch, the number of examples, and the data, all of it checked."""
+    arguments.check_names(data, step.inputs)
+    leading = [leaf.shape[0] for leaf in step.inputs if leaf.ndim and isinstance(leaf.shape[0], Dim)]
+    if not leading:
+        raise ShapeError(at_line("fit needs an input whose first size is symbolic, sg.dim(...): the batch size"))
+    size = leading[0]
+    axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
+    arrays = {leaf: arguments.as_array(leaf, data[str(leaf.name)], step.dtype) for leaf in step.inputs}
+    sizes: dict[str, int] = {}
+    for leaf, values in arrays.items():
+        arguments.bind_sizes(leaf, values, sizes)
+    for leaf, values in arrays.items():
+        if leaf.is_label:
+            arguments.check_labels(leaf, values, sizes)
+        if leaf.rows_sum_to_one:
+            arguments.check_rows(leaf, values)
+    return axis, sizes[size.name], arrays
+
+
+class _Plan:
+    """The table of :mod:`codegen.schedule`, and all memory that it points to."""
+
+    def __init__(
+        self, step: TrainStep, arrays: Mapping[Tensor, np.ndarray], axis: _BatchAxis, examples: int, batch: int, seed: int, shuffle: bool
+    ) -> None:
+        self.step, self.executable = step, step.executable
+        interface, names = self.executable.compiled.interface, self.executable.names
+        self.order = np.arange(examples, dtype=np.int64)
+        self.data = dict(arrays)
+        self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
+        position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
+        state = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
+        header = [examples, batch, 0, int(shuffle), state, 0, 0, len(axis.leaves), self.order.ctypes.data, 0, position, 0]
+        self.table = array.array("q", header)
+        for leaf in axis.leaves:
+            row_bytes = arrays[leaf].nbytes // examples
+            address = interface.addresses[names[leaf]]
+            self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
+
+    def run(self, epochs: int, watch: _Watch) -> tuple[list[float], bool]:
+        """Losses of the epochs that were finished, and whether training was stopped."""
+        losses = np.full(max(1, epochs), np.nan)
+        self.table[EPOCHS], self.table[LOSSES] = epochs, losses.ctypes.data
+        self.executable.words[words.SCHEDULE] = self.table.buffer_info()[0]
+        self.executable.words[words.MODE] = words.EPOCHS
+        watch.wait_for(lambda: self.executable.entry(self.executable.address))
+        finished = self.table[FAILED] == 0
+        return [float(loss) for loss in losses[:epochs]] if finished else [float(x) for x in losses if not np.isnan(x)], not finished
+
+
+class _Watch:
+    """Waits for native code in a second thread; shows its counter; passes Ctrl-C on."""
+
+    def __init__(self, plan: _Plan, steps: int, shows: bool) -> None:
+        self.plan, self.steps, self.shows = plan, steps, shows
+        self.started = time.perf_counter()
+
+    def wait_for(self, run: Callable[[], Any]) -> None:
+        """Run to the end, or until a first Ctrl-C has been answered; a failure in the thread is raised here."""
+        failures: list[BaseException] = []
+
+        def guarded() -> None:
+            try:
+                run()
+            except BaseException as error:  # noqa: BLE001  handed to the caller's thread
+                failures.append(error)
+
+        worker = threading.Thread(target=guarded, daemon=True)
+        worker.start()
+        while worker.is_alive():
+            try:
+                worker.join(0.1)
+                self._show()
+            except KeyboardInterrupt:
+                self.plan.table[STOP] = 1
+        if failures:
+            raise failures[0]
+
+    def _show(self) -> None:
+        if self.shows:
+            done = self.plan.table[DONE]
+            rate = done / max(1e-9, time.perf_counter() - self.started)
+            print(f"\r{done}/{self.steps} steps, {rate:.0f}/s", end="", file=sys.stderr, flush=True)
+
+    def finish(self, history: History) -> None:
+        """End the progress line."""
+        if self.shows:
+            self._show()
+            last = f", loss {history.loss[-1]:.4g}" if history.loss else ""
+            print(f", {history.seconds:.2f} s{last}", file=sys.stderr)

@@ -1,0 +1,100 @@
+"""Which values are finite whatever the leaves are, and where a guarded cotangent can be other than 0.
+
+A guard c on a cotangent, {g if c, else 0}, may be dropped in g·s only if the slope s is finite outside c too: 0·(1/0) is
+NaN. Arithmetic counts as exact; an exponential that overflows counts in the slope itself (``overflow=True``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sympy as sp
+
+from symgraph.graph import elements_of
+from symgraph.scalars import Delta, expm1, sigmoid, softplus
+from symgraph.tensor import Tensor
+
+_BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sp.sign, sp.Heaviside, sigmoid, Delta)
+_GROWING = (sp.exp, sp.sinh, sp.cosh, expm1)
+_TAME = (sp.Add, sp.Mul, sp.Abs, sp.Max, sp.Min, sp.floor, sp.ceiling, sp.asinh, softplus, *_BOUNDED)
+
+
+class FiniteValues:
+    """What is known of the values of a graph: which are finite, and their signs. Operands come first in ``order``."""
+
+    def __init__(self, order: Iterable[Tensor]) -> None:
+        self.finite: set[Tensor] = set()
+        self.sign: dict[Tensor, dict[str, bool]] = {}
+        for tensor in order:
+            definition = tensor.definition
+            if definition is None or self.is_finite(definition.body):
+                self.finite.add(tensor)
+            if definition is not None and definition.op in (None, "sum", "max", "min"):
+                body = self._signed(definition.body)
+                self.sign[tensor] = {"positive": True} if body.is_positive else {}
+                if body.is_nonnegative and not body.is_positive:
+                    self.sign[tensor] = {"nonnegative": True}
+
+    def is_finite(self, body: sp.Expr, overflow: bool = False) -> bool:
+        """Whether a scalar formula is finite wherever its operands are anything that they can be."""
+        if any(element.tensor not in self.finite for element in elements_of(body)):
+            return False
+        pending = [self._signed(body)]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, sp.Piecewise):
+                pending.extend(value for value, _ in node.args)
+            elif isinstance(node, sp.exp):
+                if overflow:
+                    return False
+                pending.append(node.args[0])
+            elif isinstance(node, (sp.Pow, sp.log)) and not _is_defined(node):
+                return False
+            elif node.args:
+                tame = isinstance(node, (*_TAME, sp.Pow, sp.log)) or isinstance(node, _GROWING) and not overflow
+                if not tame:
+                    return False
+                pending.extend(node.args)
+        return True
+
+    def _signed(self, body: sp.Expr) -> sp.Expr:
+        """The body with a symbol of the known sign for each element."""
+        return body.xreplace(
+            {e: sp.Dummy(**({"real": True} | self.sign.get(e.tensor, {}))) for e in elements_of(body)}  # type: ignore[arg-type]
+        )
+
+
+def _is_defined(node: sp.Expr) -> bool:
+    """Whether a power or a logarithm is finite by the sign of its argument."""
+    base, exponent = (node.args[0], sp.S.NegativeOne) if isinstance(node, sp.log) else node.as_base_exp()
+    if exponent.is_integer and exponent.is_nonnegative:
+        return True
+    return bool(base.is_positive or (exponent.is_positive and base.is_nonnegative))
+
+
+def support(expression: sp.Expr) -> sp.Basic:
+    """The condition outside which an expression with branches is 0 by a branch that says so."""
+    if isinstance(expression, sp.Add):
+        return sp.Or(*(support(term) for term in expression.args))
+    if isinstance(expression, sp.Mul):
+        return sp.And(*(support(factor) for factor in expression.args))
+    if not isinstance(expression, sp.Piecewise):
+        return sp.false if expression == 0 else sp.true
+    found, before = sp.false, sp.true
+    for value, condition in expression.args:
+        found = sp.Or(found, sp.And(before, condition, support(value)))
+        before = sp.And(before, sp.Not(condition))
+    return found
+
+
+def within(condition: sp.Basic, indices: Iterable[sp.Basic]) -> sp.Basic:
+    """The parts of a condition that do not depend on the indices: what it implies for every value of these."""
+    hidden = set(indices)
+    return sp.And(*(part for part in sp.And.make_args(condition) if hidden.isdisjoint(part.free_symbols)))
+
+
+def guarded(expression: sp.Expr, condition: sp.Basic) -> sp.Expr:
+    """The expression where the condition holds, else 0; the expression itself if it says so already."""
+    if condition == sp.true or support(expression) == condition:
+        return expression
+    return sp.Piecewise((expression, condition), (0, True), evaluate=False)

@@ -1,0 +1,131 @@
+"""Measure against peers in one run: ``python -m tests.benchmarks``. Prints tables; ``--save FILE`` keeps them as JSON.
+
+A peer that is not installed is skipped with a line. Times are medians of interleaved runs, ratios are of medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tests.benchmarks import elementwise, inference, processes
+from tests.benchmarks.networks import NETWORKS
+from tests.benchmarks.peers import PEERS
+from tests.benchmarks.timing import medians
+
+SECTIONS = ("steps", "elementwise", "inference", "compile", "digits")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument("--full", action="store_true", help="relu and tanh, both dtypes, batches 1, 16, 128, 1024")
+    parser.add_argument("--networks", type=int, nargs="*", help="positions of the networks to measure")
+    parser.add_argument("--save", help="write the results to this JSON file")
+    options = parser.parse_args()
+    results: dict[str, Any] = {"machine": machine()}
+    print(*(f"{key}: {value}" for key, value in results["machine"].items()), sep="\n")
+    for section in options.sections:
+        print(f"\n## {section}")
+        results[section] = globals()[f"measure_{section}"](options)
+    if options.save:
+        with open(options.save, "w", encoding="utf-8") as file:
+            json.dump(results, file, indent=1)
+
+
+def machine() -> dict[str, str]:
+    """CPU, threads and versions."""
+    model = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
+    packages = ("numpy", "numba", "sympy", "torch", "jax", "pytensor", "scikit-learn")
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            print(f"{package} is not installed: skipped")
+    return {"cpu": model, "cores": str(os.cpu_count()), "python": platform.python_version(), **versions}
+
+
+def peak_flops() -> float:
+    """Measured floating-point operations per second of one core in float32, by the project's own register tile."""
+    from tests.benchmarks.kernels import peak
+
+    return peak()
+
+
+def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
+    networks = [NETWORKS[k] for k in options.networks] if options.networks else list(NETWORKS)
+    if options.full:
+        networks = [
+            dataclasses.replace(network, activation=activation, dtype=dtype, batch=batch)
+            for network in networks
+            for activation in ("relu", "tanh")
+            for dtype in ("float32", "float64")
+            for batch in sorted({network.batch, 1, 16, 128, 1024})
+        ]
+    rows = []
+    print(f"{'µs a step':36}", *(f"{name:>14}" for name in PEERS))
+    for network in networks:
+        runs = {name: run for name, make in PEERS.items() if (run := make(network)) is not None}
+        times = medians(runs, seconds=1.0)
+        print(f"{network.name:36}", *(f"{times[name] * 1e6:14.1f}" if name in times else " " * 13 + "–" for name in PEERS))
+        rows.append({"network": network.name, "operations": network.operations, "seconds": times})
+    return rows
+
+
+def measure_elementwise(options: argparse.Namespace) -> dict[str, Any]:
+    times = _one_run_each(elementwise.RUNS.items())
+    bandwidth = elementwise.stream_bandwidth()
+    reached = elementwise.BYTES / times["symgraph"]
+    print(f"stream {bandwidth / 1e9:.1f} GB/s, reached {reached / 1e9:.1f} GB/s: {reached / bandwidth:.0%}")
+    return {"seconds": times, "bandwidth": bandwidth, "fraction": reached / bandwidth}
+
+
+def measure_inference(options: argparse.Namespace) -> dict[str, Any]:
+    return {"seconds": _one_run_each(inference.RUNS.items())}
+
+
+def _one_run_each(makers: Iterable[tuple[str, Callable[[], Any]]]) -> dict[str, float]:
+    runs = {name: (run, 1) for name, make in makers if (run := make()) is not None}
+    times = medians(runs, seconds=1.0)
+    for name, seconds in times.items():
+        print(f"{name:16}{seconds * 1e6:12.1f} µs   {seconds / times['symgraph']:6.2f} × symgraph")
+    return times
+
+
+def measure_compile(options: argparse.Namespace) -> dict[str, Any]:
+    found = {}
+    for title, sizes in {
+        "784-50-10": (784, 50, 10),
+        "10 layers": (64,) * 10 + (10,),
+        "50 layers": (64,) * 50 + (10,),
+        "100 layers": (64,) * 100 + (10,),
+    }.items():
+        found[title] = processes.compile_seconds(sizes, rounds=3 if len(sizes) < 20 else 1)
+        for kind, stages in found[title].items():
+            print(f"{title:12}{kind:8}", "  ".join(f"{stage} {seconds:.2f} s" for stage, seconds in stages.items()))
+    return found
+
+
+def measure_digits(options: argparse.Namespace) -> dict[str, float]:
+    found = {}
+    for name in processes.JOBS:
+        seconds = processes.digits_seconds(name)
+        if seconds is not None:
+            found[name] = seconds
+            print(f"{name:14}{seconds:7.2f} s")
+    return found
+
+
+if __name__ == "__main__":
+    main()

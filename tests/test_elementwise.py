@@ -1,0 +1,250 @@
+"""Activations: a row is a test. Values against independent definitions, derivatives in u and y, corners included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+from tests.oracles import DIGITS, agree, finite, precise
+
+import symgraph as sg
+from symgraph import scalars
+from symgraph.activations import ELEMENTWISE
+from symgraph.elementwise import Elementwise, u, v
+from symgraph.errors import IndexNotationError, ShapeError
+from symgraph.reference import evaluate
+
+mp = mpmath.mp
+y = sp.Symbol("y", real=True)
+alpha = sp.Symbol("alpha", positive=True)
+REAL = (-30.0, -3.0, -1.0, -0.25, 0.0, 0.5, 1.0, 2.0, 7.0, 40.0)
+POSITIVE = (1e-6, 0.25, 1.0, 3.0, 50.0)
+SMOOTH = (-4.0, -0.75, 0.3125, 0.875, 5.0)
+
+DEFINITIONS: dict[str, tuple[Callable[[mpmath.mpf], mpmath.mpf], tuple[float, ...]]] = {
+    "exp": (mpmath.exp, REAL),
+    "log": (mpmath.log, POSITIVE),
+    "sqrt": (mpmath.sqrt, POSITIVE),
+    "sin": (mpmath.sin, REAL),
+    "cos": (mpmath.cos, REAL),
+    "erf": (mpmath.erf, REAL),
+    "erfc": (mpmath.erfc, REAL),
+    "abs": (mpmath.fabs, REAL),
+    "sign": (mpmath.sign, REAL),
+    "square": (lambda x: x * x, REAL),
+    "tanh": (mpmath.tanh, REAL),
+    "sigmoid": (lambda x: 1 / (1 + mpmath.exp(-x)), REAL),
+    "relu": (lambda x: x if x > 0 else mpmath.mpf(0), REAL),
+    "leaky_relu": (lambda x: x if x > 0 else x / 100, REAL),
+    "elu": (lambda x: x if x > 0 else mpmath.expm1(x), REAL),
+    "selu": (
+        lambda x: mp.mpf("1.0507009873554805") * (x if x > 0 else mp.mpf("1.6732632423543772") * mpmath.expm1(x)), REAL
+    ),
+    "gelu": (lambda x: x * mpmath.ncdf(x), REAL),
+    "silu": (lambda x: x / (1 + mpmath.exp(-x)), REAL),
+    "mish": (lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))), REAL),
+    "softplus": (lambda x: mpmath.log1p(mpmath.exp(x)), REAL),
+    "log_sigmoid": (lambda x: -mpmath.log1p(mpmath.exp(-x)), REAL),
+    "softsign": (lambda x: x / (1 + abs(x)), REAL),
+    "hardtanh": (lambda x: max(mpmath.mpf(-1), min(mpmath.mpf(1), x)), REAL),
+}  # fmt: skip
+
+WRITTEN: dict[str, sp.Expr] = {
+    "tanh from exponentials": (sp.exp(u) - sp.exp(-u)) / (sp.exp(u) + sp.exp(-u)),
+    "tanh from one exponential": (1 - sp.exp(-2 * u)) / (1 + sp.exp(-2 * u)),
+    "sigmoid the other way": sp.exp(u) / (1 + sp.exp(u)),
+    "swish": u / (1 + sp.exp(-sp.Rational(3, 2) * u)),
+    "mish": u * sp.tanh(sp.log(1 + sp.exp(u))),
+    "celu": sp.Max(0, u) + sp.Min(0, 2 * (sp.exp(u / 2) - 1)),
+    "hardswish": u * sp.Min(sp.Max(u + 3, 0), 6) / 6,
+    "log cosh": sp.log(sp.cosh(u)),
+    "gaussian": sp.exp(-(u**2) / 2),
+    "gaussian tail": sp.erfc(u / sp.sqrt(2)) / 2,
+    "gelu by tanh": u * (1 + sp.tanh(sp.sqrt(2 / sp.pi) * (u + sp.Rational(44715, 10**6) * u**3))) / 2,
+    "softsign": u / (1 + sp.Abs(u)),
+    "soft absolute": sp.sqrt(1 + u**2) - 1,
+    "root of a square": sp.sqrt(u**2),
+    "cube": u**3,
+    "rational": (u**2 + 1) / (u**4 + 3),
+    "sinusoid": u + sp.sin(2 * u) ** 2,
+    "arctangent": sp.atan(u) * sp.cos(u),
+    "asinh": sp.asinh(u),
+    "tanhshrink": u - sp.tanh(u),
+    "softshrink": sp.Piecewise((u - sp.Rational(1, 2), u > sp.Rational(1, 2)), (u + sp.Rational(1, 2), u < -sp.Rational(1, 2)), (0, True)),
+    "two exponentials": sp.exp(u) / (1 + sp.exp(2 * u)),
+    "nested": sp.tanh(sp.sin(u) / (1 + sp.exp(-u))),
+    "softplus squared": sp.log(1 + sp.exp(u)) ** 2,
+    "sigmoid of a square": 1 / (1 + sp.exp(-(u**2))),
+}  # fmt: skip
+
+WRITTEN_POSITIVE: dict[str, sp.Expr] = {
+    "cube root": u ** sp.Rational(1, 3),
+    "two roots": sp.sqrt(u) + u ** sp.Rational(3, 2),
+    "entropy": -u * sp.log(u),
+    "log of log": sp.log(1 + sp.log(1 + u)),
+    "reciprocal root": 1 / sp.sqrt(u),
+    "power of itself": u**u,
+    "box-cox": (u**sp.Rational(3, 10) - 1) / sp.Rational(3, 10),
+}
+
+FORMS: dict[str, sp.Expr] = {
+    "sigmoid": y * (1 - y),
+    "tanh": 1 - y**2,
+    "exp": y,
+    "sqrt": 1 / (2 * y),
+    "log": 1 / u,
+    "softplus": scalars.sigmoid(u),
+    "relu": sp.Piecewise((1, u > 0), (0, True)),
+    "leaky_relu": sp.Piecewise((1, u > 0), (sp.Rational(1, 100), True)),
+    "elu": sp.Piecewise((1, u > 0), (y + 1, True)),
+    "square": 2 * u,
+    "sin": sp.cos(u),
+    "cos": -sp.sin(u),
+    "abs": sp.sign(u),
+    "log_sigmoid": scalars.sigmoid(-u),
+}
+
+
+def derivative_by_difference(function: Callable[[mpmath.mpf], mpmath.mpf], at: float) -> mpmath.mpf:
+    h = mpmath.mpf(10) ** -16
+    return (function(at + h) - function(at - h)) / (2 * h)
+
+
+def gradient_at(f: Elementwise, points: tuple[float, ...]) -> np.ndarray:
+    x = sg.input("x", (len(points),))
+    return precise(sg.grad(sg.sum(f(x)), x, disconnected="zero"), {"x": points})
+
+
+def test_every_activation_has_a_row() -> None:
+    two_arguments = {"maximum", "minimum"}
+    assert set(ELEMENTWISE) == set(DEFINITIONS) | two_arguments
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_value_is_that_of_the_definition(name: str) -> None:
+    definition, points = DEFINITIONS[name]
+    x = sg.input("x", (len(points),))
+    with mpmath.workdps(DIGITS):
+        agree(precise(ELEMENTWISE[name](x), {"x": points}), [definition(mpmath.mpf(p)) for p in points])
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_gradient_is_the_slope_of_the_definition(name: str) -> None:
+    definition, domain = DEFINITIONS[name]
+    points = tuple(p for p in domain if p not in (-1.0, 0.0, 1.0)) if domain is REAL else domain
+    with mpmath.workdps(DIGITS):
+        slopes = [derivative_by_difference(definition, mpmath.mpf(p)) for p in points]
+        agree(gradient_at(ELEMENTWISE[name], points), slopes, mpmath.mpf(10) ** -15)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_gradient_is_finite_at_every_corner(name: str) -> None:
+    points = DEFINITIONS[name][1]
+    assert finite(gradient_at(ELEMENTWISE[name], points))
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, *WRITTEN_POSITIVE])
+def test_simplified_gradient_of_a_written_formula_is_its_slope(name: str) -> None:
+    formula = WRITTEN.get(name, WRITTEN_POSITIVE.get(name))
+    points = SMOOTH if name in WRITTEN else POSITIVE
+    f = sg.elementwise(formula, u)
+    x = sg.input("x", (len(points),))
+    with mpmath.workdps(DIGITS):
+        slopes = [
+            derivative_by_difference(lambda p: precise(f(sg.as_tensor(p_symbol)), {"p": p}).item(), mpmath.mpf(point))
+            for point in points
+        ]
+        agree(gradient_at(f, points), slopes, mpmath.mpf(10) ** -15)
+    bare = sg.grad(sg.sum(f(x)), x, simplify=False)
+    agree(gradient_at(f, points), precise(bare, {"x": points}))
+
+
+p_symbol = sp.Symbol("p")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_simplified_gradient_of_a_written_formula_equals_the_bare_one_at_corners(name: str) -> None:
+    x = sg.input("x", (len(REAL),))
+    loss = sg.sum(sg.elementwise(WRITTEN[name], u)(x))
+    agree(precise(sg.grad(loss, x), {"x": REAL}), precise(sg.grad(loss, x, simplify=False), {"x": REAL}), where_finite=True)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_derivative_has_the_expected_form(name: str) -> None:
+    assert ELEMENTWISE[name].derivative == FORMS[name]
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (WRITTEN["tanh from exponentials"], 1 - y**2),
+        (WRITTEN["tanh from one exponential"], 1 - y**2),
+        (WRITTEN["sigmoid the other way"], y * (1 - y)),
+        (sp.exp(-(u**2) / 2), -u * y),
+        (sp.log(sp.cosh(u)), sp.tanh(u)),
+        (sp.Piecewise((u, u > 0), (alpha * (sp.exp(u) - 1), True)), sp.Piecewise((1, u > 0), (y + alpha, True))),
+        (sp.sqrt(u), 1 / (2 * y)),
+        (sp.sqrt(1 + u**2), u / y),
+        (sp.tan(u), 1 + y**2),
+        (sp.erf(u), 2 * sp.exp(-(u**2)) / sp.sqrt(sp.pi)),
+    ],
+)
+def test_written_formula_is_folded_through_its_value(formula: sp.Expr, expected: sp.Expr) -> None:
+    assert sg.elementwise(formula, u).derivative == expected
+
+
+def test_silu_is_y_plus_sigma_times_one_minus_y() -> None:
+    sigma = scalars.sigmoid(u)
+    assert sp.expand(ELEMENTWISE["silu"].derivative - (y + sigma * (1 - y))) == 0
+    assert not ELEMENTWISE["silu"].derivative.has(sp.exp)
+
+
+def test_derivative_names_every_argument() -> None:
+    f = sg.elementwise(u * v**2, u, v)
+    assert f.derivative == {u: v**2, v: 2 * u * v}
+
+
+def test_power_with_a_symbol_is_differentiated_by_both() -> None:
+    power = sg.elementwise(u**alpha, u, name="power")
+    assert power.derivative == alpha * u ** (alpha - 1)
+    x, exponent = sg.input("x", (3,)), alpha
+    loss = sg.sum(power(x))
+    values = {"x": [0.5, 1.0, 3.0], "alpha": 2.5}
+    for wrt in (x, exponent):
+        agree(precise(sg.grad(loss, wrt), values), precise(sg.grad(loss, wrt, simplify=False), values))
+    assert finite(precise(sg.grad(loss, x), {"x": [0.0, -1.0, 2.0], "alpha": 2.0}))
+
+
+def test_leaky_slope_is_a_parameter_like_any_other() -> None:
+    slope = sg.parameter("slope")
+    x = sg.input("x", (4,))
+    loss = sg.sum(sg.where(x > 0, x, slope * x))
+    agree(precise(sg.grad(loss, slope), {"x": [1.0, -2.0, 0.0, -3.0], "slope": 0.25}), -5)
+
+
+@pytest.mark.parametrize("ufunc", [np.exp, np.tanh, np.sqrt, np.sin, np.cos, np.log, np.log1p, np.expm1, np.abs, np.square, np.sinh,
+                                   np.cosh, np.arctan, np.reciprocal, np.log2, np.log10, np.exp2, np.negative])  # fmt: skip
+def test_numpy_ufunc_on_a_symbol_is_the_definition(ufunc: np.ufunc) -> None:
+    x = sg.input("x", (3,))
+    points = np.array([0.25, 1.5, 3.0])
+    agree(evaluate(ufunc(x), {"x": points}), ufunc(points), 1e-14)
+
+
+def test_max_and_relu_give_the_derivative_to_one_side_at_a_tie() -> None:
+    x, z = sg.input("x", (3,)), sg.input("z", (3,))
+    assert list(gradient_at(sg.relu, (0.0, -0.0, 2.0))) == [0, 0, 1]
+    loss = sg.sum(sg.maximum(x, z))
+    shares = sum(precise(sg.grad(loss, side), {"x": [1.0, 2, 3], "z": [1.0, 3, 2]}) for side in (x, z))
+    assert list(shares) == [1, 1, 1]
+
+
+def test_a_formula_with_two_symbols_needs_its_arguments_named() -> None:
+    with pytest.raises(IndexNotationError, match="name the arguments"):
+        sg.elementwise(u * v)
+    with pytest.raises(IndexNotationError, match="takes 1 tensors, 2 were given"):
+        sg.relu(sg.input("x", (2,)), sg.input("z", (2,)))
+    with pytest.raises(ShapeError, match="do not broadcast"):
+        sg.maximum(sg.input("x", (2,)), sg.input("z", (3,)))

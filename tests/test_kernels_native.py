@@ -1,0 +1,167 @@
+"""Buffers, entries, object code in a fresh process, threads and barriers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy import float32, int64, uint8
+
+from codegen.kernels import at, barrier, chunk, kernel, new_sync, pointer
+from codegen.native import compile_entry, load_entry
+from codegen.team import SYNC_WORDS, Team
+
+
+def twelve_streams(
+    a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, p: Any, q: Any, r: Any, s: Any, size: Any
+) -> None:
+    for i in range(size):
+        p[i] = a[i] * b[i]
+        q[i] = c[i] - d[i]
+        r[i] = e[i] + f[i]
+        s[i] = g[i] + h[i] + p[i]
+
+
+def twice_in_place(x: Any, y: Any, size: Any) -> None:
+    for i in range(size):
+        x[i] = x[i] + y[i]
+
+
+def arena_program(arena: Any, size: Any) -> None:
+    """Two kernels that use the same memory one after the other, as different buffers."""
+    x, y = at(arena, 0, float32), at(arena, size * 4, float32)
+    twice_in_place(x, y, size)
+    twice_in_place(y, x, size)
+    twice_in_place(x, y, size)
+
+
+def test_buffers_of_one_kernel_need_no_overlap_checks() -> None:
+    """The vectoriser's run-time checks, of each pair of twelve pointers, would be a block ``vector.memcheck``."""
+    from numba import cfunc, types
+
+    streams = kernel(twelve_streams)
+
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 13)
+        streams(
+            pointer(w[0], float32, 1), pointer(w[1], float32, 1), pointer(w[2], float32, 1), pointer(w[3], float32, 1),
+            pointer(w[4], float32, 1), pointer(w[5], float32, 1), pointer(w[6], float32, 1), pointer(w[7], float32, 1),
+            pointer(w[8], float32, 1), pointer(w[9], float32, 1), pointer(w[10], float32, 1),
+            pointer(w[11], float32, 1), w[12],
+        )  # fmt: skip
+
+    code = cfunc(types.void(types.int64), error_model="numpy", _nrt=False)(entry).inspect_llvm()
+    assert "vector.body" in code
+    assert "memcheck" not in code
+
+
+def test_arena_memory_shared_by_consecutive_kernels_stays_in_order() -> None:
+    namespace = dict(arena_program.__globals__)
+    namespace["twice_in_place"] = kernel(twice_in_place)
+    program = kernel(type(arena_program)(arena_program.__code__, namespace))
+
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 2)
+        program(pointer(w[0], uint8, w[1] * 8), w[1])
+
+    memory = np.arange(2 * 100, dtype=float32)
+    plain = memory.copy()
+    arena_program(plain.view(uint8), 100)
+    load_entry(*compile_entry(entry))(np.array([memory.ctypes.data, 100], int64).ctypes.data)
+    assert np.array_equal(memory, plain)
+
+
+def test_plain_python_words_reach_the_same_memory() -> None:
+    values = np.arange(8, dtype=float32)
+    assert np.array_equal(at(values.view(uint8), 8, float32), values[2:])
+    view = pointer(values.ctypes.data, float32, 8)
+    view[3] = -1
+    assert values[3] == -1
+
+
+def test_code_that_needs_python_is_refused_by_name() -> None:
+    def raises(packed: int) -> None:
+        if packed == 1:
+            raise ValueError
+
+    with pytest.raises(RuntimeError, match="raises needs Python"):
+        compile_entry(raises)
+
+
+def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 2)
+        w[1] = w[0] + 1
+
+    code, symbol = compile_entry(entry)
+    (tmp_path / "entry.o").write_bytes(code)
+    script = f"""
+        import sys, time
+        import numpy as np
+        from codegen.native import load_entry
+        from codegen.team import Team
+        code = open({str(tmp_path / "entry.o")!r}, "rb").read()
+        start = time.perf_counter()
+        entry = load_entry(code, {symbol!r})
+        took = time.perf_counter() - start
+        words = np.array([41, 0])
+        entry(words.ctypes.data)
+        team = Team(2)
+        team.run(entry, words.ctypes.data)
+        assert words[1] == 42 and took < 0.1 and "numba" not in sys.modules, (words, took)
+    """
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=root)
+
+
+@pytest.mark.parametrize("total", (0, 1, 7, 8, 100))
+@pytest.mark.parametrize("threads", (1, 2, 3, 5))
+def test_chunks_partition_the_range_at_whole_grains(total: int, threads: int) -> None:
+    shares = [chunk(total, 8, thread, threads) for thread in range(threads)]
+    assert [i for first, last in shares for i in range(first, last)] == list(range(total))
+    assert all(first % 8 == 0 or first == total for first, _ in shares)
+
+
+def rounds(packed: int, thread: int, threads: int) -> None:
+    """Every thread writes, all meet, every thread checks what all others wrote, all meet again."""
+    w = pointer(packed, int64, 4)
+    sync, board, faults = pointer(w[1], int64, SYNC_WORDS), pointer(w[2], int64, 64), pointer(w[3], int64, 64)
+    for i in range(w[0]):
+        board[8 * thread] = i
+        barrier(sync, threads)
+        for other in range(threads):
+            if board[8 * other] != i:
+                faults[8 * thread] += 1
+        barrier(sync, threads)
+    first, last = chunk(100, 8, thread, threads)
+    faults[8 * thread + 1], faults[8 * thread + 2] = first, last
+
+
+def test_barrier_orders_the_writes_of_all_threads() -> None:
+    entry = load_entry(*compile_entry(rounds))
+    for threads in (1, 2, 3):
+        team = Team(threads)
+        for count in (0, 1, 2000, 3):
+            board, faults = np.full(64, -1), np.zeros(64, int64)
+            packed = np.array([count, team.sync, board.ctypes.data, faults.ctypes.data], int64)
+            team.run(entry, packed.ctypes.data)
+            assert not faults[::8].any()
+            assert [tuple(faults[8 * t + 1 : 8 * t + 3]) for t in range(threads)] == [
+                chunk(100, 8, t, threads) for t in range(threads)
+            ]
+        time.sleep(0.02)  # the workers fall asleep
+        team.run(entry, packed.ctypes.data)
+        assert not faults[::8].any()
+        team.close()
+
+
+def test_plain_python_barrier_is_for_one_thread() -> None:
+    barrier(new_sync(), 1)
+    with pytest.raises(ValueError, match="one thread"):
+        barrier(new_sync(), 2)

@@ -1,0 +1,152 @@
+"""Tiles, packing and the loops around them: every layout, remainder and odd size against NumPy."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy import float32, float64, int64
+
+from codegen.kernels import choose_tile, copy_block, kernel, pointer, tile, transpose_block
+from codegen.kernels.contraction import contraction
+from codegen.kernels.vectors import lanes, widths
+from codegen.native import Entry, compile_entry, load_entry
+
+VL = lanes(float32)
+TILES = (
+    (1, 1, float32),
+    (4, 2 * VL, float32),
+    (3, VL + 3, float32),
+    (5, VL - 1, float32),
+    (6, lanes(float64) + 2, float64),
+)
+
+
+@cache
+def block_entry(rows: int, cols: int, dtype: Any) -> Entry:
+    """Entry that runs a tile, overwriting or accumulating, with all its arguments from the packed array."""
+    overwrite, accumulate = tile(rows, cols, dtype), tile(rows, cols, dtype, accumulate=True)
+
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 14)
+        out, a, b = pointer(w[0], dtype, 1 << 20), pointer(w[1], dtype, 1 << 20), pointer(w[2], dtype, 1 << 20)
+        if w[13]:
+            accumulate(out, w[3], w[4], a, w[5], w[6], w[7], b, w[8], w[9], w[10], w[11], w[12])
+        else:
+            overwrite(out, w[3], w[4], a, w[5], w[6], w[7], b, w[8], w[9], w[10], w[11], w[12])
+
+    return load_entry(*compile_entry(entry))
+
+
+@pytest.mark.parametrize("rows, cols, dtype", TILES)
+def test_tile_computes_every_live_element_and_touches_no_other(rows: int, cols: int, dtype: Any) -> None:
+    random = np.random.default_rng(rows)
+    for live_rows in {1, rows - 1 or 1, rows}:
+        for live_cols in {1, cols - 1 or 1, cols}:
+            for depth in (0, 1, 7):
+                for transposed_a in (False, True):
+                    a_row, a_col = (1, live_rows + 2) if transposed_a else (depth + 3, 1)
+                    # Starts of 1, 3 and 5 leave every vector access unaligned.
+                    numbers = [3, live_cols + 4, 1, a_row, a_col, 5, live_cols + 1, depth, live_rows, live_cols]
+                    for accumulate in (0, 1):
+                        a, b = random.standard_normal((2, 400)).astype(dtype)
+                        b = np.resize(b, 10 * (live_cols + 1) + 10)
+                        out = random.standard_normal(4 + (live_rows + 1) * (live_cols + 4)).astype(dtype)
+                        plain = out.copy()
+                        word = tile(rows, cols, dtype, bool(accumulate))
+                        word(plain, *numbers[:2], a, *numbers[2:5], b, *numbers[5:])
+                        packed = np.array([out.ctypes.data, a.ctypes.data, b.ctypes.data, *numbers, accumulate], int64)
+                        block_entry(rows, cols, dtype)(packed.ctypes.data)
+                        np.testing.assert_allclose(
+                            out, plain, rtol=200 * np.finfo(dtype).eps, atol=20 * np.finfo(dtype).eps
+                        )
+
+
+def test_tile_does_not_read_beyond_its_operands() -> None:
+    """NaN sits in every element that is not an operand, right behind the last ones included."""
+    rows, cols, depth = 3, VL + 3, 4
+    a = np.full(64, np.nan, float32)
+    a[: rows * depth] = 1
+    b = np.full(8 * cols, np.nan, float32)
+    b[: depth * cols] = 1
+    out = np.full(rows * cols + 16, -1, float32)
+    packed = np.array(
+        [out.ctypes.data, a.ctypes.data, b.ctypes.data, 0, cols, 0, depth, 1, 0, cols, depth, rows, cols, 0], int64
+    )
+    block_entry(rows, cols, float32)(packed.ctypes.data)
+    assert np.array_equal(out, [4.0] * (rows * cols) + [-1.0] * 16)
+
+
+@cache
+def packing_entry() -> Entry:
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 10)
+        out, source = pointer(w[0], float32, 1 << 20), pointer(w[1], float32, 1 << 20)
+        copy_block(out, w[2], w[3], source, w[4], w[5], w[6], w[7])
+        wide, wide_source = pointer(w[8], float64, 1 << 20), pointer(w[9], float64, 1 << 20)
+        transpose_block(wide, w[2], w[3], wide_source, w[4], w[5], w[6], w[7])
+
+    return load_entry(*compile_entry(entry))
+
+
+@pytest.mark.parametrize("rows", (1, 7, 8, 17))
+@pytest.mark.parametrize("cols", (1, 9, 16, 31))
+def test_packing_moves_exactly_the_block(rows: int, cols: int) -> None:
+    random = np.random.default_rng(1)
+    numbers = [3, max(rows, cols) + 2, 1, cols + 3, rows, cols]
+    narrow, wide = random.standard_normal(800).astype(float32), random.standard_normal(800)
+    outs = [np.zeros(1200, float32), np.zeros(1200)]
+    plain = [out.copy() for out in outs]
+    copy_block(plain[0], *numbers[:2], narrow, *numbers[2:])
+    transpose_block(plain[1], *numbers[:2], wide, *numbers[2:])
+    packed = np.array([outs[0].ctypes.data, narrow.ctypes.data, *numbers, outs[1].ctypes.data, wide.ctypes.data], int64)
+    packing_entry()(packed.ctypes.data)
+    assert np.array_equal(outs[0], plain[0]) and np.array_equal(outs[1], plain[1])
+
+
+@pytest.mark.parametrize("transposed_b", (False, True), ids=("plain", "transposed"))
+def test_contraction_of_odd_sizes_natively_and_in_plain_python(transposed_b: bool) -> None:
+    m, k, n = 13, 11, 37
+    loops: Any = contraction(None, n, k, float32, transposed_b)
+    contract = kernel(loops)
+
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 6)
+        out, a, b = pointer(w[0], float32, m * n), pointer(w[1], float32, m * k), pointer(w[2], float32, k * n)
+        panel = pointer(w[3], float32, 1 << 16)
+        contract(out, n, a, w[4], w[5], b, k if transposed_b else n, panel, k, 0, m, 0, n)
+
+    run = load_entry(*compile_entry(entry))
+    random = np.random.default_rng(2)
+    a, b = random.standard_normal((m, k)).astype(float32), random.standard_normal((k, n)).astype(float32)
+    stored_b = np.ascontiguousarray(b.T if transposed_b else b)
+    panel = np.zeros(k * loops.cols, float32)
+    for stored_a, a_row, a_col in ((a, k, 1), (np.ascontiguousarray(a.T), 1, m)):
+        out = np.zeros((m, n), float32)
+        run(
+            np.array(
+                [out.ctypes.data, stored_a.ctypes.data, stored_b.ctypes.data, panel.ctypes.data, a_row, a_col], int64
+            ).ctypes.data
+        )
+        np.testing.assert_allclose(out, a @ b, rtol=1e-4, atol=1e-5)
+        plain = np.zeros(m * n, float32)
+        loops(plain, n, stored_a.ravel(), a_row, a_col, stored_b.ravel(), stored_b.shape[1], panel, k, 0, m, 0, n)
+        np.testing.assert_allclose(plain.reshape(m, n), a @ b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", (float32, float64), ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize("n", (1, 4, 10, 16, 50, 512, None))
+def test_chosen_tile_wastes_less_than_one_short_vector(n: int | None, dtype: Any) -> None:
+    rows, cols = choose_tile(None, n, 100, dtype)
+    covered = sum(widths(cols, dtype))
+    assert rows >= 1 and covered >= cols
+    if n is not None:
+        tiles = -(-n // cols)
+        assert tiles * covered - n < max(lanes(dtype), 16 // np.dtype(dtype).itemsize)
+
+
+def test_choice_knows_a_batch_that_divides_evenly() -> None:
+    rows, _ = choose_tile(100, 50, 784, float32)
+    assert 100 % rows == 0
