@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from codegen import ir
-from codegen.ir import Assign, Buffer, Call, Cast, Const, Contract, Expr, For, If, Kernel, Op, Select, Stmt, Store, Var
+from codegen.ir import Assign, Buffer, Call, Cast, Const, Contract, Expr, For, If, Kernel, Let, Load, Op, Select, Stmt, Store, Var
 
 PANEL_ROWS = 32
 """Most rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
@@ -54,15 +54,17 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
                 count = evaluate_integer(stop, sizes) - first
                 block = int(step.value) if isinstance(step, Const) else PANEL_ROWS
                 trips = count / min(block, count) if count > 0 else 0
-                total += trips * flops(inner, {**sizes, var.name: first} | _panel(step))
+                total += trips * flops(inner, {**sizes, var.name: first, f"{var.name}_end": first + count} | _panel(step))
             case If(condition, inner):
                 total += _operations(condition) + flops(inner, sizes)
             case Contract(_, _, _, rows, columns, depth):
                 total += 2.0 * evaluate_integer(rows, sizes) * evaluate_integer(columns, sizes) * evaluate_integer(depth, sizes)
             case Store() | Assign():
                 total += _operations(statement.value) + (statement.op is not None)
-            case _:
-                total += _operations(statement.value)
+            case Let(var, value):
+                total += _operations(value)
+                if var.dtype == "int64" and not any(isinstance(part, Load) for part in ir.subexpressions(value)):
+                    sizes = {**sizes, var.name: evaluate_integer(value, sizes)}
     return total
 
 

@@ -1,4 +1,4 @@
-"""Emits the functions around the kernels: ``run`` calls them in order, ``check`` looks at the arguments, ``epochs`` trains, ``entry`` is exported."""
+"""Emits the functions around the kernels: ``run`` calls them in order, ``entry`` is what native code exports."""
 
 from __future__ import annotations
 
@@ -58,87 +58,8 @@ def _arena_lines(name: str, position: int, arena: Arena, program: Program, shift
     return lines
 
 
-def check_text(program: Program, interface: Interface, classes: dict[str, ir.Expr], rows: Sequence[str], item: int) -> str:
-    """Everything that must hold before anything is written; returns a status."""
-    lines = ["@kernel", "def check(packed):", f"{INDENT}if packed[{words.MODE}] == {words.BY_OBJECT}:"]
-    pad = INDENT * 2
-    lines.append(f"{pad}if not arrays_fit(packed, pointer(packed[{words.TABLE}], int64, 1), packed[{words.ARRAY_TYPE}]):")
-    lines.append(f"{pad}{INDENT}return {words.MISFIT}")
-    for size, position in interface.sizes.items():
-        lines.append(f"{pad}if packed[{position}] > packed[{interface.limits[size]}]:")
-        lines.append(f"{pad}{INDENT}return {words.TOO_LARGE}")
-    lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
-    spans = f"pointer(packed[{words.SPANS}], int64, 1)"
-    for name, position in interface.addresses.items():
-        buffer = program.buffers[name]
-        if buffer.role in ("input", "labels"):
-            length = text(ir.multiply(ir.product(buffer.shape), ir.integer(8 if buffer.dtype == "int64" else item)), {})
-            lines.append(f"{INDENT}if packed[{words.MODE}] == {words.BY_OBJECT} and not is_apart(packed[{position}], {length}, {spans}):")
-            lines.append(f"{pad}return {words.OVERLAP}")
-    for name, limit in classes.items():
-        count = text(ir.product(program.buffers[name].shape), {})
-        lines.append(f"{INDENT}{_pointer(program, name, interface.addresses[name])}")
-        lines.append(f"{INDENT}if not labels_fit({name}, {count}, {text(limit, {})}):")
-        lines.append(f"{pad}return {words.BAD_VALUES}")
-    for name in rows:
-        shape = program.buffers[name].shape
-        lines.append(f"{INDENT}{_pointer(program, name, interface.addresses[name])}")
-        lines.append(f"{INDENT}if not rows_fit({name}, {text(ir.product(shape[:-1]), {})}, {text(shape[-1], {})}):")
-        lines.append(f"{pad}return {words.BAD_VALUES}")
-    return "\n".join([*lines, f"{INDENT}return {words.DONE}"])
-
-
-def epochs_text(interface: Interface, loss: str) -> str:
-    """Shuffle, gather, step and record, for as many epochs as the schedule says; stops where another thread asks for it."""
-    return f"""\
-@kernel
-def epochs(packed, thread, threads):
-    sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})
-    schedule = pointer(packed[{words.SCHEDULE}], int64, HEADER)
-    examples = schedule[EXAMPLES]
-    batch = schedule[BATCH]
-    order = pointer(schedule[ORDER], int64, examples)
-    losses = pointer(schedule[LOSSES], float64, schedule[EPOCHS])
-    loss = pointer(packed[{interface.addresses[loss]}], real, 1)
-    for epoch in range(schedule[EPOCHS]):
-        if thread == 0 and schedule[SHUFFLE] == 1:
-            schedule[STATE] = shuffled(order, examples, schedule[STATE])
-        total = 0.0
-        first = 0
-        while first < examples:
-            rows = min(batch, examples - first)
-            if thread == 0:
-                schedule[FAILED] = schedule[STOP]
-                packed[schedule[SIZE_WORD]] = rows
-                gather(packed, pointer(packed[{words.SCHEDULE}], int64, HEADER + RECORD * schedule[ARRAYS]), order, first, rows, examples)
-            barrier(sync, threads)
-            if schedule[FAILED] != 0:
-                return
-            run(packed, thread, threads)
-            barrier(sync, threads)
-            if thread == 0:
-                total += float64(loss[0]) * rows
-                schedule[DONE] += 1
-            first += batch
-        if thread == 0:
-            losses[epoch] = total / examples"""
-
-
-def entry_text(interface: Interface, trains: bool) -> str:
+def entry_text(interface: Interface) -> str:
     """The function that native code exports: one address in."""
-    lines = [
-        "def entry(address, thread, threads):",
-        f"{INDENT}packed = pointer(address, int64, {interface.length})",
-        f"{INDENT}if thread == 0:",
-        f"{INDENT * 2}packed[{words.STATUS}] = check(packed)",
-        f"{INDENT}barrier(pointer(packed[{words.SYNC}], int64, {SYNC_WORDS}), threads)",
-        f"{INDENT}if packed[{words.STATUS}] != {words.DONE}:",
-        f"{INDENT * 2}return",
-    ]
-    if trains:
-        lines += [
-            f"{INDENT}if packed[{words.MODE}] == {words.EPOCHS}:",
-            f"{INDENT * 2}epochs(packed, thread, threads)",
-            f"{INDENT * 2}return",
-        ]
-    return "\n".join([*lines, f"{INDENT}run(packed, thread, threads)", ""])
+    return "\n".join([
+        "def entry(address, thread, threads):", f"{INDENT}run(pointer(address, int64, {interface.length}), thread, threads)", "",
+    ])  # fmt: skip

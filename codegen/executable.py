@@ -11,30 +11,36 @@ import numpy as np
 
 from codegen import debug, jit
 from codegen import interface as words
-from codegen.cost import evaluate_integer
+from codegen.cost import evaluate_integer, flops
 from codegen.ir import Expr
 from codegen.pipeline import Compiled, translate
 from codegen.plan import Request
 from symgraph.tensor import Tensor
 
 ALIGNMENT = 64
+WORTH_THREADS = 1e6
+"""Operations of a program from which on all threads take part."""
 NUMPY_TYPES = {"float64": np.dtype(np.float64), "int64": np.dtype(np.int64)}
 
 
 class Executable:
     """A compiled request. Not for two threads at once: words and memory are its own."""
 
-    def __init__(self, request: Request, leaves: Sequence[Tensor], dtype: np.dtype[Any], trains: bool = False) -> None:
+    def __init__(
+        self, request: Request, leaves: Sequence[Tensor], dtype: np.dtype[Any], threads: int | None = None
+    ) -> None:
         start = time.perf_counter()
         self.dtype = dtype
         self.leaves = tuple(leaves)
-        self.compiled: Compiled = translate(request, leaves, dtype.name, trains)
+        self.compiled: Compiled = translate(request, leaves, dtype.name)
         self.seconds_to_lower = time.perf_counter() - start
         self.names = self.compiled.names
         interface = self.compiled.interface
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]
+        self.most_threads = 1 if debug.runs_as_python() else jit.thread_limit(threads)
         self.threads = 1
+        self._work: dict[tuple[int, ...], float] = {}
         self.sizes: dict[str, int] = {}
         self._memory: dict[int, np.ndarray] = {}
         self._kept = self._support()
@@ -42,7 +48,8 @@ class Executable:
             if leaf.kind == "constant":
                 self._kept.append(self.bind(leaf, np.ascontiguousarray(leaf.value, dtype=self.type_of(self.names[leaf]))))
         with debug.stage("compile"):
-            self.entry = self._entry()
+            self.entry = jit.entry(self.source)
+        self.words[words.RUN] = self.entry.team_address
         self.seconds_to_compile = time.perf_counter() - start - self.seconds_to_lower
         if not interface.sizes:
             self.resize({})
@@ -52,15 +59,13 @@ class Executable:
         sync = np.zeros(24, dtype=np.int64)
         self.words[words.SYNC] = -(-sync.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.words[words.ARRAY_TYPE] = id(np.ndarray)
+        self.words[words.LENGTH] = len(self.words)
         return [sync]
 
     @property
     def source(self) -> str:
         """The generated source."""
         return self.compiled.source.text
-
-    def _entry(self) -> jit.Entry:
-        return jit.python_entry(self.source) if debug.runs_as_python() else jit.native_entry(self.source)
 
     def type_of(self, name: str) -> np.dtype[Any]:
         """NumPy dtype of a buffer."""
@@ -77,11 +82,20 @@ class Executable:
         self.sizes = dict(zip(interface.sizes, (sizes[name] for name in self.size_names), strict=True))
         for name, size in self.sizes.items():
             self.words[interface.sizes[name]] = size
+        self.threads = self._threads_for(tuple(self.sizes.values()))
         largest = {name: max(size, self.words[interface.limits[name]]) for name, size in self.sizes.items()}
         self._reserve(interface.arena, evaluate_integer(self.compiled.arena.size, largest))
-        self._reserve(interface.scratch, evaluate_integer(self.compiled.scratch.size, largest) * self.threads)
+        self._reserve(interface.scratch, evaluate_integer(self.compiled.scratch.size, largest) * self.most_threads)
         for name, size in largest.items():
             self.words[interface.limits[name]] = size
+
+    def _threads_for(self, sizes: tuple[int, ...]) -> int:
+        """One thread for little work: what a barrier costs must be small beside it."""
+        if self.most_threads == 1:
+            return 1
+        if sizes not in self._work:
+            self._work[sizes] = sum(flops(kernel.body, self.sizes) for kernel in self.compiled.program.kernels)
+        return self.most_threads if self._work[sizes] >= WORTH_THREADS else 1
 
     @property
     def size_names(self) -> tuple[str, ...]:
@@ -107,8 +121,6 @@ class Executable:
         self.words[self.compiled.interface.addresses[name]] = result.ctypes.data
         return result
 
-    def run(self, mode: int = words.BY_ADDRESS) -> int:
-        """Run the program on what is bound; returns the status word."""
-        self.words[words.MODE] = mode
-        self.entry(self.address)
-        return self.words[words.STATUS]
+    def run(self) -> None:
+        """Run the program on what is bound."""
+        jit.launch(self.entry, self.address, self.threads)

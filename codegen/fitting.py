@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen import arguments
+from codegen import arguments, jit
 from codegen import interface as words
 from symgraph.errors import ArgumentError, ShapeError
 from symgraph.indices import Dim
@@ -26,8 +26,8 @@ from symgraph.tensor import Tensor
 if TYPE_CHECKING:
     from codegen.training import Params, TrainStep
 
-EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, DONE, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, FAILED, HEADER = range(13)
-"""Words of the table that :mod:`codegen.schedule` describes."""
+EPOCHS, DONE, STOP, LOSSES, STOPPED = 2, 5, 6, 9, 11
+"""Words of the table that :mod:`codegen.support` describes."""
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, int, di
 
 
 class _Plan:
-    """The table of :mod:`codegen.schedule`, and all memory that it points to."""
+    """The table of :mod:`codegen.support`, and all memory that it points to."""
 
     def __init__(
         self, step: TrainStep, arrays: Mapping[Tensor, np.ndarray], axis: _BatchAxis, examples: int, batch: int, seed: int, shuffle: bool
@@ -154,9 +154,9 @@ class _Plan:
         losses = np.full(max(1, epochs), np.nan)
         self.table[EPOCHS], self.table[LOSSES] = epochs, losses.ctypes.data
         self.executable.words[words.SCHEDULE] = self.table.buffer_info()[0]
-        self.executable.words[words.MODE] = words.EPOCHS
-        watch.wait_for(lambda: self.executable.entry(self.executable.address))
-        finished = self.table[FAILED] == 0
+        run = jit.support("epochs")
+        watch.wait_for(lambda: jit.launch(run, self.executable.address, self.executable.threads))
+        finished = self.table[STOPPED] == 0
         return [float(loss) for loss in losses[:epochs]] if finished else [float(x) for x in losses if not np.isnan(x)], not finished
 
 

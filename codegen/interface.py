@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 from codegen.ir import Program
 
-STATUS, MODE, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, FIRST_SIZE = range(8)
-BY_ADDRESS, BY_OBJECT, EPOCHS = range(3)
-"""Modes: addresses and sizes are given; array objects are given, to be checked; whole epochs as the schedule says."""
+STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN, LOSS, LOSS_BYTES, LENGTH, FIRST_SIZE = range(11)
 DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES = range(5)
-"""Status."""
+"""Status of a call whose arguments native code checks."""
 OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output")
 
 

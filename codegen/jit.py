@@ -5,54 +5,106 @@ The source is written to a real file, so that tracebacks, profilers and readers 
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import types
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from codegen import cache
+from codegen import cache, debug
+from codegen.native import Entry, compile_entry, load_entry
 
-Entry = Callable[[int], None]
-"""Runs a program; the argument is the address of its packed words."""
+class PythonEntry:
+    """An entry that runs un-jitted: every kernel is the Python function that one reads."""
+
+    def __init__(self, function: Callable[[int, int, int], None]) -> None:
+        from codegen.native_call import PYTHON_ENTRIES
+
+        self.function = function
+        self.team_address = id(self)
+        PYTHON_ENTRIES[self.team_address] = function
+
+    def __call__(self, packed: int) -> None:
+        self.function(packed, 0, 1)
+
+    call = __call__
 
 
-def native_entry(source: str, name: str = "entry") -> Entry:
-    """The entry of a source, from the cache or compiled."""
-    from codegen.native import load_entry
-
+def entry(source: str, name: str = "entry") -> Entry | PythonEntry:
+    """The entry of a source: from the cache, compiled, or, where ``SYMGRAPH_PYTHON`` says so, as plain Python."""
     key = cache.key_of(source, name)
+    if debug.runs_as_python():
+        module = _module(source, cache.source_file(key, source))
+        return PythonEntry(getattr(_plain(module), name))
     stored = cache.load(key)
-    if stored is not None:
-        return load_entry(stored, name)
-    from codegen.native import compile_entry
-
-    module = _module(source, cache.source_file(key, source))
-    code, symbol = compile_entry(getattr(module, name), name)
-    cache.store(key, code)
-    return load_entry(code, symbol)
+    if stored is None:
+        module = _module(source, cache.source_file(key, source))
+        stored, _ = compile_entry(getattr(module, name), name)
+        cache.store(key, stored)
+    return load_entry(stored, name)
 
 
-def python_entry(source: str, name: str = "entry") -> Entry:
-    """The entry of a source, un-jitted: every kernel is the Python function that one reads."""
-    module = _module(source, cache.source_file(cache.key_of(source, name), source))
-    for known, value in list(vars(module).items()):
-        if hasattr(value, "py_func"):
-            setattr(module, known, value.py_func)
-    function = getattr(module, name)
-    return lambda address: function(address, 0, 1)
+@lru_cache(maxsize=4)
+def support(name: str) -> Entry | PythonEntry:
+    """``call`` or ``epochs`` of :mod:`codegen.support`."""
+    if debug.runs_as_python():
+        return PythonEntry(getattr(_plain(importlib.import_module("codegen.support")), name))
+    key = cache.key_of("codegen.support", name)
+    stored = cache.load(key)
+    if stored is None:
+        stored, _ = compile_entry(getattr(importlib.import_module("codegen.support"), name), name)
+        cache.store(key, stored)
+    return load_entry(stored, name)
+
+
+def _plain(module: types.ModuleType) -> types.ModuleType:
+    """A copy of a module whose kernels are the functions that were decorated."""
+    plain = types.ModuleType(module.__name__)
+    for known, value in vars(module).items():
+        function = getattr(value, "py_func", value)
+        is_own = isinstance(function, types.FunctionType) and function.__module__ == module.__name__
+        if is_own:
+            function = types.FunctionType(function.__code__, vars(plain), known)
+        setattr(plain, known, function)
+    return plain
 
 
 def _module(source: str, file: Path) -> types.ModuleType:
     """The source as a module. Its functions, and those it imports from us, are jitted unless the process runs as Python."""
     module = types.ModuleType(f"symgraph_generated_{file.stem}")
     module.__file__ = str(file)
+    module.__dict__["__name__"] = module.__name__
     sys.modules[module.__name__] = module
     exec(compile(source, str(file), "exec"), module.__dict__)  # noqa: S102  the source is our own emitter's
     return module
 
 
+def thread_limit(asked: int | None) -> int:
+    """How many threads a program may use: what was asked for, else ``SYMGRAPH_THREADS``, else all processors of this process."""
+    if asked is None:
+        given = os.environ.get("SYMGRAPH_THREADS", "")
+        asked = int(given) if given.isdigit() else threads_available()
+    return max(1, min(asked, 63))
+
+
 def threads_available() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=8)
+def _team(threads: int) -> Any:
+    from codegen.team import Team
+
+    return Team(threads)
+
+
+def launch(entry: Entry | PythonEntry, address: int, threads: int) -> None:
+    """Run an entry on its packed words, on one thread or several."""
+    if threads == 1:
+        entry.call(address)
+    else:
+        _team(threads).run(entry, address)

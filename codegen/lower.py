@@ -336,7 +336,8 @@ class _KernelLowering:
         self.last_column = columns if whole else _smaller(ir.add(column, ir.integer(PANEL_COLUMNS)), columns)
         extents = tuple(int(size.value) if isinstance(size, Const) else None for size in (rows, columns, depth))
         step = Var(f"panel_{'x'.join(str(e or 'any') for e in extents)}", "int64")
-        last = _smaller(ir.add(block, step), rows)
+        last = Var(self.names.unique("last"), "int64")
+        share = _smaller(ir.add(block, step), Var(f"{block.name}_end", "int64"))
         place: dict[Index, Expr] = {head.row: block, head.column: self.first_column, head.depth: ZERO} | outer
         self.scalars.indices = {**outer, head.row: self.row, head.column: Var("j", "int64"), head.depth: Var("k", "int64")}  # type: ignore[dict-item]
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
@@ -352,7 +353,7 @@ class _KernelLowering:
             self.formulas[-1],
         )
         epilogue = self._epilogue(outer, head.row, rank)
-        body: list[Stmt] = [contract]
+        body: list[Stmt] = [Let(last, share), contract]
         if epilogue:
             body.append(For(self.row, block, last, tuple(epilogue)))  # type: ignore[arg-type]
         nest: Stmt = For(block, ZERO, rows, tuple(body), step=step, parallel=True)

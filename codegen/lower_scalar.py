@@ -33,11 +33,6 @@ def data_type(tensor: Tensor) -> DType:
     return "float64" if operands and all(data_type(o) == "float64" for o in operands) else "real"
 
 
-def lower_size(size: sp.Expr, names: Sequence[str]) -> Expr:
-    """A size outside of any kernel."""
-    return ScalarLowering(lambda tensor, index: Const(0, "int64"), {name: name for name in names}).integer(size)
-
-
 class ScalarLowering:
     """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables."""
 

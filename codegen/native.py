@@ -14,7 +14,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import llvmlite.binding as llvm
 
@@ -88,7 +89,8 @@ def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[byt
         raise TypeError(
             f"an entry takes (packed) or (packed, thread, threads); {pyfunc.__name__} takes {parameters} arguments"
         )
-    native = cfunc(types.void(*[types.int64] * parameters), error_model="numpy", _nrt=False)(pyfunc)
+    with _one_optimisation():
+        native = cfunc(types.void(*[types.int64] * parameters), error_model="numpy", _nrt=False)(pyfunc)
     module = _export(native.inspect_llvm(), native.native_name, name, with_threads=parameters == 3)
     missing = undefined_symbols(module)
     if missing:
@@ -111,10 +113,24 @@ def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.Mo
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name not in (name, f"{name}_team"):
             symbol.linkage = "internal"
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, llvm.create_pass_builder(host_machine(), llvm.create_pipeline_tuning_options()))
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
+    builder = llvm.create_pass_builder(host_machine(), options)
+    builder.getModulePassManager().run(module, builder)
     return module
+
+
+@contextmanager
+def _one_optimisation() -> Iterator[None]:
+    """Numba optimises every function once with all that it calls; here the whole program is optimised once, at the end."""
+    from numba.core.codegen import CPUCodeLibrary
+
+    original = CPUCodeLibrary._optimize_final_module
+    CPUCodeLibrary._optimize_final_module = lambda library: None
+    try:
+        yield
+    finally:
+        CPUCodeLibrary._optimize_final_module = original
 
 
 def undefined_symbols(module: llvm.ModuleRef) -> list[str]:

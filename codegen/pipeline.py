@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
-from codegen.emit import ITEM, Checks, Source, emit
+from codegen.emit import ITEM, Source, emit
 from codegen.fuse import fuse
 from codegen.interface import Interface, interface_of
 from codegen.ir import Program
-from codegen.lower_scalar import lower_size
 from codegen.memory import Arena, plan_memory
 from codegen.plan import Request, plan
 from codegen.storage import assemble
@@ -36,8 +35,8 @@ class Compiled:
     outputs: tuple[Tensor, ...]
 
 
-def translate(request: Request, leaves: Sequence[Tensor], dtype: str, trains: bool = False) -> Compiled:
-    """Source and memory plan of a program. ``leaves`` are in the order of the interface; the first output of training is the loss."""
+def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compiled:
+    """Source and memory plan of a program. ``leaves`` are in the order of the interface."""
     item = ITEM[dtype]
     with debug.stage("stabilise"):
         stable = stabilised(request)
@@ -55,16 +54,9 @@ def translate(request: Request, leaves: Sequence[Tensor], dtype: str, trains: bo
         verify_memory(program, arena, scratch, item)
     with debug.stage("emit") as show:
         interface = interface_of(program)
-        loss = program.outputs[0] if trains else None
-        source = emit(program, arena, scratch, interface, value_checks(leaves, program, names), dtype, loss)
+        source = emit(program, arena, scratch, interface, dtype)
         show(source)
     return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs)
-
-
-def value_checks(leaves: Sequence[Tensor], program: Program, names: dict[Tensor, str]) -> Checks:
-    """What has to be verified of the values of leaves."""
-    classes = {names[leaf]: lower_size(leaf.classes, program.sizes) for leaf in leaves if leaf.kind == "labels"}
-    return Checks(classes, tuple(names[leaf] for leaf in leaves if leaf.rows_sum_to_one))
 
 
 def stabilised(request: Request) -> Request:

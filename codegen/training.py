@@ -9,12 +9,13 @@ from __future__ import annotations
 import array
 import time
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from codegen import arguments, debug, fitting
+from codegen import arguments, debug, fitting, jit
 from codegen import interface as words
 from codegen.executable import Executable
 from codegen.fitting import History
@@ -34,7 +35,7 @@ Params = MutableMapping[str, np.ndarray]
 
 
 class Hyper(MutableMapping[str, float]):
-    """Hyper-parameters by name: a mapping of numbers that the native code reads at every step."""
+    """Hyper-parameters by name: a mapping of numbers that native code reads at every step."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.values_array = np.full(max(1, len(names)), np.nan)
@@ -73,11 +74,12 @@ class TrainStep:
     """
 
     def __init__(
-        self, loss: Any, optimizer: Optimizer, dtype: Any, outputs: Any, parameters: Sequence[Tensor] | None
+        self, loss: Any, optimizer: Optimizer, dtype: Any, outputs: Any, parameters: Sequence[Tensor] | None, threads: int | None
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
         self.optimizer = optimizer
+        self._threads = threads
         self.loss = as_tensor(loss)
         if self.loss.ndim:
             raise DomainError(
@@ -102,6 +104,8 @@ class TrainStep:
             self.hyper[name] = value
         self._leaves = (*self.inputs, *self._stored, *self._scalars, *(leaf for leaf in leaves if leaf.kind in ("state", "constant")))
         self._executable: Executable | None = None
+        self._native: Any = None
+        self._calls = 0
         self.state: dict[str, np.ndarray] = {
             str(u.leaf.name): np.zeros(tuple(int(s) for s in u.leaf.shape), np.float64 if u.leaf.ndim == 0 else self.dtype)
             for u in self.updates
@@ -156,7 +160,7 @@ class TrainStep:
     def executable(self) -> Executable:
         """The compiled program; compiled at its first use."""
         if self._executable is None:
-            self._executable = Executable(self._request, self._leaves, self.dtype, trains=True)
+            self._executable = Executable(self._request, self._leaves, self.dtype, self._threads)
             self._prepare(self._executable)
         return self._executable
 
@@ -179,7 +183,6 @@ class TrainStep:
         interface, names = executable.compiled.interface, executable.names
         self._words = executable.words
         self._address = executable.address
-        self._native = getattr(executable.entry, "call", executable.entry)
         objects = [interface.objects[names[leaf]] for leaf in (*self._stored, *self.inputs)]
         self._parameter_words = objects[: len(self._stored)]
         self._input_words = objects[len(self._stored) :]
@@ -187,26 +190,28 @@ class TrainStep:
         self._input_names = [str(leaf.name) for leaf in self.inputs]
         self._pick_parameters = _picker(self._parameter_names)
         self._pick_inputs = _picker(self._input_names)
+        self._fast = not (self._extra or debug.runs_as_python()) and _objects_are_as_expected()
         self._table = self._argument_table(executable)
-        self._words[words.TABLE] = self._table.buffer_info()[0]
+        self._words[words.TABLE] = self._table.buffer_info()[0] + 8
         self._spans = array.array("q", bytes(8 * (1 + 2 * (len(self.parameters) + len(self.state)))))
         self._words[words.SPANS] = self._spans.buffer_info()[0]
         self._loss_array = np.zeros((), dtype=self.dtype)
+        self._words[words.LOSS_BYTES] = self.dtype.itemsize
+        self._words[words.LOSS] = self._loss_array.ctypes.data
         self._words[interface.addresses[executable.compiled.program.outputs[0]]] = self._loss_array.ctypes.data
         self._read_loss = self._loss_array.item
-        self._fast = not (self._extra or debug.runs_as_python()) and _objects_are_as_expected()
-        self._needs_hyper = any(np.isnan(self.hyper.values_array[: len(self._scalars)]))
 
     def _argument_table(self, executable: Executable) -> array.array[int]:
         """Records for :func:`codegen.guards.arrays_fit`."""
         interface, names = executable.compiled.interface, executable.names
-        table = array.array("q", [len(self._stored) + len(self.inputs)])
+        table = array.array("q", [len(executable.size_names), len(self._stored) + len(self.inputs)])
         learned: set[str] = set()
         sizes = dict(zip(executable.size_names, interface.sizes.values(), strict=True))
         for leaf in (*self._stored, *self.inputs):
             name = names[leaf]
             dtype = executable.type_of(name)
             table.extend([interface.objects[name], interface.addresses[name], int(leaf in self._stored), id(dtype), leaf.ndim])
+            table.extend([self._values_check(leaf), dtype.itemsize])
             for size in leaf.shape:
                 if size.is_Integer:
                     table.extend([0, int(size)])
@@ -214,6 +219,16 @@ class TrainStep:
                     table.extend([sizes[size.name], int(size.name not in learned)] if isinstance(size, Dim) else [0, -1])
                     learned.add(getattr(size, "name", ""))
         return table
+
+    def _values_check(self, leaf: Tensor) -> int:
+        if leaf.rows_sum_to_one:
+            return -1
+        if leaf.classes is None:
+            return 0
+        if not leaf.classes.is_Integer:
+            self._fast = False
+            return 0
+        return int(leaf.classes)
 
     def __call__(self, params: Params, **inputs: Any) -> Any:
         """One step: the loss before the update, as a float; with ``outputs``, also their values.
@@ -223,7 +238,7 @@ class TrainStep:
         ArgumentError, ShapeError, DomainError
             before anything is written.
         """
-        if self._executable is None or not self._fast or len(params) != len(self._parameter_names):
+        if self._native is None or len(params) != len(self._parameter_names):
             return self._checked_call(params, inputs)
         packed = self._words
         try:
@@ -237,7 +252,6 @@ class TrainStep:
             packed[word] = id(values)
         if len(inputs) != len(given):
             return self._checked_call(params, inputs)
-        packed[1] = 1
         self._native(self._address)
         if packed[0]:
             return self._checked_call(params, inputs)
@@ -249,6 +263,11 @@ class TrainStep:
         fresh = {name: executable.new_output(name) for name in executable.compiled.program.outputs[1:]}
         executable.run()
         del arrays
+        if self._fast and self._native is None:
+            self._calls += 1
+            if self._calls > 1:
+                checked = jit.support("call")
+                self._native = checked.call if executable.threads == 1 else partial(jit.launch, checked, threads=executable.threads)
         loss = float(self._loss_array)
         if self._outputs is None:
             return loss
@@ -344,7 +363,12 @@ def _objects_are_as_expected() -> bool:
 
 
 def train_step(
-    loss: Any, optimizer: Optimizer | None = None, dtype: Any = "float32", outputs: Any = None, parameters: Sequence[Tensor] | None = None
+    loss: Any,
+    optimizer: Optimizer | None = None,
+    dtype: Any = "float32",
+    outputs: Any = None,
+    parameters: Sequence[Tensor] | None = None,
+    threads: int | None = None,
 ) -> TrainStep:
     """Compile a training step.
 
@@ -355,6 +379,7 @@ def train_step(
     dtype : ``"float32"`` or ``"float64"``, of parameters, inputs and state.
     outputs : a list or dict of further values that every call returns beside the loss; they precede the update.
     parameters : what to train; all parameters of the loss by default.
+    threads : at most so many threads; by default one for each processor, where a step is large enough.
 
     Raises
     ------
@@ -363,4 +388,4 @@ def train_step(
     DisconnectedError
         if there is nothing to train, or a parameter does not influence the loss.
     """
-    return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters)
+    return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads)

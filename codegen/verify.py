@@ -60,7 +60,7 @@ def _verify_block(body: tuple[Stmt, ...], scope: set[str], ranks: Mapping[str, i
             case For(var, _, _, inner):
                 if var.name in known:
                     raise InvalidProgram(f"{where}: loop variable {var.name} shadows another name")
-                _verify_block(inner, known | {var.name}, ranks, where)
+                _verify_block(inner, known | {var.name, f"{var.name}_end"}, ranks, where)
             case If(_, inner):
                 _verify_block(inner, known, ranks, where)
             case Contract(out, left, right):

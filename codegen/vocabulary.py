@@ -10,15 +10,9 @@ MATHEMATICS = frozenset(
 STRUCTURE = frozenset("accumulate at barrier chunk copy_block kernel pointer select transpose_block".split())
 """Words that are no mathematics."""
 
-GUARDS = frozenset("arrays_fit is_apart labels_fit rows_fit".split())
-
-SCHEDULE = frozenset(
-    "HEADER RECORD EXAMPLES BATCH EPOCHS SHUFFLE STATE DONE STOP ARRAYS ORDER LOSSES SIZE_WORD FAILED gather shuffled".split()
-)
-
 TYPES = frozenset("float32 float64 int64 uint8".split())
 
-WORDS = MATHEMATICS | STRUCTURE | TYPES | GUARDS | SCHEDULE | frozenset(
-    "real nan inf packed address thread threads arena scratch np tile choose_tile tile_row tile_column run check sync entry epochs".split()
+WORDS = MATHEMATICS | STRUCTURE | TYPES | frozenset(
+    "real nan inf packed address thread threads arena scratch np tile choose_tile tile_row tile_column run sync entry".split()
 )
 """Every name that emitted source uses of its own, and that a user's name must not shadow."""

@@ -1,7 +1,7 @@
 """Temporaries are merged into the formula that uses them: ``1/(1 + sg.exp(-a))`` is one definition, not four.
 
-A value that has a name (the user bound it to a variable, asked for its derivative, or it is a cotangent) stays a
-definition of its own. The rule looks at one definition at a time, so equal graphs stay equal whoever else uses them.
+A value stays a definition of its own if it has a name (the user bound it to a variable, asked for its derivative, or it
+is a cotangent) or if several definitions read it, as in a residual sum.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import sympy as sp
 
-from symgraph.graph import elements_of, rewrite
+from symgraph.graph import consumers, elements_of, rewrite, topological
 from symgraph.indices import Index, axis
 from symgraph.tensor import Definition, Element, Tensor
 
@@ -19,7 +19,17 @@ MAX_OPERATIONS = 60
 
 def canonical(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
     """The canonical form of every tensor under the outputs."""
-    return rewrite(outputs, _merge)
+    roots = list(outputs)
+    readers = consumers(topological(roots))
+    merging: set[Tensor] = set()
+
+    def change(tensor: Tensor, definition: Definition) -> Tensor:
+        new = _merged(tensor, definition, merging)
+        if is_temporary(tensor) and is_temporary(new) and len(readers[tensor]) == 1:
+            merging.add(new)
+        return new
+
+    return rewrite(roots, change)
 
 
 def is_temporary(tensor: Tensor) -> bool:
@@ -40,11 +50,11 @@ def _is_contraction(tensor: Tensor) -> bool:
     return len(elements_of(definition.body)) > 1
 
 
-def _merge(tensor: Tensor, definition: Definition) -> Tensor:
+def _merged(tensor: Tensor, definition: Definition, merging: set[Tensor]) -> Tensor:
     rule = {
         element: inlined(element)
         for element in elements_of(definition.body)
-        if is_temporary(element.tensor) and _covers(element, tensor, definition)
+        if element.tensor in merging and _covers(element, tensor, definition)
     }
     if rule:
         merged = definition.body.xreplace(rule)

@@ -84,7 +84,7 @@ def scalar_body(value: Any) -> sp.Basic:
     rule: dict[sp.Basic, sp.Basic] = {}
     for atom in body.atoms(sp.Float):
         rule[atom] = exact(atom)
-    for symbol in body.atoms(sp.Symbol):
+    for symbol in sorted(body.atoms(sp.Symbol), key=str):
         if not isinstance(symbol, (Index, Dim)):
             rule[symbol] = Element(Tensor.scalar(symbol))
     indexed = {element.tensor for element in body.atoms(Element)}

@@ -203,12 +203,12 @@ class _Sweep:
         cotangent.full = full if self.simplify and cost(full) <= limit else self._element(result)
 
     def _cost_with_operands(self, reference: sp.Expr, rank: int) -> float:
-        """Cost of a reference form and of the pointwise cotangents it refers to; one of lower rank is computed once."""
+        """Cost of a reference form and of the pointwise cotangents it refers to; one of lower rank counts half."""
         total = cost(reference)
         for tensor in {element.tensor for element in elements_of(reference)}:
-            pointwise = tensor.definition is not None and tensor.definition.op is None
-            if tensor.cotangent_of is not None and pointwise and tensor.ndim >= rank:
-                total += cost(tensor.definition.body) - READ
+            definition = tensor.definition
+            if tensor.cotangent_of is not None and definition is not None and definition.op is None:
+                total += (cost(definition.body) - READ) * (0.5 if tensor.ndim < rank else 1.0)
         return total
 
     def _element(self, tensor: Tensor) -> Element:

@@ -55,7 +55,7 @@ class Elementwise:
             require_real(tensor, self.name)
         shape = broadcast(*(tensor.shape for tensor in tensors))
         rule = {a: broadcast_element(t, len(shape)) for a, t in zip(self.arguments, tensors, strict=True)}
-        others = {s: Element(Tensor.scalar(s)) for s in self.formula.free_symbols if s not in rule}
+        others = {s: Element(Tensor.scalar(s)) for s in sorted(self.formula.free_symbols, key=str) if s not in rule}
         result = Tensor.define(shape, scalar_body(self.formula.xreplace(rule | others)))
         result.kept |= not self.merges
         return result

@@ -5,11 +5,7 @@ In: a loss, an optimiser if there is one, what to differentiate by. Out: an obje
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from html import escape
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
@@ -17,13 +13,12 @@ import sympy as sp
 from symgraph.canonical import canonical
 from symgraph.define import as_tensor
 from symgraph.differentiate import Cotangent, reverse
-from symgraph.display.latex import latex
 from symgraph.display.latex_names import latex_name
 from symgraph.display.matrix import matrix_form
 from symgraph.display.names import ratio
-from symgraph.display.notation import Entry, Name, Node
+from symgraph.display.notation import Entry, Name
 from symgraph.display.program import Equation, Program, sweep_pairs
-from symgraph.display.text import text
+from symgraph.display.table import Explanation, Row, Section
 from symgraph.graph import topological
 from symgraph.indices import show_shape
 from symgraph.stabilise import stabilise
@@ -32,86 +27,8 @@ from symgraph.tensor import Tensor
 if TYPE_CHECKING:
     from symgraph.optimisers import Optimizer, Update
 
-WIDTHS = (26, 84, 60)
 MAX_PARAMETERS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One definition: name and shape, the element's formula, the matrix form where there is one."""
-
-    name: str
-    equation: Equation
-    matrix: Node | None
-    sign: str = "="
-
-    def cells(self) -> tuple[str, str, str]:
-        """The three columns as text."""
-        left, right = self.equation.left, text(self.equation.right)
-        index = f"{text(left)} {self.sign} {right}" if left is not None else right
-        matrix = "–" if self.matrix is None else text(self.matrix)
-        return self.name, index, "" if matrix == right else matrix
-
-    def latex_cells(self) -> tuple[str, str]:
-        """Left and right of the alignment sign, and the matrix form."""
-        sign = "=" if self.sign == "=" else r"\leftarrow"
-        left = "" if self.equation.left is None else latex(self.equation.left)
-        return f"{left} &{sign} {latex(self.equation.right)}", "" if self.matrix is None else latex(self.matrix)
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A titled group of rows."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What a program computes: sections of rows, what is given, and the conventions that apply."""
-
-    given: tuple[str, ...]
-    sections: tuple[Section, ...]
-    notes: tuple[str, ...] = field(default=())
-
-    def __str__(self) -> str:
-        rows = [row.cells() for section in self.sections for row in section.rows]
-        widths = [min(max((len(cells[c]) for cells in rows), default=0), WIDTHS[c]) for c in range(3)]
-        widths[0] = max(widths[0], *(len(section.title) - 2 for section in self.sections))
-        lines = ["Given", *(f"  {line}" for line in self.given)]
-        for section in self.sections:
-            lines += ["", f"{section.title:<{widths[0] + 2}}  {'index form':<{widths[1]}}  matrix form"]
-            for row in section.rows:
-                lines += [f"  {line}" for line in _columns(row.cells(), widths)]
-        if self.notes:
-            lines += ["", "Conventions", *(f"  {note}" for note in self.notes)]
-        return "\n".join(line.rstrip() for line in lines)
-
-    def latex(self) -> str:
-        """All rows as an amsmath ``aligned`` environment."""
-        rows: list[str] = []
-        for section in self.sections:
-            rows.append(rf"& \textbf{{{section.title}}} &&")
-            rows += [rf"{equation} && {matrix}" for equation, matrix in (row.latex_cells() for row in section.rows)]
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
-
-    def _latex(self, printer: Any) -> str:
-        return self.latex()
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
-
-    def _repr_html_(self) -> str:
-        parts = [f"<p>{'<br>'.join(map(escape, self.given))}</p>", "<table>"]
-        for section in self.sections:
-            parts.append(f"<tr><th>{escape(section.title)}</th><th>index form</th><th>matrix form</th></tr>")
-            for row in section.rows:
-                equation, matrix = row.latex_cells()
-                shown = f"$\\displaystyle {equation.replace('&', '', 1)}$", f"$\\displaystyle {matrix}$" if matrix else "–"
-                parts.append(f"<tr><td>{escape(row.name)}</td><td>{escape(shown[0])}</td><td>{escape(shown[1])}</td></tr>")
-        parts.append("</table>")
-        return "".join([*parts, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+_KINDS = {"input": "inputs", "labels": "labels", "parameter": "parameters", "scalar": "scalars"}
 
 
 def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | None = None) -> Explanation:
@@ -234,7 +151,7 @@ class _Table:
         """Leaves by kind, with shapes."""
         leaves = [t for t in self.program.naming.reading_order if t.definition is None]
         lines = []
-        for kind, title in (("input", "inputs"), ("labels", "labels"), ("parameter", "parameters"), ("scalar", "scalars")):
+        for kind, title in _KINDS.items():
             found = [t for t in leaves if t.kind == kind]
             if found:
                 lines.append(f"{title}: {', '.join(map(_declared, found))}")
@@ -242,9 +159,11 @@ class _Table:
 
     def _as_computed(self, shown: set[str]) -> tuple[Row, ...]:
         """Forward definitions that stabilisation has rewritten."""
-        stable = Program(stabilise([self.root]), named=[])
+        settled = {tensor: name for tensor, name in self.names.items() if tensor.definition and tensor.hint is None}
+        roots = stabilise([self.root])
+        stable = Program(roots, given=settled)
         rows = []
-        for tensor in stable.naming.order:
+        for tensor in topological(roots):
             if tensor.definition is not None and tensor in stable.naming.names:
                 equation = stable.equation(tensor)
                 if str(equation) not in shown:
@@ -261,10 +180,12 @@ class _Table:
         if any(d.body.has(sp.Abs) for d in bodies):
             notes.append("|u|′ = sign(u), 0 at u = 0.")
         if any(d.op in ("max", "min") for d in bodies):
-            notes.append("The derivative of a maximum or minimum over an axis goes to the first element that attains it.")
+            notes.append(
+                "A maximum or minimum over an axis passes its derivative to the first element that attains it."
+            )
         if any(d.body.has(sp.sign, sp.floor, sp.ceiling) for d in bodies):
             notes.append("sign, floor and ceiling count as locally constant.")
-        rules = {step.rule for c in self.sweep for step in _all_steps(c)}
+        rules = {step.rule for c in self.cotangents.values() for step in _all_steps(c)}
         if "rows sum to 1" in rules:
             facts = [str(t.name) for t in self.forward if t.rows_sum_to_one]
             notes.append(f"Declared and used: the rows of {', '.join(facts)} sum to 1.")
@@ -287,22 +208,3 @@ def _declared(tensor: Tensor) -> str:
 
 def _all_steps(cotangent: Cotangent) -> list[Any]:
     return [*cotangent.steps, *(step for c in cotangent.contributions for steps in c.steps for step in steps)]
-
-
-def _wrapped(cell: str, width: int) -> list[str]:
-    """A formula over several lines, broken before its plus and minus signs."""
-    lines = [""]
-    for piece in re.split(r"(?= [+−] )", cell):
-        if len(lines[-1]) + len(piece) > width and lines[-1].strip():
-            lines.append("   ")
-        first, *rest = wrap(lines[-1] + piece, width, subsequent_indent="      ", break_long_words=False) or [""]
-        lines[-1:] = [first, *rest]
-    return lines
-
-
-def _columns(cells: tuple[str, str, str], widths: list[int]) -> list[str]:
-    """The cells side by side, long ones over several lines."""
-    parts = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    height = max(map(len, parts))
-    padded = [part + [""] * (height - len(part)) for part in parts]
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in zip(*padded, strict=True)]

@@ -49,7 +49,8 @@ def _bindings(code: CodeType) -> dict[int, str]:
         if instruction.opname.startswith(_STORES):
             name = instruction.argval  # Python 3.13 fuses two stores or loads into one instruction
             name = str(name[0] if isinstance(name, tuple) else name)
-            found |= dict.fromkeys(range(previous, instruction.offset), name)
+            if name.isidentifier():  # pytest stores to names that are none
+                found |= dict.fromkeys(range(previous, instruction.offset), name)
         previous = instruction.offset
     return found
 

@@ -222,3 +222,15 @@ def test_hundred_residual_layers_are_differentiated_in_linear_time() -> None:
     derive(5)
     quarter, whole = derive(25), derive(100)
     assert whole < 15 * quarter + 0.5
+
+
+def test_guard_stays_out_of_products_with_finite_values() -> None:
+    x, W, V = sg.input("x", (N, 3)), sg.parameter("W", (3, 3)), sg.parameter("V", (3, 2))
+    centred = x - sg.mean(x, axis=1, keepdims=True)
+    normal = centred / sp.sqrt(sg.mean(centred**2, axis=1, keepdims=True) + sp.Rational(1, 1000))
+    mixed = sg.softmax(sg.sigmoid(normal @ W))
+    h = sg.relu(mixed @ V)
+    gradient = sg.grad(weighted(h), V)
+    contraction = gradient.definition
+    assert contraction is not None and contraction.op == "sum"
+    assert not contraction.body.has(sp.Piecewise)

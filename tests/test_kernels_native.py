@@ -80,7 +80,8 @@ def test_arena_memory_shared_by_consecutive_kernels_stays_in_order() -> None:
 def test_plain_python_words_reach_the_same_memory() -> None:
     values = np.arange(8, dtype=float32)
     assert np.array_equal(at(values.view(uint8), 8, float32), values[2:])
-    view = pointer(values.ctypes.data, float32, 8)
+    packed = np.array([values.ctypes.data, 8], int64)
+    view = pointer(packed[0], float32, packed[1])
     view[3] = -1
     assert values[3] == -1
 

@@ -125,8 +125,9 @@ def at(arena: FlatArray, byte_offset: int, dtype: Dtype) -> FlatArray:
 def pointer(address: int, dtype: Dtype, count: int) -> FlatArray:
     """The buffer of ``count`` elements at a machine address. Native code does not look at ``count``; un-jitted it
     bounds the array."""
-    size = count * np.dtype(dtype).itemsize
-    memory = (ctypes.c_uint8 * size).from_address(address)
+    # Un-jitted, both are usually elements of an array: NumPy integers, which ctypes does not take.
+    size = int(count) * np.dtype(dtype).itemsize
+    memory = (ctypes.c_uint8 * size).from_address(int(address))
     return np.frombuffer(memory, np.dtype(dtype))  # type: ignore[call-overload, no-any-return]
 
 

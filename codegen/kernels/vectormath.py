@@ -70,12 +70,12 @@ def erfc(x: Scalar) -> Scalar:
 
 
 def sin(x: Scalar) -> Scalar:
-    """Sine of an angle in radians."""
+    """Sine of an angle in radians; natively NaN beyond 2^45."""
     return np.sin(x)
 
 
 def cos(x: Scalar) -> Scalar:
-    """Cosine of an angle in radians."""
+    """Cosine of an angle in radians; natively NaN beyond 2^45."""
     return np.cos(x)
 
 
@@ -123,14 +123,14 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(exp, exponential.exp, "exp", 1.0, ((-1, 1), (-110, 90), (-750, 715))),
         VectorFunction(expm1, exponential.expm1, "expm1", 2.0, ((-1, 1), (-20, 90), (-45, 715))),
         VectorFunction(log, logarithm.log, "log", 1.0, ((0.4, 2.5), (0.99, 1.01), (0, 1000))),
-        VectorFunction(log1p, logarithm.log1p, "log1p", 1.0, ((-0.999, 1), (-0.01, 0.01), (0, 1000))),
+        VectorFunction(log1p, logarithm.log1p, "log1p", 1.5, ((-0.999, 1), (-0.01, 0.01), (0, 1000))),
         VectorFunction(tanh, exponential.tanh, "tanh", 2.0, ((-0.01, 0.01), (-1, 1), (-12, 12))),
         VectorFunction(sigmoid, exponential.sigmoid, "sigmoid", 2.0, ((-2, 2), (-110, 20), (-750, 40))),
         VectorFunction(softplus, logarithm.softplus, "softplus", 2.0, ((-2, 2), (-110, 40), (-750, 40))),
         VectorFunction(erf, error_function.erf, "erf", 1.5, ((-0.01, 0.01), (-1, 1), (-6, 6))),
         VectorFunction(erfc, error_function.erfc, "erfc", 2.0, ((-1, 1), (-6, 6), (1, 10.3), (1, 27.5))),
-        VectorFunction(sin, trigonometric.sin, "sin", 1.5, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
-        VectorFunction(cos, trigonometric.cos, "cos", 1.5, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
+        VectorFunction(sin, trigonometric.sin, "sin", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
+        VectorFunction(cos, trigonometric.cos, "cos", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
         VectorFunction(pow, power.pow_, "power", 1.5, ()),
     )
 }

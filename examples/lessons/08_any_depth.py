@@ -21,15 +21,15 @@ f = sg.tanh
 
 def declare(sizes):
     """J and its leaves for one column x: weights of shape (out, in), Ω = ½Σ‖W‖², λ a symbol whose value comes later."""
-    lam = sp.Symbol("lambda")
+    lam = sp.Symbol("λ")
     x, t = sg.input("x", (sizes[0],)), sg.input("t", (sizes[-1],))
-    W, b, z, omega = [], [], x, 0
+    W, b, z = [], [], x
     for k, (inputs, outputs) in enumerate(zip(sizes, sizes[1:]), start=1):
         W.append(sg.parameter(f"W_{k}", (outputs, inputs)))
         b.append(sg.parameter(f"b_{k}", (outputs,)))
         a = (W[-1] @ z + b[-1]).named(f"a_{k}")
         z = f(a).named(f"z_{k}")
-        omega = omega + sg.sum(W[-1] ** 2) / 2
+    omega = sum(sg.sum(weight**2) for weight in W) / 2
     J = sg.half_mse_loss(z, t, reduction="sum") + lam * omega
     return J, x, t, lam, W, b
 
@@ -50,19 +50,34 @@ def by_hand(x, t, lam, W, b):
     return dW, db
 
 
+def check_printed_equations(table):
+    """What is printed is the recursion of the docstring, in matrix form."""
+    backward = next(section for section in table.sections if section.title == "Backward")
+    printed = {row.name.partition(" ")[0]: row.cells()[2] for row in backward.rows}
+    for k in range(len(SIZES) - 1, 0, -1):
+        before = f"z_{k - 1}" if k > 1 else "x"
+        assert printed[f"∂J/∂a_{k}"] == f"∂J/∂z_{k} ⊙ (1 − z_{k} ⊙ z_{k})"
+        assert printed[f"∂J/∂W_{k}"] == f"∂J/∂a_{k}·{before}ᵀ + λ·W_{k}"
+        assert printed[f"∂J/∂b_{k}"] == f"∂J/∂a_{k}"
+        if k > 1:
+            assert printed[f"∂J/∂z_{k - 1}"] == f"W_{k}ᵀ·∂J/∂a_{k}"
+
+
 def main():
     J, x, t, lam, W, b = declare(SIZES)
     gradient = sg.grad(J, [*W, *b])
     print(f"f′ = {f.derivative} with y = f(u)\n")
-    print(sg.explain(J))
+    table = sg.explain(J)
+    print(table)
+    check_printed_equations(table)
 
     random = np.random.default_rng(0)
-    values = {"x": random.normal(size=2), "t": random.normal(size=3), "lambda": 0.01}
+    values = {"x": random.normal(size=2), "t": random.normal(size=3), "λ": 0.01}
     Ws, bs = [random.normal(size=w.shape) for w in W], [random.normal(size=v.shape) for v in b]
     leaves = [x, t, lam, *W, *b]
     values |= {leaf.name: array for leaf, array in zip([*W, *b], [*Ws, *bs])}
     found = codegen.function(leaves, [gradient[leaf] for leaf in (*W, *b)])(**values)
-    dW, db = by_hand(values["x"], values["t"], values["lambda"], Ws, bs)
+    dW, db = by_hand(values["x"], values["t"], values["λ"], Ws, bs)
     for mine, expected in zip(found, [*dW, *db]):
         np.testing.assert_allclose(mine, expected, rtol=1e-12)
 

@@ -16,32 +16,24 @@ from sympy.logic.boolalg import BooleanFunction
 
 from symgraph.define import Reduced
 from symgraph.display import numbers, order
+from symgraph.display.compose import cases, is_numeric, quotient, reduction, unsigned
 from symgraph.display.latex_names import latex_name
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming
 from symgraph.display.notation import (
-    ONE,
-    ZERO,
     Absolute,
     Call,
-    Cases,
     Entry,
-    Fraction,
-    Indicator,
     Kronecker,
     Logic,
     Name,
     Node,
-    Number,
     Power,
-    Product,
-    Reduction,
     Relation,
     Root,
     Total,
     letter,
     negated,
-    product,
 )  # fmt: skip
 from symgraph.graph import elements_of
 from symgraph.indices import Index, axis, bound
@@ -162,8 +154,8 @@ class Arranger:
             case Relational():
                 return self._relation(expression, scope)
             case BooleanFunction() if type(expression) in _LOGIC:
-                parts = tuple(self.expression(arg, scope) for arg in sorted(expression.args, key=sp.default_sort_key))
-                return Logic(_LOGIC[type(expression)], parts)  # type: ignore[arg-type]
+                joined = tuple(self.expression(arg, scope) for arg in sorted(expression.args, key=sp.default_sort_key))
+                return Logic(_LOGIC[type(expression)], joined)  # type: ignore[arg-type]
             case sp.Function():
                 return Call(expression.func, tuple(self.expression(arg, scope) for arg in expression.args))
             case _:
@@ -256,7 +248,7 @@ class Arranger:
                 coefficient = coefficient / factor if inverse else coefficient * factor
             elif is_root_of_reciprocal(factor):
                 pending.append((sp.Pow(factor.base.base, factor.exp), inside, not inverse))
-            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and not isinstance(factor, sp.exp):
+            elif is_reciprocal(factor):
                 pending.append((sp.Pow(factor.base, -factor.exp), inside, not inverse))
             else:
                 node = self._power(factor, inside) if isinstance(factor, sp.Pow) else self.expression(factor, inside)
@@ -265,9 +257,7 @@ class Arranger:
                 (below if inverse else above).append(node)
         return self._quotient(coefficient, above, below, scope.free)
 
-    def _quotient(
-        self, coefficient: sp.Number, above: list[Node], below: list[Node], free: tuple[str, ...]
-    ) -> Node:
+    def _quotient(self, coefficient: sp.Number, above: list[Node], below: list[Node], free: tuple[str, ...]) -> Node:
         if coefficient.is_infinite or coefficient.is_zero:
             return numbers.number(coefficient)
         coefficient, above, below = numbers.gather_roots(coefficient, above, below)
@@ -305,65 +295,12 @@ class Arranger:
         return Relation(operator, left, right)  # type: ignore[arg-type]
 
 
+def is_reciprocal(factor: sp.Expr) -> bool:
+    """A power with a minus sign in its exponent, eᵘ left out."""
+    return isinstance(factor, sp.Pow) and not isinstance(factor, sp.exp) and factor.exp.could_extract_minus_sign()
+
+
 def is_root_of_reciprocal(factor: sp.Expr) -> bool:
     """√(1/u), which is written 1/√u."""
     root = isinstance(factor, sp.Pow) and factor.exp == sp.S.Half
     return root and isinstance(factor.base, sp.Pow) and factor.base.exp == -1
-
-
-def reduction(op: str, letters: tuple[Node, ...], body: Node) -> Node:
-    """A reduction; a minus sign leaves a sum, and sums of sums are one."""
-    sign, inner = unsigned(body) if op == "sum" else (1, body)
-    if op == "sum" and isinstance(inner, Reduction) and inner.op == "sum":
-        letters, inner = (*letters, *inner.letters), inner.body
-    node = Reduction(op, letters, inner)
-    return node if sign > 0 else negated(node)
-
-
-def unsigned(node: Node) -> tuple[int, Node]:
-    """A sign, and what is left without it; a difference keeps its signs."""
-    if isinstance(node, Total) and all(negative for negative, _ in node.terms):
-        return -1, negated(node)
-    return 1, node
-
-
-def quotient(above: list[Node], below: list[Node]) -> Node:
-    """A product over a product; what ends in a big operator stands behind its fraction: 1/N·Σ…"""
-    if not below:
-        return product(above)
-    scalar = [is_scalar(factor) for factor in above]
-    outside = any(is_large(factor) for factor in above) and all(is_scalar(factor) for factor in below)
-    large = [f for f, plain in zip(above, scalar, strict=True) if (not plain if outside else is_large(f))]
-    small = [factor for factor in above if factor not in large]
-    fraction = Fraction(product(small), product(below))
-    return product([fraction, *large])
-
-
-def is_large(node: Node) -> bool:
-    """Whether a factor is too tall or too long for a numerator: a big operator, a sum of such, branches."""
-    if isinstance(node, Total):
-        return any(is_large(term) for _, term in node.terms)
-    if isinstance(node, Entry):
-        return node.name.ratio is not None
-    return isinstance(node, (Reduction, Cases)) or (isinstance(node, Product) and is_large(node.factors[0]))
-
-
-def is_scalar(node: Node) -> bool:
-    """Whether a factor is a number or a symbol such as N."""
-    return isinstance(node, Number) or (isinstance(node, Entry) and not node.indices and node.name.ratio is None)
-
-
-def is_numeric(node: Node) -> bool:
-    """Whether it is a number, a sign before it included."""
-    if isinstance(node, Total):
-        return len(node.terms) == 1 and is_numeric(node.terms[0][1])
-    if isinstance(node, Fraction):
-        return is_numeric(node.numerator) and is_numeric(node.denominator)
-    return isinstance(node, Number)
-
-
-def cases(branches: list[tuple[Node, Node | None]]) -> Node:
-    """Branches; {1 if c, else 0} is an indicator."""
-    if len(branches) == 2 and branches[1] == (ZERO, None) and branches[0][0] == ONE and branches[0][1] is not None:
-        return Indicator(branches[0][1])
-    return Cases(tuple(branches))

@@ -33,7 +33,13 @@ from symgraph.display.text import ATOM, POWER, PRODUCT, level_of
 _RELATION = {"<": "<", "≤": r"\leq", ">": ">", "≥": r"\geq", "=": "=", "≠": r"\neq"}
 _LOGIC = {"and": r"\land", "or": r"\lor"}
 _SEPARATOR = {"·": r" \, ", "⊙": r" \odot ", "@": r" \, "}
-_OPERATOR = {"sum": r"\sum", "max": r"\max", "min": r"\min", "argmax": r"\operatorname*{arg\,max}", "argmin": r"\operatorname*{arg\,min}"}
+_OPERATOR = {
+    "sum": r"\sum",
+    "max": r"\max",
+    "min": r"\min",
+    "argmax": r"\operatorname*{arg\,max}",
+    "argmin": r"\operatorname*{arg\,min}",
+}
 _NAMED = {"max": r"\max", "min": r"\min"}
 
 
@@ -126,7 +132,8 @@ class _Latex:
 
     def _power(self, base: Node, exponent: Node, elementwise: bool) -> str:
         mark = r"\odot " if elementwise else ""
-        if isinstance(base, Call) and isinstance(base.function, type) and not elementwise and base.function is not sp.exp:
+        function = isinstance(base, Call) and isinstance(base.function, type) and base.function is not sp.exp
+        if isinstance(base, Call) and function and not elementwise:
             return self._call(base.function, base.arguments, self.write(exponent))
         return f"{self._superscripted(base)}^{{{mark}{self.write(exponent)}}}"
 

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import sympy as sp
 
-_GREEK = {
-    **dict(zip("αβγδεζηθικλμνξπρστυφχψω", ["alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega"], strict=True)),
-    **dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"], strict=True)),
-}  # fmt: skip
+_SMALL = """alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon
+varphi chi psi omega"""
+_CAPITAL = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+_GREEK = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", f"{_SMALL} {_CAPITAL}".split(), strict=True))
 _SPOKEN = {name: name for name in _GREEK.values()} | {"epsilon": "epsilon", "phi": "phi", "eps": "varepsilon"}
 _ACCENTS = {"hat", "bar", "tilde", "dot", "vec"}
 _ESCAPED = {"_": r"\_", "^": r"\hat{}", "{": r"\{", "}": r"\}", "\\": r"\backslash "}
@@ -26,7 +26,8 @@ def latex_name(name: str) -> str:
         return name if _is_balanced(name) else "".join(_ESCAPED.get(c, c) for c in name)
     *path, name = name.split(".") if not name.startswith(".") and not name.endswith(".") else [name]
     if path:
-        return f"{_braced(latex_name(name))}_{{{','.join(part if part.isdigit() else latex_name(part) for part in path)}}}"
+        below = ",".join(part if part.isdigit() else latex_name(part) for part in path)
+        return f"{_braced(latex_name(name))}_{{{below}}}"
     primes = len(name) - len(name.rstrip("'"))
     stem, *rest = name.rstrip("'").strip("_").split("_") if name.strip("_'") else [name]
     letters = stem.rstrip("0123456789")

@@ -16,7 +16,8 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
 from symgraph.display import numbers
-from symgraph.display.arrange import Arranger, Scope, is_large, is_root_of_reciprocal, quotient, reduction, unsigned
+from symgraph.display.arrange import Arranger, Scope, is_reciprocal, is_root_of_reciprocal
+from symgraph.display.compose import is_large, quotient, reduction, replaced, unsigned
 from symgraph.display.notation import (
     ONE,
     ZERO,
@@ -69,7 +70,7 @@ def matrix_form(arranger: Arranger, tensor: Tensor) -> Node | None:
 
 
 class _Matrix:
-    """Every method takes the axes that are there to be filled, in their order, and returns an array over some of them."""
+    """Every method takes the axes there are to fill, in their order, and returns an array over some of them."""
 
     def __init__(self, arranger: Arranger) -> None:
         self.arranger = arranger
@@ -114,8 +115,8 @@ class _Matrix:
         if self.arranger.naming.is_inlined(tensor):
             return self.body(tensor, self.arranger.inner_scope(element, scope), axes)
         letters: list[str] = []
-        for size, index in zip(tensor.shape, element.indices, strict=True):
-            if index == 0 and size == 1:
+        for extent, index in zip(tensor.shape, element.indices, strict=True):
+            if index == 0 and extent == 1:
                 continue
             letters.append(self._letter(index, scope))
         name = Entry(self.arranger.naming.names[tensor])
@@ -158,9 +159,7 @@ class _Matrix:
         coefficient, above, below = self._factors(expression, scope, axes)
         return self._elementwise(coefficient, above, below, axes)
 
-    def _factors(
-        self, expression: sp.Expr, scope: Scope, axes: Axes
-    ) -> tuple[sp.Number, list[Array], list[Array]]:
+    def _factors(self, expression: sp.Expr, scope: Scope, axes: Axes) -> tuple[sp.Number, list[Array], list[Array]]:
         """Sign and number, factors and divisors of a product, inlined ones taken apart."""
         coefficient = sp.S.One
         above: list[Array] = []
@@ -177,7 +176,7 @@ class _Matrix:
                 coefficient = coefficient / factor if inverse else coefficient * factor
             elif is_root_of_reciprocal(factor):
                 pending.append((sp.Pow(factor.base.base, factor.exp), inside, not inverse))
-            elif isinstance(factor, sp.Pow) and not isinstance(factor, sp.exp) and factor.exp.could_extract_minus_sign():
+            elif is_reciprocal(factor):
                 pending.append((sp.Pow(factor.base, -factor.exp), inside, not inverse))
             else:
                 array = self._power(factor, inside, axes) if _is_power(factor) else self.form(factor, inside, axes)
@@ -246,7 +245,8 @@ class _Matrix:
         for value, condition in expression.args:
             array = self.form(value, scope, axes)
             free.append(array.axes)
-            branches.append((array.node, None if condition == sp.true else self._condition(condition, scope, axes, free)))
+            shown = None if condition == sp.true else self._condition(condition, scope, axes, free)
+            branches.append((array.node, shown))
         union = _union(free, axes)
         (value, condition), *others = branches
         if others != [(ZERO, None)] or condition is None:
@@ -303,21 +303,6 @@ class _Matrix:
         else:
             return None
         return self._elementwise(coefficient, [found, *outside], below, axes)
-
-
-def replaced(node: Node, rule: dict[Node, Node]) -> Node:
-    """The node with parts replaced."""
-    if node in rule:
-        return rule[node]
-    fields = {slot: getattr(node, slot) for slot in node.__slots__}
-    changed = {slot: _replaced_field(value, rule) for slot, value in fields.items()}
-    return node if changed == fields else type(node)(**changed)
-
-
-def _replaced_field(value: object, rule: dict[Node, Node]) -> object:
-    if isinstance(value, tuple):
-        return tuple(_replaced_field(part, rule) for part in value)
-    return replaced(value, rule) if hasattr(value, "__slots__") and not isinstance(value, (Name, str, type)) else value
 
 
 def _oriented(node: Node, letters: Axes, axes: Axes) -> Array:

@@ -9,6 +9,7 @@ reads them::
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -57,10 +58,10 @@ class Naming:
         self.pairs = dict(pairs or {})
         required = list(named)
         self.order = _closure([*outputs, *required], self.pair)
-        declared = sorted((t for t in self.order if t.definition is None), key=lambda tensor: tensor.serial)
+        declared = sorted((t for t in self.order if t.definition is None), key=_declaration)
         self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
         self.position = {tensor: position for position, tensor in enumerate(self.reading_order)}
-        self.taken = _given_names(self.order)
+        self.taken = _given_names(self.order) | {name.text for name in (given or {}).values()}
         self.names: dict[Tensor, Name] = dict(given or {})
         self._name_leaves()
         self._name_hinted()
@@ -147,8 +148,8 @@ class Naming:
 
     def _numbered(self, stem: str) -> str:
         joint = "_" if stem[-1].isdigit() else ""
-        number = next(n for n in range(1, len(self.order) + len(self.taken) + 2) if f"{stem}{joint}{n}" not in self.taken)
-        return f"{stem}{joint}{number}"
+        candidates = (f"{stem}{joint}{number}" for number in itertools.count(1))
+        return next(name for name in candidates if name not in self.taken)
 
 
 def ratio(loss: Name, of: Name) -> Name:
@@ -172,6 +173,11 @@ def _closure(outputs: list[Tensor], pair: Callable[[Tensor], Pair | None]) -> li
         roots = first
 
 
+def _declaration(leaf: Tensor) -> tuple[bool, int, str]:
+    """Leaves in the order of their declaration; then plain symbols, which are older than the program, by name."""
+    return (True, 0, str(leaf.name)) if leaf.kind == "scalar" else (False, leaf.serial, "")
+
+
 def _given_names(order: list[Tensor]) -> set[str]:
     leaves = {str(tensor.name) for tensor in order if tensor.definition is None}
     bodies = (t.definition.body for t in order if t.definition)
@@ -180,7 +186,7 @@ def _given_names(order: list[Tensor]) -> set[str]:
 
 
 def _usable(hint: str | None) -> bool:
-    return hint is not None and hint.strip("_") != ""
+    return hint is not None and hint.isidentifier() and hint.strip("_") != ""
 
 
 def _reads(order: list[Tensor]) -> dict[Tensor, list[tuple[Tensor, Element]]]:
@@ -211,7 +217,9 @@ def _is_affine(tensor: Tensor) -> bool:
 
 def _is_contraction(tensor: Tensor) -> bool:
     definition = tensor.definition
-    return definition is not None and definition.op == "sum" and tensor.ndim > 0 and len(elements_of(definition.body)) > 1
+    if definition is None or definition.op != "sum" or tensor.ndim == 0:
+        return False
+    return len(elements_of(definition.body)) > 1
 
 
 def _reads_contraction(tensor: Tensor) -> bool:

@@ -72,6 +72,8 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Root:
+    """A square root, or one of higher degree."""
+
     base: Node
     degree: int = 2
 
@@ -94,12 +96,16 @@ class Absolute:
 
 @dataclass(frozen=True, slots=True)
 class Kronecker:
+    """δ, 1 where both sides are equal."""
+
     left: Node
     right: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
+    """A comparison."""
+
     operator: Literal["<", "≤", ">", "≥", "=", "≠"]
     left: Node
     right: Node
@@ -107,6 +113,8 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Logic:
+    """Conditions joined."""
+
     operator: Literal["and", "or", "not"]
     parts: tuple[Node, ...]
 
@@ -136,6 +144,8 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Transposed:
+    """A transpose."""
+
     inner: Node
 
 

@@ -7,11 +7,29 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.display.notation import ONE, Entry, Fraction, Name, Node, Number, Power, Product, Root, Total, negated, product
+from symgraph.display.notation import (
+    ONE,
+    Entry,
+    Fraction,
+    Name,
+    Node,
+    Number,
+    Power,
+    Product,
+    Root,
+    Total,
+    negated,
+    product,
+)
 
 LONGEST_FRACTION = 12
 SIGNIFICANT = 17
-_CONSTANTS = {sp.pi: Name("π", r"\pi"), sp.E: Name("e", "e"), sp.EulerGamma: Name("γ", r"\gamma"), sp.oo: Name("∞", r"\infty")}
+_CONSTANTS = {
+    sp.pi: Name("π", r"\pi"),
+    sp.E: Name("e", "e"),
+    sp.EulerGamma: Name("γ", r"\gamma"),
+    sp.oo: Name("∞", r"\infty"),
+}
 
 
 def parts(value: sp.Number) -> tuple[Node | None, Node | None]:

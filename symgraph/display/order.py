@@ -1,13 +1,13 @@
 """The order of terms and factors: what a reader expects first.
 
-    y − t                positive terms first            x·W + b              contraction before bias
-    ∂J/∂h·h·(1 − h)      cotangent, value, difference    1 + exp(−a), y + 1   where a number stands
+y − t                positive terms first            x·W + b              contraction before bias
+∂J/∂h·h·(1 − h)      cotangent, value, difference    1 + exp(−a), y + 1   where a number stands
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 
 import sympy as sp
 
@@ -56,7 +56,9 @@ class Order:
             number = number and not any(True for _ in entries(term))
             place = 0 if not number else -1 if number_first else 1
             scaled = has_coefficient(term)
-            return loss and scaled, negative, place, scaled, not has_reduction(term), -(rank or {}).get(term, _rank(term)), size(term), *self.of_names(term)
+            axes = (rank or {}).get(term, _rank(term))
+            appearance = (scaled, not has_reduction(term), -axes, size(term))
+            return loss and scaled, negative, place, *appearance, *self.of_names(term)
 
         return Total(tuple(sorted(terms, key=key)))
 
@@ -97,7 +99,7 @@ def parts(node: Node) -> Iterator[Node]:
             pending.extend(reversed(current))
         elif is_dataclass(current) and not isinstance(current, (Name, type)):
             yield current  # type: ignore[misc]
-            pending.extend(reversed([getattr(current, field) for field in current.__slots__]))
+            pending.extend(reversed([getattr(current, part.name) for part in fields(current)]))
 
 
 def entries(node: Node) -> Iterator[Entry]:
@@ -126,6 +128,8 @@ def has_coefficient(node: Node) -> bool:
     match node:
         case Product((Number(), *_)):
             return True
+        case Product((Fraction(Number("1"), Entry()), *_)):
+            return False  # a mean is no coefficient
         case Product((first, *rest), "·"):
             scalar = not any(entry.indices for entry in entries(first)) and not has_reduction(first)
             arrays = any(entry.indices for factor in rest for entry in entries(factor)) or any(map(has_reduction, rest))

@@ -57,8 +57,8 @@ class _Text:
                 sign = {2: "√", 3: "∛", 4: "∜"}.get(degree, f"root{degree}")
                 return sign + (self.write(base) if self._is_atom(base) else f"({self.write(base)})")
             case Call(function, arguments):
-                name = function if isinstance(function, str) else function.__name__
-                return f"{_FUNCTIONS.get(name, name)}({self._list(arguments)})"
+                called = function if isinstance(function, str) else function.__name__
+                return f"{_FUNCTIONS.get(called, called)}({self._list(arguments)})"
             case Absolute(inner, norm):
                 return f"‖{self.write(inner)}‖" if norm else f"|{self.write(inner)}|"
             case Kronecker(left, right):

@@ -88,8 +88,12 @@ def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterato
         formula = relation.formula
         for known in expression.atoms(sigmoid):
             formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known)
-        for candidate in eliminate(expression, Relation(relation.value, formula)):
-            yield f"fold through {relation.value}", candidate
+        forms = [Relation(relation.value, formula)]
+        if formula.has(sp.log):  # y = u − log S also says eʸ = eᵘ/S
+            forms.append(Relation(sp.exp(relation.value), sp.exp(sp.expand(formula))))
+        for form in forms:
+            for candidate in eliminate(expression, form):
+                yield f"fold through {relation.value}", candidate
     for name, identity in _identities(expression):
         for candidate in eliminate(expression, identity):
             yield name, candidate

@@ -82,11 +82,12 @@ class _Rewriter:
             for factor in sp.Mul.make_args(body)
             if isinstance(factor, sp.exp) and factor.free_symbols & over
         ]
-        if len(exponents) != 1:
+        if len(exponents) != 1 or _is_gap(exponents[0]):
             return
         largest = Tensor.define(tensor.shape, exponents[0], "max", definition.extents)
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
         gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - _element(largest))
+        gap.kept = True
         at = [*(axis(d) for d in range(tensor.ndim)), *along]
         term = body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at))
         scaled = Tensor.define(tensor.shape, term, "sum", definition.extents)
@@ -157,6 +158,20 @@ class _Rewriter:
 def _single(exponent: sp.Expr) -> tuple[Element, ...]:
     """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
     return () if isinstance(exponent, sp.Add) else elements_of(exponent)
+
+
+def _is_gap(exponent: sp.Expr) -> bool:
+    """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
+    definition = exponent.tensor.definition if isinstance(exponent, Element) else None
+    if definition is None or definition.op is not None:
+        return False
+    gap = inlined(exponent)
+    return any(
+        m.tensor.definition is not None
+        and m.tensor.definition.op == "max"
+        and gap + m == m.tensor.definition.body.xreplace({axis(d): index for d, index in enumerate(m.indices)})
+        for m in elements_of(gap)
+    )
 
 
 def _element(tensor: Tensor) -> Element:

@@ -144,11 +144,16 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
             options += eliminate(expression, Relation(sigmoid(argument), sigmoid.formula(argument)), check=False)
         options = [o for o in options if not _exponentials_below(o) and not _quotient_of_saturated(o)]
         if options:
-            expression = min(options, key=cost)
+            expression = min(options, key=lambda option: (_cancellations(option), cost(option)))
         else:
             expression = _two_sided(expression, kernel)
             break
     return expression
+
+
+def _cancellations(expression: sp.Expr) -> int:
+    """Sums that contain a number, in which a value near that number cancels: 2σ(2u) − 1, as against tanh u."""
+    return sum(any(term.is_number for term in total.args) for total in expression.atoms(sp.Add))
 
 
 def _tanh(u: sp.Expr) -> sp.Expr:
@@ -176,7 +181,7 @@ def _exponentials_below(expression: sp.Expr) -> list[sp.Expr]:
     for base in _reciprocals(expression):
         if isinstance(base, sp.Add):
             for kernel in Kernels([base]).kernel_of.values():
-                if isinstance(kernel, sp.exp):
+                if isinstance(kernel, sp.exp) and not kernel.is_number:
                     found.setdefault(kernel)
     return list(found)
 

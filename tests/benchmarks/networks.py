@@ -27,6 +27,11 @@ class Network:
         forward = sum(2 * self.batch * m * n for m, n in pairs)
         return forward * 2 + sum(2 * self.batch * m * n for m, n in pairs[1:])
 
+    @property
+    def loop(self) -> int:
+        """How many steps one native run takes: more for small networks, so that its start does not count."""
+        return 500 if self.operations < 10**6 else 50 if self.operations < 10**8 else 10
+
     def parameters(self) -> dict[str, np.ndarray]:
         generator = np.random.default_rng(0)
         found: dict[str, np.ndarray] = {}

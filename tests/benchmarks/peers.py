@@ -11,7 +11,6 @@ import numpy as np
 from tests.benchmarks.networks import RATE, Network
 
 Run = tuple[Callable[[], Any], int]
-LOOP = 50
 
 
 def installed(name: str) -> bool:
@@ -48,9 +47,9 @@ def symgraph_call(network: Network) -> Run:
 
 def symgraph_loop(network: Network) -> Run:
     step, params = _compiled(network), network.parameters()
-    x, t = network.data(LOOP)
+    x, t = network.data(network.loop)
     options = dict(epochs=1, batch_size=network.batch, shuffle=False, progress=False)
-    return lambda: step.fit(params, {"x": x, "t": t}, **options), LOOP
+    return lambda: step.fit(params, {"x": x, "t": t}, **options), network.loop
 
 
 def numpy_call(network: Network) -> Run:
@@ -153,15 +152,15 @@ def jax_scan(network: Network) -> Run | None:
     step = _jax_step(network)
     epoch = jax.jit(lambda p, x, t: jax.lax.scan(lambda q, b: step(q, *b), p, (x, t)), donate_argnums=0)
     state = [jax.tree.map(jax.numpy.asarray, network.parameters())]
-    x, t = network.data(LOOP)
-    xs = jax.numpy.asarray(x.reshape(LOOP, network.batch, -1))
-    ts = jax.numpy.asarray(t.reshape(LOOP, network.batch))
+    x, t = network.data(network.loop)
+    xs = jax.numpy.asarray(x.reshape(network.loop, network.batch, -1))
+    ts = jax.numpy.asarray(t.reshape(network.loop, network.batch))
 
     def run() -> None:
         state[0], losses = epoch(state[0], xs, ts)
         losses.block_until_ready()
 
-    return run, LOOP
+    return run, network.loop
 
 
 def pytensor_call(network: Network) -> Run | None:

@@ -1,0 +1,192 @@
+"""Native code around every program, the same for all of them: a call that checks its arguments first, and whole epochs.
+
+It is compiled once a machine and kept in the cache; it calls a program's own ``run`` by its address.
+
+``call`` looks at NumPy's array objects themselves (``PyArrayObject_fields``, part of NumPy's stable ABI, ndarraytypes.h), so
+that a call from Python costs one write per array. What does not fit is looked at again, and described, by
+:mod:`codegen.arguments`. The table of arrays, in 64-bit words: count, then for each array
+
+    [object word, address word, written, dtype object, rank, classes, bytes of an item, …]   per axis: [0, extent], or
+    [word of a size, 1 to learn it]. Classes: of labels; −1 where rows must sum to 1; else 0.
+
+The schedule of epochs, in 64-bit words, is named by the constants below; after it come for each array with a row per example
+
+    [address of all rows, bytes of a row, address of the batch, address word]
+"""
+
+from __future__ import annotations
+
+from numpy import float32, float64, int32, int64, uint8
+
+from codegen.interface import ARRAY_TYPE, BAD_VALUES, DONE, FIRST_SIZE, LENGTH, LOSS, LOSS_BYTES, MISFIT, OVERLAP, RUN, SCHEDULE, SPANS, STATUS, SYNC, TABLE, TOO_LARGE
+from codegen.kernels import barrier, kernel, pointer
+from codegen.kernels.threads import SYNC_WORDS
+from codegen.native_call import invoke
+
+OBJECT_WORDS = 9
+"""Of an array object: [1] its type, [2] data, [3] rank, [4] extents, [7] dtype, [8] flags."""
+CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
+RECORD = 7
+
+EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, STEPS, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, STOPPED, HEADER = range(13)
+ROW_RECORD = 4
+
+
+@kernel
+def arrays_fit(packed, table, size_count):
+    """Whether every array is as its record says; learns sizes and addresses on the way. Returns a status."""
+    position = 1
+    for _ in range(table[0]):
+        there = pointer(packed[table[position]], int64, OBJECT_WORDS)
+        if there[1] != packed[ARRAY_TYPE]:
+            return MISFIT
+        written = table[position + 2]
+        rank = table[position + 4]
+        flags = pointer(packed[table[position]] + 64, int32, 1)[0]
+        wanted = CONTIGUOUS | ALIGNED | (WRITEABLE if written else 0)
+        if there[7] != table[position + 3] or (flags & wanted) != wanted:
+            return MISFIT
+        if pointer(packed[table[position]] + 24, int32, 1)[0] != rank:
+            return MISFIT
+        extents = pointer(there[4], int64, rank)
+        start = position + RECORD
+        count = 1
+        for axis in range(rank):
+            extent = extents[axis]
+            count *= extent
+            word = table[start + 2 * axis]
+            if word == 0:
+                if extent != table[start + 2 * axis + 1]:
+                    return MISFIT
+            elif table[start + 2 * axis + 1]:
+                if extent <= 0:
+                    return MISFIT
+                if extent > packed[word + size_count]:
+                    return TOO_LARGE
+                packed[word] = extent
+            elif extent != packed[word]:
+                return MISFIT
+        address = there[2]
+        if written:
+            if packed[table[position + 1]] != address:
+                return MISFIT
+        else:
+            packed[table[position + 1]] = address
+            spans = pointer(packed[SPANS], int64, 1)
+            end = address + count * table[position + 6]
+            for number in range(spans[0]):
+                if address < spans[2 + 2 * number] and spans[1 + 2 * number] < end:
+                    return OVERLAP
+            classes = table[position + 5]
+            if classes > 0:
+                if not labels_fit(pointer(address, int64, count), count, classes):
+                    return BAD_VALUES
+            elif classes < 0:
+                width = extents[rank - 1]
+                if table[position + 6] == 4:
+                    if not rows_fit(pointer(address, float32, count), count // width, width):
+                        return BAD_VALUES
+                elif not rows_fit(pointer(address, float64, count), count // width, width):
+                    return BAD_VALUES
+        position = start + 2 * rank
+    return DONE
+
+
+@kernel
+def labels_fit(labels, count, classes):
+    """Whether all labels lie in [0, classes)."""
+    lowest = labels[0]
+    highest = labels[0]
+    for i in range(count):
+        lowest = min(lowest, labels[i])
+        highest = max(highest, labels[i])
+    return lowest >= 0 and highest < classes
+
+
+@kernel
+def rows_fit(values, rows, width):
+    """Whether every row sums to 1 within 10⁻³."""
+    for row in range(rows):
+        total = 0.0
+        for i in range(width):
+            total += values[row * width + i]
+        if not abs(total - 1.0) <= 1e-3:
+            return False
+    return True
+
+
+def call(address, thread, threads):
+    """Check the array objects, then run the program."""
+    packed = pointer(address, int64, TABLE + 1)
+    if thread == 0:
+        table = pointer(packed[TABLE], int64, 1)
+        packed[STATUS] = arrays_fit(packed, table, table[-1])
+    barrier(pointer(packed[SYNC], int64, SYNC_WORDS), threads)
+    if packed[STATUS] == DONE:
+        invoke(packed[RUN], address, thread, threads)
+
+
+@kernel
+def shuffled(order, count, state):
+    """Fisher and Yates' permutation in place; numbers from xorshift32 (Marsaglia 2003). Returns the next state."""
+    for last in range(count - 1, 0, -1):
+        state ^= (state << 13) & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= (state << 5) & 0xFFFFFFFF
+        other = (state * (last + 1)) >> 32
+        kept = order[last]
+        order[last] = order[other]
+        order[other] = kept
+    return state
+
+
+@kernel
+def gather(packed, schedule, order, first, rows):
+    """Copy the rows of a batch together, or point into the data where the order is that of the data."""
+    for number in range(schedule[ARRAYS]):
+        record = HEADER + ROW_RECORD * number
+        size = schedule[record + 1]
+        if schedule[SHUFFLE] == 0:
+            packed[schedule[record + 3]] = schedule[record] + first * size
+        else:
+            target = pointer(schedule[record + 2], uint8, rows * size)
+            for row in range(rows):
+                source = pointer(schedule[record] + order[first + row] * size, uint8, size)
+                for i in range(size):
+                    target[row * size + i] = source[i]
+            packed[schedule[record + 3]] = schedule[record + 2]
+
+
+def epochs(address, thread, threads):
+    """Shuffle, gather, step and record, for as many epochs as the schedule says; stops where another thread asks for it."""
+    packed = pointer(address, int64, pointer(address, int64, FIRST_SIZE)[LENGTH])
+    sync = pointer(packed[SYNC], int64, SYNC_WORDS)
+    schedule = pointer(packed[SCHEDULE], int64, HEADER)
+    examples = schedule[EXAMPLES]
+    order = pointer(schedule[ORDER], int64, examples)
+    losses = pointer(schedule[LOSSES], float64, schedule[EPOCHS])
+    for epoch in range(schedule[EPOCHS]):
+        if thread == 0 and schedule[SHUFFLE] == 1:
+            schedule[STATE] = shuffled(order, examples, schedule[STATE])
+        total = 0.0
+        first = 0
+        while first < examples:
+            rows = min(schedule[BATCH], examples - first)
+            if thread == 0:
+                schedule[STOPPED] = schedule[STOP]
+                packed[schedule[SIZE_WORD]] = rows
+                gather(packed, pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * schedule[ARRAYS]), order, first, rows)
+            barrier(sync, threads)
+            if schedule[STOPPED] != 0:
+                return
+            invoke(packed[RUN], address, thread, threads)
+            barrier(sync, threads)
+            if packed[LOSS_BYTES] == 4:
+                total += float64(pointer(packed[LOSS], float32, 1)[0]) * rows
+            else:
+                total += pointer(packed[LOSS], float64, 1)[0] * rows
+            if thread == 0:
+                schedule[STEPS] += 1
+            first += rows
+        if thread == 0:
+            losses[epoch] = total / examples

@@ -1,0 +1,219 @@
+"""Stable values and gradients from plain formulas, at the ends of the range, in float32 and float64.
+
+The bound is on the error relative to the larger of the true value and the smallest normal number of the dtype, in units
+of the dtype's ε, plus what rounding an argument of size |z| costs: |z|·ε.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgraph as sg
+from symgraph.graph import topological
+from symgraph.reference import evaluate
+from symgraph.tensor import Tensor
+from tests.oracles import agree, draw, precise
+from tests.programs import ROWS, SIZES, N, Row, j, k, n
+
+PRECISE = 400  # below the smallest float64, after a cancellation
+DTYPES = [np.float32, np.float64]
+EDGES = np.array([0.0, 1e-8, -1e-8, 1e-3, -1e-3, 0.5, -0.5, 3, -3, 17, -17, 40, -40, 80, -80, 100, -100, 700, -700, 1e4, -1e4])
+LOGITS = np.array(
+    [
+        [0.0, 0.0, 0.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, 1e4], [80.0, -80.0, 79.0], [700.0, 699.0, -700.0],
+        [1e-8, 0.0, -1e-8], [0.5, -1.0, 2.0], [-700.0, 0.0, 1.0], [1e4, 9999.0, 0.0],
+    ]
+)  # fmt: skip
+BATCH = len(LOGITS)
+u = sp.Symbol("u", real=True)
+
+POINTWISE: dict[str, sp.Expr] = {
+    "sigmoid": 1 / (1 + sp.exp(-u)),
+    "sigmoid, the other way": sp.exp(u) / (1 + sp.exp(u)),
+    "softplus": sp.log(1 + sp.exp(u)),
+    "softplus of -u": sp.log(1 + sp.exp(-u)),
+    "log sigmoid": sp.log(1 / (1 + sp.exp(-u))),
+    "log sigmoid, the other way": sp.log(sp.exp(u) / (1 + sp.exp(u))),
+    "log (1 - sigmoid)": sp.log(1 - 1 / (1 + sp.exp(-u))),
+    "tanh": (sp.exp(u) - sp.exp(-u)) / (sp.exp(u) + sp.exp(-u)),
+    "tanh of one exponential": (sp.exp(2 * u) - 1) / (sp.exp(2 * u) + 1),
+    "log cosh": sp.log(sp.cosh(u)),
+    "log cosh of exponentials": sp.log((sp.exp(u) + sp.exp(-u)) / 2),
+    "silu": u / (1 + sp.exp(-u)),
+    "mish": u * sp.tanh(sp.log(1 + sp.exp(u))),
+    "elu": sp.Piecewise((u, u > 0), (sp.exp(u) - 1, True)),
+    "sech squared": 4 / (sp.exp(u) + sp.exp(-u)) ** 2,
+    "logistic density": sp.exp(-u) / (1 + sp.exp(-u)) ** 2,
+    "scaled softplus": sp.log(1 + sp.exp(3 * u)) / 3,
+    "logaddexp with 2": sp.log(sp.exp(u) + sp.exp(2)),
+    "log 1 + u²": sp.log(1 + u**2),
+    "gelu": u * (1 + sp.erf(u / sp.sqrt(2))) / 2,
+}
+
+
+ABSOLUTE = {"log cosh", "log cosh of exponentials", "sech squared", "logistic density", "gelu"}
+"""Formulas whose value is right to ε·1, not to ε·|value|, where it is small: what cancels is not rewritten."""
+
+
+def worst_error(values: np.ndarray, exact: np.ndarray, dtype: type, argument: np.ndarray | float, floor: float) -> float:
+    """The largest error in units of ε·(1 + |argument|)·max(|exact|, floor); infinite where a value is not finite."""
+    info, worst = np.finfo(dtype), 0.0
+    arguments = np.broadcast_to(argument, exact.shape)
+    for place in np.ndindex(exact.shape):
+        want = mpmath.mpf(exact[place])
+        unit = float(info.eps) * (1 + abs(arguments[place])) * max(abs(want), max(floor, float(info.tiny)))
+        if not np.isfinite(values[place]):
+            return np.inf
+        worst = max(worst, float(abs(mpmath.mpf(float(values[place])) - want) / unit))
+    return worst
+
+
+def exact_at(values: np.ndarray, dtype: type) -> np.ndarray:
+    """The values as the dtype holds them."""
+    return values.astype(dtype).astype(np.float64)
+
+
+def stable_error(tensor: Tensor, values: dict[str, np.ndarray], dtype: type, argument: np.ndarray | float, floor: float) -> float:
+    """Error of the stabilised formula in a dtype against the plain one in 400 digits."""
+    held = {name: array if array.dtype.kind == "i" else exact_at(array, dtype) for name, array in values.items()}
+    got = evaluate(sg.stabilise([tensor])[0], held, dtype=dtype)
+    with mpmath.workdps(PRECISE):
+        return worst_error(got, evaluate(tensor, held, dtype="mpmath"), dtype, argument, floor)
+
+
+BY_DTYPE = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
+
+
+@BY_DTYPE
+@pytest.mark.parametrize("name", POINTWISE)
+def test_formula_and_its_gradient_are_right_at_the_ends_of_the_range(name: str, dtype: type) -> None:
+    x = sg.input("x", (len(EDGES),))
+    y = sg.elementwise(POINTWISE[name], u)(x)
+    assert stable_error(y, {"x": EDGES}, dtype, EDGES, 1.0 if name in ABSOLUTE else 0.0) < 4
+    assert stable_error(sg.grad(sg.sum(y), x), {"x": EDGES}, dtype, EDGES, 1.0) < 4
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "log sigmoid", "tanh", "silu"])
+def test_infinite_arguments_give_the_limits(name: str) -> None:
+    x = sg.input("x", (2,))
+    y = sg.stabilise([sg.elementwise(POINTWISE[name], u)(x)])[0]
+    limits = {"sigmoid": [0, 1], "softplus": [0, np.inf], "log sigmoid": [-np.inf, 0], "tanh": [-1, 1]}
+    got = evaluate(y, {"x": [-np.inf, np.inf]})
+    if name in limits:
+        assert got.tolist() == limits[name]
+    else:
+        assert got[1] == np.inf
+
+
+# -- softmax and its relatives --------------------------------------------------------------------------------------------
+def written_softmax(z: Tensor) -> Tensor:
+    return sg.define((n, k), sp.exp(z[n, k]) / sg.Sum(sp.exp(z[n, j]), j))
+
+
+def softmax_in_steps(z: Tensor) -> Tensor:
+    e = sg.activations.exp(z)
+    S = sg.sum(e, axis=1, keepdims=True)
+    y = e / S
+    return y
+
+
+VECTORS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": sg.softmax,
+    "softmax, one formula": written_softmax,
+    "softmax, steps": softmax_in_steps,
+    "log-softmax": sg.log_softmax,
+    "logsumexp": sg.logsumexp,
+    "log of softmax": lambda z: sg.activations.log(sg.softmax(z)),
+    "log of softmax, one formula": lambda z: sg.activations.log(written_softmax(z)),
+    "log of softmax, steps": lambda z: sg.activations.log(softmax_in_steps(z)),
+    "logsumexp, written": lambda z: sg.activations.log(sg.sum(sg.activations.exp(z), axis=1)),
+    "softmax with temperature": lambda z: sg.softmax(z / 2),
+    "softmax of an affine layer": lambda z: sg.softmax(z @ sg.constant(np.eye(3)) + 1),
+}
+
+
+@BY_DTYPE
+@pytest.mark.parametrize("name", VECTORS)
+def test_softmax_and_its_relatives_are_right_for_any_logits(name: str, dtype: type) -> None:
+    z = sg.input("z", (BATCH, 3))
+    y = VECTORS[name](z)
+    weight = sg.input("g", y.shape)
+    gradient = sg.grad(sg.sum(weight * y), z)
+    values = {"z": LOGITS, "g": np.random.default_rng(0).normal(size=(BATCH, 3)[: y.ndim])}
+    size = np.abs(LOGITS).max(axis=1, keepdims=True)
+    assert stable_error(y, values, dtype, size if y.ndim == 2 else size[:, 0], 0.0) < 4
+    assert stable_error(gradient, values, dtype, size, 1.0) < 4
+
+
+TARGETS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+
+
+@BY_DTYPE
+@pytest.mark.parametrize("kind", ["labels", "one-hot", "soft"])
+@pytest.mark.parametrize("name", ["cross_entropy", "softmax, one formula", "softmax, steps"])
+def test_cross_entropy_and_its_gradient_are_right_for_any_logits(name: str, kind: str, dtype: type) -> None:
+    z = sg.input("z", (BATCH, 3))
+    t = {"labels": lambda: sg.labels("t", (BATCH,), classes=3), "one-hot": lambda: sg.one_hot("t", (BATCH, 3)),
+         "soft": lambda: sg.input("t", (BATCH, 3))}[kind]()  # fmt: skip
+    rows = sg.cross_entropy(z, t, "none") if name == "cross_entropy" else sg.nll_of_probabilities(VECTORS[name](z), t, "none")
+    soft = np.random.default_rng(1).uniform(size=(BATCH, 3))
+    values = {"z": LOGITS, "t": {"labels": TARGETS, "one-hot": np.eye(3)[TARGETS], "soft": soft}[kind]}
+    size = np.abs(LOGITS).max(axis=1, keepdims=True)
+    assert stable_error(rows, values, dtype, size[:, 0], 1.0) < 4
+    assert stable_error(sg.grad(sg.mean(rows), z), values, dtype, size, 1.0) < 4
+
+
+@BY_DTYPE
+def test_binary_cross_entropy_from_a_sigmoid_is_right_for_any_logit(dtype: type) -> None:
+    z, t = sg.input("z", (len(EDGES),)), sg.input("t", (len(EDGES),))
+    y = sg.sigmoid(z)
+    values = {"z": EDGES, "t": np.linspace(0, 1, len(EDGES))}
+    for loss in (
+        sg.binary_cross_entropy(y, t, "none"),
+        sg.binary_cross_entropy(1 / (1 + sp.exp(-z)), t, "none"),
+        sg.binary_cross_entropy_with_logits(z, t, "none"),
+    ):
+        assert stable_error(loss, values, dtype, EDGES, 1.0) < 4
+        assert stable_error(sg.grad(sg.sum(loss), z), values, dtype, EDGES, 1.0) < 4
+
+
+@BY_DTYPE
+def test_log_cosh_loss_is_right_for_any_difference(dtype: type) -> None:
+    x, t = sg.input("x", (len(EDGES),)), sg.input("t", (len(EDGES),))
+    values = {"x": EDGES, "t": np.zeros(len(EDGES))}
+    loss = sg.log_cosh_loss(x, t, "none")
+    assert stable_error(loss, values, dtype, EDGES, 1.0) < 4
+    assert stable_error(sg.grad(sg.sum(loss), x), values, dtype, EDGES, 1.0) < 4
+
+
+# -- properties -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_stabilised_program_has_the_same_values(row: Row) -> None:
+    loss, wrt = row.make()
+    outputs = [loss, *sg.grad(loss, wrt).values()]
+    stable = sg.stabilise(outputs)
+    values = draw(outputs, 21, SIZES, row.low, row.high)
+    for left, right in zip(precise(stable, values, SIZES), precise(outputs, values, SIZES), strict=True):
+        agree(left, right)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_stabilising_twice_changes_nothing(row: Row) -> None:
+    loss, wrt = row.make()
+    once = sg.stabilise([loss, *sg.grad(loss, wrt).values()])
+    assert all(left is right for left, right in zip(sg.stabilise(once), once, strict=True))
+
+
+def test_forward_and_backward_share_one_maximum_and_one_sum() -> None:
+    z, t = sg.input("z", (N, 3)), sg.labels("t", (N,), classes=3)
+    loss = sg.cross_entropy(z, t)
+    order = topological(sg.stabilise([loss, sg.grad(loss, z)]))
+    kinds = [tensor.definition.op for tensor in order if tensor.definition is not None]
+    assert kinds.count("max") == 1 and kinds.count("sum") == 2
+    exponentials = [t for t in order if t.definition is not None and t.definition.body.has(sp.exp)]
+    assert len({kernel for tensor in exponentials for kernel in tensor.definition.body.atoms(sp.exp)}) <= 2
