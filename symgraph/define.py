@@ -17,7 +17,7 @@ from sympy.core.symbol import Str
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
-from symgraph.tensor import Element, Reduction, Tensor
+from symgraph.tensor import Element, Reduction, Tensor, as_formula
 
 
 class Reduced(sp.Expr):  # type: ignore[misc]
@@ -80,7 +80,7 @@ def scalar_body(value: Any) -> sp.Basic:
     ShapeError
         if a tensor with axes stands in the formula without indices.
     """
-    body = sp.sympify(value)
+    body = as_formula(value)
     rule: dict[sp.Basic, sp.Basic] = {}
     for atom in body.atoms(sp.Float):
         rule[atom] = exact(atom)
@@ -227,7 +227,7 @@ def as_tensor(value: Any) -> Tensor:
         from symgraph.declare import constant
 
         return constant(value)
-    expression = sp.sympify(value.item() if hasattr(value, "item") and not isinstance(value, sp.Basic) else value)
+    expression = as_formula(value.item() if hasattr(value, "item") and not isinstance(value, sp.Basic) else value)
     if isinstance(expression, Reduced) or not isinstance(expression, (sp.Expr, sp.logic.boolalg.Boolean)):
         raise IndexNotationError(at_line(f"{value!r} is no tensor and no formula of tensors; see sg.define"))
     stray = expression.atoms(Index)
@@ -243,11 +243,8 @@ def as_tensor(value: Any) -> Tensor:
 
 
 def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
-    """Apply a scalar operation to broadcast operands and define the result; NotImplemented for what is no operand."""
-    try:
-        tensors = [operand if isinstance(operand, Tensor) else as_tensor(operand) for operand in operands]
-    except (sp.SympifyError, AttributeError):
-        return NotImplemented
+    """Apply a scalar operation to broadcast operands and define the result."""
+    tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
     elements = [_inlined_scalar(tensor, len(shape)) for tensor in tensors]
     return Tensor.define(shape, operation(*elements))

@@ -15,7 +15,7 @@ from symgraph.define import as_tensor, broadcast, broadcast_element, scalar_body
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
 from symgraph.provenance import at_line, names_result
-from symgraph.tensor import Element, Tensor, require_real
+from symgraph.tensor import Element, Tensor, as_formula, require_real
 
 u, v, w = sp.symbols("u v w", real=True)
 
@@ -33,7 +33,7 @@ class Elementwise:
     """
 
     def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f", merges: bool = False) -> None:
-        self.formula = sp.sympify(formula)
+        self.formula = as_formula(formula)
         if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
             raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
         symbols = sorted(self.formula.free_symbols, key=str)

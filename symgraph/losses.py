@@ -18,7 +18,7 @@ from symgraph.functions import mean, softmax, sum
 from symgraph.indices import Index, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.simplify.sums import summed
-from symgraph.tensor import Element, Tensor, require_real
+from symgraph.tensor import Element, Tensor, as_formula, require_real
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -70,7 +70,7 @@ log_cosh_loss = _loss(log_cosh_error, "log cosh(y − t)")
 def huber_loss(input: Any, target: Any, delta: Any = 1, reduction: Reduction = "mean") -> Tensor:
     """½r² where |r| ≤ δ, else δ(|r| − ½δ), with r = input − target (Huber 1964)."""
     r = u - v
-    d = sp.sympify(delta)
+    d = as_formula(delta)
     formula = sp.Piecewise((r**2 / 2, sp.Abs(r) <= d), (d * (sp.Abs(r) - d / 2), True))
     return _loss(elementwise(formula, u, v, name="huber", merges=True), "Huber's loss")(input, target, reduction)
 
@@ -79,7 +79,7 @@ def huber_loss(input: Any, target: Any, delta: Any = 1, reduction: Reduction = "
 def smooth_l1_loss(input: Any, target: Any, beta: Any = 1, reduction: Reduction = "mean") -> Tensor:
     """½r²/β where |r| < β, else |r| − ½β; huber_loss(δ) is δ times this with β = δ (Girshick, arXiv 1504.08083)."""
     r = u - v
-    b = sp.sympify(beta)
+    b = as_formula(beta)
     formula = sp.Piecewise((r**2 / (2 * b), sp.Abs(r) < b), (sp.Abs(r) - b / 2, True))
     return _loss(elementwise(formula, u, v, name="smooth_l1", merges=True), "Smooth L1")(input, target, reduction)
 

@@ -350,10 +350,24 @@ class Element(sp.Expr):  # type: ignore[misc]
         return f"{text}^{{{exp}}}" if exp is not None else text
 
 
+def as_formula(value: Any) -> sp.Basic:
+    """A number or a SymPy object as the latter; text is never evaluated.
+
+    Raises
+    ------
+    IndexNotationError
+        for anything else.
+    """
+    try:
+        return sp.sympify(value, strict=True)
+    except sp.SympifyError:
+        raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
+
+
 def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
     if isinstance(index, Tensor) and index.ndim == 0:
         index = Element(index)
-    index = sp.sympify(index)
+    index = as_formula(index)
     if not isinstance(index, sp.Expr) or not index.is_integer:
         raise IndexNotationError(
             at_line(f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)} is indexed with {index}, "

@@ -147,7 +147,7 @@ def test_symbols_of_sympy_stay_plain_symbols() -> None:
     E, S, I, O, Q, pi, gamma, beta, zeta, lam = sp.symbols("E S I O Q pi gamma beta zeta lambda")  # noqa: E741
     x = sg.input("x", (3,))
     f = E * x**2 + S * sp.exp(-I) + pi * gamma / beta + Q * zeta * O * lam
-    assert str(f) == "f[i] = S·exp(−I) + gamma·pi/beta + O·Q·lambda·zeta + E·x[i]²"
+    assert str(f) == "f[i] = O·Q·lambda·zeta + S·exp(−I) + gamma·pi/beta + E·x[i]²"
     assert r"\frac{\gamma \, \pi}{\beta}" in sp.latex(f) and r"\lambda" in sp.latex(f)
 
 

@@ -181,6 +181,7 @@ def test_readme_runs_and_prints_what_it_says(request: pytest.FixtureRequest, tmp
     assert printed
     if request.config.getoption("--update"):
         README.write_text(written, encoding="utf-8")
+        return
     for line, shown, actual in printed:
         assert shown == actual, f"README.md:{line + 1} prints something else: run pytest --update and review it"
 

@@ -56,9 +56,10 @@ class Naming:
         pairs: Mapping[Tensor, Pair] | None = None,
     ) -> None:
         self.pairs = dict(pairs or {})
-        required = list(named)
-        self.order = _closure([*outputs, *required], self.pair)
-        declared = sorted((t for t in self.order if t.definition is None), key=_declaration)
+        roots, required = list(outputs), list(named)
+        self.order = _closure([*roots, *required], self.pair)
+        depth = _depths([p[0] for p in map(self.pair, self.order) if p is not None] or roots)
+        declared = sorted((t for t in self.order if t.definition is None), key=lambda t: _declaration(t, depth))
         self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
         self.position = {tensor: position for position, tensor in enumerate(self.reading_order)}
         self.taken = _given_names(self.order) | {name.text for name in (given or {}).values()}
@@ -173,9 +174,21 @@ def _closure(outputs: list[Tensor], pair: Callable[[Tensor], Pair | None]) -> li
         roots = first
 
 
-def _declaration(leaf: Tensor) -> tuple[bool, int, str]:
-    """Leaves in the order of their declaration; then plain symbols, which are older than the program, by name."""
-    return (True, 0, str(leaf.name)) if leaf.kind == "scalar" else (False, leaf.serial, "")
+def _depths(losses: Iterable[Tensor]) -> dict[Tensor, int]:
+    """Number of definitions on the longest way from a loss to each tensor."""
+    depth: dict[Tensor, int] = {}
+    for tensor in reversed(topological(dict.fromkeys(losses))):
+        below = depth.setdefault(tensor, 0) + 1
+        for element in elements_of(tensor.definition.body) if tensor.definition else ():
+            depth[element.tensor] = max(depth.get(element.tensor, 0), below)
+    return depth
+
+
+def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, int, str]:
+    """Leaves from the first layer to the targets, in order of declaration; plain symbols last, by name."""
+    if leaf.kind == "scalar":
+        return True, 0, 0, str(leaf.name)
+    return False, -depth.get(leaf, -1), leaf.serial, ""
 
 
 def _given_names(order: list[Tensor]) -> set[str]:
