@@ -17,21 +17,35 @@ SYNC_WORDS = 16
 
 def run_text(program: Program, functions: Sequence[str], arena: Arena, scratch: Arena, interface: Interface) -> str:
     """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
-    lines = ["@kernel", "def run(packed, thread, threads):"]
-    lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
+    lines = ["@kernel", "def run(packed, thread, threads):", *_buffers(program, arena, scratch, interface)]
+    for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
+        if number:
+            lines.append(f"{INDENT}barrier(sync, threads)")
+        lines += _call(kernel, function)
+    return "\n".join(lines)
+
+
+def measure_text(program: Program, functions: Sequence[str], arena: Arena, scratch: Arena, interface: Interface) -> str:
+    """An entry that runs one kernel many times: which, and how often, in the words of the schedule and of the table."""
+    lines = ["def measure(address, thread, threads):", f"{INDENT}packed = pointer(address, int64, {interface.length})"]
+    lines += _buffers(program, arena, scratch, interface)
+    for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
+        lines.append(f"{INDENT}if packed[{words.SCHEDULE}] == {number}:")
+        lines.append(f"{INDENT * 2}for _ in range(packed[{words.TABLE}]):")
+        lines += [f"{INDENT * 2}{line}" for line in _call(kernel, function)]
+    return "\n".join([*lines, ""])
+
+
+def _buffers(program: Program, arena: Arena, scratch: Arena, interface: Interface) -> list[str]:
+    lines = [f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})"]
     lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
     used = {name for kernel in program.kernels for name in kernel.arguments}
     for name, position in interface.addresses.items():
         if name in used:
             lines.append(f"{INDENT}{_pointer(program, name, position)}")
     lines += _arena_lines("arena", interface.arena, arena, program, "")
-    lines += _arena_lines("scratch", interface.scratch, scratch, program, f"thread*({text(scratch.size, {})})")
-    calls = list(zip(program.kernels, functions, strict=True))
-    for number, (kernel, function) in enumerate(calls):
-        lines += _call(kernel, function)
-        if number + 1 < len(calls):
-            lines.append(f"{INDENT}barrier(sync, threads)")
-    return "\n".join(lines)
+    shift = "" if scratch.size == ir.ZERO else f"thread*{text(scratch.size, {}, 8)}"
+    return lines + _arena_lines("scratch", interface.scratch, scratch, program, shift)
 
 
 def _pointer(program: Program, name: str, position: int) -> str:

@@ -154,10 +154,11 @@ class _Plan:
         losses = np.full(max(1, epochs), np.nan)
         self.table[EPOCHS], self.table[LOSSES] = epochs, losses.ctypes.data
         self.executable.words[words.SCHEDULE] = self.table.buffer_info()[0]
+        assert self.executable.entry is not None
         run = jit.support("epochs")
         watch.wait_for(lambda: jit.launch(run, self.executable.address, self.executable.threads))
         finished = self.table[STOPPED] == 0
-        return [float(loss) for loss in losses[:epochs]] if finished else [float(x) for x in losses if not np.isnan(x)], not finished
+        return losses[: epochs if finished else int(np.isnan(losses).argmax())].tolist(), not finished
 
 
 class _Watch:
@@ -170,18 +171,20 @@ class _Watch:
     def wait_for(self, run: Callable[[], Any]) -> None:
         """Run to the end, or until a first Ctrl-C has been answered; a failure in the thread is raised here."""
         failures: list[BaseException] = []
+        ended = threading.Event()
 
         def guarded() -> None:
             try:
                 run()
             except BaseException as error:  # noqa: BLE001  handed to the caller's thread
                 failures.append(error)
+            finally:
+                ended.set()
 
-        worker = threading.Thread(target=guarded, daemon=True)
-        worker.start()
-        while worker.is_alive():
+        threading.Thread(target=guarded, daemon=True).start()
+        while not ended.is_set():
             try:
-                worker.join(0.1)
+                ended.wait(0.1)
                 self._show()
             except KeyboardInterrupt:
                 self.plan.table[STOP] = 1

@@ -130,6 +130,7 @@ def _first_fit(taken: Sequence[tuple[int, int]], size: int) -> int:
 def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.Role] = ("temporary",)) -> list[str]:
     """What is wrong with a plan, in words; empty if nothing is. Written without regard to how plans are made."""
     wrong: list[str] = []
+    sizes: dict[str, int] = {}
     alive: dict[str, set[int]] = {}
     for number, kernel in enumerate(program.kernels):
         for name in kernel.arguments:
@@ -142,7 +143,7 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
             wrong.append(f"{name} has no place")
             continue
         count, unit = split_size(program.buffers[name])
-        needed = count * ITEM_BYTES.get(program.buffers[name].dtype, item)
+        needed = sizes[name] = count * ITEM_BYTES.get(program.buffers[name].dtype, item)
         region = arena.regions[slot.region]
         if region.unit != unit or slot.offset % ALIGNMENT or slot.offset + needed > region.size or slot.offset < 0:
             wrong.append(f"{name} does not fit its place: {needed} bytes at {slot.offset} of {region.size}")
@@ -150,7 +151,8 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
     for position, name in enumerate(names):
         for other in names[:position]:
             a, b = arena.slots[name], arena.slots[other]
-            apart = a.region != b.region or a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
+            ends = [slot.offset + max(slot.size, sizes[of]) for of, slot in ((name, a), (other, b))]
+            apart = a.region != b.region or ends[0] <= b.offset or ends[1] <= a.offset
             if not apart and alive[name] & alive[other]:
                 wrong.append(f"{name} and {other} overlap while both are alive")
     return wrong

@@ -25,6 +25,9 @@ RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usle
 _EXCEPTION_PREFIX = ".const.picklebuf"
 """How Numba's name begins for the constant that holds an exception; a function that cannot raise has none."""
 
+_MOST_BLOCKS_INLINED = 8
+"""A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
+
 _ENTRY = """
 declare i32 @"{callee}"(ptr, ptr, i64 {parameter_types})
 define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
@@ -113,6 +116,9 @@ def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.Mo
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name not in (name, f"{name}_team"):
             symbol.linkage = "internal"
+    for function in module.functions:
+        if sum(1 for _ in function.blocks) > _MOST_BLOCKS_INLINED:
+            function.add_function_attribute("noinline")
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
     builder = llvm.create_pass_builder(host_machine(), options)

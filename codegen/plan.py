@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from codegen.common import share_functions
+from codegen.common import share_functions
 from codegen.contraction import Contraction, contraction_of, reshape_sums
 from symgraph.graph import consumers, elements_of, operands, rewrite, topological
 from symgraph.indices import Index, Shape, axis
@@ -53,9 +55,11 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Bring sums into shape, inline, and order."""
+    """Bring sums into shape, compute common functions once, inline, and order."""
     shaped = _replace(request, reshape_sums(_roots(request)))
-    inlined = _replace(shaped, _inline(_roots(shaped)))
+    shaped = _replace(shaped, share_functions(_roots(shaped)))
+    shared = _replace(shaped, share_functions(_roots(shaped)))
+    inlined = _replace(shared, _inline(_roots(shared)))
     return inlined, _ordered(inlined)
 
 
@@ -160,7 +164,8 @@ def _ordered(request: Request) -> list[Node]:
             if operand in readers:
                 readers[operand].append(tensor)
     order: dict[Node, None] = {}
-    sinks = [Node(output) for output in request.outputs] + list(reversed(updates.values()))
+    counters = [Node(value) for _, value in request.updates if value.ndim == 0]
+    sinks = [*(Node(output) for output in request.outputs), *counters, *reversed(updates.values())]
     pending: list[tuple[Node, bool]] = [(sink, False) for sink in reversed(sinks)]
     while pending:
         node, expanded = pending.pop()

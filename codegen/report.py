@@ -9,6 +9,8 @@ from codegen import debug
 from codegen.cost import flops, traffic
 from codegen.emit import ITEM
 from codegen.executable import Executable
+from symgraph.errors import ArgumentError
+from symgraph.provenance import at_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,10 @@ class Report:
     ) -> Report:
         """Report of a compiled program at ``sizes``, by default those of the last call."""
         program = executable.compiled.program
-        chosen = dict(executable.sizes) or dict.fromkeys(program.sizes, 128)
-        chosen |= sizes or {}
+        called = dict(executable.sizes)
+        chosen = (called or dict.fromkeys(program.sizes, 128)) | dict(sizes or {})
+        if measure and (not called and program.sizes or chosen != called):
+            raise ArgumentError(at_line("kernels are measured on the arrays of the last call: call the step first"))
         item = ITEM[executable.dtype.name]
         rows = [
             KernelReport(k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item))

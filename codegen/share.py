@@ -73,6 +73,8 @@ class Sharing:
                 return self.known[node]
             if node.dtype == "int64" and not isinstance(node, Load):
                 return None
+            if isinstance(node, Op) and node.op == "/" and not _available(node, available, frozen):
+                return self._by_inverse(node, available, frozen, before, change)
             if not self._worth_binding(node) or not _available(node, available, frozen):
                 return None
             return self._bind(node, before)
@@ -80,6 +82,17 @@ class Sharing:
         moved = [with_expressions(statement, lambda e: rewritten(e, change)) for statement in body]
         available.update(statement.var.name for statement in before if isinstance(statement, Let))
         return before, moved
+
+    def _by_inverse(
+        self, quotient: Op, available: set[str], frozen: Set[str], before: list[Stmt], change: Callable[[Expr], Expr | None]
+    ) -> Expr | None:
+        """A division by what does not change in the loop as a multiplication by its inverse, one rounding more."""
+        above, below = quotient.args
+        if isinstance(below, Const) or not _available(below, available, frozen):
+            return None
+        inverse = Op("/", (Const(1.0, quotient.dtype), below), quotient.dtype)
+        factor = self.known[inverse] if inverse in self.known else self._bind(inverse, before)
+        return Op("*", (rewritten(above, change), factor), quotient.dtype)
 
     def _worth_binding(self, node: Expr) -> bool:
         if isinstance(node, Cast) and isinstance(node.value, Var) and node.value.dtype == node.dtype:

@@ -93,7 +93,8 @@ class TrainStep:
         gradients = grad(self.loss, list(self.parameters))
         self.updates = optimizer.updates({p: gradients[p] for p in self.parameters})
         self.seconds_to_derive = time.perf_counter() - start
-        self._request = Request((self.loss, *self._extra), tuple((u.leaf, u.value) for u in self.updates))
+        computed = tuple(output for output in self._extra if output.definition is not None)
+        self._request = Request((self.loss, *computed), tuple((u.leaf, u.value) for u in self.updates))
         leaves = leaves_in(self._request)
         self._check_names(leaves)
         self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
@@ -260,9 +261,11 @@ class TrainStep:
     def _checked_call(self, params: Params, inputs: Mapping[str, Any]) -> Any:
         executable = self.executable
         arrays = self._validated(params, inputs)
-        fresh = {name: executable.new_output(name) for name in executable.compiled.program.outputs[1:]}
+        program = executable.compiled.program
+        fresh = {name: executable.new_output(name) for name in program.outputs[1:] if name != program.outputs[0]}
+        fresh[program.outputs[0]] = self._loss_array
+        copies = {output: arrays[output].copy() for output in self._extra if output.definition is None}
         executable.run()
-        del arrays
         if self._fast and self._native is None:
             self._calls += 1
             if self._calls > 1:
@@ -271,12 +274,15 @@ class TrainStep:
         loss = float(self._loss_array)
         if self._outputs is None:
             return loss
-        results = [fresh[executable.names[output]] for output in executable.compiled.outputs[1:]]
+        names = iter(program.outputs[1:])
+        results = [
+            copies[output] if output.definition is None else fresh[next(names)].copy() for output in self._extra
+        ]
         if isinstance(self._outputs, Mapping):
             return loss, dict(zip(self._outputs, results, strict=True))
         return loss, results
 
-    def _validated(self, params: Params, inputs: Mapping[str, Any]) -> list[np.ndarray]:
+    def _validated(self, params: Params, inputs: Mapping[str, Any]) -> dict[Tensor, np.ndarray]:
         """Check everything, then bind it: nothing has been written if this raises."""
         executable = self.executable
         inputs = self._take_hyper(inputs)
@@ -306,7 +312,7 @@ class TrainStep:
                 self._spans[1 + 2 * number] = values.ctypes.data
                 self._spans[2 + 2 * number] = values.ctypes.data + values.nbytes
         self._spans[0] = len(written)
-        return [values for _, values in (*written, *read)]
+        return dict([*written, *read])
 
     def _take_hyper(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Scalars of the loss may be given like inputs; they stay as set."""

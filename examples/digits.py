@@ -59,7 +59,9 @@ def train(epochs=30, seed=0, show=True):
     def accuracy(params):
         return float(np.mean(scores(X_test, **params).argmax(axis=1) == T_test))
 
-    step.source, accuracy(params)  # what is needed is compiled at its first use: here, and not inside the progress bar
+    accuracy(params)
+    step(step.init(seed), x=X, t=T)  # compiled at the first use: here, on other parameters, not inside the progress bar
+    step.reset()
     if show:
         print(f"derived and compiled in {time.perf_counter() - started:.2f} s", flush=True)
 
@@ -104,8 +106,7 @@ def main(arguments=None):
     if not accuracies:
         sys.exit("interrupted before the first epoch ended")
     draw(history, chosen.out)
-    rate = history.steps / history.seconds
-    print(f"test accuracy {accuracies[-1]:.4f} after {len(accuracies)} epochs ({history.steps} steps, {rate:,.0f} a second)")
+    print(f"test accuracy {accuracies[-1]:.4f} after {len(accuracies)} epochs, {history.steps} steps")
     print(f"picture: {chosen.out}")
     return accuracies[-1]
 

@@ -53,7 +53,9 @@ def test_price_of_apples() -> None:
 
 def test_digits_learns_in_a_few_epochs() -> None:
     params, history, accuracies = load(EXAMPLES / "digits.py").train(epochs=10, seed=0, show=False)
-    assert {name: values.shape for name, values in params.items()} == {"W1": (64, 32), "b1": (32,), "W2": (32, 10), "b2": (10,)}
+    assert {name: values.shape for name, values in params.items()} == {
+        "W1": (64, 32), "b1": (32,), "W2": (32, 10), "b2": (10,),
+    }  # fmt: skip
     assert len(history.loss) == len(accuracies) == 10 and history.steps == 10 * 45
     assert history.loss[-1] < 0.3 < 2 < history.loss[0]
     assert accuracies[-1] >= 0.94
@@ -162,7 +164,9 @@ def test_mnist_trains(mnist: ModuleType, tmp_path: Path, capsys: pytest.CaptureF
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\n\n```text\n(?P<shown>.*?)```)?", re.DOTALL)
 
 
-def test_readme_runs_and_prints_what_it_says(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readme_runs_and_prints_what_it_says(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One namespace for all blocks, as a reader would type them; a text block after a Python block is its output."""
     monkeypatch.chdir(tmp_path)
     text = README.read_text(encoding="utf-8")
@@ -177,7 +181,7 @@ def test_readme_runs_and_prints_what_it_says(request: pytest.FixtureRequest, tmp
         if block["shown"] is not None:
             actual = "\n".join(row.rstrip() for row in output.getvalue().rstrip().split("\n")) + "\n"
             printed.append((line, block["shown"], actual))
-            written = written.replace(f"{block['code']}```\n\n```text\n{block['shown']}```", f"{block['code']}```\n\n```text\n{actual}```")
+            written = written.replace(block[0], block[0].removesuffix(f"{block['shown']}```") + f"{actual}```")
     assert printed
     if request.config.getoption("--update"):
         README.write_text(written, encoding="utf-8")

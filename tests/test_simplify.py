@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import sympy as sp
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tests.checks import check_gradient
 from tests.oracles import agree, draw, precise
 from tests.programs import ROWS, SIZES, N, Row, i, j, k, n
+from tests.strategies import programs
 
 import symgraph as sg
 from symgraph.canonical import canonical
@@ -282,3 +286,18 @@ def test_values_are_preserved_with_every_value_kept(row: Row) -> None:
     values = draw([loss], 4, SIZES, row.low, row.high)
     for leaf in wrt:
         agree(precise(names[leaf], values, SIZES), precise(bare[leaf], values, SIZES))
+
+
+# -- random programs --------------------------------------------------------------------------------------------------------------
+@settings(derandomize=True, deadline=None, max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@given(programs(), st.integers(0, 2**16))
+def test_random_program_has_one_gradient_simplified_bare_and_by_differences(program: tuple[Tensor, list[Tensor]], seed: int) -> None:
+    loss, wrt = program
+    simple, bare = sg.grad(loss, wrt, disconnected="zero"), sg.grad(loss, wrt, disconnected="zero", simplify=False)
+    values = draw([loss, *wrt], seed, SIZES)
+    for leaf in wrt:
+        agree(precise(simple[leaf], values, SIZES), precise(bare[leaf], values, SIZES))
+    stable = sg.stabilise(list(simple.values()))
+    for leaf, tensor in zip(simple, stable, strict=True):
+        agree(precise(tensor, values, SIZES), precise(simple[leaf], values, SIZES))
+    check_gradient(loss, [leaf for leaf in wrt if leaf in loss.free_symbols and simple[leaf].free_symbols], values, 1, SIZES)

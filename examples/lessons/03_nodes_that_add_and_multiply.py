@@ -1,7 +1,7 @@
 """Addition and multiplication nodes: forward(x, y), and backward(dout), which nobody has to write.
 
-An addition passes dout on to both sides; a multiplication sends dout·y to x and dout·x to y. Give the node's formula, and
-the chain rule of L = dout·z gives its backward pass.
+An addition passes dout on to both sides; a multiplication sends dout·y to x and dout·x to y. Give the node's formula,
+and the chain rule of L = dout·z gives its backward pass.
 """
 
 import codegen
@@ -59,7 +59,8 @@ def main():
         print(f"  {name:13} = {value:g}")
 
     expected = {
-        "price": 715, "dall_price": 1.1, "dtax": 650, "dapple": 2.2, "dapple_count": 110, "dorange": 3.3, "dorange_count": 165,
+        "price": 715, "dall_price": 1.1, "dtax": 650, "dapple": 2.2, "dapple_count": 110,
+        "dorange": 3.3, "dorange_count": 165,
     }  # fmt: skip
     assert found.keys() == expected.keys()
     assert all(abs(found[name] - expected[name]) < 1e-12 * abs(expected[name]) for name in expected)

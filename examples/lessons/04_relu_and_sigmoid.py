@@ -1,4 +1,4 @@
-"""Activation layers: ReLU passes a gradient where its input was positive; sigmoid multiplies it by y(1 − y), and why."""
+"""Activation layers: ReLU passes a gradient where its input was positive; sigmoid multiplies it by y(1 − y): why."""
 
 import numpy as np
 

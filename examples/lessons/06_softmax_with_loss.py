@@ -53,7 +53,7 @@ def single_row():
     da = sg.grad(L, a)
     print("\na single row\n ", L, "\n ", da)
     run = codegen.function([a, t], [L, da])
-    # Scores of ±10,000 overflow exp; the compiled form is shifted by the largest score, in the loss and in its gradient.
+    # Scores of ±10,000 overflow exp; the compiled forms, of loss and gradient, are shifted by the largest score.
     loss, slope = run(np.array([1e4, 0, -1e4], dtype=np.float32), np.array([0, 1, 0], dtype=np.float32))
     assert loss == 1e4 and slope.tolist() == [1, -1, 0]
     return run(SCORES[0], np.eye(3)[TARGET[0]])

@@ -82,7 +82,8 @@ def main():
 
     random = np.random.default_rng(1)
     x, t = random.normal(size=(8, 6)), random.integers(0, 3, size=8)
-    backpropagated, numerical, manual = net.gradient(x, t), net.numerical_gradient(x, t), gradient_by_hand(net.params, x, t)
+    backpropagated, numerical = net.gradient(x, t), net.numerical_gradient(x, t)
+    manual = gradient_by_hand(net.params, x, t)
     print(f"\nloss {net.loss(x, t):.4f}, accuracy {net.accuracy(x, t):.2f}")
     print("mean |backpropagation − differences|")
     differences = {name: np.abs(backpropagated[name] - numerical[name]).mean() for name in net.params}

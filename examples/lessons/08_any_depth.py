@@ -9,6 +9,8 @@
 The forward pass is declared; the backward one is what prints below.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import sympy as sp
 
@@ -24,7 +26,7 @@ def declare(sizes):
     lam = sp.Symbol("λ")
     x, t = sg.input("x", (sizes[0],)), sg.input("t", (sizes[-1],))
     W, b, z = [], [], x
-    for k, (inputs, outputs) in enumerate(zip(sizes, sizes[1:]), start=1):
+    for k, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         W.append(sg.parameter(f"W_{k}", (outputs, inputs)))
         b.append(sg.parameter(f"b_{k}", (outputs,)))
         a = (W[-1] @ z + b[-1]).named(f"a_{k}")
@@ -37,7 +39,7 @@ def declare(sizes):
 def by_hand(x, t, lam, W, b):
     """The recursion of the docstring, in NumPy."""
     zs, activations = [x], []
-    for weight, bias in zip(W, b):
+    for weight, bias in zip(W, b, strict=True):
         activations.append(weight @ zs[-1] + bias)
         zs.append(np.tanh(activations[-1]))
     g = zs[-1] - t
@@ -75,10 +77,10 @@ def main():
     values = {"x": random.normal(size=2), "t": random.normal(size=3), "λ": 0.01}
     Ws, bs = [random.normal(size=w.shape) for w in W], [random.normal(size=v.shape) for v in b]
     leaves = [x, t, lam, *W, *b]
-    values |= {leaf.name: array for leaf, array in zip([*W, *b], [*Ws, *bs])}
+    values |= {leaf.name: array for leaf, array in zip([*W, *b], [*Ws, *bs], strict=True)}
     found = codegen.function(leaves, [gradient[leaf] for leaf in (*W, *b)])(**values)
     dW, db = by_hand(values["x"], values["t"], values["λ"], Ws, bs)
-    for mine, expected in zip(found, [*dW, *db]):
+    for mine, expected in zip(found, [*dW, *db], strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-12)
 
     # λ is a symbol like any other: ∂J/∂λ is Ω(θ).

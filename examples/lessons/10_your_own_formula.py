@@ -1,4 +1,4 @@
-"""Your own formula: any SymPy expression is an activation, a loss or a regulariser, and has a gradient and a kernel at once."""
+"""Your own formula: any SymPy expression is an activation, a loss or a regulariser; gradient and kernel follow."""
 
 import math
 
@@ -23,7 +23,7 @@ def activation():
     points = np.array([-1e4, -2.0, -0.5, 0.0, 1.0, 3.0, 1e4])
     value, slope = codegen.function([x], [y, dx])(points)
     h = 1e-6
-    for point, one, other in zip(points[1:-1], value[1:-1], slope[1:-1]):
+    for point, one, other in zip(points[1:-1], value[1:-1], slope[1:-1], strict=True):
         assert abs(one - point * math.tanh(math.log1p(math.exp(point)))) < 1e-14
         above, below = ((p * math.tanh(math.log1p(math.exp(p)))) for p in (point + h, point - h))
         assert abs(other - (above - below) / (2 * h)) < 1e-8

@@ -44,7 +44,7 @@ def main():
 
     stage("plan", "what is computed, in which order; what is cheap is inlined where it is read")
     request = Request((L, dw))
-    planned, nodes = plan(stabilised(request))
+    _, nodes = plan(stabilised(request))
     for node in nodes:
         print(f"  {node.value}".replace("\n", "\n  "))
 

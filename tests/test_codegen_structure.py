@@ -1,0 +1,186 @@
+"""The compiler's own rules: memory plans, valid IR, equal kernels, reproducible source, the cache, imports."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import codegen
+import symgraph as sg
+from codegen import cache, ir
+from codegen.executable import Executable
+from codegen.memory import Slot, check_memory, plan_memory
+from codegen.verify import InvalidProgram, verify_kernel, verify_program
+from symgraph.optimisers import SGD
+from symgraph.tensor import Tensor
+
+ROOT = Path(__file__).parent.parent
+
+
+def deep_network(depth: int) -> Tensor:
+    rows = sg.dim("N")
+    h = sg.input("x", (rows, 8))
+    for layer in range(depth):
+        W = sg.parameter(f"W{layer}", (8, 8), init=sg.init.kaiming_normal())
+        b = sg.parameter(f"b{layer}", (8,))
+        h = sg.tanh(h @ W + b)
+    return sg.sum(h**2) / rows
+
+
+@pytest.fixture(scope="module")
+def executable() -> Executable:
+    return codegen.train_step(deep_network(6), SGD(0.1, momentum=0.5)).executable
+
+
+def test_memory_plan_is_valid_and_tight(executable: Executable) -> None:
+    compiled = executable.compiled
+    assert check_memory(compiled.program, compiled.arena, 4) == []
+    temporaries = [b for b in compiled.program.buffers.values() if b.role == "temporary" and len(b.shape) == 2]
+    assert max(region.size for region in compiled.arena.regions) < 64 * len(temporaries)
+
+
+def test_an_overlapping_plan_is_caught(executable: Executable) -> None:
+    program = executable.compiled.program
+    arena = plan_memory(program, 4)
+    caught = 0
+    for name, slot in arena.slots.items():
+        for other, place in arena.slots.items():
+            if name != other and place.region == slot.region and place.offset != slot.offset:
+                planted = replace(arena, slots={**arena.slots, name: Slot(slot.region, place.offset, slot.size)})
+                caught += any("overlap" in line for line in check_memory(program, planted, 4))
+    assert caught > 0
+    shrunk = {name: Slot(slot.region, slot.offset, 0) for name, slot in arena.slots.items()}
+    everything_at_once = {name: replace(slot, offset=0) for name, slot in shrunk.items()}
+    assert any("overlap" in line for line in check_memory(program, replace(arena, slots=everything_at_once), 4))
+
+
+def test_invalid_kernels_are_caught(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_CHECK", "1")
+    program = executable.compiled.program
+    verify_program(program)
+    kernel = program.kernels[0]
+    unbound = ir.Let(ir.Var("a", "real"), ir.Var("nowhere", "real"))
+    with pytest.raises(InvalidProgram, match="nowhere"):
+        verify_kernel(replace(kernel, body=(unbound, *kernel.body)), program)
+    mixed = ir.Op("+", (ir.Const(1.0, "real"), ir.Const(1.0, "float64")), "real")
+    with pytest.raises(InvalidProgram, match="real.*float64"):
+        verify_kernel(replace(kernel, body=(ir.Let(ir.Var("a", "real"), mixed),)), program)
+    flat = ir.Let(ir.Var("a", "real"), ir.Load(kernel.buffers[0], (), "real"))
+    with pytest.raises(InvalidProgram, match="rank"):
+        verify_kernel(replace(kernel, body=(flat,)), program)
+    with pytest.raises(InvalidProgram, match="nothing has written"):
+        verify_program(replace(program, kernels=tuple(reversed(program.kernels))))
+
+
+def test_equal_layers_share_kernels() -> None:
+    sources = [codegen.train_step(deep_network(depth), SGD(0.1)).source for depth in (5, 10)]
+    assert sources[0].count("@kernel") == sources[1].count("@kernel")
+
+
+def test_source_has_the_users_names_and_formulas(executable: Executable) -> None:
+    assert "update_W5" in executable.source and "# W5[i, k] ← " in executable.source
+    compile(executable.source, "generated", "exec")
+
+
+SCRIPT = """
+import sys; sys.path.insert(0, {root!r})
+from tests.test_codegen_structure import deep_network
+import codegen
+from symgraph.optimisers import Adam
+print(codegen.train_step(deep_network(3), Adam()).source)
+"""
+
+
+def run_script(text: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, env=os.environ | environment, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_source_does_not_depend_on_the_hash_seed() -> None:
+    texts = [run_script(SCRIPT.format(root=str(ROOT)), PYTHONHASHSEED=seed) for seed in ("1", "2")]
+    assert texts[0] == texts[1] and "def run" in texts[0]
+
+
+SECOND_PROCESS = """
+import sys; sys.path.insert(0, {root!r})
+import numpy as np, symgraph as sg, codegen
+x = sg.input("x", (sg.dim("N"), 3))
+print(codegen.function(x, sg.exp(x) * 2)(np.zeros((2, 3))).sum(), "numba" in sys.modules)
+"""
+
+
+def test_a_second_process_does_not_compile(tmp_path: Path) -> None:
+    script = SECOND_PROCESS.format(root=str(ROOT))
+    folder = str(tmp_path / "cache")
+    assert run_script(script, SYMGRAPH_CACHE=folder).split() == ["12.0", "True"]
+    assert run_script(script, SYMGRAPH_CACHE=folder).split() == ["12.0", "False"]
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+    entry = next(Path(folder).glob("*.o"))
+    content = entry.read_bytes()
+    for damaged in (b"", content[:100], content[:-1] + bytes([content[-1] ^ 1]), b"garbage" * 1000):
+        entry.write_bytes(damaged)
+        assert cache_load(folder, entry.stem) is None
+    assert run_script(script, SYMGRAPH_CACHE=folder).split() == ["12.0", "True"]
+    assert cache_load(folder, entry.stem) is not None
+
+
+def cache_load(folder: str, key: str) -> bytes | None:
+    before = os.environ.get("SYMGRAPH_CACHE")
+    os.environ["SYMGRAPH_CACHE"] = folder
+    try:
+        return cache.load(key)
+    finally:
+        if before is None:
+            del os.environ["SYMGRAPH_CACHE"]
+        else:
+            os.environ["SYMGRAPH_CACHE"] = before
+
+
+def test_cache_entries_are_bound_to_their_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(tmp_path / "cache"))
+    cache.store("a" * 64, b"code")
+    assert cache.load("a" * 64) == b"code"
+    (tmp_path / "cache" / f"{'b' * 64}.o").write_bytes((tmp_path / "cache" / f"{'a' * 64}.o").read_bytes())
+    assert cache.load("b" * 64) is None
+    (tmp_path / "cache" / f"{'a' * 64}.o").chmod(0o666)
+    assert cache.load("a" * 64) is None
+
+
+def test_a_folder_open_to_others_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(folder))
+    assert cache.folder() is None
+    monkeypatch.setenv("SYMGRAPH_CACHE", "off")
+    assert cache.folder() is None
+
+
+def test_packages_import_in_one_direction() -> None:
+    for path in (ROOT / "symgraph").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import codegen" not in text and "from codegen" not in text and "numba" not in text, path
+    after_lowering = ["ir", "memory", "emit", "emit_scalar", "emit_driver", "share", "cost", "verify", "show", "jit", "cache"]
+    for name in after_lowering:
+        assert "sympy" not in (ROOT / "codegen" / f"{name}.py").read_text(encoding="utf-8"), name
+
+
+def test_results_of_functions_are_fresh() -> None:
+    x = sg.input("x", (sg.dim("N"),))
+    function = codegen.function(x, [x, x + 1, x + 1], "float64")
+    given = np.arange(3.0)
+    first, second, third = function(given)
+    assert first is not given and second is not third
+    second[:] = 0
+    np.testing.assert_array_equal(third, given + 1)
+    np.testing.assert_array_equal(function(given)[1], given + 1)

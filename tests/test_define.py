@@ -1,0 +1,81 @@
+"""Index notation: what definitions mean, and what is no definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgraph as sg
+from symgraph.errors import IndexNotationError, ShapeError
+from symgraph.reference import evaluate
+from tests.oracles import agree
+from tests.programs import N, i, j, k, n, p
+
+X = np.random.default_rng(0).normal(size=(4, 6))
+W = np.random.default_rng(1).normal(size=(6, 3))
+
+
+def x() -> sg.Tensor:
+    return sg.input("x", (N, 6))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda a, w: sg.define((n, j), sg.Sum(a[n, i] * w[i, j], i)), X @ W),
+        (lambda a, w: sg.define((j, n), sg.Sum(a[n, i] * w[i, j], i)), (X @ W).T),
+        (lambda a, w: sg.define((n,), sg.Max(a[n, i], i) + sg.Min(a[n, i], i)), X.max(1) + X.min(1)),
+        (lambda a, w: sg.define((), sg.Sum(sg.Sum(a[n, i], i) ** 2, n)), (X.sum(1) ** 2).sum()),
+        (lambda a, w: sg.define((n,), a[n, 5]), X[:, 5]),
+        (lambda a, w: sg.define((n, i), a[n, 5 - i], (N, 6)), X[:, ::-1]),
+        (lambda a, w: sg.define((n,), a[n, sg.ArgMax(a[n, i], i)]), X.max(1)),
+        (lambda a, w: sg.define((i,), i * sg.Sum(a[n, i], n)), np.arange(6) * X.sum(0)),
+        (lambda a, w: sg.define((), sg.Sum(a[n, i] / N, n, i)), X.sum() / 4),
+        (lambda a, w: sg.define((i, j), sg.Delta(i, j), (2, 2)) @ w[:2], W[:2]),
+        (lambda a, w: sg.define((n, i), sp.Piecewise((a[n, i], a[n, i] > 0), (0, True))), np.maximum(X, 0)),
+        (lambda a, w: sg.define((n, p), sp.Piecewise((a[n, p - 1], p > 0), (0, True)), (N, 6)),
+         np.pad(X, ((0, 0), (1, 0)))[:, :6]),
+        (lambda a, w: sg.define((n, p), a[n, 2 * p], (N, 3)), X[:, ::2]),
+    ],
+)  # fmt: skip
+def test_definition_means_what_it_says(make: object, expected: np.ndarray) -> None:
+    tensor = make(x(), sg.parameter("W", (6, 3)))  # type: ignore[operator]
+    agree(evaluate(tensor, {"x": X, "W": W}), expected, 1e-12)
+
+
+def test_definition_has_at_most_one_reduction_at_its_top() -> None:
+    a = x()
+    y = sg.define((n, k), sp.exp(a[n, k]) / sg.Sum(sp.exp(a[n, j]), j))
+    assert y.definition is not None and y.definition.op is None
+    inner = [e.tensor for e in y.definition.body.atoms(sg.tensor.Element) if e.tensor is not a]
+    assert [tensor.definition.op for tensor in inner] == ["sum"]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda a, w: sg.define((n,), a[n, i]), IndexNotationError, "i"),
+        (lambda a, w: sg.define((n, n), a[n, n]), IndexNotationError, "different indices"),
+        (lambda a, w: sg.define(("n",), a[n, 0]), IndexNotationError, "sg.indices"),
+        (lambda a, w: sg.define((n, j), sg.Sum(a[n, i] * w[j, i], i)), ShapeError, "index i runs over 6"),
+        (lambda a, w: sg.define((n, k), a[n, 0]), IndexNotationError, "k"),
+        (lambda a, w: sg.define((n,), sg.Sum(a[n, i], i, i)), IndexNotationError, "each once"),
+        (lambda a, w: sg.define((n,), sg.Sum(a[n, i], 3)), IndexNotationError, "runs over indices"),
+        (lambda a, w: sg.define((n,), a), ShapeError, r"x\(N, 6\) stands in the formula without its indices"),
+        (lambda a, w: sg.define((n,), a[n, i, j]), ShapeError, r"x\(N, 6\) has 2 axes, not 3"),
+        (lambda a, w: sg.define((n,), a[n, 6]), ShapeError, "index 6 is outside axis 1 of x"),
+        (lambda a, w: sg.define((n,), a[n, sp.Rational(1, 2)]), IndexNotationError, "no index"),
+        (lambda a, w: sg.define((n,), a[n, sp.Symbol("free")]), IndexNotationError, "free"),
+        (lambda a, w: sg.define((n, i), a[n, i], (N,)), ShapeError, "2 free indices but shape"),
+        (lambda a, w: sg.define((n, i), a[n, i], (N, 5)), ShapeError, "index i runs over"),
+        (lambda a, w: sg.define((n,), "a[n, 0]"), IndexNotationError, "no SymPy formula"),
+        (lambda a, w: sg.as_tensor(a[n, i]), IndexNotationError, "free indices"),
+        (lambda a, w: sg.as_tensor("x + 1"), IndexNotationError, "no SymPy formula"),
+        (lambda a, w: a + "1", IndexNotationError, "no SymPy formula"),
+    ],
+)  # fmt: skip
+def test_misuse_is_an_error_that_says_where(make: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        make(x(), sg.parameter("W", (6, 3)))  # type: ignore[operator]
+    assert "test_define.py" in str(caught.value)

@@ -1,0 +1,105 @@
+"""Bad input: every error is of the project's own types and names symbol, shapes as mathematics, and the user's line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgraph as sg
+from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
+from symgraph.graph import leaves
+from symgraph.reference import evaluate
+from tests.programs import N
+
+M = sg.dim("M")
+
+
+def x() -> sg.Tensor:
+    return sg.input("x", (N, 64))
+
+
+def labels(classes: int = 10) -> sg.Tensor:
+    return sg.labels("t", (N,), classes=classes)
+
+
+ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
+    ("inner sizes", lambda: x() @ sg.parameter("W1", (32, 10)), ShapeError, ["x(N, 64) @ W1(32, 10)", "64 and 32"]),
+    ("matmul with a scalar", lambda: x() @ sg.parameter("s"), ShapeError, ["s()", "at least one axis"]),
+    ("broadcasting", lambda: x() + sg.parameter("b", (10,)), ShapeError, ["(N, 64)", "(10,)", "do not broadcast"]),
+    ("two batch sizes", lambda: x() + sg.input("z", (M, 64)), ShapeError, ["(N, 64)", "(M, 64)"]),
+    ("symbolic parameter", lambda: sg.parameter("W", (N, 3)), ShapeError, ["W", "integers"]),
+    ("empty axis", lambda: sg.input("x", (0, 3)), ShapeError, ["positive integer", "0"]),
+    ("negative axis", lambda: sg.input("x", (-2,)), ShapeError, ["-2"]),
+    ("fractional axis", lambda: sg.input("x", (2.5,)), ShapeError, ["2.5"]),
+    ("slice of a symbolic axis", lambda: x()[1:3], ShapeError, ["symbolic axis N", "x"]),
+    ("empty slice", lambda: x()[:, 70:], ShapeError, ["empty", "64", "x"]),
+    ("index out of range", lambda: x()[:, 64], ShapeError, ["index 64", "axis 1", "x(N, 64)"]),
+    ("too many indices", lambda: x()[0, 0, 0], ShapeError, ["x(N, 64) has 2 axes, not 3"]),
+    ("no such axis", lambda: sg.sum(x(), axis=2), ShapeError, ["x(N, 64) has no axis 2"]),
+    ("no permutation", lambda: sg.transpose(x(), (0, 0)), ShapeError, ["[0, 0]", "x"]),
+    ("loss shapes", lambda: sg.mse_loss(x(), sg.input("t", (N, 10))), ShapeError, ["x(N, 64)", "t(N, 10)", "one shape"]),
+    ("classes", lambda: sg.cross_entropy(x(), labels()), ShapeError, ["10 classes", "64 columns", "x" ]),
+    ("label shape", lambda: sg.cross_entropy(x(), sg.labels("t", (N, 2), 64)), ShapeError, ["t(N, 2)", "(N,)"]),
+    ("target shape", lambda: sg.cross_entropy(x(), sg.input("t", (N, 10))), ShapeError, ["t(N, 10)", "shape of the logits"]),
+    ("softmax first", lambda: sg.cross_entropy(sg.softmax(x()), labels(64)), DomainError, ["sum to 1", "nll_of_probabilities"]),
+    ("labels as reals", lambda: sg.sigmoid(labels()), DomainError, ["t holds class labels"]),
+    ("matmul of labels", lambda: labels() @ x(), DomainError, ["t holds class labels"]),
+    ("vector loss", lambda: sg.grad(sg.sigmoid(x()), []), DomainError, ["scalar", "(N, 64)"]),
+    ("derivative by labels", lambda: by_labels(), DomainError, ["t holds class labels", "no derivative"]),
+    ("disconnected", lambda: sg.grad(sg.sum(x()), sg.parameter("W2", (3,))), DisconnectedError, ["W2(3,)", "does not depend"]),
+    ("reduction", lambda: sg.mse_loss(x(), x(), reduction="max"), DomainError, ["'max'"]),
+    ("cross-entropy reduction", lambda: sg.cross_entropy(x(), labels(64), "max"), DomainError, ["'max'"]),
+    ("name", lambda: sg.input("a b", (2,)), NameConflictError, ["'a b'"]),
+    ("empty name", lambda: sg.input("", (2,)), NameConflictError, ["''"]),
+    ("complex constant", lambda: sg.constant(np.array([1j])), DomainError, ["complex128"]),
+    ("empty constant", lambda: sg.constant(np.zeros((0, 2))), ShapeError, ["empty"]),
+    ("unknown ufunc", lambda: np.gcd(x(), x()), DomainError, ["np.gcd"]),
+    ("ufunc reduction", lambda: np.add.reduce(x()), DomainError, ["np.add.reduce"]),
+]  # fmt: skip
+
+
+def by_labels() -> sg.Tensor:
+    t = labels(64)
+    return sg.grad(sg.cross_entropy(x(), t), t)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_error_names_what_is_wrong_and_the_users_line(row: tuple[str, Callable[[], Any], type[SymgraphError], list[str]]) -> None:
+    _, make, error, words = row
+    with pytest.raises(error) as caught:
+        make()
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert "test_errors.py:" in message
+
+
+def test_one_name_for_two_leaves_is_an_error_with_both_places() -> None:
+    first, second = sg.input("x", (2,)), sg.parameter("x", (2,))
+    with pytest.raises(NameConflictError, match="x stands for two different tensors") as caught:
+        leaves([first + second])
+    assert str(caught.value).count("test_errors.py:") == 2
+
+
+def test_probabilities_by_any_formula_are_refused_as_logits() -> None:
+    z, (n, k, j) = x(), sg.indices("n k j")
+    written = sg.define((n, k), sp.exp(z[n, k]) / sg.Sum(sp.exp(z[n, j]), j))
+    e = sg.activations.exp(z)
+    steps = e / sg.sum(e, axis=1, keepdims=True)
+    for probabilities in (written, steps, sg.one_hot("p", (N, 64))):
+        with pytest.raises(DomainError, match="sum to 1"):
+            sg.cross_entropy(probabilities, labels(64))
+
+
+def test_missing_and_misshapen_values_are_refused_by_the_reference() -> None:
+    y = sg.sum(x())
+    with pytest.raises(ArgumentError, match=r"x\(N, 64\) has no value"):
+        evaluate(y, {})
+    with pytest.raises(ArgumentError, match=r"x has shape \(N, 64\); the array has \(2, 3\)"):
+        evaluate(y, {"x": np.ones((2, 3))})
+    z = sg.sum(x() + sg.input("z", (N, 1)))
+    with pytest.raises(ArgumentError, match="the array has"):
+        evaluate(z, {"x": np.ones((2, 64)), "z": np.ones((3, 1))})
