@@ -45,7 +45,9 @@ def as_array(leaf: Tensor, given: Any, dtype: np.dtype[Any]) -> np.ndarray:
 def as_written(leaf: Tensor, given: Any, dtype: np.dtype[Any]) -> np.ndarray:
     """``given`` as an array for a leaf that is updated in place: it must be one already, in every respect."""
     if not isinstance(given, np.ndarray):
-        raise DomainError(at_line(f"{described(leaf)} is updated in place: expected an array, not {type(given).__name__}"))
+        raise DomainError(
+            at_line(f"{described(leaf)} is updated in place: expected an array, not {type(given).__name__}")
+        )
     if given.dtype != dtype:
         raise DomainError(at_line(f"{described(leaf)} needs dtype {dtype}, not {given.dtype}"))
     if not given.flags.c_contiguous or not given.flags.aligned:
@@ -69,14 +71,20 @@ def bind_sizes(leaf: Tensor, array: np.ndarray, sizes: dict[str, int]) -> None:
         if they do not fit; both shapes are shown.
     """
     if array.ndim != leaf.ndim:
-        raise ShapeError(at_line(f"{leaf.kind} {leaf.name} has shape {show_shape(leaf.shape)}; the array has {array.shape}"))
+        raise ShapeError(
+            at_line(f"{leaf.kind} {leaf.name} has shape {show_shape(leaf.shape)}; the array has {array.shape}")
+        )
     for axis, (size, actual) in enumerate(zip(leaf.shape, array.shape, strict=True)):
         if actual == 0:
-            raise ArgumentError(at_line(f"{leaf.kind} {leaf.name} {show_shape(leaf.shape)} is empty: the array has {array.shape}"))
+            raise ArgumentError(
+                at_line(f"{leaf.kind} {leaf.name} {show_shape(leaf.shape)} is empty: the array has {array.shape}")
+            )
         if isinstance(size, Dim):
             expected = sizes.setdefault(size.name, actual)
         else:
-            value = size.xreplace({dim: dim.func(dim.name) if dim.name not in sizes else sizes[dim.name] for dim in size.atoms(Dim)})
+            value = size.xreplace(
+                {dim: dim.func(dim.name) if dim.name not in sizes else sizes[dim.name] for dim in size.atoms(Dim)}
+            )
             if not getattr(value, "is_number", False) and not isinstance(value, int):
                 continue
             expected = int(value)
@@ -96,7 +104,9 @@ def check_labels(leaf: Tensor, array: np.ndarray, sizes: Mapping[str, int]) -> N
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = f"[{', '.join(map(str, at))}]" if at else ""
-        raise ArgumentError(at_line(f"{leaf.name}{place} is {array[at]}; labels of {leaf.name} lie in 0 … {classes - 1}"))
+        raise ArgumentError(
+            at_line(f"{leaf.name}{place} is {array[at]}; labels of {leaf.name} lie in 0 … {classes - 1}")
+        )
 
 
 def check_rows(leaf: Tensor, array: np.ndarray) -> None:
@@ -106,18 +116,24 @@ def check_rows(leaf: Tensor, array: np.ndarray) -> None:
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = f"[{', '.join(map(str, at))}, :]" if at else ""
         total = array[at].sum()
-        raise ArgumentError(at_line(f"{leaf.name}{place} sums to {total:.6g}; {leaf.name} was declared one-hot: rows sum to 1"))
+        raise ArgumentError(
+            at_line(f"{leaf.name}{place} sums to {total:.6g}; {leaf.name} was declared one-hot: rows sum to 1")
+        )
 
 
 def check_overlap(written: Sequence[tuple[Tensor, np.ndarray]], read: Sequence[tuple[Tensor, np.ndarray]]) -> None:
     """No array that is written may share memory with another."""
-    spans = [(*_span(array), leaf, True) for leaf, array in written] + [(*_span(array), leaf, False) for leaf, array in read]
+    spans = [(*_span(array), leaf, True) for leaf, array in written] + [
+        (*_span(array), leaf, False) for leaf, array in read
+    ]
     spans.sort(key=lambda span: span[0])
     end, owner, owner_written = 0, None, False
     for start, stop, leaf, is_written in spans:
         if start < end and (is_written or owner_written) and owner is not leaf:
             other = owner.name if owner is not None else "?"
-            raise ArgumentError(at_line(f"the arrays of {other} and {leaf.name} overlap in memory; one of them is written"))
+            raise ArgumentError(
+                at_line(f"the arrays of {other} and {leaf.name} overlap in memory; one of them is written")
+            )
         if stop > end:
             end, owner, owner_written = stop, leaf, is_written
 
@@ -132,7 +148,9 @@ def check_names(given: Mapping[str, Any], leaves: Sequence[Tensor], optional: fr
     known = {str(leaf.name) for leaf in leaves}
     for name in given:
         if name not in known and name not in optional:
-            raise ArgumentError(at_line(f"there is no {name} here; expected {', '.join(sorted(known)) or 'no arguments'}"))
+            raise ArgumentError(
+                at_line(f"there is no {name} here; expected {', '.join(sorted(known)) or 'no arguments'}")
+            )
     for leaf in leaves:
         if leaf.name not in given:
             raise ArgumentError(at_line(f"{described(leaf)} has no value"))

@@ -1,6 +1,6 @@
 """Common functions: an exponential (or another function) that several definitions need is computed once, as a definition.
 
-    S[n] = Σ_k exp(d[n, k]);  y[n, j] = exp(d[n, j])/S[n]     →     e[n, k] = exp(d[n, k]);  S[n] = Σ_k e[n, k];  y = e/S
+S[n] = Σ_k exp(d[n, k]);  y[n, j] = exp(d[n, j])/S[n]     →     e[n, k] = exp(d[n, k]);  S[n] = Σ_k e[n, k];  y = e/S
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def share_functions(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
                     new = replace_tensors(function, renamed)
                     rule[new] = _element(new)
             body = body.xreplace(rule) if rule else body
-        renamed[tensor] = Tensor.define(tensor.shape, body, definition.op, definition.extents)
+        renamed[tensor] = tensor.redefined(Definition(definition.op, definition.extents, body))
         return renamed[tensor]
 
     return rewrite(roots, change)

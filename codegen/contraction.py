@@ -71,14 +71,14 @@ def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 
 def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
     if definition.op is None or definition.op in ("argmax", "argmin"):
-        return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents)
+        return tensor.redefined(definition)
     if definition.op == "sum":
         found = _as_contractions(tensor.shape, definition.body, definition.extents)
         if found is not None:
             return found
     if tensor.ndim == 0:
         return _row_by_row(definition)
-    return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents)
+    return tensor.redefined(definition)
 
 
 def _row_by_row(definition: Definition) -> Tensor:
@@ -145,9 +145,7 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     return sp.Mul(*outside, Element(core, *free))
 
 
-def _operand(
-    value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool
-) -> Element:
+def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
     plain = isinstance(value, Element) and not value.tensor.is_label and _is_plain(value)
     if plain and (not column_last or value.indices[-1] is order[-1]):

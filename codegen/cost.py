@@ -9,7 +9,25 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from codegen import ir
-from codegen.ir import Assign, Buffer, Call, Cast, Const, Contract, Expr, For, If, Kernel, Let, Load, Op, Select, Stmt, Store, Var
+from codegen.ir import (
+    Assign,
+    Buffer,
+    Call,
+    Cast,
+    Const,
+    Contract,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Op,
+    Select,
+    Stmt,
+    Store,
+    Var,
+)
 
 PANEL_ROWS = 32
 """Most rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
@@ -34,8 +52,10 @@ def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
             return -evaluate_integer(value, sizes)
         case Op(op, (left, right)):
             a, b = evaluate_integer(left, sizes), evaluate_integer(right, sizes)
-            return int({"+": a + b, "-": a - b, "*": a * b, ">": a > b, "<": a < b}[op]) if op not in ("//", "%") else (
-                a // b if op == "//" else a % b
+            return (
+                int({"+": a + b, "-": a - b, "*": a * b, ">": a > b, "<": a < b}[op])
+                if op not in ("//", "%")
+                else (a // b if op == "//" else a % b)
             )
     raise TypeError(expression)
 
@@ -54,11 +74,18 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
                 count = evaluate_integer(stop, sizes) - first
                 block = int(step.value) if isinstance(step, Const) else PANEL_ROWS
                 trips = count / min(block, count) if count > 0 else 0
-                total += trips * flops(inner, {**sizes, var.name: first, f"{var.name}_end": first + count} | _panel(step))
+                total += trips * flops(
+                    inner, {**sizes, var.name: first, f"{var.name}_end": first + count} | _panel(step)
+                )
             case If(condition, inner):
                 total += _operations(condition) + flops(inner, sizes)
             case Contract(_, _, _, rows, columns, depth):
-                total += 2.0 * evaluate_integer(rows, sizes) * evaluate_integer(columns, sizes) * evaluate_integer(depth, sizes)
+                total += (
+                    2.0
+                    * evaluate_integer(rows, sizes)
+                    * evaluate_integer(columns, sizes)
+                    * evaluate_integer(depth, sizes)
+                )
             case Store() | Assign():
                 total += _operations(statement.value) + (statement.op is not None)
             case Let(var, value):
@@ -74,8 +101,7 @@ def _panel(step: Expr) -> dict[str, int]:
 
 def _operations(expression: Expr) -> int:
     return sum(
-        isinstance(node, Op | Call) and node.dtype in ("real", "float64")
-        for node in ir.subexpressions(expression)
+        isinstance(node, Op | Call) and node.dtype in ("real", "float64") for node in ir.subexpressions(expression)
     )
 
 

@@ -17,10 +17,11 @@ SYNC_WORDS = 16
 
 def run_text(program: Program, functions: Sequence[str], arena: Arena, scratch: Arena, interface: Interface) -> str:
     """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
-    lines = ["@kernel", "def run(packed, thread, threads):", *_buffers(program, arena, scratch, interface)]
+    lines = ["@kernel", "def meet(sync, threads):", f"{INDENT}barrier(sync, threads)", "", ""]
+    lines += ["@kernel", "def run(packed, thread, threads):", *_buffers(program, arena, scratch, interface)]
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
         if number:
-            lines.append(f"{INDENT}barrier(sync, threads)")
+            lines.append(f"{INDENT}meet(sync, threads)")
         lines += _call(kernel, function)
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """Scalar expressions of the IR as Python text.
 
-    Op("+", Load a [n, j], Load b [j])   →   a[n*32 + j] + b[j]
+Op("+", Load a [n, j], Load b [j])   →   a[n*32 + j] + b[j]
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def _operation(op: str, args: tuple[Expr, ...], shapes: Shapes) -> tuple[str, in
     if op == "+" and isinstance(right, Op) and right.op == "neg":
         return f"{text(left, shapes, precedence)} - {text(right.args[0], shapes, precedence + 1)}", precedence
     space = "" if op == "*" and left.dtype == "int64" else " "
-    loose = op in ("and", "or", "+", "*") and isinstance(right, Op) and right.op == op and left.dtype in ("int64", "bool")
+    loose = (
+        op in ("and", "or", "+", "*") and isinstance(right, Op) and right.op == op and left.dtype in ("int64", "bool")
+    )
     shown = f"{text(left, shapes, precedence)}{space}{op}{space}{text(right, shapes, precedence + (not loose))}"
     return shown, precedence
 

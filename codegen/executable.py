@@ -47,7 +47,9 @@ class Executable:
         self._kept = self._support()
         for leaf in leaves:
             if leaf.kind == "constant":
-                self._kept.append(self.bind(leaf, np.ascontiguousarray(leaf.value, dtype=self.type_of(self.names[leaf]))))
+                self._kept.append(
+                    self.bind(leaf, np.ascontiguousarray(leaf.value, dtype=self.type_of(self.names[leaf])))
+                )
         self.seconds_to_compile = 0.0
         if not interface.sizes:
             self.resize({})

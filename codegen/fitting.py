@@ -75,7 +75,9 @@ def fit(
         before anything is written.
     """
     if epochs < 0 or batch_size < 1:
-        raise ArgumentError(at_line(f"epochs must be at least 0 and batch_size at least 1, not {epochs} and {batch_size}"))
+        raise ArgumentError(
+            at_line(f"epochs must be at least 0 and batch_size at least 1, not {epochs} and {batch_size}")
+        )
     given = step._take_hyper(data)
     batch_dim, examples, arrays = _rows(step, given)
     batch = min(batch_size, examples)
@@ -133,16 +135,38 @@ class _Plan:
     """The table of :mod:`codegen.support`, and all memory that it points to."""
 
     def __init__(
-        self, step: TrainStep, arrays: Mapping[Tensor, np.ndarray], axis: _BatchAxis, examples: int, batch: int, seed: int, shuffle: bool
+        self,
+        step: TrainStep,
+        arrays: Mapping[Tensor, np.ndarray],
+        axis: _BatchAxis,
+        examples: int,
+        batch: int,
+        seed: int,
+        shuffle: bool,
     ) -> None:
         self.step, self.executable = step, step.executable
+        assert self.executable.entry is not None  # compiled before the clock starts
+        self.native = jit.support("epochs")
         interface, names = self.executable.compiled.interface, self.executable.names
         self.order = np.arange(examples, dtype=np.int64)
         self.data = dict(arrays)
         self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
         position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
         state = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
-        header = [examples, batch, 0, int(shuffle), state, 0, 0, len(axis.leaves), self.order.ctypes.data, 0, position, 0]
+        header = [
+            examples,
+            batch,
+            0,
+            int(shuffle),
+            state,
+            0,
+            0,
+            len(axis.leaves),
+            self.order.ctypes.data,
+            0,
+            position,
+            0,
+        ]
         self.table = array.array("q", header)
         for leaf in axis.leaves:
             row_bytes = arrays[leaf].nbytes // examples
@@ -154,8 +178,7 @@ class _Plan:
         losses = np.full(max(1, epochs), np.nan)
         self.table[EPOCHS], self.table[LOSSES] = epochs, losses.ctypes.data
         self.executable.words[words.SCHEDULE] = self.table.buffer_info()[0]
-        assert self.executable.entry is not None
-        run = jit.support("epochs")
+        run = self.native
         watch.wait_for(lambda: jit.launch(run, self.executable.address, self.executable.threads))
         finished = self.table[STOPPED] == 0
         return losses[: epochs if finished else int(np.isnan(losses).argmax())].tolist(), not finished
@@ -176,16 +199,18 @@ class _Watch:
         def guarded() -> None:
             try:
                 run()
-            except BaseException as error:  # noqa: BLE001  handed to the caller's thread
+            except BaseException as error:
                 failures.append(error)
             finally:
                 ended.set()
 
         threading.Thread(target=guarded, daemon=True).start()
-        while not ended.is_set():
+        waiting = True
+        while waiting:
             try:
-                ended.wait(0.1)
-                self._show()
+                while not ended.wait(0.1):
+                    self._show()
+                waiting = False
             except KeyboardInterrupt:
                 self.plan.table[STOP] = 1
         if failures:

@@ -1,6 +1,6 @@
 """The formula of a node as one line of text, with the names and loop variables of the generated source.
 
-    h[n, j] = Max(0, a[n, j] + b[j])          c[i, j] = Σ_n x[n, i]*d[n, j]
+h[n, j] = Max(0, a[n, j] + b[j])          c[i, j] = Σ_n x[n, i]*d[n, j]
 """
 
 from __future__ import annotations

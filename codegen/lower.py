@@ -20,12 +20,11 @@ from codegen.cost import PANEL_ROWS
 from codegen.formula import formula_text
 from codegen.fuse import Group, runs_down_columns, scatter_axis
 from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
-from codegen.lower_scalar import ScalarLowering, cast, data_type
+from codegen.lower_scalar import ScalarLowering, data_type
 from codegen.names import Names
 from codegen.plan import Node
 from codegen.share import Sharing
 from symgraph.indices import Index, axis, bound
-from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
@@ -89,7 +88,9 @@ class _KernelLowering:
             if chosen == len(segments):
                 segments.append(Segment(extents))
             segments[chosen].nodes.append(node)
-            last_read += [(e.tensor, chosen + (not self._is_element(e))) for e in node.reads if e.tensor in self.group.written]
+            last_read += [
+                (e.tensor, chosen + (not self._is_element(e))) for e in node.reads if e.tensor in self.group.written
+            ]
             if node.target is None:
                 place[node.value] = chosen
         return segments
@@ -159,7 +160,9 @@ class _KernelLowering:
         for other in self.segments:
             for reader in other.nodes:
                 for element in reader.reads:
-                    if element.tensor is node.value and (other is not segment or not self._reads_in_place(reader, element)):
+                    if element.tensor is node.value and (
+                        other is not segment or not self._reads_in_place(reader, element)
+                    ):
                         return True
         return False
 
@@ -257,9 +260,7 @@ class _KernelLowering:
             buffer = self._scratch(node.value, segment.extents)
             inside.append(Store(buffer.name, free[self.depth :], var))
 
-    def _reduce(
-        self, node: Node, loops: list[Var], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
-    ) -> None:
+    def _reduce(self, node: Node, loops: list[Var], before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
         definition, text = node.definition, self.formulas[-1]
         dtype = data_type(node.value)
         scatter = scatter_axis(node)
@@ -339,7 +340,12 @@ class _KernelLowering:
         last = Var(self.names.unique("last"), "int64")
         share = _smaller(ir.add(block, step), Var(f"{block.name}_end", "int64"))
         place: dict[Index, Expr] = {head.row: block, head.column: self.first_column, head.depth: ZERO} | outer
-        self.scalars.indices = {**outer, head.row: self.row, head.column: Var("j", "int64"), head.depth: Var("k", "int64")}  # type: ignore[dict-item]
+        self.scalars.indices = {
+            **outer,
+            head.row: self.row,
+            head.column: Var("j", "int64"),
+            head.depth: Var("k", "int64"),
+        }  # type: ignore[dict-item]
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
         width = _smaller(columns, ir.integer(PANEL_COLUMNS)) if not whole else columns
         contract = Contract(
@@ -399,7 +405,9 @@ class _KernelLowering:
         positions = [element.indices.index(i) for i in (first, second)]
         return self._matrix(self.storage.buffers[element.tensor], element.tensor.shape, index, *positions)
 
-    def _matrix(self, buffer: str, shape: Sequence[sp.Expr], index: tuple[Expr, ...], first: int, second: int) -> Operand:
+    def _matrix(
+        self, buffer: str, shape: Sequence[sp.Expr], index: tuple[Expr, ...], first: int, second: int
+    ) -> Operand:
         sizes = tuple(self.scalars.integer(size) for size in shape)
         stride = [ir.product(sizes[d + 1 :]) for d in range(len(sizes))]
         return Operand(buffer, ir.flat_index(index, sizes), (stride[first], stride[second]))

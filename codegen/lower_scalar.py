@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.ir import Call, Cast, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
 from symgraph.errors import DomainError
 from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
@@ -157,7 +157,9 @@ class ScalarLowering:
         above, below = [], []
         for factor in _ordered(rest):
             if isinstance(factor, sp.Rational) and factor.q != 1:
-                above += [sp.Integer(factor.p)] if abs(factor.p) != 1 else [sp.Integer(factor.p)] if factor.p < 0 else []
+                above += (
+                    [sp.Integer(factor.p)] if abs(factor.p) != 1 else [sp.Integer(factor.p)] if factor.p < 0 else []
+                )
                 below.append(sp.Integer(factor.q))
             elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
                 below.append(1 / factor)
@@ -282,7 +284,7 @@ def _word(name: str) -> Callable[[Expr], Expr]:
 FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
     **{
         name: _word(name)
-        for name in "exp expm1 log log1p tanh sigmoid softplus erf erfc sin cos sqrt rsqrt floor sign atan".split()
+        for name in ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "sqrt", "rsqrt", "floor", "sign", "atan"]
     },
     "Abs": _word("abs"),
     "ceiling": lambda u: negative(call("floor", negative(u))),
@@ -290,6 +292,9 @@ FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
     "sinh": _sinh,
     "cosh": _hyperbolic("+"),
     "Heaviside": lambda u: Select(
-        Op(">", (u, cast(_number(0.0), u.dtype)), "bool"), cast(_number(1.0), u.dtype), cast(_number(0.0), u.dtype), u.dtype
+        Op(">", (u, cast(_number(0.0), u.dtype)), "bool"),
+        cast(_number(1.0), u.dtype),
+        cast(_number(0.0), u.dtype),
+        u.dtype,
     ),
 }

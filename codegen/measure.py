@@ -24,7 +24,9 @@ def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float]:
     functions = compiled.source.functions
     extra = measure_text(compiled.program, functions, compiled.arena, compiled.scratch, compiled.interface)
     entry = jit.entry(f"{executable.source}\n\n{extra}", "measure")
-    kept = {executable.words[at]: _copy(executable, name, at, sizes) for name, at in compiled.interface.addresses.items()}
+    kept = {
+        executable.words[at]: _copy(executable, name, at, sizes) for name, at in compiled.interface.addresses.items()
+    }
     table, schedule = executable.words[words.TABLE], executable.words[words.SCHEDULE]
     try:
         return [_seconds(executable, entry, number) for number in range(len(compiled.program.kernels))]

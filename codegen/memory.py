@@ -95,7 +95,9 @@ def plan_memory(program: Program, item: int, roles: Sequence[ir.Role] = ("tempor
         if region == len(sizes):
             sizes.append(0)
             placed.append([])
-        taken = sorted((slots[other].offset, slots[other].size) for other in placed[region] if live[other].overlaps(span))
+        taken = sorted(
+            (slots[other].offset, slots[other].size) for other in placed[region] if live[other].overlaps(span)
+        )
         offset = _first_fit(taken, size)
         slots[name] = Slot(region, offset, size)
         placed[region].append(name)

@@ -1,6 +1,6 @@
 """Names of the generated source: the user's own where Python allows it, each once.
 
-    W_{1} → W_1      0.weight → p_0_weight      lambda → lambda_      λ → λ
+W_{1} → W_1      0.weight → p_0_weight      lambda → lambda_      λ → λ
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def _typer(entry: types.Type, packed: types.Type, thread: types.Type, threads: t
 
 def _lowering(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     word = ir.IntType(64)
-    numbers = [context.cast(builder, value, kind, types.int64) for value, kind in zip(arguments, signature.args, strict=True)]
+    numbers = [
+        context.cast(builder, value, kind, types.int64) for value, kind in zip(arguments, signature.args, strict=True)
+    ]
     function = ir.FunctionType(ir.VoidType(), [word] * 3)
     builder.call(builder.inttoptr(numbers[0], function.as_pointer()), numbers[1:])
     return context.get_dummy_value()

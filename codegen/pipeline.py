@@ -1,6 +1,6 @@
 """The compiler: one line a stage, from tensors to a source and where everything in it lives.
 
-    stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.jit, codegen.program)
+stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.jit, codegen.program)
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import sympy as sp
 
 from codegen.common import share_functions
-from codegen.common import share_functions
 from codegen.contraction import Contraction, contraction_of, reshape_sums
 from symgraph.graph import consumers, elements_of, operands, rewrite, topological
 from symgraph.indices import Index, Shape, axis
@@ -91,7 +90,7 @@ def _inline(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
                 rule[element] = _at(bodies[element.tensor], element.indices, rule)
         if rule:
             body = body.xreplace(rule)
-        new = Tensor.define(tensor.shape, body, definition.op, definition.extents)
+        new = tensor.redefined(Definition(definition.op, definition.extents, body))
         if tensor in chosen:
             bodies[new] = body
         return new
@@ -110,7 +109,9 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         return False
     feeds_contraction = any(contraction_of(reader) is not None for reader in readers)
     if isinstance(definition.body, Element):
-        return not feeds_contraction or _is_permutation(definition.body, tensor.ndim) and _keeps_columns(tensor, readers)
+        return (
+            not feeds_contraction or (_is_permutation(definition.body, tensor.ndim) and _keeps_columns(tensor, readers))
+        )
     if feeds_contraction:
         return False
     cheap = _is_cheap(definition.body)

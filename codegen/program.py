@@ -1,6 +1,6 @@
 """``codegen.function``: any expressions as one compiled function of their leaves.
 
-    probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)   →   a fresh array
+probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)   →   a fresh array
 """
 
 from __future__ import annotations
@@ -52,7 +52,13 @@ class Function:
     def __init__(self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None) -> None:
         self.dtype = None if dtype is None else as_dtype(dtype)
         self._shape_of_result = outputs
-        chosen = list(outputs.values()) if isinstance(outputs, Mapping) else list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        chosen = (
+            list(outputs.values())
+            if isinstance(outputs, Mapping)
+            else list(outputs)
+            if isinstance(outputs, list | tuple)
+            else [outputs]
+        )
         self.outputs = tuple(as_tensor(output) for output in chosen)
         self.inputs = tuple(inputs)
         self._check_inputs()
@@ -72,7 +78,9 @@ class Function:
                 raise NameConflictError(at_line(f"the name {name} occurs twice among the inputs"))
         for leaf in leaves_in(Request(self.outputs)):
             if leaf.kind != "constant" and leaf not in self.inputs:
-                raise ArgumentError(at_line(f"the outputs depend on {arguments.described(leaf)}, which is not among the inputs"))
+                raise ArgumentError(
+                    at_line(f"the outputs depend on {arguments.described(leaf)}, which is not among the inputs")
+                )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy scalar array of shape ``()``)."""
@@ -102,7 +110,9 @@ class Function:
         seen: set[str] = set()
         for output in self.outputs:
             if output.definition is None:
-                results.append(arrays[output].copy() if output in arrays else np.array(output.value, dtype=executable.dtype))
+                results.append(
+                    arrays[output].copy() if output in arrays else np.array(output.value, dtype=executable.dtype)
+                )
                 continue
             name = next(computed)
             results.append(fresh[name] if name not in seen else fresh[name].copy())

@@ -40,7 +40,7 @@ class Report:
         program = executable.compiled.program
         called = dict(executable.sizes)
         chosen = (called or dict.fromkeys(program.sizes, 128)) | dict(sizes or {})
-        if measure and (not called and program.sizes or chosen != called):
+        if measure and ((not called and program.sizes) or chosen != called):
             raise ArgumentError(at_line("kernels are measured on the arrays of the last call: call the step first"))
         item = ITEM[executable.dtype.name]
         rows = [
@@ -51,8 +51,14 @@ class Report:
             from codegen.measure import measured
 
             times = measured(executable, chosen)
-            rows = [KernelReport(r.name, r.formulas, r.operations, r.bytes, s) for r, s in zip(rows, times, strict=True)]
-        stages = {"derive": seconds_to_derive, "lower": executable.seconds_to_lower, "compile": executable.seconds_to_compile}
+            rows = [
+                KernelReport(r.name, r.formulas, r.operations, r.bytes, s) for r, s in zip(rows, times, strict=True)
+            ]
+        stages = {
+            "derive": seconds_to_derive,
+            "lower": executable.seconds_to_lower,
+            "compile": executable.seconds_to_compile,
+        }
         return Report(tuple(rows), chosen, stages | {f"  {name}": s for name, s in debug.TIMES.items()})
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Shares scalar work: what does not change in a loop is computed before it, what occurs twice is computed once.
 
-    y[j] = e[j]/(S·N);  g[j] = e[j]/(S·N) − t[j]     →     c = S·N (before);  q = e[j]/c;  y[j] = q;  g[j] = q − t[j]
+y[j] = e[j]/(S·N);  g[j] = e[j]/(S·N) − t[j]     →     c = S·N (before);  q = e[j]/c;  y[j] = q;  g[j] = q − t[j]
 """
 
 from __future__ import annotations
@@ -10,7 +10,22 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from codegen.ir import (
-    Assign, Call, Cast, Const, Expr, If, Let, Load, Op, Select, Stmt, Store, Var, children, rebuild, subexpressions,
+    Assign,
+    Call,
+    Cast,
+    Const,
+    Expr,
+    If,
+    Let,
+    Load,
+    Op,
+    Select,
+    Stmt,
+    Store,
+    Var,
+    children,
+    rebuild,
+    subexpressions,
 )  # fmt: skip
 from codegen.names import Names
 
@@ -44,7 +59,9 @@ def with_expressions(statement: Stmt, change: Callable[[Expr], Expr]) -> Stmt:
         case Let() | Assign():
             return replace(statement, value=change(statement.value))
         case Store():
-            return replace(statement, index=tuple(change(index) for index in statement.index), value=change(statement.value))
+            return replace(
+                statement, index=tuple(change(index) for index in statement.index), value=change(statement.value)
+            )
         case If():
             body = tuple(with_expressions(inner, change) for inner in statement.body)
             return replace(statement, condition=change(statement.condition), body=body)
@@ -84,7 +101,12 @@ class Sharing:
         return before, moved
 
     def _by_inverse(
-        self, quotient: Op, available: set[str], frozen: Set[str], before: list[Stmt], change: Callable[[Expr], Expr | None]
+        self,
+        quotient: Op,
+        available: set[str],
+        frozen: Set[str],
+        before: list[Stmt],
+        change: Callable[[Expr], Expr | None],
     ) -> Expr | None:
         """A division by what does not change in the loop as a multiplication by its inverse, one rounding more."""
         above, below = quotient.args
@@ -130,7 +152,11 @@ class Sharing:
             changed = with_expressions(statement, lambda e: rewritten(e, change))
             result.append(changed)
             if isinstance(changed, Store):
-                stale = [n for n in local if any(isinstance(p, Load) and p.buffer == changed.buffer for p in subexpressions(n))]
+                stale = [
+                    n
+                    for n in local
+                    if any(isinstance(p, Load) and p.buffer == changed.buffer for p in subexpressions(n))
+                ]
                 for node in stale:
                     del local[node]
         return result

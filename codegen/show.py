@@ -10,7 +10,9 @@ from codegen.memory import Arena
 
 def show_program(program: Program) -> str:
     """Buffers, then kernels."""
-    lines = [f"{b.role:10} {b.name}: {b.dtype}[{', '.join(text(s, {}) for s in b.shape)}]" for b in program.buffers.values()]
+    lines = [
+        f"{b.role:10} {b.name}: {b.dtype}[{', '.join(text(s, {}) for s in b.shape)}]" for b in program.buffers.values()
+    ]
     return "\n".join([*lines, *(show_kernel(kernel, program) for kernel in program.kernels)])
 
 
@@ -36,7 +38,9 @@ def _show_block(body: tuple[Stmt, ...], depth: int, lines: list[str]) -> None:
                 _show_block(inner, depth + 1, lines)
             case For(var, start, stop, inner, step, parallel):
                 by = "" if step == ir.ONE else f" by {_axes(step)}"
-                lines.append(f"{pad}{'parallel ' if parallel else ''}for {var.name} in {_axes(start)}..{_axes(stop)}{by}")
+                lines.append(
+                    f"{pad}{'parallel ' if parallel else ''}for {var.name} in {_axes(start)}..{_axes(stop)}{by}"
+                )
                 _show_block(inner, depth + 1, lines)
             case Contract(out, left, right, rows, columns, depth_):
                 shape = " × ".join(_axes(extent) for extent in (rows, columns, depth_))
@@ -58,5 +62,8 @@ def _named(expression: ir.Expr) -> ir.Expr:
 def show_arena(arena: Arena) -> str:
     """Regions and slots, in bytes."""
     lines = [f"region {number}: {region.size} · {text(region.unit, {})}" for number, region in enumerate(arena.regions)]
-    lines += [f"  {slot.offset:8} … {slot.offset + slot.size:8} of region {slot.region}  {name}" for name, slot in arena.slots.items()]
+    lines += [
+        f"  {slot.offset:8} … {slot.offset + slot.size:8} of region {slot.region}  {name}"
+        for name, slot in arena.slots.items()
+    ]
     return "\n".join(lines)

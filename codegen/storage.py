@@ -21,7 +21,9 @@ ROLES: Mapping[str, ir.Role] = {
 }  # fmt: skip
 
 
-def assemble(groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...]]:
+def assemble(
+    groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]
+) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...]]:
     """The program, the buffer name of every leaf and output, and the user's names of the sizes."""
     names = Names()
     sizes = {dim.name: names.unique(dim.name) for dim in _dims(groups, leaves)}
@@ -59,7 +61,9 @@ def _with_own_scratch(
     shown = {name: names.unique(f"{kernel.name}.{name}") for name in local}
     arguments = tuple(shown.get(name, name) for name in kernel.buffers)
     renamed = [ir.Buffer(shown[b.name], b.dtype, b.shape, b.role) for b in scratch]
-    return ir.Kernel(kernel.name, kernel.buffers, arguments, kernel.sizes, kernel.body, kernel.formulas, kernel.parallel), renamed
+    return ir.Kernel(
+        kernel.name, kernel.buffers, arguments, kernel.sizes, kernel.body, kernel.formulas, kernel.parallel
+    ), renamed
 
 
 def _buffer(name: str, tensor: Tensor, role: ir.Role, sizes: Mapping[str, str]) -> ir.Buffer:
@@ -81,7 +85,9 @@ def _dims(groups: Sequence[Group], leaves: Sequence[Tensor]) -> list[Dim]:
 
 def _kernel_name(group: Group) -> str:
     """A kernel is called after the last values it computes that the user has named."""
-    written = [str(node.target.name) for node in group.nodes if node.target is not None and node.target.kind == "parameter"]
+    written = [
+        str(node.target.name) for node in group.nodes if node.target is not None and node.target.kind == "parameter"
+    ]
     named = [node.value.hint for node in group.nodes if node.target is None and node.value.hint]
     if written:
         return f"update_{written[-1]}"

@@ -18,7 +18,24 @@ from __future__ import annotations
 
 from numpy import float32, float64, int32, int64, uint8
 
-from codegen.interface import ARRAY_TYPE, BAD_VALUES, DONE, FIRST_SIZE, LENGTH, LOSS, LOSS_BYTES, MISFIT, OVERLAP, RUN, SCHEDULE, SPANS, STATUS, SYNC, TABLE, TOO_LARGE
+from codegen.interface import (
+    ARRAY_TYPE,
+    BAD_VALUES,
+    DONE,
+    FIRST_SIZE,
+    LENGTH,
+    LOSS,
+    LOSS_BYTES,
+    MISFIT,
+    OVERLAP,
+    RUN,
+    SCHEDULE,
+    SPANS,
+    STATUS,
+    SYNC,
+    TABLE,
+    TOO_LARGE,
+)
 from codegen.kernels import barrier, kernel, pointer
 from codegen.kernels.threads import SYNC_WORDS
 from codegen.native_call import invoke
@@ -175,7 +192,9 @@ def epochs(address, thread, threads):
             if thread == 0:
                 schedule[STOPPED] = schedule[STOP]
                 packed[schedule[SIZE_WORD]] = rows
-                gather(packed, pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * schedule[ARRAYS]), order, first, rows)
+                gather(
+                    packed, pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * schedule[ARRAYS]), order, first, rows
+                )
             barrier(sync, threads)
             if schedule[STOPPED] != 0:
                 return

@@ -1,7 +1,7 @@
 """``codegen.train_step``: forward, backward and update of a loss as one native call, and whole epochs as another.
 
-    step = codegen.train_step(J, optimizer=sg.SGD(lr=0.1));  params = step.init(seed=0)
-    loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, epochs=20, batch_size=32, seed=0)
+step = codegen.train_step(J, optimizer=sg.SGD(lr=0.1));  params = step.init(seed=0)
+loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, epochs=20, batch_size=32, seed=0)
 """
 
 from __future__ import annotations
@@ -74,7 +74,13 @@ class TrainStep:
     """
 
     def __init__(
-        self, loss: Any, optimizer: Optimizer, dtype: Any, outputs: Any, parameters: Sequence[Tensor] | None, threads: int | None
+        self,
+        loss: Any,
+        optimizer: Optimizer,
+        dtype: Any,
+        outputs: Any,
+        parameters: Sequence[Tensor] | None,
+        threads: int | None,
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
@@ -103,12 +109,19 @@ class TrainStep:
         self.hyper = Hyper([str(leaf.name) for leaf in self._scalars])
         for name, value in optimizer.hyper.items():
             self.hyper[name] = value
-        self._leaves = (*self.inputs, *self._stored, *self._scalars, *(leaf for leaf in leaves if leaf.kind in ("state", "constant")))
+        self._leaves = (
+            *self.inputs,
+            *self._stored,
+            *self._scalars,
+            *(leaf for leaf in leaves if leaf.kind in ("state", "constant")),
+        )
         self._executable: Executable | None = None
         self._native: Any = None
         self._calls = 0
         self.state: dict[str, np.ndarray] = {
-            str(u.leaf.name): np.zeros(tuple(int(s) for s in u.leaf.shape), np.float64 if u.leaf.ndim == 0 else self.dtype)
+            str(u.leaf.name): np.zeros(
+                tuple(int(s) for s in u.leaf.shape), np.float64 if u.leaf.ndim == 0 else self.dtype
+            )
             for u in self.updates
             if u.leaf.kind == "state"
         }
@@ -133,7 +146,9 @@ class TrainStep:
         for leaf in leaves:
             other = seen.setdefault(str(leaf.name), leaf)
             if other is not leaf and "constant" not in (leaf.kind, other.kind):
-                raise NameConflictError(f"the name {leaf.name} stands for two things:\n  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}")
+                raise NameConflictError(
+                    f"the name {leaf.name} stands for two things:\n  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
+                )
 
     @property
     def _stored(self) -> tuple[Tensor, ...]:
@@ -211,13 +226,17 @@ class TrainStep:
         for leaf in (*self._stored, *self.inputs):
             name = names[leaf]
             dtype = executable.type_of(name)
-            table.extend([interface.objects[name], interface.addresses[name], int(leaf in self._stored), id(dtype), leaf.ndim])
+            table.extend(
+                [interface.objects[name], interface.addresses[name], int(leaf in self._stored), id(dtype), leaf.ndim]
+            )
             table.extend([self._values_check(leaf), dtype.itemsize])
             for size in leaf.shape:
                 if size.is_Integer:
                     table.extend([0, int(size)])
                 else:
-                    table.extend([sizes[size.name], int(size.name not in learned)] if isinstance(size, Dim) else [0, -1])
+                    table.extend(
+                        [sizes[size.name], int(size.name not in learned)] if isinstance(size, Dim) else [0, -1]
+                    )
                     learned.add(getattr(size, "name", ""))
         return table
 
@@ -270,14 +289,16 @@ class TrainStep:
             self._calls += 1
             if self._calls > 1:
                 checked = jit.support("call")
-                self._native = checked.call if executable.threads == 1 else partial(jit.launch, checked, threads=executable.threads)
+                self._native = (
+                    checked.call
+                    if executable.threads == 1
+                    else partial(jit.launch, checked, threads=executable.threads)
+                )
         loss = float(self._loss_array)
         if self._outputs is None:
             return loss
         names = iter(program.outputs[1:])
-        results = [
-            copies[output] if output.definition is None else fresh[next(names)].copy() for output in self._extra
-        ]
+        results = [copies[output] if output.definition is None else fresh[next(names)].copy() for output in self._extra]
         if isinstance(self._outputs, Mapping):
             return loss, dict(zip(self._outputs, results, strict=True))
         return loss, results
@@ -301,11 +322,15 @@ class TrainStep:
                 arguments.check_labels(leaf, values, sizes)
             if leaf.rows_sum_to_one:
                 arguments.check_rows(leaf, values)
-        state = [(update.leaf, self.state[str(update.leaf.name)]) for update in self.updates if update.leaf.kind == "state"]
+        state = [
+            (update.leaf, self.state[str(update.leaf.name)]) for update in self.updates if update.leaf.kind == "state"
+        ]
         arguments.check_overlap([*written, *state], read)
         self._check_hyper()
         executable.resize(sizes)
-        self._words[executable.compiled.interface.addresses[executable.compiled.program.outputs[0]]] = self._loss_array.ctypes.data
+        self._words[executable.compiled.interface.addresses[executable.compiled.program.outputs[0]]] = (
+            self._loss_array.ctypes.data
+        )
         for number, (leaf, values) in enumerate([*written, *read]):
             executable.bind(leaf, values)
             if number < len(written):

@@ -17,7 +17,9 @@ def verify_program(program: Program) -> None:
     """Raise :class:`InvalidProgram` if a kernel is ill-formed, or reads what nobody has written. Only where checks are on."""
     if not debug.checks():
         return
-    written = {name for name, buffer in program.buffers.items() if buffer.role not in ("temporary", "scratch", "output")}
+    written = {
+        name for name, buffer in program.buffers.items() if buffer.role not in ("temporary", "scratch", "output")
+    }
     for kernel in program.kernels:
         verify_kernel(kernel, program)
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 MATHEMATICS = frozenset(
-    "exp expm1 log log1p tanh sigmoid softplus erf erfc sin cos pow sqrt rsqrt floor sign maximum minimum fma abs".split()
+    ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "pow", "sqrt", "rsqrt", "floor", "sign", "maximum", "minimum", "fma", "abs"]
 )
 """Functions of real scalars. Those that have no word of their own are composed of these in :mod:`codegen.lower_scalar`."""
 
-STRUCTURE = frozenset("accumulate at barrier chunk copy_block kernel pointer select transpose_block".split())
+STRUCTURE = frozenset(["accumulate", "at", "barrier", "chunk", "copy_block", "kernel", "pointer", "select", "transpose_block"])
 """Words that are no mathematics."""
 
-TYPES = frozenset("float32 float64 int64 uint8".split())
+TYPES = frozenset(["float32", "float64", "int64", "uint8"])
 
-WORDS = MATHEMATICS | STRUCTURE | TYPES | frozenset(
-    "real nan inf packed address thread threads arena scratch np tile choose_tile tile_row tile_column run sync entry".split()
+WORDS = (
+    MATHEMATICS
+    | STRUCTURE
+    | TYPES
+    | frozenset(
+        ["real", "nan", "inf", "packed", "address", "thread", "threads", "arena", "scratch", "np", "tile", "choose_tile", "tile_row", "tile_column", "run", "meet", "sync", "entry", "measure"]
+    )
 )
 """Every name that emitted source uses of its own, and that a user's name must not shadow."""

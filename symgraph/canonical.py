@@ -60,7 +60,7 @@ def _merged(tensor: Tensor, definition: Definition, merging: set[Tensor]) -> Ten
         merged = definition.body.xreplace(rule)
         if merged.count_ops(visual=False) <= MAX_OPERATIONS:
             definition = Definition(definition.op, definition.extents, merged)
-    return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents)
+    return tensor.redefined(definition)
 
 
 def inlined(element: Element) -> sp.Expr:

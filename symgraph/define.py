@@ -17,7 +17,8 @@ from sympy.core.symbol import Str
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
-from symgraph.tensor import Element, Reduction, Tensor, as_formula
+from symgraph.scalars import as_formula
+from symgraph.tensor import Element, Reduction, Tensor
 
 
 class Reduced(sp.Expr):  # type: ignore[misc]

@@ -166,6 +166,7 @@ def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
 class _Sweep:
     def __init__(self, root: Tensor, order: list[Tensor], needed: set[Tensor], simplify: bool) -> None:
         self.root, self.order, self.needed, self.simplify = root, order, needed, simplify
+        self.forward = set(order)
         self.relations = Relations(consumers(order))
         self.values = FiniteValues(order)
         self.cotangents: dict[Tensor, Cotangent] = {}
@@ -194,13 +195,23 @@ class _Sweep:
         if not folds:
             cotangent.steps = other_steps
         chosen, limit = (full, MAX_FULL_COST) if folds else (reference, MAX_PENDING_COST)
-        result = Tensor.define(tensor.shape, chosen)
-        if result.definition is not None:
-            result.kept = True
-            if result.hint is None and result.cotangent_of is None:
-                result.cotangent_of = (self.root, tensor)
-        cotangent.result = result
+        result = cotangent.result = self._named(tensor, chosen)
+        if result.definition is not None and result.definition.op is not None:
+            full = self._element(result)  # the sum under the cotangent's own name
         cotangent.full = full if self.simplify and cost(full) <= limit else self._element(result)
+
+    def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
+        """A cotangent's definition, which knows what it is a cotangent of."""
+        of = (self.root, tensor)
+        if not isinstance(value, Element) or not value.is_all_of(tensor.shape):
+            return Tensor.define(tensor.shape, value, cotangent_of=of)
+        same = value.tensor
+        definition = same.definition
+        fresh_sum = definition is not None and definition.op is not None and same.cotangent_of is None
+        if fresh_sum and same not in self.forward:
+            return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents, of)
+        named = tensor.definition is None or tensor.hint is not None
+        return Tensor.define(tensor.shape, value, cotangent_of=of) if named else same
 
     def _cost_with_operands(self, reference: sp.Expr, rank: int) -> float:
         """Cost of a reference form and of the pointwise cotangents it refers to; one of lower rank counts half."""
@@ -222,7 +233,8 @@ class _Sweep:
         if cotangent.full == 0:
             return
         varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
-        reference = self._element(result) if varies else cotangent.full
+        plain = isinstance(cotangent.full, Element) or not varies
+        reference = cotangent.full if plain else self._element(result)
         body, extents = definition.body, definition.extents
         if definition.op in ("max", "min"):
             best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
@@ -250,7 +262,8 @@ class _Sweep:
         solution, deltas, guard = _solve(element, sizes)
         left = tuple(index for index in sizes if index not in solution)
         at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
-        extents = {axis(d): size for d, size in enumerate(element.tensor.shape)} | {index: sizes[index] for index in left}
+        extents = {axis(d): size for d, size in enumerate(element.tensor.shape)}
+        extents |= {index: sizes[index] for index in left}
         taken = self.cotangents[consumer].guard.xreplace({axis(d): fresh(d) for d in range(consumer.ndim)})
         taken = sp.And(taken, support(slope)).xreplace(solution)
         operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard), left))

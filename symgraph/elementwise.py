@@ -15,7 +15,8 @@ from symgraph.define import as_tensor, broadcast, broadcast_element, scalar_body
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
 from symgraph.provenance import at_line, names_result
-from symgraph.tensor import Element, Tensor, as_formula, require_real
+from symgraph.scalars import as_formula
+from symgraph.tensor import Element, Tensor, require_real
 
 u, v, w = sp.symbols("u v w", real=True)
 

@@ -103,8 +103,7 @@ def rewrite(outputs: Iterable[Tensor], change: Callable[[Tensor, Definition], Te
         body = replace_tensors(definition.body, replaced)
         new = change(tensor, Definition(definition.op, definition.extents, body))
         if new is not tensor and new.definition is not None:
-            new.hint, new.cotangent_of = new.hint or tensor.hint, new.cotangent_of or tensor.cotangent_of
-            new.kept |= tensor.kept
+            new.hint, new.kept = new.hint or tensor.hint, new.kept or tensor.kept
         replaced[tensor] = new
     return replaced
 
@@ -135,5 +134,5 @@ def substitute(output: Tensor, pairs: Mapping[Tensor, object]) -> Tensor:
         else:
             definition = tensor.definition
             body = replace_tensors(definition.body, replaced)
-            replaced[tensor] = Tensor.define(tensor.shape, body, definition.op, definition.extents)
+            replaced[tensor] = tensor.redefined(Definition(definition.op, definition.extents, body))
     return replaced[output]

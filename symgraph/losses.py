@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 import sympy as sp
 
+from symgraph.canonical import canonical, inlined
 from symgraph.define import Sum, as_tensor, define, pointwise
 from symgraph.elementwise import Elementwise, elementwise, u, v
 from symgraph.errors import DomainError, ShapeError
 from symgraph.functions import mean, softmax, sum
 from symgraph.indices import Index, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
+from symgraph.scalars import as_formula
 from symgraph.simplify.sums import summed
-from symgraph.tensor import Element, Tensor, as_formula, require_real
+from symgraph.tensor import Element, Tensor, require_real
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -142,9 +144,11 @@ def _rows(y: Tensor, t: Tensor, reduction: Reduction) -> Tensor:
 
 def _refuse_probabilities(z: Tensor) -> None:
     """Raise if the rows of ``z`` sum to 1 whatever its leaves are: a softmax before a loss on logits is a mistake."""
-    if z.definition is None or z.definition.op is not None or not z.ndim:
+    form = canonical([z])[z]
+    if not z.ndim or (form.definition is not None and form.definition.op is not None):
         return
-    body = z.definition.body.xreplace({axis(z.ndim - 1): bound(0)})
+    element = Element(form, *(axis(d) for d in range(z.ndim - 1)), bound(0))
+    body = element if form.definition is None else inlined(element)
     extents = {axis(d): size for d, size in enumerate(z.shape)} | {bound(0): z.shape[-1]}
     total = summed(body, (bound(0),), extents, [])
     if total == 1:

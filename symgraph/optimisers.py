@@ -77,9 +77,7 @@ class Optimizer:
             result += self._parameter_updates(parameter, slope, shared)
         return result
 
-    def _parameter_updates(
-        self, parameter: Tensor, slope: Tensor, shared: Mapping[sp.Basic, sp.Expr]
-    ) -> list[Update]:
+    def _parameter_updates(self, parameter: Tensor, slope: Tensor, shared: Mapping[sp.Basic, sp.Expr]) -> list[Update]:
         free = [axis(d) for d in range(parameter.ndim)]
         known = dict(shared) | {theta: Element(parameter, *free), gradient: Element(slope, *free)}
         leaves: dict[sp.Symbol, Tensor] = {theta: parameter}
@@ -140,7 +138,10 @@ def SGD(
     if not momentum:
         rows.append(Row(theta, theta - eta * gradient))
     elif dampening:
-        rows += [_counter, Row(v, sp.Piecewise((gradient, sp.Eq(count, 1)), (mu * v + (1 - tau) * gradient, True)), 0.0)]
+        rows += [
+            _counter,
+            Row(v, sp.Piecewise((gradient, sp.Eq(count, 1)), (mu * v + (1 - tau) * gradient, True)), 0.0),
+        ]
         rows.append(Row(theta, theta - eta * v))
     else:
         rows += [Row(v, mu * v + gradient, 0.0), Row(theta, theta - eta * (gradient + mu * v if nesterov else v))]
@@ -148,7 +149,11 @@ def SGD(
 
 
 def Adagrad(
-    lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, initial_accumulator_value: float = 0.0, eps: float = 1e-10
+    lr: float = 1e-2,
+    lr_decay: float = 0.0,
+    weight_decay: float = 0.0,
+    initial_accumulator_value: float = 0.0,
+    eps: float = 1e-10,
 ) -> Optimizer:
     """AdaGrad (Duchi, Hazan & Singer 2011)."""
     hyper = _checked("Adagrad", lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
@@ -156,12 +161,19 @@ def Adagrad(
     rate, small, fall = HYPER[0], HYPER[7], HYPER[8]
     rows = _decayed(weight_decay) + ([_counter] if lr_decay else [])
     rows.append(Row(s, s + gradient**2, float(initial_accumulator_value)))
-    rows.append(Row(theta, theta - (rate / (1 + (count - 1) * fall) if lr_decay else rate) * gradient / (sp.sqrt(s) + small)))
+    rows.append(
+        Row(theta, theta - (rate / (1 + (count - 1) * fall) if lr_decay else rate) * gradient / (sp.sqrt(s) + small))
+    )
     return Optimizer("Adagrad", tuple(rows), _used(rows, hyper))
 
 
 def RMSprop(
-    lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False
+    lr: float = 1e-2,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
 ) -> Optimizer:
     """RMSprop (Hinton, lecture 6e of "Neural networks for machine learning"; centered: Graves, arXiv 1308.0850)."""
     hyper = _checked("RMSprop", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)

@@ -1,7 +1,7 @@
 """The obvious evaluator: every definition on the whole grid of its indices, straight from its formula. The oracle of all tests.
 
-    evaluate([J], {"x": ..., "W": ...})     float64
-    evaluate([J], values, dtype="mpmath")   object arrays of high-precision numbers
+evaluate([J], {"x": ..., "W": ...})     float64
+evaluate([J], values, dtype="mpmath")   object arrays of high-precision numbers
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[s
 def _extent(tensor: Tensor, size: sp.Expr, dims: Mapping[sp.Basic, Any]) -> int:
     actual = sp.sympify(size.xreplace(dims))
     if not actual.is_Integer:
-        raise ArgumentError(f"{tensor.display_name}{show_shape(tensor.shape)}: no array tells the size {actual}; give sizes=")
+        raise ArgumentError(
+            f"{tensor.display_name}{show_shape(tensor.shape)}: no array tells the size {actual}; give sizes="
+        )
     return int(actual)
 
 

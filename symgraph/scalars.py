@@ -9,6 +9,23 @@ from typing import Any, ClassVar
 
 import sympy as sp
 
+from symgraph.errors import IndexNotationError
+from symgraph.provenance import at_line
+
+
+def as_formula(value: Any) -> sp.Basic:
+    """A number or a SymPy object as the latter; text is never evaluated.
+
+    Raises
+    ------
+    IndexNotationError
+        for anything else.
+    """
+    try:
+        return sp.sympify(value, strict=True)
+    except sp.SympifyError:
+        raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
+
 
 class Delta(sp.Function):  # type: ignore[misc]
     """Kronecker's δ of two index expressions: 1 where they are equal, else 0."""

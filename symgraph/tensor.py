@@ -22,6 +22,7 @@ from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Shape, axis, show_shape
 from symgraph.init import Initializer
 from symgraph.provenance import Provenance, at_line, here, names_result
+from symgraph.scalars import as_formula
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,16 +99,28 @@ class Tensor(sp.AtomicExpr):  # type: ignore[misc]
         return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
 
     @classmethod
-    def define(cls, shape: Shape, body: sp.Expr, op: Reduction | None = None, extents: Shape = ()) -> Tensor:
-        """The one tensor of this definition: equal definitions are the same object."""
-        if op is None and isinstance(body, Element) and body.tensor.shape == shape:  # noqa: SIM102
-            if all(index == axis(d) for d, index in enumerate(body.indices)):
-                return body.tensor
+    def define(
+        cls,
+        shape: Shape,
+        body: sp.Expr,
+        op: Reduction | None = None,
+        extents: Shape = (),
+        cotangent_of: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """The one tensor of this definition: equal definitions are the same object.
+
+        A cotangent is told apart by what it is a cotangent of: equal ones of two losses are two tensors.
+        """
+        if op is None and cotangent_of is None and isinstance(body, Element) and body.is_all_of(shape):
+            return body.tensor
         classes = extents[0] if op in ("argmax", "argmin") else _integer_range(op, body)
-        definition = Definition(op, extents, body)
-        return cls._intern(
-            (shape, op, extents, body), lambda: cls._new("definition", shape, definition=definition, classes=classes)
-        )
+        made = {"definition": Definition(op, extents, body), "classes": classes, "cotangent_of": cotangent_of}
+        key = (shape, op, extents, body, cotangent_of)
+        return cls._intern(key, lambda: cls._new("definition", shape, **made, kept=cotangent_of is not None))
+
+    def redefined(self, definition: Definition) -> Tensor:
+        """This tensor by another, equal definition; a cotangent stays one."""
+        return Tensor.define(self.shape, definition.body, definition.op, definition.extents, self.cotangent_of)
 
     @classmethod
     def _intern(cls, key: Any, make: Callable[[], Tensor]) -> Tensor:
@@ -321,6 +334,10 @@ class Element(sp.Expr):  # type: ignore[misc]
     def indices(self) -> tuple[sp.Expr, ...]:
         return self.args[1:]  # type: ignore[no-any-return]
 
+    def is_all_of(self, shape: Shape) -> bool:
+        """Whether this is the element at the canonical indices: for every element of ``shape`` the tensor itself."""
+        return self.tensor.shape == shape and all(index == axis(d) for d, index in enumerate(self.indices))
+
     def _eval_is_real(self) -> bool:
         return True
 
@@ -348,20 +365,6 @@ class Element(sp.Expr):  # type: ignore[misc]
         name = latex_name(self.tensor.display_name)
         text = f"{{{name}}}_{{{','.join(map(printer._print, self.indices))}}}" if self.indices else name
         return f"{text}^{{{exp}}}" if exp is not None else text
-
-
-def as_formula(value: Any) -> sp.Basic:
-    """A number or a SymPy object as the latter; text is never evaluated.
-
-    Raises
-    ------
-    IndexNotationError
-        for anything else.
-    """
-    try:
-        return sp.sympify(value, strict=True)
-    except sp.SympifyError:
-        raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
 
 
 def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:

@@ -15,7 +15,7 @@ from symgraph.simplify import fold
 from symgraph.tensor import Tensor
 from tests.checks import GradientError, check_gradient
 from tests.oracles import agree, draw
-from tests.programs import SIZES, N, affine, masked_logarithm, softmax_alone, two_layers
+from tests.programs import SIZES, N, affine, softmax_alone, two_layers
 
 Planted = Callable[..., Any]
 

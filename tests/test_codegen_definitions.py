@@ -86,7 +86,15 @@ LEAVES = [x, y, a, B, C, W, V, b, E, image, taps, t, s]
 
 def values(rows: int, columns: int, seed: int = 0) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
-    sizes = {"x": (rows, 7), "y": (rows, 7), "a": (columns, rows), "B": (3, rows, 7), "C": (3, 7, 5), "W": (7, 5), "V": (5, 7)}
+    sizes = {
+        "x": (rows, 7),
+        "y": (rows, 7),
+        "a": (columns, rows),
+        "B": (3, rows, 7),
+        "C": (3, 7, 5),
+        "W": (7, 5),
+        "V": (5, 7),
+    }
     sizes |= {"b": (5,), "E": (4, 7), "image": (rows, 8, 8), "taps": (3, 3)}
     drawn = {name: random.normal(size=shape) for name, shape in sizes.items()}
     return drawn | {"t": random.integers(0, 4, rows), "s": np.array(0.7)}
@@ -123,7 +131,25 @@ def test_natively(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
             np.testing.assert_allclose(actual, wanted, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
-USER_NAMES = ["I", "E", "S", "N_", "Q", "O", "pi", "gamma", "beta", "lambda", "W_{1}", "0.weight", "λ", "for", "real", "exp", "thread"]
+USER_NAMES = [
+    "I",
+    "E",
+    "S",
+    "N_",
+    "Q",
+    "O",
+    "pi",
+    "gamma",
+    "beta",
+    "lambda",
+    "W_{1}",
+    "0.weight",
+    "λ",
+    "for",
+    "real",
+    "exp",
+    "thread",
+]
 
 
 def test_names_of_users() -> None:

@@ -100,7 +100,12 @@ print(codegen.train_step(deep_network(3), Adam()).source)
 
 def run_script(text: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, env=os.environ | environment, cwd=ROOT, check=False
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        cwd=ROOT,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -170,7 +175,19 @@ def test_packages_import_in_one_direction() -> None:
     for path in (ROOT / "symgraph").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert "import codegen" not in text and "from codegen" not in text and "numba" not in text, path
-    after_lowering = ["ir", "memory", "emit", "emit_scalar", "emit_driver", "share", "cost", "verify", "show", "jit", "cache"]
+    after_lowering = [
+        "ir",
+        "memory",
+        "emit",
+        "emit_scalar",
+        "emit_driver",
+        "share",
+        "cost",
+        "verify",
+        "show",
+        "jit",
+        "cache",
+    ]
     for name in after_lowering:
         assert "sympy" not in (ROOT / "codegen" / f"{name}.py").read_text(encoding="utf-8"), name
 

@@ -137,10 +137,11 @@ def test_validation_and_callback(step: codegen.TrainStep) -> None:
 
 def test_interrupt_leaves_valid_parameters(step: codegen.TrainStep) -> None:
     params = step.init(0)
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    step.fit(params, data(500, np.float32), epochs=1, batch_size=10, progress=False)
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     started = time.perf_counter()
-    history = step.fit(params, data(500, np.float32), epochs=10_000_000, batch_size=10, progress=False)
+    history = step.fit(params, data(500, np.float32), epochs=1_000_000, batch_size=10, progress=False)
     assert history.stopped and time.perf_counter() - started < 20
     assert all(np.isfinite(array).all() for array in params.values())
 
@@ -190,7 +191,11 @@ def test_outputs_precede_the_update() -> None:
 # -- what a user can do wrong -----------------------------------------------------------------------------------------
 
 WRONG: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], None], type[SymgraphError], str]] = {
-    "shape": (lambda p, d: d.update(x=d["x"][:, :4].copy()), ShapeError, r"x has shape \(N, 5\); the array has \(9, 4\)"),
+    "shape": (
+        lambda p, d: d.update(x=d["x"][:, :4].copy()),
+        ShapeError,
+        r"x has shape \(N, 5\); the array has \(9, 4\)",
+    ),
     "rank": (lambda p, d: d.update(x=d["x"][0].copy()), ShapeError, r"x has shape \(N, 5\)"),
     "batch sizes": (lambda p, d: d.update(t=d["t"][:4]), ShapeError, "N"),
     "dtype": (lambda p, d: d.update(x=d["x"].astype(np.float64)), DomainError, "x.*float32, not float64"),
@@ -209,7 +214,11 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], None], type[Sy
     "parameter no array": (lambda p, d: p.update(b1=[0.0] * 6), DomainError, "b1.*array"),
     "empty batch": (lambda p, d: d.update(x=d["x"][:0], t=d["t"][:0]), ArgumentError, "empty"),
     "one array twice": (lambda p, d: p.update(b1=p["W1"].reshape(-1)[:6]), ArgumentError, "overlap"),
-    "input in a parameter": (lambda p, d: d.update(x=p["W1"].reshape(6, 5), t=d["t"][:6].copy()), ArgumentError, "overlap"),
+    "input in a parameter": (
+        lambda p, d: d.update(x=p["W1"].reshape(6, 5), t=d["t"][:6].copy()),
+        ArgumentError,
+        "overlap",
+    ),
 }
 
 

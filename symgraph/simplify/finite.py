@@ -1,7 +1,7 @@
 """Which values are finite whatever the leaves are, and where a guarded cotangent can be other than 0.
 
-A guard c on a cotangent, {g if c, else 0}, may be dropped in g·s only if the slope s is finite outside c too: 0·(1/0) is
-NaN. Arithmetic counts as exact; an exponential that overflows counts in the slope itself (``overflow=True``).
+A guard c on a cotangent, {g if c, else 0}, may be dropped in g·s only if the slope s is finite outside c too: 0·(1/0)
+is NaN. Arithmetic counts as exact; an exponential that overflows counts in the slope itself (``overflow=True``).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FiniteValues:
             elif isinstance(node, (sp.Pow, sp.log)) and not _is_defined(node):
                 return False
             elif node.args:
-                tame = isinstance(node, (*_TAME, sp.Pow, sp.log)) or isinstance(node, _GROWING) and not overflow
+                tame = isinstance(node, (*_TAME, sp.Pow, sp.log)) or (isinstance(node, _GROWING) and not overflow)
                 if not tame:
                     return False
                 pending.extend(node.args)

@@ -165,6 +165,10 @@ def _divides_by_nothing_new(
         if strict and factor.has(value):
             return False
         numerator = sp.numer(sp.together(factor.subs(value, formula)))
+        if numerator.is_positive:
+            continue
+        if not numerator.is_polynomial():
+            return False
         for part, _ in sp.factor_list(numerator)[1]:
             if part not in allowed and -part not in allowed and not part.is_positive:
                 return False

@@ -50,7 +50,9 @@ class _Rewriter:
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
         body = per_branch(definition.body, lambda branch, _: self._stable_branch(branch))
-        new = Tensor.define(tensor.shape, body, definition.op, definition.extents)
+        if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
+            return body.tensor  # a cotangent that is another tensor, under a name of its own
+        new = tensor.redefined(Definition(definition.op, definition.extents, body))
         if self._is_positive(body) and definition.op in (None, "sum", "max", "min"):
             self.positive.add(new)
         if definition.op == "sum":
