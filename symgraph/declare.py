@@ -51,7 +51,10 @@ def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | No
 
 def constant(value: Any, name: str = "c") -> Tensor:
     """A fixed array that is part of the formula (a mask, class weights, filter taps); integer arrays are labels."""
-    array = np.array(value)
+    try:
+        array = np.array(value)
+    except ValueError:
+        raise ShapeError(at_line(f"constant {name} is no array: its rows differ in length")) from None
     if array.dtype.kind not in "biuf":
         raise DomainError(at_line(f"a constant needs real numbers, not dtype {array.dtype}"))
     if array.size == 0:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import sympy as sp
 from sympy.core.symbol import Str
 
-from symgraph.errors import IndexNotationError, ShapeError
+from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.scalars import as_formula
@@ -95,7 +95,20 @@ def scalar_body(value: Any) -> sp.Basic:
                 at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in the formula without its indices")
             )
         rule[tensor] = Element(tensor)
-    return body.xreplace(rule) if rule else body
+    return finite(body.xreplace(rule) if rule else body)
+
+
+def finite(body: sp.Basic) -> sp.Basic:
+    """The body, if it is real and defined.
+
+    Raises
+    ------
+    DomainError
+        for a formula with the imaginary unit, or that divides by zero.
+    """
+    if body.has(sp.I, sp.zoo, sp.nan):
+        raise DomainError(at_line(f"the formula {body} is not a real number: it has √−1, or divides by 0"))
+    return body
 
 
 def exact(number: sp.Float) -> sp.Expr:
@@ -224,6 +237,10 @@ def as_tensor(value: Any) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, (str, bytes)):
+        raise IndexNotationError(at_line(f"{value!r} is text, no formula; formulas are SymPy expressions and tensors"))
+    if isinstance(value, (bool, sp.logic.boolalg.BooleanAtom)):
+        value = int(bool(value))
     if not isinstance(value, sp.Basic) and hasattr(value, "__array__") and getattr(value, "ndim", None):
         from symgraph.declare import constant
 
@@ -248,7 +265,7 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
     elements = [_inlined_scalar(tensor, len(shape)) for tensor in tensors]
-    return Tensor.define(shape, operation(*elements))
+    return Tensor.define(shape, finite(operation(*elements)))
 
 
 def _inlined_scalar(tensor: Tensor, rank: int) -> sp.Expr:

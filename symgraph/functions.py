@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
-from symgraph import activations
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, define, pointwise
 from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import Index, axis, show_shape
@@ -66,16 +64,16 @@ def transpose(x: Any, axes: Iterable[int] | None = None) -> Tensor:
 
 
 def _axis(a: Tensor, position: Any) -> int:
-    if not isinstance(position, int) or not -a.ndim <= position < a.ndim:
+    if not hasattr(position, "__index__") or not -a.ndim <= position < a.ndim:
         raise ShapeError(at_line(f"{a.display_name}{show_shape(a.shape)} has no axis {position}"))
-    return position % a.ndim
+    return int(position) % a.ndim
 
 
 def _reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
     a = as_tensor(x)
     if a.ndim == 0:
         return a
-    chosen = range(a.ndim) if axes is None else [axes] if isinstance(axes, int) else axes
+    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
     over = sorted({_axis(a, d) for d in chosen})
     free = _free(a.ndim)
     kept = [index for d, index in enumerate(free) if d not in over]
@@ -100,7 +98,7 @@ def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Sum divided by the number of elements summed."""
     a = as_tensor(x)
-    chosen = range(a.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    chosen = range(a.ndim) if axis is None else [axis] if hasattr(axis, "__index__") else axis
     count = sp.prod(a.shape[d] for d in {_axis(a, d) for d in chosen})
     return pointwise(lambda total: total / count, sum(a, axis, keepdims))
 
@@ -131,7 +129,13 @@ def argmin(x: Any, axis: int = -1) -> Tensor:
 
 @names_result
 def where(condition: Any, yes: Any, no: Any) -> Tensor:
-    """``yes`` where the condition holds, else ``no``; what is not taken has no part in value or derivative."""
+    """``yes`` where the condition holds, else ``no``; what is not taken has no part in value or derivative.
+
+    The condition is a SymPy relation, ``x > 0``, or ``sp.Eq(x, 0)``: ``x == 0`` compares symbols and is False.
+    """
+    if not isinstance(condition, sp.logic.boolalg.Boolean):
+        hint = "x == 0 compares symbols: write sp.Eq(x, 0)" if isinstance(condition, bool) else "write x > 0"
+        raise DomainError(at_line(f"where needs a condition, not {condition!r}; {hint}"))
     return as_tensor(sp.Piecewise((as_tensor(yes), condition), (as_tensor(no), True)))
 
 
@@ -212,48 +216,3 @@ def _slice(x: Tensor, size: sp.Expr, k: slice) -> tuple[int, sp.Expr, int]:
     if count == 0:
         raise ShapeError(at_line(f"the slice {k} of an axis of size {size} of {x.display_name} is empty"))
     return start, sp.Integer(count), step
-
-
-UFUNCS: dict[str, Any] = {
-    **{name: f for name, f in activations.ELEMENTWISE.items() if isinstance(getattr(np, name, None), np.ufunc)},
-    "absolute": activations.abs,
-    "add": lambda a, b: pointwise(lambda u, v: u + v, a, b),
-    "subtract": lambda a, b: pointwise(lambda u, v: u - v, a, b),
-    "multiply": lambda a, b: pointwise(lambda u, v: u * v, a, b),
-    "divide": lambda a, b: pointwise(lambda u, v: u / v, a, b),
-    "power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
-    "float_power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
-    "negative": lambda a: pointwise(lambda u: -u, a),
-    "positive": lambda a: a,
-    "reciprocal": lambda a: pointwise(lambda u: 1 / u, a),
-    "log1p": lambda a: pointwise(lambda u: sp.log(1 + u), a),
-    "expm1": lambda a: pointwise(lambda u: sp.exp(u) - 1, a),
-    "log2": lambda a: pointwise(lambda u: sp.log(u) / sp.log(2), a),
-    "log10": lambda a: pointwise(lambda u: sp.log(u) / sp.log(10), a),
-    "exp2": lambda a: pointwise(lambda u: 2**u, a),
-    "tan": lambda a: pointwise(sp.tan, a),
-    "arctan": lambda a: pointwise(sp.atan, a),
-    "sinh": lambda a: pointwise(sp.sinh, a),
-    "cosh": lambda a: pointwise(sp.cosh, a),
-    "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
-    "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
-    "matmul": matmul,
-    "greater": lambda a, b: as_tensor(a) > as_tensor(b),
-    "less": lambda a, b: as_tensor(a) < as_tensor(b),
-    "greater_equal": lambda a, b: as_tensor(a) >= as_tensor(b),
-    "less_equal": lambda a, b: as_tensor(a) <= as_tensor(b),
-}
-
-
-@names_result
-def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """NumPy's protocol: ``np.exp(x)`` on a symbol is the definition, not an error."""
-    function = UFUNCS.get(ufunc.__name__)
-    if function is None or kwargs or method not in ("__call__", "reduce"):
-        known = ", ".join(sorted(UFUNCS))
-        raise DomainError(at_line(f"np.{ufunc.__name__} has no meaning on tensors here; known are {known}"))
-    if method == "reduce":
-        raise DomainError(at_line(f"np.{ufunc.__name__}.reduce: use sg.sum, sg.max or sg.define"))
-    return function(*inputs)
-
-

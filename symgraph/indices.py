@@ -74,7 +74,10 @@ def as_shape(dims: Iterable[Any] | Any) -> Shape:
     ShapeError
         for a size that is not a positive integer or an integer symbol.
     """
-    sizes = (dims,) if isinstance(dims, (int, sp.Basic)) else tuple(dims)
+    try:
+        sizes = (dims,) if hasattr(dims, "__index__") or isinstance(dims, sp.Basic) else tuple(dims)
+    except TypeError:
+        raise ShapeError(at_line(f"a shape is a tuple of sizes, not {dims!r}")) from None
     result = []
     for size in sizes:
         try:

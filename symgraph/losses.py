@@ -108,18 +108,22 @@ def cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean") -> Te
     y = softmax(z)
     if y.hint is None:
         y.hint = "y"
-    return _rows(y, t, reduction)
+    return _rows(y, t, reduction, z)
 
 
 @names_result
 def nll_of_probabilities(probabilities: Any, target: Any, reduction: Reduction = "mean") -> Tensor:
     """−Σ_k t_k log y_k for given probabilities y (…, C); the target as in :func:`cross_entropy`."""
-    return _rows(as_tensor(probabilities), as_tensor(target), reduction)
+    y = as_tensor(probabilities)
+    return _rows(y, as_tensor(target), reduction, y)
 
 
-def _rows(y: Tensor, t: Tensor, reduction: Reduction) -> Tensor:
+def _rows(y: Tensor, t: Tensor, reduction: Reduction, given: Tensor) -> Tensor:
+    """−Σ_k t_k log y_k; errors speak of what was ``given``."""
+    if not y.ndim:
+        raise ShapeError(at_line(f"cross-entropy of the scalar {given.display_name}: it needs an axis of classes"))
     free, k = [Index(f"i{d}") for d in range(y.ndim - 1)], Index("k")
-    shown = f"{y.display_name}{show_shape(y.shape)} against {t.display_name}{show_shape(t.shape)}"
+    shown = f"{given.display_name}{show_shape(y.shape)} against {t.display_name}{show_shape(t.shape)}"
     if t.is_label:
         if t.shape != y.shape[:-1]:
             raise ShapeError(at_line(f"cross-entropy of {shown}: labels need the shape {show_shape(y.shape[:-1])}"))

@@ -13,7 +13,7 @@ from typing import Any
 from symgraph import activations, functions, init
 from symgraph.declare import parameter
 from symgraph.define import as_tensor
-from symgraph.errors import ShapeError
+from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import show_shape
 from symgraph.init import Initializer
 from symgraph.provenance import at_line, names_result
@@ -95,6 +95,10 @@ class Sequential(Module):
     """Layers one after the other; parameters are named by position: ``0.weight``, ``0.bias``, ``2.weight``, …"""
 
     def __init__(self, *layers: Module | Callable[[Tensor], Tensor]) -> None:
+        for layer in layers:
+            if isinstance(layer, type) or not callable(layer):
+                example = f"{layer.__name__}(...)" if isinstance(layer, type) else "a layer or a function"
+                raise DomainError(at_line(f"Sequential takes layers, not {layer!r}: write {example}"))
         self.layers = [layer if isinstance(layer, Module) else Function(layer) for layer in layers]
         self._built = False
 

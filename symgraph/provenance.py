@@ -11,6 +11,7 @@ import functools
 import linecache
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LONGEST_LINE = 120
 _HERE = Path(__file__).parent
 _OWN_FOLDERS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "codegen"))
 _FOREIGN_PARTS = ("/sympy/", "/numpy/")
@@ -35,7 +37,7 @@ class Provenance:
     line: int
 
     def __str__(self) -> str:
-        text = linecache.getline(self.file, self.line).strip()
+        text = textwrap.shorten(linecache.getline(self.file, self.line), LONGEST_LINE, placeholder=" …")
         place = f"{Path(self.file).name}:{self.line}"
         return f"{place}: {text}" if text else place
 

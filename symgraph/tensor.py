@@ -151,6 +151,10 @@ class Tensor(sp.AtomicExpr):  # type: ignore[misc]
     def _eval_is_nonnegative(self) -> bool | None:
         return True if self.is_label else None
 
+    def extract_multiplicatively(self, c: sp.Expr) -> sp.Expr | None:
+        """What c·? is this; for SymPy, which asks for √−1 and π: no other factor of a tensor is known."""
+        return self if c == 1 else sp.S.One if c == self else None
+
     def __reduce__(self) -> Any:
         raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
 
@@ -226,9 +230,23 @@ class Tensor(sp.AtomicExpr):  # type: ignore[misc]
         return matmul(other, self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from symgraph.functions import apply_ufunc
+        from symgraph.numpy_protocol import apply_ufunc
 
         return apply_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from symgraph.numpy_protocol import apply_function
+
+        return apply_function(function, args, kwargs)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise DomainError(at_line(f"{self!r} is a symbol and has no values; compile it with codegen.function"))
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
 
     @names_result
     def __neg__(self) -> Tensor:
@@ -372,10 +390,9 @@ def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
         index = Element(index)
     index = as_formula(index)
     if not isinstance(index, sp.Expr) or not index.is_integer:
-        raise IndexNotationError(
-            at_line(f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)} is indexed with {index}, "
-                    "which is no index, no integer and no label")
-        )  # fmt: skip
+        axes = f"{tensor.display_name}{show_shape(tensor.shape)}"
+        what = f"axis {position} of {axes} is indexed with {index}, which is no index, no integer and no label"
+        raise IndexNotationError(at_line(what))
     extent = tensor.shape[position]
     if index.is_Integer and (index < 0 or (extent.is_Integer and index >= extent)):
         raise ShapeError(

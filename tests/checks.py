@@ -29,7 +29,11 @@ class GradientError(AssertionError):
 
 
 def check_gradient(
-    loss: Tensor, wrt: Sequence[Tensor], values: Mapping[str, Any], order: int = 2, sizes: Mapping[str, int] | None = None,
+    loss: Tensor,
+    wrt: Sequence[Tensor],
+    values: Mapping[str, Any],
+    order: int = 2,
+    sizes: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> None:
     """Check ``sg.grad`` of a scalar loss, and for ``order=2`` ``sg.hvp``, at ``values``.

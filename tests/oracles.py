@@ -1,6 +1,6 @@
 """Oracles for derivatives: evaluation in 50 digits, values drawn for the leaves of a program, comparison of arrays.
 
-    values = draw(leaves, seed, {"N": 3})        agree(precise(simplified, values), precise(bare, values))
+values = draw(leaves, seed, {"N": 3})        agree(precise(simplified, values), precise(bare, values))
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ def precise(outputs: Any, values: Mapping[str, Any], sizes: Mapping[str, int] | 
 
 
 def draw(
-    outputs: Iterable[Tensor], seed: int, sizes: Mapping[str, int], low: float = -2.0, high: float = 2.0,
+    outputs: Iterable[Tensor],
+    seed: int,
+    sizes: Mapping[str, int],
+    low: float = -2.0,
+    high: float = 2.0,
     corners: Sequence[float] = (),
 ) -> dict[str, np.ndarray]:
-    """Random values of every leaf under the outputs, in [low, high]; about a third of them corners, if there are any."""  # fmt: skip
+    """Random values of every leaf under the outputs, in [low, high]; about a third of them corners if given."""
     generator = np.random.default_rng(seed)
     return {
         name: _array(tensor, generator, sizes, low, high, corners)
@@ -41,7 +45,12 @@ def draw(
 
 
 def _array(
-    tensor: Tensor, generator: np.random.Generator, sizes: Mapping[str, int], low: float, high: float, corners: Sequence[float]
+    tensor: Tensor,
+    generator: np.random.Generator,
+    sizes: Mapping[str, int],
+    low: float,
+    high: float,
+    corners: Sequence[float],
 ) -> np.ndarray:
     shape = [int(size.xreplace({Dim(name): value for name, value in sizes.items()})) for size in tensor.shape]
     if tensor.classes is not None:

@@ -45,15 +45,13 @@ def affine() -> tuple[Tensor, list[Tensor]]:
     return weighted(x @ W + b), [x, W, b]
 
 
-def two_layers(
-    activation: Callable[[Tensor], Tensor] = sg.sigmoid, decay: sp.Expr = sp.Rational(1, 100)
-) -> tuple[Tensor, list[Tensor]]:
+def two_layers(activation: Callable[[Tensor], Tensor] = sg.sigmoid) -> tuple[Tensor, list[Tensor]]:
     x, t = x_of(N, 2), sg.labels("t", (N,), classes=3)
     W1, b1 = sg.parameter("W1", (2, 3)), sg.parameter("b1", (3,))
     W2, b2 = sg.parameter("W2", (3, 3)), sg.parameter("b2", (3,))
     h = activation(x @ W1 + b1)
     z = h @ W2 + b2
-    J = sg.cross_entropy(z, t) + decay / 2 * (sg.sum(W1**2) + sg.sum(W2**2))
+    J = sg.cross_entropy(z, t) + sp.Rational(1, 200) * (sg.sum(W1**2) + sg.sum(W2**2))
     return J, [x, W1, b1, W2, b2]
 
 
@@ -238,7 +236,10 @@ ROWS: list[Row] = [
     Row("two layers, mish", lambda: two_layers(sg.mish)),
     Row("residual", residual),
     *(Row(f"softmax in steps, {t}", lambda t=t: softmax_in_steps(t)) for t in ("one-hot", "soft")),
-    *(Row(f"softmax in one formula, {t}", lambda t=t: softmax_in_one_formula(t)) for t in ("one-hot", "soft", "labels")),
+    *(
+        Row(f"softmax in one formula, {t}", lambda t=t: softmax_in_one_formula(t))
+        for t in ("one-hot", "soft", "labels")
+    ),
     *(
         Row(f"cross-entropy, {t}, {r}", lambda t=t, r=r: cross_entropy(t, r))
         for t in ("labels", "one-hot", "soft")
@@ -279,9 +280,17 @@ ROWS: list[Row] = [
     Row("constant filter", constant_filter),
     Row("divided by the norm", normalised_by_its_norm),
     *(
-        Row(f"activation {name}", lambda f=f: softmax_alone(f), 0.1 if name in ("log", "sqrt") else -3.0, 3.0, name in SMOOTH)
+        Row(
+            f"activation {name}",
+            lambda f=f: softmax_alone(f),
+            0.1 if name in ("log", "sqrt") else -3.0,
+            3.0,
+            name in SMOOTH,
+        )
         for name, f in sg.activations.ELEMENTWISE.items()
         if f.arguments == (u,) and name != "sign"
-        for SMOOTH in [("exp", "log", "sqrt", "sin", "cos", "erf", "tanh", "sigmoid", "gelu", "silu", "mish", "softplus")]
+        for SMOOTH in [
+            ("exp", "log", "sqrt", "sin", "cos", "erf", "tanh", "sigmoid", "gelu", "silu", "mish", "softplus")
+        ]
     ),
 ]

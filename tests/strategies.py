@@ -78,7 +78,11 @@ def _picked(draw: st.DrawFn, program: _Program) -> Tensor:
 
 
 def _reversed(draw: st.DrawFn, program: _Program) -> Tensor:
-    return program.value[:, ::-1] * program.value if draw(st.booleans()) else program.value @ program.value.T @ program.value
+    return (
+        program.value[:, ::-1] * program.value
+        if draw(st.booleans())
+        else program.value @ program.value.T @ program.value
+    )
 
 
 OPERATIONS = (_formula, _affine, _normalised, _centred, _branch, _scaled, _residual, _picked, _reversed)

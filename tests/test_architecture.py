@@ -1,4 +1,4 @@
-"""What holds the design together: one direction of imports, no evaluated text, small files, the same result everywhere."""
+"""What holds the design together: one direction of imports, no evaluated text, small files, one result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 
 def run(code: str, **environment: str) -> str:
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -45,7 +50,10 @@ def test_mathematics_never_imports_machines(file: Path) -> None:
 
 
 def test_importing_symgraph_loads_no_machine() -> None:
-    assert run("import sys, symgraph; print({'codegen', 'numba', 'llvmlite', 'scipy'} & set(sys.modules))").strip() == "set()"
+    assert (
+        run("import sys, symgraph; print({'codegen', 'numba', 'llvmlite', 'scipy'} & set(sys.modules))").strip()
+        == "set()"
+    )
 
 
 @pytest.mark.parametrize("file", PACKAGES, ids=relative)
@@ -61,7 +69,9 @@ def test_no_text_is_evaluated(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            assert name not in ("eval", "parse_expr", "loads") or relative(file).startswith("codegen") and name == "loads"
+            assert name not in ("eval", "parse_expr", "loads") or (
+                relative(file).startswith("codegen") and name == "loads"
+            )
             if name in ("sympify", "S") and node.args:
                 assert not isinstance(node.args[0], (ast.Constant, ast.JoinedStr)), ast.unparse(node)
 
@@ -70,7 +80,8 @@ def test_text_is_never_turned_into_a_formula() -> None:
     code = """
 import symgraph as sg, sympy as sp
 x = sg.input("x", (2,))
-for attempt in (lambda: sg.as_tensor("print('evaluated')"), lambda: x + "print('evaluated')", lambda: sg.elementwise("print('evaluated')"),
+for attempt in (lambda: sg.as_tensor("print('evaluated')"), lambda: x + "print('evaluated')",
+                lambda: sg.elementwise("print('evaluated')"),
                 lambda: sg.define((), "print('evaluated')"), lambda: sg.grad(sg.sum(x), [x])["print('evaluated')"],
                 lambda: x["print('evaluated')"], lambda: sg.huber_loss(x, x, "print('evaluated')")):
     try:
@@ -97,7 +108,8 @@ z = h @ W2 + b2
 J = sg.cross_entropy(z, t) + alpha * beta * gamma * sg.sum(W1**2)
 g = sg.grad(J, [W1, b1, W2, b2, alpha, beta, gamma])
 for tensor in topological(sg.stabilise([J, *g.values()])):
-    print(tensor.serial, tensor.kind, tensor.display_name, tensor.shape, tensor.definition and (tensor.definition.op, tensor.definition.body.args))
+    print(tensor.serial, tensor.kind, tensor.display_name, tensor.shape)
+    print(tensor.definition and (tensor.definition.op, tensor.definition.body.args))
 """
 
 

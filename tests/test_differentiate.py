@@ -7,9 +7,6 @@ import time
 import numpy as np
 import pytest
 import sympy as sp
-from tests.checks import check_gradient
-from tests.oracles import CORNERS, agree, draw, finite, precise
-from tests.programs import ROWS, SIZES, N, Row, k, n, two_layers, weighted
 
 import symgraph as sg
 from symgraph.elementwise import u
@@ -17,6 +14,9 @@ from symgraph.errors import DisconnectedError, DomainError
 from symgraph.indices import axis
 from symgraph.reference import evaluate
 from symgraph.tensor import Tensor
+from tests.checks import check_gradient
+from tests.oracles import CORNERS, agree, draw, finite, precise
+from tests.programs import ROWS, SIZES, N, Row, k, n, two_layers, weighted
 
 BY_NAME = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 SMOOTH = pytest.mark.parametrize("row", [row for row in ROWS if row.smooth], ids=lambda row: row.name)
@@ -28,7 +28,9 @@ def test_simplified_gradient_equals_the_bare_chain_rule(row: Row) -> None:
     simple, bare = sg.grad(loss, wrt), sg.grad(loss, wrt, simplify=False)
     for seed, corners in ((1, ()), (2, CORNERS), (3, CORNERS)):
         values = draw([loss], seed, SIZES, row.low, row.high, corners)
-        forms = zip(precise(list(simple.values()), values, SIZES), precise(list(bare.values()), values, SIZES), strict=True)
+        forms = zip(
+            precise(list(simple.values()), values, SIZES), precise(list(bare.values()), values, SIZES), strict=True
+        )
         for left, right in forms:
             agree(left, right, where_finite=bool(corners))
 
@@ -45,7 +47,7 @@ def test_second_order_is_what_differences_of_gradients_say(row: Row) -> None:
     check_gradient(loss, wrt, draw([loss], 11, SIZES, row.low, row.high), 2, SIZES)
 
 
-# -- branches keep their guard ------------------------------------------------------------------------------------------
+# -- branches keep their guard ----------------------------------------
 def _logarithm_as_a_value() -> tuple[Tensor, Tensor]:
     x = sg.input("x", (5,))
     logarithm = sg.activations.log(x)
@@ -72,7 +74,9 @@ GUARDED = {
     "sqrt of relu": lambda: _on_x(lambda x: sp.sqrt(sp.Max(x, 0))),
     "log of a clipped value": lambda: _on_x(lambda x: sp.log(sp.Max(x, sp.Rational(1, 100)))),
     "x/|x|": lambda: _on_x(lambda x: sg.where(sp.Ne(x, 0), x / sg.activations.abs(x), 0)),
-    "nested": lambda: _on_x(lambda x: sg.where(x > 0, sg.where(x < 2, x ** sp.Rational(3, 2), sp.log(x)), -1 / (x - 1))),
+    "nested": lambda: _on_x(
+        lambda x: sg.where(x > 0, sg.where(x < 2, x ** sp.Rational(3, 2), sp.log(x)), -1 / (x - 1))
+    ),
     "reciprocal": lambda: _on_x(lambda x: sg.where(x > 0, 1 / x, x)),
     "sinc": lambda: _on_x(lambda x: sg.where(sp.Ne(x, 0), sp.sin(x) / x, 1)),
     "power": lambda: _on_x(lambda x: sg.where(x > 0, x ** sp.Rational(1, 3), 0)),
@@ -104,12 +108,16 @@ def test_guard_holds_through_a_chain_of_named_values() -> None:
     logarithm = sg.activations.log(x)
     a = logarithm @ W
     kept = sg.where(valid > 0, a, 0)
-    values = {"x": np.array([[1.0, 2], [0, 1], [-1, 0], [2, 3], [0, 0]]), "valid": [[1.0], [0], [0], [1], [0]], "W": np.ones((2, 3))}
+    values = {
+        "x": np.array([[1.0, 2], [0, 1], [-1, 0], [2, 3], [0, 0]]),
+        "valid": [[1.0], [0], [0], [1], [0]],
+        "W": np.ones((2, 3)),
+    }
     for gradient in sg.grad(sg.sum(kept**2), [x, W]).values():
         assert finite(evaluate(gradient, values))
 
 
-# -- conventions ----------------------------------------------------------------------------------------------------------
+# -- conventions ----------------------------------------
 def test_derivative_at_corners_is_that_of_the_stated_side() -> None:
     x = sg.input("x", (3,))
     at_zero = {"x": [-1.0, 0.0, 1.0]}
@@ -134,7 +142,7 @@ def test_argmax_passes_no_derivative() -> None:
     check_gradient(loss, [x, W], draw([loss], 5, {}), order=2)
 
 
-# -- what can be asked for ---------------------------------------------------------------------------------------------------
+# -- what can be asked for ----------------------------------------
 def test_gradient_with_respect_to_a_value_in_between() -> None:
     x, W = sg.input("x", (N, 2)), sg.parameter("W", (2, 3))
     a = x @ W
@@ -203,7 +211,7 @@ def test_unknown_derivative_is_an_error_of_its_own() -> None:
         sg.grad(sg.sum(unknown), x)
 
 
-# -- depth ---------------------------------------------------------------------------------------------------------------------
+# -- depth ----------------------------------------
 def test_hundred_residual_layers_are_differentiated_in_linear_time() -> None:
     def derive(depth: int) -> float:
         h = sg.input("x", (N, 8))

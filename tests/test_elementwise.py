@@ -8,7 +8,6 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
-from tests.oracles import DIGITS, agree, finite, precise
 
 import symgraph as sg
 from symgraph import scalars
@@ -16,6 +15,7 @@ from symgraph.activations import ELEMENTWISE
 from symgraph.elementwise import Elementwise, u, v
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.reference import evaluate
+from tests.oracles import DIGITS, agree, finite, precise
 
 mp = mpmath.mp
 y = sp.Symbol("y", real=True)
@@ -52,6 +52,7 @@ DEFINITIONS: dict[str, tuple[Callable[[mpmath.mpf], mpmath.mpf], tuple[float, ..
     "hardtanh": (lambda x: max(mpmath.mpf(-1), min(mpmath.mpf(1), x)), REAL),
 }  # fmt: skip
 
+HALF = sp.Rational(1, 2)
 WRITTEN: dict[str, sp.Expr] = {
     "tanh from exponentials": (sp.exp(u) - sp.exp(-u)) / (sp.exp(u) + sp.exp(-u)),
     "tanh from one exponential": (1 - sp.exp(-2 * u)) / (1 + sp.exp(-2 * u)),
@@ -73,7 +74,7 @@ WRITTEN: dict[str, sp.Expr] = {
     "arctangent": sp.atan(u) * sp.cos(u),
     "asinh": sp.asinh(u),
     "tanhshrink": u - sp.tanh(u),
-    "softshrink": sp.Piecewise((u - sp.Rational(1, 2), u > sp.Rational(1, 2)), (u + sp.Rational(1, 2), u < -sp.Rational(1, 2)), (0, True)),
+    "softshrink": sp.Piecewise((u - HALF, u > HALF), (u + HALF, u < -HALF), (0, True)),
     "two exponentials": sp.exp(u) / (1 + sp.exp(2 * u)),
     "nested": sp.tanh(sp.sin(u) / (1 + sp.exp(-u))),
     "softplus squared": sp.log(1 + sp.exp(u)) ** 2,
@@ -87,7 +88,7 @@ WRITTEN_POSITIVE: dict[str, sp.Expr] = {
     "log of log": sp.log(1 + sp.log(1 + u)),
     "reciprocal root": 1 / sp.sqrt(u),
     "power of itself": u**u,
-    "box-cox": (u**sp.Rational(3, 10) - 1) / sp.Rational(3, 10),
+    "box-cox": (u ** sp.Rational(3, 10) - 1) / sp.Rational(3, 10),
 }
 
 FORMS: dict[str, sp.Expr] = {
@@ -169,7 +170,11 @@ p_symbol = sp.Symbol("p")
 def test_simplified_gradient_of_a_written_formula_equals_the_bare_one_at_corners(name: str) -> None:
     x = sg.input("x", (len(REAL),))
     loss = sg.sum(sg.elementwise(WRITTEN[name], u)(x))
-    agree(precise(sg.grad(loss, x), {"x": REAL}), precise(sg.grad(loss, x, simplify=False), {"x": REAL}), where_finite=True)
+    agree(
+        precise(sg.grad(loss, x), {"x": REAL}),
+        precise(sg.grad(loss, x, simplify=False), {"x": REAL}),
+        where_finite=True,
+    )
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -225,8 +230,13 @@ def test_leaky_slope_is_a_parameter_like_any_other() -> None:
     agree(precise(sg.grad(loss, slope), {"x": [1.0, -2.0, 0.0, -3.0], "slope": 0.25}), -5)
 
 
-@pytest.mark.parametrize("ufunc", [np.exp, np.tanh, np.sqrt, np.sin, np.cos, np.log, np.log1p, np.expm1, np.abs, np.square, np.sinh,
-                                   np.cosh, np.arctan, np.reciprocal, np.log2, np.log10, np.exp2, np.negative])  # fmt: skip
+UFUNCS = [
+    np.exp, np.tanh, np.sqrt, np.sin, np.cos, np.log, np.log1p, np.expm1, np.abs, np.square, np.sinh, np.cosh,
+    np.arctan, np.reciprocal, np.log2, np.log10, np.exp2, np.negative,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda ufunc: ufunc.__name__)
 def test_numpy_ufunc_on_a_symbol_is_the_definition(ufunc: np.ufunc) -> None:
     x = sg.input("x", (3,))
     points = np.array([0.25, 1.5, 3.0])

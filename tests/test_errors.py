@@ -41,16 +41,20 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("too many indices", lambda: x()[0, 0, 0], ShapeError, ["x(N, 64) has 2 axes, not 3"]),
     ("no such axis", lambda: sg.sum(x(), axis=2), ShapeError, ["x(N, 64) has no axis 2"]),
     ("no permutation", lambda: sg.transpose(x(), (0, 0)), ShapeError, ["[0, 0]", "x"]),
-    ("loss shapes", lambda: sg.mse_loss(x(), sg.input("t", (N, 10))), ShapeError, ["x(N, 64)", "t(N, 10)", "one shape"]),
+    ("loss shapes", lambda: sg.mse_loss(x(), sg.input("t", (N, 10))), ShapeError,
+     ["x(N, 64)", "t(N, 10)", "one shape"]),
     ("classes", lambda: sg.cross_entropy(x(), labels()), ShapeError, ["10 classes", "64 columns", "x" ]),
     ("label shape", lambda: sg.cross_entropy(x(), sg.labels("t", (N, 2), 64)), ShapeError, ["t(N, 2)", "(N,)"]),
-    ("target shape", lambda: sg.cross_entropy(x(), sg.input("t", (N, 10))), ShapeError, ["t(N, 10)", "shape of the logits"]),
-    ("softmax first", lambda: sg.cross_entropy(sg.softmax(x()), labels(64)), DomainError, ["sum to 1", "nll_of_probabilities"]),
+    ("target shape", lambda: sg.cross_entropy(x(), sg.input("t", (N, 10))), ShapeError,
+     ["t(N, 10)", "shape of the logits"]),
+    ("softmax first", lambda: sg.cross_entropy(sg.softmax(x()), labels(64)), DomainError,
+     ["sum to 1", "nll_of_probabilities"]),
     ("labels as reals", lambda: sg.sigmoid(labels()), DomainError, ["t holds class labels"]),
     ("matmul of labels", lambda: labels() @ x(), DomainError, ["t holds class labels"]),
     ("vector loss", lambda: sg.grad(sg.sigmoid(x()), []), DomainError, ["scalar", "(N, 64)"]),
     ("derivative by labels", lambda: by_labels(), DomainError, ["t holds class labels", "no derivative"]),
-    ("disconnected", lambda: sg.grad(sg.sum(x()), sg.parameter("W2", (3,))), DisconnectedError, ["W2(3,)", "does not depend"]),
+    ("disconnected", lambda: sg.grad(sg.sum(x()), sg.parameter("W2", (3,))), DisconnectedError,
+     ["W2(3,)", "does not depend"]),
     ("reduction", lambda: sg.mse_loss(x(), x(), reduction="max"), DomainError, ["'max'"]),
     ("cross-entropy reduction", lambda: sg.cross_entropy(x(), labels(64), "max"), DomainError, ["'max'"]),
     ("name", lambda: sg.input("a b", (2,)), NameConflictError, ["'a b'"]),
@@ -68,7 +72,9 @@ def by_labels() -> sg.Tensor:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_error_names_what_is_wrong_and_the_users_line(row: tuple[str, Callable[[], Any], type[SymgraphError], list[str]]) -> None:
+def test_error_names_what_is_wrong_and_the_users_line(
+    row: tuple[str, Callable[[], Any], type[SymgraphError], list[str]],
+) -> None:
     _, make, error, words = row
     with pytest.raises(error) as caught:
         make()

@@ -40,8 +40,13 @@ def test_linear_is_initialised_as_in_torch() -> None:
         assert np.abs(values).max() <= 0.25
 
 
-@pytest.mark.parametrize("name", ["ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Sigmoid", "LogSigmoid", "Tanh",
-                                  "Softplus", "Softsign", "Hardtanh", "Softmax", "LogSoftmax"])  # fmt: skip
+LAYERS = [
+    "ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Mish", "Sigmoid", "LogSigmoid", "Tanh", "Softplus", "Softsign",
+    "Hardtanh", "Softmax", "LogSoftmax",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_layer_is_its_function(name: str) -> None:
     functions = {"LeakyReLU": sg.leaky_relu, "LogSigmoid": sg.log_sigmoid, "LogSoftmax": sg.log_softmax}
     x = sg.input("x", (2, 3))

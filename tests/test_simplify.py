@@ -8,10 +8,6 @@ import pytest
 import sympy as sp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.checks import check_gradient
-from tests.oracles import agree, draw, precise
-from tests.programs import ROWS, SIZES, N, Row, i, j, k, n
-from tests.strategies import programs
 
 import symgraph as sg
 from symgraph.canonical import canonical
@@ -22,6 +18,10 @@ from symgraph.scalars import Delta, sigmoid
 from symgraph.simplify import Relation, simplify
 from symgraph.simplify.cost import cost
 from symgraph.tensor import Element, Tensor
+from tests.checks import check_gradient
+from tests.oracles import agree, draw, precise
+from tests.programs import ROWS, SIZES, N, Row, i, j, k, n
+from tests.strategies import programs
 
 KERNELS = (sp.exp, sp.log, sp.tanh, sp.sin, sp.cos, sp.erf, sp.sinh, sp.cosh, sigmoid)
 
@@ -51,7 +51,7 @@ def merged(tensor: Tensor) -> Tensor:
     return canonical([tensor])[tensor]
 
 
-# -- element-wise ---------------------------------------------------------------------------------------------------------
+# -- element-wise ----------------------------------------
 POINTWISE: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[sp.Expr, sp.Expr], sp.Expr]]] = {
     "sigmoid": (sg.sigmoid, lambda x, y: y * (1 - y)),
     "tanh": (sg.tanh, lambda x, y: 1 - y**2),
@@ -95,7 +95,7 @@ def test_relu_passes_the_cotangent_where_its_argument_is_positive() -> None:
     assert body(gradient) == sp.Piecewise((at(g), at(x) > 0), (0, True))
 
 
-# -- softmax ---------------------------------------------------------------------------------------------------------------
+# -- softmax ----------------------------------------
 def total(term: sp.Expr, over: sp.Symbol, of: Tensor) -> Element:
     """Σ over the last axis of a (N, 3) formula, as an element."""
     inner = term.xreplace({axis(1): bound(0)})
@@ -164,7 +164,7 @@ def test_cross_entropy_of_logits_gives_y_minus_t_over_n(kind: str) -> None:
     assert same(body(gradient), (at(y) * factor - target) / N)
 
 
-# -- losses, layers, regularisers --------------------------------------------------------------------------------------------
+# -- losses, layers, regularisers ----------------------------------------
 def test_squared_error_is_two_differences_over_their_number() -> None:
     x, t = sg.input("x", (N, 3)), sg.input("t", (N, 3))
     assert same(body(sg.grad(sg.mse_loss(x, t), x)), 2 * (at(x) - at(t)) / (3 * N))
@@ -226,7 +226,7 @@ def test_two_layer_network_reads_as_the_textbook_does() -> None:
         assert gradient.definition == expected.definition
 
 
-# -- properties ----------------------------------------------------------------------------------------------------------------
+# -- properties ----------------------------------------
 def kernels_of(outputs: list[Tensor]) -> set[sp.Expr]:
     found: set[sp.Expr] = set()
     for tensor in topological(outputs):
@@ -235,8 +235,13 @@ def kernels_of(outputs: list[Tensor]) -> set[sp.Expr]:
     return found
 
 
-@pytest.mark.parametrize("name", ["two layers, sigmoid", "two layers, tanh", "residual", "softmax", "softmax in steps, one-hot",
-                                  "binary cross-entropy on a sigmoid", "shared weights", "attention"])  # fmt: skip
+SATURATING = [
+    "two layers, sigmoid", "two layers, tanh", "residual", "softmax", "softmax in steps, one-hot",
+    "binary cross-entropy on a sigmoid", "shared weights", "attention",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SATURATING)
 def test_no_transcendental_function_is_computed_anew_in_the_backward_pass(name: str) -> None:
     row = next(row for row in ROWS if row.name == name)
     loss, wrt = row.make()
@@ -295,10 +300,18 @@ def test_values_are_preserved_with_every_value_kept(row: Row) -> None:
         agree(precise(names[leaf], values, SIZES), precise(bare[leaf], values, SIZES))
 
 
-# -- random programs --------------------------------------------------------------------------------------------------------------
-@settings(derandomize=True, deadline=None, max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+# -- random programs ----------------------------------------
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(programs(), st.integers(0, 2**16))
-def test_random_program_has_one_gradient_simplified_bare_and_by_differences(program: tuple[Tensor, list[Tensor]], seed: int) -> None:
+def test_random_program_has_one_gradient_simplified_bare_and_by_differences(
+    program: tuple[Tensor, list[Tensor]], seed: int
+) -> None:
     loss, wrt = program
     simple, bare = sg.grad(loss, wrt, disconnected="zero"), sg.grad(loss, wrt, disconnected="zero", simplify=False)
     values = draw([loss, *wrt], seed, SIZES)

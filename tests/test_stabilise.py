@@ -22,10 +22,13 @@ from tests.programs import ROWS, SIZES, N, Row, j, k, n
 
 PRECISE = 400  # below the smallest float64, after a cancellation
 DTYPES = [np.float32, np.float64]
-EDGES = np.array([0.0, 1e-8, -1e-8, 1e-3, -1e-3, 0.5, -0.5, 3, -3, 17, -17, 40, -40, 80, -80, 100, -100, 700, -700, 1e4, -1e4])
+EDGES = np.array(
+    [0.0, 1e-8, -1e-8, 1e-3, -1e-3, 0.5, -0.5, 3, -3, 17, -17, 40, -40, 80, -80, 100, -100, 700, -700, 1e4, -1e4]
+)
 LOGITS = np.array(
     [
-        [0.0, 0.0, 0.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, 1e4], [80.0, -80.0, 79.0], [700.0, 699.0, -700.0],
+        [0.0, 0.0, 0.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, 1e4], [80.0, -80.0, 79.0],
+        [700.0, 699.0, -700.0],
         [1e-8, 0.0, -1e-8], [0.5, -1.0, 2.0], [-700.0, 0.0, 1.0], [1e4, 9999.0, 0.0],
     ]
 )  # fmt: skip
@@ -60,7 +63,9 @@ ABSOLUTE = {"log cosh", "log cosh of exponentials", "sech squared", "logistic de
 """Formulas whose value is right to ε·1, not to ε·|value|, where it is small: what cancels is not rewritten."""
 
 
-def worst_error(values: np.ndarray, exact: np.ndarray, dtype: type, argument: np.ndarray | float, floor: float) -> float:
+def worst_error(
+    values: np.ndarray, exact: np.ndarray, dtype: type, argument: np.ndarray | float, floor: float
+) -> float:
     """The largest error in units of ε·(1 + |argument|)·max(|exact|, floor); infinite where a value is not finite."""
     info, worst = np.finfo(dtype), 0.0
     arguments = np.broadcast_to(argument, exact.shape)
@@ -78,7 +83,9 @@ def exact_at(values: np.ndarray, dtype: type) -> np.ndarray:
     return values.astype(dtype).astype(np.float64)
 
 
-def stable_error(tensor: Tensor, values: dict[str, np.ndarray], dtype: type, argument: np.ndarray | float, floor: float) -> float:
+def stable_error(
+    tensor: Tensor, values: dict[str, np.ndarray], dtype: type, argument: np.ndarray | float, floor: float
+) -> float:
     """Error of the stabilised formula in a dtype against the plain one in 400 digits."""
     held = {name: array if array.dtype.kind == "i" else exact_at(array, dtype) for name, array in values.items()}
     got = evaluate(sg.stabilise([tensor])[0], held, dtype=dtype)
@@ -110,7 +117,7 @@ def test_infinite_arguments_give_the_limits(name: str) -> None:
         assert got[1] == np.inf
 
 
-# -- softmax and its relatives --------------------------------------------------------------------------------------------
+# -- softmax and its relatives ----------------------------------------
 def written_softmax(z: Tensor) -> Tensor:
     return sg.define((n, k), sp.exp(z[n, k]) / sg.Sum(sp.exp(z[n, j]), j))
 
@@ -160,7 +167,11 @@ def test_cross_entropy_and_its_gradient_are_right_for_any_logits(name: str, kind
     z = sg.input("z", (BATCH, 3))
     t = {"labels": lambda: sg.labels("t", (BATCH,), classes=3), "one-hot": lambda: sg.one_hot("t", (BATCH, 3)),
          "soft": lambda: sg.input("t", (BATCH, 3))}[kind]()  # fmt: skip
-    rows = sg.cross_entropy(z, t, "none") if name == "cross_entropy" else sg.nll_of_probabilities(VECTORS[name](z), t, "none")
+    rows = (
+        sg.cross_entropy(z, t, "none")
+        if name == "cross_entropy"
+        else sg.nll_of_probabilities(VECTORS[name](z), t, "none")
+    )
     soft = np.random.default_rng(1).uniform(size=(BATCH, 3))
     values = {"z": LOGITS, "t": {"labels": TARGETS, "one-hot": np.eye(3)[TARGETS], "soft": soft}[kind]}
     size = np.abs(LOGITS).max(axis=1, keepdims=True)
@@ -191,7 +202,7 @@ def test_log_cosh_loss_is_right_for_any_difference(dtype: type) -> None:
     assert stable_error(sg.grad(sg.sum(loss), x), values, dtype, EDGES, 1.0) < 4
 
 
-# -- properties -------------------------------------------------------------------------------------------------------------
+# -- properties ----------------------------------------
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_stabilised_program_has_the_same_values(row: Row) -> None:
     loss, wrt = row.make()

@@ -66,10 +66,12 @@ def test_arithmetic_is_that_of_numpy() -> None:
     values = {"x": np.arange(6.0).reshape(2, 3) + 1, "row": np.array([1.0, -2, 0.5]), "s": np.array(3.0)}
     X, R, S = values["x"], values["row"], values["s"]
     cases = [
-        (x + row, X + R), (x - row * s, X - R * S), (s / x, S / X), (x**2, X**2), (2**x, 2**X), (-x, -X), (abs(row - 1), abs(R - 1)),
+        (x + row, X + R), (x - row * s, X - R * S), (s / x, S / X), (x**2, X**2), (2**x, 2**X), (-x, -X),
+        (abs(row - 1), abs(R - 1)),
         (x @ row, X @ R), (row @ x.T, R @ X.T), (x @ x.T, X @ X.T), (row @ row, R @ R), (x.T, X.T),
         (x[0], X[0]), (x[:, 1], X[:, 1]), (x[:, ::-1], X[:, ::-1]), (x[-1, 1:], X[-1, 1:]), (x[..., 0], X[..., 0]),
-        (sg.sum(x), X.sum()), (sg.sum(x, axis=0), X.sum(0)), (sg.mean(x, axis=1, keepdims=True), X.mean(1, keepdims=True)),
+        (sg.sum(x), X.sum()), (sg.sum(x, axis=0), X.sum(0)),
+        (sg.mean(x, axis=1, keepdims=True), X.mean(1, keepdims=True)),
         (sg.max(x, axis=1), X.max(1)), (sg.min(x), X.min()), (sg.argmax(x, axis=0), X.argmax(0)),
         (sg.where(x > 3, x, row), np.where(X > 3, X, R)), (np.add(x, R), X + R), (np.float64(2) * x, 2 * X),
         (R * x, R * X), (sg.transpose(sg.input("x", (2, 3)), (1, 0)), X.T),
@@ -80,7 +82,10 @@ def test_arithmetic_is_that_of_numpy() -> None:
 
 def test_batched_matrix_product_broadcasts_as_numpy_does() -> None:
     a, b = sg.input("a", (4, 1, 2, 3)), sg.input("b", (5, 3, 2))
-    values = {"a": np.random.default_rng(0).normal(size=(4, 1, 2, 3)), "b": np.random.default_rng(1).normal(size=(5, 3, 2))}
+    values = {
+        "a": np.random.default_rng(0).normal(size=(4, 1, 2, 3)),
+        "b": np.random.default_rng(1).normal(size=(5, 3, 2)),
+    }
     agree(evaluate(a @ b, values), values["a"] @ values["b"], 1e-12)
 
 

@@ -1,0 +1,83 @@
+"""NumPy's protocols: ``np.exp(x)`` and ``np.sum(x, axis=1)`` on a symbol are definitions, not errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgraph import activations, functions
+from symgraph.define import as_tensor, pointwise
+from symgraph.errors import DomainError
+from symgraph.functions import matmul
+from symgraph.provenance import at_line, names_result
+
+UFUNCS: dict[str, Any] = {
+    **{name: f for name, f in activations.ELEMENTWISE.items() if isinstance(getattr(np, name, None), np.ufunc)},
+    "absolute": activations.abs,
+    "add": lambda a, b: pointwise(lambda u, v: u + v, a, b),
+    "subtract": lambda a, b: pointwise(lambda u, v: u - v, a, b),
+    "multiply": lambda a, b: pointwise(lambda u, v: u * v, a, b),
+    "divide": lambda a, b: pointwise(lambda u, v: u / v, a, b),
+    "power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
+    "float_power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
+    "negative": lambda a: pointwise(lambda u: -u, a),
+    "positive": lambda a: a,
+    "reciprocal": lambda a: pointwise(lambda u: 1 / u, a),
+    "log1p": lambda a: pointwise(lambda u: sp.log(1 + u), a),
+    "expm1": lambda a: pointwise(lambda u: sp.exp(u) - 1, a),
+    "log2": lambda a: pointwise(lambda u: sp.log(u) / sp.log(2), a),
+    "log10": lambda a: pointwise(lambda u: sp.log(u) / sp.log(10), a),
+    "exp2": lambda a: pointwise(lambda u: 2**u, a),
+    "tan": lambda a: pointwise(sp.tan, a),
+    "arctan": lambda a: pointwise(sp.atan, a),
+    "sinh": lambda a: pointwise(sp.sinh, a),
+    "cosh": lambda a: pointwise(sp.cosh, a),
+    "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
+    "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
+    "matmul": matmul,
+    "greater": lambda a, b: as_tensor(a) > as_tensor(b),
+    "less": lambda a, b: as_tensor(a) < as_tensor(b),
+    "greater_equal": lambda a, b: as_tensor(a) >= as_tensor(b),
+    "less_equal": lambda a, b: as_tensor(a) <= as_tensor(b),
+    "equal": lambda a, b: sp.Eq(as_tensor(a), as_tensor(b)),
+    "not_equal": lambda a, b: sp.Ne(as_tensor(a), as_tensor(b)),
+    "logical_and": sp.And,
+    "logical_or": sp.Or,
+    "logical_not": sp.Not,
+}
+"""What each ufunc means on tensors; comparisons give conditions for ``where``."""
+
+FUNCTIONS: dict[str, Any] = {
+    **{name: getattr(functions, name) for name in "sum mean max min argmax argmin transpose where".split()},
+    "amax": functions.max,
+    "amin": functions.min,
+    "dot": matmul,
+    "clip": lambda a, low, high: activations.minimum(activations.maximum(a, low), high),
+    "square": activations.square,
+    "norm": lambda a: activations.sqrt(functions.sum(as_tensor(a) ** 2)),
+}
+"""The functions of NumPy that have the meaning, and the arguments, of ours."""
+
+
+@names_result
+def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy ufunc on tensors."""
+    function = UFUNCS.get(ufunc.__name__)
+    if method != "__call__":
+        raise DomainError(at_line(f"np.{ufunc.__name__}.{method} has no meaning on tensors; see sg.sum, sg.define"))
+    if function is None or kwargs:
+        known = ", ".join(sorted(UFUNCS))
+        raise DomainError(at_line(f"np.{ufunc.__name__} has no meaning on tensors here; known are {known}"))
+    return function(*inputs)
+
+
+@names_result
+def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy function on tensors."""
+    known = FUNCTIONS.get(function.__name__)
+    if known is None:
+        names = ", ".join(sorted(FUNCTIONS))
+        raise DomainError(at_line(f"np.{function.__name__} has no meaning on tensors; known are {names}"))
+    return known(*args, **kwargs)
