@@ -106,7 +106,7 @@ def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[byt
 def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.ModuleRef:
     """Replace Numba's C wrapper, which reports exceptions through Python, by one that cannot fail; drop what is then
     unused."""
-    module = llvm.parse_assembly(linked)
+    module = llvm.parse_assembly(_with_loops_apart(linked))
     threads = (
         {"parameter_types": ", i64, i64", "arguments": ", i64 %thread, i64 %threads"}
         if with_threads
@@ -116,14 +116,29 @@ def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.Mo
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name not in (name, f"{name}_team"):
             symbol.linkage = "internal"
-    for function in module.functions:
-        if sum(1 for _ in function.blocks) > _MOST_BLOCKS_INLINED:
-            function.add_function_attribute("noinline")
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
     builder = llvm.create_pass_builder(host_machine(), options)
     builder.getModulePassManager().run(module, builder)
     return module
+
+
+def _with_loops_apart(assembly: str) -> str:
+    """The module with functions of many blocks marked ``noinline``.
+
+    Done in the text: llvmlite's ``add_function_attribute`` puts the attribute on the returned value.
+    """
+    lines = assembly.splitlines()
+    head, blocks = 0, 0
+    for number, line in enumerate(lines):
+        if line.startswith("define "):
+            head, blocks = number, 0
+        elif line == "}" and blocks > _MOST_BLOCKS_INLINED:
+            before, _, after = lines[head].rpartition(")")
+            lines[head] = f"{before}) noinline{after}"
+        elif line.startswith("  br ") or line.startswith("  ret "):
+            blocks += 1
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from codegen.common import share_functions
+from codegen.common_functions import share_functions
 from codegen.contraction import Contraction, contraction_of, reshape_sums
 from symgraph.graph import consumers, elements_of, operands, rewrite, topological
 from symgraph.indices import Index, Shape, axis

@@ -166,6 +166,7 @@ def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Exp
     for index in (*order, *over):
         if index not in extents:
             raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape="))
+    _check_ranges(body, extents)
     rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
     body = body.xreplace(rename)
     return Tensor.define(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
@@ -197,6 +198,39 @@ def _extents(body: sp.Expr) -> dict[Index, sp.Expr]:
                 name = element.tensor.display_name
                 _agree(extents, index, element.tensor.shape[position], f"axis {position} of {name}")
     return extents
+
+
+def _check_ranges(body: sp.Expr, extents: dict[Index, sp.Expr]) -> None:
+    """Raise for an index expression that may leave its axis; inside a branch the condition is there to prevent that."""
+    pending: list[sp.Basic] = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Element):
+            for position, index in enumerate(node.indices):
+                _check_range(node.tensor, position, index, extents)
+        elif not isinstance(node, sp.Piecewise):
+            pending.extend(node.args)
+
+
+def _check_range(tensor: Tensor, position: int, index: sp.Expr, extents: dict[Index, sp.Expr]) -> None:
+    used = index.atoms(Index)
+    if not used or isinstance(index, (Index, Element)):
+        return
+    size, low, high = tensor.shape[position], index, index
+    for symbol in used:
+        slope = sp.diff(index, symbol)
+        if not slope.is_Integer:
+            break
+        low = low.xreplace({symbol: sp.S.Zero if slope > 0 else extents[symbol] - 1})
+        high = high.xreplace({symbol: extents[symbol] - 1 if slope > 0 else sp.S.Zero})
+    else:
+        if low.is_nonnegative and (size - 1 - high).is_nonnegative:
+            return
+    runs = ", ".join(f"{symbol} < {extents[symbol]}" for symbol in sorted(used, key=str))
+    raise ShapeError(
+        at_line(f"index {index} of axis {position} of {tensor.display_name}{show_shape(tensor.shape)} may lie outside "
+                f"0…{size - 1} for {runs}; expected it inside, or under a condition (Piecewise)")
+    )  # fmt: skip
 
 
 def _agree(extents: dict[Index, sp.Expr], index: Index, size: sp.Expr, where: str) -> None:
@@ -262,10 +296,19 @@ def as_tensor(value: Any) -> Tensor:
 
 def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     """Apply a scalar operation to broadcast operands and define the result."""
+    if any(isinstance(operand, sp.Basic) and operand.has(sp.I) for operand in operands):
+        return _no_tensor(operation, operands)
     tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
     elements = [_inlined_scalar(tensor, len(shape)) for tensor in tensors]
     return Tensor.define(shape, finite(operation(*elements)))
+
+
+def _no_tensor(operation: Callable[..., sp.Expr], operands: Iterable[Any]) -> sp.Expr:
+    """The operation as a plain expression: SymPy divides by √−1 to learn about an argument, and drops the quotient."""
+    names = {operand: sp.Dummy(real=True) for operand in operands if isinstance(operand, Tensor)}
+    result = operation(*(names.get(operand, operand) for operand in operands))
+    return result.xreplace({name: tensor for tensor, name in names.items()})
 
 
 def _inlined_scalar(tensor: Tensor, rank: int) -> sp.Expr:

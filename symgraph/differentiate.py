@@ -207,8 +207,8 @@ class _Sweep:
             return Tensor.define(tensor.shape, value, cotangent_of=of)
         same = value.tensor
         definition = same.definition
-        fresh_sum = definition is not None and definition.op is not None and same.cotangent_of is None
-        if fresh_sum and same not in self.forward:
+        known = same.cotangent_of is not None or same in self.forward
+        if definition is not None and definition.op is not None and not known:
             return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents, of)
         named = tensor.definition is None or tensor.hint is not None
         return Tensor.define(tensor.shape, value, cotangent_of=of) if named else same

@@ -49,8 +49,9 @@ UFUNCS: dict[str, Any] = {
 }
 """What each ufunc means on tensors; comparisons give conditions for ``where``."""
 
+_SAME = ("sum", "mean", "max", "min", "argmax", "argmin", "transpose", "where")
 FUNCTIONS: dict[str, Any] = {
-    **{name: getattr(functions, name) for name in "sum mean max min argmax argmin transpose where".split()},
+    **{name: getattr(functions, name) for name in _SAME},
     "amax": functions.max,
     "amin": functions.min,
     "dot": matmul,

@@ -9,9 +9,12 @@ run time, and only a hyper-parameter that is zero from the start leaves its term
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symgraph.define import scalar_body
@@ -28,6 +31,8 @@ lr, momentum, dampening, weight_decay, alpha, beta1, beta2, eps, lr_decay = sp.s
     "lr momentum dampening weight_decay alpha beta1 beta2 eps lr_decay", nonnegative=True
 )
 HYPER = (lr, momentum, dampening, weight_decay, alpha, beta1, beta2, eps, lr_decay)
+BELOW_ONE = (alpha, beta1, beta2)
+"""Rates of decaying averages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,51 @@ def _plain(rule: Mapping[sp.Basic, sp.Expr]) -> dict[sp.Basic, sp.Expr]:
     return {Element(Tensor.scalar(symbol)): value for symbol, value in rule.items() if isinstance(symbol, sp.Symbol)}
 
 
-def _checked(name: str, **hyper: float) -> dict[str, float]:
-    for key, value in hyper.items():
-        if not value >= 0:
-            raise DomainError(at_line(f"{name}: {key} must be at least 0, not {value}"))
-    return {key: float(value) for key, value in hyper.items()}
+def checked_number(what: str, symbol: sp.Symbol, value: Any) -> float:
+    """A value for a scalar: finite, of the sign its symbol was declared with, and a decay rate below 1.
+
+    Raises
+    ------
+    DomainError
+        which says what is expected.
+    """
+    expected = _expected(symbol)
+    try:
+        number = math.nan if isinstance(value, str | bytes | bool) or np.ndim(value) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number) or not all(holds(number) for fact, holds in FACTS.items() if fact in expected):
+        raise DomainError(at_line(f"{what} must be {expected}, not {value!r}"))
+    return number
+
+
+def _expected(symbol: sp.Symbol) -> str:
+    """The facts about a symbol in words, such as ``a number, at least 0, below 1``."""
+    facts = [fact for fact in FACTS if getattr(symbol, f"is_{DECLARED.get(fact, '')}", False)]
+    strongest = [fact for fact in facts if IMPLIED_BY.get(fact) not in facts]
+    return ", ".join(["a finite number", *strongest, *(["below 1"] if symbol in BELOW_ONE else [])])
+
+
+DECLARED = {"above 0": "positive", "at least 0": "nonnegative", "below 0": "negative", "at most 0": "nonpositive", "integer": "integer"}  # fmt: skip
+IMPLIED_BY = {"at least 0": "above 0", "at most 0": "below 0"}
+FACTS: dict[str, Callable[[float], bool]] = {
+    "above 0": lambda u: u > 0, "at least 0": lambda u: u >= 0, "below 0": lambda u: u < 0, "at most 0": lambda u: u <= 0,
+    "integer": float.is_integer, "below 1": lambda u: u < 1,
+}  # fmt: skip
+"""What may be said of a number, and how it is tested."""
+
+
+def _checked(name: str, **hyper: Any) -> dict[str, float]:
+    symbols = {symbol.name: symbol for symbol in HYPER}
+    return {key: checked_number(f"{name}: {key}", symbols[key], value) for key, value in hyper.items()}
+
+
+def _betas(name: str, betas: Any) -> dict[str, Any]:
+    try:
+        first, second = betas
+    except (TypeError, ValueError):
+        raise DomainError(at_line(f"{name}: betas must be two numbers, at least 0 and below 1, not {betas!r}")) from None
+    return {"beta1": first, "beta2": second}
 
 
 def _used(rows: Sequence[Row], hyper: Mapping[str, float]) -> dict[str, float]:
@@ -114,9 +159,9 @@ def _used(rows: Sequence[Row], hyper: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in hyper.items() if name in names}
 
 
-def _decayed(decay: float) -> list[Row]:
+def _decayed(hyper: Mapping[str, float]) -> list[Row]:
     """L2 decay as Torch couples it: the gradient of the cost plus weight_decay/2·‖θ‖²."""
-    return [Row(gradient, gradient + weight_decay * theta)] if decay else []
+    return [Row(gradient, gradient + weight_decay * theta)] if hyper["weight_decay"] else []
 
 
 _counter = Row(count, count + 1, 0.0)
@@ -130,14 +175,14 @@ def SGD(
     Torch's convention: v ← μ·v + (1 − τ)·g, θ ← θ − lr·v; the first step with dampening takes v = g.
     """
     hyper = _checked("SGD", lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-    if nesterov and (not momentum or dampening):
+    if nesterov and (not hyper["momentum"] or hyper["dampening"]):
         raise DomainError(at_line("SGD: nesterov needs momentum and no dampening"))
     mu, tau, eta = sp.Symbol("momentum", nonnegative=True), sp.Symbol("dampening", nonnegative=True), HYPER[0]
     v = sp.Symbol("v", real=True)
-    rows = _decayed(weight_decay)
-    if not momentum:
+    rows = _decayed(hyper)
+    if not hyper["momentum"]:
         rows.append(Row(theta, theta - eta * gradient))
-    elif dampening:
+    elif hyper["dampening"]:
         rows += [
             _counter,
             Row(v, sp.Piecewise((gradient, sp.Eq(count, 1)), (mu * v + (1 - tau) * gradient, True)), 0.0),
@@ -157,13 +202,13 @@ def Adagrad(
 ) -> Optimizer:
     """AdaGrad (Duchi, Hazan & Singer 2011)."""
     hyper = _checked("Adagrad", lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+    start = checked_number("Adagrad: initial_accumulator_value", HYPER[7], initial_accumulator_value)
     s = sp.Symbol("s", nonnegative=True)
     rate, small, fall = HYPER[0], HYPER[7], HYPER[8]
-    rows = _decayed(weight_decay) + ([_counter] if lr_decay else [])
-    rows.append(Row(s, s + gradient**2, float(initial_accumulator_value)))
-    rows.append(
-        Row(theta, theta - (rate / (1 + (count - 1) * fall) if lr_decay else rate) * gradient / (sp.sqrt(s) + small))
-    )
+    rows = _decayed(hyper) + ([_counter] if hyper["lr_decay"] else [])
+    rows.append(Row(s, s + gradient**2, start))
+    falling = rate / (1 + (count - 1) * fall) if hyper["lr_decay"] else rate
+    rows.append(Row(theta, theta - falling * gradient / (sp.sqrt(s) + small)))
     return Optimizer("Adagrad", tuple(rows), _used(rows, hyper))
 
 
@@ -179,12 +224,12 @@ def RMSprop(
     hyper = _checked("RMSprop", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
     rate, mu, smooth, small = HYPER[0], HYPER[1], HYPER[4], HYPER[7]
     s, mean, v = sp.Symbol("s", nonnegative=True), sp.Symbol("a", real=True), sp.Symbol("v", real=True)
-    rows = _decayed(weight_decay)
+    rows = _decayed(hyper)
     rows.append(Row(s, smooth * s + (1 - smooth) * gradient**2, 0.0))
     if centered:
         rows.append(Row(mean, smooth * mean + (1 - smooth) * gradient, 0.0))
     scaled = gradient / (sp.sqrt(s - mean**2 if centered else s) + small)
-    if momentum:
+    if hyper["momentum"]:
         rows += [Row(v, mu * v + scaled, 0.0), Row(theta, theta - rate * v)]
     else:
         rows.append(Row(theta, theta - rate * scaled))
@@ -206,8 +251,8 @@ def Adam(
     lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0
 ) -> Optimizer:
     """Adam (Kingma & Ba, arXiv 1412.6980); ε outside the square root; weight decay coupled."""
-    hyper = _checked("Adam", lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay)
-    rows = [_counter, *_decayed(weight_decay), *_adam_rows(theta)]
+    hyper = _checked("Adam", lr=lr, **_betas("Adam", betas), eps=eps, weight_decay=weight_decay)
+    rows = [_counter, *_decayed(hyper), *_adam_rows(theta)]
     return Optimizer("Adam", tuple(rows), _used(rows, hyper))
 
 
@@ -215,9 +260,9 @@ def AdamW(
     lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2
 ) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101)."""
-    hyper = _checked("AdamW", lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay)
+    hyper = _checked("AdamW", lr=lr, **_betas("AdamW", betas), eps=eps, weight_decay=weight_decay)
     decay = sp.Symbol("weight_decay", nonnegative=True)
-    rows = [_counter, *_adam_rows(theta * (1 - HYPER[0] * decay) if weight_decay else theta)]
+    rows = [_counter, *_adam_rows(theta * (1 - HYPER[0] * decay) if hyper["weight_decay"] else theta)]
     return Optimizer("AdamW", tuple(rows), _used(rows, hyper))
 
 

@@ -21,7 +21,8 @@ import sympy as sp
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Shape, axis, show_shape
 from symgraph.init import Initializer
-from symgraph.provenance import Provenance, at_line, here, names_result
+from symgraph.operators import Operators
+from symgraph.provenance import Provenance, at_line, here
 from symgraph.scalars import as_formula
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Definition:
     body: sp.Expr
 
 
-class Tensor(sp.AtomicExpr):  # type: ignore[misc]
+class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     """A real or integer array of symbolic shape. Build one with :mod:`symgraph.declare` or operators, not directly.
 
     Attributes
@@ -151,10 +152,6 @@ class Tensor(sp.AtomicExpr):  # type: ignore[misc]
     def _eval_is_nonnegative(self) -> bool | None:
         return True if self.is_label else None
 
-    def extract_multiplicatively(self, c: sp.Expr) -> sp.Expr | None:
-        """What c·? is this; for SymPy, which asks for √−1 and π: no other factor of a tensor is known."""
-        return self if c == 1 else sp.S.One if c == self else None
-
     def __reduce__(self) -> Any:
         raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
 
@@ -207,98 +204,6 @@ class Tensor(sp.AtomicExpr):  # type: ignore[misc]
         """Give the tensor a display name; returns the tensor."""
         self.hint = name
         return self
-
-    # -- operators: thin calls into the functions that write definitions ----------------------------------------------
-    def __getitem__(self, key: Any) -> Any:
-        from symgraph.functions import take
-
-        return take(self, key)
-
-    def __iter__(self) -> Any:
-        raise TypeError(f"iterating over tensor {self.display_name}{show_shape(self.shape)} is not defined")
-
-    @names_result
-    def __matmul__(self, other: Any) -> Tensor:
-        from symgraph.functions import matmul
-
-        return matmul(self, other)
-
-    @names_result
-    def __rmatmul__(self, other: Any) -> Tensor:
-        from symgraph.functions import matmul
-
-        return matmul(other, self)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from symgraph.numpy_protocol import apply_ufunc
-
-        return apply_ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from symgraph.numpy_protocol import apply_function
-
-        return apply_function(function, args, kwargs)
-
-    def __array__(self, *_: Any, **__: Any) -> Any:
-        raise DomainError(at_line(f"{self!r} is a symbol and has no values; compile it with codegen.function"))
-
-    def __copy__(self) -> Tensor:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Tensor:
-        return self
-
-    @names_result
-    def __neg__(self) -> Tensor:
-        return _pointwise(lambda u: -u, self)
-
-    @names_result
-    def __pos__(self) -> Tensor:
-        return self
-
-    @names_result
-    def __abs__(self) -> Tensor:
-        return _pointwise(sp.Abs, self)
-
-    @names_result
-    def __add__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u + v, self, other)
-
-    @names_result
-    def __radd__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u + v, other, self)
-
-    @names_result
-    def __sub__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u - v, self, other)
-
-    @names_result
-    def __rsub__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u - v, other, self)
-
-    @names_result
-    def __mul__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u * v, self, other)
-
-    @names_result
-    def __rmul__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u * v, other, self)
-
-    @names_result
-    def __truediv__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u / v, self, other)
-
-    @names_result
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u / v, other, self)
-
-    @names_result
-    def __pow__(self, other: Any, modulus: Any = None) -> Tensor:
-        return _pointwise(lambda u, v: u**v, self, other)
-
-    @names_result
-    def __rpow__(self, other: Any) -> Tensor:
-        return _pointwise(lambda u, v: u**v, other, self)
 
     # -- printing -------------------------------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -394,6 +299,11 @@ def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
         what = f"axis {position} of {axes} is indexed with {index}, which is no index, no integer and no label"
         raise IndexNotationError(at_line(what))
     extent = tensor.shape[position]
+    if isinstance(index, Element) and not (extent - index.tensor.classes).is_nonnegative:
+        raise ShapeError(
+            at_line(f"labels {index.tensor.display_name} run over {index.tensor.classes} classes; axis {position} of "
+                    f"{tensor.display_name}{show_shape(tensor.shape)} has {extent} elements")
+        )  # fmt: skip
     if index.is_Integer and (index < 0 or (extent.is_Integer and index >= extent)):
         raise ShapeError(
             at_line(f"index {index} is outside axis {position} of {tensor.display_name}{show_shape(tensor.shape)}")
@@ -404,12 +314,6 @@ def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
 def _integer_range(op: Reduction | None, body: sp.Expr) -> sp.Expr | None:
     """Range of the labels that a definition passes on unchanged, as in ``t[i]``."""
     return body.tensor.classes if op is None and isinstance(body, Element) else None
-
-
-def _pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
-    from symgraph.define import pointwise
-
-    return pointwise(operation, *operands)
 
 
 def require_real(tensor: Tensor, what: str) -> None:

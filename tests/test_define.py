@@ -79,3 +79,16 @@ def test_misuse_is_an_error_that_says_where(make: object, error: type[Exception]
     with pytest.raises(error, match=message) as caught:
         make(x(), sg.parameter("W", (6, 3)))  # type: ignore[operator]
     assert "test_define.py" in str(caught.value)
+
+
+def test_an_index_may_not_leave_its_axis() -> None:
+    x, t = sg.input("x", (5,)), sg.labels("t", (3,), classes=6)
+    p, q = sg.indices("p q")
+    assert sg.define(p, x[p + 2], shape=(3,)).shape == (3,)
+    assert sg.define(p, x[4 - p], shape=(5,)).shape == (5,)
+    with pytest.raises(sg.errors.ShapeError, match=r"index p \+ 3 of axis 0 of x\(5,\) may lie outside 0…4 for p < 4"):
+        sg.define(p, x[p + 3], shape=(4,))
+    with pytest.raises(sg.errors.ShapeError, match="may lie outside"):
+        sg.define((p, q), x[p + 2 * q], shape=(3, 3))
+    with pytest.raises(sg.errors.ShapeError, match="6 classes; axis 0 of x"):
+        sg.define(p, x[t[p]])
