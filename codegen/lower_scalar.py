@@ -120,6 +120,8 @@ class ScalarLowering:
                 return _fold(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
             case sp.Mod():
                 return self._modulo(body)
+            case sp.Heaviside():
+                return self._piecewise(body.rewrite(sp.Piecewise))
         compose = FUNCTIONS.get(type(body).__name__)
         if compose is None or len(body.args) != 1:
             raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
@@ -263,18 +265,49 @@ def _number(value: float) -> Expr:
     return Const(value, "float64")
 
 
-def _hyperbolic(sign: str) -> Callable[[Expr], Expr]:
-    def compose(u: Expr) -> Expr:
-        pair = arithmetic(sign, call("exp", u), call("exp", negative(u)))
-        return arithmetic("*", _number(0.5), pair)
-
-    return compose
+def _odd(half: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    """An odd function from what it is at |u|."""
+    return lambda u: arithmetic("*", call("sign", u), half(call("abs", u)))
 
 
 def _sinh(u: Expr) -> Expr:
-    """½·(m + m/(m + 1)) with m = e^u − 1: no cancellation near 0."""
+    """½·(m + m/(m + 1)) with m = e^u − 1, u ≥ 0: no cancellation near 0, and the quotient is 1 where m is infinite."""
     m = call("expm1", u)
-    return arithmetic("*", _number(0.5), arithmetic("+", m, arithmetic("/", m, arithmetic("+", m, _number(1.0)))))
+    bounded = call("minimum", m, _number(1e30))
+    quotient = arithmetic("/", bounded, arithmetic("+", bounded, _number(1.0)))
+    return arithmetic("*", _number(0.5), arithmetic("+", m, quotient))
+
+
+def _asinh(u: Expr) -> Expr:
+    """log(1 + u + u²/(1 + √(1 + u²))), u ≥ 0, with 1/u in place of u² where that would overflow."""
+    v = arithmetic("/", _number(1.0), u)
+    root = call("sqrt", arithmetic("+", _number(1.0), arithmetic("*", v, v)))
+    return call("log1p", arithmetic("+", u, arithmetic("/", u, arithmetic("+", v, root))))
+
+
+def _acosh(u: Expr) -> Expr:
+    """log(1 + w + √w·√(w + 2)) with w = u − 1."""
+    w = arithmetic("-", u, _number(1.0))
+    root = arithmetic("*", call("sqrt", w), call("sqrt", arithmetic("+", w, _number(2.0))))
+    return call("log1p", arithmetic("+", w, root))
+
+
+def _atanh(u: Expr) -> Expr:
+    """½·log(1 + 2u/(1 − u)), u ≥ 0."""
+    quotient = arithmetic("/", arithmetic("*", _number(2.0), u), arithmetic("-", _number(1.0), u))
+    return arithmetic("*", _number(0.5), call("log1p", quotient))
+
+
+def _asin(u: Expr) -> Expr:
+    """atan(u/√((1 − u)(1 + u))), whose argument is infinite at ±1."""
+    below = arithmetic("*", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
+    return call("atan", arithmetic("/", u, call("sqrt", below)))
+
+
+def _acos(u: Expr) -> Expr:
+    """2·atan √((1 − u)/(1 + u))."""
+    quotient = arithmetic("/", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
+    return arithmetic("*", _number(2.0), call("atan", call("sqrt", quotient)))
 
 
 def _word(name: str) -> Callable[[Expr], Expr]:
@@ -289,12 +322,11 @@ FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
     "Abs": _word("abs"),
     "ceiling": lambda u: negative(call("floor", negative(u))),
     "tan": lambda u: arithmetic("/", call("sin", u), call("cos", u)),
-    "sinh": _sinh,
-    "cosh": _hyperbolic("+"),
-    "Heaviside": lambda u: Select(
-        Op(">", (u, cast(_number(0.0), u.dtype)), "bool"),
-        cast(_number(1.0), u.dtype),
-        cast(_number(0.0), u.dtype),
-        u.dtype,
-    ),
+    "sinh": _odd(_sinh),
+    "cosh": lambda u: arithmetic("*", _number(0.5), arithmetic("+", call("exp", u), call("exp", negative(u)))),
+    "asinh": _odd(_asinh),
+    "acosh": _acosh,
+    "atanh": _odd(_atanh),
+    "asin": _asin,
+    "acos": _acos,
 }

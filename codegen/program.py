@@ -5,18 +5,22 @@ probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from codegen import arguments
+from codegen.admit import admit
 from codegen.executable import Executable
 from codegen.pipeline import leaves_in
 from codegen.plan import Request
+from codegen.results import Outputs, Results
 from symgraph.define import as_tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
+from symgraph.indices import Dim, Index
 from symgraph.provenance import at_line
 from symgraph.tensor import Tensor
 
@@ -51,22 +55,16 @@ class Function:
 
     def __init__(self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None) -> None:
         self.dtype = None if dtype is None else as_dtype(dtype)
-        self._shape_of_result = outputs
-        chosen = (
-            list(outputs.values())
-            if isinstance(outputs, Mapping)
-            else list(outputs)
-            if isinstance(outputs, list | tuple)
-            else [outputs]
-        )
-        self.outputs = tuple(as_tensor(output) for output in chosen)
+        self._form = Outputs(outputs)
+        self.outputs = self._form.tensors
         self.inputs = tuple(inputs)
         self._check_inputs()
-        request = Request(self.outputs)
-        self._request = Request(tuple(output for output in self.outputs if output.definition is not None))
-        constants = [leaf for leaf in leaves_in(request) if leaf.kind == "constant"]
+        self._request = Request(self.outputs)
+        constants = [leaf for leaf in leaves_in(self._request) if leaf.kind == "constant"]
         self._leaves = (*self.inputs, *constants)
+        admit(self.outputs, self._leaves)
         self._executables: dict[np.dtype[Any], Executable] = {}
+        self._lock = threading.RLock()
 
     def _check_inputs(self) -> None:
         for leaf in self.inputs:
@@ -82,46 +80,22 @@ class Function:
                     at_line(f"the outputs depend on {arguments.described(leaf)}, which is not among the inputs")
                 )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __reduce__(self) -> Any:
+        raise DomainError(at_line("a compiled function is not pickled: compile it where it is used"))
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy scalar array of shape ``()``)."""
         given = self._named(args, kwargs)
-        dtype = self.dtype or self._dtype_of(given)
-        sizes: dict[str, int] = {}
-        arrays = {}
-        for leaf in self.inputs:
-            wanted = np.dtype(np.float64) if leaf.kind == "scalar" else dtype
-            arrays[leaf] = arguments.as_array(leaf, given[str(leaf.name)], wanted)
-            arguments.bind_sizes(leaf, arrays[leaf], sizes)
-        for leaf, array in arrays.items():
-            if leaf.is_label:
-                arguments.check_labels(leaf, array, sizes)
-            if leaf.rows_sum_to_one:
-                arguments.check_rows(leaf, array)
-        return self._results(self.executable(dtype), arrays, sizes)
-
-    def _results(self, executable: Executable, arrays: Mapping[Tensor, np.ndarray], sizes: Mapping[str, int]) -> Any:
-        executable.resize(sizes)
-        for leaf, array in arrays.items():
-            executable.bind(leaf, array)
-        fresh = {name: executable.new_output(name) for name in dict.fromkeys(executable.compiled.program.outputs)}
-        executable.run()
-        results = []
-        computed = iter(executable.compiled.program.outputs)
-        seen: set[str] = set()
-        for output in self.outputs:
-            if output.definition is None:
-                results.append(
-                    arrays[output].copy() if output in arrays else np.array(output.value, dtype=executable.dtype)
-                )
-                continue
-            name = next(computed)
-            results.append(fresh[name] if name not in seen else fresh[name].copy())
-            seen.add(name)
-        if isinstance(self._shape_of_result, Mapping):
-            return dict(zip(self._shape_of_result, results, strict=True))
-        if isinstance(self._shape_of_result, list | tuple):
-            return type(self._shape_of_result)(results)
-        return results[0]
+        dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES) or np.dtype(np.float64)
+        arrays, sizes = arguments.collect(self.inputs, given, dtype)
+        with self._lock:
+            executable = self.executable(dtype)
+            executable.resize(sizes)
+            for leaf, array in arrays.items():
+                executable.bind(leaf, array)
+            results = Results(executable, arrays)
+            executable.run()
+        return self._form.arranged(results.values())
 
     def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self.inputs):
@@ -131,20 +105,7 @@ class Function:
             if name in given:
                 raise ArgumentError(at_line(f"{name} is given twice"))
             given[name] = value
-        arguments.check_names(given, self.inputs)
         return given
-
-    def _dtype_of(self, given: Mapping[str, Any]) -> np.dtype[Any]:
-        found: dict[np.dtype[Any], str] = {}
-        for leaf in self.inputs:
-            value = given[str(leaf.name)]
-            if isinstance(value, np.ndarray) and value.ndim and not leaf.is_label:
-                found.setdefault(value.dtype, str(leaf.name))
-        floating = {dtype: name for dtype, name in found.items() if dtype in DTYPES}
-        if len(floating) > 1:
-            shown = " and ".join(f"{name} is {dtype}" for dtype, name in floating.items())
-            raise DomainError(at_line(f"one floating dtype is expected; {shown}"))
-        return next(iter(floating), np.dtype(np.float64))
 
     def executable(self, dtype: Any = "float64") -> Executable:
         """The program for a dtype, compiled at its first use."""
@@ -164,7 +125,9 @@ def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
 
     Parameters
     ----------
-    inputs : the leaves, in the order in which values are passed; they may also be passed by name.
+    inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of one
+        floating dtype; numbers, lists, and what NumPy makes an array of (a pandas DataFrame) are converted to it, or to
+        float64 where no array tells.
     outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
     dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
 
@@ -175,8 +138,17 @@ def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
     Raises
     ------
     ArgumentError
-        if an output depends on a leaf that is no input.
+        if an output depends on a leaf that is no input, or on a size that no input tells.
+    DomainError
+        if an output needs a function for which there is no kernel.
     """
-    chosen = [inputs] if isinstance(inputs, sp.Basic) else list(inputs)
-    leaves = [Tensor.scalar(leaf) if isinstance(leaf, sp.Symbol) else as_tensor(leaf) for leaf in chosen]
-    return Function(leaves, outputs, dtype)
+    chosen = [inputs] if isinstance(inputs, sp.Basic) else inputs
+    if not isinstance(chosen, Iterable):
+        raise DomainError(at_line(f"inputs must be a list of leaves, not {inputs!r}"))
+    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype)
+
+
+def _leaf(given: Any) -> Tensor:
+    if isinstance(given, Dim | Index):
+        raise DomainError(at_line(f"{given} cannot be an input: sizes follow from the shapes of arrays"))
+    return Tensor.scalar(given) if isinstance(given, sp.Symbol) else as_tensor(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MATHEMATICS = frozenset(
-    ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "pow", "sqrt", "rsqrt", "floor", "sign", "maximum", "minimum", "fma", "abs"]
+    ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "atan", "pow", "sqrt", "rsqrt", "floor", "sign", "maximum", "minimum", "fma", "abs"]
 )
 """Functions of real scalars. Those that have no word of their own are composed of these in :mod:`codegen.lower_scalar`."""
 

@@ -107,38 +107,34 @@ def _plain(rule: Mapping[sp.Basic, sp.Expr]) -> dict[sp.Basic, sp.Expr]:
     return {Element(Tensor.scalar(symbol)): value for symbol, value in rule.items() if isinstance(symbol, sp.Symbol)}
 
 
+FACTS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "above 0": ("is_positive", lambda u: u > 0),
+    "at least 0": ("is_nonnegative", lambda u: u >= 0),
+    "below 0": ("is_negative", lambda u: u < 0),
+    "at most 0": ("is_nonpositive", lambda u: u <= 0),
+    "integer": ("is_integer", float.is_integer),
+}
+"""What may have been declared of a scalar: in words, in SymPy's, and as a test."""
+
+
 def checked_number(what: str, symbol: sp.Symbol, value: Any) -> float:
-    """A value for a scalar: finite, of the sign its symbol was declared with, and a decay rate below 1.
+    """A value for a scalar: finite, as its symbol was declared, and below 1 if it is a rate of decay.
 
     Raises
     ------
     DomainError
         which says what is expected.
     """
-    expected = _expected(symbol)
+    facts = {words: holds for words, (fact, holds) in FACTS.items() if getattr(symbol, fact)}
+    if symbol in BELOW_ONE:
+        facts["below 1"] = lambda u: u < 1
     try:
         number = math.nan if isinstance(value, str | bytes | bool) or np.ndim(value) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number) or not all(holds(number) for fact, holds in FACTS.items() if fact in expected):
-        raise DomainError(at_line(f"{what} must be {expected}, not {value!r}"))
+    if not math.isfinite(number) or not all(holds(number) for holds in facts.values()):
+        raise DomainError(at_line(f"{what} must be {', '.join(['a finite number', *facts])}, not {value!r}"))
     return number
-
-
-def _expected(symbol: sp.Symbol) -> str:
-    """The facts about a symbol in words, such as ``a number, at least 0, below 1``."""
-    facts = [fact for fact in FACTS if getattr(symbol, f"is_{DECLARED.get(fact, '')}", False)]
-    strongest = [fact for fact in facts if IMPLIED_BY.get(fact) not in facts]
-    return ", ".join(["a finite number", *strongest, *(["below 1"] if symbol in BELOW_ONE else [])])
-
-
-DECLARED = {"above 0": "positive", "at least 0": "nonnegative", "below 0": "negative", "at most 0": "nonpositive", "integer": "integer"}  # fmt: skip
-IMPLIED_BY = {"at least 0": "above 0", "at most 0": "below 0"}
-FACTS: dict[str, Callable[[float], bool]] = {
-    "above 0": lambda u: u > 0, "at least 0": lambda u: u >= 0, "below 0": lambda u: u < 0, "at most 0": lambda u: u <= 0,
-    "integer": float.is_integer, "below 1": lambda u: u < 1,
-}  # fmt: skip
-"""What may be said of a number, and how it is tested."""
 
 
 def _checked(name: str, **hyper: Any) -> dict[str, float]:

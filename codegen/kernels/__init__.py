@@ -54,6 +54,7 @@ from codegen.kernels.tile import tile
 from codegen.kernels.vectormath import (
     VECTOR_MATH,
     VectorFunction,
+    atan,
     cos,
     erf,
     erfc,
@@ -74,6 +75,7 @@ __all__ = [
     "VectorFunction",
     "accumulate",
     "at",
+    "atan",
     "barrier",
     "choose_tile",
     "chunk",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from codegen.kernels import error_function, exponential, logarithm, power, trigonometric
+from codegen.kernels import arctangent, error_function, exponential, logarithm, power, trigonometric
 from codegen.kernels.binding import bind
 from codegen.kernels.lane import Lane
 
@@ -79,6 +79,11 @@ def cos(x: Scalar) -> Scalar:
     return np.cos(x)
 
 
+def atan(x: Scalar) -> Scalar:
+    """Angle in radians whose tangent is ``x``."""
+    return np.arctan(x)
+
+
 def pow(x: Scalar, y: Scalar) -> Scalar:
     """xʸ for two scalars of one dtype, with C's special values."""
     return np.power(x, y)
@@ -131,6 +136,7 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(erfc, error_function.erfc, "erfc", 2.0, ((-1, 1), (-6, 6), (1, 10.3), (1, 27.5))),
         VectorFunction(sin, trigonometric.sin, "sin", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
         VectorFunction(cos, trigonometric.cos, "cos", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
+        VectorFunction(atan, arctangent.atan, "atan", 2.0, ((-0.1, 0.1), (-3, 3), (-100, 100))),
         VectorFunction(pow, power.pow_, "power", 1.5, ()),
     )
 }

@@ -78,13 +78,15 @@ class _Rewriter:
     def _shift(self, tensor: Tensor, definition: Definition) -> None:
         """Remember S = exp(m)·S′ for a sum whose terms have an exponential factor that varies along it."""
         over = {bound(d) for d in range(len(definition.extents))}
-        body = self._opened(definition.body)
+        body = definition.body.xreplace({e: inlined(e) for e in elements_of(definition.body) if _is_exponential(e.tensor)})
         exponents = [
             factor.args[0]
             for factor in sp.Mul.make_args(body)
             if isinstance(factor, sp.exp) and factor.free_symbols & over
         ]
         if len(exponents) != 1 or _is_gap(exponents[0]):
+            return
+        if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
             return
         largest = Tensor.define(tensor.shape, exponents[0], "max", definition.extents)
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
@@ -160,6 +162,15 @@ class _Rewriter:
 def _single(exponent: sp.Expr) -> tuple[Element, ...]:
     """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
     return () if isinstance(exponent, sp.Add) else elements_of(exponent)
+
+
+def _is_exponential(tensor: Tensor) -> bool:
+    """A pointwise product with an exponential that nothing bounds, such as e = exp(z)."""
+    definition = tensor.definition
+    if definition is None or definition.op is not None:
+        return False
+    exponents = [f.args[0] for f in sp.Mul.make_args(definition.body) if isinstance(f, sp.exp)]
+    return bool(exponents) and not any(_is_gap(exponent) for exponent in exponents)
 
 
 def _is_gap(exponent: sp.Expr) -> bool:
