@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
 
 from codegen.lower_scalar import FUNCTIONS
 from symgraph.errors import ArgumentError, DomainError
@@ -18,7 +19,7 @@ from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
 
 STRUCTURE = (
-    sp.Add, sp.Mul, sp.Pow, sp.exp, sp.Max, sp.Min, sp.Mod, sp.Piecewise, sp.functions.elementary.piecewise.ExprCondPair,
+    sp.Add, sp.Mul, sp.Pow, sp.exp, sp.Max, sp.Min, sp.Mod, sp.Piecewise, ExprCondPair, sp.Heaviside,
     sp.And, sp.Or, sp.Not, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta,
 )  # fmt: skip
 
@@ -46,7 +47,8 @@ def _check_sizes(tensor: Tensor, told: set[Dim]) -> None:
     sizes = [*tensor.shape, *([tensor.classes] if tensor.classes is not None else [])]
     if tensor.definition is not None:
         sizes += [*tensor.definition.extents, tensor.definition.body]
-    for size in sorted({dim for size in sizes for dim in size.atoms(Dim)} - told, key=str):
+    used = {dim for size in sizes for dim in size.atoms(Dim)}
+    for size in sorted(used - told, key=str):
         what = f"{tensor.display_name} {show_shape(tensor.shape)}"
         raise ArgumentError(
             at_line(f"no input tells the size {size} of {what}: expected an input with an axis of size {size}")

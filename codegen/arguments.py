@@ -1,4 +1,4 @@
-"""Checks what users pass: each array against its leaf. Every error names the user's symbol and says what was expected."""
+"""Checks what users pass: each array against its leaf. Errors name the user's symbol and say what was expected."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def collect(
     Parameters
     ----------
     leaves : whose values are wanted; scalars are float64, labels int64, all others of ``dtype``.
-    given : arrays by name, used as they are. What is only read may also be a number, a list, or an object that NumPy can
-        make an array of (a pandas DataFrame): these are converted. Labels may have any integer dtype.
+    given : arrays by name, used as they are. What is only read may also be a number, a list, or an object that NumPy
+        can make an array of (a pandas DataFrame): these are converted. Labels may have any integer dtype.
     written : leaves that are updated in place.
 
     Raises
@@ -78,7 +78,11 @@ def _fitting(leaf: Tensor, array: np.ndarray, dtype: np.dtype[Any], is_given: bo
     """The array as the program reads it; what the user has given as an array is not copied, but for labels."""
     if leaf.is_label:
         if array.dtype.kind not in "iu":
-            raise DomainError(at_line(f"{described(leaf)} needs integers, not dtype {array.dtype}"))
+            raise DomainError(
+                at_line(
+                    f"{described(leaf)} needs integers, not dtype {array.dtype}: pass {_code(leaf)}.astype(np.int64)"
+                )
+            )
         return np.ascontiguousarray(array, dtype=np.int64).reshape(array.shape)
     if array.dtype.kind not in "biuf":
         advice = f": pass {_code(leaf)}.real if its imaginary part is to be dropped" if array.dtype.kind == "c" else ""
@@ -89,7 +93,9 @@ def _fitting(leaf: Tensor, array: np.ndarray, dtype: np.dtype[Any], is_given: bo
         raise DomainError(
             at_line(f"{described(leaf)} needs dtype {dtype}, not {array.dtype}: pass {_code(leaf)}.astype(np.{dtype})")
         )
-    if not array.flags.c_contiguous or not array.flags.aligned:
+    if not array.flags.aligned:
+        raise ArgumentError(at_line(f"{described(leaf)} is not aligned in memory: pass {_code(leaf)}.copy()"))
+    if not array.flags.c_contiguous:
         raise ArgumentError(at_line(f"{described(leaf)} is not contiguous: pass np.ascontiguousarray({_code(leaf)})"))
     if is_written and not array.flags.writeable:
         raise ArgumentError(at_line(f"{described(leaf)} is updated in place, but the array is read-only"))
@@ -129,7 +135,9 @@ def _check_sizes(leaf: Tensor, array: np.ndarray, sizes: Mapping[str, int]) -> N
     for axis, (size, actual) in enumerate(zip(leaf.shape, array.shape, strict=True)):
         if isinstance(size, Dim):
             continue
-        expected = int(size if size.is_Integer else size.xreplace({Dim(name): sp.Integer(n) for name, n in sizes.items()}))
+        expected = int(
+            size if size.is_Integer else size.xreplace({Dim(name): sp.Integer(n) for name, n in sizes.items()})
+        )
         if expected != actual:
             known = ", ".join(f"{dim} = {sizes[dim.name]}" for dim in sorted(size.atoms(Dim), key=str))
             raise ShapeError(_misfit(leaf, array, axis, expected, f" with {known}" if known else ""))
@@ -155,15 +163,16 @@ def one_dtype(leaves: Sequence[Tensor], given: Mapping[str, Any], allowed: Colle
         for leaf in leaves
         if isinstance(value := given.get(str(leaf.name)), np.ndarray) and value.ndim and value.dtype in allowed
     ]
-    found = [(leaf, dtype) for leaf, dtype in found if not leaf.is_label
-    ]
+    found = [(leaf, dtype) for leaf, dtype in found if not leaf.is_label]
     dtypes = {dtype for _, dtype in found}
     if len(dtypes) < 2:
         return next(iter(dtypes), None)
     kept = next((dtype for leaf, dtype in found if leaf.kind == "parameter"), found[-1][1])
     others = [leaf for leaf, dtype in found if dtype != kept]
     example = next(leaf for leaf, dtype in found if dtype == kept)
-    shown = ", ".join(f"{leaf.name} is {next(dtype for other, dtype in found if other is leaf)}" for leaf in [*others[:3], example])
+    shown = ", ".join(
+        f"{leaf.name} is {next(dtype for other, dtype in found if other is leaf)}" for leaf in [*others[:3], example]
+    )
     advice = ", ".join(f"{_code(leaf)}.astype(np.{kept})" for leaf in others[:3])
     raise DomainError(at_line(f"{shown}: one floating dtype is expected; pass {advice}"))
 

@@ -1,9 +1,9 @@
-"""Object code on disk, so that a second process does not compile again. Nothing read here is ever trusted further than its checksum.
+"""Object code on disk, so that a second process does not compile again. Nothing read is trusted beyond its checksum.
 
-An entry is named by the SHA-256 of source, CPU and versions, and holds a header, the SHA-256 of its key and code, and the
-code. Entries are written to a temporary file and moved into place, so that two processes never see half of one. The folder
-belongs to the user alone (mode 0700); a folder or an entry of another owner, or a damaged entry, counts as absent.
-``SYMGRAPH_CACHE`` names another folder; ``SYMGRAPH_CACHE=off`` switches the cache off.
+An entry is named by the SHA-256 of source, CPU and versions, and holds a header, the SHA-256 of its key and code, and
+the code. Entries are written to a temporary file and moved into place, so that two processes never see half of one.
+The folder belongs to the user alone (mode 0700); a folder or an entry of another owner, or a damaged entry, counts as
+absent. ``SYMGRAPH_CACHE`` names another folder; ``SYMGRAPH_CACHE=off`` switches the cache off.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from codegen.cost import PANEL_ROWS, as_formula, flops, traffic
 from codegen.emit_driver import entry_text, run_text
 from codegen.emit_scalar import Shapes, text
 from codegen.interface import Interface
-from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store
+from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store, Transpose
 from codegen.memory import Arena
 from codegen.names import Names
 from codegen.vocabulary import MATHEMATICS, STRUCTURE, TYPES, WORDS
@@ -124,6 +124,8 @@ def _content(kernel: Kernel, program: Program) -> object:
                     rows=anonymous(statement.rows), columns=anonymous(statement.columns), depth=anonymous(statement.depth),
                     formula="",
                 )  # fmt: skip
+            case Transpose(out, source, rows, columns):
+                return Transpose(operand(out), operand(source), anonymous(rows), anonymous(columns))
         raise TypeError(statement)
 
     return block(kernel.body), shapes, kernel.sizes
@@ -183,6 +185,9 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                 _block(statement.body, depth + 1, shapes, lines)
             case Contract():
                 _contract(statement, depth, shapes, lines)
+            case Transpose(out, source, rows, columns):
+                where = [_matrix(matrix, [], shapes) + f", {text(matrix.strides[0], shapes)}" for matrix in (out, source)]
+                lines.append(f"{pad}transpose_block({', '.join([*where, text(rows, shapes), text(columns, shapes)])})")
 
 
 def _combined(name: str, value: str, op: str | None) -> str:

@@ -1,7 +1,7 @@
 """Training for whole epochs: one native call, watched from Python.
 
-The native code runs in a thread of its own without Python's lock. The caller's thread waits, prints progress from a counter
-that the native code keeps, and, on Ctrl-C, sets a flag that the native code reads before every batch.
+The native code runs in a thread of its own without Python's lock. The caller's thread waits, prints progress from a
+counter that the native code keeps, and, on Ctrl-C, sets a flag that the native code reads before every batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from codegen import arguments, jit
 from codegen import interface as words
-from symgraph.errors import ArgumentError, ShapeError
+from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import Dim
 from symgraph.provenance import at_line
 from symgraph.tensor import Tensor
@@ -34,7 +34,8 @@ EPOCHS, DONE, STOP, LOSSES, STOPPED = 2, 5, 6, 9, 11
 class History:
     """What happened: the mean loss of every finished epoch, values of the validation, and the time.
 
-    ``stopped`` tells that training was interrupted before its end.
+    ``seconds`` are those of training alone, without compiling, validation and callbacks; ``stopped`` tells that
+    training was interrupted before its end.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -62,7 +63,8 @@ def fit(
     ----------
     step : the compiled step.
     params : arrays by name, updated in place.
-    data : arrays by input name; those whose first size is the batch's have a row per example.
+    data : arrays by input name. The batch size is the first size of the input declared first that has a symbolic one;
+        every array with this first size has a row per example.
     epochs, batch_size : the last batch of an epoch may be short.
     seed : of the order of the examples, where ``shuffle``.
     validation : called with the parameters after each epoch; its values are kept.
@@ -74,32 +76,36 @@ def fit(
     ArgumentError, ShapeError, DomainError
         before anything is written.
     """
-    if epochs < 0 or batch_size < 1:
-        raise ArgumentError(
-            at_line(f"epochs must be at least 0 and batch_size at least 1, not {epochs} and {batch_size}")
-        )
-    given = step._take_hyper(data)
-    batch_dim, examples, arrays = _rows(step, given)
+    epochs = arguments.whole_number("epochs", epochs, 0)
+    batch_size = arguments.whole_number("batch_size", batch_size, 1)
+    seed = arguments.whole_number("seed", seed, 0)
+    for name, function in (("validation", validation), ("callback", callback)):
+        if function is not None and not callable(function):
+            raise DomainError(at_line(f"{name} must be a function, not {function!r}"))
+    given, numbers = step.split(data)
+    axis, examples, arrays = _rows(step, given)
     batch = min(batch_size, examples)
-    first = {str(leaf.name): values[:batch] if leaf in batch_dim.leaves else values for leaf, values in arrays.items()}
-    step._validated(params, first)
-    plan = _Plan(step, arrays, batch_dim, examples, batch, seed, shuffle)
+    first: dict[str, Any] = dict(numbers)
+    for leaf, values in arrays.items():
+        first[str(leaf.name)] = values[:batch] if leaf in axis.leaves else values
+    bound = step.bind(params, first)
+    step.check_apart(bound, arrays)
+    plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
     history = History()
     in_one_call = validation is None and callback is None
     shows = sys.stderr.isatty() if progress is None else progress
     watch = _Watch(plan, epochs * -(-examples // batch), shows)
-    started = time.perf_counter()
     done = 0
     while done < epochs and not history.stopped:
         count = epochs if in_one_call else 1
-        losses, history.stopped = plan.run(count, watch)
+        losses, history.stopped, seconds = plan.run(params, first, count, watch)
         history.loss += losses
+        history.seconds += seconds
         done += count
         if validation is not None and not history.stopped:
             history.validation.append(validation(params))
         if callback is not None and not history.stopped and callback(done - 1, history):
             break
-    history.seconds = time.perf_counter() - started
     history.steps = plan.table[DONE]
     watch.finish(history)
     return history
@@ -113,21 +119,20 @@ class _BatchAxis:
 
 def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, int, dict[Tensor, np.ndarray]]:
     """The size that stands for the batch, the number of examples, and the data, all of it checked."""
-    arguments.check_names(data, step.inputs)
     leading = [leaf.shape[0] for leaf in step.inputs if leaf.ndim and isinstance(leaf.shape[0], Dim)]
     if not leading:
         raise ShapeError(at_line("fit needs an input whose first size is symbolic, sg.dim(...): the batch size"))
     size = leading[0]
+    for leaf in step.inputs:
+        others = leaf.shape[1:] if leaf.shape[:1] == (size,) else leaf.shape
+        if any(size in extent.atoms(Dim) for extent in others):
+            raise ShapeError(
+                at_line(
+                    f"fit takes rows: {arguments.described(leaf)} has the batch size {size} not as its first size alone"
+                )
+            )
     axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
-    arrays = {leaf: arguments.as_array(leaf, data[str(leaf.name)], step.dtype) for leaf in step.inputs}
-    sizes: dict[str, int] = {}
-    for leaf, values in arrays.items():
-        arguments.bind_sizes(leaf, values, sizes)
-    for leaf, values in arrays.items():
-        if leaf.is_label:
-            arguments.check_labels(leaf, values, sizes)
-        if leaf.rows_sum_to_one:
-            arguments.check_rows(leaf, values)
+    arrays, sizes = arguments.collect(step.inputs, data, step.dtype)
     return axis, sizes[size.name], arrays
 
 
@@ -145,9 +150,11 @@ class _Plan:
         shuffle: bool,
     ) -> None:
         self.step, self.executable = step, step.executable
-        assert self.executable.entry is not None  # compiled before the clock starts
+        self.entry = self.executable.entry  # compiled before the clock starts
         self.native = jit.support("epochs")
         interface, names = self.executable.compiled.interface, self.executable.names
+        self.bound: Mapping[Tensor, np.ndarray] = {}
+        self.steps_per_epoch = -(-examples // batch)
         self.order = np.arange(examples, dtype=np.int64)
         self.data = dict(arrays)
         self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
@@ -173,15 +180,25 @@ class _Plan:
             address = interface.addresses[names[leaf]]
             self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
 
-    def run(self, epochs: int, watch: _Watch) -> tuple[list[float], bool]:
-        """Losses of the epochs that were finished, and whether training was stopped."""
-        losses = np.full(max(1, epochs), np.nan)
-        self.table[EPOCHS], self.table[LOSSES] = epochs, losses.ctypes.data
-        self.executable.words[words.SCHEDULE] = self.table.buffer_info()[0]
-        run = self.native
-        watch.wait_for(lambda: jit.launch(run, self.executable.address, self.executable.threads))
-        finished = self.table[STOPPED] == 0
-        return losses[: epochs if finished else int(np.isnan(losses).argmax())].tolist(), not finished
+    def run(
+        self, params: Params, first: Mapping[str, Any], epochs: int, watch: _Watch
+    ) -> tuple[list[float], bool, float]:
+        """Losses of the epochs that were finished, whether training was stopped, and the seconds it took.
+
+        Everything is bound anew: between two epochs a callback may have replaced an array, or called the step itself.
+        """
+        with self.step.lock:
+            self.bound = self.step.bind(params, first)
+            losses = np.empty(max(1, epochs))
+            done = self.table[DONE]
+            self.table[EPOCHS], self.table[LOSSES] = epochs, losses.ctypes.data
+            self.executable.words[words.SCHEDULE] = self.table.buffer_info()[0]
+            started = time.perf_counter()
+            watch.wait_for(lambda: jit.launch(self.native, self.executable.address, self.executable.threads))
+            seconds = time.perf_counter() - started
+        stopped = self.table[STOPPED] != 0
+        finished = (self.table[DONE] - done) // self.steps_per_epoch if stopped else epochs
+        return losses[:finished].tolist(), stopped, seconds
 
 
 class _Watch:

@@ -1,4 +1,4 @@
-"""What a training step keeps between calls: hyper-parameters, which are numbers, and the optimiser's state, which are arrays.
+"""What a training step keeps between calls: hyper-parameters, which are numbers, and the optimiser's state, arrays.
 
 step.hyper["lr"] = 0.01;   step.state["W1.m"] = saved["W1.m"]       checked, then copied to where native code reads them
 """

@@ -166,7 +166,18 @@ class Contract:
         return "x".join("any" if extent is None else str(extent) for extent in self.extents)
 
 
-Stmt = Let | Assign | Store | For | If | Contract
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """``out[c, r] = source[r, c]`` for one block of ``rows`` × ``columns``, in squares of a vector."""
+
+    out: Operand
+    source: Operand
+    rows: Expr
+    columns: Expr
+    formula: str = ""
+
+
+Stmt = Let | Assign | Store | For | If | Contract | Transpose
 
 # -- programs ---------------------------------------------------------------------------------------------------------
 
@@ -329,6 +340,8 @@ def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
         case Contract(out, left, right, rows, columns, depth):
             parts = [part for operand in (out, left, right) for part in (operand.offset, *operand.strides)]
             return (*parts, rows, columns, depth)
+        case Transpose(out, source, rows, columns):
+            return (*(part for operand in (out, source) for part in (operand.offset, *operand.strides)), rows, columns)
     raise TypeError(statement)
 
 
@@ -338,6 +351,8 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
     for statement in statements(body):
         if isinstance(statement, Contract):
             found |= {statement.left.buffer: None, statement.right.buffer: None}
+        if isinstance(statement, Transpose):
+            found[statement.source.buffer] = None
         if isinstance(statement, Store) and statement.op is not None:
             found[statement.buffer] = None
         for expression in expressions_of(statement):
@@ -351,6 +366,6 @@ def writes(body: tuple[Stmt, ...]) -> list[str]:
     for statement in statements(body):
         if isinstance(statement, Store):
             found[statement.buffer] = None
-        if isinstance(statement, Contract):
+        if isinstance(statement, Contract | Transpose):
             found[statement.out.buffer] = None
     return list(found)

@@ -106,6 +106,10 @@ def _team(threads: int) -> Any:
     return Team(threads)
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_team.cache_clear)  # a child has none of its parent's threads
+
+
 def launch(entry: Entry | PythonEntry, address: int, threads: int) -> None:
     """Run an entry on its packed words, on one thread or several."""
     if threads == 1:

@@ -19,7 +19,7 @@ from codegen import ir
 from codegen.cost import PANEL_ROWS
 from codegen.formula import formula_text
 from codegen.fuse import Group, runs_down_columns, scatter_axis
-from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
+from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Transpose, Var
 from codegen.lower_scalar import ScalarLowering, data_type
 from codegen.names import Names
 from codegen.plan import Node
@@ -30,6 +30,10 @@ from symgraph.tensor import Element, Tensor
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 PANEL_COLUMNS = 64
 """Columns of a block, where a panel does not take whole rows."""
+COLUMN_GRAIN = 256
+"""Columns that are reduced together: their results stay in the first-level cache."""
+FLAT_BLOCK = 2048
+"""Elements of a block of a map over contiguous memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,10 @@ class Segment:
 
 def lower(group: Group, storage: Storage, kept: set[Tensor], name: str) -> tuple[ir.Kernel, list[ir.Buffer]]:
     """The kernel of a group, and its scratch buffers. ``kept`` are the values that others read from memory."""
-    return _KernelLowering(group, storage, kept, name).kernel()
+    from codegen.lower_lanes import LaneLowering, suits_lanes
+
+    chosen = LaneLowering if suits_lanes(group) else _KernelLowering
+    return chosen(group, storage, kept, name).kernel()
 
 
 class _KernelLowering:
@@ -62,10 +69,12 @@ class _KernelLowering:
         self.row = Var(self._loop_name(group.nodes[0].shape[0]), "int64") if self.depth else None
         self.first_row: Expr = ZERO
         self.first_column: Expr = ZERO
+        self.last_column: Expr = ZERO
         self.scratch: dict[Tensor, ir.Buffer] = {}
         self.local: dict[Tensor, Var] = {}
         self.forwarded: dict[Tensor, Var] = {}
         self.formulas: list[str] = []
+        self.shown_indices: dict[sp.Basic, Expr] = {}
         self.segments = self._dealt()
         outputs = {storage.buffers[v] for v in (*group.values, *group.written) if v in storage.buffers}
         self.sharing = Sharing(self.names, frozenset(outputs))
@@ -152,7 +161,8 @@ class _KernelLowering:
     def _within(self, tensor: Tensor, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """Position in a scratch buffer: of the panel for the head, of one row for everything else."""
         if self.group.head is not None and tensor is self.group.nodes[0].value:
-            return (ir.add(index[-2], _minus(self.first_row)), ir.add(index[-1], _minus(self.first_column)))
+            row = ZERO if index[-2] == self.first_row else ir.add(index[-2], _minus(self.first_row))
+            return row, ir.add(index[-1], _minus(self.first_column))
         return index[self.depth :]
 
     def _needs_memory(self, node: Node, segment: Segment) -> bool:
@@ -178,9 +188,22 @@ class _KernelLowering:
 
     def _plain(self) -> list[Stmt]:
         if self.row is None:
-            return self._rows([])
+            return self._column_blocks() if self.group.kind == "columns" and self._splits_columns() else self._rows([])
         extent = self.scalars.integer(self.group.nodes[0].shape[0])
+        if is_flat(self.group):
+            return self._flat_blocks()
+        if is_transposition(self.group):
+            return self._transposition()
         return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
+
+    def _column_blocks(self) -> list[Stmt]:
+        """All segments for some columns after the other; the threads share the columns."""
+        columns = self.scalars.integer(self.group.nodes[0].shape[-1])
+        first, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        self.first_column, self.last_column = first, last
+        share = _smaller(ir.add(first, ir.integer(COLUMN_GRAIN)), Var(f"{first.name}_end", "int64"))
+        body = [Let(last, share), *self._rows([])]
+        return [For(first, ZERO, columns, tuple(body), step=ir.integer(COLUMN_GRAIN), parallel=True)]
 
     def _rows(self, row: list[Var]) -> list[Stmt]:
         """All segments of one row."""
@@ -217,14 +240,13 @@ class _KernelLowering:
     def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
         """The loops of a segment; a columns group shares its innermost loop among the threads."""
         body: Sequence[Stmt] = inside
-        shared = self.group.kind == "columns" and self._splits_columns()
-        blocked = self.group.kind == "panel" and not self.group.whole_rows
+        blocked = self.first_column != ZERO or self.group.kind == "columns" and self._splits_columns()
         for position in reversed(range(len(loops))):
             start, stop = ZERO, self.scalars.integer(segment.extents[position])
             innermost = position == len(loops) - 1
             if blocked and innermost:
                 start, stop = self.first_column, self.last_column
-            body = (For(loops[position], start, stop, tuple(body), parallel=shared and innermost),)
+            body = (For(loops[position], start, stop, tuple(body)),)
         return list(body)
 
     def _splits_columns(self) -> bool:
@@ -238,7 +260,7 @@ class _KernelLowering:
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
-        self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
+        self.formulas.append(formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name))
         if node.definition.op is not None:
             self._reduce(node, loops, before, inside, after)
             return
@@ -312,11 +334,53 @@ class _KernelLowering:
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
         clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
         for position in reversed(range(len(fill))):
-            shared = self.group.kind == "columns" and position == len(fill) - 1 and self._splits_columns()
-            clear = For(fill[position], ZERO, self.scalars.integer(shape[position]), (clear,), parallel=shared)
+            begin, end = ZERO, self.scalars.integer(shape[position])
+            if self.group.kind == "columns" and position == len(fill) - 1 and self._splits_columns():
+                begin, end = self.first_column, self.last_column
+            clear = For(fill[position], begin, end, (clear,))
         before.append(clear)
         position = where if kept else where[self.depth :]
         inside.append(Store(buffer, position, self.scalars.value(body), op))  # type: ignore[arg-type]
+
+    # -- maps over contiguous memory ----------------------------------------------------------------------------------------
+    def _flat_blocks(self) -> list[Stmt]:
+        """One loop over all elements, whatever their axes, in blocks that the threads share."""
+        total = ir.product(tuple(self.scalars.integer(size) for size in self.group.nodes[0].shape))
+        block, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        share = _smaller(ir.add(block, ir.integer(FLAT_BLOCK)), Var(f"{block.name}_end", "int64"))
+        body = [Let(last, share), *self._flat_loop(None, last, block)]
+        return [For(block, ZERO, total, tuple(body), step=ir.integer(FLAT_BLOCK), parallel=True)]
+
+    def _flat_loop(self, row: Var | None, stop: Expr, start: Expr = ZERO) -> list[Stmt]:
+        """The loop over ``stop`` rows from ``row`` on, or over the elements from ``start`` to ``stop``."""
+        shape = self.group.nodes[0].shape
+        width = ir.product(tuple(self.scalars.integer(size) for size in shape[1:]))
+        element = Var(self.names.unique("e"), "int64")
+        places = [row or ZERO, *[ZERO] * (len(shape) - 2), element]
+        self.here = tuple(places)
+        self.shown_indices = {axis(d): Var(self._loop_name(size), "int64") for d, size in enumerate(shape) if d}
+        self.shown_indices[axis(0)] = self.row or element
+        inside: list[Stmt] = []
+        for node in (node for node in self.group.nodes if node.contraction is None):
+            self._lower_node(node, self.segments[0], places[:1], places[1:], [], inside, [])
+        self.forwarded, self.shown_indices = {}, {}
+        hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
+        self.top += hoisted
+        count = ir.multiply(stop, width) if row is not None else stop
+        return [For(element, start, count, tuple(self.sharing.once(inside)))]
+
+    def _transposition(self) -> list[Stmt]:
+        """vᵀ in squares of a vector, a strip of rows of the result at a time."""
+        node = self.group.nodes[0]
+        rows, columns = (self.scalars.integer(size) for size in node.shape)
+        block, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        names = {axis(d): Var(self._loop_name(size), "int64") for d, size in enumerate(node.shape)}
+        self.formulas.append(formula_text(node, names, self._shown_name))
+        to = Operand(self.storage.buffers[node.value], ir.multiply(block, columns), (columns, ONE))
+        origin = Operand(self.storage.buffers[node.reads[0].tensor], block, (rows, ONE))
+        share = _smaller(ir.add(block, ir.integer(PANEL_ROWS)), Var(f"{block.name}_end", "int64"))
+        move = Transpose(to, origin, columns, Op("-", (last, block), "int64"), self.formulas[-1])
+        return [For(block, ZERO, rows, (Let(last, share), move), step=ir.integer(PANEL_ROWS), parallel=True)]
 
     # -- panels -----------------------------------------------------------------------------------------------------------
     def _panel(self) -> list[Stmt]:
@@ -358,16 +422,23 @@ class _KernelLowering:
             extents,  # type: ignore[arg-type]
             self.formulas[-1],
         )
-        epilogue = self._epilogue(outer, head.row, rank)
-        body: list[Stmt] = [Let(last, share), contract]
-        if epilogue:
-            body.append(For(self.row, block, last, tuple(epilogue)))  # type: ignore[arg-type]
+        body: list[Stmt] = [Let(last, share), contract, *self._after_contraction(contract, outer, block, last)]
         nest: Stmt = For(block, ZERO, rows, tuple(body), step=step, parallel=True)
         if not whole:
             nest = For(column, ZERO, columns, (nest,), step=ir.integer(PANEL_COLUMNS))
         for index in reversed(head.outer):
             nest = For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), (nest,))
         return [nest]
+
+    def _after_contraction(
+        self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var
+    ) -> list[Stmt]:
+        """What is done with the rows [block, last) while they are in the cache."""
+        assert self.group.head is not None and self.row is not None
+        if self.segments and not outer and self.first_column == ZERO and is_flat(self.group):
+            return self._flat_loop(block, Op("-", (last, block), "int64"))
+        epilogue = self._epilogue(outer, self.group.head.row, len(self.group.nodes[0].shape))
+        return [For(self.row, block, last, tuple(epilogue))] if epilogue else []
 
     def _shown(self, outer: Mapping[Index, Var]) -> dict[sp.Basic, Expr]:
         assert self.group.head is not None and self.row is not None
@@ -434,6 +505,30 @@ class _KernelLowering:
         self.scratch[tensor] = ir.Buffer(name, data_type(tensor), shape, "scratch")
         self.sharing.scratch.add(name)
         return self.scratch[tensor]
+
+
+def is_flat(group: Group) -> bool:
+    """Whether everything a group does is done at one place of equally shaped arrays, so that it needs no indices."""
+    nodes = [node for node in group.nodes if node.contraction is None]
+    shape = group.nodes[0].shape
+    if len(shape) < 2 or any(node.definition.op is not None or node.shape != shape for node in nodes):
+        return False
+    for node in nodes:
+        everywhere = tuple(axis(d) for d in range(len(shape)))
+        if not all(not e.indices or (e.indices == everywhere and e.tensor.shape == shape) for e in node.reads):
+            return False
+        if node.definition.body.xreplace({e: sp.Dummy() for e in node.reads}).atoms(Index):
+            return False
+    return True
+
+
+def is_transposition(group: Group) -> bool:
+    """Whether a group is one vᵀ."""
+    node = group.nodes[0]
+    if len(group.nodes) > 1 or node.target is not None or data_type(node.value) != "real" or len(node.shape) != 2:
+        return False
+    body = node.definition.body
+    return isinstance(body, Element) and body.indices == (axis(1), axis(0)) and data_type(body.tensor) == "real"
 
 
 def _minus(value: Expr) -> Expr:

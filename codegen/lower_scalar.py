@@ -206,6 +206,7 @@ class ScalarLowering:
 
 
 def cast(value: Expr, dtype: DType) -> Expr:
+    """The value as another type; a number becomes one of that type."""
     if value.dtype == dtype:
         return value
     return Const(float(value.value), dtype) if isinstance(value, Const) and dtype != "int64" else Cast(value, dtype)
@@ -233,11 +234,13 @@ def arithmetic(op: str, left: Expr, right: Expr) -> Expr:
 
 
 def negative(value: Expr) -> Expr:
+    """−value."""
     value = real(value)
     return Const(-value.value, value.dtype) if isinstance(value, Const) else Op("neg", (value,), value.dtype)
 
 
 def call(function: str, *args: Expr) -> Expr:
+    """A word of the vocabulary, its arguments of one floating type."""
     typed = _same_type([real(arg) for arg in args])
     return Call(function, tuple(typed), typed[0].dtype)
 
@@ -278,6 +281,10 @@ def _sinh(u: Expr) -> Expr:
     return arithmetic("*", _number(0.5), arithmetic("+", m, quotient))
 
 
+def _cosh(u: Expr) -> Expr:
+    return arithmetic("*", _number(0.5), arithmetic("+", call("exp", u), call("exp", negative(u))))
+
+
 def _asinh(u: Expr) -> Expr:
     """log(1 + u + u²/(1 + √(1 + u²))), u ≥ 0, with 1/u in place of u² where that would overflow."""
     v = arithmetic("/", _number(1.0), u)
@@ -314,16 +321,25 @@ def _word(name: str) -> Callable[[Expr], Expr]:
     return lambda u: call(name, u)
 
 
+WORDS_BY_THEIR_NAME = (
+    "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "atan", "sqrt", "rsqrt",
+    "floor", "sign",
+)  # fmt: skip
 FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
     **{
         name: _word(name)
-        for name in ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "sqrt", "rsqrt", "floor", "sign", "atan"]
+        for name in WORDS_BY_THEIR_NAME
     },
     "Abs": _word("abs"),
     "ceiling": lambda u: negative(call("floor", negative(u))),
     "tan": lambda u: arithmetic("/", call("sin", u), call("cos", u)),
+    "cot": lambda u: arithmetic("/", call("cos", u), call("sin", u)),
+    "sec": lambda u: arithmetic("/", _number(1.0), call("cos", u)),
+    "csc": lambda u: arithmetic("/", _number(1.0), call("sin", u)),
+    "coth": lambda u: arithmetic("/", _number(1.0), call("tanh", u)),
+    "sech": lambda u: arithmetic("/", _number(1.0), _cosh(u)),
     "sinh": _odd(_sinh),
-    "cosh": lambda u: arithmetic("*", _number(0.5), arithmetic("+", call("exp", u), call("exp", negative(u)))),
+    "cosh": _cosh,
     "asinh": _odd(_asinh),
     "acosh": _acosh,
     "atanh": _odd(_atanh),

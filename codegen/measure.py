@@ -1,8 +1,7 @@
-"""Measures the kernels of a program one by one, on the arrays of its last call, which it leaves as they were."""
+"""Measures the kernels of a program one by one, on arrays of its own: those of the last call may be gone."""
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Mapping
 
@@ -10,39 +9,49 @@ import numpy as np
 
 from codegen import interface as words
 from codegen import jit
-from codegen.cost import ITEM_BYTES, elements
 from codegen.emit_driver import measure_text
 from codegen.executable import Executable
+from codegen.ir import Buffer
+from codegen.native import Entry
 
 SECONDS = 0.01
 """Time spent on each of the repetitions."""
 
 
 def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float]:
-    """Seconds of every kernel on one thread: the least of five repetitions."""
+    """Seconds of every kernel on one thread at sizes by the names of the program: the least of five repetitions."""
     compiled = executable.compiled
     functions = compiled.source.functions
     extra = measure_text(compiled.program, functions, compiled.arena, compiled.scratch, compiled.interface)
     entry = jit.entry(f"{executable.source}\n\n{extra}", "measure")
+    program = executable.entry
+    interface = compiled.interface
     kept = {
-        executable.words[at]: _copy(executable, name, at, sizes) for name, at in compiled.interface.addresses.items()
+        at: executable.words[at]
+        for at in (words.TABLE, words.SCHEDULE, *interface.addresses.values(), *interface.sizes.values())
     }
-    table, schedule = executable.words[words.TABLE], executable.words[words.SCHEDULE]
+    executable.resize({name: sizes[known] for name, known in zip(executable.size_names, interface.sizes, strict=True)})
+    arrays = {name: _sample(compiled.program.buffers[name], executable, name) for name in interface.addresses}
     try:
+        for name, array in arrays.items():
+            if compiled.program.buffers[name].role != "constant":
+                executable.words[interface.addresses[name]] = array.ctypes.data
+        jit.launch(program, executable.address, 1)
         return [_seconds(executable, entry, number) for number in range(len(compiled.program.kernels))]
     finally:
-        executable.words[words.TABLE], executable.words[words.SCHEDULE] = table, schedule
-        for address, content in kept.items():
-            ctypes.memmove(address, content, len(content))
+        for at, word in kept.items():
+            executable.words[at] = word
 
 
-def _copy(executable: Executable, name: str, position: int, sizes: Mapping[str, int]) -> bytes:
-    buffer = executable.compiled.program.buffers[name]
-    size = elements(buffer, sizes) * ITEM_BYTES.get(buffer.dtype, executable.dtype.itemsize)
-    return ctypes.string_at(executable.words[position], size)
+def _sample(buffer: Buffer, executable: Executable, name: str) -> np.ndarray:
+    """Labels 0, all else small and positive, so that no value is infinite, and none is slow for being subnormal."""
+    shape, dtype = executable.shape(name), executable.type_of(name)
+    if dtype.kind == "i":
+        return np.zeros(shape, dtype)
+    return np.random.default_rng(0).uniform(0.1, 0.2, shape).astype(dtype)
 
 
-def _seconds(executable: Executable, entry: jit.Entry | jit.PythonEntry, number: int) -> float:
+def _seconds(executable: Executable, entry: Entry | jit.PythonEntry, number: int) -> float:
     executable.words[words.SCHEDULE] = number
     repeat, best = 1, np.inf
     while True:

@@ -1,8 +1,8 @@
-"""Plans the arena: every temporary gets an offset such that no two that are alive at once overlap, whatever the sizes turn out to be.
+"""Plans the arena: every temporary gets an offset such that no two that are alive at once overlap, for all sizes.
 
-Temporaries are grouped by the symbolic part of their size (1, N, N·M, …). Inside a group offsets are multiples of that part,
-planned once by first fit on live ranges; the group's base follows at run time from the sizes. Scratch is planned likewise,
-each kernel's on its own, and there is one such piece for every thread.
+Temporaries are grouped by the symbolic part of their size (1, N, N·M, …). Inside a group offsets are multiples of that
+part, planned once by first fit on live ranges; the group's base follows at run time from the sizes. Scratch is planned
+likewise, each kernel's on its own, and there is one such piece for every thread.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def plan_memory(program: Program, item: int, roles: Sequence[ir.Role] = ("tempor
 
 def split_size(buffer: Buffer) -> tuple[int, Expr]:
     """Number of elements as (integer, symbolic part): (N, 10) is 10 times N."""
-    count, unit = 1, ir.ONE
+    count = 1
+    unit: Expr = ir.ONE
     for extent in sorted(buffer.shape, key=repr):
         if isinstance(extent, Const):
             count *= int(extent.value)

@@ -125,9 +125,9 @@ def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
 
     Parameters
     ----------
-    inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of one
-        floating dtype; numbers, lists, and what NumPy makes an array of (a pandas DataFrame) are converted to it, or to
-        float64 where no array tells.
+    inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of
+        one floating dtype; numbers, lists, and what NumPy makes an array of (a pandas DataFrame) are converted to it,
+        or to float64 where no array tells.
     outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
     dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
 

@@ -1,4 +1,4 @@
-"""What a program costs: per kernel its formulas, operations and bytes, on request its time; and the time of every stage."""
+"""What a program costs: each kernel's formulas, operations, bytes, on request its time; and the time of every stage."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen import debug
+from codegen.arguments import whole_number
 from codegen.cost import flops, traffic
 from codegen.emit import ITEM
 from codegen.executable import Executable
 from symgraph.errors import ArgumentError
 from symgraph.provenance import at_line
+
+UNTOLD = 128
+"""A size before the first call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,20 @@ class Report:
     def of(
         executable: Executable, seconds_to_derive: float, measure: bool = False, sizes: Mapping[str, int] | None = None
     ) -> Report:
-        """Report of a compiled program at ``sizes``, by default those of the last call."""
-        program = executable.compiled.program
-        called = dict(executable.sizes)
-        chosen = (called or dict.fromkeys(program.sizes, 128)) | dict(sizes or {})
-        if measure and ((not called and program.sizes) or chosen != called):
-            raise ArgumentError(at_line("kernels are measured on the arrays of the last call: call the step first"))
+        """Report of a compiled program at ``sizes``, by default those of the last call.
+
+        Raises
+        ------
+        ArgumentError
+            for a size that the program does not have, or that is no positive integer.
+        """
+        program, positions = executable.compiled.program, executable.compiled.interface.sizes
+        known = dict(zip(executable.size_names, positions, strict=True))
+        chosen = {name: executable.words[position] or UNTOLD for name, position in positions.items()}
+        for name, size in (sizes or {}).items():
+            if str(name) not in known:
+                raise ArgumentError(at_line(f"there is no size {name}; known are: {', '.join(known) or 'none'}"))
+            chosen[known[str(name)]] = whole_number(f"the size {name}", size, 1)
         item = ITEM[executable.dtype.name]
         rows = [
             KernelReport(k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item))
@@ -59,7 +71,8 @@ class Report:
             "lower": executable.seconds_to_lower,
             "compile": executable.seconds_to_compile,
         }
-        return Report(tuple(rows), chosen, stages | {f"  {name}": s for name, s in debug.TIMES.items()})
+        shown = {name: chosen[position] for name, position in known.items()}
+        return Report(tuple(rows), shown, stages | {f"  {name}": s for name, s in debug.TIMES.items()})
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -67,7 +80,8 @@ class Report:
         for row in self.kernels:
             shown = f"{row.name:24} {row.operations:12.0f} {row.bytes:12d}"
             if row.seconds:
-                shown += f" {row.seconds * 1e6:9.2f} {row.operations / row.seconds / 1e9:8.1f} {row.bytes / row.seconds / 1e9:7.1f}"
+                rates = row.operations / row.seconds / 1e9, row.bytes / row.seconds / 1e9
+                shown += f" {row.seconds * 1e6:9.2f} {rates[0]:8.1f} {rates[1]:7.1f}"
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
         lines.append("seconds: " + ", ".join(f"{name.strip()} {seconds:.3f}" for name, seconds in self.stages.items()))

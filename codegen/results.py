@@ -42,7 +42,7 @@ class Outputs:
 class Results:
     """Fresh arrays for the outputs of one run. Make it when arguments are bound, and take ``values`` after the run.
 
-    An output that is a leaf, perhaps only since its formula was simplified, is copied before the run, which may update it.
+    An output that is a leaf, perhaps only since its formula was simplified, is copied before the run may update it.
     """
 
     def __init__(self, executable: Executable, arrays: Mapping[Tensor, np.ndarray], skip: int = 0) -> None:
@@ -52,8 +52,7 @@ class Results:
         self._arrays: dict[str, np.ndarray] = {}
         for tensor, name in zip(compiled.outputs[skip:], self._names, strict=True):
             if tensor.definition is None:
-                value = arrays[tensor] if tensor in arrays else tensor.value
-                self._arrays[name] = np.array(value, dtype=executable.type_of(name))
+                self._arrays[name] = np.array(arrays.get(tensor, tensor.value), dtype=executable.type_of(name))
             elif name not in self._taken | set(self._arrays):
                 self._arrays[name] = executable.new_output(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen import ir
 from codegen.emit_scalar import text
-from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store
+from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store, Transpose
 from codegen.memory import Arena
 
 
@@ -42,6 +42,9 @@ def _show_block(body: tuple[Stmt, ...], depth: int, lines: list[str]) -> None:
                     f"{pad}{'parallel ' if parallel else ''}for {var.name} in {_axes(start)}..{_axes(stop)}{by}"
                 )
                 _show_block(inner, depth + 1, lines)
+            case Transpose(out, source, rows, columns):
+                shape = f"{_axes(rows)} × {_axes(columns)}"
+                lines.append(f"{pad}transpose {out.buffer} = {source.buffer}ᵀ    ({shape})")
             case Contract(out, left, right, rows, columns, depth_):
                 shape = " × ".join(_axes(extent) for extent in (rows, columns, depth_))
                 lines.append(f"{pad}contract {out.buffer} = {left.buffer} · {right.buffer}    ({shape})")

@@ -1,4 +1,4 @@
-"""Which values have memory, and under which names: leaves first, with the user's names, then what kernels hand to each other.
+"""Which values have memory, and under which names: leaves first, with the user's names, then what kernels share.
 
 Comes in: groups. Goes out: an :class:`ir.Program`, in which SymPy no longer occurs.
 """
@@ -17,7 +17,8 @@ from symgraph.indices import Dim
 from symgraph.tensor import Tensor
 
 ROLES: Mapping[str, ir.Role] = {
-    "input": "input", "labels": "labels", "parameter": "parameter", "state": "state", "scalar": "hyper", "constant": "constant",
+    "input": "input", "labels": "labels", "parameter": "parameter", "state": "state", "scalar": "hyper",
+    "constant": "constant",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array
 import threading
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from codegen.admit import admit
 from codegen.executable import Executable
 from codegen.fitting import History
 from codegen.hyper import Hyper, State
+from codegen.interface import STATUS
 from codegen.pipeline import leaves_in
 from codegen.plan import Request
 from codegen.program import as_dtype
@@ -70,7 +71,10 @@ class TrainStep:
         self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
         leaves = _declared(leaves_in(self._request))
         _check_names(leaves)
-        kinds = {kind: tuple(leaf for leaf in leaves if leaf.kind == kind) for kind in ("parameter", "scalar", "state", "constant")}
+        kinds = {
+            kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
+            for kind in ("parameter", "scalar", "state", "constant")
+        }
         self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
         self._stored = kinds["parameter"]
         self._scalars = kinds["scalar"]
@@ -83,10 +87,10 @@ class TrainStep:
         self._executable: Executable | None = None
         self._native: Any = None
         self._calls = 0
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.reset()
 
-    # -- what the program is about ----------------------------------------------------------------------------------------
+    # -- what the program is about -----------------------------------------------------------------------------------
     def _chosen(self, leaves: Sequence[Tensor], parameters: Chosen) -> tuple[Tensor, ...]:
         """The parameters to train, in the order of declaration."""
         present = [leaf for leaf in leaves if leaf.kind == "parameter"]
@@ -95,7 +99,9 @@ class TrainStep:
                 raise DisconnectedError(at_line(f"the loss {self.loss.display_name} depends on no parameter"))
             return tuple(present)
         named = {str(leaf.name): leaf for leaf in present}
-        given = [parameters] if isinstance(parameters, Tensor | str) else list(parameters)
+        given = (
+            [parameters] if isinstance(parameters, Tensor | str) or not isinstance(parameters, Iterable) else parameters
+        )
         chosen = [named.get(item, item) if isinstance(item, str) else item for item in given]
         for item in chosen:
             if isinstance(item, Tensor) and item.kind != "parameter":
@@ -118,7 +124,9 @@ class TrainStep:
         try:
             generator = np.random.default_rng(seed)
         except (TypeError, ValueError) as error:
-            raise ArgumentError(at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")) from error
+            raise ArgumentError(
+                at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
+            ) from error
         result = {str(leaf.name): self._first_values(leaf, generator) for leaf in self._stored}
         self.reset()
         return result
@@ -133,7 +141,9 @@ class TrainStep:
             return np.array(np.broadcast_to(values, shape), dtype=self.dtype, order="C")
         except ValueError:
             raise ShapeError(
-                at_line(f"the initialiser of {leaf.name} {show_shape(leaf.shape)} gives an array of shape {values.shape}")
+                at_line(
+                    f"the initialiser of {leaf.name} {show_shape(leaf.shape)} gives an array of shape {values.shape}"
+                )
             ) from None
 
     def reset(self) -> None:
@@ -160,13 +170,13 @@ class TrainStep:
 
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
-        with self._lock:
+        with self.lock:
             return Report.of(self.executable, self.seconds_to_derive, measure, sizes)
 
     def __reduce__(self) -> Any:
         raise DomainError(at_line("a training step is not pickled: keep the parameters, step.state and step.hyper"))
 
-    # -- calling ----------------------------------------------------------------------------------------------------------
+    # -- calling ------------------------------------------------------------------------------------------------------
     def _prepare(self, executable: Executable) -> None:
         """Everything about a call that is the same every time."""
         compiled = executable.compiled
@@ -186,7 +196,9 @@ class TrainStep:
         self._pick_parameters = direct.picker([str(leaf.name) for leaf in self._stored])
         self._pick_inputs = direct.picker([str(leaf.name) for leaf in self.inputs])
         self._fast = self._form is None and not debug.runs_as_python() and direct.can_check(self.inputs)
-        self._table = direct.argument_table(executable, arrays, self.parameters) if self._fast else array.array("q", [0, 0])
+        self._table = (
+            direct.argument_table(executable, arrays, self.parameters) if self._fast else array.array("q", [0, 0])
+        )
         self._words[words.TABLE] = self._table.buffer_info()[0] + 8
         self._spans = array.array("q", bytes(8 * (1 + 2 * (len(self.parameters) + len(self.state)))))
         self._words[words.SPANS] = self._spans.buffer_info()[0]
@@ -205,7 +217,7 @@ class TrainStep:
         ArgumentError, ShapeError, DomainError
             before anything is written.
         """
-        with self._lock:
+        with self.lock:
             if self._native is None:
                 return self._checked_call(params, inputs)
             packed = self._words
@@ -222,7 +234,7 @@ class TrainStep:
             for word, values in zip(self._input_words, given):  # noqa: B905
                 packed[word] = id(values)
             self._native(self._address)
-            if packed[words.STATUS]:
+            if packed[STATUS]:
                 return self._checked_call(params, inputs)
             return self._read_loss()
 
@@ -251,9 +263,7 @@ class TrainStep:
         arguments.check_names(given, self.inputs)
         leaves = (*self._stored, *self.inputs)
         arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters)
-        written = [(leaf, arrays[leaf]) for leaf in self.parameters]
-        state = [(update.leaf, self.state[str(update.leaf.name)]) for update in self._state_updates]
-        arguments.check_overlap([*written, *state], [(leaf, arrays[leaf]) for leaf in leaves if leaf not in self.parameters])
+        self.check_apart(arrays, arrays)
         for name in self.hyper.missing():
             if name not in numbers:
                 raise ArgumentError(at_line(f"hyper-parameter {name} has no value: set step.hyper[{name!r}]"))
@@ -263,9 +273,19 @@ class TrainStep:
         self._words[executable.compiled.interface.addresses[self._loss_name]] = self._loss_array.ctypes.data
         for leaf, values in arrays.items():
             executable.bind(leaf, values)
-        for number, word in enumerate(direct.spans([values for _, values in (*written, *state)])):
+        for number, word in enumerate(direct.spans([values for _, values in self._written(arrays)])):
             self._spans[number] = word
         return arrays
+
+    def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
+        """Raise if an array that is updated shares memory with another."""
+        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.parameters]
+        arguments.check_overlap(self._written(stored), others)
+
+    def _written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
+        """Every array that a step updates."""
+        parameters = [(leaf, stored[leaf]) for leaf in self.parameters]
+        return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self._state_updates]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         """Inputs, and scalars of the loss, which may be given like inputs; they stay as set."""
@@ -273,7 +293,7 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
-    # -- whole epochs -----------------------------------------------------------------------------------------------------
+    # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
         self,
         params: Params,
@@ -299,7 +319,9 @@ def _as_optimizer(given: Any) -> Optimizer:
     if isinstance(given, Optimizer):
         return given
     known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
-    name = next((name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None)
+    name = next(
+        (name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None
+    )
     advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
     shown = f"the function sg.{name}" if name and callable(given) else repr(given)
     raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
@@ -311,7 +333,8 @@ def _check_names(leaves: Sequence[Tensor]) -> None:
         other = seen.setdefault(str(leaf.name), leaf)
         if other is not leaf and "constant" not in (leaf.kind, other.kind):
             raise NameConflictError(
-                f"the name {leaf.name} stands for two things:\n  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
+                f"the name {leaf.name} stands for two things:\n"
+                f"  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
             )
 
 
@@ -330,8 +353,8 @@ def train_step(
     loss : scalar tensor.
     optimizer : from :mod:`symgraph.optimisers`; ``SGD()`` by default.
     dtype : ``"float32"`` or ``"float64"``, of parameters, inputs and state.
-    outputs : a tensor, or a list, tuple or dict of tensors, that every call returns beside the loss, in the same form; they
-        precede the update.
+    outputs : a tensor, or a list, tuple or dict of tensors, that every call returns beside the loss, in the same form;
+        they precede the update.
     parameters : what to train, tensors or names; all parameters of the loss by default. Others stay as they are given.
     threads : at most so many threads; by default one for each processor, where a step is large enough.
 

@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codegen import debug, ir
-from codegen.ir import Assign, Contract, Expr, For, If, Kernel, Let, Load, Op, Program, Stmt, Store, Var
+from codegen.ir import (
+    Assign,
+    Contract,
+    Expr,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Op,
+    Operand,
+    Program,
+    Stmt,
+    Store,
+    Transpose,
+    Var,
+)
 from codegen.memory import Arena, check_memory
 
 
@@ -14,7 +30,7 @@ class InvalidProgram(AssertionError):
 
 
 def verify_program(program: Program) -> None:
-    """Raise :class:`InvalidProgram` if a kernel is ill-formed, or reads what nobody has written. Only where checks are on."""
+    """Raise :class:`InvalidProgram` if a kernel is ill-formed or reads what nobody wrote; where checks are on."""
     if not debug.checks():
         return
     written = {
@@ -66,9 +82,15 @@ def _verify_block(body: tuple[Stmt, ...], scope: set[str], ranks: Mapping[str, i
             case If(_, inner):
                 _verify_block(inner, known, ranks, where)
             case Contract(out, left, right):
-                for operand in (out, left, right):
-                    if operand.buffer not in ranks:
-                        raise InvalidProgram(f"{where}: {operand.buffer} is no argument")
+                _verify_operands((out, left, right), ranks, where)
+            case Transpose(out, source):
+                _verify_operands((out, source), ranks, where)
+
+
+def _verify_operands(operands: tuple[Operand, ...], ranks: Mapping[str, int], where: str) -> None:
+    for operand in operands:
+        if operand.buffer not in ranks:
+            raise InvalidProgram(f"{where}: {operand.buffer} is no argument")
 
 
 def _verify_expression(expression: Expr, known: set[str], ranks: Mapping[str, int], where: str) -> None:

@@ -2,9 +2,9 @@
 
     SGD(momentum=μ):   v ← μ·v + g      θ ← θ − lr·v
 
-A row reads what the rows above it have just assigned. Names, defaults and conventions are those of ``torch.optim``, whose
-documentation gives the same rows; the papers are cited at each. Hyper-parameters stay symbols: their values are given at
-run time, and only a hyper-parameter that is zero from the start leaves its terms out of the formula.
+A row reads what the rows above it have just assigned. Names, defaults and conventions are those of ``torch.optim``,
+whose documentation gives the same rows; the papers are cited at each. Hyper-parameters stay symbols: their values are
+given at run time, and only a hyper-parameter that is zero from the start leaves its terms out of the formula.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ def _betas(name: str, betas: Any) -> dict[str, Any]:
     try:
         first, second = betas
     except (TypeError, ValueError):
-        raise DomainError(at_line(f"{name}: betas must be two numbers, at least 0 and below 1, not {betas!r}")) from None
+        raise DomainError(
+            at_line(f"{name}: betas must be two numbers, at least 0 and below 1, not {betas!r}")
+        ) from None
     return {"beta1": first, "beta2": second}
 
 

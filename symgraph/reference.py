@@ -1,4 +1,4 @@
-"""The obvious evaluator: every definition on the whole grid of its indices, straight from its formula. The oracle of all tests.
+"""The obvious evaluator: every definition on the whole grid of its indices, from its formula. The oracle of all tests.
 
 evaluate([J], {"x": ..., "W": ...})     float64
 evaluate([J], values, dtype="mpmath")   object arrays of high-precision numbers
@@ -255,7 +255,8 @@ NUMPY_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
     "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "Abs": np.abs, "sign": np.sign, "floor": np.floor, "ceiling": np.ceil,
-    "Heaviside": lambda u: np.heaviside(u, 0.5),
+    "Heaviside": lambda u: np.heaviside(u, 0.5), "cot": lambda u: 1 / np.tan(u), "sec": lambda u: 1 / np.cos(u),
+    "csc": lambda u: 1 / np.sin(u), "coth": lambda u: 1 / np.tanh(u), "sech": lambda u: 1 / np.cosh(u),
 }  # fmt: skip
 
 

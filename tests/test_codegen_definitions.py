@@ -1,4 +1,4 @@
-"""Every kind of definition: the generated source, as plain Python and as machine code, against the reference evaluator."""
+"""Every kind of definition: emitted source, as plain Python and as machine code, against the reference evaluator."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ t = sg.labels("t", (N,), classes=4)
 s = sp.Symbol("s", positive=True)
 u = sp.Symbol("u", real=True)
 
+
+def standardised(a: Tensor) -> Tensor:
+    centred = a - sg.mean(a, 1, True)
+    return centred / sg.sqrt(sg.mean(centred**2, 1, True) + 1)
+
+
+def nested_pieces() -> Tensor:
+    return sg.as_tensor(sp.Piecewise((x, (x > 1) | (x < -1)), (y, sp.And(x > 0, y > 0)), (x * y, True)))
+
+
 DEFINITIONS: dict[str, Callable[[], Tensor]] = {
     "matmul": lambda: x @ W,
     "matmul, right transposed": lambda: x @ V.T,
@@ -56,7 +66,7 @@ DEFINITIONS: dict[str, Callable[[], Tensor]] = {
     "argmin": lambda: sg.argmin(x, axis=0),
     "softmax": lambda: sg.softmax(x),
     "log-softmax along columns": lambda: sg.log_softmax(x, axis=0),
-    "standardised rows": lambda: (x - sg.mean(x, 1, True)) / sg.sqrt(sg.mean((x - sg.mean(x, 1, True)) ** 2, 1, True) + 1),
+    "standardised rows": lambda: standardised(x),
     "gather": lambda: sg.define((n, i), E[t[n], i]),
     "pick": lambda: sg.define((n,), x[n, t[n]]),
     "scatter-add": lambda: sg.define((i, j), sg.Sum(x[n, j] * sg.Delta(i, t[n]), n), (4, 7)),
@@ -66,7 +76,7 @@ DEFINITIONS: dict[str, Callable[[], Tensor]] = {
     "strided slice": lambda: image[:, 1:7:2, ::-1],
     "guarded shift": lambda: sg.define((n, i), sp.Piecewise((x[n, i - 1], i > 0), (0, True)), (N, 7)),
     "piecewise": lambda: sg.where(x > 0, sg.log(x), 0),
-    "nested pieces": lambda: sg.as_tensor(sp.Piecewise((x, (x > 1) | (x < -1)), (y, sp.And(x > 0, y > 0)), (x * y, True))),
+    "nested pieces": nested_pieces,
     "powers": lambda: x**2 + (x**2 + 1) ** sp.Rational(-3, 2) + (y**2 + 1) ** sp.Rational(2, 7),
     "roots and quotients": lambda: 1 / sg.sqrt(x**2 + 1) - x / (y**2 + 2),
     "rounding": lambda: sg.elementwise(sp.floor(u) + sp.ceiling(3 * u) + sp.Mod(u, 2), u)(x),

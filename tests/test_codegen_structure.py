@@ -70,7 +70,7 @@ def test_invalid_kernels_are_caught(executable: Executable, monkeypatch: pytest.
     with pytest.raises(InvalidProgram, match="nowhere"):
         verify_kernel(replace(kernel, body=(unbound, *kernel.body)), program)
     mixed = ir.Op("+", (ir.Const(1.0, "real"), ir.Const(1.0, "float64")), "real")
-    with pytest.raises(InvalidProgram, match="real.*float64"):
+    with pytest.raises(InvalidProgram, match=r"real.*float64"):
         verify_kernel(replace(kernel, body=(ir.Let(ir.Var("a", "real"), mixed),)), program)
     flat = ir.Let(ir.Var("a", "real"), ir.Load(kernel.buffers[0], (), "real"))
     with pytest.raises(InvalidProgram, match="rank"):

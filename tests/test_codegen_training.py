@@ -1,4 +1,4 @@
-"""Training steps: every optimiser against the reference, whole epochs against single steps, and what a user can do wrong."""
+"""Training steps: every optimiser against the reference, whole epochs against single steps, and wrong calls."""
 
 from __future__ import annotations
 

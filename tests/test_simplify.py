@@ -304,7 +304,7 @@ def test_values_are_preserved_with_every_value_kept(row: Row) -> None:
 @settings(
     derandomize=True,
     deadline=None,
-    max_examples=60,
+    max_examples=40,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -30,7 +30,7 @@ class Network:
     @property
     def loop(self) -> int:
         """How many steps one native run takes: more for small networks, so that its start does not count."""
-        return 500 if self.operations < 10**6 else 50 if self.operations < 10**8 else 10
+        return 5000 if self.operations < 10**6 else 50 if self.operations < 10**8 else 10
 
     def parameters(self) -> dict[str, np.ndarray]:
         generator = np.random.default_rng(0)

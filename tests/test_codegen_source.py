@@ -1,0 +1,33 @@
+"""The emitted source of a few canonical programs, kept as golden files and read like code. Nothing is compiled here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import codegen
+import symgraph as sg
+
+N = sg.dim("N")
+
+
+def test_two_layers(golden: Callable[[str, str], None]) -> None:
+    x = sg.input("x", (N, 64))
+    t = sg.labels("t", (N,), classes=10)
+    W1, b1 = sg.parameter("W1", (64, 32)), sg.parameter("b1", (32,))
+    W2, b2 = sg.parameter("W2", (32, 10)), sg.parameter("b2", (10,))
+    h = sg.sigmoid(x @ W1 + b1)
+    z = h @ W2 + b2
+    J = sg.cross_entropy(z, t)
+    golden("source_two_layers.py.txt", codegen.train_step(J, sg.SGD(0.1)).source)
+
+
+def test_softmax_of_rows(golden: Callable[[str, str], None]) -> None:
+    a = sg.input("a", (N, 3))
+    y = sg.softmax(a)
+    golden("source_softmax.py.txt", codegen.function(a, y, "float32").source)
+
+
+def test_one_step_of_adam(golden: Callable[[str, str], None]) -> None:
+    w, x = sg.parameter("w", (3,)), sg.input("x", (N, 3))
+    L = sg.mean((x @ w) ** 2)
+    golden("source_adam.py.txt", codegen.train_step(L, sg.Adam()).source)
