@@ -73,7 +73,7 @@ def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
     if definition.op is None or definition.op in ("argmax", "argmin"):
         return tensor.redefined(definition)
     if definition.op == "sum":
-        found = _as_contractions(tensor.shape, definition.body, definition.extents)
+        found = _as_contractions(tensor, definition.body, definition.extents)
         if found is not None:
             return found
     if tensor.ndim == 0:
@@ -91,8 +91,9 @@ def _row_by_row(definition: Definition) -> Tensor:
     return Tensor.define((), Element(row, bound(0)), definition.op, (rows,))
 
 
-def _as_contractions(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -> Tensor | None:
+def _as_contractions(tensor: Tensor, body: sp.Expr, extents: Sequence[sp.Expr]) -> Tensor | None:
     """The sum with its matrix products split off; None if it has none."""
+    shape = tensor.shape
     free = [axis(d) for d in range(len(shape))]
     if isinstance(body, sp.Add):
         terms = [_term(shape, term, extents) for term in _ordered(body)]
@@ -104,7 +105,11 @@ def _as_contractions(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[
             parts.append(Element(Tensor.define(tuple(shape), rest, "sum", tuple(extents)), *free))
         return Tensor.define(tuple(shape), sp.Add(*parts))
     found = _term(shape, body, extents)
-    return None if found is None else Tensor.define(tuple(shape), found)
+    if found is None:
+        return None
+    if isinstance(found, Element) and found.tensor.definition is not None:
+        return tensor.redefined(found.tensor.definition)
+    return Tensor.define(tuple(shape), found)
 
 
 def _ordered(expression: sp.Expr) -> list[sp.Expr]:

@@ -227,7 +227,11 @@ def _contract(statement: Contract, depth: int, shapes: Shapes, lines: list[str])
     ]  # fmt: skip
     lines.append(f"{pad}for {column} in range(0, {columns}, columns_{name}):")
     lines.append(f"{pad}{INDENT}for {row} in range(0, {rows}, rows_{name}):")
-    lines.append(f"{pad}{INDENT * 2}tile_{name}({', '.join(where)})")
+    inner = pad + INDENT * 2
+    parts = [", ".join(part) for part in (where[:2], where[2:5], where[5:7], where[7:])]
+    lines.append(f"{inner}tile_{name}(")
+    lines += [f"{inner}{INDENT}{part}," for part in parts]
+    lines.append(f"{inner})")
 
 
 def _matrix(matrix: ir.Operand, moves: list[tuple[str, ir.Expr]], shapes: Shapes) -> str:

@@ -9,7 +9,7 @@ from codegen import ir
 from codegen.emit_scalar import text
 from codegen.interface import Interface
 from codegen.ir import Kernel, Program
-from codegen.memory import Arena
+from codegen.memory import Arena, Slot
 
 INDENT = "    "
 SYNC_WORDS = 16
@@ -19,11 +19,43 @@ def run_text(program: Program, functions: Sequence[str], arena: Arena, scratch: 
     """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
     lines = ["@kernel", "def meet(sync, threads):", f"{INDENT}barrier(sync, threads)", "", ""]
     lines += ["@kernel", "def run(packed, thread, threads):", *_buffers(program, arena, scratch, interface)]
+    meetings = barriers(program, arena)
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
-        if number:
+        if number in meetings:
             lines.append(f"{INDENT}meet(sync, threads)")
         lines += _call(kernel, function)
     return "\n".join(lines)
+
+
+def barriers(program: Program, arena: Arena) -> set[int]:
+    """Kernels before which all threads meet: those that touch memory of which another has written since the last meeting,
+    or write memory of which another has read."""
+    found: set[int] = set()
+    read: set[str] = set()
+    written: set[str] = set()
+    for number, kernel in enumerate(program.kernels):
+        actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+        reads, writes = (
+            {actual[name] for name in names if program.buffers[actual[name]].role != "scratch"}
+            for names in (ir.reads(kernel.body), ir.writes(kernel.body))
+        )
+        if _meet(arena, reads | writes, written) or _meet(arena, writes, read):
+            found.add(number)
+            read, written = set(), set()
+        read |= reads
+        written |= writes
+    return found
+
+
+def _meet(arena: Arena, some: set[str], others: set[str]) -> bool:
+    """Whether two sets of buffers have memory in common."""
+    return any(one == other or _share(arena.slots.get(one), arena.slots.get(other)) for one in some for other in others)
+
+
+def _share(one: Slot | None, other: Slot | None) -> bool:
+    if one is None or other is None or one.region != other.region:
+        return False
+    return one.offset < other.offset + other.size and other.offset < one.offset + one.size
 
 
 def measure_text(program: Program, functions: Sequence[str], arena: Arena, scratch: Arena, interface: Interface) -> str:

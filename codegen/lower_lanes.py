@@ -19,11 +19,13 @@ from codegen import ir
 from codegen.cost import PANEL_ROWS
 from codegen.formula import formula_text
 from codegen.fuse import Group
-from codegen.ir import ONE, ZERO, Call, Const, Contract, Expr, For, Let, Load, Op, Operand, Stmt, Store, Transpose, Var
-from codegen.lower import START, Segment, _KernelLowering, _smaller
+from codegen.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Op, Operand, Stmt, Store, Transpose, Var
+from codegen.lower_panels import PanelLowering
+from codegen.lower_rows import START, smaller
 from codegen.lower_scalar import data_type
 from codegen.plan import Node
-from symgraph.indices import Index, Shape, axis, bound
+from codegen.segments import Segment
+from symgraph.indices import Index, axis
 from symgraph.tensor import Element, Tensor
 
 SHORT = 32
@@ -72,7 +74,7 @@ def _is_simple(element: Element) -> bool:
     )
 
 
-class LaneLowering(_KernelLowering):
+class LaneLowering(PanelLowering):
     """One group of short rows."""
 
     def _after_contraction(self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var) -> list[Stmt]:
@@ -85,11 +87,13 @@ class LaneLowering(_KernelLowering):
             body.insert(0, Transpose(to, contract.out, _difference(last, block), width))
         return body
 
-    def _plain(self) -> list[Stmt]:
+    def _body(self) -> list[Stmt]:
+        if self.group.head is not None:
+            return super()._body()
         self.staged = {}
         block, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
         self.first_row = block
-        share = _smaller(ir.add(block, ir.integer(PANEL_ROWS)), Var(f"{block.name}_end", "int64"))
+        share = smaller(ir.add(block, ir.integer(PANEL_ROWS)), Var(f"{block.name}_end", "int64"))
         rows = self.scalars.integer(self.group.nodes[0].shape[0])
         body = [Let(last, share), *self._block(block, last)]
         return [For(block, ZERO, rows, tuple(body), step=ir.integer(PANEL_ROWS), parallel=True)]
@@ -117,7 +121,7 @@ class LaneLowering(_KernelLowering):
                 continue
             assert source is not None
             if tensor.ndim == 1:
-                at = _smaller(self.position, _difference(self.last, ONE))
+                at = smaller(self.position, _difference(self.last, ONE))
                 copy = Store(buffer.name, (self.lane,), Load(source, (at,), data_type(tensor)))
                 result.append(self._over_lanes([copy]))
                 continue
@@ -202,6 +206,9 @@ class LaneLowering(_KernelLowering):
                 self.staged[tensor] = self._new_lanes(tensor)
             return Load(self.staged[tensor].name, (*index[1:], self.lane), data_type(tensor))
         return Load(self.scratch[tensor].name, (*index[1:], self.lane), data_type(tensor))
+
+    def _shown_name(self, tensor: Tensor) -> str:
+        return super()._shown_name(tensor).removesuffix("_lanes")
 
     def _lanes_of(self, tensor: Tensor) -> ir.Buffer:
         if tensor not in self.scratch:

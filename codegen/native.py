@@ -16,6 +16,8 @@ import platform
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -105,22 +107,31 @@ def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[byt
 
 def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.ModuleRef:
     """Replace Numba's C wrapper, which reports exceptions through Python, by one that cannot fail; drop what is then
-    unused."""
+    unused. The function itself stays visible, and with it any exception that it may raise."""
     module = llvm.parse_assembly(_with_loops_apart(linked))
     threads = (
         {"parameter_types": ", i64, i64", "arguments": ", i64 %thread, i64 %threads"}
         if with_threads
         else {"parameter_types": "", "arguments": ""}
     )
-    module.link_in(llvm.parse_assembly(_ENTRY.format(callee=wrapper.removeprefix("cfunc."), symbol=name, **threads)))
+    callee = wrapper.removeprefix("cfunc.")
+    module.link_in(llvm.parse_assembly(_ENTRY.format(callee=callee, symbol=name, **threads)))
     for symbol in (*module.functions, *module.global_variables):
-        if not symbol.is_declaration and symbol.name not in (name, f"{name}_team"):
+        if not symbol.is_declaration and symbol.name not in (name, f"{name}_team", callee):
             symbol.linkage = "internal"
+    _keep_vector_loops()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
+    options.loop_vectorization = options.slp_vectorization = True
+    options.loop_unrolling = True
     builder = llvm.create_pass_builder(host_machine(), options)
     builder.getModulePassManager().run(module, builder)
     return module
+
+
+@lru_cache(maxsize=1)
+def _keep_vector_loops() -> None:
+    """An inner loop of sixteen is a vector: LLVM must not unroll it first and then vectorise around it, by gathers."""
+    llvm.set_option("symgraph", "-unroll-full-max-count=15")
 
 
 def _with_loops_apart(assembly: str) -> str:
@@ -143,15 +154,25 @@ def _with_loops_apart(assembly: str) -> str:
 
 @contextmanager
 def _one_optimisation() -> Iterator[None]:
-    """Numba optimises every function once with all that it calls; here the whole program is optimised once, at the end."""
-    from numba.core.codegen import CPUCodeLibrary
+    """Numba optimises, loads and links every function with all that it calls; here this is done once, for the whole
+    program, at the end."""
+    from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen
 
-    original = CPUCodeLibrary._optimize_final_module
-    CPUCodeLibrary._optimize_final_module = lambda library: None
+    replaced: tuple[tuple[type, str, Callable[..., Any]], ...] = (
+        (CPUCodeLibrary, "_optimize_final_module", lambda library: None),
+        (JITCodeLibrary, "_finalize_specific", lambda library: None),
+        (JITCodeLibrary, "get_pointer_to_function", lambda library, name: library._ensure_finalized() or 0),
+        (JITCPUCodegen, "_add_module", lambda codegen, module: None),
+        (JITCPUCodegen, "set_env", lambda codegen, name, environment: None),
+    )
+    originals = [getattr(owner, name) for owner, name, _ in replaced]
+    for owner, name, stand_in in replaced:
+        setattr(owner, name, stand_in)
     try:
         yield
     finally:
-        CPUCodeLibrary._optimize_final_module = original
+        for (owner, name, _), original in zip(replaced, originals, strict=True):
+            setattr(owner, name, original)
 
 
 def undefined_symbols(module: llvm.ModuleRef) -> list[str]:

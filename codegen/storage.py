@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from codegen import ir
 from codegen.fuse import Group, spans
-from codegen.lower import Storage, lower
+from codegen.lower import lower
 from codegen.lower_scalar import ScalarLowering, data_type
 from codegen.names import Names
 from codegen.plan import Request
+from codegen.segments import Storage
+from codegen.value_names import kernel_name, value_name
 from symgraph.indices import Dim
 from symgraph.tensor import Tensor
 
@@ -38,7 +40,7 @@ def assemble(
         kept.append({value for value in group.values if outside[value] - {number}})
         for node in group.nodes:
             if node.target is None and node.value in kept[-1]:
-                name = buffers[node.value] = names.unique(node.value.hint or "v")
+                name = buffers[node.value] = names.unique(value_name(node.value))
                 role: ir.Role = "output" if node.value in request.outputs else "temporary"
                 table[name] = _buffer(name, node.value, role, sizes)
     kernels: list[ir.Kernel] = []
@@ -46,7 +48,7 @@ def assemble(
     kernel_names = Names(frozenset(names.taken))
     scratch_names = Names(frozenset(names.taken))
     for group, own in zip(groups, kept, strict=True):
-        kernel, scratch = lower(group, storage, own, kernel_names.unique(_kernel_name(group)))
+        kernel, scratch = lower(group, storage, own, kernel_names.unique(kernel_name(group, own)))
         kernel, scratch = _with_own_scratch(kernel, scratch, scratch_names)
         kernels.append(kernel)
         table |= {buffer.name: buffer for buffer in scratch}
@@ -82,14 +84,3 @@ def _dims(groups: Sequence[Group], leaves: Sequence[Tensor]) -> list[Dim]:
             for size in (*node.shape, *node.definition.extents, node.definition.body):
                 found |= dict.fromkeys(sorted(size.atoms(Dim), key=str))
     return list(found)
-
-
-def _kernel_name(group: Group) -> str:
-    """A kernel is called after the last values it computes that the user has named."""
-    written = [
-        str(node.target.name) for node in group.nodes if node.target is not None and node.target.kind == "parameter"
-    ]
-    named = [node.value.hint for node in group.nodes if node.target is None and node.value.hint]
-    if written:
-        return f"update_{written[-1]}"
-    return f"compute_{named[-1]}" if named else f"{group.kind}_kernel"

@@ -14,10 +14,7 @@ def medians(
     """Median seconds of one step of each run; a sample repeats the run until it takes ``seconds``/``rounds``."""
     repeats: dict[str, int] = {}
     for name, (run, _) in runs.items():
-        run()
-        start = time.perf_counter()
-        run()
-        once = max(time.perf_counter() - start, 1e-7)
+        once = min(_seconds(run) for _ in range(5))  # the first calls of some peers compile
         repeats[name] = max(1, int(seconds / rounds / once))
     samples: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -27,3 +24,9 @@ def medians(
                 run()
             samples[name].append((time.perf_counter() - start) / (repeats[name] * steps))
     return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return max(time.perf_counter() - start, 1e-7)

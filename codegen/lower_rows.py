@@ -1,0 +1,208 @@
+"""Lowers the segments of a row, or of a block of columns, to loops.
+
+    rows:     for n: for k: m = max(m, z[n, k]);  for k: e[k] = exp(z[n, k] − m); S += e[k];  for k: y[n, k] = e[k]/S
+    columns:  for a block of columns: for n: for j: s[j] += g[n, j]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sympy as sp
+
+from codegen import ir
+from codegen.formula import formula_text
+from codegen.fuse import scatter_axis
+from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Stmt, Store, Var
+from codegen.lower_scalar import data_type
+from codegen.plan import Node
+from codegen.segments import Segment, Segments
+from symgraph.indices import axis
+
+START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
+"""What a reduction starts from."""
+COLUMN_GRAIN = 256
+"""Columns that are reduced together: their results stay in the first-level cache."""
+
+
+class RowLowering(Segments):
+    """One group as rows, columns, or a few numbers."""
+
+    # -- the kernel -------------------------------------------------------------------------------------------------------
+    def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
+        body = self._body()
+        whole = tuple([*self.top, *body])
+        touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
+        sizes = sizes_in(whole, self.storage.sizes)
+        parallel = any(isinstance(s, For) and s.parallel for s in ir.statements(whole))
+        kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
+        return kernel, list(self.scratch.values())
+
+    def _body(self) -> list[Stmt]:
+        if self.row is None:
+            return self._column_blocks() if self.group.kind == "columns" and self._splits_columns() else self._rows([])
+        extent = self.scalars.integer(self.group.nodes[0].shape[0])
+        return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
+
+    def _column_blocks(self) -> list[Stmt]:
+        """All segments for some columns after the other; the threads share the columns."""
+        columns = self.scalars.integer(self.group.nodes[0].shape[-1])
+        first, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        self.first_column, self.last_column = first, last
+        share = smaller(ir.add(first, ir.integer(COLUMN_GRAIN)), Var(f"{first.name}_end", "int64"))
+        body = [Let(last, share), *self._rows([])]
+        return [For(first, ZERO, columns, tuple(body), step=ir.integer(COLUMN_GRAIN), parallel=True)]
+
+    def _rows(self, row: list[Var]) -> list[Stmt]:
+        """All segments of one row."""
+        body: list[Stmt] = []
+        scope = {var.name for var in row}
+        inner = self.available | scope
+        for segment in self.segments:
+            body += self._segment(segment, row, inner)
+        return body
+
+    def _segment(self, segment: Segment, row: list[Var], scope: set[str]) -> list[Stmt]:
+        loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
+        self.here = (*row, *loops)
+        self.forwarded = {}
+        before: list[Stmt] = []
+        inside: list[Stmt] = []
+        after: list[Stmt] = []
+        for node in segment.nodes:
+            self._lower_node(node, segment, row, loops, before, inside, after)
+        self.forwarded = {}
+        hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
+        self.top += hoisted
+        scope |= self.available
+        if loops:
+            hoisted, inside = self.sharing.hoist(inside, scope, outermost=False)
+            before += hoisted
+        inside = self.sharing.once(inside)
+        for statement in (*before, *inside, *after):
+            if isinstance(statement, Let | Assign):
+                if statement in before or statement in after or not loops:
+                    scope.add(statement.var.name)
+        return [*before, *self._nest(segment, loops, inside), *after]
+
+    def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
+        """The loops of a segment; a columns group shares its innermost loop among the threads."""
+        body: Sequence[Stmt] = inside
+        blocked = self.first_column != ZERO or (self.group.kind == "columns" and self._splits_columns())
+        for position in reversed(range(len(loops))):
+            start, stop = ZERO, self.scalars.integer(segment.extents[position])
+            innermost = position == len(loops) - 1
+            if blocked and innermost:
+                start, stop = self.first_column, self.last_column
+            body = (For(loops[position], start, stop, tuple(body)),)
+        return list(body)
+
+    def _splits_columns(self) -> bool:
+        scatter = scatter_axis(self.group.nodes[0])
+        return scatter is None or scatter[0] != len(self.group.nodes[0].shape) - 1
+
+    def _lower_node(
+        self, node: Node, segment: Segment, row: list[Var], loops: list[Var],
+        before: list[Stmt], inside: list[Stmt], after: list[Stmt],
+    ) -> None:  # fmt: skip
+        canonical = self._loops(node)
+        self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
+        self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+        self.formulas.append(formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name))
+        if node.definition.op is not None:
+            self._reduce(node, loops, before, inside, after)
+            return
+        dtype = data_type(node.value)
+        free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
+        body = node.definition.body
+        value = self.scalars.integer(body) if dtype == "int64" else self.scalars.value(body, dtype)
+        if node.target is not None:
+            inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
+            return
+        var = Var(self.names.unique(self._value_name(node.value)), dtype)
+        inside.append(Let(var, value, self.formulas[-1]))
+        self.forwarded[node.value] = var
+        if not loops:
+            self.local[node.value] = var
+        if node.value in self.kept:
+            inside.append(Store(self.storage.buffers[node.value], free, var))
+        elif loops and self._needs_memory(node, segment):
+            buffer = self._scratch(node.value, segment.extents)
+            inside.append(Store(buffer.name, free[self.depth :], var))
+
+    def _reduce(self, node: Node, loops: list[Var], before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
+        definition, text = node.definition, self.formulas[-1]
+        dtype = data_type(node.value)
+        scatter = scatter_axis(node)
+        body = definition.body
+        target = [self.scalars.indices.get(axis(d)) for d in range(len(node.shape))]
+        if scatter is not None:
+            position, delta = scatter
+            body = sp.Mul(*(factor for factor in sp.Mul.make_args(body) if factor is not delta))
+            other = next(part for part in delta.args if part != axis(position))
+            target[position] = self.scalars.integer(other)
+        where = tuple(index for index in target if index is not None)
+        if len(node.shape) > self.depth:
+            self._reduce_to_memory(node, where, body, before, inside)
+            return
+        value_type = "real" if dtype == "int64" else dtype
+        value = self.scalars.value(body, value_type)
+        total = Var(self.names.unique(self._value_name(node.value)), value_type)
+        before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
+        if definition.op in ("argmax", "argmin"):
+            total = self._first_best(node, total, value, loops[-1], before, inside)
+        else:
+            inside.append(Assign(total, value, definition.op))
+        self.local[node.value] = total
+        if node.value in self.kept:
+            after.append(Store(self.storage.buffers[node.value], where, total))
+
+    def _first_best(
+        self, node: Node, best: Var, value: Expr, index: Var, before: list[Stmt], inside: list[Stmt]
+    ) -> Var:
+        relation = ">" if node.definition.op == "argmax" else "<"
+        place = Var(self.names.unique(f"{best.name}_index"), "int64")
+        candidate = Var(self.names.unique(f"{best.name}_candidate"), best.dtype)
+        before.append(Assign(place, ZERO))
+        inside.append(Let(candidate, value))
+        inside.append(If(Op(relation, (candidate, best), "bool"), (Assign(best, candidate), Assign(place, index))))
+        return place
+
+    def _reduce_to_memory(
+        self, node: Node, where: tuple[Expr, ...], body: sp.Expr, before: list[Stmt], inside: list[Stmt]
+    ) -> None:
+        """A reduction with free inner indices: its row of results is first filled, then accumulated into."""
+        shape = node.shape[self.depth :]
+        kept = node.value in self.kept
+        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
+        op = node.definition.op
+        assert op is not None
+        start = Const(START[op], "real")
+        fill = [Var(self._loop_name(size), "int64") for size in shape]
+        rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
+        clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
+        for position in reversed(range(len(fill))):
+            begin, end = ZERO, self.scalars.integer(shape[position])
+            if self.group.kind == "columns" and position == len(fill) - 1 and self._splits_columns():
+                begin, end = self.first_column, self.last_column
+            clear = For(fill[position], begin, end, (clear,))
+        before.append(clear)
+        position = where if kept else where[self.depth :]
+        inside.append(Store(buffer, position, self.scalars.value(body), op))  # type: ignore[arg-type]
+
+
+def smaller(left: Expr, right: Expr) -> Expr:
+    if isinstance(left, Const) and isinstance(right, Const):
+        return left if left.value <= right.value else right
+    return ir.Call("min", (left, right), "int64")
+
+
+def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str]) -> tuple[str, ...]:
+    used = {
+        node.name
+        for statement in ir.statements(body)
+        for expression in ir.expressions_of(statement)
+        for node in ir.subexpressions(expression)
+        if isinstance(node, Var)
+    }
+    return tuple(name for name in sizes.values() if name in used)
