@@ -186,7 +186,9 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
             case Contract():
                 _contract(statement, depth, shapes, lines)
             case Transpose(out, source, rows, columns):
-                where = [_matrix(matrix, [], shapes) + f", {text(matrix.strides[0], shapes)}" for matrix in (out, source)]
+                where = [
+                    _matrix(matrix, [], shapes) + f", {text(matrix.strides[0], shapes)}" for matrix in (out, source)
+                ]
                 lines.append(f"{pad}transpose_block({', '.join([*where, text(rows, shapes), text(columns, shapes)])})")
 
 

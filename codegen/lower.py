@@ -1,9 +1,9 @@
 """Lowers groups of definitions to kernels of loop nests. One group is one kernel.
 
-    rows, columns    codegen.lower_rows      loops over the segments of a row, or down columns
-    maps             codegen.lower_maps      one flat loop, where indices do not matter; transpositions
-    panels           codegen.lower_panels    a contraction, then the rows of its block
-    short rows       codegen.lower_lanes     a block of rows by columns, so that vectors hold one element of many rows
+rows, columns    codegen.lower_rows      loops over the segments of a row, or down columns
+maps             codegen.lower_maps      one flat loop, where indices do not matter; transpositions
+panels           codegen.lower_panels    a contraction, then the rows of its block
+short rows       codegen.lower_lanes     a block of rows by columns, so that vectors hold one element of many rows
 """
 
 from __future__ import annotations

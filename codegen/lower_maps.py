@@ -1,6 +1,6 @@
 """Lowers maps over contiguous memory, which need no indices, and transpositions.
 
-    for e in a block of all elements: W[e] ← W[e] − η·g[e]            v[j, i] = W[i, j] in squares of a vector
+for e in a block of all elements: W[e] ← W[e] − η·g[e]            v[j, i] = W[i, j] in squares of a vector
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lowers a contraction and what follows it: blocks of rows whose results are still in the cache when they are read.
 
-    for a block of rows: Contract z = x·W;  for n in the block: for k: h[n, k] = max(z[n, k] + b[k], 0)
+for a block of rows: Contract z = x·W;  for n in the block: for k: h[n, k] = max(z[n, k] + b[k], 0)
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ class PanelLowering(MapLowering):
             nest = For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), (nest,))
         return [nest]
 
-    def _after_contraction(
-        self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var
-    ) -> list[Stmt]:
+    def _after_contraction(self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var) -> list[Stmt]:
         """What is done with the rows [block, last) while they are in the cache."""
         assert self.group.head is not None and self.row is not None
         if self.segments and not outer and self.first_column == ZERO and is_flat(self.group):

@@ -1,7 +1,7 @@
 """Lowers the segments of a row, or of a block of columns, to loops.
 
-    rows:     for n: for k: m = max(m, z[n, k]);  for k: e[k] = exp(z[n, k] − m); S += e[k];  for k: y[n, k] = e[k]/S
-    columns:  for a block of columns: for n: for j: s[j] += g[n, j]
+rows:     for n: for k: m = max(m, z[n, k]);  for k: e[k] = exp(z[n, k] − m); S += e[k];  for k: y[n, k] = e[k]/S
+columns:  for a block of columns: for n: for j: s[j] += g[n, j]
 """
 
 from __future__ import annotations

@@ -326,10 +326,7 @@ WORDS_BY_THEIR_NAME = (
     "floor", "sign",
 )  # fmt: skip
 FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
-    **{
-        name: _word(name)
-        for name in WORDS_BY_THEIR_NAME
-    },
+    **{name: _word(name) for name in WORDS_BY_THEIR_NAME},
     "Abs": _word("abs"),
     "ceiling": lambda u: negative(call("floor", negative(u))),
     "tan": lambda u: arithmetic("/", call("sin", u), call("cos", u)),

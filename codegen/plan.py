@@ -109,8 +109,8 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         return False
     feeds_contraction = any(contraction_of(reader) is not None for reader in readers)
     if isinstance(definition.body, Element):
-        return (
-            not feeds_contraction or (_is_permutation(definition.body, tensor.ndim) and _keeps_columns(tensor, readers))
+        return not feeds_contraction or (
+            _is_permutation(definition.body, tensor.ndim) and _keeps_columns(tensor, readers)
         )
     if feeds_contraction:
         return False

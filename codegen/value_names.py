@@ -1,6 +1,6 @@
 """Names of computed values and of kernels: the user's where there is one, else one that tells what the value is.
 
-    ∂J/∂h → d_h      max_k z[n, k] → z_max      Σ_k e[n, k] → e_sum      exp(…) → e      W[j, i] → W_T      x·W → x_W
+∂J/∂h → d_h      max_k z[n, k] → z_max      Σ_k e[n, k] → e_sum      exp(…) → e      W[j, i] → W_T      x·W → x_W
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The main job: declare a network for scikit-learn's digits, read its gradients, train it, see how well it does.
 
-    python examples/digits.py [--epochs 30] [--seed 0] [--out digits.png]
+python examples/digits.py [--epochs 30] [--seed 0] [--out digits.png]
 """
 
 import argparse

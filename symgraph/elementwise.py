@@ -1,8 +1,8 @@
 """Scalar formulas as functions of tensors: any SymPy formula is an activation, a loss or a regulariser.
 
-    mish = sg.elementwise(u*sp.tanh(sp.log(1 + sp.exp(u))))
-    h = mish(x @ W + b)
-    mish.derivative          # in u and in y = mish(u)
+mish = sg.elementwise(u*sp.tanh(sp.log(1 + sp.exp(u))))
+h = mish(x @ W + b)
+mish.derivative          # in u and in y = mish(u)
 """
 
 from __future__ import annotations

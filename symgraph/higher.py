@@ -70,9 +70,7 @@ def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:
     return lifted.get(output) or Tensor.define(rows + output.shape, sp.S.Zero)
 
 
-def _lift(
-    tensor: Tensor, definition: Definition, seed: Tensor, rows: Shape, lifted: dict[Tensor, Tensor]
-) -> Tensor:
+def _lift(tensor: Tensor, definition: Definition, seed: Tensor, rows: Shape, lifted: dict[Tensor, Tensor]) -> Tensor:
     row = [axis(d) for d in range(len(rows))]
     shift = {axis(d): axis(d + len(rows)) for d in range(tensor.ndim)}
     body = definition.body.xreplace(shift)

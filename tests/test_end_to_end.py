@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from tests.oracles import draw, precise
-from tests.strategies import programs
 
 import codegen
 import symgraph as sg
 from symgraph.graph import leaves
 from symgraph.reference import evaluate
 from symgraph.tensor import Tensor
+from tests.oracles import draw, precise
+from tests.strategies import programs
 
 SIZES = {"N": 3}
 
@@ -31,7 +31,9 @@ def compare(loss: Tensor, wanted: list[Tensor], tolerance: float, seed: int = 0)
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(program=programs())
-def test_random_program_runs_as_plain_python(program: tuple[Tensor, list[Tensor]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_program_runs_as_plain_python(
+    program: tuple[Tensor, list[Tensor]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
     monkeypatch.setenv("SYMGRAPH_CHECK", "1")
     compare(*program, tolerance=1e-9)

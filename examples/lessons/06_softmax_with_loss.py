@@ -1,6 +1,6 @@
 """Softmax with cross-entropy: two layers whose gradients are ugly apart and (y − t)/N together.
 
-    y[n, k] = exp(a[n, k]) / Σ_i exp(a[n, i])        L = −(1/N) Σ_n Σ_k t[n, k] log y[n, k]
+y[n, k] = exp(a[n, k]) / Σ_i exp(a[n, i])        L = −(1/N) Σ_n Σ_k t[n, k] log y[n, k]
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Every stage of the compiler on a toy: logistic loss of one neuron, from its formula to machine code.
 
-    declare → differentiate → simplify → stabilise    |    plan → fuse → lower → memory → emit → compile → run
-                  symgraph (mathematics)              |                   codegen (machines)
+declare → differentiate → simplify → stabilise    |    plan → fuse → lower → memory → emit → compile → run
+              symgraph (mathematics)              |                   codegen (machines)
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Reductions: what does not depend on the bound index leaves the sum, δ collapses, declared facts apply.
 
-    Σ_k δ(k, t)·f(k) = f(t)        Σ_k c = K·c        Σ_k c·f(k) = c·Σ_k f(k)        Σ_k t[n, k] = 1 for one-hot rows
+Σ_k δ(k, t)·f(k) = f(t)        Σ_k c = K·c        Σ_k c·f(k) = c·Σ_k f(k)        Σ_k t[n, k] = 1 for one-hot rows
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class _Rewriter:
     def _shift(self, tensor: Tensor, definition: Definition) -> None:
         """Remember S = exp(m)·S′ for a sum whose terms have an exponential factor that varies along it."""
         over = {bound(d) for d in range(len(definition.extents))}
-        body = definition.body.xreplace({e: inlined(e) for e in elements_of(definition.body) if _is_exponential(e.tensor)})
+        body = definition.body.xreplace(
+            {e: inlined(e) for e in elements_of(definition.body) if _is_exponential(e.tensor)}
+        )
         exponents = [
             factor.args[0]
             for factor in sp.Mul.make_args(body)

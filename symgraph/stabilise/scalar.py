@@ -1,7 +1,7 @@
 """Stable forms of scalar formulas: logarithms of products and sums of exponentials, quotients of exponentials.
 
-    log Σ_i eʷⁱ           by  a ← a + softplus(w_i − a)
-    (e²ᵘ − 1)/(e²ᵘ + 1)  as  tanh u,    eᵘ/(1 + eᵘ)  as  σ(u),    eᵘ − 1  as  expm1(u),    log(1 + u)  as  log1p(u)
+log Σ_i eʷⁱ           by  a ← a + softplus(w_i − a)
+(e²ᵘ − 1)/(e²ᵘ + 1)  as  tanh u,    eᵘ/(1 + eᵘ)  as  σ(u),    eᵘ − 1  as  expm1(u),    log(1 + u)  as  log1p(u)
 """
 
 from __future__ import annotations

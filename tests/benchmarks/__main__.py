@@ -11,7 +11,6 @@ import importlib.metadata
 import json
 import os
 import platform
-
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -78,7 +77,9 @@ def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     for network in networks:
         runs = {name: run for name, make in PEERS.items() if (run := make(network)) is not None}
         times = medians(runs, seconds=1.0)
-        print(f"{network.name:36}", *(f"{times[name] * 1e6:14.1f}" if name in times else " " * 13 + "–" for name in PEERS))
+        print(
+            f"{network.name:36}", *(f"{times[name] * 1e6:14.1f}" if name in times else " " * 13 + "–" for name in PEERS)
+        )
         rows.append({"network": network.name, "operations": network.operations, "seconds": times})
     return rows
 

@@ -94,9 +94,7 @@ def digits_seconds(name: str, rounds: int = 5) -> float | None:
     if not installed(NEEDS[name]) or not installed("sklearn"):
         return None
     _wall(LOAD + f"EPOCHS = {EPOCHS}\n" + JOBS[name])
-    pairs = [
-        _wall(LOAD + f"EPOCHS = {EPOCHS}\n" + JOBS[name]) - _wall(LOAD) for _ in range(rounds)
-    ]
+    pairs = [_wall(LOAD + f"EPOCHS = {EPOCHS}\n" + JOBS[name]) - _wall(LOAD) for _ in range(rounds)]
     return statistics.median(pairs)
 
 
@@ -120,6 +118,8 @@ def compile_seconds(sizes: tuple[int, ...], rounds: int = 3) -> dict[str, dict[s
                 samples.append([float(word) for word in done.stdout.split()])
     stages = ("import", "declare", "derive", "compile and first step")
     return {
-        kind: {stage: statistics.median(column) for stage, column in zip(stages, zip(*samples, strict=True), strict=True)}
+        kind: {
+            stage: statistics.median(column) for stage, column in zip(stages, zip(*samples, strict=True), strict=True)
+        }
         for kind, samples in found.items()
     }
