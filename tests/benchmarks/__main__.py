@@ -17,7 +17,7 @@ from typing import Any
 from tests.benchmarks import elementwise, inference, processes
 from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS
-from tests.benchmarks.timing import medians
+from tests.benchmarks.timing import medians, process_medians
 
 SECTIONS = ("steps", "elementwise", "inference", "compile", "digits")
 
@@ -75,8 +75,7 @@ def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     print(f"{'µs a step':36}", *(f"{name:>14}" for name in PEERS))
     for network in networks:
-        runs = {name: run for name, make in PEERS.items() if (run := make(network)) is not None}
-        times = medians(runs, seconds=1.0)
+        times = process_medians(network)
         print(
             f"{network.name:36}", *(f"{times[name] * 1e6:14.1f}" if name in times else " " * 13 + "–" for name in PEERS)
         )
@@ -112,7 +111,7 @@ def measure_compile(options: argparse.Namespace) -> dict[str, Any]:
         "50 layers": (64,) * 50 + (10,),
         "100 layers": (64,) * 100 + (10,),
     }.items():
-        found[title] = processes.compile_seconds(sizes, rounds=3 if len(sizes) < 20 else 1)
+        found[title] = processes.compile_seconds(sizes, rounds=3 if len(sizes) < 9 else 1)
         for kind, stages in found[title].items():
             print(f"{title:12}{kind:8}", "  ".join(f"{stage} {seconds:.2f} s" for stage, seconds in stages.items()))
     return found

@@ -7,6 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.benchmarks.networks import Network
+from tests.benchmarks.peers import PEERS
+from tests.benchmarks.worker import Worker
+
 
 def medians(
     runs: Mapping[str, tuple[Callable[[], Any], int]], seconds: float = 0.15, rounds: int = 9
@@ -30,3 +34,21 @@ def _seconds(run: Callable[[], Any]) -> float:
     start = time.perf_counter()
     run()
     return max(time.perf_counter() - start, 1e-7)
+
+
+def process_medians(network: Network, seconds: float = 0.15, rounds: int = 9) -> dict[str, float]:
+    """Median seconds of one step of every installed peer, each in its own process, taking turns."""
+    workers = {name: Worker(name, network) for name in PEERS}
+    try:
+        present = {name: worker for name, worker in workers.items() if worker.ready}
+        steps = {name: network.loop if name in ("symgraph loop", "JAX scan") else 1 for name in present}
+        least = {name: min(worker.seconds(1) for _ in range(5)) for name, worker in present.items()}
+        repeats = {name: max(1, int(seconds / (once * steps[name]))) for name, once in least.items()}
+        samples: dict[str, list[float]] = {name: [] for name in present}
+        for _ in range(rounds):
+            for name, worker in present.items():
+                samples[name].append(worker.seconds(repeats[name]))
+        return {name: statistics.median(values) for name, values in samples.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
