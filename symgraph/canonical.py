@@ -40,10 +40,11 @@ def is_temporary(tensor: Tensor) -> bool:
     definition = tensor.definition
     if definition is None or definition.op is not None or tensor.kept or tensor.hint is not None:
         return False
-    return not any(_is_contraction(element.tensor) for element in elements_of(definition.body))
+    return not any(is_contraction(element.tensor) for element in elements_of(definition.body))
 
 
-def _is_contraction(tensor: Tensor) -> bool:
+def is_contraction(tensor: Tensor) -> bool:
+    """Whether a tensor sums a product of at least two elements, as a matrix product does."""
     definition = tensor.definition
     if definition is None or definition.op != "sum" or not tensor.ndim:
         return False

@@ -197,8 +197,8 @@ class _Sweep:
         chosen, limit = (full, MAX_FULL_COST) if folds else (reference, MAX_PENDING_COST)
         result = cotangent.result = self._named(tensor, chosen)
         if result.definition is not None and result.definition.op is not None:
-            full = self._element(result)  # the sum under the cotangent's own name
-        cotangent.full = full if self.simplify and cost(full) <= limit else self._element(result)
+            full = result.element  # the sum under the cotangent's own name
+        cotangent.full = full if self.simplify and cost(full) <= limit else result.element
 
     def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
         """A cotangent's definition, which knows what it is a cotangent of."""
@@ -222,9 +222,6 @@ class _Sweep:
                 total += (cost(definition.body) - READ) * (0.5 if tensor.ndim < rank else 1.0)
         return total
 
-    def _element(self, tensor: Tensor) -> Element:
-        return Element(tensor, *(axis(d) for d in range(tensor.ndim)))
-
     def _propagate(self, tensor: Tensor, definition: Definition) -> None:
         """Apply the rule to every element in a definition's body."""
         cotangent = self.cotangents[tensor]
@@ -234,11 +231,11 @@ class _Sweep:
             return
         varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
         plain = isinstance(cotangent.full, Element) or not varies
-        reference = cotangent.full if plain else self._element(result)
+        reference = cotangent.full if plain else result.element
         body, extents = definition.body, definition.extents
         if definition.op in ("max", "min"):
             best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
-            body, extents = body.xreplace({bound(0): self._element(best)}), ()
+            body, extents = body.xreplace({bound(0): best.element}), ()
         free = {axis(d): fresh(d) for d in range(tensor.ndim)}
         inner = {bound(d): fresh(tensor.ndim + d) for d in range(len(extents))}
         sizes = dict(zip([*free.values(), *inner.values()], [*tensor.shape, *extents], strict=True))

@@ -196,6 +196,11 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return transpose(self)
 
     @property
+    def element(self) -> Element:
+        """The element at the canonical indices."""
+        return Element(self, *(axis(d) for d in range(self.ndim)))
+
+    @property
     def display_name(self) -> str:
         """The leaf's name, or the variable the user bound it to, or a letter by kind and rank."""
         return self.name or self.hint or "v"

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import sympy as sp
 
+from symgraph.canonical import is_contraction
 from symgraph.display.latex_names import latex_name
 from symgraph.display.notation import Name
 from symgraph.graph import elements_of, topological
@@ -225,21 +226,14 @@ def _size(body: sp.Expr) -> int:
 
 def _is_affine(tensor: Tensor) -> bool:
     """A contraction, or a pointwise value that reads one: x·W + b, the a of every layer."""
-    return tensor.ndim > 0 and (_is_contraction(tensor) or _reads_contraction(tensor))
-
-
-def _is_contraction(tensor: Tensor) -> bool:
-    definition = tensor.definition
-    if definition is None or definition.op != "sum" or tensor.ndim == 0:
-        return False
-    return len(elements_of(definition.body)) > 1
+    return tensor.ndim > 0 and (is_contraction(tensor) or _reads_contraction(tensor))
 
 
 def _reads_contraction(tensor: Tensor) -> bool:
     definition = tensor.definition
     if definition is None or definition.op is not None:
         return False
-    return any(_is_contraction(e.tensor) and _is_term(e, definition.body) for e in elements_of(definition.body))
+    return any(is_contraction(e.tensor) and _is_term(e, definition.body) for e in elements_of(definition.body))
 
 
 def _is_linear_part(tensor: Tensor, reads: list[tuple[Tensor, Element]]) -> bool:

@@ -92,7 +92,7 @@ class _Rewriter:
             return
         largest = Tensor.define(tensor.shape, exponents[0], "max", definition.extents)
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
-        gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - _element(largest))
+        gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - largest.element)
         gap.kept = True
         at = [*(axis(d) for d in range(tensor.ndim)), *along]
         term = body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at))
@@ -187,10 +187,6 @@ def _is_gap(exponent: sp.Expr) -> bool:
         and gap + m == m.tensor.definition.body.xreplace({axis(d): index for d, index in enumerate(m.indices)})
         for m in elements_of(gap)
     )
-
-
-def _element(tensor: Tensor) -> Element:
-    return Element(tensor, *(axis(d) for d in range(tensor.ndim)))
 
 
 def _at(tensor: Tensor, element: Element) -> Element:

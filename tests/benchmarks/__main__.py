@@ -55,13 +55,6 @@ def machine() -> dict[str, str]:
     return {"cpu": model, "cores": str(os.cpu_count()), "python": platform.python_version(), **versions}
 
 
-def peak_flops() -> float:
-    """Measured floating-point operations per second of one core in float32, by the project's own register tile."""
-    from tests.benchmarks.kernels import peak
-
-    return peak()
-
-
 def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     networks = [NETWORKS[k] for k in options.networks] if options.networks else list(NETWORKS)
     if options.full:

@@ -1,4 +1,4 @@
-"""One training step of a network in each peer. A peer is a function network → (run, steps per run), or None if absent."""
+"""A training step in each peer: a function network → (run, steps per run), None where the peer is absent."""
 
 from __future__ import annotations
 

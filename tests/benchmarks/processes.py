@@ -110,7 +110,7 @@ def compile_seconds(sizes: tuple[int, ...], rounds: int = 3) -> dict[str, dict[s
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             environment = os.environ | {"SYMGRAPH_CACHE": folder}
-            for kind, samples in found.items():
+            for samples in found.values():
                 code = COMPILE.format(sizes=sizes)
                 done = subprocess.run(
                     [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, env=environment
