@@ -44,7 +44,7 @@ def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
             return sizes[name]
         case Cast(value):
             return evaluate_integer(value, sizes)
-        case Call("min", args):
+        case Call("minimum", args):
             return min(evaluate_integer(arg, sizes) for arg in args)
         case Select(condition, yes, no):
             return evaluate_integer(yes if evaluate_integer(condition, sizes) else no, sizes)

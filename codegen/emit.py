@@ -1,4 +1,4 @@
-"""Emits a program as Python source for a reader and for Numba: one function a kernel, and one that runs them in order.
+"""Emits a program as Python source, for a reader and for Numba: one function a kernel, and ``run``, which calls them.
 
 The text does not depend on the machine: how large a register tile is, is decided where the source is compiled. The same
 source runs un-jitted on flat NumPy arrays.
@@ -7,11 +7,11 @@ source runs un-jitted on flat NumPy arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from codegen import ir
 from codegen.cost import PANEL_ROWS, as_formula, flops, traffic
-from codegen.emit_driver import entry_text, run_text
+from codegen.emit_driver import Call, calls_of, run_text
 from codegen.emit_scalar import Shapes, text
 from codegen.interface import Interface
 from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store, Transpose
@@ -25,13 +25,13 @@ ITEM = {"float32": 4, "float64": 8}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The generated text, and which function of it computes each kernel of the program."""
+    """The generated text, and the calls of its functions in order, one for each kernel of the program."""
 
     text: str
-    functions: tuple[str, ...]
+    calls: tuple[Call, ...]
 
 
-def emit(program: Program, arena: Arena, scratch: Arena, interface: Interface, dtype: str) -> Source:
+def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> Source:
     """Source of a program for ``dtype``."""
     shared: dict[object, str] = {}
     functions: list[str] = []
@@ -43,9 +43,9 @@ def emit(program: Program, arena: Arena, scratch: Arena, interface: Interface, d
             shared[key] = names.unique(kernel.name)
             bodies.append(_function(kernel, shared[key], program, dtype))
         functions.append(shared[key])
-    bodies.append(run_text(program, functions, arena, scratch, interface))
-    text_body = "\n\n\n".join([*bodies, entry_text(interface)])
-    return Source("\n".join([*_header(program, text_body, dtype), "", "", text_body]), tuple(functions))
+    calls = calls_of(program, functions, arena, interface, dtype)
+    text_body = "\n\n\n".join([*bodies, run_text(program, calls, interface)])
+    return Source("\n".join([*_header(program, text_body, dtype), "", "", text_body]), calls)
 
 
 def _header(program: Program, body: str, dtype: str) -> list[str]:
@@ -118,12 +118,9 @@ def _content(kernel: Kernel, program: Program) -> object:
                 return For(bound(var), start, stop, block(body), step, parallel)
             case If(condition, body):
                 return If(anonymous(condition), block(body))
-            case Contract():
-                return replace(
-                    statement, out=operand(statement.out), left=operand(statement.left), right=operand(statement.right),
-                    rows=anonymous(statement.rows), columns=anonymous(statement.columns), depth=anonymous(statement.depth),
-                    formula="",
-                )  # fmt: skip
+            case Contract(out, left, right, rows, columns, depth, extents):
+                block_sizes = (anonymous(rows), anonymous(columns), anonymous(depth))
+                return Contract(operand(out), operand(left), operand(right), *block_sizes, extents)
             case Transpose(out, source, rows, columns):
                 return Transpose(operand(out), operand(source), anonymous(rows), anonymous(columns))
         raise TypeError(statement)
@@ -168,11 +165,10 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                 lines.append(f"{pad}{var.name} = {_combined(var.name, text(value, shapes), op)}")
             case Store(buffer, index, value, op):
                 place = f"{buffer}[{text(ir.flat_index(index, shapes[buffer]), shapes)}]"
-                in_place = place if op != "sum" else ""
-                shown = text(value, shapes, 7 if op == "sum" else 0)
-                lines.append(
-                    f"{pad}{place} {'+=' if op == 'sum' else '='} {_combined(in_place, shown, op) if op not in (None, 'sum') else shown}"
-                )
+                if op == "sum":
+                    lines.append(f"{pad}{place} += {text(value, shapes, 7)}")
+                else:
+                    lines.append(f"{pad}{place} = {_combined(place, text(value, shapes), op)}")
             case If(condition, inner):
                 lines.append(f"{pad}if {text(condition, shapes)}:")
                 _block(inner, depth + 1, shapes, lines)
@@ -225,7 +221,8 @@ def _contract(statement: Contract, depth: int, shapes: Shapes, lines: list[str])
         _matrix(out, [(row, out.strides[0]), (column, out.strides[1])], shapes), text(out.strides[0], shapes),
         _matrix(left, [(row, left.strides[0])], shapes), text(left.strides[0], shapes), text(left.strides[1], shapes),
         _matrix(right, [(column, right.strides[1])], shapes), text(right.strides[0], shapes),
-        text(statement.depth, shapes), f"min(rows_{name}, {rows} - {row})", f"min(columns_{name}, {columns} - {column})",
+        text(statement.depth, shapes), f"minimum(rows_{name}, {rows} - {row})",
+        f"minimum(columns_{name}, {columns} - {column})",
     ]  # fmt: skip
     lines.append(f"{pad}for {column} in range(0, {columns}, columns_{name}):")
     lines.append(f"{pad}{INDENT}for {row} in range(0, {rows}, rows_{name}):")

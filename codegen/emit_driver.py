@@ -1,35 +1,80 @@
-"""Emits the functions around the kernels: ``run`` calls them in order, ``entry`` is what native code exports."""
+"""Emits the driver, which calls the kernels in order: as Python to be read, and as LLVM text to be run.
+
+Both are written from one list of :class:`Call` s. The LLVM text is a load for each argument and a call for each kernel,
+so that depth costs no time of type inference: Numba sees each distinct kernel once, and no driver.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from codegen import interface as words
 from codegen import ir
+from codegen.barrier import SYMBOL, SYNC_WORDS
 from codegen.emit_scalar import text
 from codegen.interface import Interface
-from codegen.ir import Kernel, Program
+from codegen.ir import Program
 from codegen.memory import Arena, Slot
+from codegen.native import EXCEPTION
 
 INDENT = "    "
-SYNC_WORDS = 16
+EPILOGUE = (
+    "  %status = load i32, ptr %raised", "  %bad = icmp ne i32 %status, 0", "  br i1 %bad, label %raise, label %return",
+    "raise:", f"  call void @{EXCEPTION}()", "  br label %return", "return:", "  ret void", "}",
+)  # fmt: skip
 
 
-def run_text(program: Program, functions: Sequence[str], arena: Arena, scratch: Arena, interface: Interface) -> str:
-    """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
-    lines = ["@kernel", "def meet(sync, threads):", f"{INDENT}barrier(sync, threads)", "", ""]
-    lines += ["@kernel", "def run(packed, thread, threads):", *_buffers(program, arena, scratch, interface)]
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word of the packed array: a size, or, with ``dtype``, the address of a buffer; scratch is each thread's own."""
+
+    name: str
+    position: int
+    dtype: str = ""
+    is_scratch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kernel of the program, the function that computes it, and whether all threads meet before it."""
+
+    function: str
+    arguments: tuple[Argument, ...]
+    parallel: bool
+    meets: bool
+
+    @property
+    def types(self) -> list[str]:
+        """Types of the function's parameters, in the words of :func:`codegen.native.compile_program`."""
+        own = [f"buffer of {argument.dtype}" if argument.dtype else "int64" for argument in self.arguments]
+        return [*own, "int64", "int64"] if self.parallel else own
+
+
+def calls_of(
+    program: Program, functions: Sequence[str], arena: Arena, interface: Interface, dtype: str
+) -> tuple[Call, ...]:
+    """The calls of a program whose kernels are computed by ``functions``."""
+    position = {**interface.addresses, **interface.memory}
     meetings = barriers(program, arena)
+    found = []
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
-        if number in meetings:
-            lines.append(f"{INDENT}meet(sync, threads)")
-        lines += _call(kernel, function)
-    return "\n".join(lines)
+        arguments = []
+        for name in kernel.arguments:
+            buffer = program.buffers[name]
+            kind = dtype if buffer.dtype == "real" else buffer.dtype
+            arguments.append(Argument(name, position[name], kind, buffer.role == "scratch"))
+        arguments += [Argument(size, interface.sizes[size]) for size in kernel.sizes]
+        found.append(Call(function, tuple(arguments), kernel.parallel, number in meetings))
+    return tuple(found)
+
+
+# -- where threads meet -----------------------------------------------------------------------------------------------
 
 
 def barriers(program: Program, arena: Arena) -> set[int]:
-    """Kernels before which all threads meet: those that touch memory of which another has written since the last meeting,
-    or write memory of which another has read."""
+    """Kernels before which all threads meet: those that touch memory to which another has written since the last
+    meeting, or write memory that another has read."""
     found: set[int] = set()
     read: set[str] = set()
     written: set[str] = set()
@@ -58,55 +103,100 @@ def _share(one: Slot | None, other: Slot | None) -> bool:
     return one.offset < other.offset + other.size and other.offset < one.offset + one.size
 
 
-def measure_text(program: Program, functions: Sequence[str], arena: Arena, scratch: Arena, interface: Interface) -> str:
-    """An entry that runs one kernel many times: which, and how often, in the words of the schedule and of the table."""
-    lines = ["def measure(address, thread, threads):", f"{INDENT}packed = pointer(address, int64, {interface.length})"]
-    lines += _buffers(program, arena, scratch, interface)
-    for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
-        lines.append(f"{INDENT}if packed[{words.SCHEDULE}] == {number}:")
-        lines.append(f"{INDENT * 2}for _ in range(packed[{words.TABLE}]):")
-        lines += [f"{INDENT * 2}{line}" for line in _call(kernel, function)]
+# -- as Python --------------------------------------------------------------------------------------------------------
+
+
+def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> str:
+    """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
+    lines = ["def run(address, thread, threads):", f"{INDENT}packed = pointer(address, int64, {interface.length})"]
+    if any(call.meets for call in calls):
+        lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
+    lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
+    used = dict.fromkeys(argument for call in calls for argument in call.arguments if argument.dtype)
+    for argument in sorted(used, key=lambda argument: argument.position):
+        buffer = program.buffers[argument.name]
+        start = f"packed[{argument.position}]" + (f" + thread*packed[{words.SCRATCH}]" if argument.is_scratch else "")
+        size = text(ir.product(buffer.shape), {})
+        lines.append(f"{INDENT}{argument.name} = pointer({start}, {buffer.dtype}, {size})")
+    for call in calls:
+        given = [argument.name for argument in call.arguments]
+        if call.meets:
+            lines.append(f"{INDENT}barrier(sync, threads)")
+        if call.parallel:
+            lines.append(f"{INDENT}{call.function}({', '.join([*given, 'thread', 'threads'])})")
+        else:
+            lines += [f"{INDENT}if thread == 0:", f"{INDENT * 2}{call.function}({', '.join(given)})"]
     return "\n".join([*lines, ""])
 
 
-def _buffers(program: Program, arena: Arena, scratch: Arena, interface: Interface) -> list[str]:
-    lines = [f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})"]
-    lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
-    used = {name for kernel in program.kernels for name in kernel.arguments}
-    for name, position in interface.addresses.items():
-        if name in used:
-            lines.append(f"{INDENT}{_pointer(program, name, position)}")
-    lines += _arena_lines("arena", interface.arena, arena, program, "")
-    shift = "" if scratch.size == ir.ZERO else f"thread*{text(scratch.size, {}, 8)}"
-    return lines + _arena_lines("scratch", interface.scratch, scratch, program, shift)
+# -- as LLVM text -----------------------------------------------------------------------------------------------------
 
 
-def _pointer(program: Program, name: str, position: int) -> str:
-    buffer = program.buffers[name]
-    return f"{name} = pointer(packed[{position}], {buffer.dtype}, {text(ir.product(buffer.shape), {})})"
+def driver_text(calls: Sequence[Call], callees: Mapping[str, str], symbol: str = "entry") -> str:
+    """``symbol_team(packed, thread, threads)`` runs all kernels, ``symbol_kernel(packed, number, repeats)`` one.
+
+    ``callees`` are LLVM's names of the functions, of Numba's signature: ``i32 (ptr result, ptr exception, …)``.
+    """
+    declared = {call.function: call for call in calls}
+    lines = [f"declare void @{SYMBOL}(ptr, i64)", f"declare void @{EXCEPTION}()"]
+    for function, call in declared.items():
+        kinds = ", ".join(["ptr", "ptr", *("i64" if kind == "int64" else "ptr" for kind in call.types)])
+        lines.append(f'declare i32 @"{callees[function]}"({kinds})')
+    prologue = [
+        "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
+        "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
+    ]  # fmt: skip
+    lines += [f"define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{", *prologue]
+    lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
+    lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
+    for number, call in enumerate(calls):
+        if call.meets:
+            lines.append(f"  call void @{SYMBOL}(ptr %sync, i64 %threads)")
+        if not call.parallel:
+            lines += [f"  br i1 %is.first, label %do.{number}, label %done.{number}", f"do.{number}:"]
+        lines += _call(call, number, callees[call.function])
+        if not call.parallel:
+            lines += [f"  br label %done.{number}", f"done.{number}:"]
+    return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, symbol, prologue), ""])
 
 
-def _call(kernel: Kernel, function: str) -> list[str]:
-    arguments = ", ".join([*kernel.arguments, *kernel.sizes])
-    if kernel.parallel:
-        return [f"{INDENT}{function}({arguments}, thread, threads)"]
-    return [f"{INDENT}if thread == 0:", f"{INDENT * 2}{function}({arguments})"]
+def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], symbol: str, prologue: Sequence[str]) -> list[str]:
+    """A loop around a switch."""
+    lines = [f"define void @{symbol}_kernel(i64 %packed, i64 %number, i64 %repeats) {{", *prologue]
+    lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
+    lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
+    lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
+    cases = " ".join(f"i64 {number}, label %do.{number}" for number in range(len(calls)))
+    lines.append(f"  switch i64 %number, label %after [ {cases} ]")
+    for number, call in enumerate(calls):
+        lines += [f"do.{number}:", *_call(call, number, callees[call.function]), "  br label %after"]
+    return [*lines, "after:", "  %more = add i64 %done, 1", "  br label %head", "leave:", *EPILOGUE]
 
 
-def _arena_lines(name: str, position: int, arena: Arena, program: Program, shift: str) -> list[str]:
-    if not arena.slots:
-        return []
-    size = text(arena.size, {})
-    lines = [f"{INDENT}{name} = pointer(packed[{position}], uint8, {f'threads*({size})' if shift else size})"]
-    for buffer in arena.slots:
-        offset = text(arena.offset(buffer), {})
-        offset = offset if not shift else shift if offset == "0" else f"{shift} + {offset}"
-        lines.append(f"{INDENT}{buffer} = at({name}, {offset}, {program.buffers[buffer].dtype})")
-    return lines
+def _load(position: int, name: str) -> list[str]:
+    return [
+        f"  %{name}.place = getelementptr i64, ptr %words, i64 {position}", f"  %{name} = load i64, ptr %{name}.place",
+    ]  # fmt: skip
 
 
-def entry_text(interface: Interface) -> str:
-    """The function that native code exports: one address in."""
-    return "\n".join([
-        "def entry(address, thread, threads):", f"{INDENT}run(pointer(address, int64, {interface.length}), thread, threads)", "",
-    ])  # fmt: skip
+def _call(call: Call, number: int, callee: str) -> list[str]:
+    lines: list[str] = []
+    given = ["ptr %result", "ptr %exception"]
+    for place, argument in enumerate(call.arguments):
+        name = f"a.{number}.{place}"
+        lines += _load(argument.position, name)
+        if argument.is_scratch:
+            lines.append(f"  %{name}.own = add i64 %{name}, %own")
+        if argument.dtype:
+            word = f"{name}.own" if argument.is_scratch else name
+            lines.append(f"  %{name}.start = inttoptr i64 %{word} to ptr")
+        given.append(f"ptr %{name}.start" if argument.dtype else f"i64 %{name}")
+    if call.parallel:
+        given += ["i64 %thread", "i64 %threads"]
+    return [
+        *lines,
+        f'  %status.{number} = call i32 @"{callee}"({", ".join(given)})',
+        f"  %before.{number} = load i32, ptr %raised",
+        f"  %after.{number} = or i32 %before.{number}, %status.{number}",
+        f"  store i32 %after.{number}, ptr %raised",
+    ]

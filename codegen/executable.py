@@ -1,4 +1,4 @@
-"""One program for one dtype, ready to run: its native entry, its packed words, and its memory, which grows on demand."""
+"""One program for one dtype, ready to run: its native entry, its packed words, and its memory, which grows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from codegen import debug, jit
 from codegen import interface as words
 from codegen.cost import evaluate_integer, flops
 from codegen.ir import Expr
+from codegen.memory import Arena
+from codegen.native import Entry
 from codegen.pipeline import Compiled, translate
 from codegen.plan import Request
 from symgraph.tensor import Tensor
@@ -44,6 +46,7 @@ class Executable:
         self._work: dict[tuple[int, ...], float] = {}
         self.sizes: dict[str, int] = {}
         self._memory: dict[int, np.ndarray] = {}
+        self._largest: dict[str, int] | None = None
         self._kept = self._support()
         for leaf in leaves:
             if leaf.kind == "constant":
@@ -68,11 +71,11 @@ class Executable:
         return self.compiled.source.text
 
     @cached_property
-    def entry(self) -> jit.Entry | jit.PythonEntry:
+    def entry(self) -> Entry | jit.PythonEntry:
         """The native entry, compiled or loaded at its first use."""
         start = time.perf_counter()
         with debug.stage("compile"):
-            entry = jit.entry(self.source)
+            entry = jit.program(self.compiled.source)
         self.words[words.RUN] = entry.team_address
         self.seconds_to_compile = time.perf_counter() - start
         return entry
@@ -94,10 +97,12 @@ class Executable:
             self.words[interface.sizes[name]] = size
         self.threads = self._threads_for(tuple(self.sizes.values()))
         largest = {name: max(size, self.words[interface.limits[name]]) for name, size in self.sizes.items()}
-        self._reserve(interface.arena, evaluate_integer(self.compiled.arena.size, largest))
-        self._reserve(interface.scratch, evaluate_integer(self.compiled.scratch.size, largest) * self.most_threads)
-        for name, size in largest.items():
-            self.words[interface.limits[name]] = size
+        if largest != self._largest:
+            self.words[words.SCRATCH] = self._reserve(self.compiled.scratch, largest, self.most_threads)
+            self._reserve(self.compiled.arena, largest, 1)
+            for name, size in largest.items():
+                self.words[interface.limits[name]] = size
+            self._largest = largest
 
     def _threads_for(self, sizes: tuple[int, ...]) -> int:
         """One thread for little work: what a barrier costs must be small beside it."""
@@ -112,11 +117,16 @@ class Executable:
         """Names of :func:`sg.dim`, in the order of the interface."""
         return self.compiled.size_names
 
-    def _reserve(self, position: int, needed: int) -> None:
-        held = self._memory.get(position)
-        if held is None or held.nbytes < needed + ALIGNMENT:
-            held = self._memory[position] = np.zeros(needed + ALIGNMENT, dtype=np.uint8)
-            self.words[position] = -(-held.ctypes.data // ALIGNMENT) * ALIGNMENT
+    def _reserve(self, arena: Arena, largest: Mapping[str, int], copies: int) -> int:
+        """Memory for the largest sizes so far, and in it a place for every buffer; bytes of one of its copies."""
+        size = evaluate_integer(arena.size, largest)
+        held = self._memory.get(id(arena))
+        if held is None or held.nbytes < size * copies + ALIGNMENT:
+            held = self._memory[id(arena)] = np.zeros(size * copies + ALIGNMENT, dtype=np.uint8)
+        start = -(-held.ctypes.data // ALIGNMENT) * ALIGNMENT
+        for name in arena.slots:
+            self.words[self.compiled.interface.memory[name]] = start + evaluate_integer(arena.offset(name), largest)
+        return size
 
     def evaluate(self, size: Expr) -> int:
         return evaluate_integer(size, self.sizes)

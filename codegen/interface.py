@@ -1,17 +1,18 @@
 """The one argument of native code: a packed array of 64-bit words, and what each of them means.
 
 Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, the
-array objects of leaves, and the addresses of the arena and of the scratch memory.
+array objects of leaves, and the addresses of what lies in the arena and in scratch memory. Scratch memory is each
+thread's own: ``SCRATCH`` bytes further for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from codegen.ir import Program
 
-STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN, LOSS, LOSS_BYTES, LENGTH, FIRST_SIZE = range(11)
+STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN, LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST_SIZE = range(12)
 DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES = range(5)
 """Status of a call whose arguments native code checks."""
 OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output")
@@ -25,21 +26,22 @@ class Interface:
     limits: Mapping[str, int]
     addresses: Mapping[str, int]
     objects: Mapping[str, int]
-    arena: int
-    scratch: int
+    memory: Mapping[str, int]
     length: int
 
 
 def interface_of(program: Program) -> Interface:
-    """Buffers that are not temporaries, in the order of the program's table."""
+    """Buffers in the order of the program's table."""
     outside = [name for name, buffer in program.buffers.items() if buffer.role in OUTSIDE]
-    count, many = len(program.sizes), len(outside)
-    starts = (FIRST_SIZE, FIRST_SIZE + count, FIRST_SIZE + 2 * count, FIRST_SIZE + 2 * count + many)
-    end = starts[3] + many
-    return Interface(
-        {size: starts[0] + number for number, size in enumerate(program.sizes)},
-        {size: starts[1] + number for number, size in enumerate(program.sizes)},
-        {name: starts[2] + number for number, name in enumerate(outside)},
-        {name: starts[3] + number for number, name in enumerate(outside)},
-        end, end + 1, end + 2,
-    )  # fmt: skip
+    inside = [name for name, buffer in program.buffers.items() if buffer.role not in OUTSIDE]
+    position = FIRST_SIZE
+
+    def numbered(names: Iterable[str]) -> dict[str, int]:
+        nonlocal position
+        found = {name: position + number for number, name in enumerate(names)}
+        position += len(found)
+        return found
+
+    sizes, limits = numbered(program.sizes), numbered(program.sizes)
+    addresses, objects = numbered(outside), numbered(outside)
+    return Interface(sizes, limits, addresses, objects, numbered(inside), position)

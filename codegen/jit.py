@@ -10,14 +10,16 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from codegen import cache, debug
-from codegen.native import Entry, compile_entry, load_entry
+from codegen.emit import Source
+from codegen.emit_driver import driver_text
+from codegen.native import Entry, compile_entry, compile_program, load_entry
 
 
 class PythonEntry:
@@ -37,18 +39,18 @@ class PythonEntry:
     call = __call__
 
 
-def entry(source: str, name: str = "entry") -> Entry | PythonEntry:
-    """The entry of a source: from the cache, compiled, or, where ``SYMGRAPH_PYTHON`` says so, as plain Python."""
-    key = cache.key_of(source, name)
+def program(source: Source) -> Entry | PythonEntry:
+    """A generated program: from the cache, compiled, or, where ``SYMGRAPH_PYTHON`` says so, as plain Python."""
+    key = cache.key_of(source.text, "entry")
     if debug.runs_as_python():
-        module = _module(source, cache.source_file(key, source))
-        return PythonEntry(getattr(_plain(module), name))
-    stored = cache.load(key)
-    if stored is None:
-        module = _module(source, cache.source_file(key, source))
-        stored, _ = compile_entry(getattr(module, name), name)
-        cache.store(key, stored)
-    return load_entry(stored, name)
+        return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
+
+    def compiled() -> bytes:
+        module = _module(source.text, cache.source_file(key, source.text))
+        functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
+        return compile_program(functions, partial(driver_text, source.calls))
+
+    return _cached(key, "entry", compiled)
 
 
 @lru_cache(maxsize=4)
@@ -56,10 +58,17 @@ def support(name: str) -> Entry | PythonEntry:
     """``call`` or ``epochs`` of :mod:`codegen.support`."""
     if debug.runs_as_python():
         return PythonEntry(getattr(_plain(importlib.import_module("codegen.support")), name))
-    key = cache.key_of("codegen.support", name)
+
+    def compiled() -> bytes:
+        return compile_entry(getattr(importlib.import_module("codegen.support"), name), name)
+
+    return _cached(cache.key_of("codegen.support", name), name, compiled)
+
+
+def _cached(key: str, name: str, compiled: Callable[[], bytes]) -> Entry:
     stored = cache.load(key)
     if stored is None:
-        stored, _ = compile_entry(getattr(importlib.import_module("codegen.support"), name), name)
+        stored = compiled()
         cache.store(key, stored)
     return load_entry(stored, name)
 
@@ -77,7 +86,7 @@ def _plain(module: types.ModuleType) -> types.ModuleType:
 
 
 def _module(source: str, file: Path) -> types.ModuleType:
-    """The source as a module. Its functions, and those it imports from us, are jitted unless the process runs as Python."""
+    """The source as a module."""
     module = types.ModuleType(f"symgraph_generated_{file.stem}")
     module.__file__ = str(file)
     module.__dict__["__name__"] = module.__name__
@@ -87,7 +96,7 @@ def _module(source: str, file: Path) -> types.ModuleType:
 
 
 def thread_limit(asked: int | None) -> int:
-    """How many threads a program may use: what was asked for, else ``SYMGRAPH_THREADS``, else all processors of this process."""
+    """Threads that a program may use: what was asked for, else ``SYMGRAPH_THREADS``, else all processors."""
     if asked is None:
         given = os.environ.get("SYMGRAPH_THREADS", "")
         asked = int(given) if given.isdigit() else threads_available()

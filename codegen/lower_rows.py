@@ -194,7 +194,7 @@ class RowLowering(Segments):
 def smaller(left: Expr, right: Expr) -> Expr:
     if isinstance(left, Const) and isinstance(right, Const):
         return left if left.value <= right.value else right
-    return ir.Call("min", (left, right), "int64")
+    return ir.Call("minimum", (left, right), "int64")
 
 
 def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str]) -> tuple[str, ...]:

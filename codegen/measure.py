@@ -7,9 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from codegen import interface as words
-from codegen import jit
-from codegen.emit_driver import measure_text
 from codegen.executable import Executable
 from codegen.ir import Buffer
 from codegen.native import Entry
@@ -18,26 +15,24 @@ SECONDS = 0.01
 """Time spent on each of the repetitions."""
 
 
-def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float]:
-    """Seconds of every kernel on one thread at sizes by the names of the program: the least of five repetitions."""
-    compiled = executable.compiled
-    functions = compiled.source.functions
-    extra = measure_text(compiled.program, functions, compiled.arena, compiled.scratch, compiled.interface)
-    entry = jit.entry(f"{executable.source}\n\n{extra}", "measure")
-    program = executable.entry
+def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float | None]:
+    """Seconds of every kernel on one thread at sizes by the names of the program: the least of five repetitions.
+
+    None for each where the program runs as plain Python.
+    """
+    compiled, entry = executable.compiled, executable.entry
+    if not isinstance(entry, Entry):
+        return [None] * len(compiled.program.kernels)
     interface = compiled.interface
-    kept = {
-        at: executable.words[at]
-        for at in (words.TABLE, words.SCHEDULE, *interface.addresses.values(), *interface.sizes.values())
-    }
+    kept = {at: executable.words[at] for at in (*interface.addresses.values(), *interface.sizes.values())}
     executable.resize({name: sizes[known] for name, known in zip(executable.size_names, interface.sizes, strict=True)})
     arrays = {name: _sample(compiled.program.buffers[name], executable, name) for name in interface.addresses}
     try:
         for name, array in arrays.items():
             if compiled.program.buffers[name].role != "constant":
                 executable.words[interface.addresses[name]] = array.ctypes.data
-        jit.launch(program, executable.address, 1)
-        return [_seconds(executable, entry, number) for number in range(len(compiled.program.kernels))]
+        entry.call(executable.address)
+        return [_seconds(entry, executable.address, number) for number in range(len(compiled.program.kernels))]
     finally:
         for at, word in kept.items():
             executable.words[at] = word
@@ -51,19 +46,14 @@ def _sample(buffer: Buffer, executable: Executable, name: str) -> np.ndarray:
     return np.random.default_rng(0).uniform(0.1, 0.2, shape).astype(dtype)
 
 
-def _seconds(executable: Executable, entry: Entry | jit.PythonEntry, number: int) -> float:
-    executable.words[words.SCHEDULE] = number
-    repeat, best = 1, np.inf
-    while True:
-        executable.words[words.TABLE] = repeat
-        start = time.perf_counter()
-        entry(executable.address)
-        spent = time.perf_counter() - start
-        if spent >= SECONDS or repeat >= 1 << 20:
-            break
-        repeat *= 4
-    for _ in range(5):
-        start = time.perf_counter()
-        entry(executable.address)
-        best = min(best, time.perf_counter() - start)
-    return float(best) / repeat
+def _seconds(entry: Entry, address: int, number: int) -> float:
+    repeats = 1
+    while (spent := _once(entry, address, number, repeats)) < SECONDS and repeats < 1 << 20:
+        repeats *= 4
+    return min(spent, *(_once(entry, address, number, repeats) for _ in range(5))) / repeats
+
+
+def _once(entry: Entry, address: int, number: int, repeats: int) -> float:
+    start = time.perf_counter()
+    entry.run_kernel(address, number, repeats)
+    return time.perf_counter() - start

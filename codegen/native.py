@@ -1,47 +1,57 @@
-"""Native entries: a Python function goes in, position-independent object code comes out, and a later process runs it
-without importing Numba.
+"""Native entries: kernels go in, position-independent object code comes out, and a later process runs it without
+importing Numba.
 
 An entry takes the address of one packed ``int64`` array of sizes and addresses, so that a call costs one argument,
-and optionally ``(thread, threads)``. Its code needs neither Python's lock nor its exceptions nor an allocator;
-:func:`compile_entry` checks this and names what would be missing.
+and ``(thread, threads)``. Its code needs neither Python's lock nor its exceptions nor an allocator; this is checked,
+and an error names what would be missing.
 
 The object exports two C functions, ``void name(int64_t packed)`` for a program of one thread, and
-``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.kernels.team.Team`.
+``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.team.Team`. Numba lowers each
+function on its own (:mod:`codegen.kernels.kernel`); here they are linked and optimised once, as a whole.
 """
 
 from __future__ import annotations
 
 import ctypes
-import platform
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
 
+from codegen import barrier
+
 RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usleep"})
 """C functions that any process resolves; everything else that is undefined is an error."""
 
-_EXCEPTION_PREFIX = ".const.picklebuf"
-"""How Numba's name begins for the constant that holds an exception; a function that cannot raise has none."""
+EXCEPTION = "symgraph_exception"
+"""What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
 
 _MOST_BLOCKS_INLINED = 8
 """A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
 
-_ENTRY = """
-declare i32 @"{callee}"(ptr, ptr, i64 {parameter_types})
-define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
-  %result = alloca ptr
-  %exception = alloca ptr
-  %status = call i32 @"{callee}"(ptr %result, ptr %exception, i64 %packed {arguments})
-  ret void
-}}
+_SINGLE = """
 define void @{symbol}(i64 %packed) {{
   call void @{symbol}_team(i64 %packed, i64 0, i64 1)
   ret void
 }}
+"""
+_ENTRY = """
+declare i32 @"{callee}"(ptr, ptr{types})
+define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
+  %result = alloca ptr
+  %exception = alloca ptr
+  %status = call i32 @"{callee}"(ptr %result, ptr %exception{arguments})
+  %raised = icmp ne i32 %status, 0
+  br i1 %raised, label %bad, label %good
+bad:
+  call void @{exception}()
+  br label %good
+good:
+  ret void
+}}
+declare void @{exception}()
 """
 
 
@@ -58,74 +68,90 @@ def host_machine() -> llvm.TargetMachine:
     )
 
 
-def pause_intrinsic() -> tuple[str, tuple[int, ...]]:
-    """LLVM's name, and 32-bit arguments, of the instruction that tells this processor it is in a waiting loop."""
-    if platform.machine() in ("x86_64", "AMD64", "i686"):
-        return "llvm.x86.sse2.pause", ()
-    if platform.machine() in ("aarch64", "arm64"):
-        return "llvm.aarch64.hint", (1,)
-    return "llvm.donothing", ()
-
-
-def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[bytes, str]:
-    """Compile ``pyfunc(packed)`` or ``pyfunc(packed, thread, threads)``, and all it calls, to object code.
+def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
+    """Compile one function, and all it calls, to object code.
 
     Parameters
     ----------
-    pyfunc
-        Nopython function of one or three ``int64``, the first the address of the packed array; returns nothing.
+    function
+        Nopython function of ``int64``: the address of the packed array, and, for several threads, thread and threads;
+        returns nothing.
     name
         C identifier for the exported symbol.
 
     Returns
     -------
-    object_bytes, symbol_name
-        ELF (Mach-O, COFF) object for this CPU and the name of its exported function.
+    ELF (Mach-O, COFF) object for this CPU.
 
     Raises
     ------
     RuntimeError
         The code calls something that a process without Numba does not have.
     """
-    from numba import cfunc, types  # compiling is the one thing that needs Numba; loading must not pay for its import
+    from numba.core import types  # compiling is the one thing that needs Numba; loading must not pay for its import
 
-    parameters = pyfunc.__code__.co_argcount
-    if parameters not in (1, 3):
-        raise TypeError(
-            f"an entry takes (packed) or (packed, thread, threads); {pyfunc.__name__} takes {parameters} arguments"
-        )
-    with _one_optimisation():
-        native = cfunc(types.void(*[types.int64] * parameters), error_model="numpy", _nrt=False)(pyfunc)
-    module = _export(native.inspect_llvm(), native.native_name, name, with_threads=parameters == 3)
-    missing = undefined_symbols(module)
-    if missing:
-        raise RuntimeError(f"{pyfunc.__name__} needs Python: it allocates or calls {', '.join(missing)}")
-    if any(symbol.name.startswith(_EXCEPTION_PREFIX) for symbol in module.global_variables):
-        raise RuntimeError(f"{pyfunc.__name__} needs Python: it, or a kernel it calls, may raise an exception")
-    return host_machine().emit_object(module), name
+    from codegen.kernels.kernel import kernel
+
+    parameters = ("packed", "thread", "threads")[: function.__code__.co_argcount]
+    callee, module = kernel(function).lowered((types.int64,) * len(parameters))
+    words = {"types": ", i64" * len(parameters), "arguments": "".join(f", i64 %{name}" for name in parameters)}
+    return _object_code([module], _ENTRY.format(callee=callee, symbol=name, exception=EXCEPTION, **words), [name])
 
 
-def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.ModuleRef:
-    """Replace Numba's C wrapper, which reports exceptions through Python, by one that cannot fail; drop what is then
-    unused. The function itself stays visible, and with it any exception that it may raise."""
-    module = llvm.parse_assembly(_with_loops_apart(linked))
-    threads = (
-        {"parameter_types": ", i64, i64", "arguments": ", i64 %thread, i64 %threads"}
-        if with_threads
-        else {"parameter_types": "", "arguments": ""}
-    )
-    callee = wrapper.removeprefix("cfunc.")
-    module.link_in(llvm.parse_assembly(_ENTRY.format(callee=callee, symbol=name, **threads)))
+def compile_program(
+    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str], name: str = "entry"
+) -> bytes:
+    """Compile kernels, and the driver that calls them, to object code.
+
+    Parameters
+    ----------
+    functions
+        Kernels by name, each with its argument types: ``int64``, or ``buffer of`` a scalar type.
+    driver
+        From LLVM's names of the kernels to the text that defines ``name_team`` and ``name_kernel``.
+    name
+        C identifier for the exported symbols.
+    """
+    from numba.core import types
+
+    from codegen.kernels.pointer import Buffer
+
+    def kind(given: str) -> types.Type:
+        scalar = getattr(types, given.removeprefix("buffer of "))
+        return scalar if given == "int64" else Buffer(scalar)
+
+    lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
+    names = {known: callee for known, (callee, _) in lowered.items()}
+    return _object_code([module for _, module in lowered.values()], driver(names), [name, f"{name}_kernel"])
+
+
+def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
+    """Link, keep only what is exported and what that uses, optimise, and emit."""
+    module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]))
+    for part in lowered:
+        module.link_in(llvm.parse_assembly(_with_loops_apart(str(part))))
+    if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
+        module.link_in(llvm.parse_assembly(barrier.barrier_text()))
     for symbol in (*module.functions, *module.global_variables):
-        if not symbol.is_declaration and symbol.name not in (name, f"{name}_team", callee):
+        if not symbol.is_declaration and symbol.name not in (*exported, f"{exported[0]}_team"):
             symbol.linkage = "internal"
+    optimise(module)
+    missing = undefined_symbols(module)
+    if EXCEPTION in missing:
+        raise RuntimeError(f"{exported[0]} needs Python: it, or a kernel it calls, may raise an exception")
+    if missing:
+        raise RuntimeError(f"{exported[0]} needs Python: it allocates or calls {', '.join(missing)}")
+    return host_machine().emit_object(module)  # type: ignore[no-any-return]
+
+
+def optimise(module: llvm.ModuleRef) -> None:
+    """LLVM's passes of level 3, for this CPU, in place."""
     _keep_vector_loops()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(host_machine(), options)
     builder.getModulePassManager().run(module, builder)
-    return module
 
 
 @lru_cache(maxsize=1)
@@ -152,29 +178,6 @@ def _with_loops_apart(assembly: str) -> str:
     return "\n".join(lines)
 
 
-@contextmanager
-def _one_optimisation() -> Iterator[None]:
-    """Numba optimises, loads and links every function with all that it calls; here this is done once, for the whole
-    program, at the end."""
-    from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen
-
-    replaced: tuple[tuple[type, str, Callable[..., Any]], ...] = (
-        (CPUCodeLibrary, "_optimize_final_module", lambda library: None),
-        (JITCodeLibrary, "_finalize_specific", lambda library: None),
-        (JITCodeLibrary, "get_pointer_to_function", lambda library, name: library._ensure_finalized() or 0),
-        (JITCPUCodegen, "_add_module", lambda codegen, module: None),
-        (JITCPUCodegen, "set_env", lambda codegen, name, environment: None),
-    )
-    originals = [getattr(owner, name) for owner, name, _ in replaced]
-    for owner, name, stand_in in replaced:
-        setattr(owner, name, stand_in)
-    try:
-        yield
-    finally:
-        for (owner, name, _), original in zip(replaced, originals, strict=True):
-            setattr(owner, name, original)
-
-
 def undefined_symbols(module: llvm.ModuleRef) -> list[str]:
     """Names the module uses, does not define, and no bare process provides."""
     declared = (symbol.name for symbol in (*module.functions, *module.global_variables) if symbol.is_declaration)
@@ -193,20 +196,25 @@ class Entry:
         Address of the function with ``(packed, thread, threads)``.
     """
 
-    __slots__ = ("_engine", "call", "team_address")
+    __slots__ = ("_engine", "_symbol", "call", "team_address")
 
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
-        self._engine = engine
+        self._engine, self._symbol = engine, symbol_name
         self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
             engine.get_function_address(symbol_name)
         )
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
 
+    def run_kernel(self, packed: int, number: int, repeats: int) -> None:
+        """Run one kernel of a program, on one thread, as often as asked."""
+        address = self._engine.get_function_address(f"{self._symbol}_kernel")
+        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(address)(packed, number, repeats)
+
     def __call__(self, packed: int) -> None:
         self.call(packed)
 
 
-def load_entry(object_bytes: bytes, symbol_name: str) -> Entry:
+def load_entry(object_bytes: bytes, symbol_name: str = "entry") -> Entry:
     """Load object code made by :func:`compile_entry`, here or in another process on the same kind of CPU.
 
     Returns

@@ -54,7 +54,7 @@ def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compile
         verify_memory(program, arena, scratch, item)
     with debug.stage("emit") as show:
         interface = interface_of(program)
-        source = emit(program, arena, scratch, interface, dtype)
+        source = emit(program, arena, interface, dtype)
         show(source)
     return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs)
 

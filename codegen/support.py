@@ -36,8 +36,8 @@ from codegen.interface import (
     TABLE,
     TOO_LARGE,
 )
-from codegen.kernels import barrier, kernel, pointer
-from codegen.kernels.threads import SYNC_WORDS
+from codegen.kernels import barrier, kernel, maximum, minimum, pointer
+from codegen.barrier import SYNC_WORDS
 from codegen.native_call import invoke
 
 OBJECT_WORDS = 9
@@ -115,8 +115,8 @@ def labels_fit(labels, count, classes):
     lowest = labels[0]
     highest = labels[0]
     for i in range(count):
-        lowest = min(lowest, labels[i])
-        highest = max(highest, labels[i])
+        lowest = minimum(lowest, labels[i])
+        highest = maximum(highest, labels[i])
     return lowest >= 0 and highest < classes
 
 
@@ -188,7 +188,7 @@ def epochs(address, thread, threads):
         total = 0.0
         first = 0
         while first < examples:
-            rows = min(schedule[BATCH], examples - first)
+            rows = minimum(schedule[BATCH], examples - first)
             if thread == 0:
                 schedule[STOPPED] = schedule[STOP]
                 packed[schedule[SIZE_WORD]] = rows

@@ -18,11 +18,8 @@ import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
-from codegen.native import Entry, host_machine, pause_intrinsic
-
-SYNC_WORDS = 16
-"""Length of a barrier's ``int64`` buffer: arrivals in word 0, generation in word 8, so that they lie on two cache
-lines. Zero before first use."""
+from codegen.barrier import SPINS_BEFORE_YIELD, SYNC_WORDS, pause_instruction
+from codegen.native import Entry, host_machine
 
 _LINE = 8
 """int64 words in a cache line: each word of the mailbox has its own."""
@@ -34,11 +31,11 @@ of 0 tells the workers to end."""
 _SPINS_BEFORE_SLEEP = 50_000
 """Reads of the mailbox, some ten nanoseconds each, before a worker goes to sleep."""
 
-_SPINS_BEFORE_YIELD = 500
+_PAUSE_DECLARATION, _PAUSE = pause_instruction()
 
 _NATIVE = f"""
 declare i32 @sched_yield()
-declare void @PAUSE_TYPE
+{_PAUSE_DECLARATION}
 
 ; Publish work. Returns the set of sleeping workers, which the caller has to wake.
 define i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
@@ -93,10 +90,10 @@ head:
   br i1 %all, label %after, label %wait
 wait:
   %more = add i64 %spins, 1
-  %patient = icmp slt i64 %spins, {_SPINS_BEFORE_YIELD}
+  %patient = icmp slt i64 %spins, {SPINS_BEFORE_YIELD}
   br i1 %patient, label %spin, label %yield
 spin:
-  call void @PAUSE
+  {_PAUSE}
   br label %head
 yield:
   %gave = call i32 @sched_yield()
@@ -150,7 +147,7 @@ idle:
   %patient = icmp slt i64 %spins, {_SPINS_BEFORE_SLEEP}
   br i1 %patient, label %spin, label %sleep
 spin:
-  call void @PAUSE
+  {_PAUSE}
   br label %watch
 sleep:
   ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is
@@ -180,10 +177,7 @@ class _Native:
     """The waiting loops, compiled once a process."""
 
     def __init__(self) -> None:
-        name, numbers = pause_intrinsic()
-        declaration = f"{name}({', '.join('i32' for _ in numbers)})"
-        call = f"{name}({', '.join(f'i32 {number}' for number in numbers)})"
-        module = llvm.parse_assembly(_NATIVE.replace("PAUSE_TYPE", declaration).replace("PAUSE", call))
+        module = llvm.parse_assembly(_NATIVE)
         self._engine = llvm.create_mcjit_compiler(module, host_machine())
         self._engine.finalize_object()
         word = ctypes.c_int64

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from numpy import float32, int64, uint8
 
-from codegen.kernels import at, barrier, chunk, kernel, new_sync, pointer
-from codegen.native import compile_entry, load_entry
-from codegen.team import SYNC_WORDS, Team
+from codegen.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
+from codegen.native import compile_entry, load_entry, optimise
+from codegen.barrier import SYNC_WORDS
+from codegen.team import Team
 
 
 def twelve_streams(
@@ -43,20 +44,11 @@ def arena_program(arena: Any, size: Any) -> None:
 
 def test_buffers_of_one_kernel_need_no_overlap_checks() -> None:
     """The vectoriser's run-time checks, of each pair of twelve pointers, would be a block ``vector.memcheck``."""
-    from numba import cfunc, types
+    from numba.core import types
 
-    streams = kernel(twelve_streams)
-
-    def entry(packed: int) -> None:
-        w = pointer(packed, int64, 13)
-        streams(
-            pointer(w[0], float32, 1), pointer(w[1], float32, 1), pointer(w[2], float32, 1), pointer(w[3], float32, 1),
-            pointer(w[4], float32, 1), pointer(w[5], float32, 1), pointer(w[6], float32, 1), pointer(w[7], float32, 1),
-            pointer(w[8], float32, 1), pointer(w[9], float32, 1), pointer(w[10], float32, 1),
-            pointer(w[11], float32, 1), w[12],
-        )  # fmt: skip
-
-    code = cfunc(types.void(types.int64), error_model="numpy", _nrt=False)(entry).inspect_llvm()
+    _, module = kernel(twelve_streams).lowered((Buffer(types.float32),) * 12 + (types.int64,))
+    optimise(module)
+    code = str(module)
     assert "vector.body" in code
     assert "memcheck" not in code
 
@@ -73,7 +65,7 @@ def test_arena_memory_shared_by_consecutive_kernels_stays_in_order() -> None:
     memory = np.arange(2 * 100, dtype=float32)
     plain = memory.copy()
     arena_program(plain.view(uint8), 100)
-    load_entry(*compile_entry(entry))(np.array([memory.ctypes.data, 100], int64).ctypes.data)
+    load_entry(compile_entry(entry))(np.array([memory.ctypes.data, 100], int64).ctypes.data)
     assert np.array_equal(memory, plain)
 
 
@@ -91,7 +83,7 @@ def test_code_that_needs_python_is_refused_by_name() -> None:
         if packed == 1:
             raise ValueError
 
-    with pytest.raises(RuntimeError, match="raises needs Python"):
+    with pytest.raises(RuntimeError, match="entry needs Python"):
         compile_entry(raises)
 
 
@@ -100,7 +92,7 @@ def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
         w = pointer(packed, int64, 2)
         w[1] = w[0] + 1
 
-    code, symbol = compile_entry(entry)
+    code = compile_entry(entry)
     (tmp_path / "entry.o").write_bytes(code)
     script = f"""
         import sys, time
@@ -109,7 +101,7 @@ def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
         from codegen.team import Team
         code = open({str(tmp_path / "entry.o")!r}, "rb").read()
         start = time.perf_counter()
-        entry = load_entry(code, {symbol!r})
+        entry = load_entry(code)
         took = time.perf_counter() - start
         words = np.array([41, 0])
         entry(words.ctypes.data)
@@ -145,7 +137,7 @@ def rounds(packed: int, thread: int, threads: int) -> None:
 
 
 def test_barrier_orders_the_writes_of_all_threads() -> None:
-    entry = load_entry(*compile_entry(rounds))
+    entry = load_entry(compile_entry(rounds))
     for threads in (1, 2, 3):
         team = Team(threads)
         for count in (0, 1, 2000, 3):

@@ -37,7 +37,7 @@ def block_entry(rows: int, cols: int, dtype: Any) -> Entry:
         else:
             overwrite(out, w[3], w[4], a, w[5], w[6], w[7], b, w[8], w[9], w[10], w[11], w[12])
 
-    return load_entry(*compile_entry(entry))
+    return load_entry(compile_entry(entry))
 
 
 @pytest.mark.parametrize("rows, cols, dtype", TILES)
@@ -88,7 +88,7 @@ def packing_entry() -> Entry:
         wide, wide_source = pointer(w[8], float64, 1 << 20), pointer(w[9], float64, 1 << 20)
         transpose_block(wide, w[2], w[3], wide_source, w[4], w[5], w[6], w[7])
 
-    return load_entry(*compile_entry(entry))
+    return load_entry(compile_entry(entry))
 
 
 @pytest.mark.parametrize("rows", (1, 7, 8, 17))
@@ -118,7 +118,7 @@ def test_contraction_of_odd_sizes_natively_and_in_plain_python(transposed_b: boo
         panel = pointer(w[3], float32, 1 << 16)
         contract(out, n, a, w[4], w[5], b, k if transposed_b else n, panel, k, 0, m, 0, n)
 
-    run = load_entry(*compile_entry(entry))
+    run = load_entry(compile_entry(entry))
     random = np.random.default_rng(2)
     a, b = random.standard_normal((m, k)).astype(float32), random.standard_normal((k, n)).astype(float32)
     stored_b = np.ascontiguousarray(b.T if transposed_b else b)

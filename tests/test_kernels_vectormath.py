@@ -61,7 +61,7 @@ def mapped(name: str, dtype: Any) -> Entry:
         size = words[3]
         loop(pointer(words[0], dtype, size), pointer(words[1], dtype, size), pointer(words[2], dtype, size), size)
 
-    return load_entry(*compile_entry(entry))
+    return load_entry(compile_entry(entry))
 
 
 def native(name: str, x: Any, y: Any = None) -> Any:
@@ -180,7 +180,7 @@ def test_scalar_words_agree_with_plain_python_and_carry_nan() -> None:
         addresses = pointer(packed, int64, 3)
         words(pointer(addresses[0], float64, 5), pointer(addresses[1], float64, 8), addresses[2])
 
-    run = load_entry(*compile_entry(entry))
+    run = load_entry(compile_entry(entry))
     for x in ([-1.5, 2.5, 0.0, 4.0, 3.0], [math.nan, 2.5, -0.0, 4.0, 3.0], [1.0, math.nan, -2.0, math.inf, 0.0]):
         values, plain, got = np.array(x), np.zeros(8), np.zeros(8)
         with np.errstate(all="ignore"):

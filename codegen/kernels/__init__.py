@@ -13,8 +13,8 @@ How emitted source looks::
     @kernel
     def hidden(x, W, b, a, h, N, first, last):  # buffers and sizes; Numba infers the types at the call
         for n in range(first, last, 5):
-            tile_5x50(a, n*50, 50, x, n*784, 784, 1, W, 0, 50, 784, min(5, last - n), 50)
-            for r in range(n, min(n + 5, last)):
+            tile_5x50(a, n*50, 50, x, n*784, 784, 1, W, 0, 50, 784, minimum(5, last - n), 50)
+            for r in range(n, minimum(n + 5, last)):
                 for j in range(50):
                     h[r*50 + j] = sigmoid(a[r*50 + j] + b[j])
 
@@ -27,8 +27,8 @@ How emitted source looks::
                at(arena, 0, float32), at(arena, 20480, float32), N, first, last)
         barrier(sync, threads)                  # here, where the arena is; not inside a kernel
 
-    object_bytes, symbol = codegen.native.compile_entry(entry)      # needs Numba
-    run = codegen.native.load_entry(object_bytes, symbol)           # does not
+    object_code = codegen.native.compile_entry(entry)               # needs Numba
+    run = codegen.native.load_entry(object_code)                    # does not
     codegen.team.Team(2).run(run, packed_array.ctypes.data)         # or run(packed_array.ctypes.data), one thread
 
 Rules

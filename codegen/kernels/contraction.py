@@ -23,6 +23,7 @@ from codegen.kernels.blocking import choose_tile, should_pack
 from codegen.kernels.packing import copy_block, transpose_block
 from codegen.kernels.pointer import Dtype
 from codegen.kernels.pointer import FlatArray as F
+from codegen.kernels.scalar import minimum
 from codegen.kernels.tile import tile
 
 Contraction = Callable[..., None]
@@ -63,27 +64,27 @@ def contraction(
     def direct(out: F, out_row: int, a: F, a_row: int, a_col: int, b: F, b_row: int, panel: F, depth: int,
                i_first: int, i_last: int, j_first: int, j_last: int) -> None:  # fmt: skip
         for j in range(j_first, j_last, cols):
-            width = min(cols, j_last - j)
+            width = minimum(cols, j_last - j)
             for i in range(i_first, i_last, rows):
-                height = min(rows, i_last - i)
+                height = minimum(rows, i_last - i)
                 block(out, i * out_row + j, out_row, a, i * a_row, a_row, a_col, b, j, b_row, depth, height, width)
 
     def packed(out: F, out_row: int, a: F, a_row: int, a_col: int, b: F, b_row: int, panel: F, depth: int,
                i_first: int, i_last: int, j_first: int, j_last: int) -> None:  # fmt: skip
         for j in range(j_first, j_last, cols):
-            width = min(cols, j_last - j)
+            width = minimum(cols, j_last - j)
             copy_block(panel, 0, cols, b, j, b_row, depth, width)
             for i in range(i_first, i_last, rows):
-                height = min(rows, i_last - i)
+                height = minimum(rows, i_last - i)
                 block(out, i * out_row + j, out_row, a, i * a_row, a_row, a_col, panel, 0, cols, depth, height, width)
 
     def transposed(out: F, out_row: int, a: F, a_row: int, a_col: int, b: F, b_row: int, panel: F, depth: int,
                    i_first: int, i_last: int, j_first: int, j_last: int) -> None:  # fmt: skip
         for j in range(j_first, j_last, cols):
-            width = min(cols, j_last - j)
+            width = minimum(cols, j_last - j)
             transpose_block(panel, 0, cols, b, j * b_row, b_row, width, depth)
             for i in range(i_first, i_last, rows):
-                height = min(rows, i_last - i)
+                height = minimum(rows, i_last - i)
                 block(out, i * out_row + j, out_row, a, i * a_row, a_row, a_col, panel, 0, cols, depth, height, width)
 
     contract: Any = transposed if transposed_b else packed if should_pack(m, k, b_row, dtype) else direct

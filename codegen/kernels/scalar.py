@@ -1,7 +1,8 @@
 """Scalar words that need no polynomial: maximum, minimum, select, sign, roots, fma and the free-order sum.
 
 ``maximum`` and ``minimum`` return NaN if either operand is NaN, and hold +0 to be larger than −0 (IEEE 754-2019,
-9.6): what NumPy's functions of these names do, and one the loop vectoriser turns into a reduction.
+9.6): what NumPy's functions of these names do, and one the loop vectoriser turns into a reduction. They take integers
+too; Python's own ``min`` and ``max`` are overloads in Numba, each compiled like a function.
 """
 
 from __future__ import annotations
@@ -90,8 +91,27 @@ def _lower_select(context: Any, builder: ir.IRBuilder, signature: Any, arguments
     return builder.select(*arguments)
 
 
-bind(maximum, lambda a, b: _same_floats(a, b), _lowering(lambda a, b: call("llvm.maximum", a, b)))
-bind(minimum, lambda a, b: _same_floats(a, b), _lowering(lambda a, b: call("llvm.minimum", a, b)))
+def _same_numbers(a: types.Type, b: types.Type) -> types.Type | None:
+    return types.int64 if isinstance(a, types.Integer) and isinstance(b, types.Integer) else _same_floats(a, b)
+
+
+def _lower_extremum(of_floats: str, of_integers: str) -> Callable[..., Any]:
+    floats = _lowering(lambda a, b: call(of_floats, a, b))
+
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        if signature.return_type != types.int64:
+            return floats(context, builder, signature, arguments)
+        first, second = (
+            context.cast(builder, value, kind, types.int64)
+            for value, kind in zip(arguments, signature.args, strict=True)
+        )
+        return builder.select(builder.icmp_signed(of_integers, first, second), first, second)
+
+    return lower
+
+
+bind(maximum, lambda a, b: _same_numbers(a, b), _lower_extremum("llvm.maximum", ">"))
+bind(minimum, lambda a, b: _same_numbers(a, b), _lower_extremum("llvm.minimum", "<"))
 bind(select, lambda condition, a, b: a if isinstance(condition, types.Boolean) and a == b else None, _lower_select)
 bind(sign, lambda x: _same_floats(x), _lowering(_sign))
 bind(sqrt, lambda x: _same_floats(x), _lowering(lambda x: call("llvm.sqrt", x)))

@@ -18,13 +18,10 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
+from codegen.barrier import SYMBOL, SYNC_WORDS
 from codegen.kernels.binding import bind
 from codegen.kernels.pointer import Buffer, FlatArray, allow_overlap
-from codegen.native import pause_intrinsic
-from codegen.team import SYNC_WORDS
 
-_GENERATION_WORD = 8
-_SPINS_BEFORE_YIELD = 500
 _INDEX = ir.IntType(64)
 
 
@@ -34,7 +31,7 @@ def barrier(sync: FlatArray, threads: int) -> None:
     Parameters
     ----------
     sync
-        ``int64`` buffer of :data:`codegen.team.SYNC_WORDS` words, zero at first, shared by the threads.
+        ``int64`` buffer of :data:`codegen.barrier.SYNC_WORDS` words, zero at first, shared by the threads.
     threads
         Their number. Un-jitted code runs one.
 
@@ -63,62 +60,13 @@ def _type_barrier(sync: types.Type, threads: types.Type) -> types.Type | None:
 
 
 def _lower_barrier(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-    """A counter of arrivals and a generation: the last to arrive resets the one and advances the other, for which the
-    rest wait."""
     allow_overlap(builder.function)
-    arrivals = arguments[0]
-    generation = builder.gep(arrivals, [ir.Constant(_INDEX, _GENERATION_WORD)], source_etype=_INDEX)
+    function = builder.module.globals.get(SYMBOL) or ir.Function(
+        builder.module, ir.FunctionType(ir.VoidType(), [ir.PointerType(), _INDEX]), SYMBOL
+    )
     threads = context.cast(builder, arguments[1], signature.args[1], types.intp)
-    one, zero = ir.Constant(_INDEX, 1), ir.Constant(_INDEX, 0)
-    with builder.if_then(builder.icmp_signed(">", threads, one)):
-        current = builder.load_atomic(generation, "acquire", 8, typ=_INDEX)
-        before = builder.atomic_rmw("add", arrivals, one, "acq_rel")
-        with builder.if_else(builder.icmp_signed("==", builder.add(before, one), threads)) as (last, others):
-            with last:
-                builder.store_atomic(zero, arrivals, "monotonic", 8)
-                builder.store_atomic(builder.add(current, one), generation, "release", 8)
-            with others:
-                _spin_while_equal(builder, generation, current)
+    builder.call(function, [arguments[0], threads])
     return context.get_dummy_value()
-
-
-def _spin_while_equal(builder: ir.IRBuilder, word: ir.Value, value: ir.Value) -> None:
-    """Read until another thread changes the word; after many reads let the operating system run somebody else between
-    two."""
-    entry = builder.block
-    head, wait, patient, yielding, after = (
-        builder.append_basic_block(f"barrier.{part}") for part in ("head", "wait", "spin", "yield", "after")
-    )
-    builder.branch(head)
-
-    builder.position_at_end(head)
-    spins = builder.phi(_INDEX)
-    spins.add_incoming(ir.Constant(_INDEX, 0), entry)
-    builder.cbranch(builder.icmp_signed("==", builder.load_atomic(word, "acquire", 8, typ=_INDEX), value), wait, after)
-
-    builder.position_at_end(wait)
-    more = builder.add(spins, ir.Constant(_INDEX, 1))
-    builder.cbranch(builder.icmp_signed("<", spins, ir.Constant(_INDEX, _SPINS_BEFORE_YIELD)), patient, yielding)
-
-    builder.position_at_end(patient)
-    _call_runtime(builder, ir.VoidType(), *pause_intrinsic())
-    spins.add_incoming(more, patient)
-    builder.branch(head)
-
-    builder.position_at_end(yielding)
-    _call_runtime(builder, ir.IntType(32), "sched_yield", ())
-    spins.add_incoming(more, yielding)
-    builder.branch(head)
-
-    builder.position_at_end(after)
-
-
-def _call_runtime(builder: ir.IRBuilder, result: ir.Type, name: str, numbers: tuple[int, ...]) -> None:
-    int32 = ir.IntType(32)
-    function = builder.module.globals.get(name) or ir.Function(
-        builder.module, ir.FunctionType(result, [int32] * len(numbers)), name
-    )
-    builder.call(function, [ir.Constant(int32, number) for number in numbers])
 
 
 def _type_chunk(total: types.Type, grain: types.Type, thread: types.Type, threads: types.Type) -> types.Type | None:

@@ -24,7 +24,8 @@ from numpy import float32, float64, int64
 from codegen.kernels import VECTOR_MATH, barrier, kernel, pointer
 from codegen.kernels.contraction import contraction
 from codegen.native import Entry, compile_entry, load_entry
-from codegen.team import SYNC_WORDS, Team
+from codegen.barrier import SYNC_WORDS
+from codegen.team import Team
 
 SHAPES = (
     (16, 13, 16, ""),
@@ -52,7 +53,7 @@ def best_time(run: Callable[[], Any], repeats: int = 7) -> float:
 
 
 def load(function: Callable[..., None]) -> Entry:
-    return load_entry(*compile_entry(function))
+    return load_entry(compile_entry(function))
 
 
 def product_entry(m: int, k: int, n: int, transposed: str, dtype: Any) -> tuple[Entry, int]:
