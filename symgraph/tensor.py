@@ -14,9 +14,11 @@ import itertools
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sympy as sp
+from sympy.core.assumptions import assumptions
 
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Shape, axis, show_shape
@@ -87,6 +89,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False, "kept": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
         tensor.place, tensor.hint = here(), None
+        tensor._assumptions = _facts(tensor.is_label)
         return tensor  # type: ignore[no-any-return]
 
     @classmethod
@@ -142,15 +145,6 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
 
     def sort_key(self, order: Any = None) -> Any:
         return self.class_key(), (1, (f"{self.serial:012d}",)), sp.S.One.sort_key(), sp.S.One
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-    def _eval_is_integer(self) -> bool | None:
-        return True if self.is_label else None
-
-    def _eval_is_nonnegative(self) -> bool | None:
-        return True if self.is_label else None
 
     def __reduce__(self) -> Any:
         raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
@@ -252,7 +246,9 @@ class Element(sp.Expr):  # type: ignore[misc]
                 at_line(f"{tensor.display_name}{show_shape(tensor.shape)} has {tensor.ndim} axes, not {len(indices)}")
             )
         checked = [_as_index(tensor, position, index) for position, index in enumerate(indices)]
-        return sp.Expr.__new__(cls, tensor, *checked)  # type: ignore[no-any-return]
+        element = sp.Expr.__new__(cls, tensor, *checked)
+        element._assumptions = tensor._assumptions
+        return element  # type: ignore[no-any-return]
 
     @property
     def tensor(self) -> Tensor:
@@ -265,15 +261,6 @@ class Element(sp.Expr):  # type: ignore[misc]
     def is_all_of(self, shape: Shape) -> bool:
         """Whether this is the element at the canonical indices: for every element of ``shape`` the tensor itself."""
         return self.tensor.shape == shape and all(index == axis(d) for d, index in enumerate(self.indices))
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-    def _eval_is_integer(self) -> bool | None:
-        return True if self.tensor.is_label else None
-
-    def _eval_is_nonnegative(self) -> bool | None:
-        return True if self.tensor.is_label else None
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
@@ -293,6 +280,17 @@ class Element(sp.Expr):  # type: ignore[misc]
         name = latex_name(self.tensor.display_name)
         text = f"{{{name}}}_{{{','.join(map(printer._print, self.indices))}}}" if self.indices else name
         return f"{text}^{{{exp}}}" if exp is not None else text
+
+
+@cache
+def _facts(is_label: bool) -> Any:
+    """All that SymPy may ask of a value, with its answers: real, and for labels an integer of at least 0.
+
+    SymPy searches its rules at the first question to each object; this table is complete, and shared by all.
+    """
+    value = sp.Dummy(integer=True, nonnegative=True) if is_label else sp.Dummy(real=True)
+    assumptions(value)  # asks everything
+    return value._assumptions
 
 
 def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
