@@ -202,6 +202,17 @@ def check_rows(leaf: Tensor, array: np.ndarray) -> None:
         )
 
 
+def check_out(tensor: Tensor, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """An array that a result is written into must be just like the result."""
+    what = f"out for {tensor.display_name} {show_shape(tensor.shape)}"
+    if array.shape != shape:
+        raise ShapeError(at_line(f"{what} must have shape {shape}; the array has {array.shape}"))
+    if array.dtype != dtype:
+        raise DomainError(at_line(f"{what} needs dtype {dtype}, not {array.dtype}"))
+    if not array.flags.carray:
+        raise ArgumentError(at_line(f"{what} must be contiguous, aligned and writeable"))
+
+
 def check_overlap(written: Sequence[tuple[Tensor, np.ndarray]], read: Sequence[tuple[Tensor, np.ndarray]]) -> None:
     """No array that is written may share memory with another."""
     spans = [(*_span(array), leaf, True) for leaf, array in written] + [
@@ -211,9 +222,9 @@ def check_overlap(written: Sequence[tuple[Tensor, np.ndarray]], read: Sequence[t
     end, owner, owner_written = 0, None, False
     for start, stop, leaf, is_written in spans:
         if start < end and (is_written or owner_written) and owner is not leaf:
-            other = owner.name if owner is not None else "?"
+            other = owner.display_name if owner is not None else "?"
             raise ArgumentError(
-                at_line(f"the arrays of {other} and {leaf.name} overlap in memory; one of them is written")
+                at_line(f"the arrays of {other} and {leaf.display_name} overlap in memory; one of them is written")
             )
         if stop > end:
             end, owner, owner_written = stop, leaf, is_written

@@ -1,47 +1,111 @@
-"""What native code needs to check the arrays of a call itself, so that Python only writes the address of each object.
+"""Calls whose arrays native code checks itself, so that Python only writes the address of each array object.
 
-Comes in: the leaves of a program, in the order of its interface. Goes out: the table that :mod:`codegen.support` reads.
+Comes in: a program and its arrays, in the order of a call. Goes out: the table that :mod:`codegen.support` reads, and
+``native``, which checks and runs. What does not fit is looked at again, and described, by :mod:`codegen.arguments`.
 """
 
 from __future__ import annotations
 
 import array
 import ctypes
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from codegen import debug, jit
+from codegen import interface as words
 from codegen.executable import Executable
-from symgraph.indices import Dim
+from codegen.interface import ANY, FRESH, READ, UPDATED
+from symgraph.indices import Dim, Shape
 from symgraph.tensor import Tensor
 
-
-def can_check(leaves: Sequence[Tensor]) -> bool:
-    """Whether native code can check calls: array objects are as expected, and the number of classes is known."""
-    return objects_are_as_expected() and all(leaf.classes is None or leaf.classes.is_Integer for leaf in leaves)
+MOST_SIZES = 256
+"""Combinations of sizes that direct calls of a function remember."""
 
 
-def argument_table(executable: Executable, leaves: Sequence[Tensor], written: Collection[Tensor]) -> array.array[int]:
-    """Records for :func:`codegen.support.arrays_fit`; ``written`` are leaves that are updated in place."""
-    interface, names = executable.compiled.interface, executable.names
-    table = array.array("q", [len(executable.size_names), len(leaves)])
-    sizes = dict(zip(executable.size_names, interface.sizes.values(), strict=True))
-    learned: set[Dim] = set()
-    for leaf in leaves:
-        name = names[leaf]
-        dtype = executable.type_of(name)
-        table.extend([interface.objects[name], interface.addresses[name], int(leaf in written), id(dtype), leaf.ndim])
-        table.extend([_values_check(leaf), dtype.itemsize])
-        for size in leaf.shape:
-            if isinstance(size, Dim):
-                table.extend([sizes[size.name], int(size not in learned)])
-                learned.add(size)
-            else:
-                table.extend([0, int(size) if size.is_Integer else -1])
-    return table
+class Direct:
+    """The table of one program, for calls with two tuples of arrays: ``first``, and ``second`` or those of the outputs.
+
+    Attributes
+    ----------
+    protected : the table of memory that no array which is read may overlap: count, then first address and end of each.
+    possible : whether native code can check these arrays; if not, it sends every call back.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        first: Sequence[Tensor],
+        second: Sequence[Tensor] = (),
+        updated: Collection[Tensor] = (),
+        outputs: Sequence[str] = (),
+        protected: int = 0,
+        learns_sizes: bool = True,
+    ) -> None:
+        self.executable, self.words, self.address = executable, executable.words, executable.address
+        leaves = (*first, *second)
+        known = all(leaf.classes is None or leaf.classes.is_Integer for leaf in leaves)
+        self.possible = known and not debug.runs_as_python() and objects_are_as_expected()
+        learned = set() if learns_sizes else {size for leaf in leaves for size in leaf.shape if isinstance(size, Dim)}
+        self._table = array.array("q", [len(executable.size_names), len(leaves) + len(outputs)])
+        self._fill(first, second, updated, outputs, learned)
+        self.words[words.TABLE] = self._table.buffer_info()[0] + 8
+        self.protected = array.array("q", bytes(8 * (1 + 2 * (protected + len(outputs)))))
+        self.words[words.SPANS] = self.protected.buffer_info()[0]
+
+    def protect(self, arrays: Sequence[np.ndarray]) -> None:
+        """Arrays that the program updates, besides what a call gives it."""
+        self.protected[0] = len(arrays)
+        for number, values in enumerate(arrays):
+            start = values.ctypes.data
+            self.protected[1 + 2 * number], self.protected[2 + 2 * number] = start, start + values.nbytes
+
+    def _fill(
+        self,
+        first: Sequence[Tensor],
+        second: Sequence[Tensor],
+        updated: Collection[Tensor],
+        outputs: Sequence[str],
+        learned: set[Dim],
+    ) -> None:
+        """Records for :func:`codegen.support.arrays_fit`: outputs first, which then no array that is read may overlap."""
+        executable = self.executable
+        interface, names = executable.compiled.interface, executable.names
+        sizes = dict(zip(executable.size_names, interface.sizes.values(), strict=True))
+
+        def record(group: int, place: int, name: str, use: int, rank: int, classes: int) -> None:
+            dtype = executable.type_of(name)
+            self._table.extend([group, place, interface.addresses[name], use, id(dtype), rank, classes, dtype.itemsize])
+
+        for place, name in enumerate(outputs):
+            rank = len(executable.compiled.program.buffers[name].shape)
+            record(words.SECOND, place, name, FRESH, rank, 0)
+            self._table.extend([0, ANY] * rank)
+        for group, leaves in ((words.FIRST, first), (words.SECOND, second)):
+            for place, leaf in enumerate(leaves):
+                use = UPDATED if leaf in updated else READ
+                record(group, place, names[leaf], use, leaf.ndim, _values_check(leaf))
+                self._table.extend(_extents(leaf.shape, sizes, learned))
+
+    def native(self) -> Callable[[int], None]:
+        """Checks and runs, on as many threads as the program takes at its present sizes: ``native(direct.address)``."""
+        checked, threads = jit.support("call"), self.executable.threads
+        return checked.call if threads == 1 else partial(jit.launch, checked, threads=threads)
+
+
+def _extents(shape: Shape, sizes: dict[str, int], learned: set[Dim]) -> list[int]:
+    found: list[int] = []
+    for size in shape:
+        if isinstance(size, Dim):
+            found += [sizes[size.name], int(size not in learned)]
+            learned.add(size)
+        else:
+            found += [0, int(size) if size.is_Integer else -1]
+    return found
 
 
 def _values_check(leaf: Tensor) -> int:
@@ -50,12 +114,93 @@ def _values_check(leaf: Tensor) -> int:
     return 0 if leaf.classes is None else int(leaf.classes)
 
 
-def spans(arrays: Sequence[np.ndarray]) -> list[int]:
-    """Count, then first address and end of each array: memory that no input may overlap."""
-    words = [len(arrays)]
-    for values in arrays:
-        words += [values.ctypes.data, values.ctypes.data + values.nbytes]
-    return words
+class Calls:
+    """Direct calls of a compiled function with one dtype: positional or named arrays in, fresh arrays out.
+
+    A call is tried with the sizes of the last one, which native code compares; then with what is known of its own sizes,
+    from an earlier checked call.
+    """
+
+    def __init__(self, executable: Executable, inputs: Sequence[Tensor]) -> None:
+        self._names = [str(leaf.name) for leaf in inputs]
+        self._executable = executable
+        self._outputs = executable.compiled.program.outputs
+        self._direct = Direct(executable, inputs, outputs=self._outputs, learns_sizes=False)
+        told: dict[str, tuple[int, int]] = {}
+        for number, leaf in enumerate(inputs):
+            for place, size in enumerate(leaf.shape):
+                if isinstance(size, Dim):
+                    told.setdefault(size.name, (number, place))
+        self._told = [told[name] for name in executable.size_names]
+        self._pickers = [picker(self._names[given:]) for given in range(len(inputs) + 1)]
+        self._known: dict[tuple[int, ...], _Sizes] = {}
+        self._last: _Sizes
+        distinct = len(set(self._outputs)) == len(self._outputs)
+        computed = all(tensor.definition is not None for tensor in executable.compiled.outputs)
+        self.possible = self._direct.possible and distinct and computed
+
+    def learn(self) -> None:
+        """Remember the sizes of the last checked call."""
+        executable = self._executable
+        if len(self._known) >= MOST_SIZES:
+            self._known.clear()
+        shapes = [executable.shape(name) for name in self._outputs]
+        makers = [executable.blocks(name).maker(shape) for name, shape in zip(self._outputs, shapes, strict=True)]
+        values = tuple(executable.sizes.values())
+        self._last = self._known[values] = _Sizes(values, self._direct.native(), shapes, makers)
+
+    def __call__(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
+    ) -> Sequence[np.ndarray] | None:
+        """Values of the outputs; None where the call has to be checked, and nothing has been written."""
+        if kwargs:
+            try:
+                args += self._pickers[len(args)](kwargs)
+            except (KeyError, IndexError):
+                return None
+        if len(args) != len(self._names):
+            return None
+        results = self._tried(args, out)
+        if results is None and self._found(args):
+            results = self._tried(args, out)
+        return results
+
+    def _tried(self, args: tuple[Any, ...], out: Sequence[np.ndarray] | None) -> Sequence[np.ndarray] | None:
+        direct, last = self._direct, self._last
+        packed = direct.words
+        if out is None:
+            results = tuple([make() for make in last.makers])
+        elif [array.shape for array in out] == last.shapes:
+            results = tuple(out)
+        else:
+            return None
+        packed[words.FIRST], packed[words.SECOND] = id(args), id(results)
+        direct.protected[0] = 0
+        last.native(direct.address)
+        return None if packed[words.STATUS] else results
+
+    def _found(self, args: tuple[Any, ...]) -> bool:
+        """Whether the sizes of a call are other than the last, and known; they are then the last."""
+        try:
+            known = self._known.get(tuple(args[number].shape[place] for number, place in self._told))
+        except (AttributeError, IndexError, TypeError):
+            return False
+        if known is None or known is self._last:
+            return False
+        self._last = known
+        for word, size in zip(self._executable.compiled.interface.sizes.values(), known.values, strict=True):
+            self._direct.words[word] = size
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Sizes that a function has been called with; what to call, and makers of arrays for its results."""
+
+    values: tuple[int, ...]
+    native: Callable[[int], None]
+    shapes: list[tuple[int, ...]]
+    makers: list[Callable[[], np.ndarray]]
 
 
 def picker(names: Sequence[str]) -> Any:
@@ -72,6 +217,8 @@ def objects_are_as_expected() -> bool:
     """Whether array objects lie in memory as NumPy's headers say, on this interpreter."""
     sample = np.zeros((3, 5), dtype=np.float32)
     there = (ctypes.c_int64 * 9).from_address(id(sample))
+    pair = (sample, sample.dtype)
+    items = (ctypes.c_int64 * 5).from_address(id(pair))
     extents = (ctypes.c_int64 * 2).from_address(there[4])
     return (
         there[1] == id(np.ndarray)
@@ -80,4 +227,5 @@ def objects_are_as_expected() -> bool:
         and tuple(extents) == (3, 5)
         and there[7] == id(sample.dtype)
         and there[8] & 0x501 == 0x501
+        and items[3:] == [id(sample), id(sample.dtype)]
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from codegen import debug, jit
 from codegen import interface as words
+from codegen.blocks import Blocks
 from codegen.cost import evaluate_integer, flops
 from codegen.ir import Expr
 from codegen.memory import Arena
@@ -46,6 +47,7 @@ class Executable:
         self._work: dict[tuple[int, ...], float] = {}
         self.sizes: dict[str, int] = {}
         self._memory: dict[int, np.ndarray] = {}
+        self._blocks: dict[str, Blocks] = {}
         self._largest: dict[str, int] | None = None
         self._kept = self._support()
         for leaf in leaves:
@@ -135,9 +137,15 @@ class Executable:
         """Shape of a buffer at the current sizes."""
         return tuple(self.evaluate(extent) for extent in self.compiled.program.buffers[name].shape)
 
-    def new_output(self, name: str) -> np.ndarray:
-        """A fresh array for an output, bound to it."""
-        result = np.empty(self.shape(name), dtype=self.type_of(name))
+    def blocks(self, name: str) -> Blocks:
+        """Memory for an output."""
+        if name not in self._blocks:
+            self._blocks[name] = Blocks(self.type_of(name))
+        return self._blocks[name]
+
+    def set_output(self, name: str, values: np.ndarray | None = None) -> np.ndarray:
+        """Bind an array to an output, a fresh one if none is given."""
+        result = self.blocks(name).maker(self.shape(name))() if values is None else values
         self.words[self.compiled.interface.addresses[name]] = result.ctypes.data
         return result
 

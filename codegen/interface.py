@@ -1,8 +1,8 @@
 """The one argument of native code: a packed array of 64-bit words, and what each of them means.
 
-Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, the
-array objects of leaves, and the addresses of what lies in the arena and in scratch memory. Scratch memory is each
-thread's own: ``SCRATCH`` bytes further for each.
+Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, and
+the addresses of what lies in the arena and in scratch memory. Scratch memory is each thread's own: ``SCRATCH`` bytes
+further for each. ``FIRST`` and ``SECOND`` are the addresses of two tuples of array objects, those of a direct call.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from dataclasses import dataclass
 
 from codegen.ir import Program
 
-STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN, LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST_SIZE = range(12)
+STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN, LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, FIRST_SIZE = range(14)
 DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES = range(5)
 """Status of a call whose arguments native code checks."""
+READ, UPDATED, FRESH = range(3)
+"""What a call does with an array: reads it, updates it where the last checked call has found it, or sets it wherever."""
+ANY = -2
+"""An extent of an array that native code does not look at."""
 OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output")
 
 
@@ -25,7 +29,6 @@ class Interface:
     sizes: Mapping[str, int]
     limits: Mapping[str, int]
     addresses: Mapping[str, int]
-    objects: Mapping[str, int]
     memory: Mapping[str, int]
     length: int
 
@@ -43,5 +46,5 @@ def interface_of(program: Program) -> Interface:
         return found
 
     sizes, limits = numbered(program.sizes), numbered(program.sizes)
-    addresses, objects = numbered(outside), numbered(outside)
-    return Interface(sizes, limits, addresses, objects, numbered(inside), position)
+    addresses, memory = numbered(outside), numbered(inside)
+    return Interface(sizes, limits, addresses, memory, position)

@@ -14,6 +14,7 @@ import sympy as sp
 
 from codegen import arguments
 from codegen.admit import admit
+from codegen.direct import Calls
 from codegen.executable import Executable
 from codegen.pipeline import leaves_in
 from codegen.plan import Request
@@ -64,13 +65,17 @@ class Function:
         self._leaves = (*self.inputs, *constants)
         admit(self.outputs, self._leaves)
         self._executables: dict[np.dtype[Any], Executable] = {}
+        self._calls_of: dict[np.dtype[Any], Calls | None] = {}
+        self._calls: Calls | None = None
         self._lock = threading.RLock()
 
     def _check_inputs(self) -> None:
         for leaf in self.inputs:
             if leaf.definition is not None:
                 raise ArgumentError(at_line(f"{leaf.display_name} is computed, not a leaf: it cannot be an input"))
-        names = [leaf.name for leaf in self.inputs]
+        names = [str(leaf.name) for leaf in self.inputs]
+        if "out" in names:
+            raise NameConflictError(at_line("an input cannot be named out: it is the argument for results"))
         for name in names:
             if names.count(name) > 1:
                 raise NameConflictError(at_line(f"the name {name} occurs twice among the inputs"))
@@ -83,19 +88,55 @@ class Function:
     def __reduce__(self) -> Any:
         raise DomainError(at_line("a compiled function is not pickled: compile it where it is used"))
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy scalar array of shape ``()``)."""
+    def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
+
+        Parameters
+        ----------
+        args, kwargs : the inputs by position or by name.
+        out : arrays in the form of the outputs, to be written and returned instead of fresh ones: of the results' shape
+            and dtype, contiguous, and apart in memory from each other and from the inputs.
+
+        Raises
+        ------
+        ArgumentError, ShapeError, DomainError
+            before anything is written.
+        """
+        into = None if out is None else self._form.arrays(out)
+        with self._lock:
+            values = self._calls(args, kwargs, into) if self._calls is not None else None
+            if values is None:
+                values = self._checked_call(args, kwargs, into)
+        return out if out is not None else self._form.arranged(values)
+
+    def _checked_call(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
+    ) -> Sequence[np.ndarray]:
         given = self._named(args, kwargs)
         dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES) or np.dtype(np.float64)
         arrays, sizes = arguments.collect(self.inputs, given, dtype)
-        with self._lock:
-            executable = self.executable(dtype)
-            executable.resize(sizes)
-            for leaf, array in arrays.items():
-                executable.bind(leaf, array)
-            results = Results(executable, arrays)
-            executable.run()
-        return self._form.arranged(results.values())
+        executable = self.executable(dtype)
+        executable.resize(sizes)
+        if out is not None:
+            for tensor, array, name in zip(self.outputs, out, executable.compiled.program.outputs, strict=True):
+                arguments.check_out(tensor, array, executable.shape(name), executable.type_of(name))
+            arguments.check_overlap(list(zip(self.outputs, out, strict=True)), list(arrays.items()))
+        for leaf, array in arrays.items():
+            executable.bind(leaf, array)
+        results = Results(executable, arrays, out=out)
+        executable.run()
+        self._learn(dtype, executable)
+        return results.values()
+
+    def _learn(self, dtype: np.dtype[Any], executable: Executable) -> None:
+        """From its second checked call on, native code checks calls of this dtype."""
+        if dtype not in self._calls_of:
+            calls = Calls(executable, self.inputs)
+            self._calls_of[dtype] = calls if calls.possible else None
+            return
+        self._calls = self._calls_of[dtype]
+        if self._calls is not None:
+            self._calls.learn()
 
     def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self.inputs):

@@ -6,8 +6,9 @@ It is compiled once a machine and kept in the cache; it calls a program's own ``
 that a call from Python costs one write per array. What does not fit is looked at again, and described, by
 :mod:`codegen.arguments`. The table of arrays, in 64-bit words: count, then for each array
 
-    [object word, address word, written, dtype object, rank, classes, bytes of an item, …]   per axis: [0, extent], or
-    [word of a size, 1 to learn it]. Classes: of labels; −1 where rows must sum to 1; else 0.
+    [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item]  per axis: [0, extent], or
+    [word of a size, 1 to learn it]. Classes: of labels; −1 where rows must sum to 1; else 0. Use, and the extent −2 of any
+    size: see :mod:`codegen.interface`. Arrays that are written, and not where they were, become protected memory.
 
 The schedule of epochs, in 64-bit words, is named by the constants below; after it come for each array with a row per example
 
@@ -18,16 +19,20 @@ from __future__ import annotations
 
 from numpy import float32, float64, int32, int64, uint8
 
+from codegen.barrier import SYNC_WORDS
 from codegen.interface import (
+    ANY,
     ARRAY_TYPE,
     BAD_VALUES,
     DONE,
     FIRST_SIZE,
+    FRESH,
     LENGTH,
     LOSS,
     LOSS_BYTES,
     MISFIT,
     OVERLAP,
+    READ,
     RUN,
     SCHEDULE,
     SPANS,
@@ -35,15 +40,17 @@ from codegen.interface import (
     SYNC,
     TABLE,
     TOO_LARGE,
+    UPDATED,
 )
 from codegen.kernels import barrier, kernel, maximum, minimum, pointer
-from codegen.barrier import SYNC_WORDS
 from codegen.native_call import invoke
 
 OBJECT_WORDS = 9
 """Of an array object: [1] its type, [2] data, [3] rank, [4] extents, [7] dtype, [8] flags."""
+ITEMS = 3
+"""First item of a tuple object, in words."""
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
-RECORD = 7
+RECORD = 8
 
 EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, STEPS, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, STOPPED, HEADER = range(13)
 ROW_RECORD = 4
@@ -54,16 +61,18 @@ def arrays_fit(packed, table, size_count):
     """Whether every array is as its record says; learns sizes and addresses on the way. Returns a status."""
     position = 1
     for _ in range(table[0]):
-        there = pointer(packed[table[position]], int64, OBJECT_WORDS)
+        at = table[position + 1] + ITEMS
+        address_of_object = pointer(packed[table[position]], int64, at + 1)[at]
+        there = pointer(address_of_object, int64, OBJECT_WORDS)
         if there[1] != packed[ARRAY_TYPE]:
             return MISFIT
-        written = table[position + 2]
-        rank = table[position + 4]
-        flags = pointer(packed[table[position]] + 64, int32, 1)[0]
-        wanted = CONTIGUOUS | ALIGNED | (WRITEABLE if written else 0)
-        if there[7] != table[position + 3] or (flags & wanted) != wanted:
+        use = table[position + 3]
+        rank = table[position + 5]
+        flags = pointer(address_of_object + 64, int32, 1)[0]
+        wanted = CONTIGUOUS | ALIGNED | (0 if use == READ else WRITEABLE)
+        if there[7] != table[position + 4] or (flags & wanted) != wanted:
             return MISFIT
-        if pointer(packed[table[position]] + 24, int32, 1)[0] != rank:
+        if pointer(address_of_object + 24, int32, 1)[0] != rank:
             return MISFIT
         extents = pointer(there[4], int64, rank)
         start = position + RECORD
@@ -73,7 +82,7 @@ def arrays_fit(packed, table, size_count):
             count *= extent
             word = table[start + 2 * axis]
             if word == 0:
-                if extent != table[start + 2 * axis + 1]:
+                if extent != table[start + 2 * axis + 1] and table[start + 2 * axis + 1] != ANY:
                     return MISFIT
             elif table[start + 2 * axis + 1]:
                 if extent <= 0:
@@ -84,23 +93,27 @@ def arrays_fit(packed, table, size_count):
             elif extent != packed[word]:
                 return MISFIT
         address = there[2]
-        if written:
-            if packed[table[position + 1]] != address:
+        if use == UPDATED:
+            if packed[table[position + 2]] != address:
                 return MISFIT
         else:
-            packed[table[position + 1]] = address
+            packed[table[position + 2]] = address
             spans = pointer(packed[SPANS], int64, 1)
-            end = address + count * table[position + 6]
+            end = address + count * table[position + 7]
             for number in range(spans[0]):
                 if address < spans[2 + 2 * number] and spans[1 + 2 * number] < end:
                     return OVERLAP
-            classes = table[position + 5]
+            if use == FRESH:
+                spans[1 + 2 * spans[0]] = address
+                spans[2 + 2 * spans[0]] = end
+                spans[0] += 1
+            classes = table[position + 6]
             if classes > 0:
                 if not labels_fit(pointer(address, int64, count), count, classes):
                     return BAD_VALUES
             elif classes < 0:
                 width = extents[rank - 1]
-                if table[position + 6] == 4:
+                if table[position + 7] == 4:
                     if not rows_fit(pointer(address, float32, count), count // width, width):
                         return BAD_VALUES
                 elif not rows_fit(pointer(address, float64, count), count // width, width):

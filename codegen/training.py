@@ -6,18 +6,17 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 
 from __future__ import annotations
 
-import array
 import threading
 import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from codegen import arguments, debug, direct, fitting, jit
+from codegen import arguments, fitting
 from codegen import interface as words
 from codegen.admit import admit
+from codegen.direct import Direct, picker
 from codegen.executable import Executable
 from codegen.fitting import History
 from codegen.hyper import Hyper, State
@@ -186,22 +185,13 @@ class TrainStep:
             executable.bind(leaf, self.hyper.values_array[number : number + 1])
         for update in self._state_updates:
             executable.bind(update.leaf, self.state[str(update.leaf.name)])
-        interface, names = compiled.interface, executable.names
-        arrays = (*self._stored, *self.inputs)
-        objects = [interface.objects[names[leaf]] for leaf in arrays]
+        interface = compiled.interface
         self._words = executable.words
         self._address = executable.address
-        self._parameter_words = objects[: len(self._stored)]
-        self._input_words = objects[len(self._stored) :]
-        self._pick_parameters = direct.picker([str(leaf.name) for leaf in self._stored])
-        self._pick_inputs = direct.picker([str(leaf.name) for leaf in self.inputs])
-        self._fast = self._form is None and not debug.runs_as_python() and direct.can_check(self.inputs)
-        self._table = (
-            direct.argument_table(executable, arrays, self.parameters) if self._fast else array.array("q", [0, 0])
-        )
-        self._words[words.TABLE] = self._table.buffer_info()[0] + 8
-        self._spans = array.array("q", bytes(8 * (1 + 2 * (len(self.parameters) + len(self.state)))))
-        self._words[words.SPANS] = self._spans.buffer_info()[0]
+        protected = len(self.parameters) + len(self.state)
+        self._direct = Direct(executable, self._stored, self.inputs, self.parameters, protected=protected)
+        self._pick_parameters = picker([str(leaf.name) for leaf in self._stored])
+        self._pick_inputs = picker([str(leaf.name) for leaf in self.inputs])
         self._loss_array = np.zeros((), dtype=self.dtype)
         self._words[words.LOSS_BYTES] = self.dtype.itemsize
         self._words[words.LOSS] = self._loss_array.ctypes.data
@@ -229,10 +219,7 @@ class TrainStep:
                 complete = False
             if not complete:
                 return self._checked_call(params, inputs)
-            for word, values in zip(self._parameter_words, held):  # noqa: B905  equal by construction, and every 0.1 µs counts
-                packed[word] = id(values)
-            for word, values in zip(self._input_words, given):  # noqa: B905
-                packed[word] = id(values)
+            packed[words.FIRST], packed[words.SECOND] = id(held), id(given)
             self._native(self._address)
             if packed[STATUS]:
                 return self._checked_call(params, inputs)
@@ -244,9 +231,8 @@ class TrainStep:
         results = Results(executable, arrays, skip=1)
         executable.run()
         self._calls += 1
-        if self._fast and self._native is None and self._calls > 1:
-            checked, threads = jit.support("call"), executable.threads
-            self._native = checked.call if threads == 1 else partial(jit.launch, checked, threads=threads)
+        if self._form is None and self._direct.possible and self._native is None and self._calls > 1:
+            self._native = self._direct.native()
         loss = float(self._loss_array)
         if self._form is None:
             return loss
@@ -273,8 +259,7 @@ class TrainStep:
         self._words[executable.compiled.interface.addresses[self._loss_name]] = self._loss_array.ctypes.data
         for leaf, values in arrays.items():
             executable.bind(leaf, values)
-        for number, word in enumerate(direct.spans([values for _, values in self._written(arrays)])):
-            self._spans[number] = word
+        self._direct.protect([values for _, values in self._written(arrays)])
         return arrays
 
     def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
