@@ -94,6 +94,7 @@ def compile_entry(pyfunc: Callable[..., None], name: str = "entry") -> tuple[byt
         raise TypeError(
             f"an entry takes (packed) or (packed, thread, threads); {pyfunc.__name__} takes {parameters} arguments"
         )
+    _keep_vector_loops()
     with _one_optimisation():
         native = cfunc(types.void(*[types.int64] * parameters), error_model="numpy", _nrt=False)(pyfunc)
     module = _export(native.inspect_llvm(), native.native_name, name, with_threads=parameters == 3)
@@ -119,7 +120,6 @@ def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.Mo
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name not in (name, f"{name}_team", callee):
             symbol.linkage = "internal"
-    _keep_vector_loops()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
     options.loop_unrolling = True
@@ -130,7 +130,8 @@ def _export(linked: str, wrapper: str, name: str, with_threads: bool) -> llvm.Mo
 
 @lru_cache(maxsize=1)
 def _keep_vector_loops() -> None:
-    """An inner loop of sixteen is a vector: LLVM must not unroll it first and then vectorise around it, by gathers."""
+    """An inner loop of sixteen is a vector: LLVM must not unroll it first and then vectorise around it, by gathers.
+    Set before Numba compiles: its passes over functions unroll too."""
     llvm.set_option("symgraph", "-unroll-full-max-count=15")
 
 
