@@ -40,7 +40,7 @@ class RowLowering(Segments):
 
     def _body(self) -> list[Stmt]:
         if self.row is None:
-            return self._column_blocks() if self.group.kind == "columns" and self._splits_columns() else self._rows([])
+            return self._column_blocks() if self._splits_columns() else self._rows([])
         extent = self.scalars.integer(self.group.nodes[0].shape[0])
         return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
 
@@ -88,7 +88,7 @@ class RowLowering(Segments):
     def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
         """The loops of a segment; a columns group shares its innermost loop among the threads."""
         body: Sequence[Stmt] = inside
-        blocked = self.first_column != ZERO or (self.group.kind == "columns" and self._splits_columns())
+        blocked = self.first_column != ZERO or self._splits_columns()
         for position in reversed(range(len(loops))):
             start, stop = ZERO, self.scalars.integer(segment.extents[position])
             innermost = position == len(loops) - 1
@@ -98,8 +98,13 @@ class RowLowering(Segments):
         return list(body)
 
     def _splits_columns(self) -> bool:
-        scatter = scatter_axis(self.group.nodes[0])
-        return scatter is None or scatter[0] != len(self.group.nodes[0].shape) - 1
+        """Whether threads share columns: not those of one block, whose number is then known to the compiler."""
+        if self.group.kind != "columns":
+            return False
+        node = self.group.nodes[0]
+        columns, scatter = self.scalars.integer(node.shape[-1]), scatter_axis(node)
+        few = isinstance(columns, Const) and columns.value <= COLUMN_GRAIN
+        return not few and (scatter is None or scatter[0] != len(node.shape) - 1)
 
     def _lower_node(
         self, node: Node, segment: Segment, row: list[Var], loops: list[Var],
@@ -183,7 +188,7 @@ class RowLowering(Segments):
         clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
         for position in reversed(range(len(fill))):
             begin, end = ZERO, self.scalars.integer(shape[position])
-            if self.group.kind == "columns" and position == len(fill) - 1 and self._splits_columns():
+            if position == len(fill) - 1 and self._splits_columns():
                 begin, end = self.first_column, self.last_column
             clear = For(fill[position], begin, end, (clear,))
         before.append(clear)
