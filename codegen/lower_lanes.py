@@ -1,12 +1,12 @@
 """Lowers groups of short rows to loops whose innermost index is the row, so that vectors hold one element of many rows.
 
-A softmax over ten classes has no loop worth a vector inside a row. A block of rows is brought together in scratch memory,
-transposed, and every segment becomes a nest around a loop over the rows of the block:
+A softmax over ten classes has no loop worth a vector inside a row. A block of rows is brought together in scratch
+memory, transposed, and every segment becomes a nest around a loop over the rows of the block:
 
     zᵀ = transpose(z block);  for r: m[r] = −inf;  for k: for r: m[r] = max(m[r], zᵀ[k, r]);  for k: for r: e[k, r] = …
 
-The loop over rows always runs over all rows of a block: with a trip count that is known it is a few vectors and no loop.
-What the last block lacks is made up by repeating its last row, where an index is read, and by whatever is in memory
+The loop over rows always runs over all rows of a block: with a known trip count it is a few vectors and no loop. What
+the last block lacks is made up by repeating its last row, where an index is read, and by whatever is in memory
 elsewhere; nothing of it leaves the scratch memory.
 """
 
@@ -102,7 +102,7 @@ class LaneLowering(PanelLowering):
         body = [Let(last, share), *self._block(block, last)]
         return [For(block, ZERO, rows, tuple(body), step=ir.integer(LANES), parallel=True)]
 
-    # -- one block of rows ------------------------------------------------------------------------------------------------
+    # -- one block of rows --------------------------------------------------------------------------------------------
     def _block(self, block: Var, last: Var) -> list[Stmt]:
         self.lane = Var(self.names.first_free("r", "row", "lane"), "int64")
         self.position = ir.add(block, self.lane)
@@ -152,7 +152,7 @@ class LaneLowering(PanelLowering):
     def _width(self, tensor: Tensor) -> Expr:
         return ir.product(tuple(self.scalars.integer(size) for size in tensor.shape[1:]))
 
-    # -- one segment ------------------------------------------------------------------------------------------------------
+    # -- one segment --------------------------------------------------------------------------------------------------
     def _lane_segment(self, segment: Segment) -> list[Stmt]:
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         self.here = (self.position, *loops)
@@ -195,7 +195,7 @@ class LaneLowering(PanelLowering):
         if node.value in self.kept or self._needs_memory(node, segment):
             inside.append(Store(self._lanes_of(node.value).name, (*free, self.lane), var))
 
-    # -- reading ----------------------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------------------
     def _read(self, tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
         if tensor in self.forwarded and self._is_here(tensor, index):
             return self.forwarded[tensor]
