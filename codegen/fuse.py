@@ -3,8 +3,8 @@
     a = x·W;  h[n, j] = max(a[n, j] + b[j], 0)                         one group: a panel of rows, then its epilogue
     m[n] = max_k z[n, k];  e = exp(z − m);  S = Σ_k e;  y = e/S; …      one group: the softmax row
 
-A node joins the group of its latest operand if it reads all values of that group within its own row (or, in a group that
-is split by columns too, at its own element). Everything else starts a new group.
+A node joins the group of its latest operand if it reads all values of that group within its own row (or, in a group
+that is split by columns too, at its own element). Everything else starts a new group.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _latest(node: Node, place: dict[Tensor, int]) -> int:
 
 
 def _choose(groups: Sequence[Group], node: Node, earliest: int) -> int:
-    """The group that a node joins: the earliest possible one, else the newest that shares an operand, else a new one."""
+    """The group that a node joins: the earliest possible one, else the newest that shares an operand, else new."""
     if node.contraction is not None:
         return len(groups)
     if earliest >= 0 and fits(groups[earliest], node):
@@ -170,13 +170,14 @@ def scatter_axis(node: Node) -> tuple[int, Delta] | None:
     definition = node.definition
     if definition.op != "sum" or not isinstance(definition.body, sp.Mul | Delta):
         return None
+    free = [axis(d) for d in range(len(node.shape))]
     for factor in sp.Mul.make_args(definition.body):
         if not isinstance(factor, Delta):
             continue
         for one, other in (factor.args, factor.args[::-1]):
-            if one in [axis(d) for d in range(len(node.shape))] and one not in other.atoms(Index):
-                if any(index.name.startswith("_r") for index in other.atoms(Index)):
-                    return int(one.name[1:]), factor
+            indices = other.atoms(Index)
+            if one in free and one not in indices and any(index.name.startswith("_r") for index in indices):
+                return int(one.name[1:]), factor
     return None
 
 

@@ -1,12 +1,13 @@
 """Lowers groups of short rows to loops whose innermost index is the row, so that vectors hold one element of many rows.
 
-A softmax over ten classes has no loop worth a vector inside a row. A block of rows is brought together in scratch memory,
-transposed, and every segment becomes a nest around a loop over the rows of the block:
+A softmax over ten classes has no loop worth a vector inside a row. A block of rows is brought together in scratch
+memory, transposed, and every segment becomes a nest around a loop over the rows of the block:
 
     zᵀ = transpose(z block);  for r: m[r] = −inf;  for k: for r: m[r] = max(m[r], zᵀ[k, r]);  for k: for r: e[k, r] = …
 
-The loop over rows runs to a whole number of vectors. What the last rows of the last block lack is made up by repeating
-its last row, where an index is read, and by whatever is in memory elsewhere; nothing of it leaves the scratch memory.
+The loop over rows always runs over all rows of a block: with a known trip count it is a few vectors and no loop. What
+the last block lacks is made up by repeating its last row, where an index is read, and by whatever is in memory
+elsewhere; nothing of it leaves the scratch memory.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from collections.abc import Mapping, Sequence
 import sympy as sp
 
 from codegen import ir
-from codegen.cost import PANEL_ROWS
 from codegen.formula import formula_text
 from codegen.fuse import Group
 from codegen.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Op, Operand, Stmt, Store, Transpose, Var
@@ -31,7 +31,7 @@ from symgraph.tensor import Element, Tensor
 SHORT = 32
 """Most elements of a row that are worth to be transposed."""
 LANES = 16
-"""The number of rows is rounded up to a multiple of this: a whole number of vectors on every machine."""
+"""Rows of a block: a whole number of vectors on every machine."""
 
 
 def suits_lanes(group: Group) -> bool:
@@ -80,12 +80,16 @@ class LaneLowering(PanelLowering):
     def _after_contraction(self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var) -> list[Stmt]:
         head = self.group.nodes[0].value
         self.staged: dict[Tensor, ir.Buffer] = {}
-        body = self._block(block, last)
+        first, stop = Var(self.names.unique("row"), "int64"), Var(self.names.unique("stop"), "int64")
+        body = self._block(first, stop)
         if head in self.staged:
             width = self.scalars.integer(head.shape[-1])
-            to = Operand(self.staged[head].name, ZERO, (ir.integer(PANEL_ROWS), ONE))
-            body.insert(0, Transpose(to, contract.out, _difference(last, block), width))
-        return body
+            to = Operand(self.staged[head].name, ZERO, (ir.integer(LANES), ONE))
+            row = ir.multiply(_difference(first, self.first_row), contract.out.strides[0])
+            origin = Operand(contract.out.buffer, ir.add(contract.out.offset, row), contract.out.strides)
+            body.insert(0, Transpose(to, origin, _difference(stop, first), width))
+        share = smaller(ir.add(first, ir.integer(LANES)), last)
+        return [For(first, block, last, (Let(stop, share), *body), step=ir.integer(LANES))]
 
     def _body(self) -> list[Stmt]:
         if self.group.head is not None:
@@ -93,24 +97,21 @@ class LaneLowering(PanelLowering):
         self.staged = {}
         block, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
         self.first_row = block
-        share = smaller(ir.add(block, ir.integer(PANEL_ROWS)), Var(f"{block.name}_end", "int64"))
+        share = smaller(ir.add(block, ir.integer(LANES)), Var(f"{block.name}_end", "int64"))
         rows = self.scalars.integer(self.group.nodes[0].shape[0])
         body = [Let(last, share), *self._block(block, last)]
-        return [For(block, ZERO, rows, tuple(body), step=ir.integer(PANEL_ROWS), parallel=True)]
+        return [For(block, ZERO, rows, tuple(body), step=ir.integer(LANES), parallel=True)]
 
-    # -- one block of rows ------------------------------------------------------------------------------------------------
+    # -- one block of rows --------------------------------------------------------------------------------------------
     def _block(self, block: Var, last: Var) -> list[Stmt]:
         self.lane = Var(self.names.first_free("r", "row", "lane"), "int64")
         self.position = ir.add(block, self.lane)
-        self.lanes = Var(self.names.unique("lanes"), "int64")
-        count = ir.add(_difference(last, block), ir.integer(LANES - 1))
-        rounded = ir.multiply(Op("//", (count, ir.integer(LANES)), "int64"), ir.integer(LANES))
         self.last, self.block = last, block
         segments = [statement for segment in self.segments for statement in self._lane_segment(segment)]
-        return [Let(self.lanes, rounded), *self._stages(), *segments, *self._kept_stores()]
+        return [*self._stages(), *segments, *self._kept_stores()]
 
-    def _over_lanes(self, body: Sequence[Stmt], stop: Expr | None = None) -> For:
-        return For(self.lane, ZERO, stop or self.lanes, tuple(body))
+    def _over_lanes(self, body: Sequence[Stmt], stop: Expr = ir.integer(LANES)) -> For:  # noqa: B008
+        return For(self.lane, ZERO, stop, tuple(body))
 
     def _stages(self) -> list[Stmt]:
         """Copies of the block's rows of what others have written: by lanes."""
@@ -126,7 +127,7 @@ class LaneLowering(PanelLowering):
                 result.append(self._over_lanes([copy]))
                 continue
             width = self._width(tensor)
-            to = Operand(buffer.name, ZERO, (ir.integer(PANEL_ROWS), ONE))
+            to = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
             origin = Operand(source, ir.multiply(self.block, width), (width, ONE))
             result.append(Transpose(to, origin, _difference(self.last, self.block), width))
         return result
@@ -144,14 +145,14 @@ class LaneLowering(PanelLowering):
                 continue
             width = self._width(node.value)
             to = Operand(target, ir.multiply(self.block, width), (width, ONE))
-            origin = Operand(buffer.name, ZERO, (ir.integer(PANEL_ROWS), ONE))
+            origin = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
             result.append(Transpose(to, origin, width, rows))
         return result
 
     def _width(self, tensor: Tensor) -> Expr:
         return ir.product(tuple(self.scalars.integer(size) for size in tensor.shape[1:]))
 
-    # -- one segment ------------------------------------------------------------------------------------------------------
+    # -- one segment --------------------------------------------------------------------------------------------------
     def _lane_segment(self, segment: Segment) -> list[Stmt]:
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         self.here = (self.position, *loops)
@@ -194,7 +195,7 @@ class LaneLowering(PanelLowering):
         if node.value in self.kept or self._needs_memory(node, segment):
             inside.append(Store(self._lanes_of(node.value).name, (*free, self.lane), var))
 
-    # -- reading ----------------------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------------------
     def _read(self, tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
         if tensor in self.forwarded and self._is_here(tensor, index):
             return self.forwarded[tensor]
@@ -216,7 +217,7 @@ class LaneLowering(PanelLowering):
         return self.scratch[tensor]
 
     def _new_lanes(self, tensor: Tensor) -> ir.Buffer:
-        shape = (*(self.scalars.integer(size) for size in tensor.shape[1:]), ir.integer(PANEL_ROWS))
+        shape = (*(self.scalars.integer(size) for size in tensor.shape[1:]), ir.integer(LANES))
         name = self.names.unique(f"{self._value_name(tensor)}_lanes")
         self.sharing.scratch.add(name)
         return ir.Buffer(name, data_type(tensor), shape, "scratch")

@@ -44,7 +44,7 @@ class MapLowering(RowLowering):
         shape = self.group.nodes[0].shape
         width = ir.product(tuple(self.scalars.integer(size) for size in shape[1:]))
         element = Var(self.names.unique("e"), "int64")
-        places = [row or ZERO, *[ZERO] * (len(shape) - 2), element]
+        places: list[Expr] = [row or ZERO, *[ZERO] * (len(shape) - 2), element]
         self.here = tuple(places)
         self.shown_indices = {axis(d): Var(self._loop_name(size), "int64") for d, size in enumerate(shape) if d}
         self.shown_indices[axis(0)] = self.row or element

@@ -49,13 +49,7 @@ class PanelLowering(MapLowering):
         step = Var(f"panel_{'x'.join(str(e or 'any') for e in extents)}", "int64")
         last = Var(self.names.unique("last"), "int64")
         share = smaller(ir.add(block, step), Var(f"{block.name}_end", "int64"))
-        place: dict[Index, Expr] = {head.row: block, head.column: self.first_column, head.depth: ZERO} | outer
-        self.scalars.indices = {
-            **outer,
-            head.row: self.row,
-            head.column: Var("j", "int64"),
-            head.depth: Var("k", "int64"),
-        }  # type: ignore[dict-item]
+        place = {head.row: block, head.column: self.first_column, head.depth: ZERO, **outer}
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
         width = smaller(columns, ir.integer(PANEL_COLUMNS)) if not whole else columns
         contract = Contract(

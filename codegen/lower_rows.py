@@ -28,7 +28,7 @@ COLUMN_GRAIN = 256
 class RowLowering(Segments):
     """One group as rows, columns, or a few numbers."""
 
-    # -- the kernel -------------------------------------------------------------------------------------------------------
+    # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
         body = self._body()
         whole = tuple([*self.top, *body])
@@ -40,7 +40,7 @@ class RowLowering(Segments):
 
     def _body(self) -> list[Stmt]:
         if self.row is None:
-            return self._column_blocks() if self.group.kind == "columns" and self._splits_columns() else self._rows([])
+            return self._column_blocks() if self._splits_columns() else self._rows([])
         extent = self.scalars.integer(self.group.nodes[0].shape[0])
         return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
 
@@ -80,29 +80,34 @@ class RowLowering(Segments):
             before += hoisted
         inside = self.sharing.once(inside)
         for statement in (*before, *inside, *after):
-            if isinstance(statement, Let | Assign):
-                if statement in before or statement in after or not loops:
-                    scope.add(statement.var.name)
+            outside = statement in before or statement in after or not loops
+            if outside and isinstance(statement, Let | Assign):
+                scope.add(statement.var.name)
         return [*before, *self._nest(segment, loops, inside), *after]
 
     def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
         """The loops of a segment; a columns group shares its innermost loop among the threads."""
         body: Sequence[Stmt] = inside
-        blocked = self.first_column != ZERO or (self.group.kind == "columns" and self._splits_columns())
+        blocked = self.first_column != ZERO or self._splits_columns()
         for position in reversed(range(len(loops))):
-            start, stop = ZERO, self.scalars.integer(segment.extents[position])
-            innermost = position == len(loops) - 1
-            if blocked and innermost:
+            start: Expr = ZERO
+            stop = self.scalars.integer(segment.extents[position])
+            if blocked and position == len(loops) - 1:
                 start, stop = self.first_column, self.last_column
             body = (For(loops[position], start, stop, tuple(body)),)
         return list(body)
 
     def _splits_columns(self) -> bool:
-        scatter = scatter_axis(self.group.nodes[0])
-        return scatter is None or scatter[0] != len(self.group.nodes[0].shape) - 1
+        """Whether threads share columns: not those of one block, whose number is then known to the compiler."""
+        if self.group.kind != "columns":
+            return False
+        node = self.group.nodes[0]
+        columns, scatter = self.scalars.integer(node.shape[-1]), scatter_axis(node)
+        few = isinstance(columns, Const) and columns.value <= COLUMN_GRAIN
+        return not few and (scatter is None or scatter[0] != len(node.shape) - 1)
 
     def _lower_node(
-        self, node: Node, segment: Segment, row: list[Var], loops: list[Var],
+        self, node: Node, segment: Segment, row: Sequence[Expr], loops: Sequence[Expr],
         before: list[Stmt], inside: list[Stmt], after: list[Stmt],
     ) -> None:  # fmt: skip
         canonical = self._loops(node)
@@ -130,7 +135,9 @@ class RowLowering(Segments):
             buffer = self._scratch(node.value, segment.extents)
             inside.append(Store(buffer.name, free[self.depth :], var))
 
-    def _reduce(self, node: Node, loops: list[Var], before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
+    def _reduce(
+        self, node: Node, loops: Sequence[Expr], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
+    ) -> None:
         definition, text = node.definition, self.formulas[-1]
         dtype = data_type(node.value)
         scatter = scatter_axis(node)
@@ -149,7 +156,7 @@ class RowLowering(Segments):
         value = self.scalars.value(body, value_type)
         total = Var(self.names.unique(self._value_name(node.value)), value_type)
         before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
-        if definition.op in ("argmax", "argmin"):
+        if definition.op == "argmax" or definition.op == "argmin":
             total = self._first_best(node, total, value, loops[-1], before, inside)
         else:
             inside.append(Assign(total, value, definition.op))
@@ -158,7 +165,7 @@ class RowLowering(Segments):
             after.append(Store(self.storage.buffers[node.value], where, total))
 
     def _first_best(
-        self, node: Node, best: Var, value: Expr, index: Var, before: list[Stmt], inside: list[Stmt]
+        self, node: Node, best: Var, value: Expr, index: Expr, before: list[Stmt], inside: list[Stmt]
     ) -> Var:
         relation = ">" if node.definition.op == "argmax" else "<"
         place = Var(self.names.unique(f"{best.name}_index"), "int64")
@@ -182,22 +189,25 @@ class RowLowering(Segments):
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
         clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
         for position in reversed(range(len(fill))):
-            begin, end = ZERO, self.scalars.integer(shape[position])
-            if self.group.kind == "columns" and position == len(fill) - 1 and self._splits_columns():
+            begin: Expr = ZERO
+            end = self.scalars.integer(shape[position])
+            if position == len(fill) - 1 and self._splits_columns():
                 begin, end = self.first_column, self.last_column
             clear = For(fill[position], begin, end, (clear,))
         before.append(clear)
-        position = where if kept else where[self.depth :]
-        inside.append(Store(buffer, position, self.scalars.value(body), op))  # type: ignore[arg-type]
+        place = where if kept else where[self.depth :]
+        inside.append(Store(buffer, place, self.scalars.value(body), op))  # type: ignore[arg-type]
 
 
 def smaller(left: Expr, right: Expr) -> Expr:
+    """min(left, right), folded."""
     if isinstance(left, Const) and isinstance(right, Const):
         return left if left.value <= right.value else right
     return ir.Call("minimum", (left, right), "int64")
 
 
 def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the run-time sizes that some statements use."""
     used = {
         node.name
         for statement in ir.statements(body)

@@ -1,7 +1,7 @@
 """Plans a program: which tensors are computed, which are inlined into their readers, and in which order.
 
-Comes in: outputs and updates of stored leaves, as tensors. Goes out: :class:`Node` s in an order in which every value is
-computed before it is read, and every stored leaf is written after the last read of its old value.
+Comes in: outputs and updates of stored leaves, as tensors. Goes out: :class:`Node` s in an order in which every value
+is computed before it is read, and every stored leaf is written after the last read of its old value.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _is_cheap(body: sp.Expr) -> bool:
 
 
 def _covers(reader: Tensor, element: Element) -> bool:
-    """Whether the reader reads a different element in each of its iterations, so that inlining computes nothing twice."""
+    """Whether the reader reads a different element in each of its iterations, so that inlining repeats nothing."""
     definition = reader.definition
     assert definition is not None
     loops = {axis(d) for d in range(reader.ndim)} | {index for index in definition.body.atoms(Index)}
@@ -156,7 +156,7 @@ def _covers(reader: Tensor, element: Element) -> bool:
 
 
 def _ordered(request: Request) -> list[Node]:
-    """Depth first from the outputs, then from the updates, last parameter first; a gradient comes just before its use."""
+    """Depth first from the outputs, then from the updates, last parameter first; a gradient comes before its use."""
     updates = {leaf: Node(value, leaf) for leaf, value in request.updates}
     everything = topological(_roots(request))
     readers: dict[Tensor, list[Tensor]] = {leaf: [] for leaf in updates}

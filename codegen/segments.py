@@ -1,5 +1,5 @@
-"""Deals the nodes of a group to segments: loops over the inner axes of a row, in each of which a value may be read at the
-same place where it has just been computed, and then it is a scalar that never reaches memory.
+"""Deals the nodes of a group to segments: loops over the inner axes of a row, in each of which a value may be read at
+the same place where it has just been computed, and then it is a scalar that never reaches memory.
 
     [segment k: m = max z[n,k]] [segment k: e[k] = exp(z[n,k] − m); S += e[k]] [segment k: y[n,k] = e[k]/S]
 """
@@ -48,6 +48,7 @@ class Segments:
         self.depth = 1 if group.kind in ("rows", "panel") else 0
         self.scalars = ScalarLowering(self._read, storage.sizes)
         self.row = Var(self._loop_name(group.nodes[0].shape[0]), "int64") if self.depth else None
+        self.here: tuple[Expr, ...] = ()
         self.first_row: Expr = ZERO
         self.first_column: Expr = ZERO
         self.last_column: Expr = ZERO
@@ -63,7 +64,7 @@ class Segments:
         self.top: list[Stmt] = []
         self.available = set(storage.sizes.values())
 
-    # -- dealing nodes to segments ----------------------------------------------------------------------------------------
+    # -- dealing nodes to segments ------------------------------------------------------------------------------------
     def _dealt(self) -> list[Segment]:
         segments: list[Segment] = []
         place: dict[Tensor, int] = {}
@@ -87,7 +88,7 @@ class Segments:
         return segments
 
     def _earliest(self, node: Node, element: Element, place: Mapping[Tensor, int]) -> int:
-        """The first segment in which ``node`` may read ``element``; a leaf that is overwritten is read before its write."""
+        """The first segment in which ``node`` may read ``element``; an overwritten leaf is read before its write."""
         if element.tensor not in place:
             return 0
         at = place[element.tensor]
@@ -125,7 +126,7 @@ class Segments:
             return node.definition.extents[int(index.name[2:])]
         return node.shape[int(index.name[1:])]
 
-    # -- reading and writing ----------------------------------------------------------------------------------------------
+    # -- reading and writing ------------------------------------------------------------------------------------------
     def _read(self, tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
         if tensor in self.forwarded and self._is_here(tensor, index):
             return self.forwarded[tensor]
@@ -158,7 +159,7 @@ class Segments:
                         return True
         return False
 
-    # -- names ------------------------------------------------------------------------------------------------------------
+    # -- names --------------------------------------------------------------------------------------------------------
     def _loop_name(self, extent: sp.Expr) -> str:
         if isinstance(extent, sp.Symbol) and len(extent.name) == 1:
             return self.names.first_free(extent.name.lower(), "n", "m", "i", "j", "k", "l", "p", "q", "r")
@@ -183,4 +184,5 @@ class Segments:
 
 
 def minus(value: Expr) -> Expr:
+    """−value, folded."""
     return ir.integer(-int(value.value)) if isinstance(value, Const) else Op("neg", (value,), "int64")
