@@ -1,6 +1,7 @@
 """Counts of a kernel at given sizes: floating-point operations, and the fewest bytes that can cross memory.
 
-Each buffer counts once if read and once if written; a division, a comparison and an elementary function are one operation.
+Each buffer counts once if read and once if written; a division, a comparison and an elementary function are
+one operation.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
 
 
 def elements(buffer: Buffer, sizes: Mapping[str, int]) -> int:
+    """How many elements a buffer has."""
     return evaluate_integer(ir.product(buffer.shape), sizes)
 
 

@@ -57,7 +57,7 @@ class PanelLowering(MapLowering):
 
     def _panel(self) -> list[Stmt]:
         group, head = self.group, self.group.head
-        assert head is not None
+        assert head is not None and self.row is not None
         result = group.nodes[0]
         rank = len(result.shape)
         position = {axis(d): d for d in range(rank)}
@@ -65,25 +65,25 @@ class PanelLowering(MapLowering):
         columns = self.scalars.integer(result.shape[-1])
         depth = self.scalars.integer(result.definition.extents[0])
         whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
-        outer = {index: Var(self._loop_name(result.shape[position[index]]), "int64") for index in head.outer}
+        outer = {i: Var(self._loop_name(result.shape[position[i]]), "int64") for i in head.outer}
         edges = _Edges(*(Var(self.names.unique(name), "int64") for name in ("first", "last", "left", "right")))
         self.first_row = edges.first
         self.first_column, self.last_column = (ZERO, columns) if whole else (edges.left, edges.right)
         extents = tuple(int(size.value) if isinstance(size, Const) else None for size in (rows, columns, depth))
-        place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, head.depth: ZERO} | outer
+        place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, head.depth: ZERO, **outer}
         self.scalars.indices = {
             **outer,
             head.row: self.row,
             head.column: Var("j", "int64"),
             head.depth: Var("k", "int64"),
-        }  # type: ignore[dict-item]
+        }
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
         contract = Contract(
             self._output(result, place, (PANEL_ROWS, columns) if whole else (BLOCK_ROWS, ir.integer(PANEL_COLUMNS))),
             self._operand(head.left, head.row, head.depth, place),
             self._operand(head.right, head.depth, head.column, place),
             Op("-", (edges.last, edges.first), "int64"),
-            columns if whole else self._width(columns, edges),
+            columns if whole else self._block_width(columns, edges),
             depth,
             extents,  # type: ignore[arg-type]
             self.formulas[-1],
@@ -97,7 +97,7 @@ class PanelLowering(MapLowering):
             nest = [For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), tuple(nest))]
         return nest
 
-    def _width(self, columns: Expr, edges: _Edges) -> Expr:
+    def _block_width(self, columns: Expr, edges: _Edges) -> Expr:
         """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""
         full = isinstance(columns, Const) and int(columns.value) % PANEL_COLUMNS == 0
         wide = ir.integer(PANEL_COLUMNS)
