@@ -32,11 +32,10 @@ _GENERATION, _ENTRY, _PACKED, _THREADS, _DONE, _STATE = (line * _LINE for line i
 """Words of the mailbox. From ``_STATE`` on there is one line a thread: 0 while it watches, 1 when it sleeps. An entry
 of 0 tells the workers to end."""
 
-_SPINS_BEFORE_YIELD = 500
-"""Reads of the mailbox, some ten nanoseconds each, before a thread that waits offers its processor to others."""
+_SPINS_BEFORE_SLEEP = 50_000
+"""Reads of the mailbox, some ten nanoseconds each, before a worker goes to sleep."""
 
-_SPINS_BEFORE_SLEEP = 3000
-"""Reads before a worker goes to sleep: those after the first yields take some half a microsecond each."""
+_SPINS_BEFORE_YIELD = 500
 
 _NATIVE = f"""
 declare i32 @sched_yield()
@@ -132,8 +131,8 @@ enter:
   %state = getelementptr i64, ptr %box, i64 %word
   br label %watch
 watch:
-  %seen = phi i64 [ %first, %enter ], [ %now, %work ], [ %seen, %spin ], [ %seen, %yield ], [ %seen, %reclaim ]
-  %spins = phi i64 [ 0, %enter ], [ 0, %work ], [ %more, %spin ], [ %more, %yield ], [ 0, %reclaim ]
+  %seen = phi i64 [ %first, %enter ], [ %now, %work ], [ %seen, %spin ], [ %seen, %reclaim ]
+  %spins = phi i64 [ 0, %enter ], [ 0, %work ], [ %more, %spin ], [ 0, %reclaim ]
   %now = load atomic i64, ptr %box seq_cst, align 8
   %news = icmp ne i64 %now, %seen
   br i1 %news, label %check, label %idle
@@ -149,17 +148,10 @@ work:
   br label %watch
 idle:
   %more = add i64 %spins, 1
-  %brief = icmp slt i64 %spins, {_SPINS_BEFORE_YIELD}
-  br i1 %brief, label %spin, label %long
+  %patient = icmp slt i64 %spins, {_SPINS_BEFORE_SLEEP}
+  br i1 %patient, label %spin, label %sleep
 spin:
   call void @PAUSE
-  br label %watch
-long:
-  ; The thread that is waited for may be the one that this one keeps from its processor.
-  %patient = icmp slt i64 %spins, {_SPINS_BEFORE_SLEEP}
-  br i1 %patient, label %yield, label %sleep
-yield:
-  %gave = call i32 @sched_yield()
   br label %watch
 sleep:
   ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is
