@@ -1,6 +1,7 @@
 """Counts of a kernel at given sizes: floating-point operations, and the fewest bytes that can cross memory.
 
-Each buffer counts once if read and once if written; a division, a comparison and an elementary function are one operation.
+Each buffer counts once if read and once if written; a division, a comparison and an elementary function are
+one operation.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
 
 
 def elements(buffer: Buffer, sizes: Mapping[str, int]) -> int:
+    """How many elements a buffer has."""
     return evaluate_integer(ir.product(buffer.shape), sizes)
 
 
@@ -71,14 +73,14 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
         match statement:
             case For(var, start, stop, inner, step):
                 first = evaluate_integer(start, sizes)
-                count = evaluate_integer(stop, sizes) - first
+                count = _trips(stop, sizes) - first
                 block = int(step.value) if isinstance(step, Const) else PANEL_ROWS
                 trips = count / min(block, count) if count > 0 else 0
                 total += trips * flops(
                     inner, {**sizes, var.name: first, f"{var.name}_end": first + count} | _panel(step)
                 )
             case If(condition, inner):
-                total += _operations(condition) + flops(inner, sizes)
+                total += _operations(condition) + (flops(inner, sizes) if _may_hold(condition, sizes) else 0)
             case Contract(_, _, _, rows, columns, depth):
                 total += (
                     2.0
@@ -93,6 +95,29 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
                 if var.dtype == "int64" and not any(isinstance(part, Load) for part in ir.subexpressions(value)):
                     sizes = {**sizes, var.name: evaluate_integer(value, sizes)}
     return total
+
+
+def blocks(total: Expr, size: Const) -> Expr:
+    """How many blocks of ``size`` cover ``total``."""
+    return Op("//", (Op("+", (total, ir.integer(int(size.value) - 1)), "int64"), size), "int64")
+
+
+def _trips(count: Expr, sizes: Mapping[str, int]) -> float:
+    """A number of trips, where a last block that is not full counts as the part that it is."""
+    match count:
+        case Op("*", (left, right)):
+            return _trips(left, sizes) * _trips(right, sizes)
+        case Op("//", (Op("+", (total, Const(rest))), Const(size))) if rest == size - 1:
+            return max(1.0, evaluate_integer(total, sizes) / size)
+    return evaluate_integer(count, sizes)
+
+
+def _may_hold(condition: Expr, sizes: Mapping[str, int]) -> bool:
+    """False where the sizes alone say that a condition does not hold."""
+    match condition:
+        case Op("<" | ">=" as op, (Var(name), Const(limit))) if name in sizes:
+            return (sizes[name] < limit) == (op == "<")
+    return True
 
 
 def _panel(step: Expr) -> dict[str, int]:

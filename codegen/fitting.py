@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen import arguments, jit
+from codegen import arguments, jit, placement
 from codegen import interface as words
 from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import Dim
@@ -212,8 +212,10 @@ class _Watch:
         """Run to the end, or until a first Ctrl-C has been answered; a failure in the thread is raised here."""
         failures: list[BaseException] = []
         ended = threading.Event()
+        here = placement.processor()
 
         def guarded() -> None:
+            placement.move_to(here)  # from here on it is the caller that waits, and workers may be elsewhere
             try:
                 run()
             except BaseException as error:

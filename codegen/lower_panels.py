@@ -6,13 +6,14 @@ for a block of rows: Contract z = x·W;  for n in the block: for k: h[n, k] = ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
 from codegen import ir
-from codegen.cost import PANEL_ROWS
+from codegen.cost import PANEL_ROWS, blocks
 from codegen.formula import formula_text
-from codegen.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Op, Operand, Stmt, Var
+from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
 from codegen.lower_maps import MapLowering, is_flat
 from codegen.lower_rows import smaller
 from codegen.plan import Node
@@ -22,16 +23,41 @@ from symgraph.tensor import Element
 PANEL_COLUMNS = 64
 """Columns of a block, where a panel does not take whole rows."""
 
+BLOCK_ROWS = 60
+"""Rows of such a block: a multiple of nearly every number of rows that a tile may have."""
+
+PACKED_ROWS = 128
+"""Rows of the result from which on it pays to copy columns of the right operand together first."""
+
+LONG_ROW = 1024
+"""Elements of a row from which on the next row is on another page, and rows of a power of two share few cache sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Rows [first, last) and columns [left, right) of a block."""
+
+    first: Var
+    last: Var
+    left: Var
+    right: Var
+
 
 class PanelLowering(MapLowering):
     """One group with a contraction at its head."""
+
+    strip: ir.Buffer | None = None
+
+    def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
+        kernel, scratch = super().kernel()
+        return kernel, scratch + ([self.strip] if self.strip is not None else [])
 
     def _body(self) -> list[Stmt]:
         return self._panel() if self.group.kind == "panel" else super()._body()
 
     def _panel(self) -> list[Stmt]:
         group, head = self.group, self.group.head
-        assert head is not None
+        assert head is not None and self.row is not None
         result = group.nodes[0]
         rank = len(result.shape)
         position = {axis(d): d for d in range(rank)}
@@ -39,36 +65,99 @@ class PanelLowering(MapLowering):
         columns = self.scalars.integer(result.shape[-1])
         depth = self.scalars.integer(result.definition.extents[0])
         whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
-        outer = {index: Var(self._loop_name(result.shape[position[index]]), "int64") for index in head.outer}
-        block = Var(self.names.unique("first"), "int64")
-        column = Var(self.names.unique("left"), "int64")
-        self.first_row = block
-        self.first_column = ZERO if whole else column
-        self.last_column = columns if whole else smaller(ir.add(column, ir.integer(PANEL_COLUMNS)), columns)
+        outer = {i: Var(self._loop_name(result.shape[position[i]]), "int64") for i in head.outer}
+        edges = _Edges(*(Var(self.names.unique(name), "int64") for name in ("first", "last", "left", "right")))
+        self.first_row = edges.first
+        self.first_column, self.last_column = (ZERO, columns) if whole else (edges.left, edges.right)
         extents = tuple(int(size.value) if isinstance(size, Const) else None for size in (rows, columns, depth))
-        step = Var(f"panel_{'x'.join(str(e or 'any') for e in extents)}", "int64")
-        last = Var(self.names.unique("last"), "int64")
-        share = smaller(ir.add(block, step), Var(f"{block.name}_end", "int64"))
-        place = {head.row: block, head.column: self.first_column, head.depth: ZERO, **outer}
+        place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, head.depth: ZERO, **outer}
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
-        width = smaller(columns, ir.integer(PANEL_COLUMNS)) if not whole else columns
         contract = Contract(
-            self._output(result, place, width),
+            self._output(result, place, (PANEL_ROWS, columns) if whole else (BLOCK_ROWS, ir.integer(PANEL_COLUMNS))),
             self._operand(head.left, head.row, head.depth, place),
             self._operand(head.right, head.depth, head.column, place),
-            ir.Op("-", (last, block), "int64"),
-            columns if whole else ir.Op("-", (self.last_column, column), "int64"),
+            Op("-", (edges.last, edges.first), "int64"),
+            columns if whole else self._block_width(columns, edges),
             depth,
             extents,  # type: ignore[arg-type]
             self.formulas[-1],
         )
-        body: list[Stmt] = [Let(last, share), contract, *self._after_contraction(contract, outer, block, last)]
-        nest: Stmt = For(block, ZERO, rows, tuple(body), step=step, parallel=True)
-        if not whole:
-            nest = For(column, ZERO, columns, (nest,), step=ir.integer(PANEL_COLUMNS))
+        after = self._after_contraction(contract, outer, edges.first, edges.last)
+        if whole:
+            nest = self._rows_shared(contract, after, rows, edges)
+        else:
+            nest = self._tasks(contract, after, rows, columns, edges, outer)
         for index in reversed(head.outer):
-            nest = For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), (nest,))
-        return [nest]
+            nest = [For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), tuple(nest))]
+        return nest
+
+    def _block_width(self, columns: Expr, edges: _Edges) -> Expr:
+        """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""
+        full = isinstance(columns, Const) and int(columns.value) % PANEL_COLUMNS == 0
+        wide = ir.integer(PANEL_COLUMNS)
+        return wide if full else smaller(wide, Op("-", (columns, edges.left), "int64"))
+
+    def _rows_shared(self, contract: Contract, after: Sequence[Stmt], rows: Expr, edges: _Edges) -> list[Stmt]:
+        """Blocks of whole rows, which the threads share."""
+        step = Var(f"panel_{contract.tile}", "int64")
+        share = smaller(ir.add(edges.first, step), Var(f"{edges.first.name}_end", "int64"))
+        return [For(edges.first, ZERO, rows, (Let(edges.last, share), contract, *after), step=step, parallel=True)]
+
+    def _tasks(
+        self,
+        contract: Contract,
+        after: Sequence[Stmt],
+        rows: Expr,
+        columns: Expr,
+        edges: _Edges,
+        outer: Mapping[Index, Expr],
+    ) -> list[Stmt]:
+        """Blocks of rows and columns, one below the other, which the threads share.
+
+        A thread so has the same columns of a matrix in the product that reads it and in the one that writes it, and
+        few cache lines wander from one processor to another.
+        """
+        task, high, wide = Var(self.names.unique("task"), "int64"), ir.integer(BLOCK_ROWS), ir.integer(PANEL_COLUMNS)
+        panels = blocks(rows, high)
+        body: list[Stmt] = [
+            Let(edges.left, ir.multiply(Op("//", (task, panels), "int64"), wide)),
+            Let(edges.right, ir.add(edges.left, contract.columns)),
+            Let(edges.first, ir.multiply(Op("%", (task, panels), "int64"), high)),
+            Let(edges.last, smaller(ir.add(edges.first, high), rows)),
+        ]
+        before: list[Stmt] = []
+        if _is_long(contract.right.strides[0]):
+            before, products = self._packed(contract, rows, edges, outer)
+            body += products
+        else:
+            body.append(contract)
+        count = Op("*", (blocks(columns, wide), panels), "int64")
+        return [*before, For(task, ZERO, count, (*body, *after), parallel=True)]
+
+    def _packed(
+        self, contract: Contract, rows: Expr, edges: _Edges, outer: Mapping[Index, Expr]
+    ) -> tuple[list[Stmt], list[Stmt]]:
+        """The product with its columns of the right operand copied together first, where enough rows use the copy."""
+        head = self.group.head
+        assert head is not None
+        right, wide = contract.right, ir.integer(PANEL_COLUMNS)
+        self.strip = ir.Buffer(self.names.unique(f"{right.buffer}_strip"), "real", (contract.depth, wide), "scratch")
+        self.sharing.scratch.add(self.strip.name)
+        done = Var(self.names.unique("packed"), "int64")
+        k, j = (Var(self.names.unique(name), "int64") for name in ("k", "j"))
+        at = {**outer, head.depth: k, head.column: ir.add(edges.left, j)}
+        source = Load(right.buffer, tuple(at[index] for index in head.right.indices), "real")  # type: ignore[index]
+        copy = Store(self.strip.name, (k, j), source)
+        pack = (For(k, ZERO, contract.depth, (For(j, ZERO, contract.columns, (copy,)),)), Assign(done, edges.left))
+        packed = replace(contract, right=Operand(self.strip.name, ZERO, (wide, ONE)))
+        is_new: Expr = Op(">", (edges.left, done), "bool")
+        start: list[Stmt] = [Assign(done, ir.integer(-1))]
+        if isinstance(rows, Const):
+            enough = int(rows.value) >= PACKED_ROWS
+            return (start, [If(is_new, pack), packed]) if enough else ([], [contract])
+        many = Op(">=", (rows, ir.integer(PACKED_ROWS)), "bool")
+        few = Op("<", (rows, ir.integer(PACKED_ROWS)), "bool")
+        return start, [If(Op("and", (many, is_new), "bool"), pack), If(many, (packed,)), If(few, (contract,))]
 
     def _after_contraction(self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var) -> list[Stmt]:
         """What is done with the rows [block, last) while they are in the cache."""
@@ -95,13 +184,14 @@ class PanelLowering(MapLowering):
         self.segments = self._dealt()
         return self._rows(order)
 
-    def _output(self, result: Node, place: Mapping[Index, Expr], width: Expr) -> Operand:
+    def _output(self, result: Node, place: Mapping[Index, Expr], block: tuple[int, Expr]) -> Operand:
         if result.value in self.kept:
             index = tuple(place[axis(d)] for d in range(len(result.shape)))
             name = self.storage.buffers[result.value]
             return self._matrix(name, result.shape, index, self._row_position(), len(index) - 1)
         name = self.names.unique(f"{self._value_name(result.value)}_panel")
-        self.scratch[result.value] = ir.Buffer(name, "real", (ir.integer(PANEL_ROWS), width), "scratch")
+        height, width = block
+        self.scratch[result.value] = ir.Buffer(name, "real", (ir.integer(height), width), "scratch")
         self.sharing.scratch.add(name)
         return Operand(name, ZERO, (width, ONE))
 
@@ -120,6 +210,10 @@ class PanelLowering(MapLowering):
         sizes = tuple(self.scalars.integer(size) for size in shape)
         stride = [ir.product(sizes[d + 1 :]) for d in range(len(sizes))]
         return Operand(buffer, ir.flat_index(index, sizes), (stride[first], stride[second]))
+
+
+def _is_long(row: Expr) -> bool:
+    return isinstance(row, Const) and int(row.value) >= LONG_ROW
 
 
 def _exceeds(size: Expr, limit: int) -> bool:

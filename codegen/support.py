@@ -2,15 +2,16 @@
 
 It is compiled once a machine and kept in the cache; it calls a program's own ``run`` by its address.
 
-``call`` looks at NumPy's array objects themselves (``PyArrayObject_fields``, part of NumPy's stable ABI, ndarraytypes.h), so
-that a call from Python costs one write per array. What does not fit is looked at again, and described, by
-:mod:`codegen.arguments`. The table of arrays, in 64-bit words: count, then for each array
+``call`` looks at NumPy's array objects themselves (``PyArrayObject_fields``, part of NumPy's stable ABI,
+ndarraytypes.h), so that a call from Python costs one write per array. What does not fit is looked at again, and
+described, by :mod:`codegen.arguments`. The table of arrays, in 64-bit words: count, then for each array
 
     [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item]  per axis: [0, extent], or
     [word of a size, 1 to learn it]. Classes: of labels; −1 where rows must sum to 1; else 0. Use, and the extent −2 of any
     size: see :mod:`codegen.interface`. Arrays that are written, and not where they were, become protected memory.
 
-The schedule of epochs, in 64-bit words, is named by the constants below; after it come for each array with a row per example
+The schedule of epochs, in 64-bit words, is named by the constants below; after it come for each array with a row per
+example
 
     [address of all rows, bytes of a row, address of the batch, address word]
 """
@@ -42,7 +43,7 @@ from codegen.interface import (
     TOO_LARGE,
     UPDATED,
 )
-from codegen.kernels import barrier, kernel, maximum, minimum, pointer
+from codegen.kernels import barrier, chunk, kernel, maximum, minimum, pointer
 from codegen.native_call import invoke
 
 OBJECT_WORDS = 9
@@ -171,33 +172,49 @@ def shuffled(order, count, state):
 
 
 @kernel
-def gather(packed, schedule, order, first, rows):
-    """Copy the rows of a batch together, or point into the data where the order is that of the data."""
+def copy_bytes(target, source, count):
+    """Two buffers that do not overlap: LLVM makes this a call of memcpy."""
+    for i in range(count):
+        target[i] = source[i]
+
+
+@kernel
+def gather(schedule, order, first, begin, end):
+    """Copy rows ``begin`` to ``end`` of a batch to their places."""
     for number in range(schedule[ARRAYS]):
         record = HEADER + ROW_RECORD * number
         size = schedule[record + 1]
-        if schedule[SHUFFLE] == 0:
-            packed[schedule[record + 3]] = schedule[record] + first * size
-        else:
-            target = pointer(schedule[record + 2], uint8, rows * size)
-            for row in range(rows):
-                source = pointer(schedule[record] + order[first + row] * size, uint8, size)
-                for i in range(size):
-                    target[row * size + i] = source[i]
-            packed[schedule[record + 3]] = schedule[record + 2]
+        for row in range(begin, end):
+            copy_bytes(
+                pointer(schedule[record + 2] + row * size, uint8, size),
+                pointer(schedule[record] + order[first + row] * size, uint8, size),
+                size,
+            )
+
+
+@kernel
+def point(packed, schedule, first):
+    """Hand the batch to the program: where it is gathered, or its place in the data, where the order is the data's."""
+    for number in range(schedule[ARRAYS]):
+        record = HEADER + ROW_RECORD * number
+        in_place = schedule[record] + first * schedule[record + 1]
+        packed[schedule[record + 3]] = schedule[record + 2] if schedule[SHUFFLE] else in_place
 
 
 def epochs(address, thread, threads):
-    """Shuffle, gather, step and record, for as many epochs as the schedule says; stops where another thread asks for it."""
+    """Shuffle, gather, step and record, for as many epochs as the schedule says; stops where another thread asks."""
     packed = pointer(address, int64, pointer(address, int64, FIRST_SIZE)[LENGTH])
     sync = pointer(packed[SYNC], int64, SYNC_WORDS)
-    schedule = pointer(packed[SCHEDULE], int64, HEADER)
+    header = pointer(packed[SCHEDULE], int64, HEADER)
+    schedule = pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * header[ARRAYS])
     examples = schedule[EXAMPLES]
     order = pointer(schedule[ORDER], int64, examples)
     losses = pointer(schedule[LOSSES], float64, schedule[EPOCHS])
     for epoch in range(schedule[EPOCHS]):
-        if thread == 0 and schedule[SHUFFLE] == 1:
-            schedule[STATE] = shuffled(order, examples, schedule[STATE])
+        if schedule[SHUFFLE] == 1:
+            if thread == 0:
+                schedule[STATE] = shuffled(order, examples, schedule[STATE])
+            barrier(sync, threads)
         total = 0.0
         first = 0
         while first < examples:
@@ -205,9 +222,10 @@ def epochs(address, thread, threads):
             if thread == 0:
                 schedule[STOPPED] = schedule[STOP]
                 packed[schedule[SIZE_WORD]] = rows
-                gather(
-                    packed, pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * schedule[ARRAYS]), order, first, rows
-                )
+                point(packed, schedule, first)
+            if schedule[SHUFFLE] == 1:
+                begin, end = chunk(rows, 1, thread, threads)
+                gather(schedule, order, first, begin, end)
             barrier(sync, threads)
             if schedule[STOPPED] != 0:
                 return

@@ -18,6 +18,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
+from codegen import placement
 from codegen.barrier import SPINS_BEFORE_YIELD, SYNC_WORDS, pause_instruction
 from codegen.native import Entry, host_machine
 
@@ -221,12 +222,11 @@ class Team:
         self.sync = self._box + 8 * mailbox
         self._busy = threading.Lock()
         self._wake = [threading.Lock() for _ in range(threads)]
+        self._caller = [-1]
         for thread in range(1, threads):
             self._wake[thread].acquire()
-            worker = threading.Thread(
-                target=_work, args=(self._native, self._words, self._box, thread, self._wake[thread]), daemon=True
-            )
-            worker.start()
+            given = self._native, self._words, self._box, thread, self._wake[thread], self._caller
+            threading.Thread(target=_work, args=given, daemon=True).start()
         self.close = weakref.finalize(self, _end, self._native, self._words, self._box, threads, self._wake)
 
     def run(self, entry: Entry, packed: int) -> None:
@@ -245,15 +245,19 @@ class Team:
         with self._busy:
             asleep = self._native.launch(self._box, entry.team_address, packed, self.threads)
             if asleep:
+                self._caller[0] = placement.processor()
                 _rouse(asleep, self._wake)
                 self._native.take_part(self._box)
 
 
-def _work(native: _Native, words: npt.NDArray[np.int64], box: int, thread: int, wake: threading.Lock) -> None:
+def _work(
+    native: _Native, words: npt.NDArray[np.int64], box: int, thread: int, wake: threading.Lock, caller: list[int]
+) -> None:
     """A worker's life; ``words`` keeps the mailbox alive."""
     seen = 0
     while (seen := native.serve(box, thread, seen)) >= 0:
         wake.acquire()
+        placement.move_away(caller[0])
 
 
 def _end(native: _Native, words: npt.NDArray[np.int64], box: int, threads: int, wake: list[threading.Lock]) -> None:

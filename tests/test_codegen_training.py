@@ -176,6 +176,34 @@ def test_threads_do_not_change_results() -> None:
     assert same(results[0][1], results[1][1]) and same(results[0][1], results[2][1])
 
 
+@pytest.mark.parametrize("batch", (50, 200), ids=("few rows", "rows enough to pack"))
+def test_wide_products_in_blocks_of_columns(batch: int) -> None:
+    """Widths beyond a block, ragged and not, with long rows; the last block of rows is short."""
+    rows = sg.dim("N")
+    x, t = sg.input("x", (rows, 40)), sg.input("t", (rows, 128))
+    W1, W2 = sg.parameter("W1", (40, 1090)), sg.parameter("W2", (1090, 128))
+    loss = sg.sum((sg.relu(x @ W1) @ W2 - t) ** 2)
+    random = np.random.default_rng(0)
+    start = {leaf.name: random.normal(size=leaf.shape) * 0.05 for leaf in (W1, W2)}
+    data = {"x": random.normal(size=(batch, 40)), "t": random.normal(size=(batch, 128))}
+    h = np.maximum(data["x"] @ start["W1"], 0)
+    g = 2 * (h @ start["W2"] - data["t"])
+    expected = {
+        "W1": start["W1"] - 1e-4 * data["x"].T @ ((g @ start["W2"].T) * (h > 0)),
+        "W2": start["W2"] - 1e-4 * h.T @ g,
+    }
+    found = []
+    for threads in (1, 2, 3):
+        step = codegen.train_step(loss, SGD(1e-4), "float64", threads=threads)
+        found.append({name: value.copy() for name, value in start.items()})
+        step(found[-1], **data)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[-1][name], value, rtol=1e-9, atol=1e-12)
+    assert same(found[0], found[1]) and same(found[0], found[2])
+    products = 2 * batch * (40 * 1090 * 2 + 1090 * 128 * 3)
+    assert products <= sum(kernel.operations for kernel in step.report().kernels) < 1.02 * products
+
+
 def test_outputs_precede_the_update() -> None:
     w, x = sg.parameter("w", (3,)), sg.input("x", (3,))
     loss = sg.sum((w - x) ** 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 from numpy import float32, int64, uint8
 
+from codegen import placement
+from codegen.barrier import SYNC_WORDS
 from codegen.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
 from codegen.native import compile_entry, load_entry, optimise
-from codegen.barrier import SYNC_WORDS
 from codegen.team import Team
 
 
@@ -158,3 +160,15 @@ def test_plain_python_barrier_is_for_one_thread() -> None:
     barrier(new_sync(), 1)
     with pytest.raises(ValueError, match="one thread"):
         barrier(new_sync(), 2)
+
+
+def test_a_thread_that_is_moved_may_still_be_anywhere() -> None:
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {-1}
+    here = placement.processor()
+    placement.move_to(here)
+    placement.move_away(here)
+    if len(before) > 1 and here >= 0:
+        placement.move_to(min(before - {here}))
+        assert placement.processor() in before
+    placement.move_to(10_000)  # not one of ours: ignored
+    assert not hasattr(os, "sched_getaffinity") or os.sched_getaffinity(0) == before

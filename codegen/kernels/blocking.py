@@ -21,12 +21,12 @@ _LARGE_EXTENT = 5040
 _LATENCY = 4.7
 """Cycles before the result of a multiply-add can be added to: fewer independent sums than this leave the unit idle."""
 
-_CACHE_BYTES = 20.0
+_CACHE_BYTES = 18.5
 """Bytes a cycle that the second-level cache delivers, from which a panel of ``b`` streams; Zen 4."""
 
-_ROW_OVERHEAD = (3.0, 0.15)
-"""Cycles that setting up and storing a tile costs, for each row and for each row squared (addresses that no longer
-fit the integer registers); Zen 4."""
+_OVERHEAD = (10.0, 2.0, 0.15)
+"""Cycles that setting up and storing a tile costs: once, for each row, and for each row squared (addresses that no
+longer fit the integer registers); Zen 4."""
 
 _STRIDE_ALIAS_BYTES = 1024
 """Rows this far apart, or a multiple, fall on few sets of the first-level cache and thrash it."""
@@ -82,5 +82,5 @@ def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> floa
     arithmetic = rows * sum(1.0 if width * size == 64 or register_file()[0] < 64 else 0.5 for width in vectors)
     loads = rows / 2 + sum(1.0 if width * size == 64 else 0.5 for width in vectors)
     step = max(arithmetic, loads, _LATENCY, sum(vectors) * size / _CACHE_BYTES)
-    overhead = _ROW_OVERHEAD[0] * rows + _ROW_OVERHEAD[1] * rows**2
+    overhead = _OVERHEAD[0] + _OVERHEAD[1] * rows + _OVERHEAD[2] * rows**2
     return ceil(m / rows) * ceil(n / cols) * (k * step + overhead)
