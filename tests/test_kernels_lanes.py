@@ -1,4 +1,4 @@
-"""Short rows by lanes, flat maps, transpositions and barriers: equal to the reference for odd sizes, whatever the threads."""
+"""Short rows by lanes, flat maps, transpositions and barriers: equal to the reference for odd sizes and any threads."""
 
 from __future__ import annotations
 

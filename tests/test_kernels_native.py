@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy import float32, int64, uint8
 
+from codegen.barrier import SYNC_WORDS
 from codegen.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
 from codegen.native import compile_entry, load_entry, optimise
-from codegen.barrier import SYNC_WORDS
 from codegen.team import Team
 
 
