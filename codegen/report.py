@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen import debug
 from codegen.arguments import whole_number
@@ -16,16 +16,25 @@ from symgraph.provenance import at_line
 UNTOLD = 128
 """A size before the first call."""
 
+FAR, WORTH = 0.5, 0.05
+"""A kernel is marked that reaches less than ``FAR`` of the machine's limit, if that costs ``WORTH`` of all kernels."""
+
 
 @dataclass(frozen=True, slots=True)
 class KernelReport:
-    """One kernel at given sizes; ``seconds`` None where it was not measured."""
+    """One kernel at given sizes; ``seconds``, and ``expected`` of one thread of this machine, None if not measured."""
 
     name: str
     formulas: tuple[str, ...]
     operations: float
     bytes: int
     seconds: float | None = None
+    expected: float | None = None
+
+    @property
+    def reached(self) -> float | None:
+        """The part of the machine's limit that the kernel reaches, where it was measured."""
+        return self.expected / self.seconds if self.expected and self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +69,38 @@ class Report:
             for k in program.kernels
         ]
         if measure:
-            from codegen.measure import measured
-
-            times = measured(executable, chosen)
-            rows = [
-                KernelReport(r.name, r.formulas, r.operations, r.bytes, s) for r, s in zip(rows, times, strict=True)
-            ]
+            rows = _measured(rows, executable, chosen)
         stages = {
             "derive": seconds_to_derive,
             "lower": executable.seconds_to_lower,
-            "compile": executable.seconds_to_compile,
+            "compile or load": executable.seconds_to_compile,
         }
         shown = {name: chosen[position] for name, position in known.items()}
         return Report(tuple(rows), shown, stages | {f"  {name}": s for name, s in debug.TIMES.items()})
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
-        lines = [f"{'kernel':24} {'operations':>12} {'bytes':>12} {'µs':>9} {'GFLOP/s':>8} {'GB/s':>7}   at {at}"]
+        columns = f"{'µs':>9} {'expected':>9} {'GFLOP/s':>8} {'GB/s':>7}"
+        worth = WORTH * sum(row.seconds or 0.0 for row in self.kernels)
+        lines = [f"{'kernel':24} {'operations':>12} {'bytes':>12} {columns} {'of limit':>8}   at {at}"]
         for row in self.kernels:
             shown = f"{row.name:24} {row.operations:12.0f} {row.bytes:12d}"
-            if row.seconds:
+            if row.seconds and row.expected and row.reached:
                 rates = row.operations / row.seconds / 1e9, row.bytes / row.seconds / 1e9
-                shown += f" {row.seconds * 1e6:9.2f} {rates[0]:8.1f} {rates[1]:7.1f}"
+                shown += f" {row.seconds * 1e6:9.2f} {row.expected * 1e6:9.2f} {rates[0]:8.1f} {rates[1]:7.1f}"
+                is_far = row.reached < FAR and row.seconds - row.expected > worth
+                shown += f" {row.reached:8.0%}" + (" ◂ far" if is_far else "")
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
         lines.append("seconds: " + ", ".join(f"{name.strip()} {seconds:.3f}" for name, seconds in self.stages.items()))
         return "\n".join(lines)
+
+
+def _measured(rows: list[KernelReport], executable: Executable, sizes: Mapping[str, int]) -> list[KernelReport]:
+    from codegen.measure import measured
+    from codegen.peak import expected_seconds
+
+    return [
+        replace(row, seconds=seconds, expected=expected_seconds(row.operations, row.bytes, executable.dtype.name))
+        for row, seconds in zip(rows, measured(executable, sizes), strict=True)
+    ]

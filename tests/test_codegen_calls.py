@@ -17,6 +17,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.report import KernelReport, Report
 from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
 
 N = sg.dim("N")
@@ -462,7 +463,20 @@ def test_measured_report(native: codegen.TrainStep) -> None:
     kept = {name: array.copy() for name, array in {**params, **native.state}.items()}
     report = native.report(measure=True)
     assert report.sizes == {"N": 9} and all(row.seconds for row in report.kernels)
-    assert "GFLOP/s" in str(report)
+    assert all(row.expected and 0 < row.reached < 2 for row in report.kernels)
+    assert all(f" {row.reached:8.0%}" in str(report) for row in report.kernels)
+    assert native.report().kernels[0].reached is None and "GFLOP/s" in str(report)
     assert native.report(sizes={"N": 100}).kernels[0].operations > report.kernels[0].operations
     assert all(np.array_equal(kept[name], array) for name, array in {**params, **native.state}.items())
     assert native(params, x=X, t=T) < loss
+
+
+def test_report_marks_what_is_far_from_its_limit() -> None:
+    """Half of the limit is near; what is far counts only where it costs a twentieth of the whole."""
+    rows = (
+        KernelReport("near", (), 1e6, 8, seconds=1e-3, expected=6e-4),
+        KernelReport("slow", (), 1e6, 8, seconds=1e-3, expected=4e-4),
+        KernelReport("tiny", (), 1e2, 8, seconds=1e-6, expected=1e-9),
+    )
+    lines = str(Report(rows, {}, {})).splitlines()[1:4]
+    assert [line.endswith("◂ far") for line in lines] == [False, True, False]

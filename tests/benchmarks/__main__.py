@@ -14,21 +14,25 @@ import platform
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.benchmarks import elementwise, inference, processes
+from codegen import peak
+from codegen.jit import threads_available
+from tests.benchmarks import elementwise, inference, mnist, processes
 from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.timing import medians, process_medians
 
-SECTIONS = ("steps", "elementwise", "inference", "compile", "digits")
+SECTIONS = ("steps", "elementwise", "inference", "compile", "digits", "mnist")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--full", action="store_true", help="relu and tanh, both dtypes, batches 1, 16, 128, 1024")
     parser.add_argument("--networks", type=int, nargs="*", help="positions of the networks to measure")
+    parser.add_argument("--mnist", default=os.environ.get("MNIST"), help="folder of the four IDX files ($MNIST)")
+    parser.add_argument("--seconds", type=float, default=0.15, help="of every sample of a step (0.15)")
     parser.add_argument("--save", help="write the results to this JSON file")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     results: dict[str, Any] = {"machine": machine()}
     print(*(f"{key}: {value}" for key, value in results["machine"].items()), sep="\n")
     for section in options.sections:
@@ -66,13 +70,16 @@ def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
             for batch in sorted({network.batch, 1, 16, 128, 1024})
         ]
     rows = []
-    print(f"{'µs a step':36}", *(f"{name:>14}" for name in PEERS))
+    print(f"{'µs a step, ratio to our loop':36}", *(f"{name:>16}" for name in PEERS), f"{'of peak':>8}")
     for network in networks:
-        times = process_medians(network)
-        print(
-            f"{network.name:36}", *(f"{times[name] * 1e6:14.1f}" if name in times else " " * 13 + "–" for name in PEERS)
+        times = process_medians(network, options.seconds)
+        ours = times["symgraph loop"]
+        reached = network.operations / ours / (peak.flops_a_second(network.dtype) * threads_available())
+        cells = [f"{times[n] * 1e6:9.1f} {times[n] / ours:5.2f}×" if n in times else "–" for n in PEERS]
+        print(f"{network.name:36}", *(f"{cell:>16}" for cell in cells), f"{reached:8.0%}")
+        rows.append(
+            {"network": network.name, "operations": network.operations, "seconds": times, "fraction of peak": reached}
         )
-        rows.append({"network": network.name, "operations": network.operations, "seconds": times})
     return rows
 
 
@@ -106,18 +113,28 @@ def measure_compile(options: argparse.Namespace) -> dict[str, Any]:
     }.items():
         found[title] = processes.compile_seconds(sizes, rounds=3 if len(sizes) < 9 else 1)
         for kind, stages in found[title].items():
-            print(f"{title:12}{kind:8}", "  ".join(f"{stage} {seconds:.2f} s" for stage, seconds in stages.items()))
+            print(f"{title:12}{kind:8}", "  ".join(f"{stage} {seconds:.4f} s" for stage, seconds in stages.items()))
+    for kind in ("cold", "cached"):
+        total = {title: sum(found[title][kind].values()) for title in ("50 layers", "100 layers")}
+        print(f"100:50 layers, {kind}: {total['100 layers'] / total['50 layers']:.2f}")
     return found
 
 
 def measure_digits(options: argparse.Namespace) -> dict[str, float]:
-    found = {}
-    for name in processes.JOBS:
-        seconds = processes.digits_seconds(name)
-        if seconds is not None:
-            found[name] = seconds
-            print(f"{name:14}{seconds:7.2f} s")
-    return found
+    return _shown(processes.digits_seconds())
+
+
+def measure_mnist(options: argparse.Namespace) -> dict[str, float]:
+    if not options.mnist:
+        print("no folder of IDX files is given (--mnist DIR, or $MNIST): skipped")
+        return {}
+    return _shown(mnist.seconds_to_goal(options.mnist))
+
+
+def _shown(times: dict[str, float]) -> dict[str, float]:
+    for name, seconds in times.items():
+        print(f"{name:14}{seconds:7.2f} s   {seconds / times['symgraph']:6.2f} × symgraph")
+    return times
 
 
 if __name__ == "__main__":

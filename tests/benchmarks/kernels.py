@@ -21,10 +21,10 @@ from numba import njit
 from numba.extending import get_cython_function_address
 from numpy import float32, float64, int64
 
+from codegen.barrier import SYNC_WORDS
 from codegen.kernels import VECTOR_MATH, barrier, kernel, pointer
 from codegen.kernels.contraction import contraction
 from codegen.native import Entry, compile_entry, load_entry
-from codegen.barrier import SYNC_WORDS
 from codegen.team import Team
 
 SHAPES = (

@@ -84,42 +84,72 @@ sg.grad(J, [p for p in J.free_symbols if getattr(p, "kind", "") == "parameter"])
 derived = time.perf_counter()
 step = codegen.train_step(J, optimizer=sg.SGD(lr=0.1), dtype="float32")
 params = step.init(seed=0)
-step(params, x=np.zeros((4, SIZES[0]), "float32"), t=np.zeros(4, "int64"))
-print(imported - start, declared - imported, derived - declared, time.perf_counter() - derived)
+made = time.perf_counter()
+executable = step.executable
+lowered = time.perf_counter()
+executable.entry
+compiled = time.perf_counter()
+batch = {{"x": np.zeros((4, SIZES[0]), "float32"), "t": np.zeros(4, "int64")}}
+step(params, **batch)
+first = time.perf_counter()
+for _ in range(3):
+    step(params, **batch)
+again = time.perf_counter()
+for _ in range(20):
+    step(params, **batch)
+print(imported - start, declared - imported, derived - declared, made - derived, lowered - made, compiled - lowered,
+      first - compiled, (time.perf_counter() - again) / 20)
 """
+STAGES = ("import", "declare", "derive and simplify", "update", "lower", "compile", "first call", "warm call")
 
 
-def digits_seconds(name: str, rounds: int = 5) -> float | None:
-    """Median wall time of a whole process with a warm cache, less what loading the data alone takes."""
-    if not installed(NEEDS[name]) or not installed("sklearn"):
-        return None
-    _wall(LOAD + f"EPOCHS = {EPOCHS}\n" + JOBS[name])
-    pairs = [_wall(LOAD + f"EPOCHS = {EPOCHS}\n" + JOBS[name]) - _wall(LOAD) for _ in range(rounds)]
-    return statistics.median(pairs)
+def digits_seconds(rounds: int = 5, epochs: int = EPOCHS) -> dict[str, float]:
+    """Median wall time of a whole process of each peer, less what loading the data alone takes; peers take turns.
+
+    ``symgraph cold`` begins with an empty cache; all others have one, and the bytecode that an installed package has.
+    """
+    if not installed("sklearn"):
+        return {}
+    jobs = {name: LOAD + f"EPOCHS = {epochs}\n" + job for name, job in JOBS.items() if installed(NEEDS[name])}
+    samples: dict[str, list[float]] = {name: [] for name in ("symgraph cold", *jobs)}
+    with tempfile.TemporaryDirectory() as folder:
+        for job in jobs.values():
+            run(job, folder)
+        for _ in range(rounds):
+            loading = _wall(LOAD, folder)
+            for name, job in jobs.items():
+                samples[name].append(_wall(job, folder) - loading)
+        with tempfile.TemporaryDirectory() as empty:
+            samples["symgraph cold"].append(_wall(jobs["symgraph"], empty) - loading)
+    return {name: statistics.median(values) for name, values in samples.items()}
 
 
-def _wall(code: str) -> float:
+def run(code: str, cache: str) -> str:
+    """What a process prints; with bytecode, as installed packages have it, wherever this process does without."""
+    environment = os.environ | {"SYMGRAPH_CACHE": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, env=environment
+    )
+    return done.stdout
+
+
+def _wall(code: str, cache: str) -> float:
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    run(code, cache)
     return time.perf_counter() - start
 
 
 def compile_seconds(sizes: tuple[int, ...], rounds: int = 3) -> dict[str, dict[str, float]]:
-    """Seconds of import, declaration, derivation, and the rest until the first step is done: cold, then cached."""
+    """Seconds of :data:`STAGES`: with an empty cache, where ``compile`` compiles, then with one, where it loads."""
     found: dict[str, list[list[float]]] = {"cold": [], "cached": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            environment = os.environ | {"SYMGRAPH_CACHE": folder}
             for samples in found.values():
-                code = COMPILE.format(sizes=sizes)
-                done = subprocess.run(
-                    [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, env=environment
-                )
-                samples.append([float(word) for word in done.stdout.split()])
-    stages = ("import", "declare", "derive", "compile and first step")
+                samples.append([float(word) for word in run(COMPILE.format(sizes=sizes), folder).split()])
     return {
         kind: {
-            stage: statistics.median(column) for stage, column in zip(stages, zip(*samples, strict=True), strict=True)
+            stage: statistics.median(column) for stage, column in zip(STAGES, zip(*samples, strict=True), strict=True)
         }
         for kind, samples in found.items()
     }

@@ -1,6 +1,6 @@
 """One peer in a process of its own: reads how often to run, answers with seconds a step; idle in between.
 
-Thread pools of different libraries spin for a while after their work; in one process they would take each other's cores.
+Thread pools of different libraries spin for a while after their work; in one process they would take others' cores.
 """
 
 from __future__ import annotations
