@@ -27,12 +27,31 @@ def pause_instruction() -> tuple[str, str]:
     return "declare void @llvm.donothing()", "call void @llvm.donothing()"
 
 
+_DECLARATION, PAUSE = pause_instruction()
+
+DECLARATIONS = f"declare i32 @sched_yield()\n{_DECLARATION}"
+"""What :data:`WAIT` and :data:`PAUSE` call."""
+
+WAIT = f"""
+wait:
+  %more = add i64 %spins, 1
+  %patient = icmp slt i64 %spins, {SPINS_BEFORE_YIELD}
+  br i1 %patient, label %spin, label %yield
+spin:
+  {PAUSE}
+  br label %head
+yield:
+  %gave = call i32 @sched_yield()
+  br label %head
+"""
+"""One round of waiting, from ``wait`` to ``head``, whose ``%spins`` counts the rounds: ``[ %more, %spin ]`` and
+``[ %more, %yield ]``."""
+
+
 def barrier_text() -> str:
     """A module that defines the barrier."""
-    declaration, pause = pause_instruction()
     return f"""
-declare i32 @sched_yield()
-{declaration}
+{DECLARATIONS}
 
 define void @{SYMBOL}(ptr %sync, i64 %threads) {{
 enter:
@@ -55,16 +74,7 @@ head:
   %seen = load atomic i64, ptr %generation acquire, align 8
   %same = icmp eq i64 %seen, %current
   br i1 %same, label %wait, label %after
-wait:
-  %more = add i64 %spins, 1
-  %patient = icmp slt i64 %spins, {SPINS_BEFORE_YIELD}
-  br i1 %patient, label %spin, label %yield
-spin:
-  {pause}
-  br label %head
-yield:
-  %gave = call i32 @sched_yield()
-  br label %head
+{WAIT}
 after:
   ret void
 }}

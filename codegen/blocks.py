@@ -1,10 +1,10 @@
-"""Memory for results: what a user has dropped is used again, so that a large result costs no page faults at every call."""
+"""Memory for results: what a user has dropped is used again, so that a large result costs no page faults."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,15 @@ LEAST = 1 << 18
 """Bytes from which memory is kept; the allocator is quick with less."""
 MOST = 3
 """Blocks kept for one output."""
-_UNUSED = 3
-"""References to a block that nobody uses: the list's, the loop's, and the question's own."""
+
+
+def _references(blocks: Sequence[object]) -> list[int]:
+    """How often each block is referred to, by this question too."""
+    return [sys.getrefcount(block) for block in blocks]
+
+
+_UNUSED = _references([object()])[0]
+"""References to a block that only its list knows: interpreters differ in how many the question itself holds."""
 
 
 class Blocks:
@@ -32,9 +39,9 @@ class Blocks:
 
     def _large(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
         size = math.prod(shape) * dtype.itemsize
-        for block in self._blocks:
-            if block.nbytes == size and sys.getrefcount(block) == _UNUSED:
-                return np.ndarray(shape, dtype, block)
+        for place, references in enumerate(_references(self._blocks)):
+            if references == _UNUSED and self._blocks[place].nbytes == size:
+                return np.ndarray(shape, dtype, self._blocks[place])
         block = np.empty(size, np.uint8)
         self._blocks = [*self._blocks[1 - MOST :], block]
         return np.ndarray(shape, dtype, block)

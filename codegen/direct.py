@@ -52,7 +52,8 @@ class Direct:
         self.possible = known and not debug.runs_as_python() and objects_are_as_expected()
         learned = set() if learns_sizes else {size for leaf in leaves for size in leaf.shape if isinstance(size, Dim)}
         self._table = array.array("q", [len(executable.size_names), len(leaves) + len(outputs)])
-        self._fill(first, second, updated, outputs, learned)
+        if self.possible:
+            self._fill(first, second, updated, outputs, learned)
         self.words[words.TABLE] = self._table.buffer_info()[0] + 8
         self.protected = array.array("q", bytes(8 * (1 + 2 * (protected + len(outputs)))))
         self.words[words.SPANS] = self.protected.buffer_info()[0]
@@ -72,7 +73,7 @@ class Direct:
         outputs: Sequence[str],
         learned: set[Dim],
     ) -> None:
-        """Records for :func:`codegen.support.arrays_fit`: outputs first, which then no array that is read may overlap."""
+        """Records for :func:`codegen.support.arrays_fit`: outputs first, which then no array read may overlap."""
         executable = self.executable
         interface, names = executable.compiled.interface, executable.names
         sizes = dict(zip(executable.size_names, interface.sizes.values(), strict=True))
@@ -117,8 +118,8 @@ def _values_check(leaf: Tensor) -> int:
 class Calls:
     """Direct calls of a compiled function with one dtype: positional or named arrays in, fresh arrays out.
 
-    A call is tried with the sizes of the last one, which native code compares; then with what is known of its own sizes,
-    from an earlier checked call.
+    A call is tried with the sizes of the last one, which native code compares; then with what is known of its own
+    sizes, from an earlier checked call.
     """
 
     def __init__(self, executable: Executable, inputs: Sequence[Tensor]) -> None:
@@ -132,6 +133,7 @@ class Calls:
                 if isinstance(size, Dim):
                     told.setdefault(size.name, (number, place))
         self._told = [told[name] for name in executable.size_names]
+        self._size_words = list(executable.compiled.interface.sizes.values())
         self._pickers = [picker(self._names[given:]) for given in range(len(inputs) + 1)]
         self._known: dict[tuple[int, ...], _Sizes] = {}
         self._last: _Sizes
@@ -153,13 +155,13 @@ class Calls:
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
     ) -> Sequence[np.ndarray] | None:
         """Values of the outputs; None where the call has to be checked, and nothing has been written."""
+        if len(args) + len(kwargs) != len(self._names):
+            return None
         if kwargs:
             try:
                 args += self._pickers[len(args)](kwargs)
-            except (KeyError, IndexError):
+            except KeyError:
                 return None
-        if len(args) != len(self._names):
-            return None
         results = self._tried(args, out)
         if results is None and self._found(args):
             results = self._tried(args, out)
@@ -175,6 +177,8 @@ class Calls:
         else:
             return None
         packed[words.FIRST], packed[words.SECOND] = id(args), id(results)
+        for word, size in zip(self._size_words, last.values):  # noqa: B905  equal by construction, on every call's path
+            packed[word] = size  # a checked call that was refused may have left others
         direct.protected[0] = 0
         last.native(direct.address)
         return None if packed[words.STATUS] else results
@@ -188,8 +192,6 @@ class Calls:
         if known is None or known is self._last:
             return False
         self._last = known
-        for word, size in zip(self._executable.compiled.interface.sizes.values(), known.values, strict=True):
-            self._direct.words[word] = size
         return True
 
 

@@ -30,7 +30,7 @@ class Outputs:
         if isinstance(given, Mapping):
             self.arranged = lambda values: dict(zip(given, values, strict=True))
         elif isinstance(given, list | tuple):
-            self.arranged = getattr(type(given), "_make", type(given))
+            self.arranged = getattr(given, "_make", list if isinstance(given, list) else tuple)
 
     def arrays(self, out: Any) -> list[np.ndarray]:
         """Arrays in the form of the outputs, in one row.

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from codegen import placement
-from codegen.barrier import SPINS_BEFORE_YIELD, SYNC_WORDS, pause_instruction
+from codegen.barrier import DECLARATIONS, PAUSE, SYNC_WORDS, WAIT
 from codegen.native import Entry, host_machine
 
 _LINE = 8
@@ -32,11 +32,8 @@ of 0 tells the workers to end."""
 _SPINS_BEFORE_SLEEP = 50_000
 """Reads of the mailbox, some ten nanoseconds each, before a worker goes to sleep."""
 
-_PAUSE_DECLARATION, _PAUSE = pause_instruction()
-
 _NATIVE = f"""
-declare i32 @sched_yield()
-{_PAUSE_DECLARATION}
+{DECLARATIONS}
 
 ; Publish work. Returns the set of sleeping workers, which the caller has to wake.
 define i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
@@ -89,16 +86,7 @@ head:
   %done = load atomic i64, ptr %box.done acquire, align 8
   %all = icmp eq i64 %done, %others
   br i1 %all, label %after, label %wait
-wait:
-  %more = add i64 %spins, 1
-  %patient = icmp slt i64 %spins, {SPINS_BEFORE_YIELD}
-  br i1 %patient, label %spin, label %yield
-spin:
-  {_PAUSE}
-  br label %head
-yield:
-  %gave = call i32 @sched_yield()
-  br label %head
+{WAIT}
 after:
   ret void
 }}
@@ -148,7 +136,7 @@ idle:
   %patient = icmp slt i64 %spins, {_SPINS_BEFORE_SLEEP}
   br i1 %patient, label %spin, label %sleep
 spin:
-  {_PAUSE}
+  {PAUSE}
   br label %watch
 sleep:
   ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is

@@ -47,6 +47,37 @@ def test_what_does_not_fit_is_refused_as_before(scale: Any) -> None:
     np.testing.assert_array_equal(scale(x.tolist(), w), x * w)
 
 
+def test_every_keyword_is_looked_at(scale: Any) -> None:
+    x, w = arrays(4)
+    for _ in range(3):
+        scale(x, w)
+    with pytest.raises(ArgumentError, match="w is given twice"):
+        scale(x, w, w=w)
+    with pytest.raises(ArgumentError, match="there is no typo"):
+        scale(x, w, typo=1)
+
+
+def test_sizes_of_a_refused_call_do_not_stay(scale: Any) -> None:
+    x, w = arrays(4)
+    for _ in range(3):
+        scale(x, w)
+    larger, _ = arrays(23)  # of a size that no call has had
+    with pytest.raises(ShapeError):
+        scale(larger, w, out=np.zeros((1, 3), "f"))
+    np.testing.assert_array_equal(scale(larger, w), larger * w)
+    np.testing.assert_array_equal(scale(x, w), x * w)
+
+
+def test_labels_of_as_many_classes_as_an_array_tells() -> None:
+    N, K = sg.dim("N"), sg.dim("K")
+    z, t = sg.input("z", (N, K)), sg.labels("t", (N,), classes=K)
+    cost = codegen.function([z, t], sg.cross_entropy(z, t))
+    for _ in range(3):
+        assert cost(np.zeros((2, 5)), np.array([0, 4])) == pytest.approx(np.log(5))
+    with pytest.raises(ArgumentError, match="lie in 0 … 4"):
+        cost(np.zeros((2, 5)), np.array([0, 5]))
+
+
 def test_results_are_the_callers_own(scale: Any) -> None:
     x, w = arrays(4)
     kept = [scale(x, w) for _ in range(5)]
@@ -69,8 +100,8 @@ def test_out_that_does_not_fit_is_refused_before_anything_is_written(scale: Any)
     read_only = np.zeros((4, 3), "f")
     read_only.flags.writeable = False
     for out, error in (
-        (np.zeros((5, 3), "f"), ShapeError), (np.zeros((4, 3)), DomainError), (np.zeros((4, 6), "f")[:, ::2], ArgumentError),
-        (read_only, ArgumentError), (x, ArgumentError), ([np.zeros((4, 3), "f")], ArgumentError),
+        (np.zeros((5, 3), "f"), ShapeError), (np.zeros((4, 3)), DomainError), (read_only, ArgumentError),
+        (np.zeros((4, 6), "f")[:, ::2], ArgumentError), (x, ArgumentError), ([np.zeros((4, 3), "f")], ArgumentError),
     ):  # fmt: skip
         with pytest.raises(error):
             scale(x, w, out=out)
