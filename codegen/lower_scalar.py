@@ -15,6 +15,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
 from symgraph.errors import DomainError
 from symgraph.scalars import Delta
+from symgraph.stabilise.scalar import by_one_exponential
 from symgraph.tensor import Element, Tensor
 
 Access = Callable[[Tensor, tuple[Expr, ...]], Expr]
@@ -120,6 +121,8 @@ class ScalarLowering:
                 return _fold(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
             case sp.Mod():
                 return self._modulo(body)
+            case sp.tanh() if (rational := by_one_exponential(body)) is not None:
+                return self._lower(rational)
             case sp.Heaviside():
                 return self._piecewise(body.rewrite(sp.Piecewise))
         compose = FUNCTIONS.get(type(body).__name__)
@@ -137,10 +140,13 @@ class ScalarLowering:
         values = _same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
         result = values.pop()
         for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
-            result = Select(condition, value, result, value.dtype)
+            result = _chosen(condition, value, result)
         return result
 
     def _sum(self, body: sp.Add) -> Expr:
+        content, primitive = body.primitive()
+        if content != 1 and all(term.as_coeff_Mul()[0] in (1, -1) for term in primitive.args):
+            return arithmetic("*", Const(float(content), "float64"), self._lower(primitive))
         plus, minus = [], []
         for term in _ordered(body):
             if term.could_extract_minus_sign():
@@ -215,6 +221,15 @@ def cast(value: Expr, dtype: DType) -> Expr:
 def real(value: Expr) -> Expr:
     """A floating value: integers become float64."""
     return cast(value, "float64") if value.dtype in ("int64", "bool") else value
+
+
+def _chosen(condition: Expr, yes: Expr, no: Expr) -> Expr:
+    """One of two values; of two quotients, a quotient of what is chosen: one division."""
+    match yes, no:
+        case Op("/", (above, below)), Op("/", (other_above, other_below)):
+            sides = (_chosen(condition, above, other_above), _chosen(condition, below, other_below))
+            return Op("/", sides, yes.dtype)
+    return Select(condition, yes, no, yes.dtype)
 
 
 def _same_type(values: Sequence[Expr]) -> list[Expr]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from codegen import arguments, fitting
 from codegen import interface as words
@@ -296,8 +297,8 @@ class TrainStep:
 
 
 def _declared(leaves: Sequence[Tensor]) -> list[Tensor]:
-    """In the order in which the user has declared them."""
-    return sorted(leaves, key=lambda leaf: leaf.serial)
+    """In the order in which the user has declared them; scalars last, by name."""
+    return sorted(leaves, key=sp.default_sort_key)
 
 
 def _as_optimizer(given: Any) -> Optimizer:

@@ -144,7 +144,9 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return hash((Tensor, self.serial))
 
     def sort_key(self, order: Any = None) -> Any:
-        return self.class_key(), (1, (f"{self.serial:012d}",)), sp.S.One.sort_key(), sp.S.One
+        """By age; scalars, which are one per symbol and outlive programs, by name, so that order depends on no past."""
+        place = f"~{self.name}" if self.kind == "scalar" else ""
+        return self.class_key(), (1, (f"{place}{self.serial:012d}",)), sp.S.One.sort_key(), sp.S.One
 
     def __reduce__(self) -> Any:
         raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -171,3 +172,17 @@ def test_names_of_users() -> None:
     function = codegen.function(leaves, total)
     given = {name: np.full((3, 2), float(position)) for position, name in enumerate(USER_NAMES)}
     close(function(**given), sum(given.values()) * 2 - given["I"], 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_tanh_of_a_softplus_is_right_to_a_few_ulp(dtype: str) -> None:
+    """By one exponential and no logarithm, from where it is subnormal to where it is 1."""
+    function = codegen.function(x, sg.tanh(sg.softplus(x)), dtype)
+    at = np.concatenate([np.linspace(-85, 45, 3 * 7 * 40), [0, -np.inf, np.inf] * 7]).reshape(-1, 7).astype(dtype)
+    with mpmath.workdps(40):
+        exact = [mpmath.tanh(mpmath.log1p(mpmath.exp(mpmath.mpf(float(v))))) for v in at.ravel()]
+        errors = [
+            abs(mpmath.mpf(float(v)) - e) / max(e, mpmath.mpf("1e-300"))
+            for v, e in zip(function(at).ravel(), exact, strict=True)
+        ]
+    assert max(errors) <= 3 * np.finfo(dtype).eps

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sympy as sp
+
 import codegen
 import symgraph as sg
 
@@ -31,3 +33,20 @@ def test_one_step_of_adam(golden: Callable[[str, str], None]) -> None:
     w, x = sg.parameter("w", (3,)), sg.input("x", (N, 3))
     L = sg.mean((x @ w) ** 2)
     golden("source_adam.py.txt", codegen.train_step(L, sg.Adam()).source)
+
+
+def test_mish_and_its_derivative_take_one_exponential(golden: Callable[[str, str], None]) -> None:
+    x = sg.input("x", (N, 5))
+    L = sg.sum(sg.mish(x))
+    golden("source_mish.py.txt", codegen.function(x, [L, sg.grad(L, x)], "float32").source)
+
+
+def test_scalars_that_were_there_before_change_nothing() -> None:
+    symbols = sp.symbols("p q r", real=True)
+    sources = []
+    for first in (symbols, symbols[::-1]):
+        held = [sg.as_tensor(symbol + 1) for symbol in first]  # the scalar of a symbol lives while something uses it
+        x = sg.input("x", (N, 3))
+        sources.append(codegen.function([x, *symbols], sg.sum(x * sum(symbols) + sp.prod(symbols)), "float32").source)
+        del held, x
+    assert sources[0] == sources[1]

@@ -82,6 +82,11 @@ def log(x: Lane) -> Lane:
     return select(x > 0.0, value, select(x.equals(0.0), x.constant(-math.inf), x + math.nan))
 
 
+def reciprocal(f: Lane) -> Lane:
+    """1/(1 + f) to a few percent: 1 − f + f²."""
+    return fma(f, f, 1.0 - f)
+
+
 def log1p(x: Lane) -> Lane:
     """log(1 + x) = log u + c/u, where u is 1 + x rounded and c what the rounding lost."""
     u = x + 1.0
@@ -90,7 +95,7 @@ def log1p(x: Lane) -> Lane:
     # Beyond 2^64 what was lost is far below half an ulp of the logarithm, and 2^−k would leave the range of normal
     # numbers.
     scale = power_of_two(-select(k > 64, 64, k), format_of(x))
-    value = copysign(assembled(k, f, lost * scale * (1.0 - f)), x)
+    value = copysign(assembled(k, f, lost * scale * reciprocal(f)), x)
     value = select(x < math.inf, value, x)
     return select(x > -1.0, value, select(x.equals(-1.0), x.constant(-math.inf), x + math.nan))
 
@@ -102,4 +107,4 @@ def softplus(x: Lane) -> Lane:
     k, f = normalised(u)
     lost = z - (u - 1.0)
     scale = power_of_two(-k, format_of(x))
-    return select(x < 0.0, 0.0, x) + assembled(k, f, lost * scale * (1.0 - f))
+    return select(x < 0.0, 0.0, x) + assembled(k, f, lost * scale * reciprocal(f))

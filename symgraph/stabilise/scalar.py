@@ -130,6 +130,23 @@ def _log_of_term(term: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.Expr 
     return total + (sp.S.Zero if rest == 1 else sp.log(rest))
 
 
+def by_one_exponential(function: sp.Expr) -> sp.Expr | None:
+    """tanh(log w) as (w² − 1)/(w² + 1), where that is rational in one exponential; else None.
+
+    tanh(log(1 + eᵘ)), for u ≤ 0, is z·(z + 2)/(z·(z + 2) + 2) with z = e^{−|u|}: sums of positive terms, so that
+    nothing cancels.
+    """
+    if not isinstance(function, sp.tanh):
+        return None
+    logarithm = function.args[0]
+    w = sp.exp(logarithm.rewrite_plain() if isinstance(logarithm, softplus | log1p) else logarithm)
+    if not (w.is_positive and w.has(sp.exp)) or isinstance(w, sp.exp):
+        return None
+    rational = sp.expand(w**2 - 1) / sp.expand(w**2 + 1)
+    kernels = _exponentials_below(rational)
+    return _two_sided(rational, kernels[0]) if len(kernels) == 1 else None
+
+
 # -- quotients ----------------------------------------------------------------------------------------------------
 def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
     """A quotient with an exponential in a sum below the line, so that neither side of it overflows."""
@@ -192,15 +209,23 @@ def _quotient_of_saturated(expression: sp.Expr) -> bool:
 
 
 def _two_sided(expression: sp.Expr, kernel: sp.Expr) -> sp.Expr:
-    """For a positive exponent divide both sides of the quotient by the exponential's power."""
+    """The quotient by z = e^{−|u|} in place of eᵘ; for positive u, both sides are divided by the power of eᵘ."""
     kernels = Kernels([expression])
     symbol = next(s for s, k in kernels.kernel_of.items() if k == kernel)
-    small = sp.Symbol(f"{symbol.name}i", positive=True)
-    frozen = sp.cancel(kernels.freeze(expression))
-    flipped = sp.cancel(frozen.subs(symbol, 1 / small))
     exponent = kernel.args[0]
-    other = kernels.thaw(flipped).xreplace({small: sp.exp(-exponent)})
-    return sp.Piecewise((other, exponent > 0), (kernels.thaw(frozen), True))
+    below = sp.cancel(kernels.freeze(expression))
+    above = sp.cancel(below.subs(symbol, 1 / symbol))
+    small = {symbol: sp.exp(-sp.Abs(exponent))}
+    above, below = (kernels.thaw(_nested(form, symbol).xreplace(small)) for form in (above, below))
+    return sp.Piecewise((above, exponent > 0), (below, True))
+
+
+def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:
+    """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone."""
+    numerator, denominator = sp.fraction(quotient)
+    if quotient.free_symbols != {z}:
+        return quotient
+    return sp.horner(numerator, z) / sp.horner(denominator, z)
 
 
 def _with_expm1(total: sp.Add) -> sp.Expr:
