@@ -15,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -66,6 +66,20 @@ def host_machine() -> llvm.TargetMachine:
         reloc="pic",
         codemodel="default",
     )
+
+
+@lru_cache(maxsize=1)
+def register_file() -> tuple[int, int]:
+    """Bytes of the widest vector register of the host, and how many registers there are.
+
+    Of the features that LLVM reports: AVX-512 has 32 of 64 bytes, AVX 16 of 32, ARM's NEON 32 of 16, and SSE 16 of 16.
+    """
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64, 32
+    if features.get("avx"):
+        return 32, 16
+    return (16, 32) if features.get("neon") or features.get("asimd") else (16, 16)
 
 
 def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
@@ -196,19 +210,17 @@ class Entry:
         Address of the function with ``(packed, thread, threads)``.
     """
 
-    __slots__ = ("_engine", "_symbol", "call", "team_address")
-
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
-        self._engine, self._symbol = engine, symbol_name
+        self._engine = engine
         self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
             engine.get_function_address(symbol_name)
         )
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
 
-    def run_kernel(self, packed: int, number: int, repeats: int) -> None:
-        """Run one kernel of a program, on one thread, as often as asked."""
-        address = self._engine.get_function_address(f"{self._symbol}_kernel")
-        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(address)(packed, number, repeats)
+    @cached_property
+    def run_kernel(self) -> Callable[[int, int, int], None]:
+        """``run_kernel(packed, number, repeats)`` runs one kernel of a program, on one thread, as often as asked."""
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(self._engine.get_function_address("entry_kernel"))
 
     def __call__(self, packed: int) -> None:
         self.call(packed)
