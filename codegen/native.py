@@ -113,7 +113,7 @@ def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
 
 
 def compile_program(
-    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str], name: str = "entry"
+    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str]
 ) -> bytes:
     """Compile kernels, and the driver that calls them, to object code.
 
@@ -122,9 +122,7 @@ def compile_program(
     functions
         Kernels by name, each with its argument types: ``int64``, or ``buffer of`` a scalar type.
     driver
-        From LLVM's names of the kernels to the text that defines ``name_team`` and ``name_kernel``.
-    name
-        C identifier for the exported symbols.
+        From LLVM's names of the kernels to the text that defines ``entry_team`` and ``entry_kernel``.
     """
     from numba.core import types
 
@@ -136,7 +134,7 @@ def compile_program(
 
     lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
     names = {known: callee for known, (callee, _) in lowered.items()}
-    return _object_code([module for _, module in lowered.values()], driver(names), [name, f"{name}_kernel"])
+    return _object_code([module for _, module in lowered.values()], driver(names), ["entry", "entry_kernel"])
 
 
 def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
