@@ -47,9 +47,9 @@ def test_memory_plan_is_valid_and_tight(executable: Executable) -> None:
     assert max(region.size for region in compiled.arena.regions) < 64 * len(temporaries)
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("rows", (64, 200, sg.dim("N")), ids=str)
-def test_scratch_is_planned_only_where_a_kernel_uses_it(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+def test_scratch_is_planned_only_where_a_kernel_uses_it(rows: Any) -> None:
     x, W = sg.input("x", (rows, 300)), sg.parameter("W", (300, 1024))
     program = codegen.function([x, W], sg.relu(x @ W)).executable().compiled.program
     used = {name for kernel in program.kernels for name in kernel.arguments}
