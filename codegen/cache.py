@@ -94,14 +94,19 @@ def store(key: str, code: bytes) -> None:
 
 
 def source_file(key: str, source: str) -> Path:
-    """A real file that holds the source; in a temporary folder where there is no cache."""
-    path = folder() or Path(tempfile.mkdtemp(prefix="symgraph-"))
+    """A real file that holds the source; where there is no cache, one that lives as long as the process."""
+    path = folder() or Path(_folder_of_process().name)
     file = path / f"{key[:24]}.py"
     with contextlib.suppress(OSError):
         if file.is_file() and file.read_text(encoding="utf-8") == source:
             return file
     _replace(file, source.encode())
     return file
+
+
+@lru_cache(maxsize=1)
+def _folder_of_process() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="symgraph-")
 
 
 def _replace(path: Path, content: bytes) -> None:

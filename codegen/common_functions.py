@@ -1,4 +1,4 @@
-"""Common functions: an exponential (or another function) that several definitions need is computed once, as a definition.
+"""Common functions: what several definitions need, an exponential for example, is computed once, as a definition.
 
 S[n] = Σ_k exp(d[n, k]);  y[n, j] = exp(d[n, j])/S[n]     →     e[n, k] = exp(d[n, k]);  S[n] = Σ_k e[n, k];  y = e/S
 """

@@ -72,13 +72,11 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
     for statement in body:
         match statement:
             case For(var, start, stop, inner, step):
-                first = evaluate_integer(start, sizes)
+                first, end = evaluate_integer(start, sizes), evaluate_integer(stop, sizes)
                 count = _trips(stop, sizes) - first
                 block = int(step.value) if isinstance(step, Const) else PANEL_ROWS
                 trips = count / min(block, count) if count > 0 else 0
-                total += trips * flops(
-                    inner, {**sizes, var.name: first, f"{var.name}_end": first + count} | _panel(step)
-                )
+                total += trips * flops(inner, {**sizes, var.name: first, f"{var.name}_end": end} | _panel(step))
             case If(condition, inner):
                 total += _operations(condition) + (flops(inner, sizes) if _may_hold(condition, sizes) else 0)
             case Contract(_, _, _, rows, columns, depth):

@@ -1,4 +1,4 @@
-"""Calls whose arrays native code checks itself, so that Python only writes the address of each array object.
+"""Calls whose arrays native code checks itself: Python only writes the addresses of two tuples of array objects.
 
 Comes in: a program and its arrays, in the order of a call. Goes out: the table that :mod:`codegen.support` reads, and
 ``native``, which checks and runs. What does not fit is looked at again, and described, by :mod:`codegen.arguments`.

@@ -132,8 +132,8 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
 # -- as LLVM text -----------------------------------------------------------------------------------------------------
 
 
-def driver_text(calls: Sequence[Call], callees: Mapping[str, str], symbol: str = "entry") -> str:
-    """``symbol_team(packed, thread, threads)`` runs all kernels, ``symbol_kernel(packed, number, repeats)`` one.
+def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
+    """``entry_team(packed, thread, threads)`` runs all kernels, ``entry_kernel(packed, number, repeats)`` one.
 
     ``callees`` are LLVM's names of the functions, of Numba's signature: ``i32 (ptr result, ptr exception, …)``.
     """
@@ -146,7 +146,7 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str], symbol: str =
         "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
         "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
     ]  # fmt: skip
-    lines += [f"define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{", *prologue]
+    lines += ["define void @entry_team(i64 %packed, i64 %thread, i64 %threads) {", *prologue]
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
     for number, call in enumerate(calls):
@@ -157,19 +157,19 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str], symbol: str =
         lines += _call(call, number, callees[call.function])
         if not call.parallel:
             lines += [f"  br label %done.{number}", f"done.{number}:"]
-    return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, symbol, prologue), ""])
+    return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), ""])
 
 
-def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], symbol: str, prologue: Sequence[str]) -> list[str]:
-    """A loop around a switch."""
-    lines = [f"define void @{symbol}_kernel(i64 %packed, i64 %number, i64 %repeats) {{", *prologue]
+def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Sequence[str]) -> list[str]:
+    """A loop around a switch. Its calls are not inlined: part of a small kernel could be taken out of the loop."""
+    lines = ["define void @entry_kernel(i64 %packed, i64 %number, i64 %repeats) {", *prologue]
     lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
     lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
     lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
     cases = " ".join(f"i64 {number}, label %do.{number}" for number in range(len(calls)))
     lines.append(f"  switch i64 %number, label %after [ {cases} ]")
     for number, call in enumerate(calls):
-        lines += [f"do.{number}:", *_call(call, number, callees[call.function]), "  br label %after"]
+        lines += [f"do.{number}:", *_call(call, number, callees[call.function], " noinline"), "  br label %after"]
     return [*lines, "after:", "  %more = add i64 %done, 1", "  br label %head", "leave:", *EPILOGUE]
 
 
@@ -179,7 +179,7 @@ def _load(position: int, name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _call(call: Call, number: int, callee: str) -> list[str]:
+def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str]:
     lines: list[str] = []
     given = ["ptr %result", "ptr %exception"]
     for place, argument in enumerate(call.arguments):
@@ -195,7 +195,7 @@ def _call(call: Call, number: int, callee: str) -> list[str]:
         given += ["i64 %thread", "i64 %threads"]
     return [
         *lines,
-        f'  %status.{number} = call i32 @"{callee}"({", ".join(given)})',
+        f'  %status.{number} = call i32 @"{callee}"({", ".join(given)}){attribute}',
         f"  %before.{number} = load i32, ptr %raised",
         f"  %after.{number} = or i32 %before.{number}, %status.{number}",
         f"  store i32 %after.{number}, ptr %raised",

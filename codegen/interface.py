@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from codegen.ir import Program
 
-STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN, LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, FIRST_SIZE = range(14)
+STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN = range(7)
+LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, FIRST_SIZE = range(7, 14)
 DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES = range(5)
 """Status of a call whose arguments native code checks."""
 READ, UPDATED, FRESH = range(3)
-"""What a call does with an array: reads it, updates it where the last checked call has found it, or sets it wherever."""
+"""What a call does with an array: reads it, updates it where the last checked call found it, or sets it anywhere."""
 ANY = -2
 """An extent of an array that native code does not look at."""
 OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output")

@@ -2,8 +2,8 @@
 
     Kernel "h": for n in 0..N: Contract(a[n, :] = x[n, :] · W[:, :]); for j in 0..32: h[n, j] = max(a[n, j] + b[j], 0)
 
-Expressions and statements are immutable and compared by content. Sizes are integer expressions over the run-time sizes, so
-one program serves every batch size. ``verify`` states what a valid kernel is; ``show`` prints one.
+Expressions and statements are immutable and compared by content. Sizes are integer expressions over the run-time
+sizes, so one program serves every batch size. ``verify`` states what a valid kernel is; ``show`` prints one.
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ class Operand:
 class Contract:
     """``out[m, n] = Σ_k left[m, k]·right[k, n]`` for one block of rows and columns, in register tiles.
 
-    ``extents`` are those of the whole product (rows, columns, depth; None where known only at run time): the tile suits them.
+    ``extents`` are those of the whole product (rows, columns, depth; None where known only at run time), which the tile
+    suits.
     """
 
     out: Operand
@@ -196,9 +197,9 @@ class Buffer:
 class Kernel:
     """One function of the generated source.
 
-    ``buffers`` are the names in its text, ``arguments`` those of the program that take their places, ``sizes`` the run-time
-    sizes it needs, ``formulas`` what it computes as mathematics. A kernel that is not
-    ``parallel`` is run by one thread.
+    ``buffers`` are the names in its text, ``arguments`` those of the program that take their places, ``sizes`` the
+    run-time sizes it needs, ``formulas`` what it computes as mathematics. A kernel that is not ``parallel`` is run by
+    one thread.
     """
 
     name: str
@@ -231,6 +232,7 @@ ZERO, ONE = Const(0, "int64"), Const(1, "int64")
 
 
 def integer(value: int) -> Const:
+    """A number."""
     return Const(value, "int64")
 
 
@@ -260,6 +262,7 @@ def multiply(left: Expr, right: Expr) -> Expr:
 
 
 def product(sizes: tuple[Expr, ...]) -> Expr:
+    """Integer product of several, folded."""
     result: Expr = ONE
     for size in sizes:
         result = multiply(result, size)

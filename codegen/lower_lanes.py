@@ -19,9 +19,9 @@ import sympy as sp
 from codegen import ir
 from codegen.formula import formula_text
 from codegen.fuse import Group
-from codegen.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Op, Operand, Stmt, Store, Transpose, Var
+from codegen.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Transpose, Var
 from codegen.lower_panels import PanelLowering
-from codegen.lower_rows import START, smaller
+from codegen.lower_rows import START, difference, smaller
 from codegen.lower_scalar import data_type
 from codegen.plan import Node
 from codegen.segments import Segment
@@ -85,9 +85,9 @@ class LaneLowering(PanelLowering):
         if head in self.staged:
             width = self.scalars.integer(head.shape[-1])
             to = Operand(self.staged[head].name, ZERO, (ir.integer(LANES), ONE))
-            row = ir.multiply(_difference(first, self.first_row), contract.out.strides[0])
+            row = ir.multiply(difference(first, self.first_row), contract.out.strides[0])
             origin = Operand(contract.out.buffer, ir.add(contract.out.offset, row), contract.out.strides)
-            body.insert(0, Transpose(to, origin, _difference(stop, first), width))
+            body.insert(0, Transpose(to, origin, difference(stop, first), width))
         share = smaller(ir.add(first, ir.integer(LANES)), last)
         return [For(first, block, last, (Let(stop, share), *body), step=ir.integer(LANES))]
 
@@ -122,19 +122,19 @@ class LaneLowering(PanelLowering):
                 continue
             assert source is not None
             if tensor.ndim == 1:
-                at = smaller(self.position, _difference(self.last, ONE))
+                at = smaller(self.position, difference(self.last, ONE))
                 copy = Store(buffer.name, (self.lane,), Load(source, (at,), data_type(tensor)))
                 result.append(self._over_lanes([copy]))
                 continue
             width = self._width(tensor)
             to = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
             origin = Operand(source, ir.multiply(self.block, width), (width, ONE))
-            result.append(Transpose(to, origin, _difference(self.last, self.block), width))
+            result.append(Transpose(to, origin, difference(self.last, self.block), width))
         return result
 
     def _kept_stores(self) -> list[Stmt]:
         result: list[Stmt] = []
-        rows = _difference(self.last, self.block)
+        rows = difference(self.last, self.block)
         for node in self.group.nodes:
             if node.value not in self.kept or node.contraction is not None:
                 continue
@@ -225,7 +225,3 @@ class LaneLowering(PanelLowering):
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
         kernel, scratch = super().kernel()
         return kernel, [*scratch, *self.staged.values()]
-
-
-def _difference(left: Expr, right: Expr) -> Expr:
-    return Op("-", (left, right), "int64")

@@ -11,8 +11,8 @@ from codegen import ir
 from codegen.cost import PANEL_ROWS
 from codegen.formula import formula_text
 from codegen.fuse import Group
-from codegen.ir import ONE, ZERO, Expr, For, Let, Op, Operand, Stmt, Transpose, Var
-from codegen.lower_rows import RowLowering, smaller
+from codegen.ir import ONE, ZERO, Expr, For, Let, Operand, Stmt, Transpose, Var
+from codegen.lower_rows import RowLowering, difference, smaller
 from codegen.lower_scalar import data_type
 from symgraph.indices import Index, axis
 from symgraph.tensor import Element
@@ -67,7 +67,7 @@ class MapLowering(RowLowering):
         to = Operand(self.storage.buffers[node.value], ir.multiply(block, columns), (columns, ONE))
         origin = Operand(self.storage.buffers[node.reads[0].tensor], block, (rows, ONE))
         share = smaller(ir.add(block, ir.integer(PANEL_ROWS)), Var(f"{block.name}_end", "int64"))
-        move = Transpose(to, origin, columns, Op("-", (last, block), "int64"), self.formulas[-1])
+        move = Transpose(to, origin, columns, difference(last, block), self.formulas[-1])
         return [For(block, ZERO, rows, (Let(last, share), move), step=ir.integer(PANEL_ROWS), parallel=True)]
 
 

@@ -15,7 +15,7 @@ from codegen.cost import PANEL_ROWS, blocks
 from codegen.formula import formula_text
 from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
 from codegen.lower_maps import MapLowering, is_flat
-from codegen.lower_rows import smaller
+from codegen.lower_rows import difference, smaller
 from codegen.plan import Node
 from symgraph.indices import Index, axis
 from symgraph.tensor import Element
@@ -76,7 +76,7 @@ class PanelLowering(MapLowering):
             self._output(result, place, (PANEL_ROWS, columns) if whole else (BLOCK_ROWS, ir.integer(PANEL_COLUMNS))),
             self._operand(head.left, head.row, head.depth, place),
             self._operand(head.right, head.depth, head.column, place),
-            Op("-", (edges.last, edges.first), "int64"),
+            difference(edges.last, edges.first),
             columns if whole else self._block_width(columns, edges),
             depth,
             extents,  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ class PanelLowering(MapLowering):
         """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""
         full = isinstance(columns, Const) and int(columns.value) % PANEL_COLUMNS == 0
         wide = ir.integer(PANEL_COLUMNS)
-        return wide if full else smaller(wide, Op("-", (columns, edges.left), "int64"))
+        return wide if full else smaller(wide, difference(columns, edges.left))
 
     def _rows_shared(self, contract: Contract, after: Sequence[Stmt], rows: Expr, edges: _Edges) -> list[Stmt]:
         """Blocks of whole rows, which the threads share."""
@@ -126,7 +126,7 @@ class PanelLowering(MapLowering):
             Let(edges.last, smaller(ir.add(edges.first, high), rows)),
         ]
         before: list[Stmt] = []
-        if _is_long(contract.right.strides[0]):
+        if _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
             before, products = self._packed(contract, rows, edges, outer)
             body += products
         else:
@@ -153,8 +153,7 @@ class PanelLowering(MapLowering):
         is_new: Expr = Op(">", (edges.left, done), "bool")
         start: list[Stmt] = [Assign(done, ir.integer(-1))]
         if isinstance(rows, Const):
-            enough = int(rows.value) >= PACKED_ROWS
-            return (start, [If(is_new, pack), packed]) if enough else ([], [contract])
+            return start, [If(is_new, pack), packed]
         many = Op(">=", (rows, ir.integer(PACKED_ROWS)), "bool")
         few = Op("<", (rows, ir.integer(PACKED_ROWS)), "bool")
         return start, [If(Op("and", (many, is_new), "bool"), pack), If(many, (packed,)), If(few, (contract,))]
@@ -163,7 +162,7 @@ class PanelLowering(MapLowering):
         """What is done with the rows [block, last) while they are in the cache."""
         assert self.group.head is not None and self.row is not None
         if self.segments and not outer and self.first_column == ZERO and is_flat(self.group):
-            return self._flat_loop(block, Op("-", (last, block), "int64"))
+            return self._flat_loop(block, difference(last, block))
         epilogue = self._epilogue(outer, self.group.head.row, len(self.group.nodes[0].shape))
         return [For(self.row, block, last, tuple(epilogue))] if epilogue else []
 

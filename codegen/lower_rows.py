@@ -201,6 +201,11 @@ class RowLowering(Segments):
         inside.append(Store(buffer, place, self.scalars.value(body), op))  # type: ignore[arg-type]
 
 
+def difference(left: Expr, right: Expr) -> Expr:
+    """Integer difference."""
+    return Op("-", (left, right), "int64")
+
+
 def smaller(left: Expr, right: Expr) -> Expr:
     """min(left, right), folded."""
     if isinstance(left, Const) and isinstance(right, Const):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from codegen.executable import Executable
 from codegen.ir import Buffer
 from codegen.native import Entry
-
-SECONDS = 0.01
-"""Time spent on each of the repetitions."""
+from codegen.peak import least_seconds
 
 
 def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float | None]:
-    """Seconds of every kernel on one thread at sizes by the names of the program: the least of five repetitions.
+    """Seconds of every kernel on one thread at sizes by the names of the program.
 
     None for each where the program runs as plain Python.
     """
@@ -32,7 +30,8 @@ def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float | N
             if compiled.program.buffers[name].role != "constant":
                 executable.words[interface.addresses[name]] = array.ctypes.data
         entry.call(executable.address)
-        return [_seconds(entry, executable.address, number) for number in range(len(compiled.program.kernels))]
+        run, kernels = partial(entry.run_kernel, executable.address), range(len(compiled.program.kernels))
+        return [least_seconds(partial(run, number)) for number in kernels]
     finally:
         for at, word in kept.items():
             executable.words[at] = word
@@ -44,16 +43,3 @@ def _sample(buffer: Buffer, executable: Executable, name: str) -> np.ndarray:
     if dtype.kind == "i":
         return np.zeros(shape, dtype)
     return np.random.default_rng(0).uniform(0.1, 0.2, shape).astype(dtype)
-
-
-def _seconds(entry: Entry, address: int, number: int) -> float:
-    repeats = 1
-    while (spent := _once(entry, address, number, repeats)) < SECONDS and repeats < 1 << 20:
-        repeats *= 4
-    return min(spent, *(_once(entry, address, number, repeats) for _ in range(5))) / repeats
-
-
-def _once(entry: Entry, address: int, number: int, repeats: int) -> float:
-    start = time.perf_counter()
-    entry.run_kernel(address, number, repeats)
-    return time.perf_counter() - start

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -68,6 +68,20 @@ def host_machine() -> llvm.TargetMachine:
     )
 
 
+@lru_cache(maxsize=1)
+def register_file() -> tuple[int, int]:
+    """Bytes of the widest vector register of the host, and how many registers there are.
+
+    Of the features that LLVM reports: AVX-512 has 32 of 64 bytes, AVX 16 of 32, ARM's NEON 32 of 16, and SSE 16 of 16.
+    """
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64, 32
+    if features.get("avx"):
+        return 32, 16
+    return (16, 32) if features.get("neon") or features.get("asimd") else (16, 16)
+
+
 def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
     """Compile one function, and all it calls, to object code.
 
@@ -99,7 +113,7 @@ def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
 
 
 def compile_program(
-    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str], name: str = "entry"
+    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str]
 ) -> bytes:
     """Compile kernels, and the driver that calls them, to object code.
 
@@ -108,9 +122,7 @@ def compile_program(
     functions
         Kernels by name, each with its argument types: ``int64``, or ``buffer of`` a scalar type.
     driver
-        From LLVM's names of the kernels to the text that defines ``name_team`` and ``name_kernel``.
-    name
-        C identifier for the exported symbols.
+        From LLVM's names of the kernels to the text that defines ``entry_team`` and ``entry_kernel``.
     """
     from numba.core import types
 
@@ -122,7 +134,7 @@ def compile_program(
 
     lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
     names = {known: callee for known, (callee, _) in lowered.items()}
-    return _object_code([module for _, module in lowered.values()], driver(names), [name, f"{name}_kernel"])
+    return _object_code([module for _, module in lowered.values()], driver(names), ["entry", "entry_kernel"])
 
 
 def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
@@ -196,19 +208,17 @@ class Entry:
         Address of the function with ``(packed, thread, threads)``.
     """
 
-    __slots__ = ("_engine", "_symbol", "call", "team_address")
-
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
-        self._engine, self._symbol = engine, symbol_name
+        self._engine = engine
         self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
             engine.get_function_address(symbol_name)
         )
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
 
-    def run_kernel(self, packed: int, number: int, repeats: int) -> None:
-        """Run one kernel of a program, on one thread, as often as asked."""
-        address = self._engine.get_function_address(f"{self._symbol}_kernel")
-        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(address)(packed, number, repeats)
+    @cached_property
+    def run_kernel(self) -> Callable[[int, int, int], None]:
+        """``run_kernel(packed, number, repeats)`` runs one kernel of a program, on one thread, as often as asked."""
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(self._engine.get_function_address("entry_kernel"))
 
     def __call__(self, packed: int) -> None:
         self.call(packed)

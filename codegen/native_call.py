@@ -1,4 +1,7 @@
-"""``invoke``: native code calls another program's entry by its address. Un-jitted, an address is the ``id`` of a Python function."""
+"""``invoke``: native code calls another program's entry by its address.
+
+Un-jitted, an address is the ``id`` of a :class:`codegen.jit.PythonEntry`.
+"""
 
 from __future__ import annotations
 

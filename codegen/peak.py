@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
-from codegen.native import host_machine
+from codegen.native import host_machine, register_file
 
 _CHAINS = 10
 """Independent multiply-adds in flight: at least latency times throughput of a CPU, and fewer than its registers."""
@@ -21,7 +22,12 @@ _CHAINS = 10
 _FOOTPRINTS = (1 << 14, 1 << 18, 1 << 22, 1 << 26)
 """Bytes over which streaming is measured: what the levels of a cache hold, and what only memory does."""
 
-_SECONDS = 0.003
+_SAMPLE = 0.005
+"""Seconds that a sample takes at least."""
+
+_MOST_REPEATS = 1 << 24
+"""Repeats of a sample at most: what takes no time ends as well."""
+
 _STREAM = """
 define void @loop(ptr %data, i64 %count, i64 %repeats) {
 enter:
@@ -52,7 +58,7 @@ after:
 @lru_cache(maxsize=2)
 def flops_a_second(dtype: str) -> float:
     """Operations a second of one thread, a multiply-add counted as two, with all operands in registers."""
-    lanes = _vector_bytes() // np.dtype(dtype).itemsize
+    lanes = register_file()[0] // np.dtype(dtype).itemsize
     run = _compiled(_multiply_add_text(lanes, {"float32": "float", "float64": "double"}[dtype]))
     data = np.zeros(2 * _CHAINS * lanes + 64, dtype)
     return 2.0 * lanes * _CHAINS / _seconds(run, data, 1)
@@ -74,20 +80,13 @@ def expected_seconds(operations: float, traffic: float, dtype: str) -> float:
     return max(operations / flops_a_second(dtype), traffic / bytes_a_second(traffic))
 
 
-def _vector_bytes() -> int:
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-
-
 def _multiply_add_text(lanes: int, scalar: str) -> str:
     """A loop of ``_CHAINS`` multiply-adds x ← x·x + x, each on a register of its own."""
     kind, suffix = f"<{lanes} x {scalar}>", f"v{lanes}f{32 if scalar == 'float' else 64}"
     chains = range(_CHAINS)
     loads = [f"  %p{k} = getelementptr {kind}, ptr %data, i64 {k}\n  %s{k} = load {kind}, ptr %p{k}" for k in chains]
     values = [f"  %x{k} = phi {kind} [ %s{k}, %enter ], [ %y{k}, %loop ]" for k in chains]
-    steps = [
-        f"  %y{k} = call {kind} @llvm.fmuladd.{suffix}({kind} %x{k}, {kind} %x{k}, {kind} %x{k})" for k in chains
-    ]
+    steps = [f"  %y{k} = call {kind} @llvm.fmuladd.{suffix}({kind} %x{k}, {kind} %x{k}, {kind} %x{k})" for k in chains]
     stores = [f"  store {kind} %y{k}, ptr %p{k}" for k in chains]
     return "\n".join(
         (
@@ -109,16 +108,19 @@ def _compiled(text: str) -> Any:
 
 
 def _seconds(run: Any, data: np.ndarray, count: int) -> float:
-    """Seconds of one repeat: the least of seven samples."""
     address = -(-data.ctypes.data // 64) * 64
-    repeats, spent = 1, 0.0
-    while spent < _SECONDS:
+    return least_seconds(lambda repeats: run(address, count, repeats))
+
+
+def least_seconds(run: Callable[[int], None]) -> float:
+    """Seconds of one repeat, of as many as ``run`` is told: the least of seven samples."""
+
+    def sample() -> float:
+        start = time.perf_counter()
+        run(repeats)
+        return time.perf_counter() - start
+
+    repeats = 1
+    while (spent := sample()) < _SAMPLE and repeats < _MOST_REPEATS:
         repeats *= 4
-        spent = _once(run, address, count, repeats)
-    return min(spent, *(_once(run, address, count, repeats) for _ in range(6))) / repeats
-
-
-def _once(run: Any, address: int, count: int, repeats: int) -> float:
-    start = time.perf_counter()
-    run(address, count, repeats)
-    return time.perf_counter() - start
+    return min(spent, *(sample() for _ in range(6))) / repeats

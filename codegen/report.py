@@ -87,7 +87,7 @@ class Report:
             shown = f"{row.name:24} {row.operations:12.0f} {row.bytes:12d}"
             if row.seconds and row.expected and row.reached:
                 rates = row.operations / row.seconds / 1e9, row.bytes / row.seconds / 1e9
-                shown += f" {row.seconds * 1e6:9.2f} {row.expected * 1e6:9.2f} {rates[0]:8.1f} {rates[1]:7.1f}"
+                shown += f" {row.seconds * 1e6:9.3f} {row.expected * 1e6:9.3f} {rates[0]:8.1f} {rates[1]:7.1f}"
                 is_far = row.reached < FAR and row.seconds - row.expected > worth
                 shown += f" {row.reached:8.0%}" + (" ◂ far" if is_far else "")
             lines.append(shown)

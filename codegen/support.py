@@ -2,13 +2,16 @@
 
 It is compiled once a machine and kept in the cache; it calls a program's own ``run`` by its address.
 
-``call`` looks at NumPy's array objects themselves (``PyArrayObject_fields``, part of NumPy's stable ABI,
-ndarraytypes.h), so that a call from Python costs one write per array. What does not fit is looked at again, and
-described, by :mod:`codegen.arguments`. The table of arrays, in 64-bit words: count, then for each array
+``call`` is given the addresses of two tuples, and looks at NumPy's array objects in them itself
+(``PyArrayObject_fields``, part of NumPy's stable ABI, ndarraytypes.h). What does not fit is looked at again, and
+described, by :mod:`codegen.arguments`. The table of arrays, in 64-bit words: the number of sizes, which lies before the
+table's address, the number of arrays, then for each array
 
-    [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item]  per axis: [0, extent], or
-    [word of a size, 1 to learn it]. Classes: of labels; −1 where rows must sum to 1; else 0. Use, and the extent −2 of any
-    size: see :mod:`codegen.interface`. Arrays that are written, and not where they were, become protected memory.
+    [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item]
+    per axis: [0, extent], or [word of a size, 1 to learn it]
+
+Classes: of labels; −1 where rows must sum to 1; else 0. Use, and the extent −2 of any size: see
+:mod:`codegen.interface`. Arrays that are written, and not where they were, become protected memory.
 
 The schedule of epochs, in 64-bit words, is named by the constants below; after it come for each array with a row per
 example
@@ -44,6 +47,7 @@ from codegen.interface import (
     UPDATED,
 )
 from codegen.kernels import barrier, chunk, kernel, maximum, minimum, pointer
+from codegen.kernels.pointer import FlatArray
 from codegen.native_call import invoke
 
 OBJECT_WORDS = 9
@@ -58,7 +62,7 @@ ROW_RECORD = 4
 
 
 @kernel
-def arrays_fit(packed, table, size_count):
+def arrays_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
     """Whether every array is as its record says; learns sizes and addresses on the way. Returns a status."""
     position = 1
     for _ in range(table[0]):
@@ -124,7 +128,7 @@ def arrays_fit(packed, table, size_count):
 
 
 @kernel
-def labels_fit(labels, count, classes):
+def labels_fit(labels: FlatArray, count: int, classes: int) -> bool:
     """Whether all labels lie in [0, classes)."""
     lowest = labels[0]
     highest = labels[0]
@@ -135,7 +139,7 @@ def labels_fit(labels, count, classes):
 
 
 @kernel
-def rows_fit(values, rows, width):
+def rows_fit(values: FlatArray, rows: int, width: int) -> bool:
     """Whether every row sums to 1 within 10⁻³."""
     for row in range(rows):
         total = 0.0
@@ -146,7 +150,7 @@ def rows_fit(values, rows, width):
     return True
 
 
-def call(address, thread, threads):
+def call(address: int, thread: int, threads: int) -> None:
     """Check the array objects, then run the program."""
     packed = pointer(address, int64, TABLE + 1)
     if thread == 0:
@@ -158,7 +162,7 @@ def call(address, thread, threads):
 
 
 @kernel
-def shuffled(order, count, state):
+def shuffled(order: FlatArray, count: int, state: int) -> int:
     """Fisher and Yates' permutation in place; numbers from xorshift32 (Marsaglia 2003). Returns the next state."""
     for last in range(count - 1, 0, -1):
         state ^= (state << 13) & 0xFFFFFFFF
@@ -172,14 +176,14 @@ def shuffled(order, count, state):
 
 
 @kernel
-def copy_bytes(target, source, count):
+def copy_bytes(target: FlatArray, source: FlatArray, count: int) -> None:
     """Two buffers that do not overlap: LLVM makes this a call of memcpy."""
     for i in range(count):
         target[i] = source[i]
 
 
 @kernel
-def gather(schedule, order, first, begin, end):
+def gather(schedule: FlatArray, order: FlatArray, first: int, begin: int, end: int) -> None:
     """Copy rows ``begin`` to ``end`` of a batch to their places."""
     for number in range(schedule[ARRAYS]):
         record = HEADER + ROW_RECORD * number
@@ -193,7 +197,7 @@ def gather(schedule, order, first, begin, end):
 
 
 @kernel
-def point(packed, schedule, first):
+def point(packed: FlatArray, schedule: FlatArray, first: int) -> None:
     """Hand the batch to the program: where it is gathered, or its place in the data, where the order is the data's."""
     for number in range(schedule[ARRAYS]):
         record = HEADER + ROW_RECORD * number
@@ -201,7 +205,7 @@ def point(packed, schedule, first):
         packed[schedule[record + 3]] = schedule[record + 2] if schedule[SHUFFLE] else in_place
 
 
-def epochs(address, thread, threads):
+def epochs(address: int, thread: int, threads: int) -> None:
     """Shuffle, gather, step and record, for as many epochs as the schedule says; stops where another thread asks."""
     packed = pointer(address, int64, pointer(address, int64, FIRST_SIZE)[LENGTH])
     sync = pointer(packed[SYNC], int64, SYNC_WORDS)

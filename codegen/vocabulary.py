@@ -16,7 +16,7 @@ STRUCTURE = frozenset([
 TYPES = frozenset(["float32", "float64", "int64", "uint8"])
 
 WORDS = MATHEMATICS | STRUCTURE | TYPES | frozenset([
-    "real", "nan", "inf", "packed", "address", "thread", "threads", "np", "tile", "choose_tile", "tile_row", "tile_column",
-    "run", "sync",
+    "real", "nan", "inf", "packed", "address", "thread", "threads", "np", "tile", "choose_tile", "tile_row",
+    "tile_column", "run", "sync",
 ])  # fmt: skip
 """Every name that emitted source uses of its own, and that a user's name must not shadow."""

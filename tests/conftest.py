@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: golden files, rewritten by ``pytest --update`` and reviewed like code."""
+"""Fixtures of the whole suite: golden files, rewritten by ``pytest --update`` and reviewed like code; plain Python."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert shown == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run as plain Python, and every stage is verified."""
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    monkeypatch.setenv("SYMGRAPH_CHECK", "1")

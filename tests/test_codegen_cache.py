@@ -36,6 +36,12 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
     assert [name[-2:] for name in names if not name.endswith(".py")] == [".o"], names
 
 
+def test_nothing_is_left_behind_without_a_cache(tmp_path: Path) -> None:
+    environment = os.environ | {"SYMGRAPH_CACHE": "off", "SYMGRAPH_PYTHON": "1", "TMPDIR": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["6.0"] and not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The one entry of a small program."""

@@ -116,10 +116,9 @@ def close(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("name", DEFINITIONS)
-def test_as_plain_python(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
-    monkeypatch.setenv("SYMGRAPH_CHECK", "1")
+def test_as_plain_python(name: str) -> None:
     output = DEFINITIONS[name]()
     given = values(3, 2)
     function = codegen.function(LEAVES, output)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,15 @@ def test_memory_plan_is_valid_and_tight(executable: Executable) -> None:
     assert check_memory(compiled.program, compiled.arena, 4) == []
     temporaries = [b for b in compiled.program.buffers.values() if b.role == "temporary" and len(b.shape) == 2]
     assert max(region.size for region in compiled.arena.regions) < 64 * len(temporaries)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("rows", (64, 200, sg.dim("N")), ids=str)
+def test_scratch_is_planned_only_where_a_kernel_uses_it(rows: Any) -> None:
+    x, W = sg.input("x", (rows, 300)), sg.parameter("W", (300, 1024))
+    program = codegen.function([x, W], sg.relu(x @ W)).executable().compiled.program
+    used = {name for kernel in program.kernels for name in kernel.arguments}
+    assert all(name in used for name, buffer in program.buffers.items() if buffer.role == "scratch")
 
 
 def test_an_overlapping_plan_is_caught(executable: Executable) -> None:

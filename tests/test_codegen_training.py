@@ -52,10 +52,9 @@ def data(rows: int, dtype: Any = np.float64) -> dict[str, np.ndarray]:
     return {"x": x, "t": (x[:, 0] > 0).astype(np.int64) + (x[:, 1] > 0)}
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_three_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
-    monkeypatch.setenv("SYMGRAPH_CHECK", "1")
+def test_three_steps(name: str) -> None:
     step = codegen.train_step(network(), OPTIMISERS[name](), "float64")
     params = step.init(0)
     batch = data(4)

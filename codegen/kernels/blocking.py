@@ -13,7 +13,8 @@ from math import ceil
 import numpy as np
 
 from codegen.kernels.pointer import Dtype
-from codegen.kernels.vectors import lanes, register_file, widths
+from codegen.kernels.vectors import lanes, widths
+from codegen.native import register_file
 
 _LARGE_EXTENT = 5040
 """Stands for an extent that is unknown until run time: a multiple of every number of rows, so that none is favoured."""

@@ -20,7 +20,8 @@ from numba.core import cgutils, types
 
 from codegen.kernels.binding import bind
 from codegen.kernels.pointer import Buffer, FlatArray
-from codegen.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, register_file, vector_type
+from codegen.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, vector_type
+from codegen.native import register_file
 
 
 def copy_block(

@@ -1,33 +1,17 @@
-"""LLVM vectors: how wide this machine's registers are, and the few vector operations that tiles and packing are
-written with."""
+"""LLVM vectors: how many elements a register holds, and the few operations that tiles and packing are written with."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
 from codegen.kernels.pointer import Dtype
+from codegen.native import register_file
 
 INDEX = ir.IntType(64)
 _INT32 = ir.IntType(32)
-
-
-@cache
-def register_file() -> tuple[int, int]:
-    """Bytes of the widest vector register of the host, and how many registers there are.
-
-    Of the features that LLVM reports: AVX-512 has 32 of 64 bytes, AVX 16 of 32, ARM's NEON 32 of 16, and SSE 16 of 16.
-    """
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64, 32
-    if features.get("avx"):
-        return 32, 16
-    return (16, 32) if features.get("neon") or features.get("asimd") else (16, 16)
 
 
 def lanes(dtype: Dtype) -> int:

@@ -1,0 +1,121 @@
+"""What may be asked of a program: outputs that are leaves, sizes that inputs tell, functions that have a kernel."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from symgraph.errors import ArgumentError, DomainError, ShapeError
+from tests.network import J, N, T, X, b2, z
+
+
+@pytest.mark.usefixtures("plain")
+def test_outputs_that_are_leaves() -> None:
+    """∂pay/∂price is the count itself, once it is simplified."""
+    price, count = sg.input("price", ()), sg.input("count", ())
+    pay = price * count
+    outputs = [sg.grad(pay, price), pay, sg.grad(pay, count), price, sg.grad(pay, price)]
+    found = codegen.function([price, count], outputs, "float64")(2.0, 3.0)
+    assert [float(value) for value in found] == [3.0, 6.0, 2.0, 2.0, 3.0]
+    assert found[0] is not found[4]
+    assert codegen.function([price, count], sg.grad(pay, price), "float64")(2.0, 3.0) == 3.0
+
+
+@pytest.mark.usefixtures("plain")
+def test_step_outputs_that_are_leaves() -> None:
+    """They precede the update, also those that become the parameter only when simplified."""
+    w, v = sg.parameter("w", (3,)), sg.input("v", (3,))
+    loss = sg.sum(w * v)
+    outputs = {"slope": sg.grad(loss, w), "w": sg.grad(loss, v), "loss": loss, "twice": 2 * w}
+    step = codegen.train_step(loss, sg.SGD(1.0), "float64", outputs=outputs)
+    params = {"w": np.ones(3)}
+    for number in range(3):
+        loss_before, found = step(params, v=np.full(3, 2.0))
+        assert loss_before == found["loss"] == 6.0 - 12.0 * number
+        np.testing.assert_array_equal(found["slope"], np.full(3, 2.0))
+        np.testing.assert_array_equal(found["w"], np.full(3, 1.0 - 2.0 * number))
+        np.testing.assert_array_equal(found["twice"], 2 * found["w"])
+    with pytest.raises(DomainError, match="is s itself"):
+        s = sg.parameter("s", ())
+        codegen.train_step(sg.log(sg.exp(s)))({"s": np.zeros((), np.float32)})
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+@pytest.mark.usefixtures("plain")
+def test_results_have_the_form_of_the_outputs() -> None:
+    v = sg.input("v", (N,))
+    given = np.ones(2)
+    found = codegen.function(v, Pair(v + 1, v))(given)
+    assert isinstance(found, Pair) and found.left[0] == 2.0
+    assert codegen.function(v, [])(given) == []
+    assert codegen.function(v, 3)(given) == 3.0
+    step = codegen.train_step(J, outputs=z)
+    _, logits = step(step.init(0), x=X, t=T)
+    assert logits.shape == (9, 3)
+
+
+# -- what can be compiled ---------------------------------------------------------------------------------------------
+
+
+def test_a_size_that_no_input_tells() -> None:
+    n, m = sg.indices("n m")
+    with pytest.raises(ArgumentError, match="no input tells the size N of ones"):
+        ones = sg.define((n,), sp.Integer(1), shape=(N,))
+        codegen.function([], ones)
+    doubled = sg.input("doubled", (2 * N,))
+    with pytest.raises(ArgumentError, match="size N of doubled"):
+        codegen.function([doubled], doubled * 2)
+    v = sg.input("v", (N,))
+    both = codegen.function([doubled, v], [doubled * 2, v])
+    with pytest.raises(ShapeError, match=r"doubled has shape \(2\*N,\) with N = 3; the array has \(5,\)"):
+        both(np.ones(5), np.ones(3))
+    with pytest.raises(ArgumentError, match="size M"):
+        codegen.train_step(sg.sum(sg.define((m,), b2[0], shape=(sg.dim("M"),))))
+
+
+u = sp.Symbol("u", real=True)
+FUNCTIONS: dict[Any, tuple[float, ...]] = {
+    sp.tan: (-1.5, -0.7, 0.0, 1e-8, 0.5),
+    sp.cot: (-1.5, -0.7, 1e-8, 0.5),
+    sp.sec: (-1.5, 0.0, 0.5),
+    sp.csc: (-1.5, 0.1, 0.5),
+    sp.atan: (-1e300, -3.0, -1e-9, 0.0, 0.3, 0.9, 50.0),
+    sp.asin: (-1.0, -0.999999, -1e-9, 0.0, 0.5, 1.0),
+    sp.acos: (-1.0, -0.999999, 0.0, 0.5, 0.999999, 1.0),
+    sp.sinh: (-700.0, -30.0, -1e-9, 0.0, 1e-9, 0.5, 30.0),
+    sp.cosh: (-700.0, -30.0, 0.0, 0.5, 30.0),
+    sp.coth: (-30.0, -1e-3, 0.5),
+    sp.sech: (-30.0, 0.0, 0.5),
+    sp.asinh: (-1e300, -3.0, -1e-9, 0.0, 1e-9, 0.5, 1e200),
+    sp.acosh: (1.0, 1.000001, 1.5, 1e300),
+    sp.atanh: (-0.999999, -1e-9, 0.0, 0.5, 0.9),
+    sp.Heaviside: (-1.0, 0.0, 2.0),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("function", FUNCTIONS, ids=str)
+def test_functions_made_of_words(function: Any) -> None:
+    v = sg.input("v", (N,))
+    given = np.array(FUNCTIONS[function])
+    found = codegen.function(v, sg.elementwise(function(u), u)(v))(given)
+    expected = [float(sp.N(function(sp.Rational(value)), 30)) for value in given]
+    np.testing.assert_allclose(found, expected, rtol=1e-15 * 8)
+
+
+@pytest.mark.parametrize("function", [sp.gamma, sp.loggamma, sp.erfinv, sp.Function("own"), lambda a: sp.besselj(0, a)])
+def test_functions_without_a_kernel(function: Any) -> None:
+    v = sg.input("v", (N,))
+    spread = sg.elementwise(function(u), u)(v)
+    with pytest.raises(DomainError, match=r"spread \(N,\) needs \w+, for which there is no kernel") as caught:
+        codegen.function(v, spread)
+    assert "spread = sg.elementwise" in str(caught.value)
