@@ -114,10 +114,8 @@ class RowLowering(Segments):
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
         dtype = data_type(node.value)
-        var = None
         if node.definition.op is None and node.target is None:
-            var = Var(self.names.unique(self._value_name(node.value)), dtype)
-            self.forwarded[node.value] = var
+            self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
         self.formulas.append(formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name))
         if node.definition.op is not None:
             self._reduce(node, loops, before, inside, after)
@@ -125,9 +123,10 @@ class RowLowering(Segments):
         free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         body = node.definition.body
         value = self.scalars.integer(body) if dtype == "int64" else self.scalars.value(body, dtype)
-        if var is None:
+        if node.target is not None:
             inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
             return
+        var = self.forwarded[node.value]
         inside.append(Let(var, value, self.formulas[-1]))
         if not loops:
             self.local[node.value] = var
