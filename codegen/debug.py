@@ -17,9 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TIMES: dict[str, float] = {}
-"""Seconds spent in each stage by the last program that passed it."""
-
 
 def level() -> int:
     """The debugging level."""
@@ -38,14 +35,14 @@ def runs_as_python() -> bool:
 
 
 @contextmanager
-def stage(name: str) -> Iterator[Callable[[object], None]]:
-    """Time a stage; the function it yields shows what the stage leaves."""
+def stage(name: str, seconds: dict[str, float]) -> Iterator[Callable[[object], None]]:
+    """Add the time of a stage to ``seconds``; the function it yields shows what the stage leaves."""
     results: list[object] = []
     start = time.perf_counter()
     yield results.append
-    TIMES[name] = time.perf_counter() - start
+    seconds[name] = time.perf_counter() - start
     if level() >= 1:
-        print(f"symgraph: {name:10} {TIMES[name] * 1e3:8.1f} ms", file=sys.stderr)
+        print(f"symgraph: {name:10} {seconds[name] * 1e3:8.1f} ms", file=sys.stderr)
     for result in results:
         _show(name, result)
 

@@ -39,8 +39,11 @@ class PythonEntry:
     call = __call__
 
 
-def program(source: Source) -> Entry | PythonEntry:
-    """A generated program: from the cache, compiled, or, where ``SYMGRAPH_PYTHON`` says so, as plain Python."""
+def program(source: Source, seconds: dict[str, float]) -> Entry | PythonEntry:
+    """A generated program: from the cache, compiled, or, where ``SYMGRAPH_PYTHON`` says so, as plain Python.
+
+    ``seconds`` to load or compile it are added.
+    """
     key = cache.key_of(source.text, "entry")
     if debug.runs_as_python():
         return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
@@ -50,7 +53,7 @@ def program(source: Source) -> Entry | PythonEntry:
         functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
         return compile_program(functions, partial(driver_text, source.calls))
 
-    return _cached(key, "entry", compiled)
+    return _cached(key, "entry", compiled, seconds)
 
 
 @lru_cache(maxsize=4)
@@ -62,15 +65,17 @@ def support(name: str) -> Entry | PythonEntry:
     def compiled() -> bytes:
         return compile_entry(getattr(importlib.import_module("codegen.support"), name), name)
 
-    return _cached(cache.key_of("codegen.support", name), name, compiled)
+    return _cached(cache.key_of("codegen.support", name), name, compiled, {})
 
 
-def _cached(key: str, name: str, compiled: Callable[[], bytes]) -> Entry:
+def _cached(key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float]) -> Entry:
     stored = cache.load(key)
     if stored is None:
-        stored = compiled()
-        cache.store(key, stored)
-    return load_entry(stored, name)
+        with debug.stage("compile", seconds):
+            stored = compiled()
+            cache.store(key, stored)
+    with debug.stage("load", seconds):
+        return load_entry(stored, name)
 
 
 def _plain(module: types.ModuleType) -> types.ModuleType:

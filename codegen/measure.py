@@ -13,14 +13,14 @@ from codegen.native import Entry
 from codegen.peak import least_seconds
 
 
-def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float | None]:
-    """Seconds of every kernel on one thread at sizes by the names of the program.
+def measured(executable: Executable, sizes: Mapping[str, int]) -> tuple[list[float | None], float | None]:
+    """Seconds of every kernel on one thread, and of the whole program on its threads, at sizes by the names in it.
 
     None for each where the program runs as plain Python.
     """
     compiled, entry = executable.compiled, executable.entry
     if not isinstance(entry, Entry):
-        return [None] * len(compiled.program.kernels)
+        return [None] * len(compiled.program.kernels), None
     interface = compiled.interface
     kept = {at: executable.words[at] for at in (*interface.addresses.values(), *interface.sizes.values())}
     executable.resize({name: sizes[known] for name, known in zip(executable.size_names, interface.sizes, strict=True)})
@@ -31,7 +31,7 @@ def measured(executable: Executable, sizes: Mapping[str, int]) -> list[float | N
                 executable.words[interface.addresses[name]] = array.ctypes.data
         entry.call(executable.address)
         run, kernels = partial(entry.run_kernel, executable.address), range(len(compiled.program.kernels))
-        return [least_seconds(partial(run, number)) for number in kernels]
+        return [least_seconds(partial(run, number)) for number in kernels], least_seconds(executable.run_often)
     finally:
         for at, word in kept.items():
             executable.words[at] = word

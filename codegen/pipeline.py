@@ -35,24 +35,27 @@ class Compiled:
     outputs: tuple[Tensor, ...]
 
 
-def translate(request: Request, leaves: Sequence[Tensor], dtype: str) -> Compiled:
-    """Source and memory plan of a program. ``leaves`` are in the order of the interface."""
-    item = ITEM[dtype]
-    with debug.stage("stabilise"):
+def translate(
+    request: Request, leaves: Sequence[Tensor], dtype: str, seconds: dict[str, float] | None = None
+) -> Compiled:
+    """Source and memory plan of a program. ``leaves`` are in the order of the interface; the time of each stage is
+    added to ``seconds``."""
+    item, seconds = ITEM[dtype], {} if seconds is None else seconds
+    with debug.stage("stabilise", seconds):
         stable = stabilised(request)
-    with debug.stage("plan"):
+    with debug.stage("plan", seconds):
         planned, nodes = plan(stable)
-    with debug.stage("fuse"):
+    with debug.stage("fuse", seconds):
         groups = fuse(nodes)
-    with debug.stage("lower") as show:
+    with debug.stage("lower", seconds) as show:
         program, names, size_names = assemble(groups, planned, leaves)
         show(program)
         verify_program(program)
-    with debug.stage("memory") as show:
+    with debug.stage("memory", seconds) as show:
         arena, scratch = plan_memory(program, item), plan_memory(program, item, ("scratch",))
         show(arena)
         verify_memory(program, arena, scratch, item)
-    with debug.stage("emit") as show:
+    with debug.stage("emit", seconds) as show:
         interface = interface_of(program)
         source = emit(program, arena, interface, dtype)
         show(source)

@@ -18,6 +18,7 @@ from codegen.direct import Calls
 from codegen.executable import Executable
 from codegen.pipeline import leaves_in
 from codegen.plan import Request
+from codegen.report import Report
 from codegen.results import Outputs, Results
 from symgraph.define import as_tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
@@ -157,8 +158,17 @@ class Function:
 
     @property
     def source(self) -> str:
+        return self._latest().source
+
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
+        """What every kernel computes and costs, for the last dtype; as :meth:`codegen.training.TrainStep.report`."""
+        with self._lock:
+            return Report.of(self._latest(), measure, sizes)
+
+    def _latest(self) -> Executable:
+        """The program for the last dtype that was called, or the one that a first call would take."""
         executables = list(self._executables.values())
-        return (executables[-1] if executables else self.executable(self.dtype or "float64")).source
+        return executables[-1] if executables else self.executable(self.dtype or "float64")
 
 
 def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:

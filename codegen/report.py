@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from codegen import debug
 from codegen.arguments import whole_number
 from codegen.cost import flops, traffic
 from codegen.emit import ITEM
@@ -39,16 +38,18 @@ class KernelReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Kernels in the order in which they run, bytes of the arena, and seconds of the stages. ``str`` is a table."""
+    """Kernels in the order in which they run, and seconds of the stages. ``str`` is a table.
+
+    Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
+    (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
+    """
 
     kernels: tuple[KernelReport, ...]
     sizes: Mapping[str, int]
     stages: Mapping[str, float]
 
     @staticmethod
-    def of(
-        executable: Executable, seconds_to_derive: float, measure: bool = False, sizes: Mapping[str, int] | None = None
-    ) -> Report:
+    def of(executable: Executable, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
         """Report of a compiled program at ``sizes``, by default those of the last call.
 
         Raises
@@ -68,15 +69,11 @@ class Report:
             KernelReport(k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item))
             for k in program.kernels
         ]
+        stages = dict(executable.seconds)
         if measure:
-            rows = _measured(rows, executable, chosen)
-        stages = {
-            "derive": seconds_to_derive,
-            "lower": executable.seconds_to_lower,
-            "compile or load": executable.seconds_to_compile,
-        }
-        shown = {name: chosen[position] for name, position in known.items()}
-        return Report(tuple(rows), shown, stages | {f"  {name}": s for name, s in debug.TIMES.items()})
+            rows, warm = _measured(rows, executable, chosen)
+            stages |= {"warm call": warm} if warm else {}
+        return Report(tuple(rows), {name: chosen[position] for name, position in known.items()}, stages)
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -92,15 +89,22 @@ class Report:
                 shown += f" {row.reached:8.0%}" + (" ◂ far" if is_far else "")
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
-        lines.append("seconds: " + ", ".join(f"{name.strip()} {seconds:.3f}" for name, seconds in self.stages.items()))
+        lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
         return "\n".join(lines)
 
 
-def _measured(rows: list[KernelReport], executable: Executable, sizes: Mapping[str, int]) -> list[KernelReport]:
+def _shown(seconds: float) -> str:
+    return f"{seconds:.3f}" if seconds >= 1e-3 else f"{seconds:.1e}"
+
+
+def _measured(
+    rows: list[KernelReport], executable: Executable, sizes: Mapping[str, int]
+) -> tuple[list[KernelReport], float | None]:
     from codegen.measure import measured
     from codegen.peak import expected_seconds
 
+    kernels, warm = measured(executable, sizes)
     return [
         replace(row, seconds=seconds, expected=expected_seconds(row.operations, row.bytes, executable.dtype.name))
-        for row, seconds in zip(rows, measured(executable, sizes), strict=True)
-    ]
+        for row, seconds in zip(rows, kernels, strict=True)
+    ], warm

@@ -155,7 +155,8 @@ class TrainStep:
     def executable(self) -> Executable:
         """The compiled program; compiled at its first use."""
         if self._executable is None:
-            executable = Executable(self._request, self._leaves, self.dtype, self._threads)
+            known = {"derive": self.seconds_to_derive}
+            executable = Executable(self._request, self._leaves, self.dtype, self._threads, known)
             self._prepare(executable)
             self._executable = executable
         return self._executable
@@ -171,7 +172,7 @@ class TrainStep:
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
         with self.lock:
-            return Report.of(self.executable, self.seconds_to_derive, measure, sizes)
+            return Report.of(self.executable, measure, sizes)
 
     def __reduce__(self) -> Any:
         raise DomainError(at_line("a training step is not pickled: keep the parameters, step.state and step.hyper"))

@@ -99,3 +99,10 @@ def test_names_of_inputs(name: str) -> None:
     step = codegen.train_step(sg.sum((v * w - 1) ** 2), dtype="float64")
     assert step(step.init(0), **{name: np.ones((3, 2))}) == 6.0
     assert codegen.function(v, v * 2)(**{name: np.ones((1, 2))}).sum() == 4.0
+
+
+def test_report_of_a_function() -> None:
+    x = sg.input("x", (sg.dim("N"), 3))
+    report = codegen.function(x, sg.exp(x)).report(sizes={"N": 5})
+    assert report.sizes == {"N": 5} and [kernel.bytes for kernel in report.kernels] == [2 * 8 * 15]
+    assert "derive" not in report.stages and "lower" in report.stages

@@ -247,6 +247,8 @@ def test_measured_report(native: codegen.TrainStep) -> None:
     assert report.sizes == {"N": 9} and all(row.seconds for row in report.kernels)
     assert all(row.expected and 0 < row.reached < 2 for row in report.kernels)
     assert all(f" {row.reached:8.0%}" in str(report) for row in report.kernels)
+    assert list(report.stages)[-3:] == ["load", "first call", "warm call"]
+    assert 0 < report.stages["warm call"] < report.stages["first call"]
     assert native.report().kernels[0].reached is None and "GFLOP/s" in str(report)
     assert native.report(sizes={"N": 100}).kernels[0].operations > report.kernels[0].operations
     assert all(np.array_equal(kept[name], array) for name, array in {**params, **native.state}.items())

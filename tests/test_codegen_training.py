@@ -310,7 +310,7 @@ def test_every_optimiser_is_in_the_table() -> None:
 
 def test_report(step: codegen.TrainStep) -> None:
     report = step.report(sizes={"N": 100})
-    assert {"lower", "compile or load", "derive"} <= set(report.stages)
+    assert list(report.stages)[:7] == ["derive", "stabilise", "plan", "fuse", "lower", "memory", "emit"]
     contraction = next(row for row in report.kernels if row.name == "update_W1")
     assert contraction.operations >= 2 * 100 * 5 * 6
     assert "update_W1" in str(report)
