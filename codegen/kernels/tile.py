@@ -29,6 +29,10 @@ from codegen.kernels.vectors import INDEX, first_lanes, fused, masked_load, mask
 
 Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, int, int, int, int], None]
 
+_WAY_BYTES = 4096
+"""Rows of ``b`` a multiple of this apart share few sets of the first-level cache, each of which holds eight lines or
+so: the quick loop for one row would run further ahead, and evict what it has yet to read."""
+
 
 @cache
 def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
@@ -137,8 +141,11 @@ class _Block:
         if self.rows == 1:
             self._rows(1, accumulate, at)
             return
-        one = ir.Constant(INDEX, 1)
-        with self.builder.if_else(self.builder.icmp_signed("==", at.live_rows, one)) as (single, several):
+        builder, one = self.builder, ir.Constant(INDEX, 1)
+        period = ir.Constant(INDEX, _WAY_BYTES // (8 if self.element == ir.DoubleType() else 4))
+        is_single = builder.icmp_signed("==", at.live_rows, one)
+        spreads = builder.icmp_signed("!=", builder.srem(at.b_row, period), ir.Constant(INDEX, 0))
+        with builder.if_else(builder.and_(is_single, spreads)) as (single, several):
             with single:
                 self._rows(1, accumulate, at._replace(live_rows=one))
             with several:
