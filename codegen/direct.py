@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from operator import itemgetter
+from operator import call, itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from codegen import debug, jit
 from codegen import interface as words
 from codegen.executable import Executable
-from codegen.interface import ANY, FRESH, READ, UPDATED
+from codegen.interface import ANY, FIRST, FIRST_SIZE, FRESH, READ, SECOND, STATUS, UPDATED
 from symgraph.indices import Dim, Shape
 from symgraph.tensor import Tensor
 
@@ -84,9 +84,9 @@ class Direct:
 
         for place, name in enumerate(outputs):
             rank = len(executable.compiled.program.buffers[name].shape)
-            record(words.SECOND, place, name, FRESH, rank, 0)
+            record(SECOND, place, name, FRESH, rank, 0)
             self._table.extend([0, ANY] * rank)
-        for group, leaves in ((words.FIRST, first), (words.SECOND, second)):
+        for group, leaves in ((FIRST, first), (SECOND, second)):
             for place, leaf in enumerate(leaves):
                 use = UPDATED if leaf in updated else READ
                 record(group, place, names[leaf], use, leaf.ndim, _values_check(leaf))
@@ -127,13 +127,14 @@ class Calls:
         self._executable = executable
         self._outputs = executable.compiled.program.outputs
         self._direct = Direct(executable, inputs, outputs=self._outputs, learns_sizes=False)
+        self._words, self._address = executable.words, executable.address
         told: dict[str, tuple[int, int]] = {}
         for number, leaf in enumerate(inputs):
             for place, size in enumerate(leaf.shape):
                 if isinstance(size, Dim):
                     told.setdefault(size.name, (number, place))
         self._told = [told[name] for name in executable.size_names]
-        self._size_words = list(executable.compiled.interface.sizes.values())
+        self._size_words = slice(FIRST_SIZE, FIRST_SIZE + len(executable.size_names))
         self._pickers = [picker(self._names[given:]) for given in range(len(inputs) + 1)]
         self._known: dict[tuple[int, ...], _Sizes] = {}
         self._last: _Sizes
@@ -148,8 +149,8 @@ class Calls:
             self._known.clear()
         shapes = [executable.shape(name) for name in self._outputs]
         makers = [executable.blocks(name).maker(shape) for name, shape in zip(self._outputs, shapes, strict=True)]
-        values = tuple(executable.sizes.values())
-        self._last = self._known[values] = _Sizes(values, self._direct.native(), shapes, makers)
+        values = array.array("q", executable.sizes.values())
+        self._last = self._known[tuple(values)] = _Sizes(values, self._direct.native(), shapes, makers)
 
     def __call__(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
@@ -163,25 +164,20 @@ class Calls:
             except KeyError:
                 return None
         results = self._tried(args, out)
-        if results is None and self._found(args):
-            results = self._tried(args, out)
-        return results
+        return self._tried(args, out) if results is None and self._found(args) else results
 
     def _tried(self, args: tuple[Any, ...], out: Sequence[np.ndarray] | None) -> Sequence[np.ndarray] | None:
-        direct, last = self._direct, self._last
-        packed = direct.words
+        last, packed = self._last, self._words
         if out is None:
-            results = tuple([make() for make in last.makers])
-        elif [array.shape for array in out] == last.shapes:
+            results = tuple(map(call, last.makers))
+        elif [values.shape for values in out] == last.shapes:
             results = tuple(out)
         else:
             return None
-        packed[words.FIRST], packed[words.SECOND] = id(args), id(results)
-        for word, size in zip(self._size_words, last.values):  # noqa: B905  equal by construction, on every call's path
-            packed[word] = size  # a checked call that was refused may have left others
-        direct.protected[0] = 0
-        last.native(direct.address)
-        return None if packed[words.STATUS] else results
+        packed[FIRST], packed[SECOND] = id(args), id(results)
+        packed[self._size_words] = last.values  # a checked call that was refused may have left others
+        last.native(self._address)
+        return None if packed[STATUS] else results
 
     def _found(self, args: tuple[Any, ...]) -> bool:
         """Whether the sizes of a call are other than the last, and known; they are then the last."""
@@ -199,7 +195,7 @@ class Calls:
 class _Sizes:
     """Sizes that a function has been called with; what to call, and makers of arrays for its results."""
 
-    values: tuple[int, ...]
+    values: array.array[int]
     native: Callable[[int], None]
     shapes: list[tuple[int, ...]]
     makers: list[Callable[[], np.ndarray]]

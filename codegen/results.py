@@ -25,6 +25,7 @@ class Outputs:
     def __init__(self, given: Any) -> None:
         self.given = given
         self.tensors: tuple[Tensor, ...] = tuple(as_tensor(output) for output in _in_a_row(given))
+        self._is_one_tensor = not isinstance(given, Mapping | list | tuple)
         self.arranged: Callable[[Sequence[Any]], Any] = itemgetter(0)
         """One value for each tensor, in the form of what was given."""
         if isinstance(given, Mapping):
@@ -40,12 +41,14 @@ class Outputs:
         ArgumentError
             if the form is another.
         """
+        if self._is_one_tensor and isinstance(out, np.ndarray):
+            return [out]
         if isinstance(self.given, Mapping):
             fits = isinstance(out, Mapping) and list(out) == list(self.given)
         elif isinstance(self.given, list | tuple):
             fits = isinstance(out, list | tuple) and len(out) == len(self.given)
         else:
-            fits = isinstance(out, np.ndarray)
+            fits = False
         arrays = _in_a_row(out) if fits else []
         if not fits or not all(isinstance(array, np.ndarray) for array in arrays):
             shapes = ", ".join(f"{tensor.display_name} {show_shape(tensor.shape)}" for tensor in self.tensors)

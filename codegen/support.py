@@ -155,7 +155,10 @@ def call(address: int, thread: int, threads: int) -> None:
     packed = pointer(address, int64, TABLE + 1)
     if thread == 0:
         table = pointer(packed[TABLE], int64, 1)
+        spans = pointer(packed[SPANS], int64, 1)
+        lasting = spans[0]
         packed[STATUS] = arrays_fit(packed, table, table[-1])
+        spans[0] = lasting  # results are protected memory in their own call alone
     barrier(pointer(packed[SYNC], int64, SYNC_WORDS), threads)
     if packed[STATUS] == DONE:
         invoke(packed[RUN], address, thread, threads)

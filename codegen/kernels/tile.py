@@ -7,15 +7,16 @@ streams past.
 Per k it loads one row of ``b`` into vectors, broadcasts one element of ``a`` per row, and does one fused multiply-add
 per row and vector. ``a`` may have any layout, its transpose included; ``b`` has unit stride in c. Columns beyond
 ``live_cols`` are masked, rows beyond ``live_rows`` compute the last row again and are not stored, so a ragged edge
-costs no more than a whole tile. (K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the tile is
-their register block.)
+costs no more than a whole tile. A single live row, which is all of a batch of one, has a loop of its own: it waits
+for ``b`` and for nothing else. Every element is summed in the order of k, so a row does not depend on the others.
+(K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the tile is their register block.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -27,6 +28,10 @@ from codegen.kernels.pointer import Buffer, Dtype, FlatArray
 from codegen.kernels.vectors import INDEX, first_lanes, fused, masked_load, masked_store, splat, vector_type, widths
 
 Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, int, int, int, int], None]
+
+_WAY_BYTES = 4096
+"""Rows of ``b`` a multiple of this apart share few sets of the first-level cache, each of which holds eight lines or
+so: the quick loop for one row would run further ahead, and evict what it has yet to read."""
 
 
 @cache
@@ -97,11 +102,29 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
             value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        _Block(builder, rows, vectors, context.get_value_type(element)).emit(accumulate, *values)
+        _Block(builder, rows, vectors, context.get_value_type(element)).emit(accumulate, _Operands(*values))
         return context.get_dummy_value()
 
     bind(block, typer, lower)
     return block
+
+
+class _Operands(NamedTuple):
+    """Arguments of a tile."""
+
+    out: ir.Value
+    out_start: ir.Value
+    out_row: ir.Value
+    a: ir.Value
+    a_start: ir.Value
+    a_row: ir.Value
+    a_col: ir.Value
+    b: ir.Value
+    b_start: ir.Value
+    b_row: ir.Value
+    depth: ir.Value
+    live_rows: ir.Value
+    live_cols: ir.Value
 
 
 class _Block:
@@ -114,33 +137,32 @@ class _Block:
         self.vectors = [vector_type(element, width) for width in vectors]
         self.starts = [sum(vectors[:v]) for v in range(len(vectors))]
 
-    def emit(
-        self,
-        accumulate: bool,
-        out: ir.Value,
-        out_start: ir.Value,
-        out_row: ir.Value,
-        a: ir.Value,
-        a_start: ir.Value,
-        a_row: ir.Value,
-        a_col: ir.Value,
-        b: ir.Value,
-        b_start: ir.Value,
-        b_row: ir.Value,
-        depth: ir.Value,
-        live_rows: ir.Value,
-        live_cols: ir.Value,
-    ) -> None:
+    def emit(self, accumulate: bool, at: _Operands) -> None:
+        if self.rows == 1:
+            self._rows(1, accumulate, at)
+            return
+        builder, one = self.builder, ir.Constant(INDEX, 1)
+        period = ir.Constant(INDEX, _WAY_BYTES // (8 if self.element == ir.DoubleType() else 4))
+        is_single = builder.icmp_signed("==", at.live_rows, one)
+        spreads = builder.icmp_signed("!=", builder.srem(at.b_row, period), ir.Constant(INDEX, 0))
+        with builder.if_else(builder.and_(is_single, spreads)) as (single, several):
+            with single:
+                self._rows(1, accumulate, at._replace(live_rows=one))
+            with several:
+                self._rows(self.rows, accumulate, at)
+
+    def _rows(self, rows: int, accumulate: bool, at: _Operands) -> None:
+        """A tile of so many rows."""
         builder = self.builder
-        last = builder.sub(live_rows, ir.Constant(INDEX, 1))
+        last = builder.sub(at.live_rows, ir.Constant(INDEX, 1))
         masks = [
-            first_lanes(builder, live_cols, start, vector.count)
+            first_lanes(builder, at.live_cols, start, vector.count)
             for start, vector in zip(self.starts, self.vectors, strict=True)
         ]
-        row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(self.rows)]
-        out_rows = [self._shifted(out, builder.add(out_start, builder.mul(r, out_row))) for r in row_numbers]
-        a_rows = [self._shifted(a, builder.add(a_start, builder.mul(r, a_row))) for r in row_numbers]
-        b_rows = self._shifted(b, b_start)
+        row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(rows)]
+        out_rows = [self._shifted(at.out, builder.add(at.out_start, builder.mul(r, at.out_row))) for r in row_numbers]
+        a_rows = [self._shifted(at.a, builder.add(at.a_start, builder.mul(r, at.a_row))) for r in row_numbers]
+        b_rows = self._shifted(at.b, at.b_start)
 
         initial = [
             masked_load(builder, vector, self._shifted(row, ir.Constant(INDEX, start)), mask)
@@ -149,11 +171,11 @@ class _Block:
             for row in out_rows
             for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
         ]
-        sums = self._depth_loop(initial, a_rows, a_col, b_rows, b_row, depth, masks)
+        sums = self._depth_loop(initial, a_rows, at.a_col, b_rows, at.b_row, at.depth, masks)
 
         count = len(self.vectors)
         for r, row in enumerate(out_rows):
-            with builder.if_then(builder.icmp_signed(">", live_rows, ir.Constant(INDEX, r))):
+            with builder.if_then(builder.icmp_signed(">", at.live_rows, ir.Constant(INDEX, r))):
                 for v, mask in enumerate(masks):
                     masked_store(
                         builder, sums[r * count + v], self._shifted(row, ir.Constant(INDEX, self.starts[v])), mask
