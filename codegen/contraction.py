@@ -1,6 +1,7 @@
 """Which sums are matrix products, and how any sum is brought into the shapes that kernels are good at.
 
     Σ_n x[n, i]·(y[n, j] − t[n, j])/N   →   d[n, j] = (y[n, j] − t[n, j])/N,   c[i, j] = Σ_n x[n, i]·d[n, j]
+    Σ_k x[n, k]·W[k, j], W trained      →   p[h, n, j] = Σ_k x[n, 9·h + k]·W[9·h + k, j],   p[0, n, j] + p[1, n, j]
 
 Comes in: any tensors. Goes out: equal tensors, in which every contraction is exactly a sum of a product of two plain
 elements, its right operand has the column index last, and a total reduction is done row by row first.
@@ -8,7 +9,7 @@ elements, its right operand has the column index last, and a total reduction is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -36,11 +37,30 @@ def contraction_of(tensor: Tensor) -> Contraction | None:
     if definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
         return None
     factors = definition.body.args
-    if len(factors) != 2 or not all(isinstance(factor, Element) and _is_plain(factor) for factor in factors):
+    if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
         return None
     if len(definition.extents) != 1:
         return None
     return _roles(tensor.ndim, factors[0], factors[1])
+
+
+def _is_regular(element: Element) -> bool:
+    """Whether every index occurs once, by itself or in a sum 9·h + k over a part of an axis."""
+    used = [index for entry in element.indices for index in _indices_of(entry)]
+    return all(map(_indices_of, element.indices)) and len(set(used)) == len(used)
+
+
+def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
+    """The indices in one place of an element; none if it is neither an index nor a part's."""
+    if isinstance(entry, Index):
+        return (entry,)
+    match entry.args if isinstance(entry, sp.Add) else ():
+        case (one, other):
+            single, part = (one, other) if isinstance(one, Index) else (other, one)
+            size, index = part.as_coeff_Mul()
+            if isinstance(single, Index) and isinstance(index, Index) and size.is_Integer and size > 1:
+                return (single, index)
+    return ()
 
 
 def _is_plain(element: Element) -> bool:
@@ -49,15 +69,15 @@ def _is_plain(element: Element) -> bool:
 
 
 def _roles(rank: int, first: Element, second: Element) -> Contraction | None:
-    if rank < 2 or bound(0) not in first.indices or bound(0) not in second.indices:
-        return None
     free = [axis(d) for d in range(rank)]
-    in_first, in_second = set(first.indices), set(second.indices)
+    in_first, in_second = ({index for entry in e.indices for index in _indices_of(entry)} for e in (first, second))
+    if rank < 2 or bound(0) not in in_first or bound(0) not in in_second:
+        return None
     column = free[-1]
     if (column in in_first) == (column in in_second):
         return None
     left, right = (second, first) if column in in_first else (first, second)
-    rows = [index for index in free if index in left.indices and index not in right.indices]
+    rows = [index for index in free if (index in in_first) != (index in in_second) and index in left.atoms(Index)]
     if not rows:
         return None
     outer = tuple(index for index in free[:-1] if index is not rows[-1])
@@ -158,6 +178,43 @@ def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr]
     rename = {index: axis(d) for d, index in enumerate(order)}
     tensor = Tensor.define(tuple(sizes[index] for index in order), value.xreplace(rename))
     return Element(tensor, *order)
+
+
+PARTS = 2
+"""Parts of a sum that is split. Not the number of threads: results must not depend on that."""
+
+LEAST_PART = 256
+"""Terms of a part, from which on it pays to split."""
+
+PANEL_COLUMNS = 64
+"""Columns of a block of a product. Threads share the rows of a product of fewer, and the columns of a wider one."""
+
+
+def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``outputs``: long sums over a narrow matrix that is trained, in parts.
+
+    Threads that share the rows of x·W each need all of W, of which another has just updated a half. A thread that has a
+    part of the sum needs the rows of W, and the columns of x, that it has in the update: they stay in its cache.
+    """
+
+    def change(tensor: Tensor, definition: Definition) -> Tensor:
+        new = tensor.redefined(definition)
+        found = contraction_of(new)
+        if found is None or found.outer or found.right.tensor not in trained:
+            return new
+        columns, (depth,) = new.shape[-1], definition.extents
+        if not (columns.is_Integer and columns <= PANEL_COLUMNS and depth.is_Integer):
+            return new
+        size = depth // PARTS
+        if depth % PARTS or size < LEAST_PART:
+            return new
+        moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
+        moved[found.depth] = size * axis(0) + found.depth
+        parts = Tensor.define((sp.Integer(PARTS), *new.shape), definition.body.xreplace(moved), "sum", (size,))
+        elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(new.ndim))) for h in range(PARTS))
+        return new.redefined(Definition(None, (), sp.Add(*elements)))
+
+    return rewrite(outputs, change)
 
 
 def is_size(expression: sp.Basic) -> bool:

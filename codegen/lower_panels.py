@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from codegen import ir
+from codegen.contraction import PANEL_COLUMNS
 from codegen.cost import PANEL_ROWS, blocks
 from codegen.formula import formula_text
 from codegen.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
@@ -20,11 +21,8 @@ from codegen.plan import Node
 from symgraph.indices import Index, axis
 from symgraph.tensor import Element
 
-PANEL_COLUMNS = 64
-"""Columns of a block, where a panel does not take whole rows."""
-
 BLOCK_ROWS = 60
-"""Rows of such a block: a multiple of nearly every number of rows that a tile may have."""
+"""Rows of a block that is no panel of whole rows: a multiple of nearly every number of rows that a tile may have."""
 
 PACKED_ROWS = 128
 """Rows of the result from which on it pays to copy columns of the right operand together first."""
@@ -65,6 +63,8 @@ class PanelLowering(MapLowering):
         columns = self.scalars.integer(result.shape[-1])
         depth = self.scalars.integer(result.definition.extents[0])
         whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
+        height = PANEL_ROWS if whole and not head.outer else BLOCK_ROWS
+        block = (height, columns if whole else ir.integer(PANEL_COLUMNS))
         outer = {i: Var(self._loop_name(result.shape[position[i]]), "int64") for i in head.outer}
         edges = _Edges(*(Var(self.names.unique(name), "int64") for name in ("first", "last", "left", "right")))
         self.first_row = edges.first
@@ -73,7 +73,7 @@ class PanelLowering(MapLowering):
         place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, head.depth: ZERO, **outer}
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
         contract = Contract(
-            self._output(result, place, (PANEL_ROWS, columns) if whole else (BLOCK_ROWS, ir.integer(PANEL_COLUMNS))),
+            self._output(result, place, block),
             self._operand(head.left, head.row, head.depth, place),
             self._operand(head.right, head.depth, head.column, place),
             difference(edges.last, edges.first),
@@ -83,13 +83,10 @@ class PanelLowering(MapLowering):
             self.formulas[-1],
         )
         after = self._after_contraction(contract, outer, edges.first, edges.last)
-        if whole:
-            nest = self._rows_shared(contract, after, rows, edges)
-        else:
-            nest = self._tasks(contract, after, rows, columns, edges, outer)
-        for index in reversed(head.outer):
-            nest = [For(outer[index], ZERO, self.scalars.integer(result.shape[position[index]]), tuple(nest))]
-        return nest
+        if whole and not outer:
+            return self._rows_shared(contract, after, rows, edges)
+        counts = {var: self.scalars.integer(result.shape[position[index]]) for index, var in outer.items()}
+        return self._tasks(contract, after, rows, None if whole else columns, edges, outer, counts)
 
     def _block_width(self, columns: Expr, edges: _Edges) -> Expr:
         """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""
@@ -108,36 +105,41 @@ class PanelLowering(MapLowering):
         contract: Contract,
         after: Sequence[Stmt],
         rows: Expr,
-        columns: Expr,
+        columns: Expr | None,
         edges: _Edges,
-        outer: Mapping[Index, Expr],
+        outer: Mapping[Index, Var],
+        counts: Mapping[Var, Expr],
     ) -> list[Stmt]:
-        """Blocks of rows and columns, one below the other, which the threads share.
+        """Blocks of rows and columns, one below the other, for each of the outer indices; the threads share them.
 
         A thread so has the same columns of a matrix in the product that reads it and in the one that writes it, and
-        few cache lines wander from one processor to another.
+        few cache lines wander from one processor to another. Without ``columns`` a block has all of them.
         """
         task, high, wide = Var(self.names.unique("task"), "int64"), ir.integer(BLOCK_ROWS), ir.integer(PANEL_COLUMNS)
         panels = blocks(rows, high)
-        body: list[Stmt] = [
-            Let(edges.left, ir.multiply(Op("//", (task, panels), "int64"), wide)),
-            Let(edges.right, ir.add(edges.left, contract.columns)),
-            Let(edges.first, ir.multiply(Op("%", (task, panels), "int64"), high)),
-            Let(edges.last, smaller(ir.add(edges.first, high), rows)),
-        ]
+        digits = [(var, count, ONE) for var, count in counts.items()]
+        digits += [(edges.left, blocks(columns, wide), wide)] if columns is not None else []
+        body = [*_digits(task, [*digits, (edges.first, panels, high)])]
+        body.append(Let(edges.last, smaller(ir.add(edges.first, high), rows)))
+        if columns is not None:
+            body.append(Let(edges.right, ir.add(edges.left, contract.columns)))
         before: list[Stmt] = []
         if _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
-            before, products = self._packed(contract, rows, edges, outer)
+            strip = Op("//", (task, panels), "int64")
+            before, products = self._packed(contract, rows, edges, outer, strip)
             body += products
         else:
             body.append(contract)
-        count = Op("*", (blocks(columns, wide), panels), "int64")
+        count = ir.product((*(count for _, count, _ in digits), panels))
         return [*before, For(task, ZERO, count, (*body, *after), parallel=True)]
 
     def _packed(
-        self, contract: Contract, rows: Expr, edges: _Edges, outer: Mapping[Index, Expr]
+        self, contract: Contract, rows: Expr, edges: _Edges, outer: Mapping[Index, Expr], strip: Expr
     ) -> tuple[list[Stmt], list[Stmt]]:
-        """The product with its columns of the right operand copied together first, where enough rows use the copy."""
+        """The product with its columns of the right operand copied together first, where enough rows use the copy.
+
+        Blocks of one ``strip``, a number, have the same columns.
+        """
         head = self.group.head
         assert head is not None
         right, wide = contract.right, ir.integer(PANEL_COLUMNS)
@@ -146,11 +148,11 @@ class PanelLowering(MapLowering):
         done = Var(self.names.unique("packed"), "int64")
         k, j = (Var(self.names.unique(name), "int64") for name in ("k", "j"))
         at = {**outer, head.depth: k, head.column: ir.add(edges.left, j)}
-        source = Load(right.buffer, tuple(at[index] for index in head.right.indices), "real")  # type: ignore[index]
+        source = Load(right.buffer, self._indices(head.right, at), "real")
         copy = Store(self.strip.name, (k, j), source)
-        pack = (For(k, ZERO, contract.depth, (For(j, ZERO, contract.columns, (copy,)),)), Assign(done, edges.left))
+        pack = (For(k, ZERO, contract.depth, (For(j, ZERO, contract.columns, (copy,)),)), Assign(done, strip))
         packed = replace(contract, right=Operand(self.strip.name, ZERO, (wide, ONE)))
-        is_new: Expr = Op(">", (edges.left, done), "bool")
+        is_new: Expr = Op(">", (strip, done), "bool")
         start: list[Stmt] = [Assign(done, ir.integer(-1))]
         if isinstance(rows, Const):
             return start, [If(is_new, pack), packed]
@@ -199,9 +201,13 @@ class PanelLowering(MapLowering):
         return int(self.group.head.row.name[1:])
 
     def _operand(self, element: Element, first: Index, second: Index, place: Mapping[Index, Expr]) -> Operand:
-        index = tuple(place[i] for i in element.indices)
-        positions = [element.indices.index(i) for i in (first, second)]
-        return self._matrix(self.storage.buffers[element.tensor], element.tensor.shape, index, *positions)
+        at = {index: place for place, entry in enumerate(element.indices) for index in entry.atoms(Index)}
+        buffer, shape = self.storage.buffers[element.tensor], element.tensor.shape
+        return self._matrix(buffer, shape, self._indices(element, place), at[first], at[second])
+
+    def _indices(self, element: Element, place: Mapping[Index, Expr]) -> tuple[Expr, ...]:
+        self.scalars.indices = dict(place)
+        return tuple(self.scalars.integer(entry) for entry in element.indices)
 
     def _matrix(
         self, buffer: str, shape: Sequence[sp.Expr], index: tuple[Expr, ...], first: int, second: int
@@ -209,6 +215,17 @@ class PanelLowering(MapLowering):
         sizes = tuple(self.scalars.integer(size) for size in shape)
         stride = [ir.product(sizes[d + 1 :]) for d in range(len(sizes))]
         return Operand(buffer, ir.flat_index(index, sizes), (stride[first], stride[second]))
+
+
+def _digits(task: Var, places: Sequence[tuple[Var, Expr, Expr]]) -> list[Stmt]:
+    """A task's number as one digit for each (variable, count, unit), the first of which changes last."""
+    found: list[Stmt] = []
+    rest: Expr = task
+    for number, (var, count, unit) in reversed(list(enumerate(places))):
+        digit = rest if number == 0 else Op("%", (rest, count), "int64")
+        found.append(Let(var, ir.multiply(digit, unit)))
+        rest = Op("//", (rest, count), "int64")
+    return found[::-1]
 
 
 def _is_long(row: Expr) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from codegen.common_functions import share_functions
-from codegen.contraction import Contraction, contraction_of, reshape_sums
+from codegen.contraction import Contraction, contraction_of, reshape_sums, split_sums
 from symgraph.graph import consumers, elements_of, operands, rewrite, topological
 from symgraph.indices import Index, Shape, axis
 from symgraph.scalars import Delta
@@ -54,11 +54,12 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Bring sums into shape, compute common functions once, inline, and order."""
+    """Bring sums into shape, compute common functions once, split long sums, inline, and order."""
     shaped = _replace(request, reshape_sums(_roots(request)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
-    inlined = _replace(shared, _inline(_roots(shared)))
+    split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
+    inlined = _replace(split, _inline(_roots(split)))
     return inlined, _ordered(inlined)
 
 

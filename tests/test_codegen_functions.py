@@ -106,3 +106,13 @@ def test_report_of_a_function() -> None:
     report = codegen.function(x, sg.exp(x)).report(sizes={"N": 5})
     assert report.sizes == {"N": 5} and [kernel.bytes for kernel in report.kernels] == [2 * 8 * 15]
     assert "derive" not in report.stages and "lower" in report.stages
+
+
+@pytest.mark.parametrize("columns", (5, 70, 1090))
+def test_batched_products_share_what_their_threads_do(columns: int) -> None:
+    """A block is one of a batch, of columns and of rows; long rows of the right operand are packed anew for each."""
+    left, right = sg.input("A", (3, N, 40)), sg.input("B", (3, 40, columns))
+    random = np.random.default_rng(0)
+    A, B = random.normal(size=(3, 131, 40)), random.normal(size=(3, 40, columns))
+    product = codegen.function([left, right], sg.maximum(left @ right, 0.1))
+    np.testing.assert_allclose(product(A, B), np.maximum(A @ B, 0.1), rtol=1e-12, atol=1e-12)

@@ -203,6 +203,33 @@ def test_wide_products_in_blocks_of_columns(batch: int) -> None:
     assert products <= sum(kernel.operations for kernel in step.report().kernels) < 1.02 * products
 
 
+@pytest.mark.parametrize("batch", (1, 61, 130))
+def test_long_sums_over_a_trained_matrix_in_parts(batch: int) -> None:
+    """Threads share parts of the sum and blocks of rows; whatever their number, the parts are the same."""
+    rows = sg.dim("N")
+    x, t = sg.input("x", (rows, 516)), sg.input("t", (rows, 7))
+    W1, W2, W3 = sg.parameter("W1", (516, 514)), sg.parameter("W2", (514, 7)), sg.parameter("W3", (516, 7))
+    loss = sg.sum((sg.relu(x @ W1) @ W2 + x @ W3 - t) ** 2)
+    random = np.random.default_rng(0)
+    start = {leaf.name: random.normal(size=leaf.shape) * 0.05 for leaf in (W1, W2, W3)}
+    data = {"x": random.normal(size=(batch, 516)), "t": random.normal(size=(batch, 7))}
+    h = np.maximum(data["x"] @ start["W1"], 0)
+    g = 2 * (h @ start["W2"] + data["x"] @ start["W3"] - data["t"])
+    expected = {"W2": start["W2"] - 1e-5 * h.T @ g, "W3": start["W3"] - 1e-5 * data["x"].T @ g}
+    found = []
+    for threads in (1, 2, 3, 5):
+        step = codegen.train_step(loss, SGD(1e-5), "float64", threads=threads)
+        found.append({name: value.copy() for name, value in start.items()})
+        step(found[-1], **data)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[-1][name], value, rtol=1e-9, atol=1e-12)
+        assert same(found[0], found[-1])
+    formulas = [formula for kernel in step.report().kernels for formula in kernel.formulas]
+    assert sum("257*" in formula for formula in formulas) == 1 and sum("258*" in formula for formula in formulas) == 1
+    work = 2 * batch * (516 * 514 * 2 + 514 * 7 * 3 + 516 * 7 * 2) + 2 * (516 * 514 + 514 * 7 + 516 * 7)
+    assert work <= sum(kernel.operations for kernel in step.report().kernels) < 1.04 * work
+
+
 def test_outputs_precede_the_update() -> None:
     w, x = sg.parameter("w", (3,)), sg.input("x", (3,))
     loss = sg.sum((w - x) ** 2)
