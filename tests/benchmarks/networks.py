@@ -28,8 +28,8 @@ class Network:
         return forward * 2 + sum(2 * self.batch * m * n for m, n in pairs[1:])
 
     @property
-    def loop(self) -> int:
-        """How many steps one native run takes: more for small networks, so that its start does not count."""
+    def batches(self) -> int:
+        """How many batches an epoch has: more for small networks, so that its start does not count."""
         return 5000 if self.operations < 10**6 else 50 if self.operations < 10**8 else 10
 
     def parameters(self) -> dict[str, np.ndarray]:
@@ -54,3 +54,5 @@ NETWORKS = (
     Network((1024, 1024, 1024), 256),
 )
 RATE = 0.01
+EPOCHS = 4
+"""Epochs of a run in a native loop."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.networks import RATE, Network
+from tests.benchmarks.networks import EPOCHS, RATE, Network
 
 Run = tuple[Callable[[], Any], int]
 
@@ -47,9 +47,9 @@ def symgraph_call(network: Network) -> Run:
 
 def symgraph_loop(network: Network) -> Run:
     step, params = _compiled(network), network.parameters()
-    x, t = network.data(network.loop)
-    options = dict(epochs=1, batch_size=network.batch, shuffle=False, progress=False)
-    return lambda: step.fit(params, {"x": x, "t": t}, **options), network.loop
+    x, t = network.data(network.batches)
+    options = dict(epochs=EPOCHS, batch_size=network.batch, shuffle=False, progress=False)
+    return lambda: step.fit(params, {"x": x, "t": t}, **options), EPOCHS * network.batches
 
 
 def numpy_call(network: Network) -> Run:
@@ -152,15 +152,16 @@ def jax_scan(network: Network) -> Run | None:
     step = _jax_step(network)
     epoch = jax.jit(lambda p, x, t: jax.lax.scan(lambda q, b: step(q, *b), p, (x, t)), donate_argnums=0)
     state = [jax.tree.map(jax.numpy.asarray, network.parameters())]
-    x, t = network.data(network.loop)
-    xs = jax.numpy.asarray(x.reshape(network.loop, network.batch, -1))
-    ts = jax.numpy.asarray(t.reshape(network.loop, network.batch))
+    x, t = network.data(network.batches)
+    xs = jax.numpy.asarray(x.reshape(network.batches, network.batch, -1))
+    ts = jax.numpy.asarray(t.reshape(network.batches, network.batch))
 
     def run() -> None:
-        state[0], losses = epoch(state[0], xs, ts)
+        for _ in range(EPOCHS):
+            state[0], losses = epoch(state[0], xs, ts)
         losses.block_until_ready()
 
-    return run, network.loop
+    return run, EPOCHS * network.batches
 
 
 def pytensor_call(network: Network) -> Run | None:

@@ -40,10 +40,9 @@ def process_medians(network: Network, seconds: float = 0.15, rounds: int = 9) ->
     """Median seconds of one step of every installed peer, each in its own process, taking turns."""
     workers = {name: Worker(name, network) for name in PEERS}
     try:
-        present = {name: worker for name, worker in workers.items() if worker.ready}
-        steps = {name: network.loop if name in ("symgraph loop", "JAX scan") else 1 for name in present}
+        present = {name: worker for name, worker in workers.items() if worker.steps}
         least = {name: min(worker.seconds(1) for _ in range(5)) for name, worker in present.items()}
-        repeats = {name: max(1, int(seconds / (once * steps[name]))) for name, once in least.items()}
+        repeats = {name: max(1, int(seconds / (once * present[name].steps))) for name, once in least.items()}
         samples: dict[str, list[float]] = {name: [] for name in present}
         for _ in range(rounds):
             for name, worker in present.items():

@@ -19,14 +19,17 @@ ROOT = Path(__file__).parents[2]
 
 
 class Worker:
-    """A running peer; ``seconds(repeats)`` is the time of one step, or None where the peer is not installed."""
+    """A running peer; ``seconds(repeats)`` is the time of one step of so many runs, each of ``steps``.
+
+    ``steps`` is 0 where the peer is not installed.
+    """
 
     def __init__(self, peer: str, network: Network) -> None:
         command = [sys.executable, "-m", "tests.benchmarks.worker", peer, json.dumps(dataclasses.asdict(network))]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self.ready = self._read() == "ready"
+        self.steps = int(self._read() or 0)
 
     def _read(self) -> str:
         assert self.process.stdout is not None
@@ -47,12 +50,12 @@ def main() -> None:
     fields = json.loads(sys.argv[2])
     run = PEERS[sys.argv[1]](Network(**fields | {"sizes": tuple(fields["sizes"])}))
     if run is None:
-        print("absent", flush=True)
+        print(0, flush=True)
         return
     call, steps = run
     for _ in range(3):
         call()
-    print("ready", flush=True)
+    print(steps, flush=True)
     for line in sys.stdin:
         repeats = int(line)
         call()  # wakes the peer's threads
