@@ -13,6 +13,7 @@ import sympy as sp
 
 from codegen.common_functions import share_functions
 from codegen.contraction import Contraction, contraction_of, reshape_sums, split_sums
+from codegen.masks import mask_by_maxima
 from symgraph.graph import consumers, elements_of, operands, rewrite, topological
 from symgraph.indices import Index, Shape, axis
 from symgraph.scalars import Delta
@@ -54,8 +55,9 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Bring sums into shape, compute common functions once, split long sums, inline, and order."""
-    shaped = _replace(request, reshape_sums(_roots(request)))
+    """Mask by maxima, bring sums into shape, compute common functions once, split long sums, inline, and order."""
+    masked = _replace(request, mask_by_maxima(_roots(request)))
+    shaped = _replace(masked, reshape_sums(_roots(masked)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))

@@ -211,3 +211,19 @@ def test_results_of_functions_are_fresh() -> None:
     second[:] = 0
     np.testing.assert_array_equal(third, given + 1)
     np.testing.assert_array_equal(function(given)[1], given + 1)
+
+
+def test_the_argument_of_a_relu_is_stored_only_where_it_is_asked_for() -> None:
+    x, W = sg.input("x", (sg.dim("N"), 3)), sg.parameter("W", (3, 4))
+    a = x @ W
+    loss = sg.sum(sg.relu(a) ** 2)
+    batch, start = np.linspace(-1, 1, 15).reshape(5, 3), np.linspace(1, -1, 12).reshape(3, 4)
+    expected = start - 2 * batch.T @ np.maximum(batch @ start, 0)
+    sources = []
+    for outputs in (None, a, sg.where(a > 0, a, 1)):
+        step = codegen.train_step(loss, sg.SGD(1.0), "float64", outputs=outputs)
+        params = {"W": start.copy()}
+        step(params, x=batch)
+        np.testing.assert_allclose(params["W"], expected, rtol=1e-12)
+        sources.append(step.source)
+    assert " a = pointer" not in sources[0] and " a = pointer" in sources[1]
