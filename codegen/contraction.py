@@ -32,7 +32,10 @@ class Contraction:
 
 
 def contraction_of(tensor: Tensor) -> Contraction | None:
-    """The contraction that a tensor is as it stands, if it is one."""
+    """The contraction that a tensor is as it stands, if it is one.
+
+    Its columns lie side by side in the right operand; row, column and depth are no multiples in an index of either.
+    """
     definition = tensor.definition
     if definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
         return None
@@ -51,7 +54,7 @@ def _is_regular(element: Element) -> bool:
 
 
 def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
-    """The indices in one place of an element; none if it is neither an index nor a part's."""
+    """The indices in one place of an element, (k,) or (k, h) of 9·h + k; none if it is anything else."""
     if isinstance(entry, Index):
         return (entry,)
     match entry.args if isinstance(entry, sp.Add) else ():
@@ -78,9 +81,10 @@ def _roles(rank: int, first: Element, second: Element) -> Contraction | None:
         return None
     left, right = (second, first) if column in in_first else (first, second)
     rows = [index for index in free if (index in in_first) != (index in in_second) and index in left.atoms(Index)]
-    if not rows:
+    outer = tuple(index for index in free[:-1] if not rows or index is not rows[-1])
+    scaled = {index for e in (first, second) for entry in e.indices for index in _indices_of(entry)[1:]}
+    if not rows or right.indices[-1] is not column or not scaled <= set(outer):
         return None
-    outer = tuple(index for index in free[:-1] if index is not rows[-1])
     return Contraction(outer, rows[-1], column, bound(0), left, right)
 
 

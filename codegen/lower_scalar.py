@@ -144,9 +144,6 @@ class ScalarLowering:
         return result
 
     def _sum(self, body: sp.Add) -> Expr:
-        content, primitive = body.primitive()
-        if content != 1 and all(term.as_coeff_Mul()[0] in (1, -1) for term in primitive.args):
-            return arithmetic("*", Const(float(content), "float64"), self._lower(primitive))
         plus, minus = [], []
         for term in _ordered(body):
             if term.could_extract_minus_sign():

@@ -69,10 +69,10 @@ class Report:
             KernelReport(k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item))
             for k in program.kernels
         ]
-        stages = dict(executable.seconds)
+        warm = None
         if measure:
             rows, warm = _measured(rows, executable, chosen)
-            stages |= {"warm call": warm} if warm else {}
+        stages = executable.seconds | ({"warm call": warm} if warm else {})
         return Report(tuple(rows), {name: chosen[position] for name, position in known.items()}, stages)
 
     def __str__(self) -> str:

@@ -144,7 +144,8 @@ class Segments:
     def _within(self, tensor: Tensor, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """Position in a scratch buffer: of the panel for the head, of one row for everything else."""
         if self.group.head is not None and tensor is self.group.nodes[0].value:
-            row = ZERO if index[-2] == self.first_row else ir.add(index[-2], minus(self.first_row))
+            row = index[int(self.group.head.row.name[1:])]
+            row = ZERO if row == self.first_row else ir.add(row, minus(self.first_row))
             return row, ir.add(index[-1], minus(self.first_column))
         return index[self.depth :]
 

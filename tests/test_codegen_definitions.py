@@ -185,3 +185,48 @@ def test_tanh_of_a_softplus_is_right_to_a_few_ulp(dtype: str) -> None:
             for v, e in zip(function(at).ravel(), exact, strict=True)
         ]
     assert max(errors) <= 3 * np.finfo(dtype).eps
+
+
+SHIFTED = {
+    "mish of x − 60": lambda: sg.mish(x - 60),
+    "mish of x + 45": lambda: sg.mish(x + 45),
+    "a large coefficient": lambda: sg.elementwise(sp.tanh(sp.log(1 + 10**20 * sp.exp(u))), u)(x),
+    "a small coefficient": lambda: sg.elementwise(sp.tanh(sp.log(1 + sp.exp(u) / 10**30)), u)(x),
+    "another value": lambda: sg.tanh(sg.log(1 + y**2 * sg.exp(x))),
+    "two powers": lambda: sg.elementwise((sp.exp(u) - 3) / (sp.exp(2 * u) + 5), u)(x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_rational_functions_of_an_exponential_far_from_zero(name: str) -> None:
+    at = np.array([-45.0, 0, 1, 50, 60, 70, 85]).astype(np.float32)[None]
+    given = {"x": at, "y": np.float32(2) ** np.arange(-3, 4, dtype=np.float32)[None]}
+    output = SHIFTED[name]()
+    expected = evaluate(output, {k: v.astype(np.float64) for k, v in given.items()}, sizes={"N": 1})
+    found = codegen.function([x, y], output)(**given)
+    np.testing.assert_allclose(found, expected, rtol=3e-6, atol=1e-18)
+
+
+n, h, p, j, k = sg.indices("n h p j k")
+Q = sg.input("Q", (N, 11))
+f, g, stack = sg.parameter("f", (3, 2)), sg.parameter("g", (2, 11)), sg.parameter("stack", (11, 4, 5))
+R = sg.input("R", (N, 11, 4))
+strided = sg.define((n, p, j, k), Q[n, 2 * p + k] * f[k, j], shape=(N, 5, 2, 3))
+across = sg.define((n, j, k), Q[n, k] * g[j, k])
+inner = sg.define((n, h, j), sg.Sum(R[n, h, k] * stack[h, k, j], k))
+LIKE_PRODUCTS = {
+    "strided rows": (lambda: sg.sum(strided, axis=-1), lambda v: np.einsum("npk,kj->npj", v["windows"], v["f"])),
+    "columns not last": (lambda: sg.sum(across, axis=-1), lambda v: v["Q"] @ v["g"].T),
+    "rows before the batch": (lambda: sg.tanh(inner), lambda v: np.tanh(np.einsum("nhk,hkj->nhj", v["R"], v["stack"]))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIKE_PRODUCTS)
+def test_sums_that_are_like_matrix_products(name: str) -> None:
+    output, expected = LIKE_PRODUCTS[name]
+    random = np.random.default_rng(0)
+    values = {leaf.name: random.normal(size=leaf.shape) for leaf in (f, g, stack)}
+    values |= {"Q": random.normal(size=(70, 11)), "R": random.normal(size=(70, 11, 4))}
+    found = codegen.function([Q, R, f, g, stack], output())(**values)
+    values["windows"] = np.lib.stride_tricks.sliding_window_view(values["Q"], 3, axis=1)[:, ::2]
+    np.testing.assert_allclose(found, expected(values), rtol=1e-12, atol=1e-12)

@@ -59,6 +59,15 @@ class Kernels:
             for kernel in members:
                 self.symbol_of[kernel] = symbol ** (kernel.exp / unit)
 
+    def symbol_of_power(self, exponential: sp.Expr) -> sp.Symbol:
+        """The symbol of which an exponential is a power, though perhaps none of the expressions has that very one."""
+        base = _primitive(exponential.args[0])[1]
+        return next(
+            symbol
+            for symbol, kernel in self.kernel_of.items()
+            if isinstance(kernel, sp.exp) and _primitive(kernel.args[0])[1] == base
+        )
+
     def freeze(self, expression: sp.Expr) -> sp.Expr:
         """The expression as a rational function of symbols."""
         if expression in self.symbol_of:

@@ -15,6 +15,9 @@ from symgraph.simplify.cost import cost
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.rational import Kernels
 
+WELL_SCALED = 2**10
+"""Coefficients up to this, and down to its inverse, keep squares of a polynomial of e^{−|u|} far from overflow."""
+
 Opener = Callable[[sp.Expr], sp.Expr]
 
 
@@ -140,11 +143,24 @@ def by_one_exponential(function: sp.Expr) -> sp.Expr | None:
         return None
     logarithm = function.args[0]
     w = sp.exp(logarithm.rewrite_plain() if isinstance(logarithm, softplus | log1p) else logarithm)
-    if not (w.is_positive and w.has(sp.exp)) or isinstance(w, sp.exp):
+    kernels = Kernels([w])
+    polynomial = kernels.freeze(w)
+    exponentials = [symbol for symbol, kernel in kernels.kernel_of.items() if isinstance(kernel, sp.exp)]
+    if len(exponentials) != 1 or not _is_well_scaled(polynomial, exponentials[0]):
         return None
-    rational = sp.expand(w**2 - 1) / sp.expand(w**2 + 1)
-    kernels = _exponentials_below(rational)
-    return _two_sided(rational, kernels[0]) if len(kernels) == 1 else None
+    rational = sp.expand(polynomial**2 - 1) / sp.expand(polynomial**2 + 1)
+    return _two_sided(rational, exponentials[0], kernels)
+
+
+def _is_well_scaled(expression: sp.Expr, symbol: sp.Symbol) -> bool:
+    """Whether it is a polynomial of two terms or more in ``symbol``, its coefficients positive and not far from 1."""
+    if (
+        not isinstance(expression, sp.Add)
+        or expression.free_symbols != {symbol}
+        or not expression.is_polynomial(symbol)
+    ):
+        return False
+    return all(c.is_number and 1 / WELL_SCALED <= c <= WELL_SCALED for c in sp.Poly(expression, symbol).coeffs())
 
 
 # -- quotients ----------------------------------------------------------------------------------------------------
@@ -163,7 +179,8 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
         if options:
             expression = min(options, key=lambda option: (_cancellations(option), cost(option)))
         else:
-            expression = _two_sided(expression, kernel)
+            kernels = Kernels([expression])
+            expression = _two_sided(kernels.freeze(expression), kernels.symbol_of_power(kernel), kernels)
             break
     return expression
 
@@ -208,12 +225,10 @@ def _quotient_of_saturated(expression: sp.Expr) -> bool:
     return any(base.has(sp.tanh, sigmoid) for base in _reciprocals(expression))
 
 
-def _two_sided(expression: sp.Expr, kernel: sp.Expr) -> sp.Expr:
-    """The quotient by z = e^{−|u|} in place of eᵘ; for positive u, both sides are divided by the power of eᵘ."""
-    kernels = Kernels([expression])
-    symbol = next(s for s, k in kernels.kernel_of.items() if k == kernel)
-    exponent = kernel.args[0]
-    below = sp.cancel(kernels.freeze(expression))
+def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, kernels: Kernels) -> sp.Expr:
+    """A quotient by z = e^{−|u|} in place of eᵘ, its ``symbol``; for positive u, both sides are divided by a power."""
+    exponent = kernels.kernel_of[symbol].args[0]
+    below = sp.cancel(frozen)
     above = sp.cancel(below.subs(symbol, 1 / symbol))
     small = {symbol: sp.exp(-sp.Abs(exponent))}
     above, below = (kernels.thaw(_nested(form, symbol).xreplace(small)) for form in (above, below))

@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--full", action="store_true", help="relu and tanh, both dtypes, batches 1, 16, 128, 1024")
     parser.add_argument("--networks", type=int, nargs="*", help="positions of the networks to measure")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), help=f"in steps, of {', '.join(PEERS)}")
     parser.add_argument("--mnist", default=os.environ.get("MNIST"), help="folder of the four IDX files ($MNIST)")
     parser.add_argument("--seconds", type=float, default=0.15, help="of every sample of a step (0.15)")
     parser.add_argument("--save", help="write the results to this JSON file")
@@ -70,12 +71,13 @@ def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
             for batch in sorted({network.batch, 1, 16, 128, 1024})
         ]
     rows = []
-    print(f"{'µs a step, ratio to our loop':36}", *(f"{name:>16}" for name in PEERS), f"{'of peak':>8}")
+    peers = [name for name in PEERS if name in options.peers or name == "symgraph loop"]
+    print(f"{'µs a step, ratio to our loop':36}", *(f"{name:>16}" for name in peers), f"{'of peak':>8}")
     for network in networks:
-        times = process_medians(network, options.seconds)
+        times = process_medians(network, options.seconds, peers)
         ours = times["symgraph loop"]
         reached = network.operations / ours / (peak.flops_a_second(network.dtype) * threads_available())
-        cells = [f"{times[n] * 1e6:9.1f} {times[n] / ours:5.2f}×" if n in times else "–" for n in PEERS]
+        cells = [f"{times[n] * 1e6:9.1f} {times[n] / ours:5.2f}×" if n in times else "–" for n in peers]
         print(f"{network.name:36}", *(f"{cell:>16}" for cell in cells), f"{reached:8.0%}")
         rows.append(
             {"network": network.name, "operations": network.operations, "seconds": times, "fraction of peak": reached}
