@@ -2,7 +2,7 @@
 
     0  nothing (default)          3  … and the memory plan, and every stage is verified
     1  stages and their times     4  … and the generated source
-    2  … and kernels              5  … and the IR after lowering
+    2  … and kernels' formulas    5  … and, in place of formulas, the IR after lowering
 
 ``SYMGRAPH_DUMP=folder`` writes the same as files; ``SYMGRAPH_PYTHON=1`` runs the generated source as plain Python;
 ``SYMGRAPH_CHECK=1`` verifies every stage without printing.
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def level() -> int:
@@ -47,10 +48,13 @@ def stage(name: str, seconds: dict[str, float]) -> Iterator[Callable[[object], N
         _show(name, result)
 
 
-def _show(name: str, result: object) -> None:
+def _show(name: str, result: Any) -> None:
+    from codegen.show import show_formulas
+
     text = describe(result)
-    needed = {"memory": 3, "emit": 4, "lower": 5}.get(name, 2)
-    if level() >= needed:
+    if name == "lower" and 2 <= level() < 5:
+        print(show_formulas(result), file=sys.stderr)
+    elif level() >= {"memory": 3, "emit": 4, "lower": 5}[name]:
         print(text, file=sys.stderr)
     folder = os.environ.get("SYMGRAPH_DUMP")
     if folder:

@@ -16,6 +16,14 @@ def show_program(program: Program) -> str:
     return "\n".join([*lines, *(show_kernel(kernel, program) for kernel in program.kernels)])
 
 
+def show_formulas(program: Program) -> str:
+    """What each kernel computes."""
+    return "\n".join(
+        "\n".join([f"kernel {kernel.name}", *(f"    {formula}" for formula in kernel.formulas)])
+        for kernel in program.kernels
+    )
+
+
 def show_kernel(kernel: Kernel, program: Program) -> str:
     """One kernel as indented pseudo-code; indices stay those of the axes."""
     lines = [f"kernel {kernel.name}({', '.join(kernel.arguments)})"]

@@ -227,3 +227,19 @@ def test_the_argument_of_a_relu_is_stored_only_where_it_is_asked_for() -> None:
         np.testing.assert_allclose(params["W"], expected, rtol=1e-12)
         sources.append(step.source)
     assert " a = pointer" not in sources[0] and " a = pointer" in sources[1]
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"), [(1, "lower"), (2, "y[n] = exp(x[n])"), (3, "region 0"), (4, "def run"), (5, "parallel for")]
+)
+def test_debugging_shows_more_at_every_level(
+    level: int, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = sg.input("x", (sg.dim("N"),))
+    y = sg.exp(x)
+    printed = []
+    for at in (level - 1, level):
+        monkeypatch.setenv("SYMGRAPH_DEBUG", str(at))
+        codegen.function(x, y, "float32").executable("float32")
+        printed.append(capsys.readouterr().err)
+    assert shown in printed[1] and shown not in printed[0]
