@@ -57,15 +57,13 @@ class PanelLowering(MapLowering):
         group, head = self.group, self.group.head
         assert head is not None and self.row is not None
         result = group.nodes[0]
-        rank = len(result.shape)
-        position = {axis(d): d for d in range(rank)}
-        rows = self.scalars.integer(result.shape[position[head.row]])
+        rows = self.scalars.integer(self._extent(result, head.row))
         columns = self.scalars.integer(result.shape[-1])
         depth = self.scalars.integer(result.definition.extents[0])
         whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
         height = PANEL_ROWS if whole and not head.outer else BLOCK_ROWS
         block = (height, columns if whole else ir.integer(PANEL_COLUMNS))
-        outer = {i: Var(self._loop_name(result.shape[position[i]]), "int64") for i in head.outer}
+        outer = {index: Var(self._loop_name(self._extent(result, index)), "int64") for index in head.outer}
         edges = _Edges(*(Var(self.names.unique(name), "int64") for name in ("first", "last", "left", "right")))
         self.first_row = edges.first
         self.first_column, self.last_column = (ZERO, columns) if whole else (edges.left, edges.right)
@@ -85,8 +83,7 @@ class PanelLowering(MapLowering):
         after = self._after_contraction(contract, outer, edges.first, edges.last)
         if whole and not outer:
             return self._rows_shared(contract, after, rows, edges)
-        counts = {var: self.scalars.integer(result.shape[position[index]]) for index, var in outer.items()}
-        return self._tasks(contract, after, rows, None if whole else columns, edges, outer, counts)
+        return self._tasks(contract, after, rows, None if whole else columns, edges, outer)
 
     def _block_width(self, columns: Expr, edges: _Edges) -> Expr:
         """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""
@@ -108,7 +105,6 @@ class PanelLowering(MapLowering):
         columns: Expr | None,
         edges: _Edges,
         outer: Mapping[Index, Var],
-        counts: Mapping[Var, Expr],
     ) -> list[Stmt]:
         """Blocks of rows and columns, one below the other, for each of the outer indices; the threads share them.
 
@@ -117,7 +113,8 @@ class PanelLowering(MapLowering):
         """
         task, high, wide = Var(self.names.unique("task"), "int64"), ir.integer(BLOCK_ROWS), ir.integer(PANEL_COLUMNS)
         panels = blocks(rows, high)
-        digits = [(var, count, ONE) for var, count in counts.items()]
+        result = self.group.nodes[0]
+        digits = [(var, self.scalars.integer(self._extent(result, index)), ONE) for index, var in outer.items()]
         digits += [(edges.left, blocks(columns, wide), wide)] if columns is not None else []
         body = [*_digits(task, [*digits, (edges.first, panels, high)])]
         body.append(Let(edges.last, smaller(ir.add(edges.first, high), rows)))
@@ -126,7 +123,7 @@ class PanelLowering(MapLowering):
         before: list[Stmt] = []
         if _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
             strip = Op("//", (task, panels), "int64")
-            before, products = self._packed(contract, rows, edges, outer, strip)
+            before, products = self._packed(contract, rows, outer, strip)
             body += products
         else:
             body.append(contract)
@@ -134,7 +131,7 @@ class PanelLowering(MapLowering):
         return [*before, For(task, ZERO, count, (*body, *after), parallel=True)]
 
     def _packed(
-        self, contract: Contract, rows: Expr, edges: _Edges, outer: Mapping[Index, Expr], strip: Expr
+        self, contract: Contract, rows: Expr, outer: Mapping[Index, Expr], strip: Expr
     ) -> tuple[list[Stmt], list[Stmt]]:
         """The product with its columns of the right operand copied together first, where enough rows use the copy.
 
@@ -147,7 +144,7 @@ class PanelLowering(MapLowering):
         self.sharing.scratch.add(self.strip.name)
         done = Var(self.names.unique("packed"), "int64")
         k, j = (Var(self.names.unique(name), "int64") for name in ("k", "j"))
-        at = {**outer, head.depth: k, head.column: ir.add(edges.left, j)}
+        at = {**outer, head.depth: k, head.column: ir.add(self.first_column, j)}
         source = Load(right.buffer, self._indices(head.right, at), "real")
         copy = Store(self.strip.name, (k, j), source)
         pack = (For(k, ZERO, contract.depth, (For(j, ZERO, contract.columns, (copy,)),)), Assign(done, strip))

@@ -116,3 +116,14 @@ def test_batched_products_share_what_their_threads_do(columns: int) -> None:
     A, B = random.normal(size=(3, 131, 40)), random.normal(size=(3, 40, columns))
     product = codegen.function([left, right], sg.maximum(left @ right, 0.1))
     np.testing.assert_allclose(product(A, B), np.maximum(A @ B, 0.1), rtol=1e-12, atol=1e-12)
+
+
+def test_a_batched_product_of_narrow_matrices_far_apart() -> None:
+    """Rows of the right operand that are no rows of memory are packed for each of the batch."""
+    h, n, k, c = sg.indices("h n k c")
+    left, right = sg.input("A", (N, 40)), sg.input("B", (40, 30, 50))
+    random = np.random.default_rng(0)
+    A, B = random.normal(size=(131, 40)), random.normal(size=(40, 30, 50))
+    product = sg.define((h, n, c), sg.Sum(left[n, k] * right[k, h, c], k))
+    found = codegen.function([left, right], sg.tanh(product))(A, B)
+    np.testing.assert_allclose(found, np.tanh(np.einsum("nk,khc->hnc", A, B)), rtol=1e-12, atol=1e-12)
