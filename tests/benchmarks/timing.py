@@ -11,6 +11,9 @@ from tests.benchmarks.networks import Network
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.worker import Worker
 
+SETTLE = 0.1
+"""Seconds before a sample: threads of the peer before, which spin for a while after their work, have then gone to sleep."""
+
 
 def medians(
     runs: Mapping[str, tuple[Callable[[], Any], int]], seconds: float = 0.15, rounds: int = 9
@@ -48,6 +51,7 @@ def process_medians(
         samples: dict[str, list[float]] = {name: [] for name in present}
         for _ in range(rounds):
             for name, worker in present.items():
+                time.sleep(SETTLE)
                 samples[name].append(worker.seconds(repeats[name]))
         return {name: statistics.median(values) for name, values in samples.items()}
     finally:
