@@ -12,7 +12,7 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.worker import Worker
 
 SETTLE = 0.1
-"""Seconds before a sample: threads of the peer before, which spin for a while after their work, have then gone to sleep."""
+"""Seconds before a sample: threads of the peer before, which spin for a while after their work, are then asleep."""
 
 
 def medians(
