@@ -12,7 +12,7 @@ import numpy as np
 from codegen import debug, jit
 from codegen import interface as words
 from codegen.blocks import Blocks
-from codegen.cost import evaluate_integer, flops
+from codegen.cost import evaluate_integer, flops, traffic
 from codegen.ir import Expr
 from codegen.memory import Arena
 from codegen.native import Entry
@@ -22,7 +22,7 @@ from symgraph.tensor import Tensor
 
 ALIGNMENT = 64
 WORTH_THREADS = 1e6
-"""Operations of a program from which on all threads take part."""
+"""Operations of a program from which on all threads take part; or half as many bytes, which take as long."""
 FIRST_CALL = "first call"
 NUMPY_TYPES = {"float64": np.dtype(np.float64), "int64": np.dtype(np.int64)}
 
@@ -115,7 +115,11 @@ class Executable:
         if self.most_threads == 1:
             return 1
         if sizes not in self._work:
-            self._work[sizes] = sum(flops(kernel.body, self.sizes) for kernel in self.compiled.program.kernels)
+            program, item = self.compiled.program, self.dtype.itemsize
+            self._work[sizes] = sum(
+                max(flops(kernel.body, self.sizes), 2.0 * traffic(kernel, program.buffers, self.sizes, item))
+                for kernel in program.kernels
+            )
         return self.most_threads if self._work[sizes] >= WORTH_THREADS else 1
 
     @property
