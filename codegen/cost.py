@@ -145,4 +145,4 @@ def as_formula(values: Mapping[int, float], size: str) -> str:
     slope = slopes.pop()
     start = points[0][1] - slope * points[0][0]
     terms = [f"{start:.0f}"] if round(start) or not slope else []
-    return " + ".join(terms + ([f"{slope:g}·{size}"] if slope else []))
+    return " + ".join(terms + ([f"{slope:g}·{size}" if slope != 1 else size] if slope else []))
