@@ -49,8 +49,16 @@ def contraction_of(tensor: Tensor) -> Contraction | None:
 
 def _is_regular(element: Element) -> bool:
     """Whether every index occurs once, by itself or in a sum 9·h + k over a part of an axis."""
-    used = [index for entry in element.indices for index in _indices_of(entry)]
+    used = _indices_in(element)
     return all(map(_indices_of, element.indices)) and len(set(used)) == len(used)
+
+
+def _is_plain(element: Element) -> bool:
+    return _is_regular(element) and all(isinstance(index, Index) for index in element.indices)
+
+
+def _indices_in(element: Element) -> list[Index]:
+    return [index for entry in element.indices for index in _indices_of(entry)]
 
 
 def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
@@ -66,26 +74,21 @@ def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
     return ()
 
 
-def _is_plain(element: Element) -> bool:
-    indices = element.indices
-    return all(isinstance(index, Index) for index in indices) and len(set(indices)) == len(indices)
-
-
 def _roles(rank: int, first: Element, second: Element) -> Contraction | None:
     free = [axis(d) for d in range(rank)]
-    in_first, in_second = ({index for entry in e.indices for index in _indices_of(entry)} for e in (first, second))
-    if rank < 2 or bound(0) not in in_first or bound(0) not in in_second:
+    if rank < 2:
         return None
     column = free[-1]
-    if (column in in_first) == (column in in_second):
+    left, right = (second, first) if column in _indices_in(first) else (first, second)
+    in_left, in_right = _indices_in(left), _indices_in(right)
+    if bound(0) not in in_left or bound(0) not in in_right or column in in_left or right.indices[-1] is not column:
         return None
-    left, right = (second, first) if column in in_first else (first, second)
-    rows = [index for index in free if (index in in_first) != (index in in_second) and index in left.atoms(Index)]
-    outer = tuple(index for index in free[:-1] if not rows or index is not rows[-1])
-    scaled = {index for e in (first, second) for entry in e.indices for index in _indices_of(entry)[1:]}
-    if not rows or right.indices[-1] is not column or not scaled <= set(outer):
+    rows = [index for index in free if index in in_left and index not in in_right]
+    if not rows:
         return None
-    return Contraction(outer, rows[-1], column, bound(0), left, right)
+    outer = tuple(index for index in free[:-1] if index is not rows[-1])
+    scaled = {index for entry in (*left.indices, *right.indices) for index in _indices_of(entry)[1:]}
+    return Contraction(outer, rows[-1], column, bound(0), left, right) if scaled <= set(outer) else None
 
 
 def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:

@@ -37,7 +37,7 @@ def runs_as_python() -> bool:
 
 @contextmanager
 def stage(name: str, seconds: dict[str, float]) -> Iterator[Callable[[object], None]]:
-    """Add the time of a stage to ``seconds``; the function it yields shows what the stage leaves."""
+    """Enter the time of a stage in ``seconds``; the function it yields shows what the stage leaves."""
     results: list[object] = []
     start = time.perf_counter()
     yield results.append
@@ -49,6 +49,9 @@ def stage(name: str, seconds: dict[str, float]) -> Iterator[Callable[[object], N
 
 
 def _show(name: str, result: Any) -> None:
+    folder = os.environ.get("SYMGRAPH_DUMP")
+    if level() < 2 and not folder:
+        return
     from codegen.show import show_formulas
 
     text = describe(result)
@@ -56,7 +59,6 @@ def _show(name: str, result: Any) -> None:
         print(show_formulas(result), file=sys.stderr)
     elif level() >= {"memory": 3, "emit": 4, "lower": 5}[name]:
         print(text, file=sys.stderr)
-    folder = os.environ.get("SYMGRAPH_DUMP")
     if folder:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)

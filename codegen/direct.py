@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from codegen import debug, jit
-from codegen import interface as words
 from codegen.executable import Executable
-from codegen.interface import ANY, FIRST, FIRST_SIZE, FRESH, READ, SECOND, STATUS, UPDATED
+from codegen.interface import ANY, FIRST, FIRST_SIZE, FRESH, READ, SECOND, SPANS, STATUS, TABLE, UPDATED
 from symgraph.indices import Dim, Shape
 from symgraph.tensor import Tensor
 
@@ -54,9 +53,9 @@ class Direct:
         self._table = array.array("q", [len(executable.size_names), len(leaves) + len(outputs)])
         if self.possible:
             self._fill(first, second, updated, outputs, learned)
-        self.words[words.TABLE] = self._table.buffer_info()[0] + 8
+        self.words[TABLE] = self._table.buffer_info()[0] + 8
         self.protected = array.array("q", bytes(8 * (1 + 2 * (protected + len(outputs)))))
-        self.words[words.SPANS] = self.protected.buffer_info()[0]
+        self.words[SPANS] = self.protected.buffer_info()[0]
 
     def protect(self, arrays: Sequence[np.ndarray]) -> None:
         """Arrays that the program updates, besides what a call gives it."""

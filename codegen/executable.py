@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -160,10 +161,7 @@ class Executable:
     def run(self) -> None:
         """Run the program on what is bound."""
         entry = self.entry
-        if FIRST_CALL in self.seconds:
-            jit.launch(entry, self.address, self.threads)
-            return
-        with debug.stage(FIRST_CALL, self.seconds):
+        with nullcontext() if FIRST_CALL in self.seconds else debug.stage(FIRST_CALL, self.seconds):
             jit.launch(entry, self.address, self.threads)
 
     def run_often(self, times: int) -> None:

@@ -25,7 +25,17 @@ from numba.core import types
 
 from codegen.kernels.binding import bind
 from codegen.kernels.pointer import Buffer, Dtype, FlatArray
-from codegen.kernels.vectors import INDEX, first_lanes, fused, masked_load, masked_store, splat, vector_type, widths
+from codegen.kernels.vectors import (
+    INDEX,
+    first_lanes,
+    fused,
+    item_bytes,
+    masked_load,
+    masked_store,
+    splat,
+    vector_type,
+    widths,
+)
 
 Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, int, int, int, int], None]
 
@@ -142,7 +152,7 @@ class _Block:
             self._rows(1, accumulate, at)
             return
         builder, one = self.builder, ir.Constant(INDEX, 1)
-        period = ir.Constant(INDEX, _WAY_BYTES // (8 if self.element == ir.DoubleType() else 4))
+        period = ir.Constant(INDEX, _WAY_BYTES // item_bytes(self.element))
         is_single = builder.icmp_signed("==", at.live_rows, one)
         spreads = builder.icmp_signed("!=", builder.srem(at.b_row, period), ir.Constant(INDEX, 0))
         with builder.if_else(builder.and_(is_single, spreads)) as (single, several):

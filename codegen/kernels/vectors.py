@@ -54,14 +54,14 @@ def masked_load(builder: ir.IRBuilder, vector: ir.VectorType, address: ir.Value,
     """Load the lanes in ``mask``; the others are not touched and become 0."""
     shape = ir.FunctionType(vector, [address.type, _INT32, mask.type, vector])
     load = _declare(builder, f"llvm.masked.load.{_suffix(vector)}.p0", shape)
-    return builder.call(load, [address, ir.Constant(_INT32, _alignment(vector)), mask, ir.Constant(vector, None)])
+    return builder.call(load, [address, ir.Constant(_INT32, item_bytes(vector.element)), mask, ir.Constant(vector, None)])
 
 
 def masked_store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value, mask: ir.Value) -> None:
     """Store the lanes in ``mask``."""
     shape = ir.FunctionType(ir.VoidType(), [value.type, address.type, _INT32, mask.type])
     store = _declare(builder, f"llvm.masked.store.{_suffix(value.type)}.p0", shape)
-    builder.call(store, [value, address, ir.Constant(_INT32, _alignment(value.type)), mask])
+    builder.call(store, [value, address, ir.Constant(_INT32, item_bytes(value.type.element)), mask])
 
 
 def fused(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
@@ -78,5 +78,6 @@ def _suffix(vector: ir.VectorType) -> str:
     return f"v{vector.count}{'f64' if vector.element == ir.DoubleType() else 'f32'}"
 
 
-def _alignment(vector: ir.VectorType) -> int:
-    return 8 if vector.element == ir.DoubleType() else 4
+def item_bytes(element: ir.Type) -> int:
+    """Bytes of a floating number."""
+    return 8 if element == ir.DoubleType() else 4

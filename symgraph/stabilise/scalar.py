@@ -142,9 +142,12 @@ def by_one_exponential(function: sp.Expr) -> sp.Expr | None:
     if not isinstance(function, sp.tanh):
         return None
     logarithm = function.args[0]
-    w = sp.exp(logarithm.rewrite_plain() if isinstance(logarithm, softplus | log1p) else logarithm)
-    kernels = Kernels([w])
-    polynomial = kernels.freeze(w)
+    if isinstance(logarithm, softplus | log1p):
+        logarithm = logarithm.rewrite_plain()
+    if not isinstance(logarithm, sp.log):
+        return None
+    kernels = Kernels(logarithm.args)
+    polynomial = kernels.freeze(logarithm.args[0])
     exponentials = [symbol for symbol, kernel in kernels.kernel_of.items() if isinstance(kernel, sp.exp)]
     if len(exponentials) != 1 or not _is_well_scaled(polynomial, exponentials[0]):
         return None
