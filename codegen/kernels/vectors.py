@@ -54,7 +54,8 @@ def masked_load(builder: ir.IRBuilder, vector: ir.VectorType, address: ir.Value,
     """Load the lanes in ``mask``; the others are not touched and become 0."""
     shape = ir.FunctionType(vector, [address.type, _INT32, mask.type, vector])
     load = _declare(builder, f"llvm.masked.load.{_suffix(vector)}.p0", shape)
-    return builder.call(load, [address, ir.Constant(_INT32, item_bytes(vector.element)), mask, ir.Constant(vector, None)])
+    alignment = ir.Constant(_INT32, item_bytes(vector.element))
+    return builder.call(load, [address, alignment, mask, ir.Constant(vector, None)])
 
 
 def masked_store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value, mask: ir.Value) -> None:
