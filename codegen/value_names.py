@@ -11,6 +11,7 @@ from codegen.contraction import contraction_of
 from codegen.fuse import Group
 from symgraph.graph import elements_of
 from symgraph.indices import axis
+from symgraph.reading import name_of
 from symgraph.tensor import Definition, Element, Tensor
 
 UNNAMED = "v"
@@ -22,8 +23,9 @@ def value_name(tensor: Tensor, steps: int = MOST_STEPS) -> str:
     """A name for a value; it need not be the only one of that name."""
     if tensor.definition is None:
         return str(tensor.name or UNNAMED)
-    if tensor.hint:
-        return tensor.hint
+    name = name_of(tensor)
+    if name:
+        return name
     if tensor.cotangent_of is not None and steps:
         return f"d_{value_name(tensor.cotangent_of[1], steps - 1)}"
     found = _by_definition(tensor, tensor.definition, steps)

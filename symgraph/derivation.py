@@ -10,6 +10,7 @@ Nothing is derived here: it is the trace of :func:`symgraph.differentiate.revers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ from symgraph.graph import elements_of, topological
 from symgraph.indices import axis, bound, fresh, show_shape
 from symgraph.provenance import at_line
 from symgraph.simplify import Step
+from symgraph.reading import name_of
 from symgraph.tensor import Tensor
 
 RULE_COLUMN = 84
@@ -108,21 +110,24 @@ def derivation(loss: Any, of: Any) -> Derivation:
         if the loss does not depend on it.
     """
     output, target = as_tensor(loss), as_tensor(of)
-    cotangents = reverse(output, [target])
+    named = [t for t in topological([output]) if t.definition is not None and name_of(t) is not None and not t.is_label]
+    cotangents, computed = reverse(output, [target], cuts=named), reverse(output, [target])
     if target not in cotangents:
         name = f"{target.display_name}{show_shape(target.shape)}"
         raise DisconnectedError(at_line(f"the loss does not depend on {name}, declared at {target.place}"))
-    return _Writer(list({id(c): c for c in cotangents.values()}.values()), cotangents[target]).derivation()
+    return _Writer(list(cotangents.values()), cotangents[target], computed).derivation()
 
 
 class _Writer:
-    def __init__(self, cotangents: list[Cotangent], target: Cotangent) -> None:
+    def __init__(self, cotangents: list[Cotangent], target: Cotangent, computed: Mapping[Tensor, Cotangent]) -> None:
+        self.computed = computed
+        self.cuts = [c.of for c in cotangents if c.of not in computed and name_of(c.of) is not None]
         self.root = next(c.of for c in cotangents if not c.contributions)
         order = {tensor: position for position, tensor in enumerate(topological([self.root]))}
         self.sweep = sorted((c for c in cotangents if c.contributions), key=lambda c: -order[c.of])
         self.target = target
         mentioned = {element.tensor for c in self.sweep for e in _expressions(c) for element in elements_of(e)}
-        results = [c.result for c in self.sweep if c.result is not None]
+        results = [c.result for c in [*self.sweep, *computed.values()] if c.result is not None]
         extra = sorted(mentioned, key=lambda tensor: tensor.serial)
         self.of = {c.of: c for c in self.sweep}
         self.alias = self._aliases()
@@ -143,7 +148,7 @@ class _Writer:
 
     def _needs_equation(self, tensor: Tensor, read: set[Name]) -> bool:
         """Whether the derivation speaks of an unnamed value that is neither on its path nor a cotangent."""
-        if self.program.naming.pair(tensor) is not None or tensor.hint is not None:
+        if self.program.naming.pair(tensor) is not None or name_of(tensor) is not None:
             return False
         return self.names.get(tensor) in read and tensor is not self.target.of
 
@@ -154,7 +159,7 @@ class _Writer:
             only = c.contributions[0]
             same = only.consumer in self.of and c.result is self.of[only.consumer].result
             plain = not only.over and only.at == tuple(axis(d) for d in range(c.of.ndim))
-            hidden = c.of.hint is None and c.of.definition is not None and c is not self.target and c.of.ndim > 0
+            hidden = name_of(c.of) is None and c.of.definition is not None and c is not self.target and c.of.ndim > 0
             if len(c.contributions) == 1 and same and plain and hidden and only.consumer.ndim == c.of.ndim:
                 found[c.of] = found.get(only.consumer, only.consumer)
         return found
@@ -193,7 +198,15 @@ class _Writer:
             return []
         if result in self.names and self._is_other(result, cotangent):
             return [Line(None, Entry(self.names[result], tuple(scope.called.values())), "which is known")]
-        return [Line(None, self.arranger.right(result), "collected")]
+        return [Line(None, self.arranger.right(result), "collected"), *self._as_computed(cotangent)]
+
+    def _as_computed(self, cotangent: Cotangent) -> list[Line]:
+        """The form that programs compute, where algebra looks through values that stand in the derivation by name."""
+        other = self.computed.get(cotangent.of)
+        if other is None or other.result is None or other.result is cotangent.result or not self.cuts:
+            return []
+        through = ", ".join(self.names[cut].text for cut in self.cuts if cut in self.names)
+        return [Line(None, self.arranger.right(other.result), f"as computed, through {through}")]
 
     def _is_other(self, result: Tensor, cotangent: Cotangent) -> bool:
         return self.names[result].text != self._ratio(cotangent.of).text

@@ -17,10 +17,9 @@ from typing import Any, overload
 
 import sympy as sp
 
-from symgraph.canonical import canonical
 from symgraph.define import as_tensor
 from symgraph.errors import DisconnectedError, DomainError
-from symgraph.graph import consumers, elements_of, operands, topological
+from symgraph.graph import elements_of, operands, topological
 from symgraph.indices import Index, axis, bound, fresh, show_shape
 from symgraph.provenance import at_line
 from symgraph.relations import Relations
@@ -31,6 +30,7 @@ from symgraph.simplify.cost import READ, cost
 from symgraph.simplify.finite import FiniteValues, guarded, support, within
 from symgraph.simplify.sums import reduction, summed
 from symgraph.tensor import Definition, Element, Tensor
+from symgraph.views import Views
 
 MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
 MAX_PENDING_COST = 16.0  # likewise where its full form is not the cheaper one, but might cancel later
@@ -129,8 +129,13 @@ def gradient(loss: Any, wrt: Tensor) -> Tensor:
     return grad(loss, [wrt], disconnected="zero")[wrt]
 
 
-def reverse(loss: Any, wrt: Iterable[Tensor], simplify: bool = True) -> dict[Tensor, Cotangent]:
-    """Run the sweep; every cotangent on the way from the loss to ``wrt``, under the tensors it belongs to."""
+def reverse(
+    loss: Any, wrt: Iterable[Tensor], simplify: bool = True, cuts: Iterable[Tensor] = ()
+) -> dict[Tensor, Cotangent]:
+    """Run the sweep; every cotangent on the way from the loss to ``wrt``, under the tensors it belongs to.
+
+    A value in ``cuts`` gets a cotangent of its own, where algebra would look through it: for reading.
+    """
     output, targets = as_tensor(loss), list(wrt)
     if output.ndim:
         raise DomainError(
@@ -140,16 +145,10 @@ def reverse(loss: Any, wrt: Iterable[Tensor], simplify: bool = True) -> dict[Ten
     for target in targets:
         if target.is_label:
             raise DomainError(at_line(f"{target.display_name} holds class labels and has no derivative"))
-        target.kept = True
-    forms = canonical([output, *targets])
-    root = forms[output]
-    order = topological([root])
-    needed = _depending(order, {forms[target] for target in targets})
-    sweep = _Sweep(root, order, needed, simplify)
+    inside = set(topological([output]))
+    sweep = _Sweep(output, [target for target in targets if target in inside], simplify, cuts)
     sweep.run()
-    return {original: sweep.cotangents[form] for original, form in forms.items() if form in sweep.cotangents} | {
-        form: cotangent for form, cotangent in sweep.cotangents.items()
-    }
+    return sweep.cotangents
 
 
 def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
@@ -164,19 +163,21 @@ def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
 
 
 class _Sweep:
-    def __init__(self, root: Tensor, order: list[Tensor], needed: set[Tensor], simplify: bool) -> None:
-        self.root, self.order, self.needed, self.simplify = root, order, needed, simplify
-        self.forward = set(order)
-        self.relations = Relations(consumers(order))
-        self.values = FiniteValues(order)
+    def __init__(self, root: Tensor, targets: list[Tensor], simplify: bool, cuts: Iterable[Tensor]) -> None:
+        self.root, self.simplify = root, simplify
+        self.views = Views([root], [*targets, *cuts])
+        self.needed = _depending(self.views.order, set(targets))
+        self.relations = Relations(self.views)
+        self.values = FiniteValues(self.views.order)
         self.cotangents: dict[Tensor, Cotangent] = {}
 
     def run(self) -> None:
-        for tensor in reversed(self.order):
+        for tensor in reversed(self.views.order):
             if tensor in self.needed and (tensor is self.root or tensor in self.cotangents):
                 self._finish(tensor)
-                if tensor.definition is not None:
-                    self._propagate(tensor, tensor.definition)
+                definition = self.views.definition(tensor)
+                if definition is not None:
+                    self._propagate(tensor, definition)
 
     def _finish(self, tensor: Tensor) -> None:
         """Combine the contributions to a tensor's cotangent and choose the form that becomes its definition."""
@@ -207,11 +208,10 @@ class _Sweep:
             return Tensor.define(tensor.shape, value, cotangent_of=of)
         same = value.tensor
         definition = same.definition
-        known = same.cotangent_of is not None or same in self.forward
+        known = same.cotangent_of is not None or same in self.views.bodies or same.definition is None
         if definition is not None and definition.op is not None and not known:
             return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents, of)
-        named = tensor.definition is None or tensor.hint is not None
-        return Tensor.define(tensor.shape, value, cotangent_of=of) if named else same
+        return Tensor.define(tensor.shape, value, cotangent_of=of) if tensor.definition is None else same
 
     def _cost_with_operands(self, reference: sp.Expr, rank: int) -> float:
         """Cost of a reference form and of the pointwise cotangents it refers to; one of lower rank counts half."""

@@ -29,11 +29,9 @@ class Elementwise:
     formula : SymPy expression in ``arguments``; other symbols are scalars of the program (hyper-parameters).
     arguments : the symbols that stand for the tensors, in the order of the call; the formula's only symbol by default.
     name : display name.
-    merges : whether a result without a name merges into the formula that uses it, as that of ``exp`` does; the value
-        of an activation stays, and derivatives are expressed through it.
     """
 
-    def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f", merges: bool = False) -> None:
+    def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f") -> None:
         self.formula = as_formula(formula)
         if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
             raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
@@ -43,7 +41,7 @@ class Elementwise:
                 at_line(f"{self.formula} has the symbols {symbols}: name the arguments, elementwise(formula, u, ...)")
             )
         self.arguments = arguments or (symbols[0],)
-        self.name, self.merges = name, merges
+        self.name = name
 
     @names_result
     def __call__(self, *operands: Any) -> Tensor:
@@ -57,9 +55,7 @@ class Elementwise:
         shape = broadcast(*(tensor.shape for tensor in tensors))
         rule = {a: broadcast_element(t, len(shape)) for a, t in zip(self.arguments, tensors, strict=True)}
         others = {s: Element(Tensor.scalar(s)) for s in sorted(self.formula.free_symbols, key=str) if s not in rule}
-        result = Tensor.define(shape, scalar_body(self.formula.xreplace(rule | others)))
-        result.kept |= not self.merges
-        return result
+        return Tensor.define(shape, scalar_body(self.formula.xreplace(rule | others)))
 
     @property
     def derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:
@@ -73,6 +69,6 @@ class Elementwise:
         return f"elementwise({self.formula}, {', '.join(map(str, self.arguments))}, name={self.name!r})"
 
 
-def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f", merges: bool = False) -> Elementwise:
+def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f") -> Elementwise:
     """Make a function of tensors from a scalar formula; see :class:`Elementwise`."""
-    return Elementwise(formula, *arguments, name=name, merges=merges)
+    return Elementwise(formula, *arguments, name=name)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from symgraph.canonical import canonical
 from symgraph.define import as_tensor
 from symgraph.differentiate import Cotangent, reverse
 from symgraph.display.latex_names import latex_name
@@ -21,6 +20,7 @@ from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.table import Explanation, Row, Section
 from symgraph.graph import topological
 from symgraph.indices import show_shape
+from symgraph.reading import name_of
 from symgraph.stabilise import stabilise
 from symgraph.tensor import Tensor
 
@@ -52,10 +52,11 @@ class _Table:
     def __init__(self, output: Tensor, targets: list[Tensor], optimizer: Optimizer | None) -> None:
         self.targets, self.optimizer = targets, optimizer
         self.cotangents: Mapping[Tensor, Cotangent] = reverse(output, targets) if targets else {}
-        self.root = next((c.of for c in self.cotangents.values() if not c.contributions), canonical([output])[output])
+        self.root = next((c.of for c in self.cotangents.values() if not c.contributions), output)
         self.forward = topological([self.root])
         rank = {tensor: position for position, tensor in enumerate(self.forward)}
-        self.sweep = sorted({c.of: c for c in self.cotangents.values()}.values(), key=lambda c: -rank[c.of])
+        last = {target: position for position, target in enumerate(targets) if target.definition is None}
+        self.sweep = sorted(self.cotangents.values(), key=lambda c: (last.get(c.of, -1), -rank[c.of]))
         self.slopes = {t: self.cotangents[t] for t in targets if t in self.cotangents}
         self.results = [c.result for c in self.slopes.values() if c.result is not None]
         needed = set(topological(self.results))
@@ -159,7 +160,7 @@ class _Table:
 
     def _as_computed(self, shown: set[str]) -> tuple[Row, ...]:
         """Forward definitions that stabilisation has rewritten."""
-        settled = {tensor: name for tensor, name in self.names.items() if tensor.definition and tensor.hint is None}
+        settled = {tensor: name for tensor, name in self.names.items() if tensor.definition and name_of(tensor) is None}
         roots = stabilise([self.root])
         stable = Program(roots, given=settled)
         rows = []

@@ -144,7 +144,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     """exp(x) / Σ exp(x) along an axis; compiled in a form that no finite input overflows (Bridle 1990)."""
     free, k, over = _along(x, axis)
     a = as_tensor(x)
-    return _kept(define(free, sp.exp(a[tuple(free)]) / Sum(sp.exp(a[tuple(over)]), k)))
+    return define(free, sp.exp(a[tuple(free)]) / Sum(sp.exp(a[tuple(over)]), k))
 
 
 @names_result
@@ -152,7 +152,7 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """x − log Σ exp(x) along an axis."""
     free, k, over = _along(x, axis)
     a = as_tensor(x)
-    return _kept(define(free, a[tuple(free)] - sp.log(Sum(sp.exp(a[tuple(over)]), k))))
+    return define(free, a[tuple(free)] - sp.log(Sum(sp.exp(a[tuple(over)]), k)))
 
 
 @names_result
@@ -160,12 +160,7 @@ def logsumexp(x: Any, axis: int = -1) -> Tensor:
     """log Σ exp(x) along an axis."""
     free, k, over = _along(x, axis)
     a = as_tensor(x)
-    return _kept(define([index for index in free if index in over], sp.log(Sum(sp.exp(a[tuple(over)]), k))))
-
-
-def _kept(value: Tensor) -> Tensor:
-    value.kept = True
-    return value
+    return define([index for index in free if index in over], sp.log(Sum(sp.exp(a[tuple(over)]), k)))
 
 
 def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:

@@ -10,6 +10,7 @@ import sympy as sp
 from symgraph.errors import NameConflictError, ShapeError
 from symgraph.indices import Dim, show_shape
 from symgraph.provenance import at_line
+from symgraph.reading import call_first, name_of
 from symgraph.tensor import Definition, Element, Tensor
 
 
@@ -102,8 +103,9 @@ def rewrite(outputs: Iterable[Tensor], change: Callable[[Tensor, Definition], Te
         definition = tensor.definition
         body = replace_tensors(definition.body, replaced)
         new = change(tensor, Definition(definition.op, definition.extents, body))
-        if new is not tensor and new.definition is not None:
-            new.hint, new.kept = new.hint or tensor.hint, new.kept or tensor.kept
+        name = name_of(tensor)
+        if new is not tensor and new.definition is not None and name is not None:
+            call_first(new, name)
         replaced[tensor] = new
     return replaced
 

@@ -11,25 +11,26 @@ from typing import Any, Literal
 
 import sympy as sp
 
-from symgraph.canonical import canonical, inlined
 from symgraph.define import Sum, as_tensor, define, pointwise
 from symgraph.elementwise import Elementwise, elementwise, u, v
 from symgraph.errors import DomainError, ShapeError
 from symgraph.functions import mean, softmax, sum
 from symgraph.indices import Index, axis, bound, show_shape
 from symgraph.provenance import at_line, names_result
+from symgraph.reading import call_first
 from symgraph.scalars import as_formula
 from symgraph.simplify.sums import summed
 from symgraph.tensor import Element, Tensor, require_real
+from symgraph.views import Views
 
 Reduction = Literal["mean", "sum", "none"]
 
-squared_error = elementwise((u - v) ** 2, u, v, name="squared_error", merges=True)
-half_squared_error = elementwise((u - v) ** 2 / 2, u, v, name="half_squared_error", merges=True)
-absolute_error = elementwise(sp.Abs(u - v), u, v, name="absolute_error", merges=True)
-binary_error = elementwise(-v * sp.log(u) - (1 - v) * sp.log(1 - u), u, v, name="binary_error", merges=True)
-logistic_error = elementwise(sp.log(1 + sp.exp(u)) - v * u, u, v, name="logistic_error", merges=True)
-log_cosh_error = elementwise(sp.log(sp.cosh(u - v)), u, v, name="log_cosh_error", merges=True)
+squared_error = elementwise((u - v) ** 2, u, v, name="squared_error")
+half_squared_error = elementwise((u - v) ** 2 / 2, u, v, name="half_squared_error")
+absolute_error = elementwise(sp.Abs(u - v), u, v, name="absolute_error")
+binary_error = elementwise(-v * sp.log(u) - (1 - v) * sp.log(1 - u), u, v, name="binary_error")
+logistic_error = elementwise(sp.log(1 + sp.exp(u)) - v * u, u, v, name="logistic_error")
+log_cosh_error = elementwise(sp.log(sp.cosh(u - v)), u, v, name="log_cosh_error")
 
 
 def _reduced(values: Tensor, reduction: Reduction) -> Tensor:
@@ -74,7 +75,7 @@ def huber_loss(input: Any, target: Any, delta: Any = 1, reduction: Reduction = "
     r = u - v
     d = as_formula(delta)
     formula = sp.Piecewise((r**2 / 2, sp.Abs(r) <= d), (d * (sp.Abs(r) - d / 2), True))
-    return _loss(elementwise(formula, u, v, name="huber", merges=True), "Huber's loss")(input, target, reduction)
+    return _loss(elementwise(formula, u, v, name="huber"), "Huber's loss")(input, target, reduction)
 
 
 @names_result
@@ -83,7 +84,7 @@ def smooth_l1_loss(input: Any, target: Any, beta: Any = 1, reduction: Reduction 
     r = u - v
     b = as_formula(beta)
     formula = sp.Piecewise((r**2 / (2 * b), sp.Abs(r) < b), (sp.Abs(r) - b / 2, True))
-    return _loss(elementwise(formula, u, v, name="smooth_l1", merges=True), "Smooth L1")(input, target, reduction)
+    return _loss(elementwise(formula, u, v, name="smooth_l1"), "Smooth L1")(input, target, reduction)
 
 
 @names_result
@@ -106,8 +107,7 @@ def cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean") -> Te
     require_real(z, "cross_entropy")
     _refuse_probabilities(z)
     y = softmax(z)
-    if y.hint is None:
-        y.hint = "y"
+    call_first(y, "y")
     return _rows(y, t, reduction, z)
 
 
@@ -148,11 +148,10 @@ def _rows(y: Tensor, t: Tensor, reduction: Reduction, given: Tensor) -> Tensor:
 
 def _refuse_probabilities(z: Tensor) -> None:
     """Raise if the rows of ``z`` sum to 1 whatever its leaves are: a softmax before a loss on logits is a mistake."""
-    form = canonical([z])[z]
-    if not z.ndim or (form.definition is not None and form.definition.op is not None):
+    if not z.ndim or (z.definition is not None and z.definition.op is not None):
         return
-    element = Element(form, *(axis(d) for d in range(z.ndim - 1)), bound(0))
-    body = element if form.definition is None else inlined(element)
+    element = Element(z, *(axis(d) for d in range(z.ndim - 1)), bound(0))
+    body = element if z.definition is None else Views([z]).at(element)
     extents = {axis(d): size for d, size in enumerate(z.shape)} | {bound(0): z.shape[-1]}
     total = summed(body, (bound(0),), extents, [])
     if total == 1:

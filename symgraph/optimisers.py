@@ -21,6 +21,7 @@ from symgraph.define import scalar_body
 from symgraph.errors import DomainError
 from symgraph.indices import axis
 from symgraph.provenance import at_line
+from symgraph.reading import call_first
 from symgraph.tensor import Element, Tensor
 
 theta = sp.Symbol("theta", real=True)
@@ -94,8 +95,8 @@ class Optimizer:
                 leaves[row.symbol] = Tensor.leaf("state", f"{parameter.name}.{row.symbol}", parameter.shape)
                 known[row.symbol] = Element(leaves[row.symbol], *free)
             value = Tensor.define(parameter.shape, row.update.xreplace(known))
-            if value.hint is None and value.definition is not None and row.symbol not in (theta, gradient):
-                value.hint = f"{parameter.name}_{row.symbol}"
+            if value.definition is not None and row.symbol not in (theta, gradient):
+                call_first(value, f"{parameter.name}_{row.symbol}")
             known[row.symbol] = Element(value, *free)
             if row.symbol in leaves:
                 result.append(Update(leaves[row.symbol], value, row.initial))

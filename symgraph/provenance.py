@@ -1,6 +1,6 @@
 """Where a value was made: the user's file and line, and the name its result is bound to.
 
-``h = sg.sigmoid(a)`` gives the node the display name ``h``: the instruction after the call stores to that name.
+``h = sg.sigmoid(a)`` gives the value the display name ``h``: the instruction after the call stores to that name.
 Names found here are for people (printing, errors); no value ever depends on them.
 """
 
@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import ParamSpec, TypeVar
+
+from symgraph.reading import call_first, name_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,17 +71,19 @@ def names_result(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate what users call: the tensor it returns takes the name of the variable it is bound to."""
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def named(*args: P.args, **kwargs: P.kwargs) -> R:
         result = function(*args, **kwargs)
-        if getattr(result, "hint", "") is None:
+        if getattr(result, "definition", None) is not None and name_of(result) is None:  # type: ignore[arg-type]
             caller = sys._getframe(1)
             while caller.f_back is not None and _is_foreign(caller):
                 caller = caller.f_back
             if not _is_own(caller):
-                result.hint = _bindings(caller.f_code).get(caller.f_lasti)  # type: ignore[attr-defined]
+                name = _bindings(caller.f_code).get(caller.f_lasti)
+                if name is not None:
+                    call_first(result, name)  # type: ignore[arg-type]
         return result
 
-    return call
+    return named
 
 
 def _is_own(frame: FrameType) -> bool:

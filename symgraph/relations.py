@@ -9,18 +9,29 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from symgraph.canonical import inlined
 from symgraph.graph import elements_of
 from symgraph.indices import Index, axis
 from symgraph.simplify import Relation, Step, simplify
+from symgraph.simplify.cost import cost
 from symgraph.tensor import Element, Tensor
+from symgraph.views import Views, has_kernel
+
+MOST = 4
+"""Relations of one problem; the formulas that say most come first."""
 
 
 class Relations:
-    """The pointwise definitions of a graph, to be found by the elements they contain."""
+    """The pointwise values of a graph by their views, to be found by the elements that these contain."""
 
-    def __init__(self, consumers: Mapping[Tensor, list[Tensor]]) -> None:
-        self.consumers = consumers
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self.consumers: dict[Tensor, list[Tensor]] = {}
+        for tensor in views.order:
+            if _is_relation(tensor):
+                body = views.bodies[tensor]
+                if tensor in views.anchors or _tells_something(tensor, body):
+                    for operand in dict.fromkeys(element.tensor for element in elements_of(body)):
+                        self.consumers.setdefault(operand, []).append(tensor)
 
     def simplify(self, expression: sp.Expr) -> tuple[sp.Expr, list[Step]]:
         """The cheapest equal form over forward values, with the steps that lead to it."""
@@ -33,15 +44,32 @@ class Relations:
         return result.xreplace(back), [_in_elements(step, back) for step in steps]
 
     def _relevant(self, expression: sp.Expr) -> list[tuple[Element, sp.Expr]]:
-        """Elements whose definition is over elements of the expression: those in it, and the consumers of those."""
-        found: dict[Element, None] = {}
-        for element in elements_of(expression):
-            found.setdefault(element)
+        """Values that occur in the expression with the formulas they stand for, and values of what occurs in it."""
+        present = elements_of(expression)
+        found: dict[Element, sp.Expr] = {e: self.views.at(e) for e in present if self._has_view(e.tensor)}
+        known = set(present)
+        others: dict[Element, sp.Expr] = {}
+        for element in present:
             for consumer in self.consumers.get(element.tensor, ()):
-                value = _consumer_element(element, consumer)
-                if value is not None:
-                    found.setdefault(value)
-        return [(element, inlined(element)) for element in found if _is_relation(element.tensor)]
+                value = self._consumer_element(element, consumer)
+                if value is not None and value not in found and value not in others:
+                    formula = self.views.at(value)
+                    if known.issuperset(elements_of(formula)):
+                        others[value] = formula
+        best = sorted(others, key=lambda value: -cost(others[value]))[:MOST]
+        return [*found.items(), *((value, others[value]) for value in others if value in best)]
+
+    def _has_view(self, tensor: Tensor) -> bool:
+        return tensor in self.views.bodies and _is_relation(tensor)
+
+    def _consumer_element(self, element: Element, consumer: Tensor) -> Element | None:
+        """The element of a pointwise consumer that reads ``element``, where that determines all its indices."""
+        for read in elements_of(self.views.bodies[consumer]):
+            if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
+                at = dict(zip(read.indices, element.indices, strict=True))
+                if len(at) == consumer.ndim == element.tensor.ndim:
+                    return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))
+        return None
 
 
 def _is_relation(tensor: Tensor) -> bool:
@@ -49,17 +77,12 @@ def _is_relation(tensor: Tensor) -> bool:
     return definition is not None and definition.op is None and tensor.cotangent_of is None
 
 
-def _consumer_element(element: Element, consumer: Tensor) -> Element | None:
-    """The element of a pointwise consumer that reads ``element``, where that determines all its indices."""
-    if not _is_relation(consumer):
-        return None
-    assert consumer.definition is not None
-    for read in elements_of(consumer.definition.body):
-        if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
-            at = dict(zip(read.indices, element.indices, strict=True))
-            if len(at) == consumer.ndim == element.tensor.ndim:
-                return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))
-    return None
+def _tells_something(temporary: Tensor, view: sp.Expr) -> bool:
+    """Whether a temporary may shorten other formulas: a quotient, or a formula with a function; not their product."""
+    own = temporary.definition
+    assert own is not None
+    product = isinstance(own.body, sp.Mul) and not own.body.atoms(sp.Pow)
+    return not product and (bool(view.atoms(sp.Pow)) or has_kernel(view))
 
 
 def _outermost(expression: sp.Basic) -> list[Element]:

@@ -10,6 +10,7 @@ scalar SymPy body over :class:`Element` of other tensors and canonical indices, 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import weakref
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from symgraph.indices import Shape, axis, show_shape
 from symgraph.init import Initializer
 from symgraph.operators import Operators
 from symgraph.provenance import Provenance, at_line, here
+from symgraph.reading import call, name_of
 from symgraph.scalars import as_formula
 
 if TYPE_CHECKING:
@@ -57,9 +59,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     classes : for labels, the number of classes: values are integers in ``[0, classes)``; an ``argmax`` has it too.
     rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
     definition : :class:`Definition`, or None for a leaf.
-    hint : name for display, from the variable the user bound it to.
     cotangent_of : (loss, tensor) for a cotangent, which is displayed as ∂loss/∂tensor.
-    kept : whether somebody refers to it, so that it stays a definition of its own.
     """
 
     _op_priority: ClassVar[float] = 1000.0
@@ -77,18 +77,19 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     init: Initializer | None
     symbol: sp.Symbol | None
     value: np.ndarray | None
-    hint: str | None
-    kept: bool
     cotangent_of: tuple[Tensor, Tensor] | None
     place: Provenance
+    content: str
+    place_in_order: str
 
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
         tensor = sp.AtomicExpr.__new__(cls)
         defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of"))
-        tensor.__dict__.update(defaults | {"rows_sum_to_one": False, "kept": False} | attributes)
+        tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
-        tensor.place, tensor.hint = here(), None
+        tensor.place = here()
+        tensor.content, tensor.place_in_order = _content(tensor)
         tensor._assumptions = _facts(tensor.is_label)
         return tensor  # type: ignore[no-any-return]
 
@@ -120,7 +121,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         classes = extents[0] if op in ("argmax", "argmin") else _integer_range(op, body)
         made = {"definition": Definition(op, extents, body), "classes": classes, "cotangent_of": cotangent_of}
         key = (shape, op, extents, body, cotangent_of)
-        return cls._intern(key, lambda: cls._new("definition", shape, **made, kept=cotangent_of is not None))
+        return cls._intern(key, lambda: cls._new("definition", shape, **made))
 
     def redefined(self, definition: Definition) -> Tensor:
         """This tensor by another, equal definition; a cotangent stays one."""
@@ -134,8 +135,8 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return known
 
     # -- what SymPy asks ------------------------------------------------------------------------------------------
-    def _hashable_content(self) -> tuple[int]:
-        return (self.serial,)
+    def _hashable_content(self) -> tuple[str]:
+        return (self.place_in_order,)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -144,9 +145,8 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return hash((Tensor, self.serial))
 
     def sort_key(self, order: Any = None) -> Any:
-        """By age; scalars, which are one per symbol and outlive programs, by name, so that order depends on no past."""
-        place = f"~{self.name}" if self.kind == "scalar" else ""
-        return self.class_key(), (1, (f"{place}{self.serial:012d}",)), sp.S.One.sort_key(), sp.S.One
+        """Leaves by age, scalars by name, definitions by content: the order depends on no past."""
+        return self.class_key(), (1, (self.place_in_order,)), sp.S.One.sort_key(), sp.S.One
 
     def __reduce__(self) -> Any:
         raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
@@ -199,11 +199,11 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     @property
     def display_name(self) -> str:
         """The leaf's name, or the variable the user bound it to, or a letter by kind and rank."""
-        return self.name or self.hint or "v"
+        return self.name or name_of(self) or "v"
 
     def named(self, name: str) -> Tensor:
         """Give the tensor a display name; returns the tensor."""
-        self.hint = name
+        call(self, name)
         return self
 
     # -- printing -------------------------------------------------------------------------------------------------
@@ -282,6 +282,38 @@ class Element(sp.Expr):  # type: ignore[misc]
         name = latex_name(self.tensor.display_name)
         text = f"{{{name}}}_{{{','.join(map(printer._print, self.indices))}}}" if self.indices else name
         return f"{text}^{{{exp}}}" if exp is not None else text
+
+
+def _content(tensor: Tensor) -> tuple[str, str]:
+    """A digest of what a tensor is, and its place among others: equal in every process, whatever was made before.
+
+    Leaves come in the order of their declaration, scalars by name, then definitions by their digest.
+    """
+    definition = tensor.definition
+    if definition is None:
+        told = f"{tensor.kind} {tensor.name} {tensor.shape}"
+    else:
+        told = f"{tensor.shape} {definition.op} {definition.extents} {_told(definition.body)}"
+    digest = hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    if tensor.kind == "scalar":
+        return digest, f"~{tensor.name}"
+    return digest, f"{'!' if definition is None else digest}{tensor.serial:012d}"
+
+
+def _told(body: sp.Basic) -> str:
+    """A body as text, parents first, tensors by their digests."""
+    words: list[str] = []
+    pending = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Tensor):
+            words.append(node.content)
+        elif not node.args:
+            words.append(f"{type(node).__name__}:{node}")
+        else:
+            words.append(f"{type(node).__name__}/{len(node.args)}")
+            pending.extend(reversed(node.args))
+    return " ".join(words)
 
 
 @cache

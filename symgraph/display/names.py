@@ -16,12 +16,13 @@ from functools import lru_cache
 
 import sympy as sp
 
-from symgraph.canonical import is_contraction
 from symgraph.display.latex_names import latex_name
 from symgraph.display.notation import Name
 from symgraph.graph import elements_of, topological
 from symgraph.indices import Dim
+from symgraph.reading import name_of
 from symgraph.tensor import Element, Tensor
+from symgraph.views import is_contraction
 
 MAX_INLINED = 40
 MAX_NAME = 28
@@ -89,11 +90,11 @@ class Naming:
 
     def _name_hinted(self) -> None:
         hinted = [
-            t for t in self.order if t.definition and t not in self.names and not self.pair(t) and _usable(t.hint)
+            t for t in self.order if t.definition and t not in self.names and not self.pair(t) and _usable(name_of(t))
         ]
-        count = Counter(t.hint for t in hinted)
+        count = Counter(name_of(t) for t in hinted)
         for tensor in hinted:
-            hint = str(tensor.hint)
+            hint = str(name_of(tensor))
             unique = count[hint] == 1 and hint not in self.taken
             self._give(tensor, hint if unique else self._numbered(hint))
 
@@ -107,7 +108,7 @@ class Naming:
             inner = sum(size.get(element.tensor, 0) for element in elements_of(body))
             size[tensor] = _size(body) + inner
             affine = _is_affine(tensor) and not _is_linear_part(tensor, reads.get(tensor, []))
-            if tensor in required and tensor.ndim == 0 and not tensor.hint and not reads.get(tensor):
+            if tensor in required and tensor.ndim == 0 and not name_of(tensor) and not reads.get(tensor):
                 self._give(tensor, "J" if "J" not in self.taken else self._numbered("J"))
             elif affine and reads.get(tensor):
                 self._give(tensor, self._numbered("a"))

@@ -15,6 +15,7 @@ from symgraph.display.names import Naming, Pair, cotangent_of
 from symgraph.display.notation import Entry, Name, Node, letter
 from symgraph.display.text import text
 from symgraph.graph import operands, topological
+from symgraph.reading import name_of
 from symgraph.tensor import Tensor
 
 MAX_WHERE = 12
@@ -80,7 +81,7 @@ class Program:
         pending = [tensor]
         while pending:
             for operand in self.reads(pending.pop()):
-                named_by_user = self.naming.pair(operand) is None and operand.hint is not None
+                named_by_user = self.naming.pair(operand) is None and name_of(operand) is not None
                 if operand not in needed and not named_by_user:
                     needed.add(operand)
                     pending.append(operand)

@@ -5,6 +5,7 @@ Counts are in additions. A transcendental function is paid once however often it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import sympy as sp
@@ -82,3 +83,21 @@ def _operands(node: sp.Basic) -> list[sp.Basic]:
     if isinstance(node, sp.Pow) and node.exp.is_Number:
         return [node.base]
     return list(node.args)
+
+
+def operations(expressions: Iterable[sp.Basic]) -> int:
+    """Operations of a first evaluation of several formulas together, each different subexpression once."""
+    seen: set[sp.Basic] = set()
+    pending, total = list(expressions), 0
+    while pending:
+        node = pending.pop()
+        if node in seen or not isinstance(node, _OPERATIONS) or not node.args:
+            continue
+        seen.add(node)
+        if isinstance(node, (sp.Add, sp.Mul)):
+            negative = isinstance(node, sp.Mul) and node.args[0] is sp.S.NegativeOne
+            total += len(node.args) - 1 - negative + (negative and len(node.args) == 2)
+        elif not isinstance(node, (sp.Tuple, sp.logic.boolalg.BooleanAtom)):
+            total += 1
+        pending.extend(_operands(node))
+    return total

@@ -8,28 +8,31 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
-from symgraph.canonical import canonical, inlined
 from symgraph.graph import elements_of, rewrite
 from symgraph.indices import Index, axis, bound
-from symgraph.scalars import sigmoid
+from symgraph.rebuild import replaced
+from symgraph.scalars import expm1, sigmoid, softplus
 from symgraph.simplify.branches import per_branch
+from symgraph.simplify.cost import operations
 from symgraph.stabilise.scalar import stable, with_one_exponential
 from symgraph.tensor import Definition, Element, Tensor
+from symgraph.views import at_indices, inlined
 
-MAX_INLINED = 3
+MAX_OPENED = 60
+"""Operations of a formula that is looked through."""
+_GROWING = (sp.exp, expm1, sp.sinh, sp.cosh)
+_LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
 def stabilise(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """The outputs by stable formulas, temporaries merged."""
-    forms = canonical(outputs)
-    roots = [forms[output] for output in outputs]
-    replaced = rewrite(roots, _Rewriter().change)
-    return [replaced[root] for root in roots]
+    """The outputs by stable formulas. What no rule rewrites stays as it was written."""
+    forms = rewrite(outputs, _Rewriter().change)
+    return [forms[output] for output in outputs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,18 @@ class _Shift:
 
 
 class _Rewriter:
+    """Looks through every value that leads to an exponential, named or not, read once or often.
+
+    ``plain`` has the formulas, as they were written, of values that lead to an exponential; ``growing`` are the values
+    that still do after stabilisation, so that they may overflow.
+    """
+
     def __init__(self) -> None:
         self.shifted: dict[Tensor, _Shift] = {}
         self.shift_of: dict[Tensor, _Shift] = {}
         self.positive: set[Tensor] = set()
+        self.plain: dict[Tensor, sp.Expr] = {}
+        self.growing: set[Tensor] = set()
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
@@ -55,12 +66,30 @@ class _Rewriter:
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
         if self._is_positive(body) and definition.op in (None, "sum", "max", "min"):
             self.positive.add(new)
+        if self._hazard(body):
+            self.growing.add(new)
+        if definition.op is None:
+            self._remember(new, definition.body)
         if definition.op == "sum":
             self._shift(new, Definition("sum", definition.extents, body))
         return new
 
     def _stable_branch(self, body: sp.Expr) -> sp.Expr:
         rescaled = self._rescaled(body)
+        if rescaled is not body:
+            return self._stable(rescaled)
+        seen = self._seen(body, self.growing)
+        form = self._stable(seen)
+        if form != seen and self._hazard(form) <= self._hazard(body):
+            return form
+        if self._hazard(body):
+            opened = self._opened(body)
+            form = self._stable(opened)
+            if form != opened and self._hazard(form) < self._hazard(body):
+                return form
+        return body
+
+    def _stable(self, body: sp.Expr) -> sp.Expr:
         names: dict[Element, sp.Symbol] = {}
 
         def hidden(expression: sp.Expr) -> sp.Expr:
@@ -73,14 +102,35 @@ class _Rewriter:
         def shown(expression: sp.Expr) -> sp.Expr:
             return expression.xreplace({symbol: element for element, symbol in names.items()})
 
-        return shown(stable(hidden(rescaled), lambda w: hidden(self._opened(shown(w)))))
+        return shown(stable(hidden(body), lambda w: hidden(self._opened(shown(w)))))
+
+    def _hazard(self, body: sp.Expr) -> int:
+        """How many exponentials in a formula may overflow, read values included."""
+        own = sum(not _is_gap(kernel.args[0]) for kernel in body.atoms(*_GROWING) if not kernel.is_number)
+        return own + sum(element.tensor in self.growing for element in elements_of(body))
+
+    def _remember(self, tensor: Tensor, written: sp.Expr) -> None:
+        """The formula of a value that leads to an exponential, unless it has branches or is a cotangent."""
+        if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
+            return
+        body = self._seen(written, self.plain)
+        leads = body.has(*_GROWING, *_LOGISTIC) and tensor.cotangent_of is None
+        if (leads or self._reads_sum(body)) and operations([body]) <= MAX_OPENED:
+            self.plain[tensor] = body
+
+    def _seen(self, body: sp.Expr, through: Collection[Tensor]) -> sp.Expr:
+        """The body with the formulas of some values in it."""
+        rule = {
+            element: at_indices(self.plain[element.tensor], element.indices)
+            for element in elements_of(body)
+            if element.tensor in through and element.tensor in self.plain
+        }
+        return replaced(body, rule) if rule else body  # type: ignore[return-value]
 
     def _shift(self, tensor: Tensor, definition: Definition) -> None:
         """Remember S = exp(m)·S′ for a sum whose terms have an exponential factor that varies along it."""
         over = {bound(d) for d in range(len(definition.extents))}
-        body = definition.body.xreplace(
-            {e: inlined(e) for e in elements_of(definition.body) if _is_exponential(e.tensor)}
-        )
+        body = self._seen(definition.body, self.plain)
         exponents = [
             factor.args[0]
             for factor in sp.Mul.make_args(body)
@@ -93,7 +143,6 @@ class _Rewriter:
         largest = Tensor.define(tensor.shape, exponents[0], "max", definition.extents)
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
         gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - largest.element)
-        gap.kept = True
         at = [*(axis(d) for d in range(tensor.ndim)), *along]
         term = body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at))
         scaled = Tensor.define(tensor.shape, term, "sum", definition.extents)
@@ -104,7 +153,7 @@ class _Rewriter:
 
     def _rescaled(self, body: sp.Expr) -> sp.Expr:
         """The body with S as exp(m)·S′ where every exp(m) cancels against another exponential."""
-        if not any(self._reads_sum(element.tensor) for element in elements_of(body)):
+        if not any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
             return body
         opened = self._opened(body)
         for form in (opened, with_one_exponential(sp.expand_mul(opened))):
@@ -112,29 +161,22 @@ class _Rewriter:
                 return form
         return body
 
-    def _reads_sum(self, tensor: Tensor) -> bool:
-        """Whether a tensor is a sum of exponentials, or a pointwise definition that reads one."""
-        definition = tensor.definition
-        if tensor in self.shifted:
-            return True
-        if definition is None or definition.op is not None:
-            return False
-        return any(element.tensor in self.shifted for element in elements_of(definition.body))
+    def _leads_to_sum(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a sum of exponentials, or a pointwise value over one."""
+        return tensor in self.shifted or (tensor in self.plain and self._reads_sum(self.plain[tensor]))
+
+    def _reads_sum(self, body: sp.Expr) -> bool:
+        return any(element.tensor in self.shifted for element in elements_of(body))
 
     def _opened(self, expression: sp.Expr) -> sp.Expr:
-        """The expression with elements of exponential definitions replaced by these, and S by exp(m)·S′."""
-        for _ in range(MAX_INLINED):
-            rule: dict[Element, sp.Expr] = {}
-            for element in elements_of(expression):
-                if element.tensor in self.shifted:
-                    shift = self.shifted[element.tensor]
-                    rule[element] = sp.exp(_at(shift.largest, element)) * _at(shift.scaled, element)
-                elif self._opens(element.tensor):
-                    rule[element] = inlined(element)
-            if not rule:
-                break
-            expression = expression.xreplace(rule)
-        expression = with_one_exponential(expression)
+        """The expression with the formulas of values that lead to an exponential, and S as exp(m)·S′."""
+        expression = self._seen(expression, self.plain)
+        rule: dict[sp.Basic, sp.Basic] = {}
+        for element in elements_of(expression):
+            if element.tensor in self.shifted:
+                shift = self.shifted[element.tensor]
+                rule[element] = sp.exp(_at(shift.largest, element)) * _at(shift.scaled, element)
+        expression = with_one_exponential(replaced(expression, rule))
         return expression.xreplace({kernel: self._of_gap(kernel) for kernel in expression.atoms(sp.exp)})
 
     def _of_gap(self, kernel: sp.Expr) -> sp.Expr:
@@ -149,13 +191,6 @@ class _Rewriter:
                     return sp.exp(candidate)
         return kernel
 
-    def _opens(self, tensor: Tensor) -> bool:
-        """Whether a pointwise definition is replaced by its formula: an exponential or a sum of them, no branches."""
-        definition = tensor.definition
-        if definition is None or definition.op is not None or definition.body.has(sp.Piecewise, sp.Max, sp.Min):
-            return False
-        return self._reads_sum(tensor) or (tensor.cotangent_of is None and definition.body.has(sp.exp, sigmoid))
-
     def _is_positive(self, body: sp.Expr) -> bool:
         rule = {e: sp.Dummy(positive=True) for e in elements_of(body) if e.tensor in self.positive}
         return bool(body.xreplace(rule).is_positive)
@@ -164,15 +199,6 @@ class _Rewriter:
 def _single(exponent: sp.Expr) -> tuple[Element, ...]:
     """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
     return () if isinstance(exponent, sp.Add) else elements_of(exponent)
-
-
-def _is_exponential(tensor: Tensor) -> bool:
-    """A pointwise product with an exponential that nothing bounds, such as e = exp(z)."""
-    definition = tensor.definition
-    if definition is None or definition.op is not None:
-        return False
-    exponents = [f.args[0] for f in sp.Mul.make_args(definition.body) if isinstance(f, sp.exp)]
-    return bool(exponents) and not any(_is_gap(exponent) for exponent in exponents)
 
 
 def _is_gap(exponent: sp.Expr) -> bool:
