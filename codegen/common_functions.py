@@ -11,6 +11,7 @@ import sympy as sp
 
 from symgraph.graph import elements_of, replace_tensors, rewrite, topological
 from symgraph.indices import Index, axis
+from symgraph.rebuild import literal
 from symgraph.scalars import Delta
 from symgraph.tensor import Definition, Element, Tensor
 
@@ -37,7 +38,7 @@ def share_functions(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
                 if _at_axes(function) in shared:
                     new = replace_tensors(function, renamed)
                     rule[new] = _element(new)
-            body = body.xreplace(rule) if rule else body
+            body = (literal(body, rule) or body) if rule else body
         renamed[tensor] = tensor.redefined(Definition(definition.op, definition.extents, body))
         return renamed[tensor]
 

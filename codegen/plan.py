@@ -14,7 +14,8 @@ import sympy as sp
 from codegen.common_functions import share_functions
 from codegen.contraction import Contraction, contraction_of, reshape_sums, split_sums
 from codegen.masks import mask_by_maxima
-from symgraph.graph import consumers, elements_of, operands, rewrite, topological
+from codegen.merge import merge, written_in
+from symgraph.graph import consumers, elements_of, operands, topological
 from symgraph.indices import Index, Shape, axis
 from symgraph.scalars import Delta
 from symgraph.tensor import Definition, Element, Tensor
@@ -55,8 +56,9 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Mask by maxima, bring sums into shape, compute common functions once, split long sums, inline, and order."""
-    masked = _replace(request, mask_by_maxima(_roots(request)))
+    """Merge temporaries, mask by maxima, bring sums into shape, compute common functions once, split, inline, order."""
+    merged = _replace(request, merge(_roots(request)))
+    masked = _replace(merged, mask_by_maxima(_roots(merged)))
     shaped = _replace(masked, reshape_sums(_roots(masked)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
@@ -78,32 +80,15 @@ def _replace(request: Request, replaced: Mapping[Tensor, Tensor]) -> Request:
 
 
 def _inline(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
-    """Substitute the bodies of cheap or once-read pointwise definitions into their readers."""
+    """Write the bodies of cheap or once-read pointwise definitions where they are read.
+
+    A body that SymPy would evaluate together with its reader's, and so compute in another order, stays where it is.
+    """
     order = topological(roots)
     readers = consumers(order)
     kept = set(roots)
     chosen = {t for t in order if t not in kept and _inlines(t, readers[t])}
-    bodies: dict[Tensor, sp.Expr] = {}
-
-    def change(tensor: Tensor, definition: Definition) -> Tensor:
-        body = definition.body
-        rule: dict[sp.Basic, sp.Basic] = {}
-        for element in elements_of(body):
-            if element.tensor in bodies:
-                rule[element] = _at(bodies[element.tensor], element.indices, rule)
-        if rule:
-            body = body.xreplace(rule)
-        new = tensor.redefined(Definition(definition.op, definition.extents, body))
-        if tensor in chosen:
-            bodies[new] = body
-        return new
-
-    return rewrite(roots, change)
-
-
-def _at(body: sp.Expr, indices: Sequence[sp.Expr], done: Mapping[sp.Basic, sp.Basic]) -> sp.Expr:
-    """A pointwise body with its free indices replaced; label elements among the indices may have been inlined too."""
-    return body.xreplace({axis(d): index.xreplace(done) for d, index in enumerate(indices)})
+    return written_in(roots, chosen)
 
 
 def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:

@@ -57,6 +57,7 @@ class _Rewriter:
         self.positive: set[Tensor] = set()
         self.plain: dict[Tensor, sp.Expr] = {}
         self.growing: set[Tensor] = set()
+        self.over_sums: set[Tensor] = set()
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
@@ -68,6 +69,8 @@ class _Rewriter:
             self.positive.add(new)
         if self._hazard(body):
             self.growing.add(new)
+        if definition.op is None and any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
+            self.over_sums.add(new)
         if definition.op is None:
             self._remember(new, definition.body)
         if definition.op == "sum":
@@ -162,8 +165,8 @@ class _Rewriter:
         return body
 
     def _leads_to_sum(self, tensor: Tensor) -> bool:
-        """Whether a tensor is a sum of exponentials, or a pointwise value over one."""
-        return tensor in self.shifted or (tensor in self.plain and self._reads_sum(self.plain[tensor]))
+        """Whether a tensor is a sum of exponentials, or a pointwise value that no rule has freed of one."""
+        return tensor in self.shifted or tensor in self.over_sums
 
     def _reads_sum(self, body: sp.Expr) -> bool:
         return any(element.tensor in self.shifted for element in elements_of(body))

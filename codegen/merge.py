@@ -1,0 +1,68 @@
+"""Temporaries are written where they are read: ``1/(1 + exp(−a))`` is one definition for the machine, not four.
+
+Nothing is evaluated anew: where SymPy would put two operations into another order, (t − x) − y, both stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sympy as sp
+
+from symgraph.graph import consumers, elements_of, rewrite, topological
+from symgraph.indices import Index
+from symgraph.rebuild import literal
+from symgraph.simplify.cost import operations
+from symgraph.tensor import Definition, Element, Tensor
+from symgraph.views import at_indices, is_contraction
+
+MAX_OPERATIONS = 60
+
+
+def merge(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``roots``; what one definition reads once, at every index, is merged."""
+    order = topological(roots)
+    readers = consumers(order)
+    kept = set(roots)
+    return written_in(roots, {t for t in order if t not in kept and _is_temporary(t, readers[t])})
+
+
+def written_in(roots: Sequence[Tensor], chosen: Collection[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``roots``, with the chosen ones written where they are read if they may."""
+    bodies: dict[Tensor, sp.Expr] = {}
+
+    def change(tensor: Tensor, definition: Definition) -> Tensor:
+        body = definition.body
+        for element in elements_of(body):
+            if element.tensor in bodies:
+                wider = literal(body, {element: at_indices(bodies[element.tensor], element.indices)})
+                if wider is not None and operations([wider]) <= MAX_OPERATIONS:
+                    body = wider
+        new = tensor.redefined(Definition(definition.op, definition.extents, body))
+        if tensor in chosen:
+            bodies[new] = body
+        return new
+
+    return rewrite(roots, change)
+
+
+def _is_temporary(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
+    definition = tensor.definition
+    if definition is None or definition.op is not None or tensor.cotangent_of is not None or len(readers) != 1:
+        return False
+    if any(is_contraction(element.tensor) for element in elements_of(definition.body)):
+        return False
+    return all(_covers(e, readers[0]) for e in _reads(readers[0]) if e.tensor is tensor)
+
+
+def _reads(reader: Tensor) -> tuple[Element, ...]:
+    return elements_of(reader.definition.body) if reader.definition is not None else ()
+
+
+def _covers(element: Element, reader: Tensor) -> bool:
+    """Whether merging repeats no work: a reduction's body must read the temporary at each of its indices."""
+    definition = reader.definition
+    if definition is None or definition.op is None:
+        return True
+    plain = {index for index in element.indices if isinstance(index, Index)}
+    return len(plain) == reader.ndim + len(definition.extents)
