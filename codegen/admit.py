@@ -15,12 +15,12 @@ from symgraph.errors import ArgumentError, DomainError
 from symgraph.graph import topological
 from symgraph.indices import Dim, show_shape
 from symgraph.provenance import at_line
-from symgraph.scalars import Delta
+from symgraph.scalars import Delta, Written
 from symgraph.tensor import Element, Tensor
 
 STRUCTURE = (
     sp.Add, sp.Mul, sp.Pow, sp.exp, sp.Max, sp.Min, sp.Mod, sp.Piecewise, ExprCondPair, sp.Heaviside,
-    sp.And, sp.Or, sp.Not, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta,
+    sp.And, sp.Or, sp.Not, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Written,
 )  # fmt: skip
 
 

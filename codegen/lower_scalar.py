@@ -14,7 +14,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
 from symgraph.errors import DomainError
-from symgraph.scalars import Delta
+from symgraph.scalars import Delta, Written
 from symgraph.stabilise.scalar import by_one_exponential
 from symgraph.tensor import Element, Tensor
 
@@ -100,6 +100,10 @@ class ScalarLowering:
             case Delta():
                 left, right = (self.integer(part) for part in body.args)
                 return Select(Op("==", (left, right), "bool"), Const(1.0, "real"), Const(0.0, "real"), "real")
+            case Written():
+                inner = ScalarLowering(self.access, self.sizes)
+                inner.indices = self.indices | {slot: self._lower(operand) for slot, operand in body.bindings()}
+                return inner._lower(body.args[0])
             case sp.Piecewise():
                 return self._piecewise(body)
             case sp.Symbol():

@@ -16,8 +16,10 @@ from sympy.core.symbol import Str
 
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
+from symgraph.pieces import defined
 from symgraph.provenance import at_line, names_result
-from symgraph.scalars import as_formula
+from symgraph.rebuild import replaced
+from symgraph.scalars import Slot, as_formula, as_written, slot
 from symgraph.tensor import Element, Reduction, Tensor
 
 
@@ -86,7 +88,7 @@ def scalar_body(value: Any) -> sp.Basic:
     for atom in body.atoms(sp.Float):
         rule[atom] = exact(atom)
     for symbol in sorted(body.atoms(sp.Symbol), key=str):
-        if not isinstance(symbol, (Index, Dim)):
+        if not isinstance(symbol, (Index, Dim, Slot)):
             rule[symbol] = Element(Tensor.scalar(symbol))
     indexed = {element.tensor for element in body.atoms(Element)}
     for tensor in body.atoms(Tensor) - indexed:
@@ -95,7 +97,7 @@ def scalar_body(value: Any) -> sp.Basic:
                 at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in the formula without its indices")
             )
         rule[tensor] = Element(tensor)
-    return finite(body.xreplace(rule) if rule else body)
+    return finite(replaced(body, rule) if rule else body)
 
 
 def finite(body: sp.Basic) -> sp.Basic:
@@ -169,7 +171,7 @@ def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Exp
     _check_ranges(body, extents)
     rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
     body = body.xreplace(rename)
-    return Tensor.define(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
+    return defined(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
 
 
 def _outermost_reductions(body: sp.Expr) -> list[Reduced]:
@@ -286,12 +288,12 @@ def as_tensor(value: Any) -> Tensor:
     if stray:
         raise IndexNotationError(at_line(f"{expression} has free indices: say which axes they are with sg.define"))
     kept = {element: sp.Dummy() for element in expression.atoms(Element)}
-    expression = expression.xreplace(kept)
+    expression = replaced(expression, kept)
     tensors = sorted(expression.atoms(Tensor), key=lambda tensor: tensor.serial)
     shape = broadcast(*(tensor.shape for tensor in tensors))
     rule = {tensor: broadcast_element(tensor, len(shape)) for tensor in tensors}
     rule |= {dummy: element for element, dummy in kept.items()}
-    return Tensor.define(shape, scalar_body(expression.xreplace(rule)))
+    return defined(shape, scalar_body(replaced(expression, rule)))
 
 
 def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
@@ -301,7 +303,8 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
     elements = [_inlined_scalar(tensor, len(shape)) for tensor in tensors]
-    return Tensor.define(shape, finite(operation(*elements)))
+    formula = operation(*(slot(n) for n in range(len(elements))))
+    return Tensor.define(shape, finite(as_written(formula, elements)))
 
 
 def _no_tensor(operation: Callable[..., sp.Expr], operands: Iterable[Any]) -> sp.Expr:

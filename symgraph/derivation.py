@@ -115,14 +115,16 @@ def derivation(loss: Any, of: Any) -> Derivation:
     if target not in cotangents:
         name = f"{target.display_name}{show_shape(target.shape)}"
         raise DisconnectedError(at_line(f"the loss does not depend on {name}, declared at {target.place}"))
-    return _Writer(list(cotangents.values()), cotangents[target], computed).derivation()
+    return _Writer(output, list(cotangents.values()), cotangents[target], computed).derivation()
 
 
 class _Writer:
-    def __init__(self, cotangents: list[Cotangent], target: Cotangent, computed: Mapping[Tensor, Cotangent]) -> None:
+    def __init__(
+        self, root: Tensor, cotangents: list[Cotangent], target: Cotangent, computed: Mapping[Tensor, Cotangent]
+    ) -> None:
         self.computed = computed
         self.cuts = [c.of for c in cotangents if c.of not in computed and name_of(c.of) is not None]
-        self.root = next(c.of for c in cotangents if not c.contributions)
+        self.root = root
         order = {tensor: position for position, tensor in enumerate(topological([self.root]))}
         self.sweep = sorted((c for c in cotangents if c.contributions), key=lambda c: -order[c.of])
         self.target = target

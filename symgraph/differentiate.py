@@ -33,6 +33,7 @@ from symgraph.tensor import Definition, Element, Tensor
 from symgraph.views import Views
 
 MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
+MAX_WHOLE_COST = 8.0  # likewise where it has no denominator that could cancel
 MAX_PENDING_COST = 16.0  # likewise where its full form is not the cheaper one, but might cancel later
 
 
@@ -164,7 +165,7 @@ def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
 
 class _Sweep:
     def __init__(self, root: Tensor, targets: list[Tensor], simplify: bool, cuts: Iterable[Tensor]) -> None:
-        self.root, self.simplify = root, simplify
+        self.root, self.targets, self.simplify = root, set(targets), simplify
         self.views = Views([root], [*targets, *cuts])
         self.needed = _depending(self.views.order, set(targets))
         self.relations = Relations(self.views)
@@ -173,7 +174,8 @@ class _Sweep:
 
     def run(self) -> None:
         for tensor in reversed(self.views.order):
-            if tensor in self.needed and (tensor is self.root or tensor in self.cotangents):
+            reached = tensor is self.root or tensor in self.cotangents
+            if tensor in self.needed and (reached or (tensor in self.targets and self.root in self.needed)):
                 self._finish(tensor)
                 definition = self.views.definition(tensor)
                 if definition is not None:
@@ -199,6 +201,7 @@ class _Sweep:
         result = cotangent.result = self._named(tensor, chosen)
         if result.definition is not None and result.definition.op is not None:
             full = result.element  # the sum under the cotangent's own name
+        limit = limit if _may_cancel(full) else min(limit, MAX_WHOLE_COST)
         cotangent.full = full if self.simplify and cost(full) <= limit else result.element
 
     def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
@@ -292,6 +295,11 @@ class _Sweep:
                 terms[0] = terms[1]
         contribution = Contribution(consumer, at, left, (terms[0], terms[1]), full, reference, (steps, other_steps))
         operand.contributions.append(contribution)
+
+
+def _may_cancel(full: sp.Expr) -> bool:
+    """Whether something is divided by a value of the program."""
+    return any(p.exp.could_extract_minus_sign() and elements_of(p.base) for p in full.atoms(sp.Pow) if p.base != sp.E)
 
 
 def _summed(body: sp.Expr, over: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> tuple[sp.Expr, list[Step]]:

@@ -14,9 +14,11 @@ import sympy as sp
 from symgraph.define import as_tensor, broadcast, broadcast_element, scalar_body
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
+from symgraph.pieces import defined
 from symgraph.provenance import at_line, names_result
-from symgraph.scalars import as_formula
-from symgraph.tensor import Element, Tensor, require_real
+from symgraph.rebuild import replaced
+from symgraph.scalars import as_formula, as_written, slot
+from symgraph.tensor import Tensor, require_real
 
 u, v, w = sp.symbols("u v w", real=True)
 
@@ -53,9 +55,9 @@ class Elementwise:
         for tensor in tensors:
             require_real(tensor, self.name)
         shape = broadcast(*(tensor.shape for tensor in tensors))
-        rule = {a: broadcast_element(t, len(shape)) for a, t in zip(self.arguments, tensors, strict=True)}
-        others = {s: Element(Tensor.scalar(s)) for s in sorted(self.formula.free_symbols, key=str) if s not in rule}
-        return Tensor.define(shape, scalar_body(self.formula.xreplace(rule | others)))
+        elements = [broadcast_element(tensor, len(shape)) for tensor in tensors]
+        formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
+        return defined(shape, as_written(formula, elements))
 
     @property
     def derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:

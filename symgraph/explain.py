@@ -52,7 +52,7 @@ class _Table:
     def __init__(self, output: Tensor, targets: list[Tensor], optimizer: Optimizer | None) -> None:
         self.targets, self.optimizer = targets, optimizer
         self.cotangents: Mapping[Tensor, Cotangent] = reverse(output, targets) if targets else {}
-        self.root = next((c.of for c in self.cotangents.values() if not c.contributions), output)
+        self.root = output
         self.forward = topological([self.root])
         rank = {tensor: position for position, tensor in enumerate(self.forward)}
         last = {target: position for position, target in enumerate(targets) if target.definition is None}

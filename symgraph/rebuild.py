@@ -22,6 +22,13 @@ def literal(body: sp.Basic, rule: Rule) -> sp.Basic | None:
     return _rebuilt(body, rule, strict=True)
 
 
+def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:
+    """The same, as it would be written: nothing is evaluated at all."""
+    if body in rule or not body.args:
+        return rule.get(body, body)
+    return body.func(*(unevaluated(arg, rule) for arg in body.args), evaluate=False)
+
+
 def _rebuilt(body: sp.Basic, rule: Rule, strict: bool) -> sp.Basic | None:
     done: dict[sp.Basic, sp.Basic] = dict(rule)
     pending = [body]

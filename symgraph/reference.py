@@ -15,7 +15,7 @@ import sympy as sp
 from symgraph.errors import ArgumentError
 from symgraph.graph import topological
 from symgraph.indices import Dim, axis, bound, show_shape
-from symgraph.scalars import Delta, StableFunction
+from symgraph.scalars import Delta, StableFunction, Written, slot
 from symgraph.tensor import Element, Tensor
 
 Values = Mapping[str, Any]
@@ -125,6 +125,8 @@ def _scalar(body: sp.Basic, grid: Grid, known: Mapping[Tensor, np.ndarray], mode
 def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     if isinstance(node, Element):
         return node.indices
+    if isinstance(node, Written):
+        return node.args[1:]
     if isinstance(node, sp.Piecewise):
         return tuple(part for pair in node.args for part in pair.args)
     return () if node.is_Atom else node.args
@@ -137,6 +139,8 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return _read(known[node.tensor], args)
         case Delta():
             return mode.truth(np.equal(args[0], args[1]))
+        case Written():
+            return _scalar(node.args[0], {slot(n): arg for n, arg in enumerate(args)}, known, mode)
         case sp.Piecewise():
             return _select(args)
         case sp.logic.boolalg.BooleanTrue() | sp.logic.boolalg.BooleanFalse():

@@ -12,12 +12,15 @@ import sympy as sp
 from symgraph.graph import elements_of
 from symgraph.indices import Index, axis
 from symgraph.simplify import Relation, Step, simplify
-from symgraph.simplify.cost import cost
+from symgraph.simplify.cost import cost, operations
 from symgraph.tensor import Element, Tensor
 from symgraph.views import Views, has_kernel
 
 MOST = 4
 """Relations of one problem; the formulas that say most come first."""
+
+MOST_ELEMENTS, MOST_OPERATIONS = 12, 60
+"""Of a problem: what polynomial algebra takes grows much faster than its formulas."""
 
 
 class Relations:
@@ -26,6 +29,7 @@ class Relations:
     def __init__(self, views: Views) -> None:
         self.views = views
         self.consumers: dict[Tensor, list[Tensor]] = {}
+        self.position = {tensor: position for position, tensor in enumerate(views.order)}
         for tensor in views.order:
             if _is_relation(tensor):
                 body = views.bodies[tensor]
@@ -34,14 +38,25 @@ class Relations:
                         self.consumers.setdefault(operand, []).append(tensor)
 
     def simplify(self, expression: sp.Expr) -> tuple[sp.Expr, list[Step]]:
-        """The cheapest equal form over forward values, with the steps that lead to it."""
+        """The cheapest equal form over forward values, with the steps that lead to it.
+
+        A formula too long for algebra stays as the chain rule gave it.
+        """
+        if len(elements_of(expression)) > MOST_ELEMENTS or operations([expression]) > MOST_OPERATIONS:
+            return expression, []
         relations = self._relevant(expression)
         involved = sp.Tuple(expression, *(part for pair in relations for part in pair))
-        naming = {element: _stand_in(n, element) for n, element in enumerate(_outermost(involved))}
+        naming = {element: _stand_in(n, element) for n, element in enumerate(self._in_order(_outermost(involved)))}
         back = {symbol: element for element, symbol in naming.items()}
         problem = tuple(Relation(naming[value], formula.xreplace(naming)) for value, formula in relations)
         result, steps = simplify(expression.xreplace(naming), problem)
         return result.xreplace(back), [_in_elements(step, back) for step in steps]
+
+    def _in_order(self, elements: list[Element]) -> list[Element]:
+        """Elements by the places of their tensors in the graph, so that equal layers are equal problems."""
+        for element in elements:
+            self.position.setdefault(element.tensor, len(self.position))
+        return sorted(elements, key=lambda element: self.position[element.tensor])
 
     def _relevant(self, expression: sp.Expr) -> list[tuple[Element, sp.Expr]]:
         """Values that occur in the expression with the formulas they stand for, and values of what occurs in it."""

@@ -5,6 +5,8 @@ Each stable form has a defining formula, so that algebra can go both ways, and S
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 import sympy as sp
@@ -52,6 +54,54 @@ class Delta(sp.Function):  # type: ignore[misc]
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         return rf"\delta_{{{printer._print(self.args[0])},{printer._print(self.args[1])}}}"
+
+
+class Slot(sp.Symbol):
+    """The place of an operand in a formula."""
+
+    def __new__(cls, position: int) -> Slot:
+        return super().__new__(cls, f"_w{position}", real=True)  # type: ignore[no-any-return]
+
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
+        return ((int(self.name[2:]),), {})
+
+
+@cache
+def slot(position: int) -> Slot:
+    """The place of operand number ``position``."""
+    return Slot(position)
+
+
+class Written(sp.Function):  # type: ignore[misc]
+    """A formula at operands that SymPy would evaluate away: x − x and 0·x, which are NaN where x is.
+
+    ``Written(_w0 − _w1, x, x)``: what is written is what is computed; algebra sees :meth:`plain`.
+    """
+
+    @classmethod
+    def eval(cls, *args: sp.Basic) -> None:
+        return None
+
+    def plain(self) -> sp.Expr:
+        """The formula as SymPy evaluates it."""
+        return self.args[0].xreplace(dict(self.bindings()))
+
+    def bindings(self) -> list[tuple[sp.Symbol, sp.Basic]]:
+        """The slots of the formula with what stands in them."""
+        return [(slot(n), operand) for n, operand in enumerate(self.args[1:])]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return self.plain().diff(symbol)
+
+
+def as_written(formula: sp.Basic, operands: Sequence[sp.Basic]) -> sp.Basic:
+    """A formula over slots at operands, evaluated by SymPy unless that drops an operand."""
+    found = formula.xreplace({slot(n): operand for n, operand in enumerate(operands)})
+    dropped = any(not found.has(operand) for operand in operands if not operand.is_number)
+    return Written(formula, *operands) if dropped else found
 
 
 class StableFunction(sp.Function):  # type: ignore[misc]

@@ -22,9 +22,8 @@ from symgraph.simplify.cost import operations
 from symgraph.simplify.partial import partial
 from symgraph.tensor import Definition, Element, Tensor
 
-MAX_OPERATIONS = 40
+MAX_OPERATIONS, MAX_KERNELS, MAX_ELEMENTS = 24, 2, 8
 """Of a view, beyond which a temporary is an anchor: algebra grows faster than its formulas."""
-MAX_ELEMENTS = 8
 CHEAP = 5
 """Value and derivatives of a view may cost this many times the value alone, as they do operation by operation."""
 
@@ -152,7 +151,7 @@ def _covers(element: Element, reader: Tensor, definition: Definition) -> bool:
 
 def _is_small(body: sp.Expr) -> bool:
     elements = elements_of(body)
-    if len(elements) > MAX_ELEMENTS:
+    if len(elements) > MAX_ELEMENTS or len({node for node in sp.preorder_traversal(body) if is_kernel(node)}) > MAX_KERNELS:
         return False
     names = {element: _symbol(n) for n, element in enumerate(elements)}
     return _differentiates_cheaply(replaced(body, names), len(elements))

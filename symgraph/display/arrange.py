@@ -37,7 +37,8 @@ from symgraph.display.notation import (
 )  # fmt: skip
 from symgraph.graph import elements_of
 from symgraph.indices import Index, axis, bound
-from symgraph.scalars import Delta
+from symgraph.rebuild import unevaluated
+from symgraph.scalars import Delta, Written
 from symgraph.tensor import Element, Tensor
 
 _RELATIONS = {
@@ -156,6 +157,8 @@ class Arranger:
             case BooleanFunction() if type(expression) in _LOGIC:
                 joined = tuple(self.expression(arg, scope) for arg in sorted(expression.args, key=sp.default_sort_key))
                 return Logic(_LOGIC[type(expression)], joined)  # type: ignore[arg-type]
+            case Written():
+                return self.expression(unevaluated(expression.args[0], dict(expression.bindings())), scope)
             case sp.Function():
                 return Call(expression.func, tuple(self.expression(arg, scope) for arg in expression.args))
             case _:

@@ -16,7 +16,7 @@ import sympy as sp
 from symgraph.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.cost import cost
-from symgraph.simplify.rational import Kernels, cheapest, denominator_factors, shapes
+from symgraph.simplify.rational import Kernels, cheapest, denominator_factors, is_manageable, shapes
 
 MAX_ROUNDS = 4
 
@@ -122,6 +122,8 @@ def eliminate(expression: sp.Expr, relation: Relation, check: bool = True) -> It
     kernels = Kernels([expression, relation.value, relation.formula])
     frozen, value = kernels.freeze(expression), kernels.freeze(relation.value)
     formula = kernels.freeze(relation.formula)
+    if not (is_manageable(frozen) and is_manageable(formula)):
+        return
     equation = sp.numer(sp.together(value - formula))
     shared = formula.free_symbols & frozen.free_symbols - value.free_symbols
     for symbol in sorted(shared, key=lambda s: s.sort_key()):

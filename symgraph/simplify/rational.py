@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from math import gcd, lcm
+from math import comb, gcd, lcm, prod
 
 import sympy as sp
 
 from symgraph.simplify.cost import cost
 
 MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
+MAX_TERMS = 400  # likewise if it has more terms when multiplied out
 MAX_COLLECTED = 6
 
 
@@ -127,7 +128,7 @@ def cheapest(expression: sp.Expr) -> sp.Expr:
 def shapes(frozen: sp.Expr) -> list[sp.Expr]:
     """Equal shapes of a rational function, the given one first."""
     found = [presented(frozen)]
-    if not frozen.args or len(frozen.free_symbols) > MAX_SYMBOLS:
+    if not frozen.args or not is_manageable(frozen):
         return found
     cancelled = sp.cancel(frozen)
     factored = sp.factor(cancelled)
@@ -138,6 +139,33 @@ def shapes(frozen: sp.Expr) -> list[sp.Expr]:
             symbols = sorted(total.free_symbols, key=lambda symbol: symbol.sort_key())
             found += [presented(collected * rest) for symbol in symbols for collected in _collected(total, symbol)]
     return list(dict.fromkeys(found))
+
+
+def is_manageable(frozen: sp.Expr) -> bool:
+    """Whether algebra on a rational function is cheap: few symbols, and few terms when it is multiplied out."""
+    return len(frozen.free_symbols) <= MAX_SYMBOLS and _terms(frozen) <= MAX_TERMS
+
+
+def _terms(frozen: sp.Expr) -> int:
+    """Most terms of numerator and denominator together, multiplied out; no more than matters."""
+    if isinstance(frozen, sp.Add):
+        denominators = prod(map(_terms, _denominators(frozen)))
+        return min(sum(map(_terms, frozen.args)) * denominators, MAX_TERMS + 1)
+    if isinstance(frozen, sp.Mul):
+        return min(prod(map(_terms, frozen.args)), MAX_TERMS + 1)
+    if _is_integer_power(frozen):
+        return min(comb(_terms(frozen.base) + min(abs(int(frozen.exp)), 40) - 1, min(abs(int(frozen.exp)), 40)), MAX_TERMS + 1)
+    return 1
+
+
+def _denominators(total: sp.Add) -> list[sp.Expr]:
+    """What the terms of a sum are divided by, each in its highest power."""
+    powers: dict[sp.Expr, int] = {}
+    for term in total.args:
+        for factor in sp.Mul.make_args(term):
+            if _is_integer_power(factor) and factor.exp.is_negative and isinstance(factor.base, sp.Add):
+                powers[factor.base] = max(powers.get(factor.base, 0), -int(factor.exp))
+    return [base**power for base, power in powers.items()]
 
 
 def _collected(total: sp.Add, symbol: sp.Symbol) -> list[sp.Expr]:

@@ -81,14 +81,14 @@ class _Rewriter:
         rescaled = self._rescaled(body)
         if rescaled is not body:
             return self._stable(rescaled)
+        hazard = self._hazard(body)
         seen = self._seen(body, self.growing)
         form = self._stable(seen)
-        if form != seen and self._hazard(form) <= self._hazard(body):
+        if self._hazard(form) < hazard + (form != seen):
             return form
-        if self._hazard(body):
-            opened = self._opened(body)
-            form = self._stable(opened)
-            if form != opened and self._hazard(form) < self._hazard(body):
+        if hazard:
+            form = self._stable(self._opened(body))
+            if self._hazard(form) < hazard:
                 return form
         return body
 
