@@ -86,7 +86,7 @@ def _content(kernel: Kernel, program: Program) -> object:
     def anonymous(node: ir.Expr) -> ir.Expr:
         parts = tuple(anonymous(part) for part in ir.children(node))
         if isinstance(node, ir.Load):
-            return ir.Load(rename[node.buffer], parts, node.dtype)
+            return ir.Load(rename[node.buffer], parts, node.dtype, node.guarded)
         if isinstance(node, ir.Var) and node.name in variables:
             return ir.Var(variables[node.name], node.dtype)
         if isinstance(node, ir.Var) and node.name.removesuffix("_end") in variables:

@@ -37,16 +37,24 @@ class Var:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One element of a buffer, at as many indices as the buffer has axes."""
+    """One element of a buffer, at as many indices as the buffer has axes.
+
+    A ``guarded`` one exists only where the guards that it stands under hold: it is read nowhere else. A branch of a
+    Select, what follows the first part of ``and`` and ``or``, and the body of an If stand under a guard.
+    """
 
     buffer: str
     index: tuple[Expr, ...]
     dtype: DType
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """Arithmetic ``+ - * / // %``, comparison ``< <= > >= == !=``, and ``and or not neg``."""
+    """Arithmetic ``+ - * / // %``, comparison ``< <= > >= == !=``, and ``and or not neg``.
+
+    ``and`` and ``or`` are evaluated in their order, and only as far as it takes to know the result.
+    """
 
     op: str
     args: tuple[Expr, ...]
@@ -306,8 +314,8 @@ def subexpressions(expression: Expr) -> Iterator[Expr]:
 def rebuild(expression: Expr, parts: tuple[Expr, ...]) -> Expr:
     """The expression with other direct sub-expressions."""
     match expression:
-        case Load(buffer, _, dtype):
-            return Load(buffer, parts, dtype)
+        case Load(buffer, _, dtype, guarded):
+            return Load(buffer, parts, dtype, guarded)
         case Op(op, _, dtype):
             return Op(op, parts, dtype)
         case Call(function, _, dtype):

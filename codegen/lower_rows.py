@@ -16,6 +16,7 @@ from codegen.fuse import scatter_axis
 from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Stmt, Store, Var
 from codegen.lower_scalar import data_type
 from codegen.plan import Node
+from codegen.ranges import extents_of
 from codegen.segments import Segment, Segments
 from symgraph.indices import axis
 
@@ -113,6 +114,7 @@ class RowLowering(Segments):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+        self.scalars.extents = extents_of(node.shape, node.definition)
         dtype = data_type(node.value)
         if node.definition.op is None and node.target is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)

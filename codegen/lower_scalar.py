@@ -7,12 +7,16 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
+from codegen.ir import Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.ranges import Extents, all_exist, exists
+from codegen.scalar_functions import FUNCTIONS, arithmetic, by_squaring, call, cast, chosen, negative, real, same_type
 from symgraph.errors import DomainError
 from symgraph.scalars import Delta
 from symgraph.stabilise.scalar import by_one_exponential
@@ -35,16 +39,30 @@ def data_type(tensor: Tensor) -> DType:
 
 
 class ScalarLowering:
-    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables."""
+    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables.
+
+    ``extents`` say how far they run, by which an element that need not exist is known: under a guard, it is marked.
+    """
 
     def __init__(self, access: Access, sizes: Mapping[str, str]) -> None:
         self.access = access
         self.sizes = sizes
         self.indices: dict[sp.Basic, Expr] = {}
+        self.extents: Extents = {}
+        self._guards = 0
 
     def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
         """The formula as an expression of type ``dtype``."""
         return cast(self._lower(body), dtype)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """What is lowered in here is evaluated under a guard."""
+        self._guards += 1
+        try:
+            yield
+        finally:
+            self._guards -= 1
 
     def integer(self, body: sp.Basic) -> Expr:
         """An index or a size."""
@@ -80,17 +98,27 @@ class ScalarLowering:
             case BooleanTrue() | BooleanFalse():
                 return Const(int(bool(body)), "bool")
             case sp.And() | sp.Or():
-                word = "and" if isinstance(body, sp.And) else "or"
-                return _fold(lambda a, b: Op(word, (a, b), "bool"), [self.condition(part) for part in _ordered(body)])
+                return self._junction("and" if isinstance(body, sp.And) else "or", body.args)
             case sp.Not():
                 return Op("not", (self.condition(body.args[0]),), "bool")
             case sp.core.relational.Relational():
                 left, right = body.args
                 if left.is_integer and right.is_integer:
                     return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
-                pair = _same_type([self._lower(left), self._lower(right)])
+                pair = same_type([self._lower(left), self._lower(right)])
                 return Op(body.rel_op, tuple(pair), "bool")
+            case sp.logic.boolalg.BooleanFunction():
+                return self.condition(body.to_nnf(simplify=False))
         raise DomainError(f"{body} is no condition that can be compiled")
+
+    def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
+        """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
+        ordered = sorted(parts, key=lambda p: (not all_exist(p, self.extents), sp.default_sort_key(p)))
+        result = self.condition(ordered[0])
+        with self.guarded():
+            for part in ordered[1:]:
+                result = Op(word, (result, self.condition(part)), "bool")
+        return result
 
     # -- real values --------------------------------------------------------------------------------------------------
     def _lower(self, body: sp.Basic) -> Expr:
@@ -98,8 +126,7 @@ class ScalarLowering:
             case Element():
                 return self._element(body)
             case Delta():
-                left, right = (self.integer(part) for part in body.args)
-                return Select(Op("==", (left, right), "bool"), Const(1.0, "real"), Const(0.0, "real"), "real")
+                return self._selected([body], sp.S.One)
             case sp.Piecewise():
                 return self._piecewise(body)
             case sp.Symbol():
@@ -125,22 +152,37 @@ class ScalarLowering:
                 return self._lower(rational)
             case sp.Heaviside():
                 return self._piecewise(body.rewrite(sp.Piecewise))
-        compose = FUNCTIONS.get(type(body).__name__)
+        compose = FUNCTIONS.get(type(body))
         if compose is None or len(body.args) != 1:
             raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
         return compose(real(self._lower(body.args[0])))
 
     def _element(self, element: Element) -> Expr:
-        return self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        found = self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        if self._guards and isinstance(found, Load) and not exists(element, self.extents):
+            return replace(found, guarded=True)
+        return found
+
+    def _selected(self, places: Sequence[sp.Basic], body: sp.Expr) -> Expr:
+        """δ₁·δ₂·…·body: the body where every δ is 1, else 0, whatever the body is there."""
+        condition = self._junction("and", [sp.Eq(*delta.args, evaluate=False) for delta in places])
+        with self.guarded():
+            value = self.value(body)
+        return Select(condition, value, Const(0.0, "real"), "real")
 
     def _piecewise(self, body: sp.Piecewise) -> Expr:
-        pairs = [(self._lower(value), self.condition(condition)) for value, condition in body.args]
+        pairs: list[tuple[Expr, Expr]] = []
+        with ExitStack() as under:
+            for value, test in body.args:
+                condition = self.condition(test)
+                under.enter_context(self.guarded())
+                pairs.append((self._lower(value), condition))
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
-        values = _same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
         result = values.pop()
         for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
-            result = _chosen(condition, value, result)
+            result = chosen(condition, value, result)
         return result
 
     def _sum(self, body: sp.Add) -> Expr:
@@ -156,6 +198,14 @@ class ScalarLowering:
         return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._lower(term) for term in minus)])
 
     def _product(self, body: sp.Mul) -> Expr:
+        places = [factor.as_base_exp()[0] for factor in body.args if is_place(factor)]
+        if places:
+            return self._selected(places, sp.Mul(*(factor for factor in body.args if not is_place(factor))))
+        placed = next((factor for factor in body.args if _is_placed(factor)), None)
+        if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
+            rest = [factor for factor in body.args if factor is not placed]
+            terms = [self._product(sp.Mul(*term.args, *rest, evaluate=False)) for term in _ordered(placed)]
+            return _fold(lambda a, b: arithmetic("+", a, b), terms)
         sign, rest = (-1, -body) if body.could_extract_minus_sign() else (1, body)
         if not isinstance(rest, sp.Mul):
             return negative(self._lower(rest)) if sign < 0 else self._lower(rest)
@@ -192,69 +242,30 @@ class ScalarLowering:
         if exponent.is_Rational and exponent.is_negative:
             return arithmetic("/", Const(1.0, "float64"), self._lower(base**-exponent))
         if exponent.is_Integer and exponent <= 16:
-            return _by_squaring(real(self._lower(base)), int(exponent))
+            return by_squaring(real(self._lower(base)), int(exponent))
         if exponent.is_Rational and exponent.q == 2:
             root = call("sqrt", real(self._lower(base)))
-            return _by_squaring(root, int(exponent.p))
+            return by_squaring(root, int(exponent.p))
         return call("pow", real(self._lower(base)), real(self._lower(exponent)))
 
     def _modulo(self, body: sp.Mod) -> Expr:
         if body.is_integer:
             return self.integer(body)
-        x, y = _same_type([self._lower(part) for part in body.args])
+        x, y = same_type([self._lower(part) for part in body.args])
         return arithmetic("-", x, arithmetic("*", y, call("floor", arithmetic("/", x, y))))
 
 
-# -- typed building blocks --------------------------------------------------------------------------------------------
+def is_place(factor: sp.Basic) -> bool:
+    """Whether a factor is a δ, or a power of one, which says where a product is not 0."""
+    base, exponent = factor.as_base_exp()
+    return isinstance(base, Delta) and bool(exponent.is_positive)
 
 
-def cast(value: Expr, dtype: DType) -> Expr:
-    """The value as another type; a number becomes one of that type."""
-    if value.dtype == dtype:
-        return value
-    return Const(float(value.value), dtype) if isinstance(value, Const) and dtype != "int64" else Cast(value, dtype)
-
-
-def real(value: Expr) -> Expr:
-    """A floating value: integers become float64."""
-    return cast(value, "float64") if value.dtype in ("int64", "bool") else value
-
-
-def _chosen(condition: Expr, yes: Expr, no: Expr) -> Expr:
-    """One of two values; of two quotients, a quotient of what is chosen: one division."""
-    match yes, no:
-        case Op("/", (above, below)), Op("/", (other_above, other_below)):
-            sides = (_chosen(condition, above, other_above), _chosen(condition, below, other_below))
-            return Op("/", sides, yes.dtype)
-    return Select(condition, yes, no, yes.dtype)
-
-
-def _same_type(values: Sequence[Expr]) -> list[Expr]:
-    dtype: DType = "real" if any(value.dtype == "real" for value in values) else "float64"
-    return [cast(value, dtype) for value in values]
-
-
-def arithmetic(op: str, left: Expr, right: Expr) -> Expr:
-    """An operation on floating values of one type; numbers are folded."""
-    if isinstance(left, Const) and isinstance(right, Const) and op != "/":
-        a, b = float(left.value), float(right.value)
-        return Const({"+": a + b, "-": a - b, "*": a * b}[op], "float64")
-    if op == "*" and isinstance(left, Const) and left.value == 1.0:
-        return real(right)
-    left, right = _same_type([left, right])
-    return Op(op, (left, right), left.dtype)
-
-
-def negative(value: Expr) -> Expr:
-    """−value."""
-    value = real(value)
-    return Const(-value.value, value.dtype) if isinstance(value, Const) else Op("neg", (value,), value.dtype)
-
-
-def call(function: str, *args: Expr) -> Expr:
-    """A word of the vocabulary, its arguments of one floating type."""
-    typed = _same_type([real(arg) for arg in args])
-    return Call(function, tuple(typed), typed[0].dtype)
+def _is_placed(factor: sp.Basic) -> bool:
+    """Whether a factor is a sum in which every term has its place."""
+    return isinstance(factor, sp.Add) and all(
+        isinstance(term, sp.Mul) and any(map(is_place, term.args)) for term in factor.args
+    )
 
 
 def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
@@ -266,92 +277,3 @@ def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
 
 def _ordered(body: sp.Basic) -> list[sp.Basic]:
     return sorted(body.args, key=sp.default_sort_key)
-
-
-def _by_squaring(base: Expr, exponent: int) -> Expr:
-    if exponent == 1:
-        return base
-    half = _by_squaring(base, exponent // 2)
-    square = arithmetic("*", half, half)
-    return arithmetic("*", square, base) if exponent % 2 else square
-
-
-def _number(value: float) -> Expr:
-    return Const(value, "float64")
-
-
-def _odd(half: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
-    """An odd function from what it is at |u|."""
-    return lambda u: arithmetic("*", call("sign", u), half(call("abs", u)))
-
-
-def _sinh(u: Expr) -> Expr:
-    """½·(m + m/(m + 1)) with m = e^u − 1, u ≥ 0: no cancellation near 0, and the quotient is 1 where m is infinite."""
-    m = call("expm1", u)
-    bounded = call("minimum", m, _number(1e30))
-    quotient = arithmetic("/", bounded, arithmetic("+", bounded, _number(1.0)))
-    return arithmetic("*", _number(0.5), arithmetic("+", m, quotient))
-
-
-def _cosh(u: Expr) -> Expr:
-    return arithmetic("*", _number(0.5), arithmetic("+", call("exp", u), call("exp", negative(u))))
-
-
-def _asinh(u: Expr) -> Expr:
-    """log(1 + u + u²/(1 + √(1 + u²))), u ≥ 0, with 1/u in place of u² where that would overflow."""
-    v = arithmetic("/", _number(1.0), u)
-    root = call("sqrt", arithmetic("+", _number(1.0), arithmetic("*", v, v)))
-    return call("log1p", arithmetic("+", u, arithmetic("/", u, arithmetic("+", v, root))))
-
-
-def _acosh(u: Expr) -> Expr:
-    """log(1 + w + √w·√(w + 2)) with w = u − 1."""
-    w = arithmetic("-", u, _number(1.0))
-    root = arithmetic("*", call("sqrt", w), call("sqrt", arithmetic("+", w, _number(2.0))))
-    return call("log1p", arithmetic("+", w, root))
-
-
-def _atanh(u: Expr) -> Expr:
-    """½·log(1 + 2u/(1 − u)), u ≥ 0."""
-    quotient = arithmetic("/", arithmetic("*", _number(2.0), u), arithmetic("-", _number(1.0), u))
-    return arithmetic("*", _number(0.5), call("log1p", quotient))
-
-
-def _asin(u: Expr) -> Expr:
-    """atan(u/√((1 − u)(1 + u))), whose argument is infinite at ±1."""
-    below = arithmetic("*", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
-    return call("atan", arithmetic("/", u, call("sqrt", below)))
-
-
-def _acos(u: Expr) -> Expr:
-    """2·atan √((1 − u)/(1 + u))."""
-    quotient = arithmetic("/", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
-    return arithmetic("*", _number(2.0), call("atan", call("sqrt", quotient)))
-
-
-def _word(name: str) -> Callable[[Expr], Expr]:
-    return lambda u: call(name, u)
-
-
-WORDS_BY_THEIR_NAME = (
-    "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "atan", "sqrt", "rsqrt",
-    "floor", "sign",
-)  # fmt: skip
-FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
-    **{name: _word(name) for name in WORDS_BY_THEIR_NAME},
-    "Abs": _word("abs"),
-    "ceiling": lambda u: negative(call("floor", negative(u))),
-    "tan": lambda u: arithmetic("/", call("sin", u), call("cos", u)),
-    "cot": lambda u: arithmetic("/", call("cos", u), call("sin", u)),
-    "sec": lambda u: arithmetic("/", _number(1.0), call("cos", u)),
-    "csc": lambda u: arithmetic("/", _number(1.0), call("sin", u)),
-    "coth": lambda u: arithmetic("/", _number(1.0), call("tanh", u)),
-    "sech": lambda u: arithmetic("/", _number(1.0), _cosh(u)),
-    "sinh": _odd(_sinh),
-    "cosh": _cosh,
-    "asinh": _odd(_asinh),
-    "acosh": _acosh,
-    "atanh": _odd(_atanh),
-    "asin": _asin,
-    "acos": _acos,
-}

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
+from codegen.guards import guards, is_exposed
 from codegen.ir import (
     Assign,
     Call,
@@ -30,27 +31,22 @@ from codegen.ir import (
 from codegen.names import Names
 
 
-def is_guarded(node: Select) -> bool:
-    """Whether a branch reads memory that only exists where the branch is taken: x[i − 1] where i > 0."""
-    return any(
-        isinstance(part, Load) and any(isinstance(inner, Op) for index in part.index for inner in subexpressions(index))
-        for branch in (node.yes, node.no)
-        for part in subexpressions(branch)
-    )
-
-
 def rewritten(expression: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
-    """Replace maximal sub-expressions, parents first; guarded branches are left alone."""
+    """Replace maximal sub-expressions, parents first; a part that must stay under its guard is left alone."""
     found = change(expression)
     if found is not None:
         return found
     parts = children(expression)
     if not parts:
         return expression
-    if isinstance(expression, Select) and is_guarded(expression):
-        return rebuild(expression, (rewritten(expression.condition, change), expression.yes, expression.no))
-    new = tuple(rewritten(part, change) for part in parts)
+    entered = _entered(expression)
+    new = tuple(rewritten(part, change) for part in entered) + parts[len(entered) :]
     return expression if new == parts else rebuild(expression, new)
+
+
+def _entered(expression: Expr) -> tuple[Expr, ...]:
+    """The direct sub-expressions out of which work may be moved: all, but none that must stay under a guard."""
+    return children(expression)[:1] if guards(expression) else children(expression)
 
 
 def with_expressions(statement: Stmt, change: Callable[[Expr], Expr]) -> Stmt:
@@ -140,10 +136,10 @@ class Sharing:
         def change(node: Expr) -> Expr | None:
             if node in local:
                 return local[node]
-            if node not in repeated:
+            if node not in repeated or is_exposed(node):
                 return None
-            inner = children(node)
-            value = rebuild(node, tuple(rewritten(part, change) for part in inner)) if inner else node
+            entered = _entered(node)
+            value = rebuild(node, tuple(rewritten(part, change) for part in entered) + children(node)[len(entered) :])
             local[node] = Var(self.names.unique(_name_for(node)), node.dtype)
             result.append(Let(local[node], value))
             return local[node]
@@ -168,10 +164,7 @@ class Sharing:
             counts[node] += 1
             if counts[node] > 1:
                 continue
-            if isinstance(node, Select) and is_guarded(node):
-                pending.append(node.condition)
-            else:
-                pending.extend(children(node))
+            pending.extend(_entered(node))
 
     def _is_costly(self, node: Expr) -> bool:
         if isinstance(node, Load):
@@ -185,9 +178,7 @@ def _available(node: Expr, available: set[str], frozen: Set[str]) -> bool:
             return False
         if isinstance(part, Load) and part.buffer in frozen:
             return False
-        if isinstance(part, Select) and is_guarded(part):
-            return False
-    return True
+    return not is_exposed(node)
 
 
 def _direct(statement: Stmt) -> tuple[Expr, ...]:
