@@ -7,8 +7,9 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
 import sympy as sp
@@ -50,6 +51,7 @@ class ScalarLowering:
         self.indices: dict[sp.Basic, Expr] = {}
         self.extents: Extents = {}
         self._guards = 0
+        self._steps = 0
 
     def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
         """The formula as an expression of type ``dtype``."""
@@ -63,6 +65,15 @@ class ScalarLowering:
             yield
         finally:
             self._guards -= 1
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """What is lowered in here decides on which side of a step a value lies: quotients are no products."""
+        self._steps += 1
+        try:
+            yield
+        finally:
+            self._steps -= 1
 
     def integer(self, body: sp.Basic) -> Expr:
         """An index or a size."""
@@ -105,7 +116,8 @@ class ScalarLowering:
                 left, right = body.args
                 if left.is_integer and right.is_integer:
                     return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
-                pair = same_type([self._lower(left), self._lower(right)])
+                with self._exactly():
+                    pair = same_type([self._lower(left), self._lower(right)])
                 return Op(body.rel_op, tuple(pair), "bool")
             case sp.logic.boolalg.BooleanFunction():
                 return self.condition(body.to_nnf(simplify=False))
@@ -126,7 +138,7 @@ class ScalarLowering:
             case Element():
                 return self._element(body)
             case Delta():
-                return self._selected([body], sp.S.One)
+                return self._selected([body], ())
             case sp.Piecewise():
                 return self._piecewise(body)
             case sp.Symbol():
@@ -134,13 +146,13 @@ class ScalarLowering:
             case sp.core.numbers.NaN():
                 return Const(float("nan"), "float64")
             case _ if body.is_number and not body.free_symbols:
-                return Const(float(body), "float64")
+                return Const(nearest(body), "float64")
             case sp.Add():
                 return self._sum(body)
             case sp.Mul():
                 return self._product(body)
             case sp.Pow():
-                return self._power(body)
+                return self._power(*body.args)
             case sp.exp():
                 return call("exp", self._lower(body.args[0]))
             case sp.Max() | sp.Min():
@@ -155,7 +167,8 @@ class ScalarLowering:
         compose = FUNCTIONS.get(type(body))
         if compose is None or len(body.args) != 1:
             raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
-        return compose(real(self._lower(body.args[0])))
+        with self._exactly() if isinstance(body, STEPS) else nullcontext():
+            return compose(real(self._lower(body.args[0])))
 
     def _element(self, element: Element) -> Expr:
         found = self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
@@ -163,11 +176,11 @@ class ScalarLowering:
             return replace(found, guarded=True)
         return found
 
-    def _selected(self, places: Sequence[sp.Basic], body: sp.Expr) -> Expr:
-        """δ₁·δ₂·…·body: the body where every δ is 1, else 0, whatever the body is there."""
+    def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
+        """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""
         condition = self._junction("and", [sp.Eq(*delta.args, evaluate=False) for delta in places])
         with self.guarded():
-            value = self.value(body)
+            value = cast(self._quotient(factors), "real")
         return Select(condition, value, Const(0.0, "real"), "real")
 
     def _piecewise(self, body: sp.Piecewise) -> Expr:
@@ -186,48 +199,71 @@ class ScalarLowering:
         return result
 
     def _sum(self, body: sp.Add) -> Expr:
-        plus, minus = [], []
+        plus: list[sp.Basic] = []
+        minus: list[sp.Basic] = []
         for term in _ordered(body):
-            if term.could_extract_minus_sign():
-                minus.append(-term)
-            else:
-                plus.append(term)
+            (minus if _is_negative(term) else plus).append(term)
         if not plus:
-            return negative(self._lower(-body))
+            return negative(_fold(lambda a, b: arithmetic("+", a, b), [self._negated(term) for term in minus]))
         result = self._folded("+", [self._lower(term) for term in plus])
-        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._lower(term) for term in minus)])
+        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._negated(term) for term in minus)])
 
-    def _product(self, body: sp.Mul) -> Expr:
+    def _negated(self, term: sp.Expr) -> Expr:
+        """−term."""
+        return self._product(term, -1) if isinstance(term, sp.Mul) else negative(self._lower(term))
+
+    def _product(self, body: sp.Mul, sign: int = 1) -> Expr:
         places = [factor.as_base_exp()[0] for factor in body.args if is_place(factor)]
         if places:
-            return self._selected(places, sp.Mul(*(factor for factor in body.args if not is_place(factor))))
+            rest = [sp.Integer(sign), *(factor for factor in body.args if not is_place(factor))]
+            return self._selected(places, rest)
         placed = next((factor for factor in body.args if _is_placed(factor)), None)
         if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
             rest = [factor for factor in body.args if factor is not placed]
-            terms = [self._product(sp.Mul(*term.args, *rest, evaluate=False)) for term in _ordered(placed)]
-            return _fold(lambda a, b: arithmetic("+", a, b), terms)
-        sign, rest = (-1, -body) if body.could_extract_minus_sign() else (1, body)
-        if not isinstance(rest, sp.Mul):
-            return negative(self._lower(rest)) if sign < 0 else self._lower(rest)
+            products = [sp.Mul(*term.args, *rest, evaluate=False) for term in _ordered(placed)]
+            return _fold(lambda a, b: arithmetic("+", a, b), [self._product(product, sign) for product in products])
+        return self._quotient(body.args, sign)
+
+    def _quotient(self, factors: Sequence[sp.Expr], sign: int = 1) -> Expr:
+        """A product as one quotient: number · factors / divisors."""
+        number = sp.Mul(*(factor for factor in factors if factor.is_Rational))
+        if number.is_negative:
+            sign, number = -sign, -number
         above, below = [], []
-        for factor in _ordered(rest):
-            if isinstance(factor, sp.Rational) and factor.q != 1:
-                above += (
-                    [sp.Integer(factor.p)] if abs(factor.p) != 1 else [sp.Integer(factor.p)] if factor.p < 0 else []
-                )
-                below.append(sp.Integer(factor.q))
-            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
-                below.append(1 / factor)
+        for factor in sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key):
+            if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
+                below.append(self._power(factor.base, -factor.exp))
             else:
-                above.append(factor)
-        if below and all(part.is_Integer for part in below) and above:
-            scale = Const(1.0 / float(sp.prod(below)), "float64")
-            result = self._folded("*", [scale, *(self._lower(part) for part in above)])
+                above.append(self._lower(factor))
+        if below and number.p < LARGEST_SIZE and number.q < LARGEST_SIZE:
+            result = self._scaled(sp.Integer(number.p), above)
+            below = ([Const(float(number.q), "float64")] if number.q != 1 else []) + below
         else:
-            result = self._folded("*", [self._lower(part) for part in above]) if above else Const(1.0, "float64")
-            if below:
-                result = arithmetic("/", result, self._folded("*", [self._lower(part) for part in below]))
+            result = self._scaled(number, above)
+        if below:
+            result = arithmetic("/", result, self._folded("*", below))
         return negative(result) if sign < 0 else result
+
+    def _scaled(self, number: sp.Rational, factors: Sequence[Expr]) -> Expr:
+        """A positive number times some factors, so that the number is one that both floating types have.
+
+        One that is too large for float32 divides as its inverse; what float32 has neither way is computed in float64.
+        """
+        if number == 1:
+            return self._folded("*", factors) if factors else Const(1.0, "float64")
+        if SMALLEST <= number <= LARGEST or not any(part.dtype == "real" for part in factors):
+            if self._steps and number.p == 1 and factors:
+                return arithmetic("/", self._folded("*", factors), Const(float(number.q), "float64"))
+            return self._folded("*", [Const(nearest(number), "float64"), *factors])
+        if LARGEST < number <= 1 / LEAST:
+            return arithmetic("/", self._folded("*", factors), Const(nearest(1 / number), "float64"))
+        wide = self._folded("*", [cast(real(factor), "float64") for factor in factors])
+        if number > WIDEST and (inverse := nearest(1 / number)):
+            return cast(arithmetic("/", wide, Const(inverse, "float64")), "real")
+        while number != 1:
+            step = max(min(number, WIDEST), 1 / WIDEST)
+            wide, number = arithmetic("*", Const(nearest(step), "float64"), wide), number / step
+        return cast(wide, "real")
 
     def _folded(self, op: str, parts: Sequence[Expr]) -> Expr:
         """Operands of float64 first, among themselves: what is free of arrays is computed once and exactly."""
@@ -235,12 +271,13 @@ class ScalarLowering:
         arrays = [part for part in parts if part.dtype == "real"]
         return _fold(lambda a, b: arithmetic(op, a, b), [*scalars, *arrays] if op == "*" else [*arrays, *scalars])
 
-    def _power(self, body: sp.Pow) -> Expr:
-        base, exponent = body.args
+    def _power(self, base: sp.Expr, exponent: sp.Expr) -> Expr:
+        if exponent == 1:
+            return self._lower(base)
         if base == sp.E:
             return call("exp", real(self._lower(exponent)))
         if exponent.is_Rational and exponent.is_negative:
-            return arithmetic("/", Const(1.0, "float64"), self._lower(base**-exponent))
+            return arithmetic("/", Const(1.0, "float64"), self._power(base, -exponent))
         if exponent.is_Integer and exponent <= 16:
             return by_squaring(real(self._lower(base)), int(exponent))
         if exponent.is_Rational and exponent.q == 2:
@@ -251,8 +288,33 @@ class ScalarLowering:
     def _modulo(self, body: sp.Mod) -> Expr:
         if body.is_integer:
             return self.integer(body)
-        x, y = same_type([self._lower(part) for part in body.args])
+        with self._exactly():
+            x, y = same_type([self._lower(part) for part in body.args])
         return arithmetic("-", x, arithmetic("*", y, call("floor", arithmetic("/", x, y))))
+
+
+STEPS = (sp.floor, sp.ceiling, sp.sign)
+"""Functions that jump."""
+
+SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Rational(1, 2**149)
+"""Float32 has normal numbers from 2⁻¹²⁶ on, others from 2⁻¹⁴⁹ on, and none above 2¹²⁸."""
+
+WIDEST = sp.Integer(2**1000)
+"""Float64 has this number and its inverse."""
+
+LARGEST_SIZE = 2**63
+
+
+def nearest(number: sp.Expr) -> float:
+    """The float64 that is nearest to a number; infinite where the number is too large."""
+    try:
+        return number.p / number.q if isinstance(number, sp.Rational) else float(number)
+    except OverflowError:
+        return math.copysign(math.inf, 1 if number.is_positive else -1)
+
+
+def _is_negative(term: sp.Expr) -> bool:
+    return bool(term.as_coeff_Mul()[0].is_negative)
 
 
 def is_place(factor: sp.Basic) -> bool:

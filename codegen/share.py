@@ -30,6 +30,12 @@ from codegen.ir import (
 )  # fmt: skip
 from codegen.names import Names
 
+STEPS = frozenset(["floor", "sign"])
+"""Functions that jump."""
+
+LARGE = 2.0**64
+"""A divisor up to this, and down to its inverse, has an inverse far from the ends of either floating type."""
+
 
 def rewritten(expression: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     """Replace maximal sub-expressions, parents first; a part that must stay under its guard is left alone."""
@@ -82,12 +88,15 @@ class Sharing:
         before: list[Stmt] = []
 
         def change(node: Expr) -> Expr | None:
+            if isinstance(node, Op) and node.op == "/" and not _available(node, available, frozen):
+                return self._by_inverse(node, available, frozen, before, change)
+            return change_exactly(node) or (rewritten(node, change_exactly) if _is_step(node) else None)
+
+        def change_exactly(node: Expr) -> Expr | None:
             if node in self.known:
                 return self.known[node]
             if node.dtype == "int64" and not isinstance(node, Load):
                 return None
-            if isinstance(node, Op) and node.op == "/" and not _available(node, available, frozen):
-                return self._by_inverse(node, available, frozen, before, change)
             if not self._worth_binding(node) or not _available(node, available, frozen):
                 return None
             return self._bind(node, before)
@@ -104,13 +113,23 @@ class Sharing:
         before: list[Stmt],
         change: Callable[[Expr], Expr | None],
     ) -> Expr | None:
-        """A division by what does not change in the loop as a multiplication by its inverse, one rounding more."""
+        """A division by what does not change in the loop as a multiplication by its inverse, one rounding more.
+
+        An inverse may be no normal number where its quotients are. A power of two brings it, and what is divided,
+        back among them: x/c = (x·s)·(1/(c·s)), where the first product is exact wherever the quotient is normal.
+        """
         above, below = quotient.args
         if isinstance(below, Const) or not _available(below, available, frozen):
             return None
-        inverse = Op("/", (Const(1.0, quotient.dtype), below), quotient.dtype)
-        factor = self.known[inverse] if inverse in self.known else self._bind(inverse, before)
-        return Op("*", (rewritten(above, change), factor), quotient.dtype)
+        above = rewritten(above, change)
+        if not _is_size(below):
+            scale = self._bound(_scale(below), before)
+            above, below = Op("*", (above, scale), quotient.dtype), Op("*", (below, scale), quotient.dtype)
+        inverse = self._bound(Op("/", (Const(1.0, quotient.dtype), below), quotient.dtype), before)
+        return Op("*", (above, inverse), quotient.dtype)
+
+    def _bound(self, node: Expr, before: list[Stmt]) -> Var:
+        return self.known[node] if node in self.known else self._bind(node, before)
 
     def _worth_binding(self, node: Expr) -> bool:
         if isinstance(node, Cast) and isinstance(node.value, Var) and node.value.dtype == node.dtype:
@@ -181,6 +200,30 @@ def _available(node: Expr, available: set[str], frozen: Set[str]) -> bool:
     return not is_exposed(node)
 
 
+def _is_step(node: Expr) -> bool:
+    """Whether the smallest difference in an operand may change the result by much."""
+    return (isinstance(node, Op) and node.dtype == "bool") or (isinstance(node, Call) and node.function in STEPS)
+
+
+def _is_size(divisor: Expr) -> bool:
+    """Whether a divisor is a size, or one times a number, whose inverse is a normal number."""
+    match divisor:
+        case Cast(value):
+            return value.dtype == "int64" or _is_size(value)
+        case Op("*", (Const(number), size)):
+            return 1 <= number <= LARGE and _is_size(size)
+    return False
+
+
+def _scale(divisor: Expr) -> Expr:
+    """A power of two that brings a divisor, if it is very small or very large, near 1."""
+    dtype = divisor.dtype
+    size = Call("abs", (divisor,), dtype)
+    small, large = Const(1 / LARGE, dtype), Const(LARGE, dtype)
+    shrunk = Select(Op(">", (size, large), "bool"), small, Const(1.0, dtype), dtype)
+    return Select(Op("<", (size, small), "bool"), large, shrunk, dtype)
+
+
 def _direct(statement: Stmt) -> tuple[Expr, ...]:
     match statement:
         case Let() | Assign():
@@ -202,4 +245,6 @@ def _name_for(node: Expr) -> str:
             return _name_for(value)
         case Op("/", (Const(value=1.0), _)):
             return "inverse"
+        case Select(_, Const(value=number)) if number == LARGE:
+            return "scale"
     return "c"

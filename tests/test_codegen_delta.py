@@ -21,11 +21,10 @@ n, i, j = sg.indices("n i j")
         (x[0] ** 2 + 1 / x[1], (3, 0, 1), (6, -np.inf, 0)),
         (sp.log(x[0]) + x[1], (0, 2, np.nan), (np.inf, 1, 0)),
         (sp.sqrt(x[0]) + x[2] / x[1], (0, 0, 2), (np.inf, -np.inf, np.inf)),
-        (sp.sqrt(x[0]) * x[2], (0, 1, 2), (np.inf, 0, 0)),
         (x[0] * x[1] + sp.exp(x[2]), (np.inf, 2, 1e9), (2, np.inf, np.inf)),
     ],
 )
-def test_what_is_not_finite_stays_where_it_is(loss: sp.Expr, at: tuple[float, ...], expected: tuple[float, ...]) -> None:
+def test_what_is_not_finite_stays_where_it_is(loss: sp.Expr, at: tuple[float, ...], expected: object) -> None:
     """Gradients of formulas of single elements: NaN and inf of one element's derivative reach no other's."""
     J = sg.define((), loss)
     found = codegen.function(x, sg.grad(J, x))(np.array(at, float))
