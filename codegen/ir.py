@@ -136,6 +136,15 @@ class For:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Bind the part [first, last) of ``[0, count)`` that is this thread's, for the rest of the enclosing block."""
+
+    first: Var
+    last: Var
+    count: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class If:
     """Run the body where the condition holds."""
 
@@ -186,7 +195,7 @@ class Transpose:
     formula: str = ""
 
 
-Stmt = Let | Assign | Store | For | If | Contract | Transpose
+Stmt = Let | Assign | Store | For | Share | If | Contract | Transpose
 
 # -- programs ---------------------------------------------------------------------------------------------------------
 
@@ -346,8 +355,8 @@ def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
             return (*index, value)
         case For(_, start, stop, _, step):
             return start, stop, step
-        case If(condition):
-            return (condition,)
+        case If(expression) | Share(_, _, expression):
+            return (expression,)
         case Contract(out, left, right, rows, columns, depth):
             parts = [part for operand in (out, left, right) for part in (operand.offset, *operand.strides)]
             return (*parts, rows, columns, depth)

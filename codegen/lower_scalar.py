@@ -18,6 +18,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 from codegen.ir import Const, DType, Expr, Load, Op, Select, Var, add, multiply
 from codegen.ranges import Extents, all_exist, exists
 from codegen.scalar_functions import FUNCTIONS, arithmetic, by_squaring, call, cast, chosen, negative, real, same_type
+from codegen.scatter import is_place, is_placed
 from symgraph.errors import DomainError
 from symgraph.scalars import Delta
 from symgraph.stabilise.scalar import by_one_exponential
@@ -56,6 +57,12 @@ class ScalarLowering:
     def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
         """The formula as an expression of type ``dtype``."""
         return cast(self._lower(body), dtype)
+
+    def product(self, factors: Sequence[sp.Expr]) -> Expr:
+        """The product of some factors, as a real value."""
+        places = [factor.as_base_exp()[0] for factor in factors if is_place(factor)]
+        others = [factor for factor in factors if not is_place(factor)]
+        return self._selected(places, others) if places else cast(self._quotient(others), "real")
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -217,7 +224,7 @@ class ScalarLowering:
         if places:
             rest = [sp.Integer(sign), *(factor for factor in body.args if not is_place(factor))]
             return self._selected(places, rest)
-        placed = next((factor for factor in body.args if _is_placed(factor)), None)
+        placed = next((factor for factor in body.args if is_placed(factor)), None)
         if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
             rest = [factor for factor in body.args if factor is not placed]
             products = [sp.Mul(*term.args, *rest, evaluate=False) for term in _ordered(placed)]
@@ -315,19 +322,6 @@ def nearest(number: sp.Expr) -> float:
 
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
-
-
-def is_place(factor: sp.Basic) -> bool:
-    """Whether a factor is a δ, or a power of one, which says where a product is not 0."""
-    base, exponent = factor.as_base_exp()
-    return isinstance(base, Delta) and bool(exponent.is_positive)
-
-
-def _is_placed(factor: sp.Basic) -> bool:
-    """Whether a factor is a sum in which every term has its place."""
-    return isinstance(factor, sp.Add) and all(
-        isinstance(term, sp.Mul) and any(map(is_place, term.args)) for term in factor.args
-    )
 
 
 def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:

@@ -18,6 +18,7 @@ from codegen.ir import (
     Op,
     Operand,
     Program,
+    Share,
     Stmt,
     Store,
     Transpose,
@@ -84,6 +85,8 @@ def _verify_block(
                 if var.name in known:
                     raise InvalidProgram(f"{where}: loop variable {var.name} shadows another name")
                 _verify_block(inner, known | {var.name, f"{var.name}_end"}, ranks, where, guarded)
+            case Share(first, last):
+                known |= {first.name, last.name}
             case If(_, inner):
                 _verify_block(inner, known, ranks, where, guarded=True)
             case Contract(out, left, right):
