@@ -9,12 +9,12 @@ elements, its right operand has the column index last, and a total reduction is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
-from codegen.ranges import all_exist
+from codegen.ranges import Bounds, all_exist, bounds_of, exists
 from codegen.scatter import is_place, is_placed, scatter_of
 from symgraph.graph import rewrite
 from symgraph.indices import Dim, Index, axis, bound
@@ -44,7 +44,7 @@ def contraction_of(tensor: Tensor) -> Contraction | None:
     factors = definition.body.args
     if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
         return None
-    if len(definition.extents) != 1:
+    if len(definition.extents) != 1 or not all_exist(definition.body, bounds_of(tensor.shape, definition)):
         return None
     return _roles(tensor.ndim, factors[0], factors[1])
 
@@ -175,7 +175,7 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     free, depth = [axis(d) for d in range(len(shape))], bound(0)
     sizes = dict(zip(free, shape, strict=True)) | {depth: extents[0]}
     places = [factor for factor in sp.Mul.make_args(body) if is_place(factor)]
-    if any(depth in place.atoms(Index) for place in places) or not (places == [] or all_exist(body, sizes)):
+    if any(depth in place.atoms(Index) for place in places) or not (places == [] or all_exist(body, _bounds(sizes))):
         return None
     outside: list[sp.Expr] = []
     inside: list[tuple[frozenset[Index], sp.Expr]] = []
@@ -205,9 +205,15 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     return sp.Mul(*outside, Element(core, *free))
 
 
+def _bounds(sizes: Mapping[Index, sp.Expr]) -> Bounds:
+    return {index: (sp.S.Zero, size - 1) for index, size in sizes.items()}
+
+
 def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
-    plain = isinstance(value, Element) and not value.tensor.is_label and _is_plain(value)
+    plain = (
+        isinstance(value, Element) and not value.tensor.is_label and _is_plain(value) and exists(value, _bounds(sizes))
+    )
     if plain and (not column_last or value.indices[-1] is order[-1]):
         return value
     rename = {index: axis(d) for d, index in enumerate(order)}

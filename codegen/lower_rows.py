@@ -14,7 +14,7 @@ from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Share, Stmt,
 from codegen.lower_scalar import data_type
 from codegen.lower_scatter import COLUMN_GRAIN, ScatterLowering
 from codegen.plan import Node
-from codegen.ranges import extents_of
+from codegen.ranges import bounds_of
 from codegen.segments import Segment
 from symgraph.indices import axis
 
@@ -114,7 +114,7 @@ class RowLowering(ScatterLowering):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
-        self.scalars.extents = extents_of(node.shape, node.definition)
+        self.scalars.bounds = bounds_of(node.shape, node.definition)
         dtype = data_type(node.value)
         if node.definition.op is None and node.target is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
@@ -124,7 +124,7 @@ class RowLowering(ScatterLowering):
             return
         free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         body = node.definition.body
-        value = self.scalars.integer(body) if dtype == "int64" else self.scalars.value(body, dtype)
+        value = self.scalars.value(body, dtype)
         if node.target is not None:
             inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
             return

@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from itertools import pairwise
 
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.ir import Const, DType, Expr, Load, Op, Select, Var, add, multiply
-from codegen.ranges import Extents, all_exist, exists
+from codegen.ir import ZERO, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.scalar_functions import FUNCTIONS, arithmetic, by_squaring, call, cast, chosen, negative, real, same_type
 from codegen.scatter import is_place, is_placed
 from symgraph.errors import DomainError
@@ -43,20 +44,21 @@ def data_type(tensor: Tensor) -> DType:
 class ScalarLowering:
     """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables.
 
-    ``extents`` say how far they run, by which an element that need not exist is known: under a guard, it is marked.
+    ``bounds`` are their ranges, by which an element that need not exist is known. It is read under a guard: the one it
+    stands under, if that says that the element exists, else one of its own, and is 0 where it does not exist.
     """
 
     def __init__(self, access: Access, sizes: Mapping[str, str]) -> None:
         self.access = access
         self.sizes = sizes
         self.indices: dict[sp.Basic, Expr] = {}
-        self.extents: Extents = {}
-        self._guards = 0
+        self.bounds: Bounds = {}
+        self._under: Bounds | None = None
         self._steps = 0
 
     def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
         """The formula as an expression of type ``dtype``."""
-        return cast(self._lower(body), dtype)
+        return self.integer(body) if dtype == "int64" else cast(self._lower(body), dtype)
 
     def product(self, factors: Sequence[sp.Expr]) -> Expr:
         """The product of some factors, as a real value."""
@@ -65,13 +67,14 @@ class ScalarLowering:
         return self._selected(places, others) if places else cast(self._quotient(others), "real")
 
     @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """What is lowered in here is evaluated under a guard."""
-        self._guards += 1
+    def guarded(self, condition: sp.Basic = sp.true) -> Iterator[None]:
+        """What is lowered in here is evaluated where the condition holds, and nowhere else."""
+        before = self._under
+        self._under = narrowed(self.bounds if before is None else before, condition)
         try:
             yield
         finally:
-            self._guards -= 1
+            self._under = before
 
     @contextmanager
     def _exactly(self) -> Iterator[None]:
@@ -132,10 +135,11 @@ class ScalarLowering:
 
     def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
         """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
-        ordered = sorted(parts, key=lambda p: (not all_exist(p, self.extents), sp.default_sort_key(p)))
+        ordered = sorted(parts, key=lambda p: (not all_exist(p, self.bounds), sp.default_sort_key(p)))
         result = self.condition(ordered[0])
-        with self.guarded():
-            for part in ordered[1:]:
+        with ExitStack() as under:
+            for before, part in pairwise(ordered):
+                under.enter_context(self.guarded(before if word == "and" else sp.Not(before)))
                 result = Op(word, (result, self.condition(part)), "bool")
         return result
 
@@ -179,14 +183,24 @@ class ScalarLowering:
 
     def _element(self, element: Element) -> Expr:
         found = self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
-        if self._guards and isinstance(found, Load) and not exists(element, self.extents):
-            return replace(found, guarded=True)
-        return found
+        if not isinstance(found, Load) or exists(element, self.bounds):
+            return found
+        load = replace(found, guarded=True)
+        left = axes_left(element, self.bounds if self._under is None else self._under)
+        if not left:
+            return load
+        inside = _fold(_both, [self._is_inside(index, size) for index, size in left])
+        return Select(inside, load, Const(0, load.dtype), load.dtype)
+
+    def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
+        place = self.integer(index)
+        return _both(Op(">=", (place, ZERO), "bool"), Op("<", (place, self.integer(size)), "bool"))
 
     def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
         """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""
-        condition = self._junction("and", [sp.Eq(*delta.args, evaluate=False) for delta in places])
-        with self.guarded():
+        equal = [sp.Eq(*delta.args, evaluate=False) for delta in places]
+        condition = self._junction("and", equal)
+        with self.guarded(sp.And(*equal, evaluate=False)):
             value = cast(self._quotient(factors), "real")
         return Select(condition, value, Const(0.0, "real"), "real")
 
@@ -195,8 +209,9 @@ class ScalarLowering:
         with ExitStack() as under:
             for value, test in body.args:
                 condition = self.condition(test)
-                under.enter_context(self.guarded())
-                pairs.append((self._lower(value), condition))
+                with self.guarded(test):
+                    pairs.append((self._lower(value), condition))
+                under.enter_context(self.guarded(sp.Not(test)))
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
         values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
@@ -322,6 +337,10 @@ def nearest(number: sp.Expr) -> float:
 
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
+
+
+def _both(left: Expr, right: Expr) -> Expr:
+    return Op("and", (left, right), "bool")
 
 
 def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:

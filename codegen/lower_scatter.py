@@ -16,7 +16,7 @@ import sympy as sp
 from codegen.formula import formula_text
 from codegen.ir import ZERO, Const, Expr, For, If, Let, Op, Stmt, Store, Var
 from codegen.plan import Node
-from codegen.ranges import extents_of, is_within
+from codegen.ranges import bounds_of, is_within
 from codegen.scatter import Scatter, scatter_of
 from codegen.segments import Segments
 from symgraph.indices import Index, axis
@@ -55,7 +55,7 @@ class ScatterLowering(Segments):
         loops = {index: Var(self._loop_name(self._extent(node, index)), "int64") for index in canonical}
         at = {axis(position): Var(self._loop_name(node.shape[position]), "int64") for position in scatter.axes}
         self.scalars.indices = {**loops, **at}
-        self.scalars.extents = extents_of(node.shape, node.definition)
+        self.scalars.bounds = bounds_of(node.shape, node.definition)
         self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
         places: list[Stmt] = [Let(at[axis(p)], self.scalars.integer(other)) for p, other in scatter.places]
         inside = [c for p, other in scatter.places for c in self._inside(at[axis(p)], p, other, node)]
@@ -105,6 +105,6 @@ class ScatterLowering(Segments):
         end: Expr = self.scalars.integer(size)
         if position == 0 and self.part is not None:
             begin, end = self.part
-        elif is_within(other, size, self.scalars.extents) and not other.has(Element):
+        elif is_within(other, size, self.scalars.bounds) and not other.has(Element):
             return []
         return [Op(">=", (place, begin), "bool"), Op("<", (place, end), "bool")]
