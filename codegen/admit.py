@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from codegen.lower_scalar import FUNCTIONS
+from codegen.scalar_functions import FUNCTIONS
 from symgraph.errors import ArgumentError, DomainError
 from symgraph.graph import topological
 from symgraph.indices import Dim, show_shape
@@ -20,7 +20,7 @@ from symgraph.tensor import Element, Tensor
 
 STRUCTURE = (
     sp.Add, sp.Mul, sp.Pow, sp.exp, sp.Max, sp.Min, sp.Mod, sp.Piecewise, ExprCondPair, sp.Heaviside,
-    sp.And, sp.Or, sp.Not, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Written,
+    sp.logic.boolalg.BooleanFunction, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Written,
 )  # fmt: skip
 
 
@@ -62,11 +62,12 @@ def _check_functions(tensor: Tensor) -> None:
         node = pending.pop()
         if isinstance(node, Element) or node.is_Atom or (getattr(node, "is_number", False) and not node.free_symbols):
             continue
-        known = isinstance(node, STRUCTURE) or (type(node).__name__ in FUNCTIONS and len(node.args) == 1)
+        known = isinstance(node, STRUCTURE) or (type(node) in FUNCTIONS and len(node.args) == 1)
         if not known:
             name = type(node).__name__
+            kernels = ", ".join(sorted(function.__name__ for function in FUNCTIONS))
             raise DomainError(
                 at_line(f"{tensor.display_name} {show_shape(tensor.shape)} needs {name}, for which there is no kernel; "
-                        f"there are kernels for {', '.join(sorted(FUNCTIONS))}", tensor.place)
+                        f"there are kernels for {kernels}", tensor.place)
             )  # fmt: skip
         pending.extend(node.args)

@@ -9,11 +9,13 @@ elements, its right operand has the column index last, and a total reduction is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
+from codegen.ranges import Bounds, all_exist, bounds_of, exists
+from codegen.scatter import is_place, is_placed, scatter_of
 from symgraph.graph import rewrite
 from symgraph.indices import Dim, Index, axis, bound
 from symgraph.tensor import Definition, Element, Tensor
@@ -42,7 +44,7 @@ def contraction_of(tensor: Tensor) -> Contraction | None:
     factors = definition.body.args
     if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
         return None
-    if len(definition.extents) != 1:
+    if len(definition.extents) != 1 or not all_exist(definition.body, bounds_of(tensor.shape, definition)):
         return None
     return _roles(tensor.ndim, factors[0], factors[1])
 
@@ -119,24 +121,47 @@ def _row_by_row(definition: Definition) -> Tensor:
 
 
 def _as_contractions(tensor: Tensor, body: sp.Expr, extents: Sequence[sp.Expr]) -> Tensor | None:
-    """The sum with its matrix products split off; None if it has none."""
+    """The sum with its matrix products and scatters split off; None if it has none, or is one scatter."""
     shape = tensor.shape
     free = [axis(d) for d in range(len(shape))]
-    if isinstance(body, sp.Add):
-        terms = [_term(shape, term, extents) for term in _ordered(body)]
-        if all(found is None for found in terms):
+    terms = _terms(body)
+    if len(terms) > 1:
+        parts = [_term(shape, term, extents) or _scattered(shape, term, extents) for term in terms]
+        if all(found is None for found in parts):
             return None
-        rest = sp.Add(*(term for term, found in zip(_ordered(body), terms, strict=True) if found is None))
-        parts = [found for found in terms if found is not None]
-        if rest != 0:
-            parts.append(Element(Tensor.define(tuple(shape), rest, "sum", tuple(extents)), *free))
-        return Tensor.define(tuple(shape), sp.Add(*parts))
+        rest = [term for term, found in zip(terms, parts, strict=True) if found is None]
+        split = [found for found in parts if found is not None]
+        if rest:
+            split.append(Element(Tensor.define(tuple(shape), sp.Add(*rest), "sum", tuple(extents)), *free))
+        return Tensor.define(tuple(shape), sp.Add(*split))
     found = _term(shape, body, extents)
     if found is None:
         return None
     if isinstance(found, Element) and found.tensor.definition is not None:
         return tensor.redefined(found.tensor.definition)
     return Tensor.define(tuple(shape), found)
+
+
+def _terms(body: sp.Expr) -> list[sp.Expr]:
+    """The terms of a sum; a factor in which every term has its place is multiplied out."""
+    found: list[sp.Expr] = []
+    pending = _ordered(body) if isinstance(body, sp.Add) else [body]
+    while pending:
+        term = pending.pop(0)
+        placed = next((factor for factor in sp.Mul.make_args(term) if is_placed(factor)), None)
+        if placed is None:
+            found.append(term)
+        else:
+            rest = [factor for factor in sp.Mul.make_args(term) if factor is not placed]
+            pending += [sp.Mul(*sp.Mul.make_args(part), *rest, evaluate=False) for part in _ordered(placed)]
+    return found
+
+
+def _scattered(shape: Sequence[sp.Expr], term: sp.Expr, extents: Sequence[sp.Expr]) -> sp.Expr | None:
+    """The sum of one term, if it is a scatter."""
+    if scatter_of(len(shape), Definition("sum", tuple(extents), term)) is None:
+        return None
+    return Element(Tensor.define(tuple(shape), term, "sum", tuple(extents)), *(axis(d) for d in range(len(shape))))
 
 
 def _ordered(expression: sp.Expr) -> list[sp.Expr]:
@@ -149,6 +174,9 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
         return None
     free, depth = [axis(d) for d in range(len(shape))], bound(0)
     sizes = dict(zip(free, shape, strict=True)) | {depth: extents[0]}
+    places = [factor for factor in sp.Mul.make_args(body) if is_place(factor)]
+    if any(depth in place.atoms(Index) for place in places) or not (places == [] or all_exist(body, _bounds(sizes))):
+        return None
     outside: list[sp.Expr] = []
     inside: list[tuple[frozenset[Index], sp.Expr]] = []
     for factor in _ordered(body):
@@ -177,9 +205,15 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     return sp.Mul(*outside, Element(core, *free))
 
 
+def _bounds(sizes: Mapping[Index, sp.Expr]) -> Bounds:
+    return {index: (sp.S.Zero, size - 1) for index, size in sizes.items()}
+
+
 def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
-    plain = isinstance(value, Element) and not value.tensor.is_label and _is_plain(value)
+    plain = (
+        isinstance(value, Element) and not value.tensor.is_label and _is_plain(value) and exists(value, _bounds(sizes))
+    )
     if plain and (not column_last or value.indices[-1] is order[-1]):
         return value
     rename = {index: axis(d) for d, index in enumerate(order)}

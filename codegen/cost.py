@@ -25,6 +25,7 @@ from codegen.ir import (
     Load,
     Op,
     Select,
+    Share,
     Stmt,
     Store,
     Var,
@@ -77,6 +78,8 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
                 block = int(step.value) if isinstance(step, Const) else PANEL_ROWS
                 trips = count / min(block, count) if count > 0 else 0
                 total += trips * flops(inner, {**sizes, var.name: first, f"{var.name}_end": end} | _panel(step))
+            case Share(first, last, extent):
+                sizes = {**sizes, first.name: 0, last.name: evaluate_integer(extent, sizes)}
             case If(condition, inner):
                 total += _operations(condition) + (flops(inner, sizes) if _may_hold(condition, sizes) else 0)
             case Contract(_, _, _, rows, columns, depth):

@@ -14,7 +14,7 @@ from codegen.cost import PANEL_ROWS, as_formula, flops, traffic
 from codegen.emit_driver import Call, calls_of, run_text
 from codegen.emit_scalar import Shapes, text
 from codegen.interface import Interface
-from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store, Transpose
+from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Share, Stmt, Store, Transpose
 from codegen.memory import Arena
 from codegen.names import Names
 from codegen.vocabulary import MATHEMATICS, STRUCTURE, TYPES, WORDS
@@ -86,7 +86,7 @@ def _content(kernel: Kernel, program: Program) -> object:
     def anonymous(node: ir.Expr) -> ir.Expr:
         parts = tuple(anonymous(part) for part in ir.children(node))
         if isinstance(node, ir.Load):
-            return ir.Load(rename[node.buffer], parts, node.dtype)
+            return ir.Load(rename[node.buffer], parts, node.dtype, node.guarded)
         if isinstance(node, ir.Var) and node.name in variables:
             return ir.Var(variables[node.name], node.dtype)
         if isinstance(node, ir.Var) and node.name.removesuffix("_end") in variables:
@@ -116,6 +116,9 @@ def _content(kernel: Kernel, program: Program) -> object:
             case For(var, start, stop, body, step, parallel):
                 start, stop = anonymous(start), anonymous(stop)
                 return For(bound(var), start, stop, block(body), step, parallel)
+            case Share(first, last, count):
+                count = anonymous(count)
+                return Share(bound(first), bound(last), count)
             case If(condition, body):
                 return If(anonymous(condition), block(body))
             case Contract(out, left, right, rows, columns, depth, extents):
@@ -169,6 +172,8 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                     lines.append(f"{pad}{place} += {text(value, shapes, 7)}")
                 else:
                     lines.append(f"{pad}{place} = {_combined(place, text(value, shapes), op)}")
+            case Share(first, last, count):
+                lines.append(f"{pad}{first.name}, {last.name} = chunk({text(count, shapes)}, 1, thread, threads)")
             case If(condition, inner):
                 lines.append(f"{pad}if {text(condition, shapes)}:")
                 _block(inner, depth + 1, shapes, lines)

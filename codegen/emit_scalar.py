@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 
 from codegen import ir
+from codegen.guards import guards
 from codegen.ir import Call, Cast, Const, Expr, Load, Op, Select, Var
-from codegen.share import is_guarded
 
 PRECEDENCE = {"or": 1, "and": 2, "not": 3, "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "neg": 8}
 COMPARISON, ATOM, TERNARY = 4, 10, 0
@@ -36,7 +36,7 @@ def _text(expression: Expr, shapes: Shapes) -> tuple[str, int]:
             return f"{function}({', '.join(text(arg, shapes) for arg in args)})", ATOM
         case Cast(value, dtype):
             return f"{dtype}({text(value, shapes)})", ATOM
-        case Select(condition, yes, no) if is_guarded(expression):
+        case Select(condition, yes, no) if guards(expression):
             return f"{text(yes, shapes, 1)} if {text(condition, shapes, 1)} else {text(no, shapes, TERNARY)}", TERNARY
         case Select(condition, yes, no):
             return f"select({text(condition, shapes)}, {text(yes, shapes)}, {text(no, shapes)})", ATOM

@@ -17,8 +17,8 @@ import sympy as sp
 
 from codegen.contraction import Contraction
 from codegen.plan import Node, Request
+from codegen.scatter import scatter_of
 from symgraph.indices import Index, axis
-from symgraph.scalars import Delta
 from symgraph.tensor import Element, Tensor
 
 Kind = Literal["panel", "rows", "columns", "scalar"]
@@ -94,7 +94,7 @@ def _opened(node: Node) -> Group:
         group = Group("panel", [], head, not head.outer and _is_narrow(node, head))
     elif not node.shape:
         group = Group("scalar", [])
-    elif scatter_axis(node) is not None or runs_down_columns(node):
+    elif scatter_of(len(node.shape), node.definition) is not None or runs_down_columns(node):
         group = Group("columns", [])
     else:
         group = Group("rows", [])
@@ -113,7 +113,9 @@ def fits(group: Group, node: Node) -> bool:
         return False
     if group.kind == "scalar":
         return not node.shape
-    if not node.shape or node.shape[0] != group.nodes[0].shape[0] or scatter_axis(node) is not None:
+    if not node.shape or node.shape[0] != group.nodes[0].shape[0]:
+        return False
+    if scatter_of(len(node.shape), node.definition) is not None:
         return False
     if group.kind == "columns" or (group.kind == "panel" and not group.whole_rows):
         return _is_elementwise(group, node)
@@ -163,22 +165,6 @@ def runs_down_columns(node: Node) -> bool:
 def _reduces_leading(indices: Iterable[sp.Expr]) -> bool:
     first = next(iter(indices), None)
     return isinstance(first, Index) and first.name.startswith("_r")
-
-
-def scatter_axis(node: Node) -> tuple[int, Delta] | None:
-    """The free axis and the δ of a scatter: Σ_n g[n, j]·δ(i, t[n]) adds g[n, j] to row t[n]."""
-    definition = node.definition
-    if definition.op != "sum" or not isinstance(definition.body, sp.Mul | Delta):
-        return None
-    free = [axis(d) for d in range(len(node.shape))]
-    for factor in sp.Mul.make_args(definition.body):
-        if not isinstance(factor, Delta):
-            continue
-        for one, other in (factor.args, factor.args[::-1]):
-            indices = other.atoms(Index)
-            if one in free and one not in indices and any(index.name.startswith("_r") for index in indices):
-                return int(one.name[1:]), factor
-    return None
 
 
 def spans(groups: Sequence[Group], request: Request) -> dict[Tensor, set[int]]:

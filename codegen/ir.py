@@ -37,16 +37,24 @@ class Var:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One element of a buffer, at as many indices as the buffer has axes."""
+    """One element of a buffer, at as many indices as the buffer has axes.
+
+    A ``guarded`` one exists only where the guards that it stands under hold: it is read nowhere else. A branch of a
+    Select, what follows the first part of ``and`` and ``or``, and the body of an If stand under a guard.
+    """
 
     buffer: str
     index: tuple[Expr, ...]
     dtype: DType
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """Arithmetic ``+ - * / // %``, comparison ``< <= > >= == !=``, and ``and or not neg``."""
+    """Arithmetic ``+ - * / // %``, comparison ``< <= > >= == !=``, and ``and or not neg``.
+
+    ``and`` and ``or`` are evaluated in their order, and only as far as it takes to know the result.
+    """
 
     op: str
     args: tuple[Expr, ...]
@@ -128,6 +136,15 @@ class For:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Bind the part [first, last) of ``[0, count)`` that is this thread's, for the rest of the enclosing block."""
+
+    first: Var
+    last: Var
+    count: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class If:
     """Run the body where the condition holds."""
 
@@ -178,7 +195,7 @@ class Transpose:
     formula: str = ""
 
 
-Stmt = Let | Assign | Store | For | If | Contract | Transpose
+Stmt = Let | Assign | Store | For | Share | If | Contract | Transpose
 
 # -- programs ---------------------------------------------------------------------------------------------------------
 
@@ -306,8 +323,8 @@ def subexpressions(expression: Expr) -> Iterator[Expr]:
 def rebuild(expression: Expr, parts: tuple[Expr, ...]) -> Expr:
     """The expression with other direct sub-expressions."""
     match expression:
-        case Load(buffer, _, dtype):
-            return Load(buffer, parts, dtype)
+        case Load(buffer, _, dtype, guarded):
+            return Load(buffer, parts, dtype, guarded)
         case Op(op, _, dtype):
             return Op(op, parts, dtype)
         case Call(function, _, dtype):
@@ -338,8 +355,8 @@ def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
             return (*index, value)
         case For(_, start, stop, _, step):
             return start, stop, step
-        case If(condition):
-            return (condition,)
+        case If(expression) | Share(_, _, expression):
+            return (expression,)
         case Contract(out, left, right, rows, columns, depth):
             parts = [part for operand in (out, left, right) for part in (operand.offset, *operand.strides)]
             return (*parts, rows, columns, depth)

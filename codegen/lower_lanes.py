@@ -24,6 +24,7 @@ from codegen.lower_panels import PanelLowering
 from codegen.lower_rows import START, difference, smaller
 from codegen.lower_scalar import data_type
 from codegen.plan import Node
+from codegen.ranges import bounds_of
 from codegen.segments import Segment
 from symgraph.indices import Index, axis
 from symgraph.tensor import Element, Tensor
@@ -56,16 +57,17 @@ def _is_heavy(node: Node) -> bool:
 def _is_row_wise(node: Node) -> bool:
     if node.target is not None or node.definition.op in ("argmax", "argmin") or data_type(node.value) != "real":
         return False
-    return _is_short((*node.shape[1:], *node.definition.extents)) and all(_is_simple(e) for e in node.reads)
+    short = _is_short((*node.shape[1:], *node.definition.extents))
+    return short and all(_is_simple(e, node.shape[0]) for e in node.reads)
 
 
-def _is_simple(element: Element) -> bool:
-    """x[n, k], x[n, t[n]] with short rows, or b[k]."""
+def _is_simple(element: Element, rows: sp.Expr) -> bool:
+    """x[n, k], x[n, t[n]] with short rows, of which there are as many, or b[k]."""
     indices = element.indices
     if element.tensor.is_label and list(indices) != [axis(0)]:
         return False
     if indices and indices[0] == axis(0):
-        if not _is_short(element.tensor.shape[1:]):
+        if element.tensor.shape[0] != rows or not _is_short(element.tensor.shape[1:]):
             return False
         indices = indices[1:]
     return all(
@@ -173,6 +175,7 @@ class LaneLowering(PanelLowering):
         self, node: Node, segment: Segment, loops: Sequence[Var], before: list[Stmt], inside: list[Stmt]
     ) -> None:
         self.scalars.indices = {axis(0): self.position} | dict(zip(self._loops(node), loops, strict=True))
+        self.scalars.bounds = bounds_of(node.shape, node.definition)
         shown = self.scalars.indices | {axis(0): Var(self.row.name, "int64")}  # type: ignore[union-attr]
         self.formulas.append(formula_text(node, shown, self._shown_name))
         value = self.scalars.value(node.definition.body, "real")

@@ -92,4 +92,6 @@ def is_transposition(group: Group) -> bool:
     if len(group.nodes) > 1 or node.target is not None or data_type(node.value) != "real" or len(node.shape) != 2:
         return False
     body = node.definition.body
-    return isinstance(body, Element) and body.indices == (axis(1), axis(0)) and data_type(body.tensor) == "real"
+    if not isinstance(body, Element) or body.indices != (axis(1), axis(0)) or body.tensor.shape != node.shape[::-1]:
+        return False
+    return data_type(body.tensor) == "real"

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import sympy as sp
-
 from codegen import ir
 from codegen.formula import formula_text
-from codegen.fuse import scatter_axis
-from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Stmt, Store, Var
+from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Share, Stmt, Store, Var
 from codegen.lower_scalar import data_type
+from codegen.lower_scatter import COLUMN_GRAIN, ScatterLowering
 from codegen.plan import Node
-from codegen.segments import Segment, Segments
+from codegen.ranges import bounds_of
+from codegen.segments import Segment
 from symgraph.indices import axis
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
-COLUMN_GRAIN = 256
-"""Columns that are reduced together: their results stay in the first-level cache."""
 
 
-class RowLowering(Segments):
+class RowLowering(ScatterLowering):
     """One group as rows, columns, or a few numbers."""
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
@@ -34,15 +31,22 @@ class RowLowering(Segments):
         whole = tuple([*self.top, *body])
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         sizes = sizes_in(whole, self.storage.sizes)
-        parallel = any(isinstance(s, For) and s.parallel for s in ir.statements(whole))
+        parallel = any(isinstance(s, Share) or (isinstance(s, For) and s.parallel) for s in ir.statements(whole))
         kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
         return kernel, list(self.scratch.values())
 
     def _body(self) -> list[Stmt]:
         if self.row is None:
-            return self._column_blocks() if self._splits_columns() else self._rows([])
+            return self._column_blocks() if self._splits_columns() else [*self._own_rows(), *self._rows([])]
         extent = self.scalars.integer(self.group.nodes[0].shape[0])
         return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
+
+    def _own_rows(self) -> list[Stmt]:
+        """The rows that this thread owns, if threads share those of a scatter."""
+        if self.group.kind != "columns" or self.segments[0].scatter is None:
+            return []
+        self.part = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        return [Share(*self.part, self.scalars.integer(self.group.nodes[0].shape[0]))]
 
     def _column_blocks(self) -> list[Stmt]:
         """All segments for some columns after the other; the threads share the columns."""
@@ -63,10 +67,14 @@ class RowLowering(Segments):
         return body
 
     def _segment(self, segment: Segment, row: list[Var], scope: set[str]) -> list[Stmt]:
+        before: list[Stmt] = []
+        if segment.scatter is not None:
+            (node,) = segment.nodes
+            buffer = self._cleared(node, before)
+            return [*before, *self._scatter(node, segment.scatter, buffer)]
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         self.here = (*row, *loops)
         self.forwarded = {}
-        before: list[Stmt] = []
         inside: list[Stmt] = []
         after: list[Stmt] = []
         for node in segment.nodes:
@@ -94,17 +102,10 @@ class RowLowering(Segments):
             stop = self.scalars.integer(segment.extents[position])
             if blocked and position == len(loops) - 1:
                 start, stop = self.first_column, self.last_column
+            elif self.part is not None and position == 0:
+                start, stop = self.part
             body = (For(loops[position], start, stop, tuple(body)),)
         return list(body)
-
-    def _splits_columns(self) -> bool:
-        """Whether threads share columns: not those of one block, whose number is then known to the compiler."""
-        if self.group.kind != "columns":
-            return False
-        node = self.group.nodes[0]
-        columns, scatter = self.scalars.integer(node.shape[-1]), scatter_axis(node)
-        few = isinstance(columns, Const) and columns.value <= COLUMN_GRAIN
-        return not few and (scatter is None or scatter[0] != len(node.shape) - 1)
 
     def _lower_node(
         self, node: Node, segment: Segment, row: Sequence[Expr], loops: Sequence[Expr],
@@ -113,6 +114,7 @@ class RowLowering(Segments):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+        self.scalars.bounds = bounds_of(node.shape, node.definition)
         dtype = data_type(node.value)
         if node.definition.op is None and node.target is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
@@ -122,7 +124,7 @@ class RowLowering(Segments):
             return
         free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         body = node.definition.body
-        value = self.scalars.integer(body) if dtype == "int64" else self.scalars.value(body, dtype)
+        value = self.scalars.value(body, dtype)
         if node.target is not None:
             inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
             return
@@ -141,17 +143,12 @@ class RowLowering(Segments):
     ) -> None:
         definition, text = node.definition, self.formulas[-1]
         dtype = data_type(node.value)
-        scatter = scatter_axis(node)
         body = definition.body
-        target = [self.scalars.indices.get(axis(d)) for d in range(len(node.shape))]
-        if scatter is not None:
-            position, delta = scatter
-            body = sp.Mul(*(factor for factor in sp.Mul.make_args(body) if factor is not delta))
-            other = next(part for part in delta.args if part != axis(position))
-            target[position] = self.scalars.integer(other)
-        where = tuple(index for index in target if index is not None)
+        where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         if len(node.shape) > self.depth:
-            self._reduce_to_memory(node, where, body, before, inside)
+            buffer = self._cleared(node, before, text)
+            place = where if node.value in self.kept else where[self.depth :]
+            inside.append(Store(buffer, place, self.scalars.value(body), op=definition.op))  # type: ignore[arg-type]
             return
         value_type = "real" if dtype == "int64" else dtype
         value = self.scalars.value(body, value_type)
@@ -176,28 +173,21 @@ class RowLowering(Segments):
         inside.append(If(Op(relation, (candidate, best), "bool"), (Assign(best, candidate), Assign(place, index))))
         return place
 
-    def _reduce_to_memory(
-        self, node: Node, where: tuple[Expr, ...], body: sp.Expr, before: list[Stmt], inside: list[Stmt]
-    ) -> None:
-        """A reduction with free inner indices: its row of results is first filled, then accumulated into."""
+    def _cleared(self, node: Node, before: list[Stmt], formula: str = "") -> str:
+        """The buffer of a reduction with free inner indices, whose row of results is first filled with what it starts
+        from."""
         shape = node.shape[self.depth :]
         kept = node.value in self.kept
         buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
-        op = node.definition.op
-        assert op is not None
-        start = Const(START[op], "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
-        clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
+        start = Const(START[str(node.definition.op)], "real")
+        clear: Stmt = Store(buffer, (*rows, *fill), start, formula=formula)
         for position in reversed(range(len(fill))):
-            begin: Expr = ZERO
-            end = self.scalars.integer(shape[position])
-            if position == len(fill) - 1 and self._splits_columns():
-                begin, end = self.first_column, self.last_column
+            begin, end = self._limits(position, shape)
             clear = For(fill[position], begin, end, (clear,))
         before.append(clear)
-        place = where if kept else where[self.depth :]
-        inside.append(Store(buffer, place, self.scalars.value(body), op))  # type: ignore[arg-type]
+        return buffer
 
 
 def difference(left: Expr, right: Expr) -> Expr:

@@ -7,12 +7,19 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from itertools import pairwise
 
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
+from codegen.ir import ZERO, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.ranges import Bounds, all_exist, axes_left, exists, narrowed
+from codegen.scalar_functions import FUNCTIONS, arithmetic, by_squaring, call, cast, chosen, negative, real, same_type
+from codegen.scatter import is_place, is_placed
 from symgraph.errors import DomainError
 from symgraph.scalars import Delta, Written
 from symgraph.stabilise.scalar import by_one_exponential
@@ -35,16 +42,48 @@ def data_type(tensor: Tensor) -> DType:
 
 
 class ScalarLowering:
-    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables."""
+    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables.
+
+    ``bounds`` are their ranges, by which an element that need not exist is known. It is read under a guard: the one it
+    stands under, if that says that the element exists, else one of its own, and is 0 where it does not exist.
+    """
 
     def __init__(self, access: Access, sizes: Mapping[str, str]) -> None:
         self.access = access
         self.sizes = sizes
         self.indices: dict[sp.Basic, Expr] = {}
+        self.bounds: Bounds = {}
+        self._under: Bounds | None = None
+        self._steps = 0
 
     def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
         """The formula as an expression of type ``dtype``."""
-        return cast(self._lower(body), dtype)
+        return self.integer(body) if dtype == "int64" else cast(self._lower(body), dtype)
+
+    def product(self, factors: Sequence[sp.Expr]) -> Expr:
+        """The product of some factors, as a real value."""
+        places = [factor.as_base_exp()[0] for factor in factors if is_place(factor)]
+        others = [factor for factor in factors if not is_place(factor)]
+        return self._selected(places, others) if places else cast(self._quotient(others), "real")
+
+    @contextmanager
+    def guarded(self, condition: sp.Basic = sp.true) -> Iterator[None]:
+        """What is lowered in here is evaluated where the condition holds, and nowhere else."""
+        before = self._under
+        self._under = narrowed(self.bounds if before is None else before, condition)
+        try:
+            yield
+        finally:
+            self._under = before
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """What is lowered in here decides on which side of a step a value lies: quotients are no products."""
+        self._steps += 1
+        try:
+            yield
+        finally:
+            self._steps -= 1
 
     def integer(self, body: sp.Basic) -> Expr:
         """An index or a size."""
@@ -80,17 +119,29 @@ class ScalarLowering:
             case BooleanTrue() | BooleanFalse():
                 return Const(int(bool(body)), "bool")
             case sp.And() | sp.Or():
-                word = "and" if isinstance(body, sp.And) else "or"
-                return _fold(lambda a, b: Op(word, (a, b), "bool"), [self.condition(part) for part in _ordered(body)])
+                return self._junction("and" if isinstance(body, sp.And) else "or", body.args)
             case sp.Not():
                 return Op("not", (self.condition(body.args[0]),), "bool")
             case sp.core.relational.Relational():
                 left, right = body.args
                 if left.is_integer and right.is_integer:
                     return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
-                pair = _same_type([self._lower(left), self._lower(right)])
+                with self._exactly():
+                    pair = same_type([self._lower(left), self._lower(right)])
                 return Op(body.rel_op, tuple(pair), "bool")
+            case sp.logic.boolalg.BooleanFunction():
+                return self.condition(body.to_nnf(simplify=False))
         raise DomainError(f"{body} is no condition that can be compiled")
+
+    def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
+        """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
+        ordered = sorted(parts, key=lambda p: (not all_exist(p, self.bounds), sp.default_sort_key(p)))
+        result = self.condition(ordered[0])
+        with ExitStack() as under:
+            for before, part in pairwise(ordered):
+                under.enter_context(self.guarded(before if word == "and" else sp.Not(before)))
+                result = Op(word, (result, self.condition(part)), "bool")
+        return result
 
     # -- real values --------------------------------------------------------------------------------------------------
     def _lower(self, body: sp.Basic) -> Expr:
@@ -98,12 +149,9 @@ class ScalarLowering:
             case Element():
                 return self._element(body)
             case Delta():
-                left, right = (self.integer(part) for part in body.args)
-                return Select(Op("==", (left, right), "bool"), Const(1.0, "real"), Const(0.0, "real"), "real")
+                return self._selected([body], ())
             case Written():
-                inner = ScalarLowering(self.access, self.sizes)
-                inner.indices = self.indices | {slot: self._lower(operand) for slot, operand in body.bindings()}
-                return inner._lower(body.args[0])
+                return self._written(body)
             case sp.Piecewise():
                 return self._piecewise(body)
             case sp.Symbol():
@@ -111,13 +159,13 @@ class ScalarLowering:
             case sp.core.numbers.NaN():
                 return Const(float("nan"), "float64")
             case _ if body.is_number and not body.free_symbols:
-                return Const(float(body), "float64")
+                return Const(nearest(body), "float64")
             case sp.Add():
                 return self._sum(body)
             case sp.Mul():
                 return self._product(body)
             case sp.Pow():
-                return self._power(body)
+                return self._power(*body.args)
             case sp.exp():
                 return call("exp", self._lower(body.args[0]))
             case sp.Max() | sp.Min():
@@ -129,59 +177,127 @@ class ScalarLowering:
                 return self._lower(rational)
             case sp.Heaviside():
                 return self._piecewise(body.rewrite(sp.Piecewise))
-        compose = FUNCTIONS.get(type(body).__name__)
+        compose = FUNCTIONS.get(type(body))
         if compose is None or len(body.args) != 1:
             raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
-        return compose(real(self._lower(body.args[0])))
+        with self._exactly() if isinstance(body, STEPS) else nullcontext():
+            return compose(real(self._lower(body.args[0])))
+
+    def _written(self, body: Written) -> Expr:
+        """The operands, and then the formula, with no thought of what it could be simplified to."""
+        outside = self.indices
+        operands = {slot: self._lower(operand) for slot, operand in body.bindings()}
+        self.indices = outside | operands
+        try:
+            return self._lower(body.args[0])
+        finally:
+            self.indices = outside
 
     def _element(self, element: Element) -> Expr:
-        return self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        found = self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        if not isinstance(found, Load) or exists(element, self.bounds):
+            return found
+        load = replace(found, guarded=True)
+        left = axes_left(element, self.bounds if self._under is None else self._under)
+        if not left:
+            return load
+        inside = _fold(_both, [self._is_inside(index, size) for index, size in left])
+        return Select(inside, load, Const(0, load.dtype), load.dtype)
+
+    def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
+        place = self.integer(index)
+        return _both(Op(">=", (place, ZERO), "bool"), Op("<", (place, self.integer(size)), "bool"))
+
+    def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
+        """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""
+        equal = [sp.Eq(*delta.args, evaluate=False) for delta in places]
+        condition = self._junction("and", equal)
+        with self.guarded(sp.And(*equal, evaluate=False)):
+            value = cast(self._quotient(factors), "real")
+        return Select(condition, value, Const(0.0, "real"), "real")
 
     def _piecewise(self, body: sp.Piecewise) -> Expr:
-        pairs = [(self._lower(value), self.condition(condition)) for value, condition in body.args]
+        pairs: list[tuple[Expr, Expr]] = []
+        with ExitStack() as under:
+            for value, test in body.args:
+                condition = self.condition(test)
+                with self.guarded(test):
+                    pairs.append((self._lower(value), condition))
+                under.enter_context(self.guarded(sp.Not(test)))
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
-        values = _same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
         result = values.pop()
         for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
-            result = _chosen(condition, value, result)
+            result = chosen(condition, value, result)
         return result
 
     def _sum(self, body: sp.Add) -> Expr:
-        plus, minus = [], []
+        plus: list[sp.Basic] = []
+        minus: list[sp.Basic] = []
         for term in _ordered(body):
-            if term.could_extract_minus_sign():
-                minus.append(-term)
-            else:
-                plus.append(term)
+            (minus if _is_negative(term) else plus).append(term)
         if not plus:
-            return negative(self._lower(-body))
+            return negative(_fold(lambda a, b: arithmetic("+", a, b), [self._negated(term) for term in minus]))
         result = self._folded("+", [self._lower(term) for term in plus])
-        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._lower(term) for term in minus)])
+        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._negated(term) for term in minus)])
 
-    def _product(self, body: sp.Mul) -> Expr:
-        sign, rest = (-1, -body) if body.could_extract_minus_sign() else (1, body)
-        if not isinstance(rest, sp.Mul):
-            return negative(self._lower(rest)) if sign < 0 else self._lower(rest)
+    def _negated(self, term: sp.Expr) -> Expr:
+        """−term."""
+        return self._product(term, -1) if isinstance(term, sp.Mul) else negative(self._lower(term))
+
+    def _product(self, body: sp.Mul, sign: int = 1) -> Expr:
+        places = [factor.as_base_exp()[0] for factor in body.args if is_place(factor)]
+        if places:
+            rest = [sp.Integer(sign), *(factor for factor in body.args if not is_place(factor))]
+            return self._selected(places, rest)
+        placed = next((factor for factor in body.args if is_placed(factor)), None)
+        if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
+            rest = [factor for factor in body.args if factor is not placed]
+            products = [sp.Mul(*term.args, *rest, evaluate=False) for term in _ordered(placed)]
+            return _fold(lambda a, b: arithmetic("+", a, b), [self._product(product, sign) for product in products])
+        return self._quotient(body.args, sign)
+
+    def _quotient(self, factors: Sequence[sp.Expr], sign: int = 1) -> Expr:
+        """A product as one quotient: number · factors / divisors."""
+        number = sp.Mul(*(factor for factor in factors if factor.is_Rational))
+        if number.is_negative:
+            sign, number = -sign, -number
         above, below = [], []
-        for factor in _ordered(rest):
-            if isinstance(factor, sp.Rational) and factor.q != 1:
-                above += (
-                    [sp.Integer(factor.p)] if abs(factor.p) != 1 else [sp.Integer(factor.p)] if factor.p < 0 else []
-                )
-                below.append(sp.Integer(factor.q))
-            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
-                below.append(1 / factor)
+        for factor in sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key):
+            if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
+                below.append(self._power(factor.base, -factor.exp))
             else:
-                above.append(factor)
-        if below and all(part.is_Integer for part in below) and above:
-            scale = Const(1.0 / float(sp.prod(below)), "float64")
-            result = self._folded("*", [scale, *(self._lower(part) for part in above)])
+                above.append(self._lower(factor))
+        if below and number.p < LARGEST_SIZE and number.q < LARGEST_SIZE:
+            result = self._scaled(sp.Integer(number.p), above)
+            below = ([Const(float(number.q), "float64")] if number.q != 1 else []) + below
         else:
-            result = self._folded("*", [self._lower(part) for part in above]) if above else Const(1.0, "float64")
-            if below:
-                result = arithmetic("/", result, self._folded("*", [self._lower(part) for part in below]))
+            result = self._scaled(number, above)
+        if below:
+            result = arithmetic("/", result, self._folded("*", below))
         return negative(result) if sign < 0 else result
+
+    def _scaled(self, number: sp.Rational, factors: Sequence[Expr]) -> Expr:
+        """A positive number times some factors, so that the number is one that both floating types have.
+
+        One that is too large for float32 divides as its inverse; what float32 has neither way is computed in float64.
+        """
+        if number == 1:
+            return self._folded("*", factors) if factors else Const(1.0, "float64")
+        if SMALLEST <= number <= LARGEST or not any(part.dtype == "real" for part in factors):
+            if self._steps and number.p == 1 and factors:
+                return arithmetic("/", self._folded("*", factors), Const(float(number.q), "float64"))
+            return self._folded("*", [Const(nearest(number), "float64"), *factors])
+        if LARGEST < number <= 1 / LEAST:
+            return arithmetic("/", self._folded("*", factors), Const(nearest(1 / number), "float64"))
+        wide = self._folded("*", [cast(real(factor), "float64") for factor in factors])
+        if number > WIDEST and (inverse := nearest(1 / number)):
+            return cast(arithmetic("/", wide, Const(inverse, "float64")), "real")
+        while number != 1:
+            step = max(min(number, WIDEST), 1 / WIDEST)
+            wide, number = arithmetic("*", Const(nearest(step), "float64"), wide), number / step
+        return cast(wide, "real")
 
     def _folded(self, op: str, parts: Sequence[Expr]) -> Expr:
         """Operands of float64 first, among themselves: what is free of arrays is computed once and exactly."""
@@ -189,76 +305,54 @@ class ScalarLowering:
         arrays = [part for part in parts if part.dtype == "real"]
         return _fold(lambda a, b: arithmetic(op, a, b), [*scalars, *arrays] if op == "*" else [*arrays, *scalars])
 
-    def _power(self, body: sp.Pow) -> Expr:
-        base, exponent = body.args
+    def _power(self, base: sp.Expr, exponent: sp.Expr) -> Expr:
+        if exponent == 1:
+            return self._lower(base)
         if base == sp.E:
             return call("exp", real(self._lower(exponent)))
         if exponent.is_Rational and exponent.is_negative:
-            return arithmetic("/", Const(1.0, "float64"), self._lower(base**-exponent))
+            return arithmetic("/", Const(1.0, "float64"), self._power(base, -exponent))
         if exponent.is_Integer and exponent <= 16:
-            return _by_squaring(real(self._lower(base)), int(exponent))
+            return by_squaring(real(self._lower(base)), int(exponent))
         if exponent.is_Rational and exponent.q == 2:
             root = call("sqrt", real(self._lower(base)))
-            return _by_squaring(root, int(exponent.p))
+            return by_squaring(root, int(exponent.p))
         return call("pow", real(self._lower(base)), real(self._lower(exponent)))
 
     def _modulo(self, body: sp.Mod) -> Expr:
         if body.is_integer:
             return self.integer(body)
-        x, y = _same_type([self._lower(part) for part in body.args])
+        with self._exactly():
+            x, y = same_type([self._lower(part) for part in body.args])
         return arithmetic("-", x, arithmetic("*", y, call("floor", arithmetic("/", x, y))))
 
 
-# -- typed building blocks --------------------------------------------------------------------------------------------
+STEPS = (sp.floor, sp.ceiling, sp.sign)
+"""Functions that jump."""
+
+SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Rational(1, 2**149)
+"""Float32 has normal numbers from 2⁻¹²⁶ on, others from 2⁻¹⁴⁹ on, and none above 2¹²⁸."""
+
+WIDEST = sp.Integer(2**1000)
+"""Float64 has this number and its inverse."""
+
+LARGEST_SIZE = 2**63
 
 
-def cast(value: Expr, dtype: DType) -> Expr:
-    """The value as another type; a number becomes one of that type."""
-    if value.dtype == dtype:
-        return value
-    return Const(float(value.value), dtype) if isinstance(value, Const) and dtype != "int64" else Cast(value, dtype)
+def nearest(number: sp.Expr) -> float:
+    """The float64 that is nearest to a number; infinite where the number is too large."""
+    try:
+        return number.p / number.q if isinstance(number, sp.Rational) else float(number)
+    except OverflowError:
+        return math.copysign(math.inf, 1 if number.is_positive else -1)
 
 
-def real(value: Expr) -> Expr:
-    """A floating value: integers become float64."""
-    return cast(value, "float64") if value.dtype in ("int64", "bool") else value
+def _is_negative(term: sp.Expr) -> bool:
+    return bool(term.as_coeff_Mul()[0].is_negative)
 
 
-def _chosen(condition: Expr, yes: Expr, no: Expr) -> Expr:
-    """One of two values; of two quotients, a quotient of what is chosen: one division."""
-    match yes, no:
-        case Op("/", (above, below)), Op("/", (other_above, other_below)):
-            sides = (_chosen(condition, above, other_above), _chosen(condition, below, other_below))
-            return Op("/", sides, yes.dtype)
-    return Select(condition, yes, no, yes.dtype)
-
-
-def _same_type(values: Sequence[Expr]) -> list[Expr]:
-    dtype: DType = "real" if any(value.dtype == "real" for value in values) else "float64"
-    return [cast(value, dtype) for value in values]
-
-
-def arithmetic(op: str, left: Expr, right: Expr) -> Expr:
-    """An operation on floating values of one type; numbers are folded."""
-    if isinstance(left, Const) and isinstance(right, Const) and op != "/":
-        a, b = float(left.value), float(right.value)
-        return Const({"+": a + b, "-": a - b, "*": a * b}[op], "float64")
-    if op == "*" and isinstance(left, Const) and left.value == 1.0:
-        return real(right)
-    left, right = _same_type([left, right])
-    return Op(op, (left, right), left.dtype)
-
-
-def negative(value: Expr) -> Expr:
-    """−value."""
-    value = real(value)
-    return Const(-value.value, value.dtype) if isinstance(value, Const) else Op("neg", (value,), value.dtype)
-
-
-def call(function: str, *args: Expr) -> Expr:
-    """A word of the vocabulary, its arguments of one floating type."""
-    typed = _same_type([real(arg) for arg in args])
-    return Call(function, tuple(typed), typed[0].dtype)
+def _both(left: Expr, right: Expr) -> Expr:
+    return Op("and", (left, right), "bool")
 
 
 def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
@@ -270,92 +364,3 @@ def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
 
 def _ordered(body: sp.Basic) -> list[sp.Basic]:
     return sorted(body.args, key=sp.default_sort_key)
-
-
-def _by_squaring(base: Expr, exponent: int) -> Expr:
-    if exponent == 1:
-        return base
-    half = _by_squaring(base, exponent // 2)
-    square = arithmetic("*", half, half)
-    return arithmetic("*", square, base) if exponent % 2 else square
-
-
-def _number(value: float) -> Expr:
-    return Const(value, "float64")
-
-
-def _odd(half: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
-    """An odd function from what it is at |u|."""
-    return lambda u: arithmetic("*", call("sign", u), half(call("abs", u)))
-
-
-def _sinh(u: Expr) -> Expr:
-    """½·(m + m/(m + 1)) with m = e^u − 1, u ≥ 0: no cancellation near 0, and the quotient is 1 where m is infinite."""
-    m = call("expm1", u)
-    bounded = call("minimum", m, _number(1e30))
-    quotient = arithmetic("/", bounded, arithmetic("+", bounded, _number(1.0)))
-    return arithmetic("*", _number(0.5), arithmetic("+", m, quotient))
-
-
-def _cosh(u: Expr) -> Expr:
-    return arithmetic("*", _number(0.5), arithmetic("+", call("exp", u), call("exp", negative(u))))
-
-
-def _asinh(u: Expr) -> Expr:
-    """log(1 + u + u²/(1 + √(1 + u²))), u ≥ 0, with 1/u in place of u² where that would overflow."""
-    v = arithmetic("/", _number(1.0), u)
-    root = call("sqrt", arithmetic("+", _number(1.0), arithmetic("*", v, v)))
-    return call("log1p", arithmetic("+", u, arithmetic("/", u, arithmetic("+", v, root))))
-
-
-def _acosh(u: Expr) -> Expr:
-    """log(1 + w + √w·√(w + 2)) with w = u − 1."""
-    w = arithmetic("-", u, _number(1.0))
-    root = arithmetic("*", call("sqrt", w), call("sqrt", arithmetic("+", w, _number(2.0))))
-    return call("log1p", arithmetic("+", w, root))
-
-
-def _atanh(u: Expr) -> Expr:
-    """½·log(1 + 2u/(1 − u)), u ≥ 0."""
-    quotient = arithmetic("/", arithmetic("*", _number(2.0), u), arithmetic("-", _number(1.0), u))
-    return arithmetic("*", _number(0.5), call("log1p", quotient))
-
-
-def _asin(u: Expr) -> Expr:
-    """atan(u/√((1 − u)(1 + u))), whose argument is infinite at ±1."""
-    below = arithmetic("*", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
-    return call("atan", arithmetic("/", u, call("sqrt", below)))
-
-
-def _acos(u: Expr) -> Expr:
-    """2·atan √((1 − u)/(1 + u))."""
-    quotient = arithmetic("/", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
-    return arithmetic("*", _number(2.0), call("atan", call("sqrt", quotient)))
-
-
-def _word(name: str) -> Callable[[Expr], Expr]:
-    return lambda u: call(name, u)
-
-
-WORDS_BY_THEIR_NAME = (
-    "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "atan", "sqrt", "rsqrt",
-    "floor", "sign",
-)  # fmt: skip
-FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
-    **{name: _word(name) for name in WORDS_BY_THEIR_NAME},
-    "Abs": _word("abs"),
-    "ceiling": lambda u: negative(call("floor", negative(u))),
-    "tan": lambda u: arithmetic("/", call("sin", u), call("cos", u)),
-    "cot": lambda u: arithmetic("/", call("cos", u), call("sin", u)),
-    "sec": lambda u: arithmetic("/", _number(1.0), call("cos", u)),
-    "csc": lambda u: arithmetic("/", _number(1.0), call("sin", u)),
-    "coth": lambda u: arithmetic("/", _number(1.0), call("tanh", u)),
-    "sech": lambda u: arithmetic("/", _number(1.0), _cosh(u)),
-    "sinh": _odd(_sinh),
-    "cosh": _cosh,
-    "asinh": _odd(_asinh),
-    "acosh": _acosh,
-    "atanh": _odd(_atanh),
-    "asin": _asin,
-    "acos": _acos,
-}

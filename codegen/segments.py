@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from codegen import ir
-from codegen.fuse import Group, runs_down_columns, scatter_axis
+from codegen.fuse import Group, runs_down_columns
 from codegen.ir import ZERO, Const, Expr, Load, Op, Stmt, Var
 from codegen.lower_scalar import ScalarLowering, data_type
 from codegen.names import Names
 from codegen.plan import Node
+from codegen.scatter import Scatter, scatter_of
 from codegen.share import Sharing
 from codegen.value_names import value_name
 from symgraph.indices import Index, axis, bound
@@ -33,10 +34,11 @@ class Storage:
 
 @dataclass(slots=True)
 class Segment:
-    """Nodes that share one nest of inner loops."""
+    """Nodes that share one nest of inner loops; a scatter, whose loops are not those of its axes, has one alone."""
 
     extents: tuple[sp.Expr, ...]
     nodes: list[Node] = field(default_factory=list)
+    scatter: Scatter | None = None
 
 
 class Segments:
@@ -76,9 +78,11 @@ class Segments:
             at = max((self._earliest(node, element, place) for element in node.reads), default=0)
             if node.target is not None:
                 at = max([at, *(s for leaf, s in last_read if leaf is node.target)])
-            chosen = next((s for s in range(at, len(segments)) if segments[s].extents == extents), len(segments))
+            scatter = scatter_of(len(node.shape), node.definition)
+            fitting = (s for s in range(at, len(segments)) if segments[s].extents == extents)
+            chosen = next((s for s in fitting if scatter is None is segments[s].scatter), len(segments))
             if chosen == len(segments):
-                segments.append(Segment(extents))
+                segments.append(Segment(extents, scatter=scatter))
             segments[chosen].nodes.append(node)
             last_read += [
                 (e.tensor, chosen + (not self._is_element(e))) for e in node.reads if e.tensor in self.group.written
@@ -110,10 +114,9 @@ class Segments:
         """Canonical indices of a node's inner loops, outermost first."""
         free = [axis(d) for d in range(self.depth, len(node.shape))]
         over = [bound(d) for d in range(len(node.definition.extents))]
-        scatter = scatter_axis(node)
+        scatter = scatter_of(len(node.shape), node.definition)
         if scatter is not None:
-            free.remove(axis(scatter[0]))
-            return over + free
+            return over + [axis(d) for d in range(self.depth, len(node.shape)) if d not in scatter.axes]
         return over + free if over and free and self._contiguous_free(node) else free + over
 
     def _contiguous_free(self, node: Node) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
+from codegen.guards import guards, is_exposed
 from codegen.ir import (
     Assign,
     Call,
@@ -29,28 +30,29 @@ from codegen.ir import (
 )  # fmt: skip
 from codegen.names import Names
 
+STEPS = frozenset(["floor", "sign"])
+"""Functions that jump."""
 
-def is_guarded(node: Select) -> bool:
-    """Whether a branch reads memory that only exists where the branch is taken: x[i − 1] where i > 0."""
-    return any(
-        isinstance(part, Load) and any(isinstance(inner, Op) for index in part.index for inner in subexpressions(index))
-        for branch in (node.yes, node.no)
-        for part in subexpressions(branch)
-    )
+LARGE = 2.0**64
+"""A divisor up to this, and down to its inverse, has an inverse far from the ends of either floating type."""
 
 
 def rewritten(expression: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
-    """Replace maximal sub-expressions, parents first; guarded branches are left alone."""
+    """Replace maximal sub-expressions, parents first; a part that must stay under its guard is left alone."""
     found = change(expression)
     if found is not None:
         return found
     parts = children(expression)
     if not parts:
         return expression
-    if isinstance(expression, Select) and is_guarded(expression):
-        return rebuild(expression, (rewritten(expression.condition, change), expression.yes, expression.no))
-    new = tuple(rewritten(part, change) for part in parts)
+    entered = _entered(expression)
+    new = tuple(rewritten(part, change) for part in entered) + parts[len(entered) :]
     return expression if new == parts else rebuild(expression, new)
+
+
+def _entered(expression: Expr) -> tuple[Expr, ...]:
+    """The direct sub-expressions out of which work may be moved: all, but none that must stay under a guard."""
+    return children(expression)[:1] if guards(expression) else children(expression)
 
 
 def with_expressions(statement: Stmt, change: Callable[[Expr], Expr]) -> Stmt:
@@ -86,12 +88,15 @@ class Sharing:
         before: list[Stmt] = []
 
         def change(node: Expr) -> Expr | None:
+            if isinstance(node, Op) and node.op == "/" and not _available(node, available, frozen):
+                return self._by_inverse(node, available, frozen, before, change)
+            return change_exactly(node) or (rewritten(node, change_exactly) if _is_step(node) else None)
+
+        def change_exactly(node: Expr) -> Expr | None:
             if node in self.known:
                 return self.known[node]
             if node.dtype == "int64" and not isinstance(node, Load):
                 return None
-            if isinstance(node, Op) and node.op == "/" and not _available(node, available, frozen):
-                return self._by_inverse(node, available, frozen, before, change)
             if not self._worth_binding(node) or not _available(node, available, frozen):
                 return None
             return self._bind(node, before)
@@ -108,13 +113,23 @@ class Sharing:
         before: list[Stmt],
         change: Callable[[Expr], Expr | None],
     ) -> Expr | None:
-        """A division by what does not change in the loop as a multiplication by its inverse, one rounding more."""
+        """A division by what does not change in the loop as a multiplication by its inverse, one rounding more.
+
+        An inverse may be no normal number where its quotients are. A power of two brings it, and what is divided,
+        back among them: x/c = (x·s)·(1/(c·s)), where the first product is exact wherever the quotient is normal.
+        """
         above, below = quotient.args
         if isinstance(below, Const) or not _available(below, available, frozen):
             return None
-        inverse = Op("/", (Const(1.0, quotient.dtype), below), quotient.dtype)
-        factor = self.known[inverse] if inverse in self.known else self._bind(inverse, before)
-        return Op("*", (rewritten(above, change), factor), quotient.dtype)
+        above = rewritten(above, change)
+        if not _is_size(below):
+            scale = self._bound(_scale(below), before)
+            above, below = Op("*", (above, scale), quotient.dtype), Op("*", (below, scale), quotient.dtype)
+        inverse = self._bound(Op("/", (Const(1.0, quotient.dtype), below), quotient.dtype), before)
+        return Op("*", (above, inverse), quotient.dtype)
+
+    def _bound(self, node: Expr, before: list[Stmt]) -> Var:
+        return self.known[node] if node in self.known else self._bind(node, before)
 
     def _worth_binding(self, node: Expr) -> bool:
         if isinstance(node, Cast) and isinstance(node.value, Var) and node.value.dtype == node.dtype:
@@ -140,10 +155,10 @@ class Sharing:
         def change(node: Expr) -> Expr | None:
             if node in local:
                 return local[node]
-            if node not in repeated:
+            if node not in repeated or is_exposed(node):
                 return None
-            inner = children(node)
-            value = rebuild(node, tuple(rewritten(part, change) for part in inner)) if inner else node
+            entered = _entered(node)
+            value = rebuild(node, tuple(rewritten(part, change) for part in entered) + children(node)[len(entered) :])
             local[node] = Var(self.names.unique(_name_for(node)), node.dtype)
             result.append(Let(local[node], value))
             return local[node]
@@ -168,10 +183,7 @@ class Sharing:
             counts[node] += 1
             if counts[node] > 1:
                 continue
-            if isinstance(node, Select) and is_guarded(node):
-                pending.append(node.condition)
-            else:
-                pending.extend(children(node))
+            pending.extend(_entered(node))
 
     def _is_costly(self, node: Expr) -> bool:
         if isinstance(node, Load):
@@ -185,9 +197,31 @@ def _available(node: Expr, available: set[str], frozen: Set[str]) -> bool:
             return False
         if isinstance(part, Load) and part.buffer in frozen:
             return False
-        if isinstance(part, Select) and is_guarded(part):
-            return False
-    return True
+    return not is_exposed(node)
+
+
+def _is_step(node: Expr) -> bool:
+    """Whether the smallest difference in an operand may change the result by much."""
+    return (isinstance(node, Op) and node.dtype == "bool") or (isinstance(node, Call) and node.function in STEPS)
+
+
+def _is_size(divisor: Expr) -> bool:
+    """Whether a divisor is a size, or one times a number, whose inverse is a normal number."""
+    match divisor:
+        case Cast(value):
+            return value.dtype == "int64" or _is_size(value)
+        case Op("*", (Const(number), size)):
+            return 1 <= number <= LARGE and _is_size(size)
+    return False
+
+
+def _scale(divisor: Expr) -> Expr:
+    """A power of two that brings a divisor, if it is very small or very large, near 1."""
+    dtype = divisor.dtype
+    size = Call("abs", (divisor,), dtype)
+    small, large = Const(1 / LARGE, dtype), Const(LARGE, dtype)
+    shrunk = Select(Op(">", (size, large), "bool"), small, Const(1.0, dtype), dtype)
+    return Select(Op("<", (size, small), "bool"), large, shrunk, dtype)
 
 
 def _direct(statement: Stmt) -> tuple[Expr, ...]:
@@ -211,4 +245,6 @@ def _name_for(node: Expr) -> str:
             return _name_for(value)
         case Op("/", (Const(value=1.0), _)):
             return "inverse"
+        case Select(_, Const(value=number)) if number == LARGE:
+            return "scale"
     return "c"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen import ir
 from codegen.emit_scalar import text
-from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Stmt, Store, Transpose
+from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Share, Stmt, Store, Transpose
 from codegen.memory import Arena
 
 
@@ -41,6 +41,8 @@ def _show_block(body: tuple[Stmt, ...], depth: int, lines: list[str]) -> None:
                 lines.append(f"{pad}{var.name} {op or ''}= {_axes(value)}")
             case Store(buffer, index, value, op):
                 lines.append(f"{pad}{buffer}[{', '.join(_axes(i) for i in index)}] {op or ''}= {_axes(value)}")
+            case Share(first, last, count):
+                lines.append(f"{pad}share {first.name}..{last.name} of {_axes(count)}")
             case If(condition, inner):
                 lines.append(f"{pad}if {_axes(condition)}")
                 _show_block(inner, depth + 1, lines)

@@ -13,6 +13,7 @@ from codegen.lower import lower
 from codegen.lower_scalar import ScalarLowering, data_type
 from codegen.names import Names
 from codegen.plan import Request
+from codegen.scatter import scatter_of
 from codegen.segments import Storage
 from codegen.value_names import kernel_name, value_name
 from symgraph.indices import Dim
@@ -37,7 +38,8 @@ def assemble(
     outside = spans(groups, request)
     kept: list[set[Tensor]] = []
     for number, group in enumerate(groups):
-        kept.append({value for value in group.values if outside[value] - {number}})
+        shared = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
+        kept.append({value for value in group.values if outside[value] - {number}} | shared)
         for node in group.nodes:
             if node.target is None and node.value in kept[-1]:
                 name = buffers[node.value] = names.unique(value_name(node.value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codegen import debug, ir
+from codegen.guards import is_exposed
 from codegen.ir import (
     Assign,
     Contract,
@@ -17,6 +18,7 @@ from codegen.ir import (
     Op,
     Operand,
     Program,
+    Share,
     Stmt,
     Store,
     Transpose,
@@ -56,11 +58,15 @@ def verify_kernel(kernel: Kernel, program: Program) -> None:
     _verify_block(kernel.body, {*kernel.sizes, *panels}, ranks, kernel.name)
 
 
-def _verify_block(body: tuple[Stmt, ...], scope: set[str], ranks: Mapping[str, int], where: str) -> None:
+def _verify_block(
+    body: tuple[Stmt, ...], scope: set[str], ranks: Mapping[str, int], where: str, guarded: bool = False
+) -> None:
     known = set(scope)
     for statement in body:
         for expression in ir.expressions_of(statement):
             _verify_expression(expression, known, ranks, where)
+            if is_exposed(expression) and not guarded:
+                raise InvalidProgram(f"{where}: an element is read outside of the guard that it exists under")
         match statement:
             case Let(var, value):
                 if var.name in known:
@@ -78,9 +84,11 @@ def _verify_block(body: tuple[Stmt, ...], scope: set[str], ranks: Mapping[str, i
             case For(var, _, _, inner):
                 if var.name in known:
                     raise InvalidProgram(f"{where}: loop variable {var.name} shadows another name")
-                _verify_block(inner, known | {var.name, f"{var.name}_end"}, ranks, where)
+                _verify_block(inner, known | {var.name, f"{var.name}_end"}, ranks, where, guarded)
+            case Share(first, last):
+                known |= {first.name, last.name}
             case If(_, inner):
-                _verify_block(inner, known, ranks, where)
+                _verify_block(inner, known, ranks, where, guarded=True)
             case Contract(out, left, right):
                 _verify_operands((out, left, right), ranks, where)
             case Transpose(out, source):

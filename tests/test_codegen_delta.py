@@ -1,0 +1,53 @@
+"""A δ says where something is, and is never a factor: what stands beside it matters only where it is 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+
+N = sg.dim("N")
+x = sg.input("x", (3,))
+n, i, j = sg.indices("n i j")
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(
+    ("loss", "at", "expected"),
+    [
+        (x[0] ** 2 + 1 / x[1], (3, 0, 1), (6, -np.inf, 0)),
+        (sp.log(x[0]) + x[1], (0, 2, np.nan), (np.inf, 1, 0)),
+        (sp.sqrt(x[0]) + x[2] / x[1], (0, 0, 2), (np.inf, -np.inf, np.inf)),
+        (x[0] * x[1] + sp.exp(x[2]), (np.inf, 2, 1e9), (2, np.inf, np.inf)),
+    ],
+)
+def test_what_is_not_finite_stays_where_it_is(loss: sp.Expr, at: tuple[float, ...], expected: object) -> None:
+    """Gradients of formulas of single elements: NaN and inf of one element's derivative reach no other's."""
+    J = sg.define((), loss)
+    found = codegen.function(x, sg.grad(J, x))(np.array(at, float))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("plain")
+def test_rows_beside_one_that_overflowed() -> None:
+    """Σ_n E[t[n], j]²·w[n]: a row of E whose examples overflow does not ruin rows that they do not touch."""
+    E, w, t = sg.parameter("E", (4, 2)), sg.input("w", (N,)), sg.labels("t", (N,), classes=4)
+    J = sg.sum(sg.define((n, j), sp.sin(E[t[n], j]) * w[n]))
+    weights, labels = np.array([1.0, np.inf, 2.0]), np.array([1, 3, 1])
+    found = codegen.function([E, w, t], sg.grad(J, E))(np.zeros((4, 2)), weights, labels)
+    np.testing.assert_array_equal(found, [[0, 0], [3, 3], [0, 0], [np.inf, np.inf]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_selection_times_a_sum() -> None:
+    """δ(i, j)·Σ_k …: the diagonal of a product, whose other elements are infinite."""
+    A, B = sg.input("A", (2, 3)), sg.input("B", (3, 2))
+    k = sg.indices("k")[0]
+    trace = sg.define((), sg.Sum(sg.define((i,), sg.Sum(A[i, k] * B[k, i], k))[i] ** 2, i))
+    a, b = np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[1.0, 1e308], [1e308, 1], [1, 1]])
+    found = codegen.function([A, B], sg.grad(trace, A))(a, b * 1e-300)
+    diagonal = np.einsum("ik,ki->i", a, b * 1e-300)
+    np.testing.assert_allclose(found, 2 * diagonal[:, None] * (b * 1e-300).T, rtol=1e-12)

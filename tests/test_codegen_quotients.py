@@ -1,0 +1,82 @@
+"""Divisions by what does not change in a loop: never by an inverse that is no normal number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import codegen
+import symgraph as sg
+
+N = sg.dim("N")
+x, c = sg.input("x", (N,)), sg.input("c", ())
+(n,) = sg.indices("n")
+h = sp.Symbol("h", real=True)
+
+DIVISORS = {
+    "float32": (1e-45, 1e-39, 1.1e-38, 49.0, 1e38, 3.4e38, 0.0, np.inf, np.nan),
+    "float64": (5e-324, 1e-310, 2.2e-308, 49.0, 1e308, 1.7e308, 0.0, np.inf, np.nan),
+}
+QUOTIENTS = {
+    "an input": ([x, c], x / c),
+    "a hyper-parameter": ([x, h], x / h),
+    "a power": ([x, c], x * (c**2) ** sp.Rational(-1, 2)),
+    "rows": ([x, c], sg.define((n, sg.indices("j")[0]), x[n] / c.element, shape=(N, 3))),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("dtype", DIVISORS)
+@pytest.mark.parametrize("name", QUOTIENTS)
+def test_by_any_number(name: str, dtype: str) -> None:
+    """x/c is NumPy's to two roundings, for c so small or so large that 1/c is no normal number; x = c gives 1."""
+    inputs, outputs = QUOTIENTS[name]
+    quotient = codegen.function(inputs, outputs)
+    for divisor in DIVISORS[dtype]:
+        with np.errstate(all="ignore"):
+            divided = np.array([divisor, 0, 1, -divisor, 3, np.inf], dtype)
+            expected = divided / np.array(divisor, dtype)
+        found = quotient(divided, float(divisor) if h in inputs else np.array(divisor, dtype))
+        expected = expected.reshape(-1, *[1] * (found.ndim - 1)) + np.zeros_like(found)
+        np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps, atol=0, err_msg=f"{divisor}")
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(
+    ("dtype", "number"), [("float32", 1e-39), ("float32", 1e-44), ("float64", 1e-310), ("float64", 2.5e-310)]
+)
+def test_by_a_number_in_the_formula(dtype: str, number: float) -> None:
+    """A number whose inverse neither floating type has: x/c is 1 for x = c, and c·x is no infinity."""
+    values = np.array([number, 0, 2], dtype)
+    found = codegen.function(x, x / number)(values)
+    assert found[0] == 1 and found[1] == 0 and np.isinf(found[2])
+    np.testing.assert_allclose(codegen.function(x, x * number)(np.array([1e30], dtype)), [number * 1e30], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("divisor", [c, sp.Integer(49), N])
+def test_floor_of_a_quotient(divisor: sp.Expr) -> None:
+    """floor(x/c) at multiples of c, where a product with 1/c, one rounding more, lies just below."""
+    size = 49
+    values = np.arange(1.0, size + 1) * 49
+    below = sg.define((n,), sp.floor(x[n] / (c.element if divisor is c else divisor)))
+    quotients = codegen.function([x, c] if divisor is c else [x], below)
+    np.testing.assert_array_equal(quotients(values, *([np.array(49.0)] if divisor is c else [])), np.arange(1, 50))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(("float32", "float64")), st.data())
+def test_any_quotient(dtype: str, data: st.DataObject) -> None:
+    width = 32 if dtype == "float32" else 64
+    numbers = st.floats(width=width, allow_nan=False)
+    divided, divisor = data.draw(st.lists(numbers, min_size=1, max_size=9)), data.draw(numbers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYMGRAPH_PYTHON", "1")
+        found = codegen.function([x, c], x / c)(np.array(divided, dtype), np.array(divisor, dtype))
+    with np.errstate(all="ignore"):
+        expected = np.array(divided, dtype) / np.array(divisor, dtype)
+    smallest = np.finfo(dtype).smallest_subnormal
+    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps, atol=2 * smallest)
