@@ -41,7 +41,8 @@ CROWDED = """
 
     programs()
     mmap = ctypes.CDLL(None).mmap
-    mmap.restype, mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    mmap.restype = ctypes.c_void_p
+    mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
     ONLY_RESERVED, GIGABYTE, PAGE = 0x104022, 1 << 30, 4096  # private, anonymous, no swap, never over what is there
 
     def areas():
@@ -65,3 +66,77 @@ CROWDED = """
 def test_programs_are_loaded_where_other_libraries_have_left_holes(tmp_path: Path) -> None:
     """As when PyTorch and JAX are both in the process: sections of one object, gigabytes apart, ended it."""
     run(CROWDED, SYMGRAPH_CACHE=str(tmp_path))
+
+
+SWITCHED = """
+    import os
+
+    N = sg.dim("N")
+    x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
+    W = sg.parameter("W", (4, 3))
+    rows = np.random.default_rng(0)
+    data = {"x": rows.normal(size=(12, 4)), "t": rows.integers(0, 3, size=12)}
+
+    def made():
+        return codegen.train_step(sg.cross_entropy(x @ W, t), sg.SGD(lr=0.1), dtype="float64", threads=2)
+
+    def fitted(step):
+        params = {"W": np.full((4, 3), 0.1)}
+        losses = step.fit(params, data, epochs=2, batch_size=5, seed=3).loss
+        losses += [step(params, **data) for _ in range(4)]
+        return [*losses, *params["W"].flat, *codegen.function([x, W], sg.softmax(x @ W))(data["x"], params["W"]).flat]
+
+    found, steps = [], []
+    for setting in %s:
+        os.environ["SYMGRAPH_PYTHON"] = setting
+        steps += [made(), made()]
+        steps[-1].executable  # compiled under this setting, first called under the next
+        found += map(fitted, steps)
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-12)
+"""
+
+
+@pytest.mark.parametrize("settings", [["", "1", ""], ["1", "", "1"]], ids=["native first", "Python first"])
+def test_native_and_plain_python_programs_live_in_one_process(settings: list[str]) -> None:
+    """Fit natively, set SYMGRAPH_PYTHON=1 and fit: the process called a Python function as machine code."""
+    run(SWITCHED % settings)
+
+
+DROPPED = """
+    import gc, linecache, os, sys, types
+    from numba.core.dispatcher import Dispatcher
+    from codegen.native import Entry
+
+    N = sg.dim("N")
+    x, W = sg.input("x", (N, 4)), sg.parameter("W", (4, 3))
+
+    def model(number):
+        values = codegen.function([x, W], number * sg.sum(sg.sin(x @ W)))
+        for _ in range(3):
+            values(np.ones((3, 4)), np.ones((4, 3)))
+        step = codegen.train_step(sg.sum(sg.exp(number * x @ W)), sg.SGD(lr=0.1), dtype="float64")
+        params = {"W": np.zeros((4, 3))}
+        for _ in range(3):
+            step(params, x=np.ones((3, 4)))
+        step.fit(params, {"x": np.ones((6, 4))}, batch_size=3)
+
+    def left():
+        gc.collect()
+        kinds = (Dispatcher, Entry, codegen.TrainStep, codegen.Function, types.ModuleType)
+        alive = [sum(isinstance(found, kind) for found in gc.get_objects()) for kind in kinds]
+        return [*alive, len(sys.modules), len(linecache.cache)]
+
+    for setting in ("", "1"):
+        os.environ["SYMGRAPH_PYTHON"] = setting
+        model(2)
+        before = left()
+        for number in range(3, 6):
+            model(number)
+        assert left() == before, (left(), before)
+"""
+
+
+@pytest.mark.parametrize("folder", ["cache", "off"])
+def test_models_that_are_dropped_leave_nothing_in_the_process(folder: str, tmp_path: Path) -> None:
+    run(DROPPED, SYMGRAPH_CACHE=folder if folder == "off" else str(tmp_path / folder))
