@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen import debug, jit
+from codegen import jit
 from codegen.executable import Executable
 from codegen.interface import ANY, FIRST, FIRST_SIZE, FRESH, READ, SECOND, SPANS, STATUS, TABLE, UPDATED
 from symgraph.indices import Dim, Shape
@@ -48,7 +48,7 @@ class Direct:
         self.executable, self.words, self.address = executable, executable.words, executable.address
         leaves = (*first, *second)
         known = all(leaf.classes is None or leaf.classes.is_Integer for leaf in leaves)
-        self.possible = known and not debug.runs_as_python() and objects_are_as_expected()
+        self.possible = known and not executable.runs_as_python and objects_are_as_expected()
         learned = set() if learns_sizes else {size for leaf in leaves for size in leaf.shape if isinstance(size, Dim)}
         self._table = array.array("q", [len(executable.size_names), len(leaves) + len(outputs)])
         if self.possible:
@@ -93,7 +93,7 @@ class Direct:
 
     def native(self) -> Callable[[int], None]:
         """Checks and runs, on as many threads as the program takes at its present sizes: ``native(direct.address)``."""
-        checked, threads = jit.support("call"), self.executable.threads
+        checked, threads = jit.support("call", as_python=False), self.executable.threads
         return checked.call if threads == 1 else partial(jit.launch, checked, threads=threads)
 
 

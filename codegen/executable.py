@@ -51,7 +51,8 @@ class Executable:
         interface = self.compiled.interface
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]
-        self.most_threads = 1 if debug.runs_as_python() else jit.thread_limit(threads)
+        self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
+        self.most_threads = 1 if self.runs_as_python else jit.thread_limit(threads)
         self.threads = 1
         self._work: dict[tuple[int, ...], float] = {}
         self.sizes: dict[str, int] = {}
@@ -83,7 +84,7 @@ class Executable:
     @cached_property
     def entry(self) -> Entry | jit.PythonEntry:
         """The native entry, compiled or loaded at its first use."""
-        entry = jit.program(self.compiled.source, self.seconds)
+        entry = jit.program(self.compiled.source, self.seconds, self.runs_as_python)
         self.words[words.RUN] = entry.team_address
         return entry
 

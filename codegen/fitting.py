@@ -151,7 +151,7 @@ class _Plan:
     ) -> None:
         self.step, self.executable = step, step.executable
         self.entry = self.executable.entry  # compiled before the clock starts
-        self.native = jit.support("epochs")
+        self.native = jit.support("epochs", self.executable.runs_as_python)
         interface, names = self.executable.compiled.interface, self.executable.names
         self.bound: Mapping[Tensor, np.ndarray] = {}
         self.steps_per_epoch = -(-examples // batch)

@@ -6,8 +6,8 @@ The source is written to a real file, so that tracebacks, profilers and readers 
 from __future__ import annotations
 
 import importlib
+import linecache
 import os
-import sys
 import types
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -30,7 +30,7 @@ class PythonEntry:
 
         self.function = function
         self.team_address = id(self)
-        PYTHON_ENTRIES[self.team_address] = function
+        PYTHON_ENTRIES[self.team_address] = self
 
     def __call__(self, packed: int) -> None:
         with np.errstate(all="ignore"):
@@ -39,27 +39,36 @@ class PythonEntry:
     call = __call__
 
 
-def program(source: Source, seconds: dict[str, float]) -> Entry | PythonEntry:
-    """A generated program: from the cache, compiled, or, where ``SYMGRAPH_PYTHON`` says so, as plain Python.
+def program(source: Source, seconds: dict[str, float], as_python: bool) -> Entry | PythonEntry:
+    """A generated program: from the cache, or compiled; or as plain Python.
 
     ``seconds`` to load or compile it are added.
     """
     key = cache.key_of(source.text, "entry")
-    if debug.runs_as_python():
+    if as_python:
         return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
 
     def compiled() -> bytes:
         module = _module(source.text, cache.source_file(key, source.text))
         functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
-        return compile_program(functions, partial(driver_text, source.calls))
+        try:
+            return compile_program(functions, partial(driver_text, source.calls))
+        finally:
+            _forget_lines(Path(str(module.__file__)).name)
 
     return _cached(key, "entry", compiled, seconds)
 
 
+def _forget_lines(file: str) -> None:
+    """Numba has read the source for its messages, by a path relative to the working directory."""
+    for path in [path for path in list(linecache.cache) if path.endswith(file)]:
+        linecache.cache.pop(path, None)
+
+
 @lru_cache(maxsize=4)
-def support(name: str) -> Entry | PythonEntry:
-    """``call`` or ``epochs`` of :mod:`codegen.support`."""
-    if debug.runs_as_python():
+def support(name: str, as_python: bool) -> Entry | PythonEntry:
+    """``call`` or ``epochs`` of :mod:`codegen.support`, for programs that run natively or for those that do not."""
+    if as_python:
         return PythonEntry(getattr(_plain(importlib.import_module("codegen.support")), name))
 
     def compiled() -> bytes:
@@ -91,11 +100,10 @@ def _plain(module: types.ModuleType) -> types.ModuleType:
 
 
 def _module(source: str, file: Path) -> types.ModuleType:
-    """The source as a module."""
+    """The source as a module, which nothing but its functions keeps alive."""
     module = types.ModuleType(f"symgraph_generated_{file.stem}")
     module.__file__ = str(file)
     module.__dict__["__name__"] = module.__name__
-    sys.modules[module.__name__] = module
     exec(compile(source, str(file), "exec"), module.__dict__)
     return module
 

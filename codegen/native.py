@@ -37,6 +37,10 @@ define void @{symbol}(i64 %packed) {{
   ret void
 }}
 """
+ROOM = "\n@symgraph_room = global [8 x i64] zeroinitializer\n"
+"""Memory that may be written. Loading needs some for the addresses of C functions, and one block for all sections
+(:func:`in_one_place`) has none of it where LLVM, which leaves those addresses out of account, expects none."""
+
 _ENTRY = """
 declare i32 @"{callee}"(ptr, ptr{types})
 define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
@@ -139,13 +143,14 @@ def compile_program(
 
 def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
     """Link, keep only what is exported and what that uses, optimise, and emit."""
-    module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]))
+    module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
     for part in lowered:
         module.link_in(llvm.parse_assembly(_with_loops_apart(str(part))))
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
+    kept = (*exported, f"{exported[0]}_team", "symgraph_room")
     for symbol in (*module.functions, *module.global_variables):
-        if not symbol.is_declaration and symbol.name not in (*exported, f"{exported[0]}_team"):
+        if not symbol.is_declaration and symbol.name not in kept:
             symbol.linkage = "internal"
     optimise(module)
     missing = undefined_symbols(module)
@@ -224,6 +229,15 @@ class Entry:
         self.call(packed)
 
 
+def in_one_place(text: str = "") -> llvm.ExecutionEngine:
+    """An engine for a module's text, or for an object, that gives all sections of an object one block of memory.
+
+    Code reaches its constants by 32-bit distances. LLVM's own memory manager asks for each section alone, and in a
+    process whose address space is crowded by other libraries they end up further apart than that, which is an abort.
+    """
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(text + (ROOM if text else "")), host_machine(), use_lmm=True)
+
+
 def load_entry(object_bytes: bytes, symbol_name: str = "entry") -> Entry:
     """Load object code made by :func:`compile_entry`, here or in another process on the same kind of CPU.
 
@@ -232,7 +246,7 @@ def load_entry(object_bytes: bytes, symbol_name: str = "entry") -> Entry:
     entry
         To call as ``entry(packed.ctypes.data)``; it releases Python's lock.
     """
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), host_machine())
+    engine = in_one_place()
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_bytes))
     engine.finalize_object()
     return Entry(engine, symbol_name)

@@ -5,7 +5,7 @@ Un-jitted, an address is the ``id`` of a :class:`codegen.jit.PythonEntry`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
 from typing import Any
 
 from llvmlite import ir
@@ -13,13 +13,13 @@ from numba.core import types
 
 from codegen.kernels.binding import bind
 
-PYTHON_ENTRIES: dict[int, Callable[[int, int, int], None]] = {}
+PYTHON_ENTRIES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """Entries that run as Python, by what stands for their address."""
 
 
 def invoke(entry: int, packed: int, thread: int, threads: int) -> None:
     """Call ``entry(packed, thread, threads)``."""
-    PYTHON_ENTRIES[int(entry)](packed, thread, threads)
+    PYTHON_ENTRIES[int(entry)].function(packed, thread, threads)
 
 
 def _typer(entry: types.Type, packed: types.Type, thread: types.Type, threads: types.Type) -> types.Type:

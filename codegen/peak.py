@@ -11,10 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
-from codegen.native import host_machine, register_file
+from codegen.native import in_one_place, register_file
 
 _CHAINS = 10
 """Independent multiply-adds in flight: at least latency times throughput of a CPU, and fewer than its registers."""
@@ -100,7 +99,7 @@ def _multiply_add_text(lanes: int, scalar: str) -> str:
 
 
 def _compiled(text: str) -> Any:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), host_machine())
+    engine = in_one_place(text)
     engine.finalize_object()
     run: Any = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(engine.get_function_address("loop"))
     run.engine = engine  # the code lives as long as its engine

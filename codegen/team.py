@@ -14,13 +14,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
 from codegen import placement
 from codegen.barrier import DECLARATIONS, PAUSE, SYNC_WORDS, WAIT
-from codegen.native import Entry, host_machine
+from codegen.native import Entry, in_one_place
 
 _LINE = 8
 """int64 words in a cache line: each word of the mailbox has its own."""
@@ -166,8 +165,7 @@ class _Native:
     """The waiting loops, compiled once a process."""
 
     def __init__(self) -> None:
-        module = llvm.parse_assembly(_NATIVE)
-        self._engine = llvm.create_mcjit_compiler(module, host_machine())
+        self._engine = in_one_place(_NATIVE)
         self._engine.finalize_object()
         word = ctypes.c_int64
         self.publish = self._function("publish", word, word, word, word, word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,10 +83,6 @@ def test_foreign_entries_are_not_read(entry: Path, monkeypatch: pytest.MonkeyPat
         patched.setattr(cache.os, "fstat", lambda descriptor: foreign)
         assert cache.load(entry.stem) is None
         assert results() == [2.0, 2.0]
-    entry.unlink()
-    entry.symlink_to("/dev/null")
-    assert cache.load(entry.stem) is None
-    assert results() == [2.0, 2.0]
 
 
 def test_entries_of_other_versions_are_not_found(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,10 +92,119 @@ def test_entries_of_other_versions_are_not_found(entry: Path, monkeypatch: pytes
     assert len(list(entry.parent.glob("*.o"))) == 2
 
 
-def test_a_cache_that_cannot_be_written(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError("no space left on device")
+SOMETHING_ELSE = {
+    "a pipe": os.mkfifo,
+    "a folder": os.mkdir,
+    "a folder that is not empty": lambda path: (path / "inside").mkdir(parents=True),
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to nowhere": lambda path: path.symlink_to(path.parent / "nowhere"),
+    "a link to itself": lambda path: path.symlink_to(path),
+    "bytes that are no text": lambda path: path.write_bytes(b"\xff\xfe\x00 \x80"),
+    "a huge file": lambda path: (path.touch(), os.truncate(path, 1 << 40)),
+    "an unreadable file": lambda path: path.touch(mode=0),
+}
 
+
+@pytest.mark.parametrize("what", SOMETHING_ELSE)
+@pytest.mark.parametrize("suffix", [".o", ".py"])
+def test_anything_in_the_place_of_an_entry_counts_as_absent(entry: Path, suffix: str, what: str) -> None:
+    """Object code is compiled, and a program has the right lines in its traceback, whatever lies in the cache."""
+    place = {".o": entry, ".py": entry.with_name(f"{entry.stem[:24]}.py")}[suffix]
+    text = place.read_bytes()
+    entry.unlink()
+    place.unlink(missing_ok=True)
+    SOMETHING_ELSE[what](place)
+    assert results() == [2.0, 2.0]
+    assert results() == [2.0, 2.0]
+    if suffix == ".py":
+        file = cache.source_file(entry.stem, text.decode())
+        assert file.is_file() and file.read_bytes() == text
+
+
+def test_a_device_that_is_not_waited_for(entry: Path) -> None:
+    """A pipe at both places, with a writer that never writes."""
+    places = [entry, entry.with_name(f"{entry.stem[:24]}.py")]
+    for place in places:
+        place.unlink()
+        os.mkfifo(place)
+    writers = [os.open(place, os.O_RDWR) for place in places]
+    assert results() == [2.0, 2.0]
+    for writer in writers:
+        os.close(writer)
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError("no space left on device")
+
+
+def test_nowhere_to_write_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a home, nor a folder of the user's, nor one for temporary files."""
+    monkeypatch.delenv("SYMGRAPH_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+
+    def unknown(user: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {user}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert cache.folder() is None
+    assert results() == [2.0, 2.0]
+    cache._temporary_folder.cache_clear()
+    monkeypatch.setattr(cache.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(cache.tempfile, "NamedTemporaryFile", full)
+    assert results() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "given", ["/dev/null", "/dev/null/below", "/proc/symgraph", "{link}", "{file}", "relative/../x" * 900]
+)
+def test_folders_that_cannot_be(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "link")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SYMGRAPH_CACHE", given.format(link=tmp_path / "link", file=tmp_path / "file"))
+    assert cache.folder() is None
+    assert results() == [2.0, 2.0]
+
+
+def test_a_disk_that_is_full(entry: Path) -> None:
+    """No file may grow over a kilobyte: an entry is written in part, and then given up."""
+    script = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    script += "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n" + SCRIPT
+    environment = os.environ | {"SYMGRAPH_CACHE": str(entry.parent / "full")}
+    found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["6.0"]
+    left = [path for path in (entry.parent / "full").iterdir() if path.suffix == ".o" or path.name.startswith(".")]
+    assert not left, left
+
+
+def test_processes_killed_while_they_write(tmp_path: Path) -> None:
+    """Killed at any moment, they leave an entry that is whole or none; what they had begun is swept away in time."""
+    environment = os.environ | {"SYMGRAPH_CACHE": str(tmp_path / "cache")}
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from codegen import cache
+while True:
+    cache.store("key", b"code" * 100_000)
+    cache.source_file("key" * 8, "# text\\n" * 100_000)
+    print(end=".", flush=True)
+"""
+    for number in range(8):
+        process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.read(1)
+        time.sleep(0.004 * number)
+        process.kill()
+        process.communicate()
+        for path in (tmp_path / "cache").iterdir():
+            if not path.name.startswith("."):
+                assert path.stat().st_size >= 400_000, path
+    for path in (tmp_path / "cache").glob(".*"):
+        os.utime(path, (0, 0))
+    subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True)
+    assert not list((tmp_path / "cache").glob(".*"))
+
+
+def test_a_cache_that_cannot_be_written(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry.unlink()
     monkeypatch.setattr(cache.tempfile, "NamedTemporaryFile", full)
     assert results() == [2.0, 2.0]

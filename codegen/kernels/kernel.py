@@ -7,11 +7,13 @@ needs and optimises it once, as a whole.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core import types, typing
+from numba.core.base import OverloadSelector
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.cpu import CPUContext, CPUTargetOptions
 from numba.core.descriptors import TargetDescriptor
@@ -38,12 +40,27 @@ class _Codegen(JITCPUCodegen):  # type: ignore[misc]
     _library_class = _Library
 
 
+class _Callee:
+    """What Numba knows a compiled function by; it holds how to call it, so that nothing of a dropped function stays."""
+
+    def __init__(self) -> None:
+        self.calls = OverloadSelector()
+
+
+class _Definitions(defaultdict[Any, OverloadSelector]):
+    """How to lower a call, by what is called."""
+
+    def __getitem__(self, key: Any) -> OverloadSelector:
+        return key.calls if isinstance(key, _Callee) else super().__getitem__(key)
+
+
 class _Context(CPUContext):  # type: ignore[misc]
     """Lowers numbers, ranges and tuples; the words of the vocabulary bring their own lowering (:mod:`.binding`)."""
 
     def init(self) -> None:
         self.is32bit = False
         self._internal_codegen = _Codegen("symgraph")
+        self._defns = _Definitions(OverloadSelector)
 
     def load_additional_registries(self) -> None:
         from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401  they register themselves
@@ -55,9 +72,10 @@ class _Context(CPUContext):  # type: ignore[misc]
         if self.fastmath:
             rewrite_module(module, self.fastmath)
 
-    def get_executable(self, library: Any, fndesc: Any, env: Any) -> None:
+    def get_executable(self, library: Any, fndesc: Any, env: Any) -> object:
         """Nothing is loaded: a caller links the library."""
         library._ensure_finalized()
+        return _Callee()
 
 
 class _Typing(typing.context.BaseContext):  # type: ignore[misc]
@@ -97,6 +115,10 @@ class Kernel(Dispatcher):  # type: ignore[misc]
 
     targetdescr = _Target()
 
+    def _make_finalizer(self) -> Callable[[], None]:
+        """There is nothing to take back; Numba's finalizer would keep what it is to release."""
+        return _nothing
+
     def add_overload(self, compiled: Any) -> None:
         """Keep what was compiled; there is nothing that Python could call."""
         self.overloads[tuple(compiled.signature.args)] = compiled
@@ -109,6 +131,10 @@ class Kernel(Dispatcher):  # type: ignore[misc]
         self.compile(arguments)
         found = self.overloads[arguments]
         return found.fndesc.mangled_name, found.library._final_module
+
+
+def _nothing() -> None:
+    pass
 
 
 def kernel(function: Callable[..., Any]) -> Any:

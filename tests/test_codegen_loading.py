@@ -1,0 +1,142 @@
+"""Object code is loaded wherever there is room, and what is dropped leaves no trace in the process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(script: str, timeout: float = 240, **environment: str) -> str:
+    """Standard output of a script in a process of its own."""
+    code = "import codegen, numpy as np, symgraph as sg\n" + textwrap.dedent(script)
+    found = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, f"exit {found.returncode}\n{found.stdout}\n{found.stderr}"
+    return found.stdout
+
+
+CROWDED = """
+    import ctypes
+
+    N = sg.dim("N")
+    x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
+    W = sg.parameter("W", (4, 3))
+    X, T = np.ones((8, 4)), np.arange(8) % 3
+
+    def programs():
+        y = sg.softmax(sg.sin(x @ W) + sg.log(1 + sg.exp(x @ W)))
+        np.testing.assert_allclose(codegen.function([x, W], y)(X, np.ones((4, 3))), 1 / 3)
+        step = codegen.train_step(sg.cross_entropy(x @ W, t), sg.SGD(lr=0.1), dtype="float64", threads=2)
+        history = step.fit({"W": np.zeros((4, 3))}, {"x": X, "t": T}, epochs=2, batch_size=8, shuffle=False)
+        assert abs(history.loss[0] - np.log(3)) < 1e-12
+
+    programs()
+    mmap = ctypes.CDLL(None).mmap
+    mmap.restype = ctypes.c_void_p
+    mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    ONLY_RESERVED, GIGABYTE, PAGE = 0x104022, 1 << 30, 4096  # private, anonymous, no swap, never over what is there
+
+    def areas():
+        lines = [line.split() for line in open("/proc/self/maps") if "vsyscall" not in line and "[stack]" not in line]
+        return [tuple(int(end, 16) for end in line[0].split("-")) for line in lines]
+
+    taken = areas()
+    gaps = [(end, start) for (_, end), (start, _) in zip(taken, taken[1:])]
+    for end, start in gaps:
+        if 0 < start - end < 64 * GIGABYTE:
+            mmap(end, start - end, 0, ONLY_RESERVED, -1, 0)
+    below = max(start for end, start in gaps if start - end >= 64 * GIGABYTE)
+    for block in range(1, 400):  # free are one to three pages between blocks of four gigabytes, and what is below them
+        mmap(below - block * 4 * GIGABYTE, 4 * GIGABYTE - (1 + block % 3) * PAGE, 0, ONLY_RESERVED, -1, 0)
+    for _ in range(10):
+        programs()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux to crowd the address space")
+def test_programs_are_loaded_where_other_libraries_have_left_holes(tmp_path: Path) -> None:
+    """As when PyTorch and JAX are both in the process: sections of one object, gigabytes apart, ended it."""
+    run(CROWDED, SYMGRAPH_CACHE=str(tmp_path))
+
+
+SWITCHED = """
+    import os
+
+    N = sg.dim("N")
+    x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
+    W = sg.parameter("W", (4, 3))
+    rows = np.random.default_rng(0)
+    data = {"x": rows.normal(size=(12, 4)), "t": rows.integers(0, 3, size=12)}
+
+    def made():
+        return codegen.train_step(sg.cross_entropy(x @ W, t), sg.SGD(lr=0.1), dtype="float64", threads=2)
+
+    def fitted(step):
+        params = {"W": np.full((4, 3), 0.1)}
+        losses = step.fit(params, data, epochs=2, batch_size=5, seed=3).loss
+        losses += [step(params, **data) for _ in range(4)]
+        return [*losses, *params["W"].flat, *codegen.function([x, W], sg.softmax(x @ W))(data["x"], params["W"]).flat]
+
+    found, steps = [], []
+    for setting in %s:
+        os.environ["SYMGRAPH_PYTHON"] = setting
+        steps += [made(), made()]
+        steps[-1].executable  # compiled under this setting, first called under the next
+        found += map(fitted, steps)
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-12)
+"""
+
+
+@pytest.mark.parametrize("settings", [["", "1", ""], ["1", "", "1"]], ids=["native first", "Python first"])
+def test_native_and_plain_python_programs_live_in_one_process(settings: list[str]) -> None:
+    """Fit natively, set SYMGRAPH_PYTHON=1 and fit: the process called a Python function as machine code."""
+    run(SWITCHED % settings)
+
+
+DROPPED = """
+    import gc, linecache, os, sys, types
+    from numba.core.dispatcher import Dispatcher
+    from codegen.native import Entry
+
+    N = sg.dim("N")
+    x, W = sg.input("x", (N, 4)), sg.parameter("W", (4, 3))
+
+    def model(number):
+        values = codegen.function([x, W], number * sg.sum(sg.sin(x @ W)))
+        for _ in range(3):
+            values(np.ones((3, 4)), np.ones((4, 3)))
+        step = codegen.train_step(sg.sum(sg.exp(number * x @ W)), sg.SGD(lr=0.1), dtype="float64")
+        params = {"W": np.zeros((4, 3))}
+        for _ in range(3):
+            step(params, x=np.ones((3, 4)))
+        step.fit(params, {"x": np.ones((6, 4))}, batch_size=3)
+
+    def left():
+        gc.collect()
+        kinds = (Dispatcher, Entry, codegen.TrainStep, codegen.Function, types.ModuleType)
+        alive = [sum(isinstance(found, kind) for found in gc.get_objects()) for kind in kinds]
+        return [*alive, len(sys.modules), len(linecache.cache)]
+
+    for setting in ("", "1"):
+        os.environ["SYMGRAPH_PYTHON"] = setting
+        model(2)
+        before = left()
+        for number in range(3, 6):
+            model(number)
+        assert left() == before, (left(), before)
+"""
+
+
+@pytest.mark.parametrize("folder", ["cache", "off"])
+def test_models_that_are_dropped_leave_nothing_in_the_process(folder: str, tmp_path: Path) -> None:
+    run(DROPPED, SYMGRAPH_CACHE=folder if folder == "off" else str(tmp_path / folder))
