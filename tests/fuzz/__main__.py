@@ -15,11 +15,15 @@ from pathlib import Path
 from tests.fuzz.compare import Finding
 from tests.fuzz.execute import Options, Result
 from tests.fuzz.generate import generate
-from tests.fuzz.minimise import minimise
+from tests.fuzz.minimise import minimise, signature
 from tests.fuzz.pool import Pool
 from tests.fuzz.programs import Program
 from tests.fuzz.render import PLAIN
 from tests.fuzz.script import script
+
+MINIMISING_SECONDS = 10.0
+"""Time limit of a program that is being minimised."""
+SECONDS_A_FINDING = 40.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,9 +59,14 @@ class _Session:
         with Pool(self.given.children, self.given.seconds) as pool:
             for program, result in pool.results(self._jobs(options)):
                 self._note(program, result)
-        with Pool(1, self.given.seconds) as pool:
+        written: set[str] = set()
+        with Pool(1, min(self.given.seconds, MINIMISING_SECONDS)) as pool:
             for program, finding in self.found:
-                self._write(pool, program, finding)
+                smallest, last = self._minimised(pool, program, finding)
+                known = f"{finding.kind} {signature(smallest)}"
+                if known not in written:
+                    written.add(known)
+                    self._write(smallest, last)
 
     def _jobs(self, options: Options) -> Iterator[tuple[Program, Options]]:
         first = self.given.seed * 1_000_000
@@ -80,7 +89,8 @@ class _Session:
                 print(f"{finding.fingerprint}: seed {program.seed}: {finding.text}", flush=True)
                 self.found.append((program, finding))
 
-    def _write(self, pool: Pool, program: Program, finding: Finding) -> None:
+    def _minimised(self, pool: Pool, program: Program, finding: Finding) -> tuple[Program, Finding]:
+        """The smallest program found that shows it, and how it shows there."""
         options = Options(styles=tuple(dict.fromkeys((PLAIN, finding.style))), cost=finding.kind == "cost")
         last = [finding]
 
@@ -89,8 +99,10 @@ class _Session:
             last[:] = found or last
             return bool(found)
 
-        smallest = minimise(program, shows, seconds=40 if finding.kind not in ("hangs", "slow") else 0)
-        text = script(smallest, last[0])
+        return minimise(program, shows, SECONDS_A_FINDING), last[0]
+
+    def _write(self, program: Program, finding: Finding) -> None:
+        text = script(program, finding)
         self.given.out.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:6]
         name = "".join(c if c.isalnum() else "-" for c in finding.fingerprint)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
+import math
 import os
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +18,12 @@ import sympy as sp
 from tests.fuzz.compare import Finding, Tally, compare, compare_splittings, same_bits
 from tests.fuzz.data import data_of
 from tests.fuzz.oracle import OutOfRange, TooLong, evaluate
-from tests.fuzz.programs import Program
+from tests.fuzz.programs import Program, run_size, shapes_of
 from tests.fuzz.render import PLAIN, render
 
 HERE = os.path.dirname(__file__)
-MANY_ROWS = 1500
+MANY_ROWS = (2000, 200, 50)
+MOST_ITERATIONS = 3_000_000
 SLOW = 10.0
 
 
@@ -59,12 +62,12 @@ def execute(program: Program, options: Options = Options()) -> Result:
         result.findings.append(Finding("oracle", _described(error), PLAIN, _place(error)))
         return result
     result.seconds["oracle"] = time.perf_counter() - start
-    os.environ["SYMGRAPH_PYTHON"] = "" if program.native else "1"
     outcomes: list[dict[str, np.ndarray]] = []
     for style in options.styles:
-        start = time.perf_counter()
-        outcome = _run(program, style, data, result, options)
-        result.seconds[f"style {style}"] = time.perf_counter() - start
+        start = time.process_time()
+        with _environment(SYMGRAPH_PYTHON="" if program.native else "1"):
+            outcome = _run(program, style, data, result, options)
+        result.seconds[f"style {style}"] = time.process_time() - start
         if outcome is None:
             continue
         if refusal_due:
@@ -79,6 +82,17 @@ def execute(program: Program, options: Options = Options()) -> Result:
     if slowest > SLOW:
         result.findings.append(Finding("slow", f"{slowest:.0f} s to derive, compile and run", options.styles[0]))
     return result
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    known = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(known)
 
 
 def declared(program: Program, style: int, data: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -140,22 +154,30 @@ def _check_threads(
     """One and two threads give the same bits, at the program's sizes and at many rows."""
     import codegen
 
-    rows = dict.fromkeys(program.size_of, MANY_ROWS)
-    many = {k: v for k, v in data_of(program, rows).items() if k in given}
     several = [dict(given)]
-    if any(many[name].shape != given[name].shape for name in given):
-        several.append(many)
-    known = os.environ.get("SYMGRAPH_THREADS")
+    rows = next((r for r in MANY_ROWS if _iterations(program, r) <= MOST_ITERATIONS), None)
+    if rows is not None:
+        several.append({k: v for k, v in data_of(program, {"N": rows}).items() if k in given})
     results = []
     for threads in ("1", "2"):
-        os.environ["SYMGRAPH_THREADS"] = threads
-        again = codegen.function(function.inputs, dict(zip(outcome, function.outputs, strict=True)), program.dtype)
-        results.append([again(**arrays) for arrays in several])
-    os.environ.pop("SYMGRAPH_THREADS") if known is None else os.environ.update(SYMGRAPH_THREADS=known)
+        with _environment(SYMGRAPH_THREADS=threads):
+            again = codegen.function(function.inputs, dict(zip(outcome, function.outputs, strict=True)), program.dtype)
+            results.append([again(**arrays) for arrays in several])
     for one, two in zip(*results, strict=True):
         if not same_bits(one, two):
             result.findings.append(Finding("threads", "one and two threads differ", style))
             return
+
+
+def _iterations(program: Program, rows: int) -> int:
+    """The most elements that one value of a program has or reads, with as many rows."""
+    sizes, most = {"N": rows}, 1
+    for value, shape in zip(program.values, shapes_of(program), strict=True):
+        bound = [size for _, size in value.data[1]] if value.op == "define" else []
+        operands = [shapes_of(program)[a] for a in value.args] if value.op in ("matmul", "grad") else []
+        for extents in ([*shape, *bound], *([*shape, *operand] for operand in operands)):
+            most = max(most, math.prod(max(1, run_size(size, sizes)) for size in extents))
+    return most
 
 
 def _check_cost(program: Program, scope: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> list[Finding]:
@@ -173,17 +195,14 @@ def _check_cost(program: Program, scope: Mapping[str, Any], given: Mapping[str, 
             continue
         outputs = scope["outputs"]
         value_alone = codegen.function(scope["inputs"], {"value": outputs[f"o{loss}"]}, program.dtype)
-        needed = {str(leaf.name) for leaf in value_alone.inputs}
         both = {f"o{k}": outputs[f"o{k}"] for k in (loss, *gradients)}
         together = codegen.function(scope["inputs"], both, program.dtype)
-        arrays = {name: array for name, array in given.items() if name in needed}
-        results = [value_alone(**arrays), together(**arrays)]
+        value_alone(**given), together(**given)
         counts = [sum(row.operations for row in f.report().kernels) for f in (value_alone, together)]
         elements = sum(np.size(array) for array in given.values())
         if counts[1] > 5 * counts[0] + 8 * elements + 40:
             text = f"value {counts[0]:.0f} operations, value and gradient {counts[1]:.0f}, {elements} elements given"
             found.append(Finding("cost", text, PLAIN))
-        del results
     return found
 
 

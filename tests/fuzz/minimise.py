@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.fuzz.programs import Formula, Leaf, Malformed, Program, Value, shapes_of
+from tests.fuzz.programs import Formula, Leaf, Malformed, Program, Value, parts, shapes_of
 
 TRIALS = 150
 
@@ -28,6 +28,18 @@ def minimise(program: Program, shows: Callable[[Program], bool], seconds: float 
                 best, progress = smaller, True
                 break
     return best
+
+
+def signature(program: Program) -> str:
+    """What operations a program is made of: minimised programs of one signature show one fault."""
+    words: set[str] = set()
+    for value in program.values:
+        words.add(value.op)
+        if value.op in ("formula", "define"):
+            body = value.data if value.op == "formula" else value.data[2]
+            words |= {part[0] for part in parts(body)} - {"arg", "num"}
+            words |= {part[1] for part in parts(body) if part[0] == "red"}
+    return " ".join(sorted(words - {"leaf", "formula"}))
 
 
 def _is_sound(program: Program) -> bool:
@@ -115,6 +127,8 @@ def _simpler(value: Value) -> Iterator[Value]:
             yield from _formula_value(value, body)
     elif value.op == "define":
         free, bound, body = value.data
+        if len(_arguments(body, "el") | _arguments(body, "lab")) < len(value.args):
+            yield from _without_unused(value, free, bound, body)
         for simpler in _simpler_formulas(body):
             yield replace(value, data=(free, bound, simpler))
             yield from _without_unused(value, free, bound, simpler)

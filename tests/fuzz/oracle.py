@@ -59,7 +59,7 @@ class _Run:
     def _leaf(self, leaf: Any, array: np.ndarray) -> np.ndarray:
         if leaf.kind == "labels":
             return _array(array.shape, lambda at: Label(int(array[at])))
-        return _array(array.shape, lambda at: self.tape.number(mpmath.mpf(float(array[at]))))
+        return _array(array.shape, lambda at: self.tape.number(_exact(array[at])))
 
     def _fresh(self, array: np.ndarray) -> np.ndarray:
         """The same numbers, told apart from what they were made of."""
@@ -107,7 +107,8 @@ class _Run:
                 return self._reduce(op, inner)
             case "if":
                 holds, unsure = self._holds(f[1], again)
-                return tape.same(again(f[2 if holds else 3]), ambiguous=unsure)
+                taken, other = (f[2], f[3]) if holds else (f[3], f[2])
+                return tape.same(again(taken), unsure, losers=[again(other)] if unsure else [])
             case "pow":
                 return tape.pow(again(f[1]), again(f[2]), not _varies(f[2]))
             case "max" | "min":
@@ -322,6 +323,10 @@ def _array(shape: tuple[int, ...], element: Callable[[tuple[int, ...]], Any]) ->
     for at in np.ndindex(shape):
         result[at] = element(at)
     return result
+
+
+def _exact(number: Any) -> Any:
+    return number if isinstance(number, mpmath.mpf) else mpmath.mpf(float(number))
 
 
 def _varies(formula: Formula) -> bool:

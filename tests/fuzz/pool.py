@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.fuzz.programs import Program
 
 PROGRAMS_A_CHILD = 150
 """A child is replaced after as many programs, so that what is left behind by one cannot fill the memory."""
+IDLE, POLL = 8, 0.5
+"""A limit counts a child's processor seconds, or ``IDLE`` times as many of the clock; both are looked at so often."""
 
 
 @dataclass
@@ -29,15 +32,19 @@ class _Child:
     done: int = 0
     job: Any = None
     deadline: float = 0.0
-    faults: list[str] = field(default_factory=list)
+    spent: float = 0.0
+    ready: bool = False
 
 
 def _serve(connection: Connection, log: str, prepare: Callable[[], None] | None) -> None:
     with open(log, "w") as file:
         faulthandler.enable(file)
         with contextlib.redirect_stdout(file):
+            for module in ("symgraph", "codegen"):
+                importlib.import_module(module)
             if prepare is not None:
                 prepare()
+            connection.send("ready")
             while (job := connection.recv()) is not None:
                 program, options, seconds = job
                 faulthandler.dump_traceback_later(seconds * 0.9, file=file)
@@ -79,7 +86,7 @@ class Pool:
             busy = [child for child in self._children if child.job is not None]
             if not busy:
                 return
-            wait([child.connection for child in busy], timeout=max(0.0, min(c.deadline for c in busy) - time.monotonic()))
+            wait([child.connection for child in busy], timeout=POLL)
             for position, child in enumerate(self._children):
                 outcome = self._collect(child) if child.job is not None else None
                 if outcome is not None:
@@ -102,8 +109,12 @@ class Pool:
         if child.done >= PROGRAMS_A_CHILD:
             self._end(child)
             child = self._start()
+        if not child.ready:  # importing counts for no program
+            child.connection.recv()
+            child.ready = True
         child.job, child.done = job[0], child.done + 1
-        child.deadline = time.monotonic() + self.seconds + (20 if child.done == 1 else 0)
+        child.spent = _processor_seconds(child.process.pid)
+        child.deadline = time.monotonic() + IDLE * self.seconds
         child.connection.send((*job, self.seconds))
         return child
 
@@ -115,7 +126,8 @@ class Pool:
             except EOFError:
                 child.process.join(5)
                 return Result([_death(child)])
-        return Result([_HANGS]) if time.monotonic() > child.deadline else None
+        spent = _processor_seconds(child.process.pid) - child.spent
+        return Result([_HANGS]) if spent > self.seconds or time.monotonic() > child.deadline else None
 
     def _end(self, child: _Child) -> None:
         child.process.kill()
@@ -123,6 +135,16 @@ class Pool:
         child.connection.close()
         with contextlib.suppress(OSError):
             os.unlink(child.log)
+
+
+def _processor_seconds(process: int) -> float:
+    """What a process has used, from /proc; 0 where there is none, so that the clock alone counts."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 _HANGS = Finding("hangs", "no result within the time limit", 0)

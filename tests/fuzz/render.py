@@ -41,7 +41,9 @@ class _Rendering:
         self.names = [name for name in self.names if name not in taken]
 
     def text(self) -> str:
-        lines = [f'{name} = sg.dim("{name}")' for name, _ in self.program.sizes]
+        used = {size[0] for shape in self.shapes for size in shape if not isinstance(size, int)}
+        used |= {size[0] for _, size in self._indices() if not isinstance(size, int)}
+        lines = [f'{name} = sg.dim("{name}")' for name in sorted(used)]
         indices = sorted(self._index_names())
         if indices:
             lines.append(f'{"".join(f"{i}, " for i in indices)[:-1]} = sg.indices("{" ".join(indices)}")')
@@ -56,7 +58,10 @@ class _Rendering:
         return "\n".join(lines) + "\n"
 
     def _index_names(self) -> set[str]:
-        return {n for v in self.program.values if v.op == "define" for n, _ in (*v.data[0], *v.data[1])}
+        return {name for name, _ in self._indices()}
+
+    def _indices(self) -> list[tuple[str, Size]]:
+        return [pair for v in self.program.values if v.op == "define" for pair in (*v.data[0], *v.data[1])]
 
     def _write(self, number: int, fixed: bool) -> None:
         value = self.program.values[number]

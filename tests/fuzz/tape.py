@@ -134,6 +134,7 @@ class Tape:
                 error = 1.5 * size * _magnitude(exponent) * a.error / max(_magnitude(base), 1e-307)
                 error += 1.5 * size * _magnitude(mpmath.log(abs(base))) * b.error
                 error += 4 * size * self.epsilon * max(1.0, _magnitude(exponent * mpmath.log(abs(base))))
+                error += self.smallest if value == 0 else 0.0
         plain = np.power(a.plain, b.plain)
 
         def by_base() -> Num:
