@@ -133,7 +133,7 @@ class _Rewriter:
     def _shift(self, tensor: Tensor, definition: Definition) -> None:
         """Remember S = exp(m)·S′ for a sum whose terms have an exponential factor that varies along it."""
         over = {bound(d) for d in range(len(definition.extents))}
-        body = self._seen(definition.body, self.plain)
+        body = self._seen(definition.body, self.growing)
         exponents = [
             factor.args[0]
             for factor in sp.Mul.make_args(body)
@@ -210,12 +210,23 @@ def _is_gap(exponent: sp.Expr) -> bool:
     if definition is None or definition.op is not None:
         return False
     gap = inlined(exponent)
-    return any(
-        m.tensor.definition is not None
-        and m.tensor.definition.op == "max"
-        and gap + m == m.tensor.definition.body.xreplace({axis(d): index for d, index in enumerate(m.indices)})
-        for m in elements_of(gap)
-    )
+    return any(_is_maximum_of(m, gap + m) for m in elements_of(gap))
+
+
+def _is_maximum_of(m: Element, value: sp.Expr) -> bool:
+    """Whether ``m`` is the maximum of a set in which ``value`` is."""
+    definition = m.tensor.definition
+    if definition is None or definition.op != "max":
+        return False
+    own = {axis(d): index for d, index in enumerate(m.indices)}
+    for inside in elements_of(definition.body):
+        for outside in elements_of(value):
+            if inside.tensor is outside.tensor:
+                pairs = dict(zip(inside.indices, outside.indices, strict=True))
+                along = {i: at for i, at in pairs.items() if isinstance(i, Index) and i not in own}
+                if definition.body.xreplace(own | along) == value:
+                    return True
+    return False
 
 
 def _at(tensor: Tensor, element: Element) -> Element:
