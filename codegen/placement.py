@@ -55,7 +55,7 @@ def processor_quota(mounted: Path = CGROUPS, membership: Path = MEMBERSHIP) -> f
     except OSError:
         lines = ["0::/"]
     for line in lines:
-        _, controllers, group = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, group = [*line.split(":", 2), "", ""][:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
         roots = [mounted / "cpu", mounted / controllers] if controllers else [mounted, mounted / "unified"]

@@ -5,7 +5,7 @@ probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -217,9 +217,7 @@ def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
     DomainError
         if an output needs a function for which there is no kernel.
     """
-    chosen = [inputs] if isinstance(inputs, sp.Basic) else inputs
-    if not isinstance(chosen, Iterable):
-        raise DomainError(at_line(f"inputs must be a list of leaves, not {inputs!r}"))
+    chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
     return Function([_leaf(leaf) for leaf in chosen], outputs, dtype)
 
 

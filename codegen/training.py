@@ -108,7 +108,8 @@ class TrainStep:
         given = (
             [parameters] if isinstance(parameters, Tensor | str) or not isinstance(parameters, Iterable) else parameters
         )
-        chosen = [named.get(item, item) if isinstance(item, str) else item for item in given]
+        items = arguments.listed("parameters", given)
+        chosen = [named.get(item, item) if isinstance(item, str) else item for item in items]
         for item in chosen:
             if isinstance(item, Tensor) and item.kind != "parameter":
                 raise DomainError(at_line(f"{item.display_name} is no parameter: only parameters are trained"))

@@ -189,9 +189,8 @@ def measure_threads() -> None:
     print(f"call of an entry          {alone * 1e6:8.3f} µs")
     print(f"launch of two threads     {launch * 1e6:8.3f} µs")
     packed[0] = 200_000
-    print(
-        f"barrier of two threads    {best_time(lambda: team.launch(native.team_address, address, 2)) / 200_000 * 1e9:8.1f} ns"
-    )
+    meeting = best_time(lambda: team.launch(native.team_address, address, 2)) / 200_000
+    print(f"barrier of two threads    {meeting * 1e9:8.1f} ns")
 
 
 def measure_compilation() -> None:

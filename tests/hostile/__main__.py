@@ -1,4 +1,4 @@
-"""``python -m tests.hostile --rounds 1000 --seed 1``: all scenes, or those named; each in a process with a time limit."""
+"""``python -m tests.hostile --rounds 1000 --seed 1``: all scenes, or some; each in a process with a time limit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def run_scene(name: str, rounds: int, seed: int) -> str:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit + 30)
     except subprocess.TimeoutExpired as error:
         return f"{name}: no end after {limit + 30} s\n{error.stderr!r}"
-    return "" if done.returncode == 0 else f"{name}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-6000:]}"
+    said = f"{done.stdout[-2000:]}{done.stderr[-10_000:]}"
+    return "" if done.returncode == 0 else f"{name}: exit {done.returncode}\n{said}"
 
 
 def main() -> int:

@@ -36,8 +36,9 @@ class Odd:
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, 2, -1, 10**30, 2**63, 2**64, 0.0, 0.5, -1.5, float("nan"), float("inf"), 1j, "", "no",
-    "0", b"x", (), (1,), [], [1.5], {}, {"x": 1}, set(), object(), Odd(), int, len, sp.Symbol("q"), sp.pi, np.float32(2),
-    np.int64(3), np.array(2), np.array([1, 2]), np.array([]), np.array("x"), np.array([None]), np.zeros((2, 2)),
+    "0", b"x", (), (1,), [], [1.5], {}, {"x": 1}, set(), object(), Odd(), int, len, sp.Symbol("q"), sp.pi,
+    np.float32(2), np.int64(3), np.array(2), np.array([1, 2]), np.array([]), np.array("x"), np.array([None]),
+    np.zeros((2, 2)),
     np.zeros((24, 5)), np.zeros((24, 5), np.float32)[:, ::-1], np.zeros((24, 5), ">f4"), np.zeros(24, np.uint64),
     np.full(24, 2**63, np.uint64), np.ma.masked_array([1.0], [True]), np.dtype("f4"), sg.dim("Q"), range(3),
     np.datetime64("2020-01-01"), np.array(["2020"], "M8[Y]"), np.zeros(3, [("a", "f4")]), memoryview(b"abc"), iter(()),
@@ -74,7 +75,7 @@ def calls(model: Model, params: Any) -> dict[str, Callable[[Any], Any]]:
         "step unknown": lambda value: step(params, **data, unknown=value),
         "init": step.init,
         "hyper": lambda value: step.hyper.update(lr=value),
-        "hyper name": lambda value: step.hyper.update({value: 1.0}),
+        "hyper name": lambda value: step.hyper.__setitem__(value, 1.0),
         "state": lambda value: step.state.__setitem__("A.v", value),
         "report sizes": lambda value: step.report(sizes=value),
         "report size": lambda value: step.report(sizes={"N": value}),
@@ -106,6 +107,8 @@ def wrong_arguments(random: Random, rounds: int) -> None:
     params = model.fresh()
     leaks: dict[str, str] = {}
     pairs = [(name, place) for name in calls(model, params) for place in range(len(VALUES))]
+    own = ("fit validation", "fit callback")  # of a function, what it raises is its own
+    pairs = [(name, place) for name, place in pairs if name not in own or not callable(VALUES[place])]
     if rounds < len(pairs):
         pairs = random.sample(pairs, rounds)
     for name, place in pairs:

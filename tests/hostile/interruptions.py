@@ -149,7 +149,7 @@ def exceptions_into_threads(random: Random, rounds: int) -> None:
 
 
 def reentry_is_refused(random: Random, rounds: int) -> None:
-    """A handler in the middle of a ``fit``: the same step is refused, another object works, and nothing is disturbed."""
+    """A handler in the middle of a ``fit``: the same step is refused, another object works."""
     model, other = Model(most=300), Model(wide=True, most=20)
     heard: list[str] = []
 
