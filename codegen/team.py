@@ -2,7 +2,7 @@
 
 A launch takes the workers that are free. Whoever comes while all are taken runs on its own thread alone, with the same
 bits: programs do not wait for each other. A :class:`Job` is a launch in the background, which can be asked to stop.
-What is native is in :mod:`codegen.team_text`; none of it can be interrupted by a signal's handler.
+What is native is in :mod:`codegen.team_text` and :mod:`codegen.job_text`; no signal's handler interrupts any of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
+from codegen import job_text
 from codegen import team_text as text
 from codegen.native import host_machine
 
@@ -30,7 +31,7 @@ class _Native:
     """The machine code; it stays as long as the process, since workers are in it until the very end."""
 
     def __init__(self) -> None:
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text.team_text()), host_machine())
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text.team_text() + job_text.JOB), host_machine())
         engine.finalize_object()
         _keep_for_ever(engine)
         word = ctypes.c_int64
@@ -99,7 +100,7 @@ class Job:
 
     def __init__(self, stop: int) -> None:
         """``stop`` is the address of the word by which the entry is asked to end."""
-        self._block, self._address = _lines(text.JOB_WORDS)
+        self._block, self._address = _lines(job_text.JOB_WORDS)
         self._native = _native()
         self.finish: Callable[[], None] = partial(self._native.finish, self._address, stop)
         """Ask for the end, and return when it has come; at once where nothing runs. No Python frame is between a call

@@ -1,15 +1,14 @@
 """The team's native side, as LLVM text that is compiled in milliseconds without Numba: what must not be interrupted.
 
 A launch, from taking free workers to the end of the last of them, is one C call, and so are the start, a wait for, and
-the end of a job. Python runs handlers of signals between its own instructions alone: none can come in between. Workers
-and jobs are bare POSIX threads that never enter Python and take no signals; whatever the system refuses (threads,
-affinity) is done without.
+the end of a job (:mod:`codegen.job_text`). Python runs handlers of signals between its own instructions alone: none
+can come in between. Workers and jobs are bare POSIX threads that never enter Python and take no signals; whatever the
+system refuses (threads, affinity) is done without.
 
 Words of 64 bits, a cache line each where two threads write them:
 
     pool      count of workers · lock of growing · set of signals · workers
     worker    mail (a number) · entry, packed, thread, threads, done, place · taken · asleep · mutex, condition
-    job       state, pool, entry, packed, threads, place, thread, signals, whether to join · mutex, condition
 """
 
 from __future__ import annotations
@@ -29,16 +28,12 @@ _ENTRY, _PACKED, _THREAD, _THREADS, _DONE, _PLACE = range(8, 14)
 _QUIET, _TAKEN, _ASLEEP, _MUTEX, _CONDITION = 14, 16, 24, 32, 48
 WORKER_WORDS = 64
 POOL_WORDS = WORKERS + MOST_THREADS * WORKER_WORDS
-IDLE, RUNNING, ENDED = range(3)
-"""States of a job."""
-JOB_POOL, JOB_ENTRY, JOB_PACKED, JOB_THREADS, JOB_PLACE, JOB_NAME, JOB_SIGNALS, JOB_JOINS = range(1, 9)
-JOB_MUTEX, JOB_CONDITION, JOB_WORDS = 16, 32, 48
 SPINS_BEFORE_SLEEP = 50_000
 """Reads of its mail, some ten nanoseconds each, before a worker goes to sleep."""
-SECOND, MICROSECOND = 1_000_000_000, 1_000
 
 
-def _field(name: str, base: str, word: int) -> str:
+def field(name: str, base: str, word: int) -> str:
+    """The address of a word."""
     return f"%{name} = getelementptr i64, ptr %{base}, i64 {word}"
 
 
@@ -93,16 +88,16 @@ define internal void @move(i64 %place, i1 %away) {
 _LIFE = f"""
 define internal ptr @life(ptr %worker) {{
 enter:
-  {_field("entry.word", "worker", _ENTRY)}
-  {_field("packed.word", "worker", _PACKED)}
-  {_field("thread.word", "worker", _THREAD)}
-  {_field("threads.word", "worker", _THREADS)}
-  {_field("done.word", "worker", _DONE)}
-  {_field("place.word", "worker", _PLACE)}
-  {_field("quiet.word", "worker", _QUIET)}
-  {_field("asleep", "worker", _ASLEEP)}
-  {_field("mutex", "worker", _MUTEX)}
-  {_field("condition", "worker", _CONDITION)}
+  {field("entry.word", "worker", _ENTRY)}
+  {field("packed.word", "worker", _PACKED)}
+  {field("thread.word", "worker", _THREAD)}
+  {field("threads.word", "worker", _THREADS)}
+  {field("done.word", "worker", _DONE)}
+  {field("place.word", "worker", _PLACE)}
+  {field("quiet.word", "worker", _QUIET)}
+  {field("asleep", "worker", _ASLEEP)}
+  {field("mutex", "worker", _MUTEX)}
+  {field("condition", "worker", _CONDITION)}
   %quiet = load ptr, ptr %quiet.word
   %masked = call i32 @pthread_sigmask(i32 {int(signal.SIG_BLOCK)}, ptr %quiet, ptr null)
   br label %watch
@@ -156,9 +151,9 @@ awake:
 _GROW = f"""
 define internal void @grow(ptr %pool, i64 %wanted) {{
 enter:
-  {_field("lock", "pool", GROWING)}
-  {_field("signals", "pool", SIGNALS)}
-  {_field("first", "pool", WORKERS)}
+  {field("lock", "pool", GROWING)}
+  {field("signals", "pool", SIGNALS)}
+  {field("first", "pool", WORKERS)}
   %name = alloca i64
   br label %knock
 knock:
@@ -178,9 +173,9 @@ head:
 make:
   %offset = mul i64 %count, {WORKER_WORDS}
   %worker = getelementptr i64, ptr %first, i64 %offset
-  {_field("quiet.word", "worker", _QUIET)}
-  {_field("mutex", "worker", _MUTEX)}
-  {_field("condition", "worker", _CONDITION)}
+  {field("quiet.word", "worker", _QUIET)}
+  {field("mutex", "worker", _MUTEX)}
+  {field("condition", "worker", _CONDITION)}
   store ptr %signals, ptr %quiet.word
   %m = call i32 @pthread_mutex_init(ptr %mutex, ptr null)
   %c = call i32 @pthread_cond_init(ptr %condition, ptr null)
@@ -207,7 +202,7 @@ enter:
   %done = alloca [{LINE} x i64], align 64
   store atomic i64 0, ptr %done monotonic, align 8
   %entry = inttoptr i64 %entry.word to ptr
-  {_field("first", "pool", WORKERS)}
+  {field("first", "pool", WORKERS)}
   %fits = icmp slt i64 %threads, {MOST_THREADS}
   %most = select i1 %fits, i64 %threads, i64 {MOST_THREADS}
   %wanted = sub i64 %most, 1
@@ -230,7 +225,7 @@ head:
 ask:
   %offset = mul i64 %i, {WORKER_WORDS}
   %candidate = getelementptr i64, ptr %first, i64 %offset
-  {_field("taken", "candidate", _TAKEN)}
+  {field("taken", "candidate", _TAKEN)}
   %swap = cmpxchg ptr %taken, i64 0, i64 1 acq_rel acquire
   %mine = extractvalue {{ i64, i1 }} %swap, 1
   br i1 %mine, label %keep, label %tried
@@ -254,12 +249,12 @@ post:
   %p.next = add i64 %p, 1
   %p.place = getelementptr ptr, ptr %team, i64 %p
   %worker = load ptr, ptr %p.place
-  {_field("w.entry", "worker", _ENTRY)}
-  {_field("w.packed", "worker", _PACKED)}
-  {_field("w.thread", "worker", _THREAD)}
-  {_field("w.threads", "worker", _THREADS)}
-  {_field("w.done", "worker", _DONE)}
-  {_field("w.asleep", "worker", _ASLEEP)}
+  {field("w.entry", "worker", _ENTRY)}
+  {field("w.packed", "worker", _PACKED)}
+  {field("w.thread", "worker", _THREAD)}
+  {field("w.threads", "worker", _THREADS)}
+  {field("w.done", "worker", _DONE)}
+  {field("w.asleep", "worker", _ASLEEP)}
   store ptr %entry, ptr %w.entry
   store i64 %packed, ptr %w.packed
   store i64 %p.next, ptr %w.thread
@@ -270,9 +265,9 @@ post:
   %rouse = icmp ne i64 %sleeps, 0
   br i1 %rouse, label %wake, label %posted
 wake:
-  {_field("w.place", "worker", _PLACE)}
-  {_field("w.mutex", "worker", _MUTEX)}
-  {_field("w.condition", "worker", _CONDITION)}
+  {field("w.place", "worker", _PLACE)}
+  {field("w.mutex", "worker", _MUTEX)}
+  {field("w.condition", "worker", _CONDITION)}
   %locked = call i32 @pthread_mutex_lock(ptr %w.mutex)
   %here = call i64 @place()
   store i64 %here, ptr %w.place
@@ -299,148 +294,12 @@ freeing:
 free:
   %f.place = getelementptr ptr, ptr %team, i64 %f
   %f.worker = load ptr, ptr %f.place
-  {_field("f.taken", "f.worker", _TAKEN)}
+  {field("f.taken", "f.worker", _TAKEN)}
   store atomic i64 0, ptr %f.taken release, align 8
   %f.next = add i64 %f, 1
   br label %freeing
 leave:
   ret i64 %parties
-}}
-"""
-
-_JOB = f"""
-define internal void @work(ptr %job) {{
-enter:
-  {_field("pool.word", "job", JOB_POOL)}
-  {_field("entry.word", "job", JOB_ENTRY)}
-  {_field("packed.word", "job", JOB_PACKED)}
-  {_field("threads.word", "job", JOB_THREADS)}
-  {_field("mutex", "job", JOB_MUTEX)}
-  {_field("condition", "job", JOB_CONDITION)}
-  %pool = load ptr, ptr %pool.word
-  %entry = load i64, ptr %entry.word
-  %packed = load i64, ptr %packed.word
-  %threads = load i64, ptr %threads.word
-  %parties = call i64 @launch(ptr %pool, i64 %entry, i64 %packed, i64 %threads)
-  %locked = call i32 @pthread_mutex_lock(ptr %mutex)
-  store i64 {ENDED}, ptr %job
-  %signalled = call i32 @pthread_cond_broadcast(ptr %condition)
-  %unlocked = call i32 @pthread_mutex_unlock(ptr %mutex)
-  ret void
-}}
-
-define internal ptr @job_life(ptr %job) {{
-  {_field("signals.word", "job", JOB_SIGNALS)}
-  {_field("place.word", "job", JOB_PLACE)}
-  %signals = load ptr, ptr %signals.word
-  %masked = call i32 @pthread_sigmask(i32 {int(signal.SIG_BLOCK)}, ptr %signals, ptr null)
-  %place = load i64, ptr %place.word
-  call void @move(i64 %place, i1 false)
-  call void @work(ptr %job)
-  ret ptr null
-}}
-
-; Launch on a thread of its own; where there can be none, on this one.
-define void @begin(ptr %job, ptr %pool, i64 %entry, i64 %packed, i64 %threads) {{
-enter:
-  {_field("pool.word", "job", JOB_POOL)}
-  {_field("entry.word", "job", JOB_ENTRY)}
-  {_field("packed.word", "job", JOB_PACKED)}
-  {_field("threads.word", "job", JOB_THREADS)}
-  {_field("place.word", "job", JOB_PLACE)}
-  {_field("name", "job", JOB_NAME)}
-  {_field("signals.word", "job", JOB_SIGNALS)}
-  {_field("joins", "job", JOB_JOINS)}
-  {_field("mutex", "job", JOB_MUTEX)}
-  {_field("condition", "job", JOB_CONDITION)}
-  {_field("signals", "pool", SIGNALS)}
-  store ptr %pool, ptr %pool.word
-  store i64 %entry, ptr %entry.word
-  store i64 %packed, ptr %packed.word
-  store i64 %threads, ptr %threads.word
-  store ptr %signals, ptr %signals.word
-  %here = call i64 @place()
-  store i64 %here, ptr %place.word
-  %m = call i32 @pthread_mutex_init(ptr %mutex, ptr null)
-  %c = call i32 @pthread_cond_init(ptr %condition, ptr null)
-  store i64 {RUNNING}, ptr %job
-  store i64 1, ptr %joins
-  %failed = call i32 @pthread_create(ptr %name, ptr null, ptr @job_life, ptr %job)
-  %bad = icmp ne i32 %failed, 0
-  br i1 %bad, label %alone, label %leave
-alone:
-  store i64 0, ptr %joins
-  call void @work(ptr %job)
-  br label %leave
-leave:
-  ret void
-}}
-
-; Whether the job has ended, after waiting for it for so many nanoseconds.
-define i64 @wait_for(ptr %job, i64 %patience) {{
-enter:
-  %until = alloca [2 x i64]
-  {_field("mutex", "job", JOB_MUTEX)}
-  {_field("condition", "job", JOB_CONDITION)}
-  %idle.state = load atomic i64, ptr %job acquire, align 8
-  %idle = icmp eq i64 %idle.state, {IDLE}
-  br i1 %idle, label %yes, label %look
-look:
-  %clock = call i32 @clock_gettime(i32 0, ptr %until)
-  {_field("fraction.word", "until", 1)}
-  %seconds = load i64, ptr %until
-  %fraction = load i64, ptr %fraction.word
-  %later = add i64 %fraction, %patience
-  %carry = sdiv i64 %later, {SECOND}
-  %rest = srem i64 %later, {SECOND}
-  %then = add i64 %seconds, %carry
-  store i64 %then, ptr %until
-  store i64 %rest, ptr %fraction.word
-  %locked = call i32 @pthread_mutex_lock(ptr %mutex)
-  br label %head
-head:
-  %state = load atomic i64, ptr %job acquire, align 8
-  %ended = icmp ne i64 %state, {RUNNING}
-  br i1 %ended, label %after, label %doze
-doze:
-  %late = call i32 @pthread_cond_timedwait(ptr %condition, ptr %mutex, ptr %until)
-  %again = icmp eq i32 %late, 0
-  br i1 %again, label %head, label %after
-after:
-  %last = load atomic i64, ptr %job acquire, align 8
-  %unlocked = call i32 @pthread_mutex_unlock(ptr %mutex)
-  %over = icmp ne i64 %last, {RUNNING}
-  %result = zext i1 %over to i64
-  ret i64 %result
-yes:
-  ret i64 1
-}}
-
-; Ask a job that runs to stop, by a 1 at an address, and return when its thread is gone.
-define void @finish(ptr %job, ptr %stop) {{
-enter:
-  {_field("name.word", "job", JOB_NAME)}
-  {_field("joins", "job", JOB_JOINS)}
-  %state = load atomic i64, ptr %job acquire, align 8
-  %running = icmp eq i64 %state, {RUNNING}
-  br i1 %running, label %ask, label %join
-ask:
-  store atomic i64 1, ptr %stop monotonic, align 8
-  br label %join
-join:
-  %idle = icmp eq i64 %state, {IDLE}
-  %own = load i64, ptr %joins
-  %none = icmp eq i64 %own, 0
-  %nothing = or i1 %idle, %none
-  br i1 %nothing, label %leave, label %wait
-wait:
-  %name = load i64, ptr %name.word
-  %joined = call i32 @pthread_join(i64 %name, ptr null)
-  br label %leave
-leave:
-  store i64 0, ptr %joins
-  store atomic i64 {IDLE}, ptr %job release, align 8
-  ret void
 }}
 """
 
@@ -462,6 +321,6 @@ declare i32 @clock_gettime(i32, ptr)
 
 
 def team_text() -> str:
-    """The module."""
+    """Workers and launches."""
     placing = _PLACEMENT if placement.is_known() else _NO_PLACEMENT
-    return "\n".join([DECLARATIONS, _LIBRARY, placing, _LIFE, _GROW, _LAUNCH, _JOB])
+    return "\n".join([DECLARATIONS, _LIBRARY, placing, _LIFE, _GROW, _LAUNCH])

@@ -252,7 +252,8 @@ def test_measured_report(native: codegen.TrainStep) -> None:
     assert list(report.stages)[-3:] == ["load", "first call", "warm call"]
     assert 0 < report.stages["warm call"] < report.stages["first call"]
     assert native.report().kernels[0].reached is None and "GFLOP/s" in str(report)
-    assert native.report(sizes={"N": 100}).kernels[0].operations > report.kernels[0].operations
+    larger = native.report(sizes={"N": 100})
+    assert sum(row.operations for row in larger.kernels) > sum(row.operations for row in report.kernels)
     assert all(np.array_equal(kept[name], array) for name, array in {**params, **native.state}.items())
     assert native(params, x=X, t=T) < loss
 
