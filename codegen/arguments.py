@@ -65,7 +65,7 @@ def _as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
         )
     try:
         array = np.asarray(given)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # an object's own conversion may raise anything
         raise DomainError(at_line(f"{described(leaf)} needs an array of numbers: {error}")) from error
     if array.dtype.kind == "O" and all(isinstance(value, numbers.Real) for value in array.flat):
         array = array.astype(np.float64)
@@ -254,12 +254,29 @@ def check_mapping(given: Any, what: str) -> None:
         raise DomainError(at_line(f"{what} must be a dict of arrays by name, not {type(given).__name__}"))
 
 
-def whole_number(what: str, given: Any, least: int) -> int:
-    """An integer of at least ``least``."""
+def whole_number(what: str, given: Any, least: int, most: int | None = None) -> int:
+    """An integer of at least ``least``, and at most ``most``."""
     try:
         number = least - 1 if isinstance(given, bool) else operator.index(given)
-    except TypeError:
+    except Exception:  # an object's own conversion may raise anything
         number = least - 1
     if number < least:
         raise ArgumentError(at_line(f"{what} must be an integer, at least {least}, not {given!r}"))
+    if most is not None and number > most:
+        raise ArgumentError(at_line(f"{what} must be an integer of {least} … {most}, not {given!r}"))
     return number
+
+
+def flag(what: str, given: Any) -> bool:
+    """True or False."""
+    if not isinstance(given, bool | np.bool_):
+        raise ArgumentError(at_line(f"{what} must be True or False, not {given!r}"))
+    return bool(given)
+
+
+def listed(what: str, given: Any) -> list[Any]:
+    """The items of a list, tuple or other iterable."""
+    try:
+        return list(given)
+    except Exception as error:  # an object's own iterator may raise anything
+        raise DomainError(at_line(f"{what} must be a list, not {given!r}")) from error

@@ -37,12 +37,18 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kernel of the program, the function that computes it, and whether all threads meet before it."""
+    """One kernel of the program, the function that computes it, and whether all threads meet before it.
+
+    ``needs_labels``: the program ends before it where a label was out of range; ``needs_finite``: where this loss is
+    not finite, if it is asked to.
+    """
 
     function: str
     arguments: tuple[Argument, ...]
     parallel: bool
     meets: bool
+    needs_labels: bool = False
+    needs_finite: Argument | None = None
 
     @property
     def types(self) -> list[str]:
@@ -56,7 +62,9 @@ def calls_of(
 ) -> tuple[Call, ...]:
     """The calls of a program whose kernels are computed by ``functions``."""
     position = {**interface.addresses, **interface.memory}
-    meetings = barriers(program, arena)
+    checked, first_update = _checked_labels(program), _first_update(program)
+    loss = program.outputs[0] if first_update is not None else None
+    meetings = barriers(program, arena, {} if loss is None else {first_update: {loss}})
     found = []
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
         arguments = []
@@ -65,16 +73,39 @@ def calls_of(
             kind = dtype if buffer.dtype == "real" else buffer.dtype
             arguments.append(Argument(name, position[name], kind, buffer.role == "scratch"))
         arguments += [Argument(size, interface.sizes[size]) for size in kernel.sizes]
-        found.append(Call(function, tuple(arguments), kernel.parallel, number in meetings))
+        needs_finite = None
+        if loss is not None and number == first_update:
+            kind = program.buffers[loss].dtype
+            needs_finite = Argument(loss, position[loss], dtype if kind == "real" else kind)
+        meets = number in meetings or number == checked
+        found.append(Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite))
     return tuple(found)
 
 
 # -- where threads meet -----------------------------------------------------------------------------------------------
 
 
-def barriers(program: Program, arena: Arena) -> set[int]:
+def _checked_labels(program: Program) -> int | None:
+    """The kernel after the one that checks labels."""
+    found = [number for number, kernel in enumerate(program.kernels) if _writes(program, kernel) & {"status"}]
+    return found[0] + 1 if found and found[0] + 1 < len(program.kernels) else None
+
+
+def _first_update(program: Program) -> int | None:
+    """The first kernel that writes a leaf."""
+    leaves = {"parameter", "state"}
+    return next((n for n, kernel in enumerate(program.kernels) if _writes(program, kernel) & leaves), None)
+
+
+def _writes(program: Program, kernel: ir.Kernel) -> set[str]:
+    """Roles of the buffers that a kernel writes."""
+    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+    return {program.buffers[actual[name]].role for name in ir.writes(kernel.body)}
+
+
+def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[str]]) -> set[int]:
     """Kernels before which all threads meet: those that touch memory to which another has written since the last
-    meeting, or write memory that another has read."""
+    meeting, or write memory that another has read. ``also_read`` is what is read just before a kernel."""
     found: set[int] = set()
     read: set[str] = set()
     written: set[str] = set()
@@ -84,6 +115,7 @@ def barriers(program: Program, arena: Arena) -> set[int]:
             {actual[name] for name in names if program.buffers[actual[name]].role != "scratch"}
             for names in (ir.reads(kernel.body), ir.writes(kernel.body))
         )
+        reads |= also_read.get(number, set())
         if _meet(arena, reads | writes, written) or _meet(arena, writes, read):
             found.add(number)
             read, written = set(), set()
@@ -112,20 +144,28 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
     if any(call.meets for call in calls):
         lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
     lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
-    used = dict.fromkeys(argument for call in calls for argument in call.arguments if argument.dtype)
+    given = [argument for call in calls for argument in (*call.arguments, call.needs_finite) if argument is not None]
+    used = dict.fromkeys(argument for argument in given if argument.dtype)
     for argument in sorted(used, key=lambda argument: argument.position):
         buffer = program.buffers[argument.name]
         start = f"packed[{argument.position}]" + (f" + thread*packed[{words.SCRATCH}]" if argument.is_scratch else "")
         size = text(ir.product(buffer.shape), {})
         lines.append(f"{INDENT}{argument.name} = pointer({start}, {buffer.dtype}, {size})")
     for call in calls:
-        given = [argument.name for argument in call.arguments]
+        names = [argument.name for argument in call.arguments]
         if call.meets:
             lines.append(f"{INDENT}barrier(sync, threads)")
+        if call.needs_labels:
+            lines += [f"{INDENT}if packed[{words.STATUS}] != {words.DONE}:  # a label is out of range"]
+            lines += [f"{INDENT * 2}return"]
+        if call.needs_finite is not None:
+            loss = f"{call.needs_finite.name}[0]"
+            lines.append(f"{INDENT}if packed[{words.NEEDS_FINITE}] != 0 and {loss} - {loss} != 0:  # inf or nan")
+            lines += [f"{INDENT * 2}packed[{words.STATUS}] = {words.NOT_FINITE}", f"{INDENT * 2}return"]
         if call.parallel:
-            lines.append(f"{INDENT}{call.function}({', '.join([*given, 'thread', 'threads'])})")
+            lines.append(f"{INDENT}{call.function}({', '.join([*names, 'thread', 'threads'])})")
         else:
-            lines += [f"{INDENT}if thread == 0:", f"{INDENT * 2}{call.function}({', '.join(given)})"]
+            lines += [f"{INDENT}if thread == 0:", f"{INDENT * 2}{call.function}({', '.join(names)})"]
     return "\n".join([*lines, ""])
 
 
@@ -152,12 +192,33 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
     for number, call in enumerate(calls):
         if call.meets:
             lines.append(f"  call void @{SYMBOL}(ptr %sync, i64 %threads)")
+        lines += _conditions(call)
         if not call.parallel:
             lines += [f"  br i1 %is.first, label %do.{number}, label %done.{number}", f"do.{number}:"]
         lines += _call(call, number, callees[call.function])
         if not call.parallel:
             lines += [f"  br label %done.{number}", f"done.{number}:"]
     return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), ""])
+
+
+def _conditions(call: Call) -> list[str]:
+    """Leave early, every thread alike: it reads what was written before the last meeting."""
+    lines: list[str] = []
+    if call.needs_labels:
+        lines += [*_load(words.STATUS, "status.word"), f"  %right = icmp eq i64 %status.word, {words.DONE}"]
+        lines += ["  br i1 %right, label %labels.right, label %return", "labels.right:"]
+    loss = call.needs_finite
+    if loss is not None:
+        kind = {"float32": "float", "float64": "double"}[loss.dtype]
+        lines += [*_load(words.NEEDS_FINITE, "asked"), *_load(loss.position, "loss.word")]
+        lines += ["  %loss.at = inttoptr i64 %loss.word to ptr", f"  %loss = load {kind}, ptr %loss.at"]
+        lines += [f"  %none = fsub {kind} %loss, %loss", f"  %odd = fcmp une {kind} %none, 0.0"]
+        lines += ["  %checks = icmp ne i64 %asked, 0", "  %stop = and i1 %odd, %checks"]
+        lines += ["  br i1 %stop, label %stops, label %goes.on", "stops:"]
+        lines += [f"  %status.place = getelementptr i64, ptr %words, i64 {words.STATUS}"]
+        lines += [f"  store atomic i64 {words.NOT_FINITE}, ptr %status.place monotonic, align 8"]
+        lines += ["  br label %return", "goes.on:"]
+    return lines
 
 
 def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Sequence[str]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import array
+import ctypes
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -10,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen import debug, jit
+from codegen import debug, jit, placement
 from codegen import interface as words
 from codegen.blocks import Blocks
 from codegen.cost import evaluate_integer, flops, traffic
@@ -52,7 +54,7 @@ class Executable:
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]
         self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
-        self.most_threads = 1 if self.runs_as_python else jit.thread_limit(threads)
+        self.most_threads = 1 if self.runs_as_python else placement.thread_limit(threads)
         self.threads = 1
         self._work: dict[tuple[int, ...], float] = {}
         self.sizes: dict[str, int] = {}
@@ -74,6 +76,9 @@ class Executable:
         self.words[words.SYNC] = -(-sync.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.words[words.ARRAY_TYPE] = id(np.ndarray)
         self.words[words.LENGTH] = len(self.words)
+        for name, buffer in self.compiled.program.buffers.items():
+            if buffer.role == "status":
+                self.words[self.compiled.interface.addresses[name]] = self.address + 8 * words.STATUS
         return [sync]
 
     @property
@@ -159,13 +164,29 @@ class Executable:
         self.words[self.compiled.interface.addresses[name]] = result.ctypes.data
         return result
 
-    def run(self) -> None:
-        """Run the program on what is bound."""
+    def run(self) -> int:
+        """Run the program on what is bound; its status afterwards, as :mod:`codegen.interface` names them."""
         entry = self.entry
+        self.words[words.STATUS] = words.DONE
         with nullcontext() if FIRST_CALL in self.seconds else debug.stage(FIRST_CALL, self.seconds):
             jit.launch(entry, self.address, self.threads)
+        return self.words[words.STATUS]
 
     def run_often(self, times: int) -> None:
         """Run the program on what is bound, again and again."""
         for _ in range(times):
             jit.launch(self.entry, self.address, self.threads)
+
+    def labels_read(self) -> dict[Tensor, np.ndarray]:
+        """What the program has read as labels when it found one of them wrong."""
+        found = {}
+        for leaf, name in self.compiled.label_copies.items():
+            shape = self.shape(name)
+            memory = (ctypes.c_int64 * math.prod(shape)).from_address(self.words[self.compiled.interface.memory[name]])
+            found[leaf] = np.array(memory, dtype=np.int64).reshape(shape)
+        return found
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """The run-time sizes by the names of :func:`sg.dim`."""
+        return dict(zip(self.size_names, self.sizes.values(), strict=True))

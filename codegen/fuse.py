@@ -56,7 +56,7 @@ def fuse(nodes: Sequence[Node]) -> list[Group]:
         after_readers = last_read.get(node.target, -1) if node.target is not None else -1
         at = _choose(groups, node, max(latest, after_readers))
         if at == len(groups):
-            groups.append(_opened(node))
+            groups.append(opened(node))
         else:
             groups[at].add(node)
         if node.target is None:
@@ -88,7 +88,8 @@ def _related(group: Group, node: Node) -> bool:
     return group.kind == "scalar" or any(element.tensor in reads for element in node.reads if element.tensor.ndim)
 
 
-def _opened(node: Node) -> Group:
+def opened(node: Node) -> Group:
+    """A new group that begins with a node."""
     head = node.contraction
     if head is not None:
         group = Group("panel", [], head, not head.outer and _is_narrow(node, head))

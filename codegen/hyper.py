@@ -29,7 +29,7 @@ class Hyper(MutableMapping[str, float]):
 
     def checked(self, name: str, value: Any) -> float:
         """The value as a number that the hyper-parameter may have."""
-        if name not in self._leaves:
+        if not isinstance(name, str) or name not in self._leaves:
             known = ", ".join(self._leaves) or "none"
             raise ArgumentError(at_line(f"there is no hyper-parameter {name}; known are: {known}"))
         symbol = self._leaves[name].symbol
@@ -70,9 +70,12 @@ class State(Mapping[str, np.ndarray]):
         return self._arrays[name]
 
     def __setitem__(self, name: str, values: Any) -> None:
-        if name not in self._arrays:
+        if not isinstance(name, str) or name not in self._arrays:
             raise ArgumentError(at_line(f"there is no state {name}; known are: {', '.join(self._arrays) or 'none'}"))
-        array, given = self._arrays[name], np.asarray(values)
+        try:
+            array, given = self._arrays[name], np.asarray(values)
+        except Exception as error:  # an object's own conversion may raise anything
+            raise DomainError(at_line(f"state {name} needs an array of numbers: {error}")) from error
         if given.shape != array.shape:
             raise ShapeError(at_line(f"state {name} has shape {array.shape}; the array has {given.shape}"))
         if given.dtype.kind not in "biuf":

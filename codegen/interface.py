@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from codegen.ir import Program
 
 STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN = range(7)
-LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, FIRST_SIZE = range(7, 14)
-DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES = range(5)
-"""Status of a call whose arguments native code checks."""
+LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, NEEDS_FINITE, FIRST_SIZE = range(7, 15)
+DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES, NOT_FINITE = range(6)
+"""Status of a call. Native code finds the first four wrong before the program runs; the program itself stops at a label
+that is out of range, before it reads by it, and, where ``NEEDS_FINITE`` is set, at a loss that is not finite, before it
+updates anything."""
 READ, UPDATED, FRESH = range(3)
 """What a call does with an array: reads it, updates it where the last checked call found it, or sets it anywhere."""
 ANY = -2
 """An extent of an array that native code does not look at."""
-OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output")
+OUTSIDE = ("input", "labels", "parameter", "state", "hyper", "constant", "output", "status")
 
 
 @dataclass(frozen=True, slots=True)

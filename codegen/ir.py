@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 DType = Literal["real", "float64", "int64", "bool"]
-Role = Literal["input", "labels", "parameter", "state", "hyper", "constant", "output", "temporary", "scratch"]
+Role = Literal["input", "labels", "parameter", "state", "hyper", "constant", "output", "temporary", "scratch", "status"]
 Reduction = Literal["sum", "max", "min"]
 
 # -- scalar expressions -----------------------------------------------------------------------------------------------

@@ -8,15 +8,15 @@ from __future__ import annotations
 import importlib
 import linecache
 import os
+import sys
 import types
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from codegen import cache, debug
+from codegen import cache, debug, team
 from codegen.emit import Source
 from codegen.emit_driver import driver_text
 from codegen.native import Entry, compile_entry, compile_program, load_entry
@@ -108,33 +108,9 @@ def _module(source: str, file: Path) -> types.ModuleType:
     return module
 
 
-def thread_limit(asked: int | None) -> int:
-    """Threads that a program may use: what was asked for, else ``SYMGRAPH_THREADS``, else all processors."""
-    if asked is None:
-        given = os.environ.get("SYMGRAPH_THREADS", "")
-        asked = int(given) if given.isdigit() else threads_available()
-    return max(1, min(asked, 63))
-
-
-def threads_available() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@lru_cache(maxsize=8)
-def _team(threads: int) -> Any:
-    from codegen.team import Team
-
-    return Team(threads)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_team.cache_clear)  # a child has none of its parent's threads
-
-
 def launch(entry: Entry | PythonEntry, address: int, threads: int) -> None:
     """Run an entry on its packed words, on one thread or several."""
     if threads == 1:
         entry.call(address)
     else:
-        _team(threads).run(entry, address)
+        team.launch(entry.team_address, address, threads)

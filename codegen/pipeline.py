@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
+from codegen.commit import updates_after
 from codegen.emit import ITEM, Source, emit
 from codegen.fuse import fuse
 from codegen.interface import Interface, interface_of
@@ -33,6 +34,7 @@ class Compiled:
     names: dict[Tensor, str]
     size_names: tuple[str, ...]
     outputs: tuple[Tensor, ...]
+    label_copies: dict[Tensor, str]
 
 
 def translate(
@@ -47,8 +49,10 @@ def translate(
         planned, nodes = plan(stable)
     with debug.stage("fuse", seconds):
         groups = fuse(nodes)
+        if request.updates:
+            groups = updates_after(groups, planned.outputs[0])
     with debug.stage("lower", seconds) as show:
-        program, names, size_names = assemble(groups, planned, leaves)
+        program, names, size_names, checked = assemble(groups, planned, leaves)
         show(program)
         verify_program(program)
     with debug.stage("memory", seconds) as show:
@@ -59,7 +63,7 @@ def translate(
         interface = interface_of(program)
         source = emit(program, arena, interface, dtype)
         show(source)
-    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs)
+    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked)
 
 
 def stabilised(request: Request) -> Request:

@@ -5,8 +5,7 @@ probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,12 @@ from codegen import arguments
 from codegen.admit import admit
 from codegen.direct import Calls
 from codegen.executable import Executable
+from codegen.interface import DONE
 from codegen.pipeline import leaves_in
 from codegen.plan import Request
 from codegen.report import Report
 from codegen.results import Outputs, Results
+from codegen.turn import Turn
 from symgraph.define import as_tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
 from symgraph.indices import Dim, Index
@@ -68,7 +69,7 @@ class Function:
         self._executables: dict[np.dtype[Any], Executable] = {}
         self._calls_of: dict[np.dtype[Any], Calls | None] = {}
         self._calls: Calls | None = None
-        self._lock = threading.RLock()
+        self._turn = Turn("this function")
 
     def _check_inputs(self) -> None:
         for leaf in self.inputs:
@@ -104,10 +105,18 @@ class Function:
             before anything is written.
         """
         into = None if out is None else self._form.arrays(out)
-        with self._lock:
-            values = self._calls(args, kwargs, into) if self._calls is not None else None
-            if values is None:
-                values = self._checked_call(args, kwargs, into)
+        values, turn = None, self._turn
+        with turn.lock:
+            if turn.inside:
+                raise turn.refusal()
+            turn.inside = True
+            try:
+                if self._calls is not None:
+                    values = self._calls(args, kwargs, into)
+            finally:
+                turn.inside = False
+        if values is None:
+            values = self._checked_call(args, kwargs, into)
         return out if out is not None else self._form.arranged(values)
 
     def _checked_call(
@@ -116,7 +125,19 @@ class Function:
         given = self._named(args, kwargs)
         dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES) or np.dtype(np.float64)
         arrays, sizes = arguments.collect(self.inputs, given, dtype)
-        executable = self.executable(dtype)
+        values, wrong = self._turn.take(self._run, self.executable(dtype), arrays, sizes, out)
+        for leaf, labels in wrong.items():
+            arguments.check_labels(leaf, labels, sizes)
+        return values  # type: ignore[no-any-return]
+
+    def _run(
+        self,
+        executable: Executable,
+        arrays: Mapping[Tensor, np.ndarray],
+        sizes: Mapping[str, int],
+        out: Sequence[np.ndarray] | None,
+    ) -> tuple[Sequence[np.ndarray], Mapping[Tensor, np.ndarray]]:
+        """Values of the outputs; or the labels of which some are wrong, which they were not before the run."""
         executable.resize(sizes)
         if out is not None:
             for tensor, array, name in zip(self.outputs, out, executable.compiled.program.outputs, strict=True):
@@ -125,9 +146,10 @@ class Function:
         for leaf, array in arrays.items():
             executable.bind(leaf, array)
         results = Results(executable, arrays, out=out)
-        executable.run()
-        self._learn(dtype, executable)
-        return results.values()
+        if executable.run() != DONE:
+            return (), executable.labels_read()
+        self._learn(executable.dtype, executable)
+        return results.values(), {}
 
     def _learn(self, dtype: np.dtype[Any], executable: Executable) -> None:
         """From its second checked call on, native code checks calls of this dtype."""
@@ -153,7 +175,10 @@ class Function:
         """The program for a dtype, compiled at its first use."""
         chosen = as_dtype(dtype)
         if chosen not in self._executables:
-            self._executables[chosen] = Executable(self._request, self._leaves, chosen)
+            with self._turn.lock:  # whoever comes meanwhile finds it made
+                if chosen not in self._executables:
+                    made = Executable(self._request, self._leaves, chosen)
+                    self._executables.setdefault(chosen, made)
         return self._executables[chosen]
 
     @property
@@ -162,8 +187,7 @@ class Function:
 
     def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
         """What every kernel computes and costs, for the last dtype; as :meth:`codegen.training.TrainStep.report`."""
-        with self._lock:
-            return Report.of(self._latest(), measure, sizes)
+        return self._turn.take(Report.of, self._latest(), measure, sizes)  # type: ignore[no-any-return]
 
     def _latest(self) -> Executable:
         """The program for the last dtype that was called, or the one that a first call would take."""
@@ -193,9 +217,7 @@ def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
     DomainError
         if an output needs a function for which there is no kernel.
     """
-    chosen = [inputs] if isinstance(inputs, sp.Basic) else inputs
-    if not isinstance(chosen, Iterable):
-        raise DomainError(at_line(f"inputs must be a list of leaves, not {inputs!r}"))
+    chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
     return Function([_leaf(leaf) for leaf in chosen], outputs, dtype)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from codegen.arguments import whole_number
+from codegen.arguments import check_mapping, whole_number
 from codegen.cost import flops, traffic
 from codegen.emit import ITEM
 from codegen.executable import Executable
@@ -60,6 +60,8 @@ class Report:
         program, positions = executable.compiled.program, executable.compiled.interface.sizes
         known = dict(zip(executable.size_names, positions, strict=True))
         chosen = {name: executable.words[position] or UNTOLD for name, position in positions.items()}
+        if sizes is not None:
+            check_mapping(sizes, "sizes")
         for name, size in (sizes or {}).items():
             if str(name) not in known:
                 raise ArgumentError(at_line(f"there is no size {name}; known are: {', '.join(known) or 'none'}"))

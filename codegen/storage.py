@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from codegen import ir
 from codegen.fuse import Group, spans
+from codegen.label_check import label_check
 from codegen.lower import lower
 from codegen.lower_scalar import ScalarLowering, data_type
 from codegen.names import Names
@@ -27,8 +28,9 @@ ROLES: Mapping[str, ir.Role] = {
 
 def assemble(
     groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]
-) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...]]:
-    """The program, the buffer name of every leaf and output, and the user's names of the sizes."""
+) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...], dict[Tensor, str]]:
+    """The program, the buffer name of every leaf and output, the user's names of the sizes, and the copies of labels
+    that the program checks."""
     names = Names()
     sizes = {dim.name: names.unique(dim.name) for dim in _dims(groups, leaves)}
     buffers: dict[Tensor, str] = {leaf: names.unique(str(leaf.name)) for leaf in leaves}
@@ -46,7 +48,15 @@ def assemble(
                 role: ir.Role = "output" if node.value in request.outputs else "temporary"
                 table[name] = _buffer(name, node.value, role, sizes)
     kernels: list[ir.Kernel] = []
-    storage = Storage(buffers, sizes)
+    read = {element.tensor for group in groups for node in group.nodes for element in node.reads}
+    labels = {leaf: table[buffers[leaf]] for leaf in leaves if leaf.kind == "labels" and leaf in read}
+    checked: dict[Tensor, str] = {}
+    if labels:
+        kernel, copies, status = label_check(labels, sizes, names)
+        kernels.append(kernel)
+        table |= {buffer.name: buffer for buffer in (*copies.values(), status)}
+        checked = {leaf: copy.name for leaf, copy in copies.items()}
+    storage = Storage(buffers | checked, sizes)
     kernel_names = Names(frozenset(names.taken))
     scratch_names = Names(frozenset(names.taken))
     for group, own in zip(groups, kept, strict=True):
@@ -55,7 +65,7 @@ def assemble(
         kernels.append(kernel)
         table |= {buffer.name: buffer for buffer in scratch}
     outputs = tuple(buffers[output] for output in request.outputs)
-    return ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs), buffers, tuple(sizes)
+    return ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs), buffers, tuple(sizes), checked
 
 
 def _with_own_scratch(

@@ -13,10 +13,7 @@ table's address, the number of arrays, then for each array
 Classes: of labels; −1 where rows must sum to 1; else 0. Use, and the extent −2 of any size: see
 :mod:`codegen.interface`. Arrays that are written, and not where they were, become protected memory.
 
-The schedule of epochs, in 64-bit words, is named by the constants below; after it come for each array with a row per
-example
-
-    [address of all rows, bytes of a row, address of the batch, address word]
+The schedule of epochs is described in :mod:`codegen.schedule`.
 """
 
 from __future__ import annotations
@@ -49,6 +46,26 @@ from codegen.interface import (
 from codegen.kernels import barrier, chunk, kernel, maximum, minimum, pointer
 from codegen.kernels.pointer import FlatArray
 from codegen.native_call import invoke
+from codegen.schedule import (
+    ARRAYS,
+    BATCH,
+    EPOCH,
+    EPOCHS,
+    EXAMPLES,
+    FIRST,
+    GO_ON,
+    HEADER,
+    LOSSES,
+    ORDER,
+    ROW_RECORD,
+    SHUFFLE,
+    SIZE_WORD,
+    STATE,
+    STEPS,
+    STOP,
+    STOPPED,
+    TOTAL,
+)
 
 OBJECT_WORDS = 9
 """Of an array object: [1] its type, [2] data, [3] rank, [4] extents, [7] dtype, [8] flags."""
@@ -56,9 +73,6 @@ ITEMS = 3
 """First item of a tuple object, in words."""
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 RECORD = 8
-
-EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, STEPS, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, STOPPED, HEADER = range(13)
-ROW_RECORD = 4
 
 
 @kernel
@@ -208,42 +222,64 @@ def point(packed: FlatArray, schedule: FlatArray, first: int) -> None:
         packed[schedule[record + 3]] = schedule[record + 2] if schedule[SHUFFLE] else in_place
 
 
+@kernel
+def keep_place(schedule: FlatArray, kept_total: FlatArray, epoch: int, first: int, total: float) -> None:
+    """Where to go on."""
+    schedule[EPOCH] = epoch
+    schedule[FIRST] = first
+    kept_total[0] = total
+
+
 def epochs(address: int, thread: int, threads: int) -> None:
-    """Shuffle, gather, step and record, for as many epochs as the schedule says; stops where another thread asks."""
+    """Shuffle, gather, step and record, for as many epochs as the schedule says, from where it is; stops before a batch
+    where another thread asks, and after one that the program refused."""
     packed = pointer(address, int64, pointer(address, int64, FIRST_SIZE)[LENGTH])
     sync = pointer(packed[SYNC], int64, SYNC_WORDS)
     header = pointer(packed[SCHEDULE], int64, HEADER)
     schedule = pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * header[ARRAYS])
+    kept_total = pointer(packed[SCHEDULE] + 8 * TOTAL, float64, 1)
     examples = schedule[EXAMPLES]
     order = pointer(schedule[ORDER], int64, examples)
     losses = pointer(schedule[LOSSES], float64, schedule[EPOCHS])
-    for epoch in range(schedule[EPOCHS]):
-        if schedule[SHUFFLE] == 1:
-            if thread == 0:
-                schedule[STATE] = shuffled(order, examples, schedule[STATE])
-            barrier(sync, threads)
-        total = 0.0
-        first = 0
-        while first < examples:
-            rows = minimum(schedule[BATCH], examples - first)
-            if thread == 0:
-                schedule[STOPPED] = schedule[STOP]
-                packed[schedule[SIZE_WORD]] = rows
-                point(packed, schedule, first)
-            if schedule[SHUFFLE] == 1:
-                begin, end = chunk(rows, 1, thread, threads)
-                gather(schedule, order, first, begin, end)
-            barrier(sync, threads)
-            if schedule[STOPPED] != 0:
-                return
-            invoke(packed[RUN], address, thread, threads)
-            barrier(sync, threads)
-            if packed[LOSS_BYTES] == 4:
-                total += float64(pointer(packed[LOSS], float32, 1)[0]) * rows
-            else:
-                total += pointer(packed[LOSS], float64, 1)[0] * rows
-            if thread == 0:
-                schedule[STEPS] += 1
-            first += rows
+    epoch = schedule[EPOCH]
+    first = schedule[FIRST]
+    total = kept_total[0]
+    while epoch < schedule[EPOCHS]:
+        rows = minimum(schedule[BATCH], examples - first)
         if thread == 0:
-            losses[epoch] = total / examples
+            schedule[STOPPED] = schedule[STOP]
+            packed[schedule[SIZE_WORD]] = rows
+            point(packed, schedule, first)
+            if first == 0 and schedule[SHUFFLE] == 1 and schedule[STOPPED] == GO_ON:
+                schedule[STATE] = shuffled(order, examples, schedule[STATE])
+        if schedule[SHUFFLE] == 1:
+            if first == 0:
+                barrier(sync, threads)
+            begin, end = chunk(rows, 1, thread, threads)
+            gather(schedule, order, first, begin, end)
+        barrier(sync, threads)
+        if schedule[STOPPED] != GO_ON:
+            if thread == 0:
+                keep_place(schedule, kept_total, epoch, first, total)
+            return
+        invoke(packed[RUN], address, thread, threads)
+        barrier(sync, threads)
+        if packed[STATUS] != DONE:
+            if thread == 0:
+                keep_place(schedule, kept_total, epoch, first, total)
+            return
+        if packed[LOSS_BYTES] == 4:
+            total += float64(pointer(packed[LOSS], float32, 1)[0]) * rows
+        else:
+            total += pointer(packed[LOSS], float64, 1)[0] * rows
+        if thread == 0:
+            schedule[STEPS] += 1
+        first += rows
+        if first >= examples:
+            if thread == 0:
+                losses[epoch] = total / examples
+            epoch += 1
+            first = 0
+            total = 0.0
+    if thread == 0:
+        keep_place(schedule, kept_total, epoch, 0, 0.0)

@@ -1,159 +1,48 @@
-"""Team: threads that stand ready to run a native entry together, at well under a microsecond a launch.
+"""Team: threads that stand ready to run native entries together, at well under a microsecond a launch.
 
-Each worker is a Python thread that sits inside native code, without Python's lock, and watches a mailbox. After a
-while without work it goes back to Python and sleeps on a lock, so an idle team costs nothing; the next launch wakes
-it. The waiting loops are a few lines of LLVM, compiled in a millisecond without Numba.
+A launch takes the workers that are free. Whoever comes while all are taken runs on its own thread alone, with the same
+bits: programs do not wait for each other. A :class:`Job` is a launch in the background, which can be asked to stop.
+What is native is in :mod:`codegen.team_text` and :mod:`codegen.job_text`; no signal's handler interrupts any of it.
 """
 
 from __future__ import annotations
 
 import ctypes
-import threading
-import weakref
+import os
+import signal
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from codegen import placement
-from codegen.barrier import DECLARATIONS, PAUSE, SYNC_WORDS, WAIT
-from codegen.native import Entry, in_one_place
+from codegen import job_text
+from codegen import team_text as text
+from codegen.native import in_one_place
 
-_LINE = 8
-"""int64 words in a cache line: each word of the mailbox has its own."""
+PATIENCE = 50_000_000
+"""Nanoseconds after which a caller that waits for a job looks after signals."""
+_FATAL = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS", "SIGPROF")
+"""What a thread causes itself, and must not block."""
 
-_GENERATION, _ENTRY, _PACKED, _THREADS, _DONE, _STATE = (line * _LINE for line in range(6))
-"""Words of the mailbox. From ``_STATE`` on there is one line a thread: 0 while it watches, 1 when it sleeps. An entry
-of 0 tells the workers to end."""
 
-_SPINS_BEFORE_SLEEP = 50_000
-"""Reads of the mailbox, some ten nanoseconds each, before a worker goes to sleep."""
+class _Native:
+    """The machine code; it stays as long as the process, since workers are in it until the very end."""
 
-_NATIVE = f"""
-{DECLARATIONS}
+    def __init__(self) -> None:
+        engine = in_one_place(text.team_text() + job_text.JOB)
+        engine.finalize_object()
+        _keep_for_ever(engine)
+        word = ctypes.c_int64
 
-; Publish work. Returns the set of sleeping workers, which the caller has to wake.
-define i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
-enter:
-  %box.entry = getelementptr i64, ptr %box, i64 {_ENTRY}
-  %box.packed = getelementptr i64, ptr %box, i64 {_PACKED}
-  %box.threads = getelementptr i64, ptr %box, i64 {_THREADS}
-  %box.done = getelementptr i64, ptr %box, i64 {_DONE}
-  store i64 %entry, ptr %box.entry
-  store i64 %packed, ptr %box.packed
-  store i64 %threads, ptr %box.threads
-  store atomic i64 0, ptr %box.done monotonic, align 8
-  %ignored = atomicrmw add ptr %box, i64 1 seq_cst
-  br label %head
-head:
-  %t = phi i64 [ 1, %enter ], [ %t.next, %body ]
-  %asleep = phi i64 [ 0, %enter ], [ %asleep.next, %body ]
-  %more = icmp slt i64 %t, %threads
-  br i1 %more, label %body, label %after
-body:
-  %line = mul i64 %t, {_LINE}
-  %word = add i64 %line, {_STATE}
-  %state = getelementptr i64, ptr %box, i64 %word
-  %swap = cmpxchg ptr %state, i64 1, i64 0 seq_cst seq_cst
-  %slept = extractvalue {{ i64, i1 }} %swap, 1
-  %bit = shl i64 1, %t
-  %with = or i64 %asleep, %bit
-  %asleep.next = select i1 %slept, i64 %with, i64 %asleep
-  %t.next = add i64 %t, 1
-  br label %head
-after:
-  ret i64 %asleep
-}}
+        def function(name: str, result: Any, count: int) -> Callable[..., Any]:
+            made: Callable[..., Any] = ctypes.CFUNCTYPE(result, *[word] * count)(engine.get_function_address(name))
+            return made
 
-; The caller's own share, as thread 0; then wait for the others.
-define void @take_part(ptr %box) {{
-enter:
-  %box.entry = getelementptr i64, ptr %box, i64 {_ENTRY}
-  %box.packed = getelementptr i64, ptr %box, i64 {_PACKED}
-  %box.threads = getelementptr i64, ptr %box, i64 {_THREADS}
-  %box.done = getelementptr i64, ptr %box, i64 {_DONE}
-  %entry = load ptr, ptr %box.entry
-  %packed = load i64, ptr %box.packed
-  %threads = load i64, ptr %box.threads
-  call void %entry(i64 %packed, i64 0, i64 %threads)
-  %others = sub i64 %threads, 1
-  br label %head
-head:
-  %spins = phi i64 [ 0, %enter ], [ %more, %spin ], [ %more, %yield ]
-  %done = load atomic i64, ptr %box.done acquire, align 8
-  %all = icmp eq i64 %done, %others
-  br i1 %all, label %after, label %wait
-{WAIT}
-after:
-  ret void
-}}
-
-; Publish, and take part at once if nobody sleeps.
-define i64 @launch(ptr %box, i64 %entry, i64 %packed, i64 %threads) {{
-enter:
-  %asleep = call i64 @publish(ptr %box, i64 %entry, i64 %packed, i64 %threads)
-  %awake = icmp eq i64 %asleep, 0
-  br i1 %awake, label %go, label %after
-go:
-  call void @take_part(ptr %box)
-  br label %after
-after:
-  ret i64 %asleep
-}}
-
-; A worker's life between two sleeps: serve every generation after %seen; returns the last one served, or -1 to end.
-define i64 @serve(ptr %box, i64 %thread, i64 %first) {{
-enter:
-  %box.entry = getelementptr i64, ptr %box, i64 {_ENTRY}
-  %box.packed = getelementptr i64, ptr %box, i64 {_PACKED}
-  %box.threads = getelementptr i64, ptr %box, i64 {_THREADS}
-  %box.done = getelementptr i64, ptr %box, i64 {_DONE}
-  %line = mul i64 %thread, {_LINE}
-  %word = add i64 %line, {_STATE}
-  %state = getelementptr i64, ptr %box, i64 %word
-  br label %watch
-watch:
-  %seen = phi i64 [ %first, %enter ], [ %now, %work ], [ %seen, %spin ], [ %seen, %reclaim ]
-  %spins = phi i64 [ 0, %enter ], [ 0, %work ], [ %more, %spin ], [ 0, %reclaim ]
-  %now = load atomic i64, ptr %box seq_cst, align 8
-  %news = icmp ne i64 %now, %seen
-  br i1 %news, label %check, label %idle
-check:
-  %entry = load ptr, ptr %box.entry
-  %end = icmp eq ptr %entry, null
-  br i1 %end, label %leave, label %work
-work:
-  %packed = load i64, ptr %box.packed
-  %threads = load i64, ptr %box.threads
-  call void %entry(i64 %packed, i64 %thread, i64 %threads)
-  %done = atomicrmw add ptr %box.done, i64 1 acq_rel
-  br label %watch
-idle:
-  %more = add i64 %spins, 1
-  %patient = icmp slt i64 %spins, {_SPINS_BEFORE_SLEEP}
-  br i1 %patient, label %spin, label %sleep
-spin:
-  {PAUSE}
-  br label %watch
-sleep:
-  ; Say so first and look once more after: a launch in between either sees the 1, and wakes this worker, or is
-  ; seen here.
-  store atomic i64 1, ptr %state seq_cst, align 8
-  %again = load atomic i64, ptr %box seq_cst, align 8
-  %quiet = icmp eq i64 %again, %seen
-  br i1 %quiet, label %asleep, label %reclaim
-reclaim:
-  %swap = cmpxchg ptr %state, i64 1, i64 0 seq_cst seq_cst
-  %mine = extractvalue {{ i64, i1 }} %swap, 1
-  br i1 %mine, label %watch, label %asleep
-asleep:
-  ret i64 %seen
-leave:
-  ret i64 -1
-}}
-"""
+        self.launch = function("launch", word, 4)
+        self.begin = function("begin", None, 5)
+        self.wait_for = function("wait_for", word, 2)
+        self.finish = function("finish", None, 2)
 
 
 @lru_cache(maxsize=1)
@@ -161,96 +50,69 @@ def _native() -> _Native:
     return _Native()
 
 
-class _Native:
-    """The waiting loops, compiled once a process."""
-
-    def __init__(self) -> None:
-        self._engine = in_one_place(_NATIVE)
-        self._engine.finalize_object()
-        word = ctypes.c_int64
-        self.publish = self._function("publish", word, word, word, word, word)
-        self.launch = self._function("launch", word, word, word, word, word)
-        self.take_part = self._function("take_part", None, word)
-        self.serve = self._function("serve", word, word, word, word)
-
-    def _function(self, name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
-        function: Callable[..., Any] = ctypes.CFUNCTYPE(result, *parameters)(self._engine.get_function_address(name))
-        return function
+def _keep_for_ever(thing: object) -> None:
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
-class Team:
-    """A fixed number of threads, the caller among them, that run native entries together.
+def _lines(words: int) -> tuple[np.ndarray, int]:
+    """Zeros that start at a cache line, and their address."""
+    block = np.zeros(words + text.LINE, np.int64)
+    return block, block.ctypes.data + -block.ctypes.data % 64
+
+
+@lru_cache(maxsize=1)
+def _pool() -> int:
+    """Address of this process's workers, none of which has been started yet."""
+    block, address = _lines(text.POOL_WORDS)
+    _keep_for_ever(block)
+    fatal = {getattr(signal, name) for name in _FATAL if hasattr(signal, name)}
+    quiet = sum(1 << (number - 1) for number in range(1, signal.NSIG) if number not in fatal)
+    ctypes.memmove(address + 8 * text.SIGNALS, quiet.to_bytes(128, "little"), 128)
+    return address
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
+
+
+def launch(entry: int, packed: int, threads: int) -> int:
+    """Run an entry on its packed words, on at most so many threads.
 
     Parameters
     ----------
+    entry
+        Address of ``name_team`` of :func:`codegen.native.load_entry`.
+    packed
+        Address of its packed array.
     threads
-        How many; at most 63. One means the caller alone.
+        Of them the caller is one.
 
-    Attributes
-    ----------
-    sync
-        Address of :data:`SYNC_WORDS` words for the barriers of the entries it runs; they go into the packed array.
-
-    Examples
-    --------
-    >>> team = Team(2)                                            # doctest: +SKIP
-    >>> team.run(load_entry(object_bytes, "entry"), packed.ctypes.data)   # doctest: +SKIP
+    Returns
+    -------
+    How many took part.
     """
+    return int(_native().launch(_pool(), entry, packed, threads))
 
-    def __init__(self, threads: int) -> None:
-        if not 1 <= threads <= 63:
-            raise ValueError(f"a team has 1 to 63 threads, not {threads}")
-        self.threads = threads
+
+class Job:
+    """A launch on a thread of its own. One at a time; every method is one native call, and none fails half-way."""
+
+    def __init__(self, stop: int) -> None:
+        """``stop`` is the address of the word by which the entry is asked to end."""
+        self._block, self._address = _lines(job_text.JOB_WORDS)
         self._native = _native()
-        mailbox = _STATE + threads * _LINE
-        self._words = np.zeros(mailbox + SYNC_WORDS + _LINE, np.int64)
-        self._box = self._words.ctypes.data + -self._words.ctypes.data % 64
-        self.sync = self._box + 8 * mailbox
-        self._busy = threading.Lock()
-        self._wake = [threading.Lock() for _ in range(threads)]
-        self._caller = [-1]
-        for thread in range(1, threads):
-            self._wake[thread].acquire()
-            given = self._native, self._words, self._box, thread, self._wake[thread], self._caller
-            threading.Thread(target=_work, args=given, daemon=True).start()
-        self.close = weakref.finalize(self, _end, self._native, self._words, self._box, threads, self._wake)
+        self.finish: Callable[[], None] = partial(self._native.finish, self._address, stop)
+        """Ask for the end, and return when it has come; at once where nothing runs. No Python frame is between a call
+        and the native code, so that nothing interrupts it."""
 
-    def run(self, entry: Entry, packed: int) -> None:
-        """Run ``entry`` on all threads and return when the last has finished.
+    def begin(self, entry: int, packed: int, threads: int) -> None:
+        """Start; as :func:`launch`."""
+        self._native.begin(self._address, _pool(), entry, packed, threads)
 
-        Parameters
-        ----------
-        entry
-            Loaded by :func:`codegen.native.load_entry`.
-        packed
-            Address of its packed array.
-        """
-        if self.threads == 1:
-            entry.call(packed)
-            return
-        with self._busy:
-            asleep = self._native.launch(self._box, entry.team_address, packed, self.threads)
-            if asleep:
-                self._caller[0] = placement.processor()
-                _rouse(asleep, self._wake)
-                self._native.take_part(self._box)
+    def has_ended(self, patience: int = PATIENCE) -> bool:
+        """Whether nothing runs any more, after at most so many nanoseconds."""
+        return bool(self._native.wait_for(self._address, patience))
 
-
-def _work(
-    native: _Native, words: npt.NDArray[np.int64], box: int, thread: int, wake: threading.Lock, caller: list[int]
-) -> None:
-    """A worker's life; ``words`` keeps the mailbox alive."""
-    seen = 0
-    while (seen := native.serve(box, thread, seen)) >= 0:
-        wake.acquire()
-        placement.move_away(caller[0])
-
-
-def _end(native: _Native, words: npt.NDArray[np.int64], box: int, threads: int, wake: list[threading.Lock]) -> None:
-    _rouse(native.publish(box, 0, 0, threads), wake)
-
-
-def _rouse(asleep: int, wake: list[threading.Lock]) -> None:
-    for thread, lock in enumerate(wake):
-        if asleep >> thread & 1:
-            lock.release()
+    def forget(self) -> None:
+        """In the child of a fork: the thread stayed with the parent."""
+        self._block[...] = 0

@@ -6,7 +6,6 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -14,22 +13,22 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from codegen import arguments, fitting
-from codegen import interface as words
+from codegen import arguments, fitting, nonfinite
 from codegen.admit import admit
-from codegen.direct import Direct, picker
 from codegen.executable import Executable
 from codegen.fitting import History
 from codegen.hyper import Hyper, State
-from codegen.interface import STATUS
+from codegen.interface import DONE, NOT_FINITE
 from codegen.pipeline import leaves_in
 from codegen.plan import Request
 from codegen.program import as_dtype
 from codegen.report import Report
-from codegen.results import Outputs, Results
+from codegen.results import Outputs
+from codegen.stepping import Bound, StepProgram
+from codegen.turn import Turn
 from symgraph.define import as_tensor
 from symgraph.differentiate import grad
-from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError
+from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
 from symgraph.indices import show_shape
 from symgraph.optimisers import OPTIMISERS, SGD, Optimizer
 from symgraph.provenance import at_line
@@ -40,29 +39,38 @@ Chosen = Sequence[Tensor | str] | Tensor | str | None
 
 
 class TrainStep:
-    """A compiled training step; made by :func:`train_step`. Calls from several threads wait for each other.
+    """A compiled training step; made by :func:`train_step`. Calls from several threads take turns.
 
     Attributes
     ----------
     parameters, inputs : what is trained, and what is given at every call, in the order of declaration.
     hyper : hyper-parameters by name, to be changed at any time without compiling.
     state : the optimiser's arrays by name, such as ``"W1.m"``; updated in place.
+    check_finite : whether a loss that is not finite stops a step before it updates anything.
     """
 
     def __init__(
-        self, loss: Any, optimizer: Optimizer, dtype: Any, outputs: Any, parameters: Chosen, threads: int | None
+        self,
+        loss: Any,
+        optimizer: Optimizer,
+        dtype: Any,
+        outputs: Any,
+        parameters: Chosen,
+        threads: int | None,
+        check_finite: bool,
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
         self.optimizer = _as_optimizer(optimizer)
+        self.check_finite = arguments.flag("check_finite", check_finite)
         self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
         self.loss = as_tensor(loss)
         if self.loss.ndim:
             raise DomainError(
                 at_line(f"the loss must be a scalar; {self.loss.display_name} has shape {show_shape(self.loss.shape)}")
             )
-        self._form = None if outputs is None else Outputs(outputs)
-        extra = self._form.tensors if self._form else ()
+        self.form = None if outputs is None else Outputs(outputs)
+        extra = self.form.tensors if self.form else ()
         found = _declared(leaves_in(Request((self.loss, *extra))))
         self.parameters = self._chosen(found, parameters)
         gradients = grad(self.loss, list(self.parameters))
@@ -76,19 +84,17 @@ class TrainStep:
             for kind in ("parameter", "scalar", "state", "constant")
         }
         self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
-        self._stored = kinds["parameter"]
-        self._scalars = kinds["scalar"]
-        self.hyper = Hyper(self._scalars)
+        self.stored = kinds["parameter"]
+        self.scalars = kinds["scalar"]
+        self.hyper = Hyper(self.scalars)
         self.hyper.update(self.optimizer.hyper)
-        self._leaves = (*self.inputs, *self._stored, *self._scalars, *kinds["state"], *kinds["constant"])
+        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kinds["state"], *kinds["constant"])
         admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
-        self._state_updates = [update for update in self.updates if update.leaf.kind == "state"]
-        self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self._state_updates})
-        self._executable: Executable | None = None
-        self._native: Any = None
-        self._calls = 0
-        self.lock = threading.RLock()
-        self.reset()
+        self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
+        self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
+        self._program: StepProgram | None = None
+        self.turn = Turn("this training step")
+        self._set_to_first_values()
 
     # -- what the program is about -----------------------------------------------------------------------------------
     def _chosen(self, leaves: Sequence[Tensor], parameters: Chosen) -> tuple[Tensor, ...]:
@@ -102,7 +108,8 @@ class TrainStep:
         given = (
             [parameters] if isinstance(parameters, Tensor | str) or not isinstance(parameters, Iterable) else parameters
         )
-        chosen = [named.get(item, item) if isinstance(item, str) else item for item in given]
+        items = arguments.listed("parameters", given)
+        chosen = [named.get(item, item) if isinstance(item, str) else item for item in items]
         for item in chosen:
             if isinstance(item, Tensor) and item.kind != "parameter":
                 raise DomainError(at_line(f"{item.display_name} is no parameter: only parameters are trained"))
@@ -127,7 +134,7 @@ class TrainStep:
             raise ArgumentError(
                 at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
             ) from error
-        result = {str(leaf.name): self._first_values(leaf, generator) for leaf in self._stored}
+        result = {str(leaf.name): self._first_values(leaf, generator) for leaf in self.stored}
         self.reset()
         return result
 
@@ -148,18 +155,38 @@ class TrainStep:
 
     def reset(self) -> None:
         """Set the optimiser's state to its first values."""
-        for update in self._state_updates:
+        self.turn.take(self._set_to_first_values)
+
+    def _set_to_first_values(self) -> None:
+        for update in self.state_updates:
             self.state[str(update.leaf.name)][...] = update.initial or 0.0
 
     @property
+    def program(self) -> StepProgram:
+        """The compiled program and what its calls need; compiled at its first use."""
+        if self._program is None:
+            with self.turn.lock:  # whoever comes meanwhile finds it made
+                if self._program is None:
+                    made = StepProgram(self, self._compiled())
+                    self._program = self._program or made
+        return self._program
+
+    def _compiled(self) -> Executable:
+        known = {"derive": self.seconds_to_derive}
+        executable = Executable(self._request, self._leaves, self.dtype, self._threads, known)
+        if executable.compiled.outputs[0].definition is None:
+            name = executable.compiled.outputs[0].name
+            raise DomainError(at_line(f"the loss {self.loss.display_name} is {name} itself"))
+        for number, leaf in enumerate(self.scalars):
+            executable.bind(leaf, self.hyper.values_array[number : number + 1])
+        for update in self.state_updates:
+            executable.bind(update.leaf, self.state[str(update.leaf.name)])
+        return executable
+
+    @property
     def executable(self) -> Executable:
-        """The compiled program; compiled at its first use."""
-        if self._executable is None:
-            known = {"derive": self.seconds_to_derive}
-            executable = Executable(self._request, self._leaves, self.dtype, self._threads, known)
-            self._prepare(executable)
-            self._executable = executable
-        return self._executable
+        """The compiled program."""
+        return self.program.executable
 
     @property
     def source(self) -> str:
@@ -171,36 +198,12 @@ class TrainStep:
 
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
-        with self.lock:
-            return Report.of(self.executable, measure, sizes)
+        return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
         raise DomainError(at_line("a training step is not pickled: keep the parameters, step.state and step.hyper"))
 
     # -- calling ------------------------------------------------------------------------------------------------------
-    def _prepare(self, executable: Executable) -> None:
-        """Everything about a call that is the same every time."""
-        compiled = executable.compiled
-        if compiled.outputs[0].definition is None:
-            raise DomainError(at_line(f"the loss {self.loss.display_name} is {compiled.outputs[0].name} itself"))
-        for number, leaf in enumerate(self._scalars):
-            executable.bind(leaf, self.hyper.values_array[number : number + 1])
-        for update in self._state_updates:
-            executable.bind(update.leaf, self.state[str(update.leaf.name)])
-        interface = compiled.interface
-        self._words = executable.words
-        self._address = executable.address
-        protected = len(self.parameters) + len(self.state)
-        self._direct = Direct(executable, self._stored, self.inputs, self.parameters, protected=protected)
-        self._pick_parameters = picker([str(leaf.name) for leaf in self._stored])
-        self._pick_inputs = picker([str(leaf.name) for leaf in self.inputs])
-        self._loss_array = np.zeros((), dtype=self.dtype)
-        self._words[words.LOSS_BYTES] = self.dtype.itemsize
-        self._words[words.LOSS] = self._loss_array.ctypes.data
-        self._loss_name = compiled.program.outputs[0]
-        self._words[interface.addresses[self._loss_name]] = self._loss_array.ctypes.data
-        self._read_loss = self._loss_array.item
-
     def __call__(self, params: Params, /, **inputs: Any) -> Any:
         """One step: the loss before the update, as a float; with ``outputs``, also their values.
 
@@ -208,71 +211,65 @@ class TrainStep:
         ------
         ArgumentError, ShapeError, DomainError
             before anything is written.
+        NonFiniteError
+            if the loss is not finite, before anything is updated; it says where that came from. Not if the step was
+            made with ``check_finite=False``.
         """
-        with self.lock:
-            if self._native is None:
-                return self._checked_call(params, inputs)
-            packed = self._words
-            try:
-                held = self._pick_parameters(params)
-                given = self._pick_inputs(inputs)
-                complete = len(params) == len(held) and len(inputs) == len(given)
-            except (KeyError, TypeError, IndexError):
-                complete = False
-            if not complete:
-                return self._checked_call(params, inputs)
-            packed[words.FIRST], packed[words.SECOND] = id(held), id(given)
-            self._native(self._address)
-            if packed[STATUS]:
-                return self._checked_call(params, inputs)
-            return self._read_loss()
+        program, turn = self._program, self.turn
+        if program is not None:
+            with turn.lock:
+                if turn.inside:
+                    raise turn.refusal()
+                turn.inside = True
+                try:
+                    loss = program.direct_call(params, inputs)
+                finally:
+                    turn.inside = False
+            if loss is not None:
+                return loss
+        return self._checked_call(params, inputs)
 
     def _checked_call(self, params: Params, inputs: Mapping[str, Any]) -> Any:
-        arrays = self.bind(params, inputs)
-        executable = self.executable
-        results = Results(executable, arrays, skip=1)
-        executable.run()
-        self._calls += 1
-        if self._form is None and self._direct.possible and self._native is None and self._calls > 1:
-            self._native = self._direct.native()
-        loss = float(self._loss_array)
-        if self._form is None:
-            return loss
-        return loss, self._form.arranged(results.values({self._loss_name: self._loss_array}))
+        bound = self.checked(params, inputs)
+        status, loss, values = self.turn.take(self.program.checked_call, bound)
+        if status != DONE:
+            raise self.refused(status, loss, bound)
+        return loss if self.form is None else (loss, self.form.arranged(values))
 
-    def bind(self, params: Params, inputs: Mapping[str, Any]) -> dict[Tensor, np.ndarray]:
-        """Check everything, then hand it to the program: nothing has been written if this raises.
-
-        The caller keeps the arrays that come back as long as the program runs on them.
-        """
+    def checked(self, params: Params, inputs: Mapping[str, Any]) -> Bound:
+        """Check everything: nothing has been written if this raises, and nothing if it does not."""
         arguments.check_mapping(params, "params")
         given, numbers = self.split(inputs)
-        arguments.check_names(params, self._stored)
+        arguments.check_names(params, self.stored)
         arguments.check_names(given, self.inputs)
-        leaves = (*self._stored, *self.inputs)
+        leaves = (*self.stored, *self.inputs)
         arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters)
         self.check_apart(arrays, arrays)
         for name in self.hyper.missing():
             if name not in numbers:
                 raise ArgumentError(at_line(f"hyper-parameter {name} has no value: set step.hyper[{name!r}]"))
-        executable = self.executable
-        self.hyper.update(numbers)
-        executable.resize(sizes)
-        self._words[executable.compiled.interface.addresses[self._loss_name]] = self._loss_array.ctypes.data
-        for leaf, values in arrays.items():
-            executable.bind(leaf, values)
-        self._direct.protect([values for _, values in self._written(arrays)])
-        return arrays
+        return Bound(arrays, sizes, numbers)
+
+    def refused(self, status: int, loss: float, bound: Bound) -> SymgraphError:
+        """The error of a program that stopped: at a label that changed after it was checked, or at its loss."""
+        if status == NOT_FINITE:
+            return nonfinite.explained(self, loss, bound)
+        for leaf, labels in self.executable.labels_read().items():
+            try:
+                arguments.check_labels(leaf, labels, bound.sizes)
+            except ArgumentError as error:
+                return error
+        return ArgumentError(at_line("labels were out of range while the step ran: another thread changes them"))
 
     def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
         """Raise if an array that is updated shares memory with another."""
         others = [(leaf, array) for leaf, array in read.items() if leaf not in self.parameters]
-        arguments.check_overlap(self._written(stored), others)
+        arguments.check_overlap(self.written(stored), others)
 
-    def _written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
+    def written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
         """Every array that a step updates."""
         parameters = [(leaf, stored[leaf]) for leaf in self.parameters]
-        return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self._state_updates]
+        return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         """Inputs, and scalars of the loss, which may be given like inputs; they stay as set."""
@@ -332,6 +329,7 @@ def train_step(
     outputs: Any = None,
     parameters: Chosen = None,
     threads: int | None = None,
+    check_finite: bool = True,
 ) -> TrainStep:
     """Compile a training step.
 
@@ -344,6 +342,8 @@ def train_step(
         they precede the update.
     parameters : what to train, tensors or names; all parameters of the loss by default. Others stay as they are given.
     threads : at most so many threads; by default one for each processor, where a step is large enough.
+    check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
+        that came from; so does ``fit``. False lets them go on.
 
     Raises
     ------
@@ -354,4 +354,4 @@ def train_step(
     ArgumentError
         if no input tells a size.
     """
-    return TrainStep(loss, SGD() if optimizer is None else optimizer, dtype, outputs, parameters, threads)
+    return TrainStep(loss, SGD() if optimizer is None else optimizer, dtype, outputs, parameters, threads, check_finite)

@@ -29,3 +29,7 @@ class DisconnectedError(SymgraphError, ValueError):
 
 class ArgumentError(SymgraphError, ValueError):
     """An argument of a compiled function: unknown, missing, out of range, read-only, overlapping, of a wrong size."""
+
+
+class NonFiniteError(SymgraphError, ArithmeticError):
+    """A loss that is infinite or NaN: nothing was updated."""

@@ -131,7 +131,7 @@ def checked_number(what: str, symbol: sp.Symbol, value: Any) -> float:
         facts["below 1"] = lambda u: u < 1
     try:
         number = math.nan if isinstance(value, str | bytes | bool) or np.ndim(value) else float(value)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # an object's own conversion may raise anything
         number = math.nan
     if not math.isfinite(number) or not all(holds(number) for holds in facts.values()):
         raise DomainError(at_line(f"{what} must be {', '.join(['a finite number', *facts])}, not {value!r}"))

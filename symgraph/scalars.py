@@ -25,7 +25,7 @@ def as_formula(value: Any) -> sp.Basic:
     """
     try:
         return sp.sympify(value, strict=True)
-    except sp.SympifyError:
+    except Exception:  # an object's own conversion may raise anything
         raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
 
 

@@ -200,11 +200,13 @@ def test_a_callback_may_use_the_step(native: codegen.TrainStep) -> None:
     assert history.loss == sorted(history.loss, reverse=True) and history.steps == 9
 
 
-def test_an_interrupted_run_keeps_what_diverged(native: codegen.TrainStep) -> None:
-    params = native.init(0)
+def test_an_interrupted_run_keeps_what_diverged() -> None:
+    step = codegen.train_step(J, check_finite=False)
+    params = step.init(0)
+    step(params, x=X, t=T)
     params["W1"][:] = np.nan
     threading.Timer(0.3, lambda: os.kill(os.getpid(), 2)).start()
-    history = native.fit(params, {"x": X, "t": T}, epochs=10_000_000, batch_size=4, progress=False)
+    history = step.fit(params, {"x": X, "t": T}, epochs=10_000_000, batch_size=4, progress=False)
     assert history.stopped and history.loss and np.isnan(history.loss).all()
     assert len(history.loss) == history.steps // 3
     assert 0 < history.seconds < 10
@@ -250,7 +252,8 @@ def test_measured_report(native: codegen.TrainStep) -> None:
     assert list(report.stages)[-3:] == ["load", "first call", "warm call"]
     assert 0 < report.stages["warm call"] < report.stages["first call"]
     assert native.report().kernels[0].reached is None and "GFLOP/s" in str(report)
-    assert native.report(sizes={"N": 100}).kernels[0].operations > report.kernels[0].operations
+    larger = native.report(sizes={"N": 100})
+    assert sum(row.operations for row in larger.kernels) > sum(row.operations for row in report.kernels)
     assert all(np.array_equal(kept[name], array) for name, array in {**params, **native.state}.items())
     assert native(params, x=X, t=T) < loss
 

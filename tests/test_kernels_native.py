@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from numpy import float32, int64, uint8
 
-from codegen import placement
+from codegen import team
 from codegen.barrier import SYNC_WORDS
 from codegen.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
 from codegen.native import compile_entry, load_entry, optimise
-from codegen.team import Team
 
 
 def twelve_streams(
@@ -100,15 +99,14 @@ def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
         import sys, time
         import numpy as np
         from codegen.native import load_entry
-        from codegen.team import Team
+        from codegen import team
         code = open({str(tmp_path / "entry.o")!r}, "rb").read()
         start = time.perf_counter()
         entry = load_entry(code)
         took = time.perf_counter() - start
         words = np.array([41, 0])
         entry(words.ctypes.data)
-        team = Team(2)
-        team.run(entry, words.ctypes.data)
+        team.launch(entry.team_address, words.ctypes.data, 2)
         assert words[1] == 42 and took < 0.1 and "numba" not in sys.modules, (words, took)
     """
     root = Path(__file__).parents[1]
@@ -140,20 +138,19 @@ def rounds(packed: int, thread: int, threads: int) -> None:
 
 def test_barrier_orders_the_writes_of_all_threads() -> None:
     entry = load_entry(compile_entry(rounds))
+    sync = new_sync()
     for threads in (1, 2, 3):
-        team = Team(threads)
         for count in (0, 1, 2000, 3):
             board, faults = np.full(64, -1), np.zeros(64, int64)
-            packed = np.array([count, team.sync, board.ctypes.data, faults.ctypes.data], int64)
-            team.run(entry, packed.ctypes.data)
+            packed = np.array([count, sync.ctypes.data, board.ctypes.data, faults.ctypes.data], int64)
+            assert team.launch(entry.team_address, packed.ctypes.data, threads) == threads
             assert not faults[::8].any()
             assert [tuple(faults[8 * t + 1 : 8 * t + 3]) for t in range(threads)] == [
                 chunk(100, 8, t, threads) for t in range(threads)
             ]
         time.sleep(0.02)  # the workers fall asleep
-        team.run(entry, packed.ctypes.data)
+        assert team.launch(entry.team_address, packed.ctypes.data, threads) == threads
         assert not faults[::8].any()
-        team.close()
 
 
 def test_plain_python_barrier_is_for_one_thread() -> None:
@@ -162,13 +159,45 @@ def test_plain_python_barrier_is_for_one_thread() -> None:
         barrier(new_sync(), 2)
 
 
-def test_a_thread_that_is_moved_may_still_be_anywhere() -> None:
-    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {-1}
-    here = placement.processor()
-    placement.move_to(here)
-    placement.move_away(here)
-    if len(before) > 1 and here >= 0:
-        placement.move_to(min(before - {here}))
-        assert placement.processor() in before
-    placement.move_to(10_000)  # not one of ours: ignored
-    assert not hasattr(os, "sched_getaffinity") or os.sched_getaffinity(0) == before
+def test_launches_and_jobs_leave_the_caller_where_it_may_be() -> None:
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    entry, sync, stop = load_entry(compile_entry(rounds)), new_sync(), np.zeros(1, int64)
+    board, faults = np.full(64, -1), np.zeros(64, int64)
+    packed = np.array([100, sync.ctypes.data, board.ctypes.data, faults.ctypes.data], int64)
+    job = team.Job(stop.ctypes.data)
+    job.finish()  # nothing runs
+    assert job.has_ended()
+    for _ in range(20):
+        job.begin(entry.team_address, packed.ctypes.data, 2)
+        job.finish()
+        team.launch(entry.team_address, packed.ctypes.data, 2)
+    assert job.has_ended() and not faults[::8].any()
+    assert not before or os.sched_getaffinity(0) == before
+
+
+def test_launches_do_not_wait_for_each_other() -> None:
+    """Where all workers are taken, the caller works alone: here there is one, in a process of its own."""
+    script = """
+        import numpy as np
+        from codegen import team
+        from codegen.kernels import new_sync
+        from codegen.native import compile_entry, load_entry
+        from tests.test_kernels_native import rounds
+
+        entry, stop = load_entry(compile_entry(rounds)), np.zeros(1, np.int64)
+        boards = [(np.full(64, -1), np.zeros(64, np.int64), new_sync()) for _ in range(2)]
+        first, second = (
+            np.array([count, sync.ctypes.data, board.ctypes.data, faults.ctypes.data])
+            for count, (board, faults, sync) in zip((100_000, 10), boards)
+        )
+        assert team.launch(entry.team_address, second.ctypes.data, 2) == 2
+        job = team.Job(stop.ctypes.data)
+        job.begin(entry.team_address, first.ctypes.data, 2)
+        while boards[0][0][0] < 1:
+            assert not job.has_ended(100_000)
+        assert team.launch(entry.team_address, second.ctypes.data, 2) == 1
+        job.finish()
+        assert not any(faults[::8].any() for _, faults, _ in boards)
+    """
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=root, timeout=120)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from codegen import peak
-from codegen.jit import threads_available
+from codegen.placement import threads_available
 from tests.benchmarks import elementwise, inference, mnist, processes
 from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS

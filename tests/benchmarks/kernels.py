@@ -21,11 +21,11 @@ from numba import njit
 from numba.extending import get_cython_function_address
 from numpy import float32, float64, int64
 
+from codegen import team
 from codegen.barrier import SYNC_WORDS
-from codegen.kernels import VECTOR_MATH, barrier, kernel, pointer
+from codegen.kernels import VECTOR_MATH, barrier, kernel, new_sync, pointer
 from codegen.kernels.contraction import contraction
 from codegen.native import Entry, compile_entry, load_entry
-from codegen.team import Team
 
 SHAPES = (
     (16, 13, 16, ""),
@@ -180,17 +180,17 @@ def measure_threads() -> None:
             barrier(sync, threads)
 
     native = load(entry)
-    team = Team(2)
-    packed = np.array([0, team.sync], int64)
+    sync = new_sync()
+    packed = np.array([0, sync.ctypes.data], int64)
     address = packed.ctypes.data
     calls = 10_000
     alone = best_time(lambda: [native.call(address) for _ in range(calls)]) / calls
-    launch = best_time(lambda: [team.run(native, address) for _ in range(calls)]) / calls
+    launch = best_time(lambda: [team.launch(native.team_address, address, 2) for _ in range(calls)]) / calls
     print(f"call of an entry          {alone * 1e6:8.3f} µs")
     print(f"launch of two threads     {launch * 1e6:8.3f} µs")
     packed[0] = 200_000
-    print(f"barrier of two threads    {best_time(lambda: team.run(native, address)) / 200_000 * 1e9:8.1f} ns")
-    team.close()
+    meeting = best_time(lambda: team.launch(native.team_address, address, 2)) / 200_000
+    print(f"barrier of two threads    {meeting * 1e9:8.1f} ns")
 
 
 def measure_compilation() -> None:
