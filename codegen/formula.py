@@ -25,7 +25,7 @@ def formula_text(node: Node, indices: Mapping[sp.Basic, Expr], name: Callable[[T
     rule: dict[sp.Basic, sp.Basic] = {}
     for element in sorted(elements_of(definition.body), key=lambda e: e.atoms(Element).__len__()):
         shown = ", ".join(str(index.xreplace(rule).xreplace(rename)) for index in element.indices)
-        rule[element] = sp.Symbol(f"{name(element.tensor)}[{shown}]" if shown else name(element.tensor))
+        rule[element] = sp.Symbol(f"{name(element.tensor)}[{shown}]" if shown else name(element.tensor), real=True)
     body = str(definition.body.xreplace(rule).xreplace(rename))
     left = ", ".join(str(rename.get(axis(d), axis(d))) for d in range(len(node.shape)))
     target = name(node.target or node.value)

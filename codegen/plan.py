@@ -103,7 +103,7 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
     if feeds_contraction:
         return False
     cheap = _is_cheap(definition.body)
-    if tensor.ndim == 0 and cheap:
+    if tensor.ndim == 0 and cheap and (len(readers) == 1 or _is_of_numbers(definition.body)):
         return True
     if len(readers) != 1 or readers[0].ndim == 0:
         return False
@@ -111,6 +111,11 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
     if len(reads) != 1:
         return False
     return cheap or _covers(readers[0], reads[0])
+
+
+def _is_of_numbers(body: sp.Expr) -> bool:
+    """Whether a body has only numbers that are given, such as hyper-parameters, and is written out where it is read."""
+    return all(element.tensor.kind in ("scalar", "state") for element in elements_of(body))
 
 
 def _is_permutation(element: Element, rank: int) -> bool:

@@ -233,7 +233,7 @@ class _Sweep:
         if cotangent.full == 0:
             return
         varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
-        plain = isinstance(cotangent.full, Element) or not varies
+        plain = isinstance(cotangent.full, Element) or (not varies and cost(cotangent.full) <= MAX_WHOLE_COST)
         reference = cotangent.full if plain else result.element
         body, extents = definition.body, definition.extents
         if definition.op in ("max", "min"):

@@ -23,7 +23,7 @@ DIVISORS = {
 QUOTIENTS = {
     "an input": ([x, c], x / c),
     "a hyper-parameter": ([x, h], x / h),
-    "a power": ([x, c], x * (c**2) ** sp.Rational(-1, 2)),
+    "an absolute value": ([x, c], x / sg.abs(c)),
     "rows": ([x, c], sg.define((n, sg.indices("j")[0]), x[n] / c.element, shape=(N, 3))),
 }
 
