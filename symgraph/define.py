@@ -20,7 +20,12 @@ from symgraph.pieces import defined
 from symgraph.provenance import at_line, names_result
 from symgraph.rebuild import replaced
 from symgraph.scalars import Slot, as_formula, as_written, slot
+from symgraph.simplify.cost import operations
 from symgraph.tensor import Element, Reduction, Tensor
+
+
+MAX_INLINED = 4
+"""Operations of a formula of plain symbols that is written into the formula that uses it, as λ/2 is."""
 
 
 class Reduced(sp.Expr):  # type: ignore[misc]
@@ -320,4 +325,5 @@ def _inlined_scalar(tensor: Tensor, rank: int) -> sp.Expr:
     if tensor.ndim or definition is None or definition.op is not None:
         return broadcast_element(tensor, rank)
     constant = all(element.tensor.kind == "scalar" for element in definition.body.atoms(Element))
-    return definition.body if constant else broadcast_element(tensor, rank)
+    short = operations([definition.body]) <= MAX_INLINED
+    return definition.body if constant and short else broadcast_element(tensor, rank)

@@ -69,12 +69,19 @@ def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
 
 def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
     best = _record(steps, "cancel and collect", expression, cheapest(expression))
-    for _ in range(MAX_ROUNDS):
+    for _ in range(MAX_ROUNDS if _may_fold(best) else 0):
         name, candidate = min(_candidates(best, relations), key=lambda pair: cost(pair[1]), default=("", best))
         if cost(candidate) >= cost(best):
             break
         best = _record(steps, name, best, candidate)
     return best
+
+
+def _may_fold(expression: sp.Expr) -> bool:
+    """Whether there is a function, a root or a quotient that a forward value could stand for."""
+    return any(not node.exp.is_Integer or node.exp.is_negative for node in expression.atoms(sp.Pow)) or expression.has(
+        sp.Function
+    )
 
 
 def _record(steps: list[Step], rule: str, before: sp.Expr, after: sp.Expr) -> sp.Expr:
