@@ -14,7 +14,7 @@ import symgraph as sg
 from symgraph.tensor import Tensor
 
 N = sg.dim("N")
-UNARY = ("-({})", "sg.exp({})", "sg.tanh({})", "1/(1 + {}**2)", "sg.log(1 + sg.exp({}))", "sg.sigmoid({})", "1/(1 + sg.exp({}))")
+UNARY = ("(-{})", "sg.exp({})", "sg.tanh({})", "1/(1 + {}**2)", "sg.log(1 + sg.exp({}))", "sg.sigmoid({})", "1/(1 + sg.exp({}))")
 BINARY = ("({} + {})", "({} - {})", "({}*{})", "sg.maximum({}, {})")
 
 
