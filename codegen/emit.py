@@ -16,8 +16,8 @@ from codegen.emit_scalar import Shapes, text
 from codegen.interface import Interface
 from codegen.ir import Assign, Contract, For, If, Kernel, Let, Program, Share, Stmt, Store, Transpose
 from codegen.memory import Arena
-from codegen.names import Names
-from codegen.vocabulary import MATHEMATICS, STRUCTURE, TYPES, WORDS
+from codegen.names import comment
+from codegen.vocabulary import MATHEMATICS, STRUCTURE, TYPES
 
 INDENT = "    "
 ITEM = {"float32": 4, "float64": 8}
@@ -36,11 +36,10 @@ def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> So
     shared: dict[object, str] = {}
     functions: list[str] = []
     bodies: list[str] = []
-    names = Names(WORDS)
     for kernel in program.kernels:
         key = _content(kernel, program)
         if key not in shared:
-            shared[key] = names.unique(kernel.name)
+            shared[key] = kernel.name
             bodies.append(_function(kernel, shared[key], program, dtype))
         functions.append(shared[key])
     calls = calls_of(program, functions, arena, interface, dtype)
@@ -160,7 +159,7 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
     for statement in body:
         formula = getattr(statement, "formula", "")
         if formula:
-            lines.append(f"{pad}# {formula}")
+            lines.append(f"{pad}# {comment(formula)}")
         match statement:
             case Let(var, value):
                 lines.append(f"{pad}{var.name} = {text(value, shapes)}")

@@ -15,13 +15,27 @@ from codegen.vocabulary import WORDS
 RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins)) | WORDS
 
 
+OWN_FORMS = re.compile("(tile|rows|columns|panel)_.*|.*_(begin|end)")
+"""Forms of names that emitted source makes of other names."""
+
+LONGEST = 60
+"""Characters of a name in the source."""
+
+
 def identifier(text: str) -> str:
     """A Python identifier close to ``text``."""
-    cleaned = unicodedata.normalize("NFKC", text)
-    cleaned = re.sub(r"\W+", "_", cleaned).strip("_") or "v"
+    known = "".join(c if f"v{c}".isidentifier() else "_" for c in unicodedata.normalize("NFKC", text[:LONGEST]))
+    cleaned = unicodedata.normalize("NFKC", re.sub("__+", "_", known).strip("_")) or "v"
     if not cleaned.isidentifier():
         cleaned = f"p_{cleaned}"
-    return f"{cleaned}_" if cleaned in RESERVED else cleaned
+    if not cleaned.isidentifier() or unicodedata.normalize("NFKC", cleaned) != cleaned:
+        cleaned = "v"
+    return f"{cleaned}_" if cleaned in RESERVED or OWN_FORMS.fullmatch(cleaned) else cleaned
+
+
+def comment(text: str) -> str:
+    """Text that stays within its line, and within the file, whatever names are in it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Names:

@@ -57,11 +57,10 @@ def assemble(
         table |= {buffer.name: buffer for buffer in (*copies.values(), status)}
         checked = {leaf: copy.name for leaf, copy in copies.items()}
     storage = Storage(buffers | checked, sizes)
-    kernel_names = Names(frozenset(names.taken))
-    scratch_names = Names(frozenset(names.taken))
+    driver_names = Names(frozenset(names.taken))
     for group, own in zip(groups, kept, strict=True):
-        kernel, scratch = lower(group, storage, own, kernel_names.unique(kernel_name(group, own)))
-        kernel, scratch = _with_own_scratch(kernel, scratch, scratch_names)
+        kernel, scratch = lower(group, storage, own, driver_names.unique(kernel_name(group, own)))
+        kernel, scratch = _with_own_scratch(kernel, scratch, driver_names)
         kernels.append(kernel)
         table |= {buffer.name: buffer for buffer in scratch}
     outputs = tuple(buffers[output] for output in request.outputs)

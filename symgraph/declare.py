@@ -9,28 +9,23 @@ import numpy as np
 import sympy as sp
 
 from symgraph import init as initializers
-from symgraph.errors import DomainError, NameConflictError, ShapeError
+from symgraph.checked_names import checked_name
+from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import as_shape
 from symgraph.init import Initializer
 from symgraph.provenance import at_line
 from symgraph.tensor import Tensor
 
 
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str) or not name or any(not (c.isalnum() or c in "_.{}^\\'") for c in name):
-        raise NameConflictError(at_line(f"{name!r} is not usable as a name: letters, digits, and _ . ^ {{ }} \\ '"))
-    return name
-
-
 def input(name: str, shape: Iterable[Any] | Any) -> Tensor:
     """A real array given at every call, of ``shape`` (integers and :func:`sg.dim` sizes)."""
-    return Tensor.leaf("input", _checked_name(name), as_shape(shape))
+    return Tensor.leaf("input", checked_name(name), as_shape(shape))
 
 
 def labels(name: str, shape: Iterable[Any] | Any, classes: int) -> Tensor:
     """Class indices: integers in ``[0, classes)``, checked at every call; they may index an axis: ``y[n, t[n]]``."""
     sizes = as_shape((classes,))
-    return Tensor.leaf("labels", _checked_name(name), as_shape(shape), classes=sizes[0])
+    return Tensor.leaf("labels", checked_name(name), as_shape(shape), classes=sizes[0])
 
 
 def one_hot(name: str, shape: Iterable[Any] | Any) -> Tensor:
@@ -38,7 +33,7 @@ def one_hot(name: str, shape: Iterable[Any] | Any) -> Tensor:
     sizes = as_shape(shape)
     if not sizes:
         raise ShapeError(at_line(f"{name} needs a last axis to sum over"))
-    return Tensor.leaf("input", _checked_name(name), sizes, rows_sum_to_one=True)
+    return Tensor.leaf("input", checked_name(name), sizes, rows_sum_to_one=True)
 
 
 def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | None = None) -> Tensor:
@@ -46,7 +41,7 @@ def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | No
     sizes = as_shape(shape)
     if not all(size.is_Integer for size in sizes):
         raise ShapeError(at_line(f"parameter {name} needs a shape of integers, not {sizes}"))
-    return Tensor.leaf("parameter", _checked_name(name), sizes, init=init or initializers.zeros())
+    return Tensor.leaf("parameter", checked_name(name), sizes, init=init or initializers.zeros())
 
 
 def constant(value: Any, name: str = "c") -> Tensor:
@@ -65,4 +60,4 @@ def constant(value: Any, name: str = "c") -> Tensor:
         from symgraph.define import as_tensor
 
         return as_tensor(sp.Float(array.item()))
-    return Tensor.leaf("constant", _checked_name(name), as_shape(array.shape), value=array)
+    return Tensor.leaf("constant", checked_name(name), as_shape(array.shape), value=array)

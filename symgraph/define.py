@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 from sympy.core.symbol import Str
 
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
@@ -111,8 +112,13 @@ def finite(body: sp.Basic) -> sp.Basic:
     Raises
     ------
     DomainError
-        for a formula with the imaginary unit, or that divides by zero.
+        for a formula with the imaginary unit, that divides by zero, or that has a function without a formula.
     """
+    for unknown in sorted(body.atoms(AppliedUndef), key=str):
+        raise DomainError(
+            at_line(f"sympy.Function({unknown.func.__name__!r}) is a name of which nothing is known: "
+                    f"write its formula, sg.elementwise(formula), or take a function of sg or SymPy")
+        )  # fmt: skip
     if body.has(sp.I, sp.zoo, sp.nan):
         raise DomainError(at_line(f"the formula {body} is not a real number: it has √−1, or divides by 0"))
     return body

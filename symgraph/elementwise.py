@@ -11,14 +11,15 @@ from typing import Any
 
 import sympy as sp
 
-from symgraph.define import as_tensor, broadcast, broadcast_element, scalar_body
+from symgraph.checked_names import checked_name
+from symgraph.define import as_tensor, broadcast, broadcast_element, finite, scalar_body
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
 from symgraph.pieces import defined
 from symgraph.provenance import at_line, names_result
 from symgraph.rebuild import replaced
 from symgraph.scalars import as_formula, as_written, slot
-from symgraph.tensor import Tensor, require_real
+from symgraph.tensor import DISPLAYED, Tensor, require_real
 
 u, v, w = sp.symbols("u v w", real=True)
 
@@ -37,13 +38,14 @@ class Elementwise:
         self.formula = as_formula(formula)
         if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
             raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
+        finite(self.formula)
         symbols = sorted(self.formula.free_symbols, key=str)
         if not arguments and len(symbols) != 1:
             raise IndexNotationError(
                 at_line(f"{self.formula} has the symbols {symbols}: name the arguments, elementwise(formula, u, ...)")
             )
         self.arguments = arguments or (symbols[0],)
-        self.name = name
+        self.name = checked_name(name, more=DISPLAYED)
 
     @names_result
     def __call__(self, *operands: Any) -> Tensor:

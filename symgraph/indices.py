@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.checked_names import checked_name
 from symgraph.errors import ShapeError
 from symgraph.provenance import at_line
 
@@ -40,12 +41,14 @@ def dim(name: str) -> Dim:
     >>> dim("N") is dim("N")
     True
     """
-    return Dim(name)
+    return Dim(checked_name(name, "the name of a size"))
 
 
 def indices(names: str) -> tuple[Index, ...]:
     """Declare indices for :func:`define`: ``n, i, j = sg.indices("n i j")``."""
-    return tuple(Index(name) for name in names.replace(",", " ").split())
+    if not isinstance(names, str) or not names.replace(",", " ").split():
+        checked_name(names, "names of indices")
+    return tuple(Index(checked_name(name, "the name of an index")) for name in names.replace(",", " ").split())
 
 
 @cache
@@ -86,6 +89,8 @@ def as_shape(dims: Iterable[Any] | Any) -> Shape:
             value = size
         if not isinstance(value, sp.Expr) or value.is_integer is False or not value.is_positive:
             raise ShapeError(at_line(f"a size must be a positive integer or sg.dim(...), not {size!r}"))
+        for symbol in value.free_symbols:
+            checked_name(symbol.name, "the name of a size")
         result.append(value)
     return tuple(result)
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import sympy as sp
 from sympy.core.assumptions import assumptions
 
+from symgraph.checked_names import checked_name
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Shape, axis, show_shape
 from symgraph.init import Initializer
@@ -31,6 +32,9 @@ from symgraph.scalars import as_formula
 
 if TYPE_CHECKING:
     import numpy as np
+
+DISPLAYED = " /|()[],:-−+*=∂∇"
+"""What a name may have beside letters, digits and marks where it is only displayed."""
 
 Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "definition"]
 Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
@@ -101,6 +105,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     @classmethod
     def scalar(cls, symbol: sp.Symbol) -> Tensor:
         """The rank-0 leaf that a plain SymPy symbol in a formula stands for; one per symbol."""
+        checked_name(symbol.name, "the name of a scalar", DISPLAYED)
         return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
 
     @classmethod
@@ -203,7 +208,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
 
     def named(self, name: str) -> Tensor:
         """Give the tensor a display name; returns the tensor."""
-        call(self, name)
+        call(self, checked_name(name, more=DISPLAYED))
         return self
 
     # -- printing -------------------------------------------------------------------------------------------------
