@@ -16,6 +16,7 @@ import sympy as sp
 
 from symgraph.graph import rewrite
 from symgraph.indices import Dim, Index, axis, bound
+from symgraph.scalars import selected
 from symgraph.tensor import Definition, Element, Tensor
 
 
@@ -153,6 +154,8 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     inside: list[tuple[frozenset[Index], sp.Expr]] = []
     for factor in _ordered(body):
         used = frozenset(factor.atoms(Index))
+        if depth in used and selected(factor) != sp.true:
+            return None  # it selects what the others are, and is no number beside them
         if depth in used:
             inside.append((used - {depth}, factor))
         else:

@@ -14,7 +14,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
 from symgraph.errors import DomainError
-from symgraph.scalars import Delta
+from symgraph.scalars import Delta, selected
 from symgraph.stabilise.scalar import by_one_exponential
 from symgraph.tensor import Element, Tensor
 
@@ -61,8 +61,8 @@ class ScalarLowering:
                 return _fold(multiply, [self.integer(part) for part in _ordered(body)])
             case sp.Mod():
                 return Op("%", (self.integer(body.args[0]), self.integer(body.args[1])), "int64")
-            case sp.floor() if body.args[0].is_Mul and body.args[0].as_numer_denom()[1] != 1:
-                above, below = body.args[0].as_numer_denom()
+            case sp.floor():
+                above, below = sp.fraction(sp.together(body.args[0]))
                 return Op("//", (self.integer(above), self.integer(below)), "int64")
             case sp.Pow() if body.exp.is_Integer and body.exp > 0:
                 return _fold(multiply, [self.integer(body.base)] * int(body.exp))
@@ -156,6 +156,15 @@ class ScalarLowering:
         return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._lower(term) for term in minus)])
 
     def _product(self, body: sp.Mul) -> Expr:
+        """A product; where it has δ as factors, they select it."""
+        where = selected(body)
+        if where == sp.true:
+            return self._plain_product(body)
+        rest = sp.Mul(*(factor for factor in body.args if not isinstance(factor, Delta)))
+        value = real(self._plain_product(rest) if isinstance(rest, sp.Mul) else self._lower(rest))
+        return Select(self.condition(where), value, Const(0.0, value.dtype), value.dtype)
+
+    def _plain_product(self, body: sp.Mul) -> Expr:
         sign, rest = (-1, -body) if body.could_extract_minus_sign() else (1, body)
         if not isinstance(rest, sp.Mul):
             return negative(self._lower(rest)) if sign < 0 else self._lower(rest)

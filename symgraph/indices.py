@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sympy as sp
@@ -66,13 +66,22 @@ def fresh(position: int) -> Index:
     return Index(f"_f{position}")
 
 
+def is_size(value: Any) -> bool:
+    """Whether something is an integer made of numbers and :func:`dim` sizes alone."""
+    if not isinstance(value, sp.Expr) or not value.is_integer:
+        return False
+    return all(isinstance(atom, (Dim, sp.Rational)) for atom in value.atoms())
+
+
 def as_shape(dims: Iterable[Any] | Any) -> Shape:
-    """Normalise a shape: integers at least 1 and size symbols.
+    """Normalise a shape: positive integers, and expressions of :func:`dim` sizes such as N − 1 and N//2.
+
+    What may be less than 1 for some sizes is asked of the sizes of each call (:func:`symgraph.bounds.requirements`).
 
     Raises
     ------
     ShapeError
-        for a size that is not a positive integer or an integer symbol.
+        for a size that is no integer, that other symbols occur in, or that is less than 1 for all sizes.
     """
     try:
         sizes = (dims,) if hasattr(dims, "__index__") or isinstance(dims, sp.Basic) else tuple(dims)
@@ -84,10 +93,47 @@ def as_shape(dims: Iterable[Any] | Any) -> Shape:
             value = sp.sympify(int(size)) if hasattr(size, "__index__") else size
         except TypeError:
             value = size
-        if not isinstance(value, sp.Expr) or value.is_integer is False or not value.is_positive:
-            raise ShapeError(at_line(f"a size must be a positive integer or sg.dim(...), not {size!r}"))
-        result.append(value)
+        if not is_size(value) or is_at_least_zero(value - 1) is False:
+            raise ShapeError(at_line(f"a size must be a positive integer or made of sg.dim(...), not {size!r}"))
+        result.append(sp.expand(value))
     return tuple(result)
+
+
+@lru_cache(maxsize=65536)
+def is_at_least_zero(size: sp.Expr) -> bool | None:
+    """Whether an integer made of sizes is at least 0: True or False where that holds for all sizes, else None."""
+    if size.is_Integer:
+        return bool(size >= 0)
+    if _never_negative(size):
+        return True
+    return False if _never_negative(-1 - size) else None
+
+
+def _never_negative(size: sp.Expr) -> bool:
+    low = _without_floors(sp.expand(size))
+    if low is None:
+        return False
+    grown = sp.expand(low.xreplace({dim: 1 + sp.Dummy(nonnegative=True) for dim in low.atoms(Dim)}))
+    return bool(grown.is_nonnegative) or all(term.is_nonnegative for term in sp.Add.make_args(grown))
+
+
+def _without_floors(size: sp.Expr) -> sp.Expr | None:
+    """A lower bound in which ⌊p/q⌋ is p/q or p/q − (q − 1)/q."""
+    total = sp.S.Zero
+    for term in sp.Add.make_args(size):
+        factor, rest = term.as_coeff_Mul()
+        floors = [part for part in sp.Mul.make_args(rest) if isinstance(part, sp.floor)]
+        if not floors:
+            total += term
+        elif rest == floors[0]:
+            inside = floors[0].args[0]
+            below = sp.denom(sp.together(inside))
+            if not below.is_Integer:
+                return None
+            total += factor * (inside - (sp.Rational(below - 1, below) if factor > 0 else 0))
+        else:
+            return None
+    return total if not total.has(sp.floor) else _without_floors(sp.expand(total))
 
 
 def show_shape(shape: Iterable[sp.Expr]) -> str:

@@ -15,7 +15,7 @@ import sympy as sp
 from symgraph.errors import ArgumentError
 from symgraph.graph import topological
 from symgraph.indices import Dim, axis, bound, show_shape
-from symgraph.scalars import Delta, StableFunction
+from symgraph.scalars import Delta, StableFunction, selected
 from symgraph.tensor import Element, Tensor
 
 Values = Mapping[str, Any]
@@ -148,7 +148,7 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case sp.Add():
             return _fold(np.add, args)
         case sp.Mul():
-            return _fold(np.multiply, args)
+            return _product(node, args, grid, known, mode)
         case sp.Max():
             return _fold(np.maximum, args)
         case sp.Min():
@@ -168,6 +168,13 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case StableFunction():
             return mode.stable(node, args[0])
     return mode.function(type(node).__name__, args[0])
+
+
+def _product(node: sp.Mul, args: Sequence[Any], grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
+    """A product, 0 where its δ are."""
+    where = selected(node)
+    value = _fold(np.multiply, args)
+    return value if where == sp.true else np.where(_scalar(where, grid, known, mode), value, 0 * mode.truth(True))
 
 
 def _read(array: np.ndarray, indices: Sequence[Any]) -> Any:

@@ -57,7 +57,9 @@ def _consumer_element(element: Element, consumer: Tensor) -> Element | None:
     for read in elements_of(consumer.definition.body):
         if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
             at = dict(zip(read.indices, element.indices, strict=True))
-            if len(at) == consumer.ndim == element.tensor.ndim:
+            extents = {axis(d): size for d, size in enumerate(consumer.shape)}
+            covers = all(extents.get(i) == size for i, size in zip(read.indices, read.tensor.shape, strict=True))
+            if covers and len(at) == consumer.ndim == element.tensor.ndim:
                 return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))
     return None
 

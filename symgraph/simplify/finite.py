@@ -73,7 +73,9 @@ def _is_defined(node: sp.Expr) -> bool:
 
 
 def support(expression: sp.Expr) -> sp.Basic:
-    """The condition outside which an expression with branches is 0 by a branch that says so."""
+    """The condition outside which an expression is 0 by a branch that says so, or by a δ."""
+    if isinstance(expression, Delta):
+        return sp.Eq(*expression.args)
     if isinstance(expression, sp.Add):
         return sp.Or(*(support(term) for term in expression.args))
     if isinstance(expression, sp.Mul):
