@@ -37,11 +37,15 @@ class Var:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One element of a buffer, at as many indices as the buffer has axes."""
+    """One element of a buffer, at as many indices as the buffer has axes.
+
+    A ``guarded`` one is inside the buffer only where the condition around it holds: it is not moved from there.
+    """
 
     buffer: str
     index: tuple[Expr, ...]
     dtype: DType
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,8 +310,8 @@ def subexpressions(expression: Expr) -> Iterator[Expr]:
 def rebuild(expression: Expr, parts: tuple[Expr, ...]) -> Expr:
     """The expression with other direct sub-expressions."""
     match expression:
-        case Load(buffer, _, dtype):
-            return Load(buffer, parts, dtype)
+        case Load(buffer, _, dtype, guarded):
+            return Load(buffer, parts, dtype, guarded)
         case Op(op, _, dtype):
             return Op(op, parts, dtype)
         case Call(function, _, dtype):

@@ -21,7 +21,7 @@ from codegen.formula import formula_text
 from codegen.fuse import Group
 from codegen.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Transpose, Var
 from codegen.lower_panels import PanelLowering
-from codegen.lower_rows import START, difference, smaller
+from codegen.lower_rows import START, difference, extents_of, smaller
 from codegen.lower_scalar import data_type
 from codegen.plan import Node
 from codegen.segments import Segment
@@ -173,6 +173,7 @@ class LaneLowering(PanelLowering):
         self, node: Node, segment: Segment, loops: Sequence[Var], before: list[Stmt], inside: list[Stmt]
     ) -> None:
         self.scalars.indices = {axis(0): self.position} | dict(zip(self._loops(node), loops, strict=True))
+        self.scalars.extents = extents_of(node)
         shown = self.scalars.indices | {axis(0): Var(self.row.name, "int64")}  # type: ignore[union-attr]
         self.formulas.append(formula_text(node, shown, self._shown_name))
         value = self.scalars.value(node.definition.body, "real")

@@ -6,18 +6,18 @@ columns:  for a block of columns: for n: for j: s[j] += g[n, j]
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sympy as sp
 
 from codegen import ir
 from codegen.formula import formula_text
 from codegen.fuse import scatter_axis
-from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Stmt, Store, Var
+from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Stmt, Store, Var
 from codegen.lower_scalar import data_type
 from codegen.plan import Node
 from codegen.segments import Segment, Segments
-from symgraph.indices import axis
+from symgraph.indices import Index, axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
@@ -33,10 +33,13 @@ class RowLowering(Segments):
         body = self._body()
         whole = tuple([*self.top, *body])
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
-        sizes = sizes_in(whole, self.storage.sizes)
+        scratch = [*self.scratch.values(), *self.unnamed_scratch]
+        rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
+        rows += [self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]]
+        sizes = sizes_in(whole, self.storage.sizes, rows)
         parallel = any(isinstance(s, For) and s.parallel for s in ir.statements(whole))
         kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
-        return kernel, list(self.scratch.values())
+        return kernel, scratch
 
     def _body(self) -> list[Stmt]:
         if self.row is None:
@@ -113,6 +116,7 @@ class RowLowering(Segments):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+        self.scalars.extents = extents_of(node)
         dtype = data_type(node.value)
         if node.definition.op is None and node.target is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
@@ -148,17 +152,20 @@ class RowLowering(Segments):
             position, delta = scatter
             body = sp.Mul(*(factor for factor in sp.Mul.make_args(body) if factor is not delta))
             other = next(part for part in delta.args if part != axis(position))
-            target[position] = self.scalars.integer(other)
+            target[position] = self.scalars.indices[axis(position)] = self.scalars.integer(other)
         where = tuple(index for index in target if index is not None)
         if len(node.shape) > self.depth:
             self._reduce_to_memory(node, where, body, before, inside)
             return
+        is_place = definition.op in ("argmax", "argmin")
         value_type = "real" if dtype == "int64" else dtype
         value = self.scalars.value(body, value_type)
         total = Var(self.names.unique(self._value_name(node.value)), value_type)
         before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
-        if definition.op == "argmax" or definition.op == "argmin":
-            total = self._first_best(node, total, value, loops[-1], before, inside)
+        if is_place:
+            best, total = total, Var(self.names.unique(f"{total.name}_index"), "int64")
+            before.append(Assign(total, ZERO))
+            inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
             inside.append(Assign(total, value, definition.op))
         self.local[node.value] = total
@@ -166,15 +173,21 @@ class RowLowering(Segments):
             after.append(Store(self.storage.buffers[node.value], where, total))
 
     def _first_best(
-        self, node: Node, best: Var, value: Expr, index: Expr, before: list[Stmt], inside: list[Stmt]
-    ) -> Var:
-        relation = ">" if node.definition.op == "argmax" else "<"
-        place = Var(self.names.unique(f"{best.name}_index"), "int64")
-        candidate = Var(self.names.unique(f"{best.name}_candidate"), best.dtype)
-        before.append(Assign(place, ZERO))
-        inside.append(Let(candidate, value))
-        inside.append(If(Op(relation, (candidate, best), "bool"), (Assign(best, candidate), Assign(place, index))))
-        return place
+        self,
+        node: Node,
+        value: Expr,
+        best: Expr,
+        set_best: Callable[[Expr], Stmt],
+        set_place: Callable[[Expr], Stmt],
+    ) -> list[Stmt]:
+        """Take a value that is better than the best so far, and its place; a NaN is better than any number."""
+        definition = node.definition
+        candidate = Var(self.names.unique(f"{self._value_name(node.value)}_candidate"), value.dtype)
+        over = tuple(self.scalars.indices[bound(d)] for d in range(len(definition.extents)))
+        place = ir.flat_index(over, tuple(self.scalars.integer(size) for size in definition.extents))
+        worse = Op("<=" if definition.op == "argmax" else ">=", (candidate, best), "bool")
+        better = Op("and", (Op("not", (worse,), "bool"), Op("==", (best, best), "bool")), "bool")
+        return [Let(candidate, value), If(better, (set_best(candidate), set_place(place)))]
 
     def _reduce_to_memory(
         self, node: Node, where: tuple[Expr, ...], body: sp.Expr, before: list[Stmt], inside: list[Stmt]
@@ -185,19 +198,32 @@ class RowLowering(Segments):
         buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
         op = node.definition.op
         assert op is not None
+        is_place = op in ("argmax", "argmin")
         start = Const(START[op], "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
-        clear: Stmt = Store(buffer, (*rows, *fill), start, formula=self.formulas[-1])
+        filled = (*rows, *fill)
+        cleared: list[Stmt] = [Store(buffer, filled, ZERO if is_place else start, formula=self.formulas[-1])]
+        if is_place:
+            best = self._unnamed_scratch(f"{self._value_name(node.value)}_best", shape)
+            cleared.append(Store(best, tuple(fill), start))
         for position in reversed(range(len(fill))):
             begin: Expr = ZERO
             end = self.scalars.integer(shape[position])
             if position == len(fill) - 1 and self._splits_columns():
                 begin, end = self.first_column, self.last_column
-            clear = For(fill[position], begin, end, (clear,))
-        before.append(clear)
+            cleared = [For(fill[position], begin, end, tuple(cleared))]
+        before += cleared
         place = where if kept else where[self.depth :]
-        inside.append(Store(buffer, place, self.scalars.value(body), op))  # type: ignore[arg-type]
+        value = self.scalars.value(body)
+        if not is_place:
+            inside.append(Store(buffer, place, value, op))  # type: ignore[arg-type]
+            return
+        here = where[self.depth :]
+        inside += self._first_best(
+            node, value, Load(best, here, "real"),
+            lambda v: Store(best, here, v), lambda at: Store(buffer, place, at),
+        )  # fmt: skip
 
 
 def difference(left: Expr, right: Expr) -> Expr:
@@ -212,12 +238,18 @@ def smaller(left: Expr, right: Expr) -> Expr:
     return ir.Call("minimum", (left, right), "int64")
 
 
-def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the run-time sizes that some statements use."""
+def extents_of(node: Node) -> dict[Index, sp.Expr]:
+    """How far the canonical indices of a node run."""
+    extents = {axis(d): size for d, size in enumerate(node.shape)}
+    return extents | {bound(d): size for d, size in enumerate(node.definition.extents)}
+
+
+def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str], strides: Sequence[Expr] = ()) -> tuple[str, ...]:
+    """Names of the run-time sizes that some statements use, or the strides of what they read and write."""
+    expressions = [expression for statement in ir.statements(body) for expression in ir.expressions_of(statement)]
     used = {
         node.name
-        for statement in ir.statements(body)
-        for expression in ir.expressions_of(statement)
+        for expression in (*expressions, *strides)
         for node in ir.subexpressions(expression)
         if isinstance(node, Var)
     }

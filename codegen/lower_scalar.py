@@ -8,12 +8,15 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.ir import Call, Cast, Const, DType, Expr, Op, Select, Var, add, multiply
+from codegen.ir import Call, Cast, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from symgraph.bounds import stays_inside
 from symgraph.errors import DomainError
+from symgraph.indices import Index
 from symgraph.scalars import Delta, selected
 from symgraph.stabilise.scalar import by_one_exponential
 from symgraph.tensor import Element, Tensor
@@ -35,12 +38,15 @@ def data_type(tensor: Tensor) -> DType:
 
 
 class ScalarLowering:
-    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables."""
+    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables, ``extents`` says how far they
+    run."""
 
     def __init__(self, access: Access, sizes: Mapping[str, str]) -> None:
         self.access = access
         self.sizes = sizes
         self.indices: dict[sp.Basic, Expr] = {}
+        self.extents: Mapping[Index, sp.Expr] = {}
+        self.branches = 0
 
     def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
         """The formula as an expression of type ``dtype``."""
@@ -131,10 +137,15 @@ class ScalarLowering:
         return compose(real(self._lower(body.args[0])))
 
     def _element(self, element: Element) -> Expr:
-        return self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        value = self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        if self.branches and isinstance(value, Load) and not stays_inside(element, self.extents):
+            return replace(value, guarded=True)
+        return value
 
     def _piecewise(self, body: sp.Piecewise) -> Expr:
+        self.branches += 1
         pairs = [(self._lower(value), self.condition(condition)) for value, condition in body.args]
+        self.branches -= 1
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
         values = _same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
@@ -161,7 +172,9 @@ class ScalarLowering:
         if where == sp.true:
             return self._plain_product(body)
         rest = sp.Mul(*(factor for factor in body.args if not isinstance(factor, Delta)))
+        self.branches += 1
         value = real(self._plain_product(rest) if isinstance(rest, sp.Mul) else self._lower(rest))
+        self.branches -= 1
         return Select(self.condition(where), value, Const(0.0, value.dtype), value.dtype)
 
     def _plain_product(self, body: sp.Mul) -> Expr:

@@ -26,6 +26,7 @@ from codegen.ir import (
     children,
     rebuild,
     subexpressions,
+    writes,
 )  # fmt: skip
 from codegen.names import Names
 
@@ -33,7 +34,7 @@ from codegen.names import Names
 def is_guarded(node: Select) -> bool:
     """Whether a branch reads memory that only exists where the branch is taken: x[i − 1] where i > 0."""
     return any(
-        isinstance(part, Load) and any(isinstance(inner, Op) for index in part.index for inner in subexpressions(index))
+        isinstance(part, Load) and part.guarded
         for branch in (node.yes, node.no)
         for part in subexpressions(branch)
     )
@@ -151,12 +152,9 @@ class Sharing:
         for statement in body:
             changed = with_expressions(statement, lambda e: rewritten(e, change))
             result.append(changed)
-            if isinstance(changed, Store):
-                stale = [
-                    n
-                    for n in local
-                    if any(isinstance(p, Load) and p.buffer == changed.buffer for p in subexpressions(n))
-                ]
+            stored = writes((changed,))
+            if stored:
+                stale = [n for n in local if any(isinstance(p, Load) and p.buffer in stored for p in subexpressions(n))]
                 for node in stale:
                     del local[node]
         return result

@@ -160,7 +160,7 @@ def _outside(element: Element, position: int, extents: Extents) -> str:
     tensor, index = element.tensor, element.indices[position]
     where = f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)}"
     used = sorted(index.atoms(Index), key=str)
-    if not used and isinstance(index, Element):
+    if isinstance(index, Element):
         return f"labels {index} run over {index.tensor.classes} classes; {where} has {tensor.shape[position]} elements"
     if not used:
         return f"index {index} is outside {where}"

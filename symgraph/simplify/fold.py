@@ -17,7 +17,7 @@ from symgraph.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.cost import cost
 from symgraph.simplify.rational import Kernels, cheapest, denominator_factors, shapes
-from symgraph.simplify.selections import parts
+from symgraph.simplify.selections import joined, parts
 
 MAX_ROUNDS = 4
 
@@ -50,7 +50,7 @@ def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple
         selections = parts(branch)
         if selections is None:
             return _simplify_branch(branch, here, steps)
-        return sp.Add(*(deltas * _simplify_branch(rest, here, steps) for deltas, rest in selections))
+        return joined([(deltas, _simplify_branch(rest, here, steps)) for deltas, rest in selections])
 
     guarded = expand_extrema(expression)
     result = per_branch(guarded, inside)

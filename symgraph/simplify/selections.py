@@ -33,6 +33,14 @@ def parts(expression: sp.Expr) -> Parts | None:
     return sorted(found.items(), key=lambda part: sp.default_sort_key(part[0]))
 
 
+def joined(selections: Parts) -> sp.Expr:
+    """Σ δ·(what it selects), with the factors that all of them have in front."""
+    powers = [rest.as_powers_dict() for _, rest in selections]
+    shared = [(b, e) for b, e in powers[0].items() if not b.is_number and all(p.get(b) == e for p in powers)]
+    common = sp.Mul(*(base**exponent for base, exponent in shared))
+    return common * sp.Add(*(deltas * (rest / common) for deltas, rest in selections))
+
+
 def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     factors = sp.Mul.make_args(term)
     deltas = [factor for factor in factors if isinstance(factor, Delta)]
@@ -44,7 +52,7 @@ def _terms(expression: sp.Expr) -> list[sp.Expr]:
     if isinstance(expression, sp.Add):
         return [term for arg in expression.args for term in _terms(arg)]
     if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 1 and expression.has(Delta):
-        return _terms(sp.Mul(*[sp.expand(expression)]))
+        return _terms(sp.expand(expression))
     if not isinstance(expression, sp.Mul):
         return [expression]
     products = [sp.S.One]
