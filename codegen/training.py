@@ -191,7 +191,10 @@ class TrainStep:
         self._words = executable.words
         self._address = executable.address
         protected = len(self.parameters) + len(self.state)
-        self._direct = Direct(executable, self._stored, self.inputs, self.parameters, protected=protected)
+        self._direct = Direct(
+            executable, self._stored, self.inputs, self.parameters, protected=protected,
+            learns_sizes=not executable.requirements,
+        )  # fmt: skip
         self._pick_parameters = picker([str(leaf.name) for leaf in self._stored])
         self._pick_inputs = picker([str(leaf.name) for leaf in self.inputs])
         self._loss_array = np.zeros((), dtype=self.dtype)
@@ -256,8 +259,8 @@ class TrainStep:
             if name not in numbers:
                 raise ArgumentError(at_line(f"hyper-parameter {name} has no value: set step.hyper[{name!r}]"))
         executable = self.executable
-        self.hyper.update(numbers)
         executable.resize(sizes)
+        self.hyper.update(numbers)
         self._words[executable.compiled.interface.addresses[self._loss_name]] = self._loss_array.ctypes.data
         for leaf, values in arrays.items():
             executable.bind(leaf, values)
