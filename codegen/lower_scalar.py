@@ -14,7 +14,7 @@ import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from codegen.ir import Call, Cast, Const, DType, Expr, Load, Op, Select, Var, add, multiply
-from symgraph.bounds import stays_inside
+from symgraph.bounds import first_asked, stays_inside
 from symgraph.errors import DomainError
 from symgraph.indices import Index
 from symgraph.scalars import Delta, selected
@@ -85,9 +85,15 @@ class ScalarLowering:
         match body:
             case BooleanTrue() | BooleanFalse():
                 return Const(int(bool(body)), "bool")
-            case sp.And() | sp.Or():
-                word = "and" if isinstance(body, sp.And) else "or"
-                return _fold(lambda a, b: Op(word, (a, b), "bool"), [self.condition(part) for part in _ordered(body)])
+            case sp.And():
+                first = sorted(first_asked(body), key=sp.default_sort_key)
+                asked = [self.condition(part) for part in first]
+                self.branches += 1
+                asked += [self.condition(part) for part in _ordered(body) if part not in first]
+                self.branches -= 1
+                return _fold(lambda a, b: Op("and", (a, b), "bool"), asked)
+            case sp.Or():
+                return _fold(lambda a, b: Op("or", (a, b), "bool"), [self.condition(part) for part in _ordered(body)])
             case sp.Not():
                 return Op("not", (self.condition(body.args[0]),), "bool")
             case sp.core.relational.Relational():

@@ -172,6 +172,8 @@ class Sharing:
                 pending.extend(children(node))
 
     def _is_costly(self, node: Expr) -> bool:
+        if any(isinstance(part, Load) and part.guarded for part in subexpressions(node)):
+            return False
         if isinstance(node, Load):
             return True
         return isinstance(node, Call | Op | Select) and node.dtype in ("real", "float64")
@@ -181,9 +183,7 @@ def _available(node: Expr, available: set[str], frozen: Set[str]) -> bool:
     for part in subexpressions(node):
         if isinstance(part, Var) and part.name not in available:
             return False
-        if isinstance(part, Load) and part.buffer in frozen:
-            return False
-        if isinstance(part, Select) and is_guarded(part):
+        if isinstance(part, Load) and (part.guarded or part.buffer in frozen):
             return False
     return True
 

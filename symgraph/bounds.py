@@ -18,6 +18,7 @@ from symgraph.errors import ShapeError
 from symgraph.graph import elements_of, topological
 from symgraph.indices import Dim, Index, axis, bound, is_at_least_zero, show_shape
 from symgraph.provenance import Provenance, at_line
+from symgraph.scalars import Delta, selected
 from symgraph.tensor import Element, Tensor
 
 Extents = Mapping[Index, sp.Expr]
@@ -63,6 +64,9 @@ def _range(index: sp.Expr, extents: tuple[tuple[Index, sp.Expr], ...]) -> Interv
     low = high = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(index)):
         factor, atom = term.as_independent(Index, Element, as_Add=False)
+        if atom == 1:
+            low, high = low + factor, high + factor
+            continue
         ends = _atom_range(atom, known)
         sign = is_at_least_zero(factor) if factor.is_integer else bool(factor >= 0) if factor.is_number else None
         if ends is None or sign is None:
@@ -121,7 +125,7 @@ def stays_inside(element: Element, extents: Extents) -> bool:
 
 
 def unguarded(body: sp.Basic) -> Iterator[Element]:
-    """Elements that are read wherever the body is: not those inside a branch, whose condition is there for them."""
+    """Elements that are read wherever the body is: not those in a branch or under a δ, whose condition is there for them."""
     pending: list[sp.Basic] = [body]
     seen: set[sp.Basic] = set()
     while pending:
@@ -134,8 +138,18 @@ def unguarded(body: sp.Basic) -> Iterator[Element]:
             pending.extend(index for index in node.indices if index.has(Element))
         elif isinstance(node, sp.Piecewise):
             pending.append(node.args[0].cond)
+        elif isinstance(node, sp.And):
+            pending.extend(first_asked(node))
+        elif isinstance(node, sp.Mul) and selected(node) != sp.true:
+            pending.extend(factor for factor in node.args if isinstance(factor, Delta))
         else:
             pending.extend(node.args)
+
+
+def first_asked(condition: sp.And) -> list[sp.Basic]:
+    """The parts of a condition that are asked first: those that read nothing, if any; they guard what the others read."""
+    plain = [part for part in condition.args if not part.has(Element)]
+    return plain or list(condition.args)
 
 
 def check_element(element: Element, extents: Extents) -> None:
@@ -173,9 +187,14 @@ def _outside(element: Element, position: int, extents: Extents) -> str:
 
 
 def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
-    """What everything under the outputs asks of sizes that are known only when arrays come; each once."""
+    """What everything under the outputs asks of sizes that are known only when arrays come; each once.
+
+    A gradient asks what its loss asks.
+    """
     found: dict[sp.Expr, Requirement] = {}
-    for tensor in topological(outputs):
+    order = topological(outputs)
+    losses = dict.fromkeys(tensor.cotangent_of[0] for tensor in order if tensor.cotangent_of is not None)
+    for tensor in topological([*order, *losses]):
         for size, what in _asked(tensor):
             if not is_at_least_zero(size):
                 found.setdefault(size, Requirement(size, what, tensor.place))

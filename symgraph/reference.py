@@ -126,6 +126,9 @@ def _scalar(body: sp.Basic, grid: Grid, known: Mapping[Tensor, np.ndarray], mode
 def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     if isinstance(node, Element):
         return node.indices
+    if isinstance(node, sp.floor):
+        above, below = sp.fraction(sp.together(node.args[0]))
+        return (above, below) if above.is_integer and below.is_Integer else node.args
     if isinstance(node, sp.Piecewise):
         return tuple(part for pair in node.args for part in pair.args)
     return () if node.is_Atom else node.args
@@ -160,6 +163,8 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return _fold(np.logical_or, args)
         case sp.Not():
             return np.logical_not(args[0])
+        case sp.floor() if len(args) == 2:
+            return np.floor_divide(args[0], args[1])
         case sp.Mod():
             return np.mod(args[0], args[1])
         case sp.Pow():

@@ -105,7 +105,7 @@ def sliced(p: Program) -> None:
         elif kind == "number":
             key = p.random.randrange(-size, size)
         else:
-            ends = [None, *range(-size, size + 1)]
+            ends = [None, *range(-size, size)]
             key = slice(p.random.choice(ends), p.random.choice(ends), p.random.choice((None, 1, 2, 3, -1, -2)))
             if not list(range(size))[key]:
                 key = slice(None, None, p.random.choice((-1, 2)))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import sympy as sp
 
+from symgraph.bounds import stays_inside
 from symgraph.indices import Dim, Index, axis, bound
 from symgraph.scalars import Delta, selected
 from symgraph.simplify.fold import Step
@@ -26,6 +27,8 @@ def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list
     if body == 0 or not over:
         return body
     if isinstance(body, sp.Piecewise) and not _depends(sp.Tuple(*(cond for _, cond in body.args)), over):
+        if not all(stays_inside(element, extents) for value, _ in body.args for element in value.atoms(Element)):
+            return reduction(body, over, extents)  # a sum of its own would read where no branch allows it
         branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
         return sp.Piecewise(*branches, evaluate=False)
     terms = sp.Add.make_args(sp.expand_mul(body))
