@@ -78,15 +78,15 @@ def _interval(expression: Expr, sizes: Mapping[str, int]) -> tuple[int, int]:
             ends = [{"+": a + b, "-": a - b, "*": a * b}[op] for a in first for b in second]
             return min(ends), max(ends)
         case Op("//", (left, Const(below))):
-            low, high = _interval(left, sizes)
-            return low // int(below), high // int(below)
+            quotients = [end // int(below) for end in _interval(left, sizes)]
+            return min(quotients), max(quotients)
         case Op("%", (_, Const(below))):
             return 0, int(below) - 1
         case Select(_, yes, no):
-            ends = [*_interval(yes, sizes), *_interval(no, sizes)]
-            return min(ends), max(ends)
-    value = evaluate_integer(expression, sizes)
-    return value, value
+            either = [*_interval(yes, sizes), *_interval(no, sizes)]
+            return min(either), max(either)
+    exact = evaluate_integer(expression, sizes)
+    return exact, exact
 
 
 def elements(buffer: Buffer, sizes: Mapping[str, int]) -> int:

@@ -53,7 +53,9 @@ class Executable:
         asked = requirements([*request.outputs, *(value for _, value in request.updates)])
         self.compiled: Compiled = translate(request, leaves, dtype.name, self.seconds)
         self.names = self.compiled.names
-        self.requirements = _lowered([r for r in asked if {dim.name for dim in r.size.atoms(Dim)} <= {*self.size_names}])
+        self.requirements = _lowered(
+            [r for r in asked if {dim.name for dim in r.size.atoms(Dim)} <= {*self.size_names}]
+        )
         interface = self.compiled.interface
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]

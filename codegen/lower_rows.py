@@ -35,7 +35,9 @@ class RowLowering(Segments):
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         scratch = [*self.scratch.values(), *self.unnamed_scratch]
         rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
-        rows += [self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]]
+        rows += [
+            self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]
+        ]
         sizes = sizes_in(whole, self.storage.sizes, rows)
         parallel = any(isinstance(s, For) and s.parallel for s in ir.statements(whole))
         kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
@@ -167,7 +169,7 @@ class RowLowering(Segments):
             before.append(Assign(total, ZERO))
             inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
-            inside.append(Assign(total, value, definition.op))
+            inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
         self.local[node.value] = total
         if node.value in self.kept:
             after.append(Store(self.storage.buffers[node.value], where, total))

@@ -1,6 +1,6 @@
 """Masks: the condition of a derivative is asked of the maximum that the forward pass keeps, not of its argument.
 
-    h = max(0, z);  dz = (dh where z > 0, else 0)     →     dz = (dh where h > 0, else 0),  and z is never stored
+h = max(0, z);  dz = (dh where z > 0, else 0)     →     dz = (dh where h > 0, else 0),  and z is never stored
 """
 
 from __future__ import annotations

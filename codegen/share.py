@@ -34,9 +34,7 @@ from codegen.names import Names
 def is_guarded(node: Select) -> bool:
     """Whether a branch reads memory that only exists where the branch is taken: x[i − 1] where i > 0."""
     return any(
-        isinstance(part, Load) and part.guarded
-        for branch in (node.yes, node.no)
-        for part in subexpressions(branch)
+        isinstance(part, Load) and part.guarded for branch in (node.yes, node.no) for part in subexpressions(branch)
     )
 
 

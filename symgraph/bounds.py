@@ -15,8 +15,8 @@ from functools import lru_cache
 import sympy as sp
 
 from symgraph.errors import ShapeError
-from symgraph.graph import elements_of, topological
-from symgraph.indices import Dim, Index, axis, bound, is_at_least_zero, show_shape
+from symgraph.graph import topological
+from symgraph.indices import Dim, Index, axis, bound, is_at_least_zero, show_shape, show_size
 from symgraph.provenance import Provenance, at_line
 from symgraph.scalars import Delta, selected
 from symgraph.tensor import Element, Tensor
@@ -52,10 +52,10 @@ def shown(size: sp.Expr) -> str:
     factor = left.as_coeff_Mul()[0]
     if right.is_number and factor > 0:
         left, right = left / factor, sp.ceiling(right / factor)
-    return f"{left} ≥ {sp.expand(right)}"
+    return f"{show_size(left)} ≥ {show_size(sp.expand(right))}"
 
 
-# -- ranges of indices ----------------------------------------------------------------------------------------------------
+# -- ranges of indices ------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=65536)
@@ -121,11 +121,11 @@ def stays_inside(element: Element, extents: Extents) -> bool:
     return not any(unproved(i, size, extents) for i, size in zip(element.indices, element.tensor.shape, strict=True))
 
 
-# -- what a definition asks -----------------------------------------------------------------------------------------------
+# -- what a definition asks -------------------------------------------------------------------------------------------
 
 
 def unguarded(body: sp.Basic) -> Iterator[Element]:
-    """Elements that are read wherever the body is: not those in a branch or under a δ, whose condition is there for them."""
+    """Elements that are read wherever the body is: not those in a branch or under a δ, which have a condition."""
     pending: list[sp.Basic] = [body]
     seen: set[sp.Basic] = set()
     while pending:
@@ -147,7 +147,7 @@ def unguarded(body: sp.Basic) -> Iterator[Element]:
 
 
 def first_asked(condition: sp.And) -> list[sp.Basic]:
-    """The parts of a condition that are asked first: those that read nothing, if any; they guard what the others read."""
+    """The parts of a condition that are asked first: those that read nothing, if any; they guard the others' reads."""
     plain = [part for part in condition.args if not part.has(Element)]
     return plain or list(condition.args)
 
@@ -175,7 +175,8 @@ def _outside(element: Element, position: int, extents: Extents) -> str:
     where = f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)}"
     used = sorted(index.atoms(Index), key=str)
     if isinstance(index, Element):
-        return f"labels {index} run over {index.tensor.classes} classes; {where} has {tensor.shape[position]} elements"
+        size = show_size(tensor.shape[position])
+        return f"labels {index} run over {index.tensor.classes} classes; {where} has {size} elements"
     if not used:
         return f"index {index} is outside {where}"
     runs = ", ".join(f"{symbol} < {extents[symbol]}" for symbol in used if symbol in extents)
@@ -204,12 +205,12 @@ def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
 def _asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str]]:
     name = f"{tensor.display_name}{show_shape(tensor.shape)}"
     for position, size in enumerate(tensor.shape):
-        yield size - 1, f"axis {position} of {name}, of size {size},"
+        yield size - 1, f"axis {position} of {name}, of size {show_size(size)},"
     definition = tensor.definition
     if definition is None:
         return
     for size in definition.extents:
-        yield size - 1, f"a reduction over {size} elements in {name}"
+        yield size - 1, f"a reduction over {show_size(size)} elements in {name}"
     extents = {axis(d): size for d, size in enumerate(tensor.shape)}
     extents |= {bound(d): size for d, size in enumerate(definition.extents)}
     for element in sorted(unguarded(definition.body), key=sp.default_sort_key):
@@ -217,11 +218,11 @@ def _asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str]]:
             for _, least in unproved(index, size, extents):
                 if least is not None:
                     read = f"{element.tensor.display_name}{show_shape(element.tensor.shape)}"
-                    yield least, f"index {_shown_index(index, tensor)} of axis {position} of {read}"
+                    yield least, f"index {_shown_index(index)} of axis {position} of {read}"
 
 
-def _shown_index(index: sp.Expr, tensor: Tensor) -> sp.Expr:
+def _shown_index(index: sp.Expr) -> str:
     """An index with letters for the canonical ones."""
     letters = [Index(letter) for letter in "ijklmnpqrs"]
     used = sorted(index.atoms(Index), key=lambda i: i.name)
-    return index.xreplace(dict(zip(used, letters, strict=False)))
+    return show_size(index.xreplace(dict(zip(used, letters, strict=False))))

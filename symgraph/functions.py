@@ -185,7 +185,7 @@ def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
 
 @names_result
 def take(x: Tensor, key: Any) -> Any:
-    """``x[n, i]`` with an index or a label for each axis: an element. Else a tensor, as in NumPy: integers, sizes, slices.
+    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices: a tensor, as in NumPy.
 
     Along an axis of symbolic size N, ``x[-1]`` is ``x[N - 1]`` and ``x[1:]`` has N − 1 elements; what this asks of N is
     checked at every call. Nothing is clipped there: ``x[:3]`` needs N ≥ 3.

@@ -7,6 +7,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
 
 from symgraph.errors import ShapeError
 from symgraph.provenance import at_line
@@ -136,7 +138,20 @@ def _without_floors(size: sp.Expr) -> sp.Expr | None:
     return total if not total.has(sp.floor) else _without_floors(sp.expand(total))
 
 
+class _SizePrinter(StrPrinter):  # type: ignore[misc]
+    """⌊N/2⌋ as N//2."""
+
+    def _print_floor(self, expression: sp.floor) -> str:
+        above, below = sp.fraction(sp.together(expression.args[0]))
+        return f"{self.parenthesize(above, PRECEDENCE['Mul'])}//{self._print(below)}"
+
+
+def show_size(size: sp.Expr) -> str:
+    """Text of a size, or of an index: ``N - 1``, ``(N + 1)//2``."""
+    return str(_SizePrinter().doprint(size))
+
+
 def show_shape(shape: Iterable[sp.Expr]) -> str:
-    """Text of a shape: ``(N, 64)``, ``(10,)``, ``()``."""
-    sizes = [str(size) for size in shape]
+    """Text of a shape: ``(N, 64)``, ``(10,)``, ``()``, ``((N + 1)//2,)``."""
+    sizes = [show_size(size) for size in shape]
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"

@@ -28,7 +28,7 @@ def as_formula(value: Any) -> sp.Basic:
 
 
 class Delta(sp.Function):  # type: ignore[misc]
-    """Kronecker's δ of two index expressions: 1 where they are equal, else 0; as a factor it selects (:func:`selected`)."""
+    """Kronecker's δ of two index expressions: 1 where they are equal, else 0; a factor selects (:func:`selected`)."""
 
     nargs = 2
 

@@ -1,4 +1,4 @@
-"""Index equations: for which loop indices does X[e] read X[m]?   δ(m, e)  →  a substitution, a guard, and the δ that stay.
+"""Index equations: for which loop indices does X[e] read X[m]?   δ(m, e)  →  a substitution, a guard, δ that stay.
 
     x[2·p + q]      m = 2·p + q               q → m − 2·p        where 0 ≤ m − 2·p < size of q
     x[2·p]          m = 2·p                   p → m/2            where 2 divides m, and m/2 < size of p
@@ -29,14 +29,14 @@ Extents = Mapping[Index, sp.Expr]
 class Solution:
     """All loop indices at which an element is X[axis(0), …]: those with ``at`` substituted, ``where`` it holds.
 
-    ``deltas`` are the equations that stay, as a product. ``same`` are labels that a δ fixes, with the index that they
-    equal wherever δ is 1: what depends on them may be written with it.
+    ``deltas`` are the equations that stay, as a product. ``same`` are equal wherever all of that holds: X[e] is X[m],
+    and a label that δ fixes is an axis' index.
     """
 
     at: dict[Index, sp.Expr] = field(default_factory=dict)
     deltas: sp.Expr = sp.S.One
     where: sp.Basic = sp.true
-    same: dict[Element, sp.Expr] = field(default_factory=dict)
+    same: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ def solve(element: Element, sizes: Extents) -> Solution:
         _keep(found, target, expression.xreplace(found.same), extents)
     found.where = sp.And(*_guards(found.at, extents))
     found.at = {index: _whole(value) for index, value in found.at.items()}
+    found.same[element.xreplace(found.at)] = element.tensor.element
     return found
 
 

@@ -38,8 +38,8 @@ Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
 class Definition:
     """``op`` over ``bound(0..)`` of ``body``, for every ``axis(0..)``; without ``op`` the body itself.
 
-    ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several bound
-    indices their row-major position; a NaN is better than any number, as in NumPy.
+    ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several
+    bound indices their row-major position; a NaN is better than any number, as in NumPy.
     """
 
     op: Reduction | None

@@ -91,7 +91,7 @@ def begin(seed: int) -> Program:
     return program
 
 
-# -- steps ----------------------------------------------------------------------------------------------------------------
+# -- steps ------------------------------------------------------------------------------------------------------------
 
 
 def sliced(p: Program) -> None:
@@ -136,13 +136,20 @@ def window(p: Program) -> None:
     weight, weight_at = p.leaf((width,))
     free, q = _indices(len(p.shape)), sg.indices("q")[0]
     index = [*free[:d], stride * free[d] + dilation * q, *free[d + 1 :]]
-    tensor = sg.define(free, sg.Sum(p.tensor[tuple(index)] * weight[q], q), [*p.tensor.shape[:d], shown, *p.tensor.shape[d + 1 :]])
+    tensor = sg.define(
+        free, sg.Sum(p.tensor[tuple(index)] * weight[q], q), [*p.tensor.shape[:d], shown, *p.tensor.shape[d + 1 :]]
+    )
     inner = p.at
 
     def at(*i: int) -> Any:
         return sum(inner(*i[:d], stride * i[d] + dilation * k, *i[d + 1 :]) * weight_at(k) for k in range(width))
 
-    p.becomes(f"window {width} stride {stride} dilation {dilation} of axis {d}", tensor, [*p.shape[:d], count, *p.shape[d + 1 :]], at)
+    p.becomes(
+        f"window {width} stride {stride} dilation {dilation} of axis {d}",
+        tensor,
+        [*p.shape[:d], count, *p.shape[d + 1 :]],
+        at,
+    )
 
 
 def gathered(p: Program) -> None:
@@ -165,10 +172,15 @@ def gathered(p: Program) -> None:
 
     def at(*i: int) -> Any:
         rest = iter(i[1:])
-        return inner(*(labels[d][1](i[0]) if d in axes else next(rest) for d in range(len(p.shape[:]) if False else rank)))
+        return inner(*(labels[d][1](i[0]) if d in axes else next(rest) for d in range(rank)))
 
     rank = len(p.shape)
-    p.becomes(f"gather {axes}", sg.define([n, *(free[d] for d in kept)], p.tensor[tuple(index)], shape), [count, *(p.shape[d] for d in kept)], at)
+    p.becomes(
+        f"gather {axes}",
+        sg.define([n, *(free[d] for d in kept)], p.tensor[tuple(index)], shape),
+        [count, *(p.shape[d] for d in kept)],
+        at,
+    )
 
 
 def diagonal(p: Program) -> None:
@@ -233,7 +245,9 @@ def best(p: Program) -> None:
     index = tuple([*free[:d], k, *free[d + 1 :]])
     place = sg.ArgMin(p.tensor[index] * other[index], k)
     rest = [*free[:d], *free[d + 1 :]]
-    tensor = sg.define(rest, p.tensor[tuple([*free[:d], place, *free[d + 1 :]])], [*p.tensor.shape[:d], *p.tensor.shape[d + 1 :]])
+    tensor = sg.define(
+        rest, p.tensor[tuple([*free[:d], place, *free[d + 1 :]])], [*p.tensor.shape[:d], *p.tensor.shape[d + 1 :]]
+    )
     inner, size = p.at, p.shape[d]
 
     def at(*i: int) -> Any:
@@ -290,7 +304,8 @@ def paired(p: Program) -> None:
     free, n = _indices(len(p.shape)), sg.indices("n")[0]
     left, right = (p.tensor[(label[n], *free[1:])] for label in (t, s))
     inner = p.at
-    p.becomes("pair", sg.define([n, *free[1:]], sp.sin(left * right), [size, *p.tensor.shape[1:]]), [count, *p.shape[1:]],
+    tensor = sg.define([n, *free[1:]], sp.sin(left * right), [size, *p.tensor.shape[1:]])
+    p.becomes("pair", tensor, [count, *p.shape[1:]],
               lambda *i: mpmath.sin(inner(t_at(i[0]), *i[1:]) * inner(s_at(i[0]), *i[1:])))  # fmt: skip
 
 
@@ -319,7 +334,7 @@ def make(seed: int) -> Program:
     return p
 
 
-# -- the oracle -----------------------------------------------------------------------------------------------------------
+# -- the oracle -------------------------------------------------------------------------------------------------------
 
 
 def value(p: Program) -> Any:

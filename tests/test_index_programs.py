@@ -1,6 +1,7 @@
 """Random index programs: values and gradients against plain loops and central differences.
 
-``INDEX_PROGRAMS=2000 INDEX_SEED=0 python -m pytest tests/test_index_programs.py`` runs more, native code for all of them.
+``INDEX_PROGRAMS=2000 INDEX_SEED=0 python -m pytest tests/test_index_programs.py`` runs more, with ``INDEX_NATIVE=1``
+as native code for all of them.
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ def test_index_program_means_what_loops_say(seed: int, monkeypatch: pytest.Monke
             np.testing.assert_allclose(found, slopes[leaf.name], 1e-7, 1e-9, err_msg=f"{which} ∂/∂{leaf.name}: {story}")
     if seed % NATIVE_EVERY:
         monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
-    compiled = codegen.function(list(p.leaves.values()), [p.tensor, *(gradients[leaf] for leaf in wrt)], dtype="float64")
+    compiled = codegen.function(
+        list(p.leaves.values()), [p.tensor, *(gradients[leaf] for leaf in wrt)], dtype="float64"
+    )
     total, *found = compiled(**values)
     np.testing.assert_allclose(total, expected, 1e-9, 1e-12, err_msg=f"{story}\n{compiled.source}")
     for leaf, array in zip(wrt, found, strict=True):
-        np.testing.assert_allclose(array, slopes[leaf.name], 1e-7, 1e-9, err_msg=f"∂/∂{leaf.name}: {story}\n{compiled.source}")
+        np.testing.assert_allclose(
+            array, slopes[leaf.name], 1e-7, 1e-9, err_msg=f"∂/∂{leaf.name}: {story}\n{compiled.source}"
+        )

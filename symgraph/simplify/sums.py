@@ -91,9 +91,7 @@ def _shown(body: sp.Expr, over: tuple[Index, ...]) -> sp.Expr:
     return Sum(body, *over)
 
 
-def _solved_delta(
-    factor: sp.Expr, over: tuple[Index, ...], extents: Extents
-) -> tuple[Index, sp.Expr, sp.Basic] | None:
+def _solved_delta(factor: sp.Expr, over: tuple[Index, ...], extents: Extents) -> tuple[Index, sp.Expr, sp.Basic] | None:
     """A bound index that δ fixes, its value, and where that lies within the index' extent."""
     if not isinstance(factor, Delta):
         return None
