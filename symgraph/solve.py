@@ -68,7 +68,8 @@ def solve(element: Element, sizes: Extents) -> Solution:
         _keep(found, target, expression.xreplace(found.same), extents)
     found.where = sp.And(*_guards(found.at, extents))
     found.at = {index: _whole(value) for index, value in found.at.items()}
-    found.same[element.xreplace(found.at)] = element.tensor.element
+    here = (sp.S.Zero if size == 1 else axis(d) for d, size in enumerate(shape))
+    found.same[element.xreplace(found.at)] = Element(element.tensor, *here)
     return found
 
 
