@@ -18,6 +18,7 @@ from codegen.ranges import Bounds, all_exist, bounds_of, exists
 from codegen.scatter import is_place, is_placed, scatter_of
 from symgraph.graph import rewrite
 from symgraph.indices import Dim, Index, axis, bound
+from symgraph.scalars import selected
 from symgraph.tensor import Definition, Element, Tensor
 
 
@@ -181,6 +182,8 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     inside: list[tuple[frozenset[Index], sp.Expr]] = []
     for factor in _ordered(body):
         used = frozenset(factor.atoms(Index))
+        if depth in used and selected(factor) != sp.true:
+            return None  # it selects what the others are, and is no number beside them
         if depth in used:
             inside.append((used - {depth}, factor))
         else:

@@ -62,6 +62,34 @@ def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
     raise TypeError(expression)
 
 
+def largest_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
+    """An upper bound of an integer expression for all sizes from 1 to the given ones."""
+    return _interval(expression, sizes)[1]
+
+
+def _interval(expression: Expr, sizes: Mapping[str, int]) -> tuple[int, int]:
+    match expression:
+        case Var(name):
+            return 1, sizes[name]
+        case Op("neg", (value,)):
+            low, high = _interval(value, sizes)
+            return -high, -low
+        case Op("+" | "-" | "*" as op, (left, right)):
+            first, second = _interval(left, sizes), _interval(right, sizes)
+            ends = [{"+": a + b, "-": a - b, "*": a * b}[op] for a in first for b in second]
+            return min(ends), max(ends)
+        case Op("//", (left, Const(below))):
+            quotients = [end // int(below) for end in _interval(left, sizes)]
+            return min(quotients), max(quotients)
+        case Op("%", (_, Const(below))):
+            return 0, int(below) - 1
+        case Select(_, yes, no):
+            either = [*_interval(yes, sizes), *_interval(no, sizes)]
+            return min(either), max(either)
+    exact = evaluate_integer(expression, sizes)
+    return exact, exact
+
+
 def elements(buffer: Buffer, sizes: Mapping[str, int]) -> int:
     """How many elements a buffer has."""
     return evaluate_integer(ir.product(buffer.shape), sizes)

@@ -57,11 +57,18 @@ def _operation(op: str, args: tuple[Expr, ...], shapes: Shapes) -> tuple[str, in
     if op == "+" and isinstance(right, Op) and right.op == "neg":
         return f"{text(left, shapes, precedence)} - {text(right.args[0], shapes, precedence + 1)}", precedence
     space = "" if op == "*" and left.dtype == "int64" else " "
-    loose = (
-        op in ("and", "or", "+", "*") and isinstance(right, Op) and right.op == op and left.dtype in ("int64", "bool")
-    )
+    loose = op in ("and", "or", "+", "*") and left.dtype in ("int64", "bool") and _continues(op, right)
     shown = f"{text(left, shapes, precedence)}{space}{op}{space}{text(right, shapes, precedence + (not loose))}"
     return shown, precedence
+
+
+def _continues(op: str, right: Expr) -> bool:
+    """Whether a right operand is a chain of the same operation, that needs no parentheses: not (a//b)*c after a*."""
+    first = right
+    while isinstance(first, Op) and first.op == op:
+        first = first.args[0]
+    divides = isinstance(first, Op) and first.op in ("//", "%")
+    return first is not right and not divides
 
 
 def _number(value: float, dtype: str) -> tuple[str, int]:

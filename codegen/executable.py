@@ -15,12 +15,16 @@ import numpy as np
 from codegen import debug, jit, placement
 from codegen import interface as words
 from codegen.blocks import Blocks
-from codegen.cost import evaluate_integer, flops, traffic
-from codegen.ir import Expr
+from codegen.cost import evaluate_integer, flops, largest_integer, traffic
+from codegen.ir import ZERO, Expr
+from codegen.lower_scalar import ScalarLowering
 from codegen.memory import Arena
 from codegen.native import Entry
 from codegen.pipeline import Compiled, translate
 from codegen.plan import Request
+from symgraph.bounds import Requirement, requirements
+from symgraph.errors import ArgumentError
+from symgraph.indices import Dim
 from symgraph.tensor import Tensor
 
 ALIGNMENT = 64
@@ -48,8 +52,12 @@ class Executable:
         self.seconds = dict(seconds or {})
         self.dtype = dtype
         self.leaves = tuple(leaves)
+        asked = requirements([*request.outputs, *(value for _, value in request.updates)])
         self.compiled: Compiled = translate(request, leaves, dtype.name, self.seconds)
         self.names = self.compiled.names
+        self.requirements = _lowered(
+            [r for r in asked if {dim.name for dim in r.size.atoms(Dim)} <= {*self.size_names}]
+        )
         interface = self.compiled.interface
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]
@@ -103,7 +111,14 @@ class Executable:
         return values
 
     def resize(self, sizes: Mapping[str, int]) -> None:
-        """Take run-time sizes by the names of :func:`sg.dim`, and memory for them."""
+        """Take run-time sizes by the names of :func:`sg.dim`, and memory for them.
+
+        Raises
+        ------
+        ArgumentError
+            for sizes with which an index would leave its axis, or an axis would have no elements.
+        """
+        self.check(sizes)
         interface = self.compiled.interface
         self.sizes = dict(zip(interface.sizes, (sizes[name] for name in self.size_names), strict=True))
         for name, size in self.sizes.items():
@@ -116,6 +131,12 @@ class Executable:
             for name, size in largest.items():
                 self.words[interface.limits[name]] = size
             self._largest = largest
+
+    def check(self, sizes: Mapping[str, int]) -> None:
+        """Raise unless sizes meet what the definitions ask of them."""
+        for requirement, size in self.requirements:
+            if evaluate_integer(size, sizes) < 0:
+                raise ArgumentError(requirement.message(sizes))
 
     def _threads_for(self, sizes: tuple[int, ...]) -> int:
         """One thread for little work: what a barrier costs must be small beside it."""
@@ -136,13 +157,13 @@ class Executable:
 
     def _reserve(self, arena: Arena, largest: Mapping[str, int], copies: int) -> int:
         """Memory for the largest sizes so far, and in it a place for every buffer; bytes of one of its copies."""
-        size = evaluate_integer(arena.size, largest)
+        size = largest_integer(arena.size, largest)
         held = self._memory.get(id(arena))
         if held is None or held.nbytes < size * copies + ALIGNMENT:
             held = self._memory[id(arena)] = np.zeros(size * copies + ALIGNMENT, dtype=np.uint8)
         start = -(-held.ctypes.data // ALIGNMENT) * ALIGNMENT
         for name in arena.slots:
-            self.words[self.compiled.interface.memory[name]] = start + evaluate_integer(arena.offset(name), largest)
+            self.words[self.compiled.interface.memory[name]] = start + largest_integer(arena.offset(name), largest)
         return size
 
     def evaluate(self, size: Expr) -> int:
@@ -190,3 +211,9 @@ class Executable:
     def dims(self) -> dict[str, int]:
         """The run-time sizes by the names of :func:`sg.dim`."""
         return dict(zip(self.size_names, self.sizes.values(), strict=True))
+
+def _lowered(asked: Sequence[Requirement]) -> list[tuple[Requirement, Expr]]:
+    """Requirements with what must be at least 0, over sizes by the names of :func:`sg.dim`."""
+    names = {dim.name: dim.name for requirement in asked for dim in requirement.size.atoms(Dim)}
+    lowering = ScalarLowering(lambda tensor, index: ZERO, names)
+    return [(requirement, lowering.integer(requirement.size)) for requirement in asked]

@@ -114,8 +114,11 @@ def fit(
         if function is not None and not callable(function):
             raise DomainError(at_line(f"{name} must be a function, not {function!r}"))
     given, numbers = step.split(data)
-    axis, examples, arrays = _rows(step, given)
+    axis, sizes, arrays = _rows(step, given)
+    examples = sizes[axis.size.name]
     batch = min(batch_size, examples)
+    for rows in (batch, examples % batch or batch):
+        step.executable.check(sizes | {axis.size.name: rows})
     first: dict[str, Any] = dict(numbers)
     for leaf, values in arrays.items():
         first[str(leaf.name)] = values[:batch] if leaf in axis.leaves else values
@@ -144,8 +147,8 @@ class _BatchAxis:
     leaves: tuple[Tensor, ...]
 
 
-def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, int, dict[Tensor, np.ndarray]]:
-    """The size that stands for the batch, the number of examples, and the data, all of it checked."""
+def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[str, int], dict[Tensor, np.ndarray]]:
+    """The size that stands for the batch, all sizes, that one as the number of examples, and the data, all checked."""
     leading = [leaf.shape[0] for leaf in step.inputs if leaf.ndim and isinstance(leaf.shape[0], Dim)]
     if not leading:
         raise ShapeError(at_line("fit needs an input whose first size is symbolic, sg.dim(...): the batch size"))
@@ -160,7 +163,7 @@ def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, int, di
             )
     axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
     arrays, sizes = arguments.collect(step.inputs, data, step.dtype)
-    return axis, sizes[size.name], arrays
+    return axis, sizes, arrays
 
 
 class _Plan:

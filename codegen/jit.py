@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib
 import linecache
-import os
-import sys
 import types
 from collections.abc import Callable
 from functools import lru_cache, partial

@@ -6,17 +6,17 @@ columns:  for a block of columns: for n: for j: s[j] += g[n, j]
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from codegen import ir
 from codegen.formula import formula_text
-from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Op, Share, Stmt, Store, Var
+from codegen.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.lower_scalar import data_type
 from codegen.lower_scatter import COLUMN_GRAIN, ScatterLowering
 from codegen.plan import Node
 from codegen.ranges import bounds_of
 from codegen.segments import Segment
-from symgraph.indices import axis
+from symgraph.indices import axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
@@ -30,10 +30,15 @@ class RowLowering(ScatterLowering):
         body = self._body()
         whole = tuple([*self.top, *body])
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
-        sizes = sizes_in(whole, self.storage.sizes)
+        scratch = [*self.scratch.values(), *self.unnamed_scratch]
+        rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
+        rows += [
+            self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]
+        ]
+        sizes = sizes_in(whole, self.storage.sizes, rows)
         parallel = any(isinstance(s, Share) or (isinstance(s, For) and s.parallel) for s in ir.statements(whole))
         kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
-        return kernel, list(self.scratch.values())
+        return kernel, scratch
 
     def _body(self) -> list[Stmt]:
         if self.row is None:
@@ -70,7 +75,7 @@ class RowLowering(ScatterLowering):
         before: list[Stmt] = []
         if segment.scatter is not None:
             (node,) = segment.nodes
-            buffer = self._cleared(node, before)
+            buffer, _ = self._cleared(node, before)
             return [*before, *self._scatter(node, segment.scatter, buffer)]
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         self.here = (*row, *loops)
@@ -146,48 +151,69 @@ class RowLowering(ScatterLowering):
         body = definition.body
         where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         if len(node.shape) > self.depth:
-            buffer = self._cleared(node, before, text)
-            place = where if node.value in self.kept else where[self.depth :]
-            inside.append(Store(buffer, place, self.scalars.value(body), op=definition.op))  # type: ignore[arg-type]
+            buffer, best_at = self._cleared(node, before, text)
+            place, here = where if node.value in self.kept else where[self.depth :], where[self.depth :]
+            value = self.scalars.value(body)
+            if best_at is None:
+                inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
+            else:
+                inside += self._first_best(
+                    node, value, Load(best_at, here, "real"),
+                    lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
+                )  # fmt: skip
             return
+        is_place = definition.op in ("argmax", "argmin")
         value_type = "real" if dtype == "int64" else dtype
         value = self.scalars.value(body, value_type)
         total = Var(self.names.unique(self._value_name(node.value)), value_type)
         before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
-        if definition.op == "argmax" or definition.op == "argmin":
-            total = self._first_best(node, total, value, loops[-1], before, inside)
+        if is_place:
+            best, total = total, Var(self.names.unique(f"{total.name}_index"), "int64")
+            before.append(Assign(total, ZERO))
+            inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
-            inside.append(Assign(total, value, definition.op))
+            inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
         self.local[node.value] = total
         if node.value in self.kept:
             after.append(Store(self.storage.buffers[node.value], where, total))
 
     def _first_best(
-        self, node: Node, best: Var, value: Expr, index: Expr, before: list[Stmt], inside: list[Stmt]
-    ) -> Var:
-        relation = ">" if node.definition.op == "argmax" else "<"
-        place = Var(self.names.unique(f"{best.name}_index"), "int64")
-        candidate = Var(self.names.unique(f"{best.name}_candidate"), best.dtype)
-        before.append(Assign(place, ZERO))
-        inside.append(Let(candidate, value))
-        inside.append(If(Op(relation, (candidate, best), "bool"), (Assign(best, candidate), Assign(place, index))))
-        return place
+        self,
+        node: Node,
+        value: Expr,
+        best: Expr,
+        set_best: Callable[[Expr], Stmt],
+        set_place: Callable[[Expr], Stmt],
+    ) -> list[Stmt]:
+        """Take a value that is better than the best so far, and its place; a NaN is better than any number."""
+        definition = node.definition
+        candidate = Var(self.names.unique(f"{self._value_name(node.value)}_candidate"), value.dtype)
+        over = tuple(self.scalars.indices[bound(d)] for d in range(len(definition.extents)))
+        place = ir.flat_index(over, tuple(self.scalars.integer(size) for size in definition.extents))
+        worse = Op("<=" if definition.op == "argmax" else ">=", (candidate, best), "bool")
+        better = Op("and", (Op("not", (worse,), "bool"), Op("==", (best, best), "bool")), "bool")
+        return [Let(candidate, value), If(better, (set_best(candidate), set_place(place)))]
 
-    def _cleared(self, node: Node, before: list[Stmt], formula: str = "") -> str:
+    def _cleared(self, node: Node, before: list[Stmt], formula: str = "") -> tuple[str, str | None]:
         """The buffer of a reduction with free inner indices, whose row of results is first filled with what it starts
-        from."""
+        from; for places, also that of the best values."""
         shape = node.shape[self.depth :]
         kept = node.value in self.kept
         buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
+        op = node.definition.op
+        is_place = op in ("argmax", "argmin")
+        start = Const(START[str(op)], "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
-        start = Const(START[str(node.definition.op)], "real")
-        clear: Stmt = Store(buffer, (*rows, *fill), start, formula=formula)
+        cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
+        best = self._unnamed_scratch(f"{self._value_name(node.value)}_best", shape) if is_place else None
+        if best is not None:
+            cleared.append(Store(best, tuple(fill), start))
         for position in reversed(range(len(fill))):
             begin, end = self._limits(position, shape)
-            clear = For(fill[position], begin, end, (clear,))
-        before.append(clear)
-        return buffer
+            cleared = [For(fill[position], begin, end, tuple(cleared))]
+        before += cleared
+        return buffer, best
 
 
 def difference(left: Expr, right: Expr) -> Expr:
@@ -202,12 +228,12 @@ def smaller(left: Expr, right: Expr) -> Expr:
     return ir.Call("minimum", (left, right), "int64")
 
 
-def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the run-time sizes that some statements use."""
+def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str], strides: Sequence[Expr] = ()) -> tuple[str, ...]:
+    """Names of the run-time sizes that some statements use, or the strides of what they read and write."""
+    expressions = [expression for statement in ir.statements(body) for expression in ir.expressions_of(statement)]
     used = {
         node.name
-        for statement in ir.statements(body)
-        for expression in ir.expressions_of(statement)
+        for expression in (*expressions, *strides)
         for node in ir.subexpressions(expression)
         if isinstance(node, Var)
     }

@@ -100,8 +100,8 @@ class ScalarLowering:
                 return _fold(multiply, [self.integer(part) for part in _ordered(body)])
             case sp.Mod():
                 return Op("%", (self.integer(body.args[0]), self.integer(body.args[1])), "int64")
-            case sp.floor() if body.args[0].is_Mul and body.args[0].as_numer_denom()[1] != 1:
-                above, below = body.args[0].as_numer_denom()
+            case sp.floor():
+                above, below = sp.fraction(sp.together(body.args[0]))
                 return Op("//", (self.integer(above), self.integer(below)), "int64")
             case sp.Pow() if body.exp.is_Integer and body.exp > 0:
                 return _fold(multiply, [self.integer(body.base)] * int(body.exp))

@@ -55,6 +55,7 @@ class Segments:
         self.first_column: Expr = ZERO
         self.last_column: Expr = ZERO
         self.scratch: dict[Tensor, ir.Buffer] = {}
+        self.unnamed_scratch: list[ir.Buffer] = []
         self.local: dict[Tensor, Var] = {}
         self.forwarded: dict[Tensor, Var] = {}
         self.formulas: list[str] = []
@@ -185,6 +186,13 @@ class Segments:
         self.scratch[tensor] = ir.Buffer(name, data_type(tensor), shape, "scratch")
         self.sharing.scratch.add(name)
         return self.scratch[tensor]
+
+    def _unnamed_scratch(self, name: str, extents: Sequence[sp.Expr]) -> str:
+        """Scratch memory of real numbers that stands for no tensor: its name."""
+        shape = tuple(self.scalars.integer(size) for size in extents)
+        self.unnamed_scratch.append(ir.Buffer(self.names.unique(name), "real", shape, "scratch"))
+        self.sharing.scratch.add(self.unnamed_scratch[-1].name)
+        return self.unnamed_scratch[-1].name
 
 
 def minus(value: Expr) -> Expr:

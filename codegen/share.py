@@ -27,6 +27,7 @@ from codegen.ir import (
     children,
     rebuild,
     subexpressions,
+    writes,
 )  # fmt: skip
 from codegen.names import Names
 
@@ -166,12 +167,9 @@ class Sharing:
         for statement in body:
             changed = with_expressions(statement, lambda e: rewritten(e, change))
             result.append(changed)
-            if isinstance(changed, Store):
-                stale = [
-                    n
-                    for n in local
-                    if any(isinstance(p, Load) and p.buffer == changed.buffer for p in subexpressions(n))
-                ]
+            stored = writes((changed,))
+            if stored:
+                stale = [n for n in local if any(isinstance(p, Load) and p.buffer in stored for p in subexpressions(n))]
                 for node in stale:
                     del local[node]
         return result
@@ -186,6 +184,8 @@ class Sharing:
             pending.extend(_entered(node))
 
     def _is_costly(self, node: Expr) -> bool:
+        if any(isinstance(part, Load) and part.guarded for part in subexpressions(node)):
+            return False
         if isinstance(node, Load):
             return True
         return isinstance(node, Call | Op | Select) and node.dtype in ("real", "float64")

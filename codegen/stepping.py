@@ -44,7 +44,10 @@ class StepProgram:
         self.native: Any = None
         self._words, self._address = executable.words, executable.address
         protected = len(step.parameters) + len(step.state)
-        self._direct = Direct(executable, step.stored, step.inputs, step.parameters, protected=protected)
+        self._direct = Direct(
+            executable, step.stored, step.inputs, step.parameters, protected=protected,
+            learns_sizes=not executable.requirements,
+        )  # fmt: skip
         self._pick_parameters = picker([str(leaf.name) for leaf in step.stored])
         self._pick_inputs = picker([str(leaf.name) for leaf in step.inputs])
         self._loss = np.zeros((), dtype=step.dtype)

@@ -45,7 +45,10 @@ def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | No
 
 
 def constant(value: Any, name: str = "c") -> Tensor:
-    """A fixed array that is part of the formula (a mask, class weights, filter taps); integer arrays are labels."""
+    """A fixed array that is part of the formula: a mask, class weights, filter taps.
+
+    Integers of at least 0 are labels, ``x[c[i]]``, with one class more than the largest; they are numbers all the same.
+    """
     try:
         array = np.array(value)
     except ValueError:
@@ -54,10 +57,12 @@ def constant(value: Any, name: str = "c") -> Tensor:
         raise DomainError(at_line(f"a constant needs real numbers, not dtype {array.dtype}"))
     if array.size == 0:
         raise ShapeError(at_line(f"constant {name} is empty: shape {array.shape}"))
-    array = array.astype(np.float64)
+    is_label = array.dtype.kind in "iu" and array.min() >= 0 and array.max() < np.iinfo(np.int64).max
+    array = array.astype(np.int64 if is_label else np.float64)
     array.setflags(write=False)
     if array.ndim == 0:
         from symgraph.define import as_tensor
 
         return as_tensor(sp.Float(array.item()))
-    return Tensor.leaf("constant", checked_name(name), as_shape(array.shape), value=array)
+    classes = sp.Integer(int(array.max()) + 1) if is_label else None
+    return Tensor.leaf("constant", checked_name(name), as_shape(array.shape), value=array, classes=classes)

@@ -15,6 +15,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.symbol import Str
 
+from symgraph.bounds import check_element, unguarded
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
 from symgraph.pieces import defined
@@ -23,7 +24,6 @@ from symgraph.rebuild import replaced
 from symgraph.scalars import Slot, as_formula, as_written, slot
 from symgraph.simplify.cost import operations
 from symgraph.tensor import Element, Reduction, Tensor
-
 
 MAX_INLINED = 4
 """Operations of a formula of plain symbols that is written into the formula that uses it, as λ/2 is."""
@@ -71,14 +71,14 @@ def Min(body: Any, *over: Index) -> Reduced:
     return _reduction("min", body, over)
 
 
-def ArgMax(body: Any, over: Index) -> Reduced:
-    """The first index at which the maximum is attained."""
-    return _reduction("argmax", body, (over,))
+def ArgMax(body: Any, *over: Index) -> Reduced:
+    """The first index at which the maximum is attained; of several indices their row-major position."""
+    return _reduction("argmax", body, over)
 
 
-def ArgMin(body: Any, over: Index) -> Reduced:
-    """The first index at which the minimum is attained."""
-    return _reduction("argmin", body, (over,))
+def ArgMin(body: Any, *over: Index) -> Reduced:
+    """The first index at which the minimum is attained; of several indices their row-major position."""
+    return _reduction("argmin", body, over)
 
 
 def scalar_body(value: Any) -> sp.Basic:
@@ -98,12 +98,17 @@ def scalar_body(value: Any) -> sp.Basic:
             rule[symbol] = Element(Tensor.scalar(symbol))
     indexed = {element.tensor for element in body.atoms(Element)}
     for tensor in body.atoms(Tensor) - indexed:
-        if tensor.ndim:
-            raise ShapeError(
-                at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in the formula without its indices")
-            )
-        rule[tensor] = Element(tensor)
+        rule[tensor] = _only_element(tensor)
     return finite(replaced(body, rule) if rule else body)
+
+
+def _only_element(tensor: Tensor) -> Element:
+    """A scalar tensor as the element that it is."""
+    if tensor.ndim:
+        raise ShapeError(
+            at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in the formula without its indices")
+        )
+    return Element(tensor)
 
 
 def finite(body: sp.Basic) -> sp.Basic:
@@ -179,7 +184,8 @@ def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Exp
     for index in (*order, *over):
         if index not in extents:
             raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape="))
-    _check_ranges(body, extents)
+    for element in sorted(unguarded(body), key=sp.default_sort_key):
+        check_element(element, extents)
     rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
     body = body.xreplace(rename)
     return defined(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
@@ -211,39 +217,6 @@ def _extents(body: sp.Expr) -> dict[Index, sp.Expr]:
                 name = element.tensor.display_name
                 _agree(extents, index, element.tensor.shape[position], f"axis {position} of {name}")
     return extents
-
-
-def _check_ranges(body: sp.Expr, extents: dict[Index, sp.Expr]) -> None:
-    """Raise for an index expression that may leave its axis; inside a branch the condition is there to prevent that."""
-    pending: list[sp.Basic] = [body]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Element):
-            for position, index in enumerate(node.indices):
-                _check_range(node.tensor, position, index, extents)
-        elif not isinstance(node, sp.Piecewise):
-            pending.extend(node.args)
-
-
-def _check_range(tensor: Tensor, position: int, index: sp.Expr, extents: dict[Index, sp.Expr]) -> None:
-    used = index.atoms(Index)
-    if not used or isinstance(index, (Index, Element)):
-        return
-    size, low, high = tensor.shape[position], index, index
-    for symbol in used:
-        slope = sp.diff(index, symbol)
-        if not slope.is_Integer:
-            break
-        low = low.xreplace({symbol: sp.S.Zero if slope > 0 else extents[symbol] - 1})
-        high = high.xreplace({symbol: extents[symbol] - 1 if slope > 0 else sp.S.Zero})
-    else:
-        if low.is_nonnegative and (size - 1 - high).is_nonnegative:
-            return
-    runs = ", ".join(f"{symbol} < {extents[symbol]}" for symbol in sorted(used, key=str))
-    raise ShapeError(
-        at_line(f"index {index} of axis {position} of {tensor.display_name}{show_shape(tensor.shape)} may lie outside "
-                f"0…{size - 1} for {runs}; expected it inside, or under a condition (Piecewise)")
-    )  # fmt: skip
 
 
 def _agree(extents: dict[Index, sp.Expr], index: Index, size: sp.Expr, where: str) -> None:
@@ -311,11 +284,23 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     """Apply a scalar operation to broadcast operands and define the result."""
     if any(isinstance(operand, sp.Basic) and operand.has(sp.I) for operand in operands):
         return _no_tensor(operation, operands)
+    if any(is_index_notation(operand) for operand in operands):
+        return operation(*map(in_index_notation, operands))
     tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
     elements = [_inlined_scalar(tensor, len(shape)) for tensor in tensors]
     formula = operation(*(slot(n) for n in range(len(elements))))
     return Tensor.define(shape, finite(as_written(formula, elements)))
+
+
+def is_index_notation(operand: Any) -> bool:
+    """Whether an operand is part of a formula over indices, ``x[n, i]`` or a :func:`Sum`, and not a tensor."""
+    return isinstance(operand, sp.Expr) and not isinstance(operand, Tensor) and bool(operand.atoms(Index, Reduced))
+
+
+def in_index_notation(operand: Any) -> sp.Basic:
+    """An operand of a formula over indices; a tensor must be a scalar there."""
+    return _only_element(operand) if isinstance(operand, Tensor) else as_formula(operand)
 
 
 def _no_tensor(operation: Callable[..., sp.Expr], operands: Iterable[Any]) -> sp.Expr:

@@ -29,8 +29,8 @@ from symgraph.errors import DisconnectedError
 from symgraph.graph import elements_of, topological
 from symgraph.indices import axis, bound, fresh, show_shape
 from symgraph.provenance import at_line
-from symgraph.simplify import Step
 from symgraph.reading import name_of
+from symgraph.simplify import Step
 from symgraph.tensor import Tensor
 
 RULE_COLUMN = 84

@@ -23,12 +23,12 @@ from symgraph.graph import elements_of, operands, topological
 from symgraph.indices import Index, axis, bound, fresh, show_shape
 from symgraph.provenance import at_line
 from symgraph.relations import Relations
-from symgraph.scalars import Delta
 from symgraph.simplify import Step, partial
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.cost import READ, cost
 from symgraph.simplify.finite import FiniteValues, guarded, support, within
 from symgraph.simplify.sums import reduction, summed
+from symgraph.solve import solve
 from symgraph.tensor import Definition, Element, Tensor
 from symgraph.views import Views
 
@@ -259,18 +259,19 @@ class _Sweep:
         self, consumer: Tensor, element: Element, slope: sp.Expr, forms: list[sp.Expr], sizes: dict[Index, sp.Expr]
     ) -> None:
         operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
-        solution, deltas, guard = _solve(element, sizes)
+        found = solve(element, sizes)
+        solution, deltas, guard = found.at, found.deltas, found.where
         left = tuple(index for index in sizes if index not in solution)
         at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
         extents = {axis(d): size for d, size in enumerate(element.tensor.shape)}
         extents |= {index: sizes[index] for index in left}
         taken = self.cotangents[consumer].guard.xreplace({axis(d): fresh(d) for d in range(consumer.ndim)})
         taken = sp.And(taken, support(slope)).xreplace(solution)
-        operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard), left))
+        operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard, support(deltas)), left))
         terms: list[sp.Expr] = []
         for form in forms:
-            term = guarded_product(form.xreplace(solution), slope.xreplace(solution))
-            term = _rename_under_delta(guarded_product(deltas, term), deltas)
+            term = guarded_product(form.xreplace(solution), slope.xreplace(solution)).xreplace(found.same)
+            term = guarded_product(deltas, term)
             terms.append(term if guard == sp.true else sp.Piecewise((term, guard), (0, True)))
         if not self.simplify:
             bare = reduction(terms[1], left, extents) if left else terms[1]
@@ -320,43 +321,3 @@ def _inner_cost(expression: sp.Expr) -> float:
         if definition is not None and definition.op is not None and element.tensor.cotangent_of is None:
             total += 2 * cost(definition.body)
     return total
-
-
-def _rename_under_delta(term: sp.Expr, deltas: sp.Expr) -> sp.Expr:
-    """δ(m, t)·f(t) = δ(m, t)·f(m): a label index that δ fixes becomes the plain index, which folds better."""
-    for delta in sp.Mul.make_args(deltas):
-        if isinstance(delta, Delta):
-            index, value = sorted(delta.args, key=lambda arg: not isinstance(arg, Index))
-            if isinstance(value, Element) and isinstance(index, Index):
-                hidden = sp.Dummy()
-                term = term.xreplace({delta: hidden}).xreplace({value: index}).xreplace({hidden: delta})
-    return term
-
-
-def _solve(element: Element, sizes: dict[Index, sp.Expr]) -> tuple[dict[Index, sp.Expr], sp.Expr, sp.Basic]:
-    """Solve δ(m, e) for the loop indices: a substitution, the δ that stay, the range an affine solution must obey."""
-    solution: dict[Index, sp.Expr] = {}
-    deltas, guard = sp.S.One, sp.true
-    positions = sorted(range(element.tensor.ndim), key=lambda d: not isinstance(element.indices[d], Index))
-    for d in positions:
-        target, expression = axis(d), element.indices[d].xreplace(solution)
-        if isinstance(expression, Index) and expression in sizes:
-            solution[expression] = target
-            continue
-        index = _affine_index(expression, sizes)
-        if index is not None:
-            value = sp.expand(index + (target - expression) * expression.coeff(index))
-            guard = sp.And(guard, value >= 0, value < sizes[index])
-            solution = {i: v.xreplace({index: value}) for i, v in solution.items()} | {index: value}
-        elif element.tensor.shape[d] != 1:
-            deltas *= Delta(target, expression)
-    return solution, deltas.xreplace(solution), guard
-
-
-def _affine_index(expression: sp.Expr, sizes: dict[Index, sp.Expr]) -> Index | None:
-    """The first loop index that stands in an index expression with coefficient 1 or −1 and nowhere else in it."""
-    for index in sorted(expression.atoms(Index) & sizes.keys(), key=lambda i: i.name):
-        coefficient = expression.coeff(index)
-        if coefficient in (1, -1) and not (expression - coefficient * index).has(index):
-            return index
-    return None

@@ -12,7 +12,15 @@ from typing import Any
 import sympy as sp
 
 from symgraph.checked_names import checked_name
-from symgraph.define import as_tensor, broadcast, broadcast_element, finite, scalar_body
+from symgraph.define import (
+    as_tensor,
+    broadcast,
+    broadcast_element,
+    finite,
+    in_index_notation,
+    is_index_notation,
+    scalar_body,
+)
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
 from symgraph.pieces import defined
@@ -48,11 +56,13 @@ class Elementwise:
         self.name = checked_name(name, more=DISPLAYED)
 
     @names_result
-    def __call__(self, *operands: Any) -> Tensor:
+    def __call__(self, *operands: Any) -> Any:
         if len(operands) != len(self.arguments):
             raise IndexNotationError(
                 at_line(f"{self.name} takes {len(self.arguments)} tensors, {len(operands)} were given")
             )
+        if any(is_index_notation(operand) for operand in operands):
+            return self._in_index_notation(operands)
         tensors = [as_tensor(operand) for operand in operands]
         for tensor in tensors:
             require_real(tensor, self.name)
@@ -60,6 +70,11 @@ class Elementwise:
         elements = [broadcast_element(tensor, len(shape)) for tensor in tensors]
         formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
         return defined(shape, as_written(formula, elements))
+
+    def _in_index_notation(self, operands: tuple[Any, ...]) -> Any:
+        """The formula at scalars of a formula over indices, for use in :func:`symgraph.define.define`."""
+        rule = dict(zip(self.arguments, map(in_index_notation, operands), strict=True))
+        return scalar_body(self.formula.xreplace(rule))
 
     @property
     def derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.bounds import check_element
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, define, pointwise
 from symgraph.errors import DomainError, ShapeError
-from symgraph.indices import Index, axis, show_shape
+from symgraph.indices import Index, axis, is_at_least_zero, is_size, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.tensor import Element, Tensor, require_real
 
@@ -116,15 +117,17 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 @names_result
-def argmax(x: Any, axis: int = -1) -> Tensor:
-    """First index of the largest element along one axis, as labels."""
-    return _reduce(ArgMax, x, axis, False)
+def argmax(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
+    """First index of the largest element along an axis, as labels; over several axes, or all (None), its position in
+    row-major order. A NaN counts as largest, as in NumPy."""
+    return _reduce(ArgMax, x, axis, keepdims)
 
 
 @names_result
-def argmin(x: Any, axis: int = -1) -> Tensor:
-    """First index of the smallest element along one axis, as labels."""
-    return _reduce(ArgMin, x, axis, False)
+def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
+    """First index of the smallest element along an axis, as labels; over several axes, or all (None), its position in
+    row-major order. A NaN counts as smallest, as in NumPy."""
+    return _reduce(ArgMin, x, axis, keepdims)
 
 
 @names_result
@@ -177,17 +180,26 @@ def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
 
 @names_result
 def take(x: Tensor, key: Any) -> Any:
-    """``x[n, i]`` with an index for each axis: an element. With integers and slices: a tensor, as in NumPy."""
+    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices: a tensor, as in NumPy.
+
+    Along an axis of symbolic size N, ``x[-1]`` is ``x[N - 1]`` and ``x[1:]`` has N − 1 elements; what this asks of N is
+    checked at every call. Nothing is clipped there: ``x[:3]`` needs N ≥ 3.
+
+    Raises
+    ------
+    ShapeError
+        for more keys than axes, an index outside its axis, and a slice without elements.
+    """
     keys = key if isinstance(key, tuple) else (key,)
     if keys.count(Ellipsis) == 1:
         fill = x.ndim - len(keys) + 1
         where_ = keys.index(Ellipsis)
         keys = keys[:where_] + (slice(None),) * fill + keys[where_ + 1 :]
-    symbolic = any(isinstance(k, sp.Basic) and not isinstance(k, sp.Integer) for k in keys)
-    if symbolic and not any(isinstance(k, slice) for k in keys):
-        return Element(x, *keys)
     if len(keys) > x.ndim:
         raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {len(keys)}"))
+    varies = any(isinstance(k, sp.Basic) and not is_size(k) for k in keys)
+    if varies and not any(isinstance(k, slice) for k in keys):
+        return Element(x, *(_from_end(size, k) for size, k in zip(x.shape, keys, strict=False)))
     keys += (slice(None),) * (x.ndim - len(keys))
     body: list[Any] = []
     shape: list[sp.Expr] = []
@@ -197,17 +209,37 @@ def take(x: Tensor, key: Any) -> Any:
             body.append(start + step * axis(len(shape)))
             shape.append(count)
         else:
-            body.append(k if not isinstance(k, int) or k >= 0 else size + k)
-    return Tensor.define(tuple(shape), Element(x, *body))
+            body.append(_from_end(size, k))
+    element = Element(x, *body)
+    check_element(element, {axis(d): size for d, size in enumerate(shape)})
+    return Tensor.define(tuple(shape), element)
 
 
-def _slice(x: Tensor, size: sp.Expr, k: slice) -> tuple[int, sp.Expr, int]:
+def _from_end(size: sp.Expr, index: Any) -> Any:
+    """An index of an axis; a negative number counts from the end."""
+    if not hasattr(index, "__index__") or isinstance(index, bool):
+        return index
+    number = sp.Integer(int(index))
+    return number if number >= 0 else size + number
+
+
+def _slice(x: Tensor, size: sp.Expr, k: slice) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """First index, number of elements, and step of a slice."""
     if k == slice(None):
-        return 0, size, 1
-    if not size.is_Integer:
-        raise ShapeError(at_line(f"only a full slice is possible along the symbolic axis {size} of {x.display_name}"))
-    start, stop, step = k.indices(int(size))
-    count = len(range(start, stop, step))
-    if count == 0:
+        return sp.S.Zero, size, sp.S.One
+    for part in (k.start, k.stop):
+        if part is not None and not hasattr(part, "__index__") and not is_size(part):
+            raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)}: a slice takes integers, not {part!r}"))
+    if k.step is not None and (not hasattr(k.step, "__index__") or int(k.step) == 0):
+        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)}: a slice has no step {k.step!r}"))
+    step = sp.Integer(1 if k.step is None else int(k.step))
+    if size.is_Integer and not any(isinstance(part, sp.Basic) for part in (k.start, k.stop)):
+        start, stop, _ = (sp.Integer(part) for part in slice(k.start, k.stop, int(step)).indices(int(size)))
+    else:
+        first, last = (sp.S.Zero, size) if step > 0 else (size - 1, sp.S.NegativeOne)
+        start = first if k.start is None else sp.sympify(_from_end(size, k.start))
+        stop = last if k.stop is None else sp.sympify(_from_end(size, k.stop))
+    count = sp.expand(sp.floor((stop - start + step - sp.sign(step)) / step))
+    if is_at_least_zero(count - 1) is False:
         raise ShapeError(at_line(f"the slice {k} of an axis of size {size} of {x.display_name} is empty"))
-    return start, sp.Integer(count), step
+    return start, count, step

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgraph.bounds import requirements
 from symgraph.errors import ArgumentError
 from symgraph.graph import topological
 from symgraph.indices import Dim, axis, bound, show_shape
-from symgraph.scalars import Delta, StableFunction, Written, slot
+from symgraph.scalars import Delta, StableFunction, Written, selected, slot
 from symgraph.tensor import Element, Tensor
 
 Values = Mapping[str, Any]
@@ -43,11 +44,18 @@ def evaluate(
     order = topological(wanted)
     mode = _Mpmath() if dtype == "mpmath" else _Floats(np.dtype(dtype))
     known: dict[Tensor, np.ndarray] = {}
-    dims: dict[sp.Basic, Any] = {Dim(name): size for name, size in (sizes or {}).items()}
+    dims: dict[sp.Basic, Any] = {Dim(name): sp.Integer(size) for name, size in (sizes or {}).items()}
     for tensor in order:
         if tensor.definition is None:
             known[tensor] = _leaf(tensor, values, mode)
-            _bind_sizes(tensor, known[tensor], dims)
+            told = zip(tensor.shape, map(sp.Integer, known[tensor].shape), strict=True)
+            dims = dict(pair for pair in told if isinstance(pair[0], Dim)) | dims
+    for tensor, array in known.items():
+        if array.shape != tuple(size.xreplace(dims) for size in tensor.shape):
+            raise ArgumentError(f"{tensor.name} has shape {show_shape(tensor.shape)}; the array has {array.shape}")
+    for requirement in requirements(wanted):
+        if requirement.size.atoms(Dim) <= dims.keys() and not requirement.holds(dims):
+            raise ArgumentError(requirement.message({dim.name: int(size) for dim, size in dims.items()}))
     with np.errstate(all="ignore"):
         for tensor in order:
             if tensor.definition is not None:
@@ -69,13 +77,6 @@ def _leaf(tensor: Tensor, values: Values, mode: Any) -> np.ndarray:
     return array.astype(np.int64) if tensor.is_label else mode.array(array)
 
 
-def _bind_sizes(tensor: Tensor, array: np.ndarray, dims: dict[sp.Basic, Any]) -> None:
-    for size, actual in zip(tensor.shape, array.shape, strict=True):
-        expected = dims.setdefault(size, actual) if isinstance(size, Dim) else size.xreplace(dims)
-        if expected != actual:
-            raise ArgumentError(f"{tensor.name} has shape {show_shape(tensor.shape)}; the array has {array.shape}")
-
-
 def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
     definition = tensor.definition
     assert definition is not None
@@ -83,7 +84,7 @@ def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[s
     over = [_extent(tensor, size, dims) for size in definition.extents]
     extents = (*free, *over)
     symbols = [axis(d) for d in range(len(free))] + [bound(d) for d in range(len(over))]
-    grid: Grid = dict(dims)
+    grid: Grid = {dim: int(size) for dim, size in dims.items()}
     for position, symbol in enumerate(symbols):
         shape = [1] * len(extents)
         shape[position] = extents[position]
@@ -127,6 +128,9 @@ def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
         return node.indices
     if isinstance(node, Written):
         return node.args[1:]
+    if isinstance(node, sp.floor):
+        above, below = sp.fraction(sp.together(node.args[0]))
+        return (above, below) if above.is_integer and below.is_Integer else node.args
     if isinstance(node, sp.Piecewise):
         return tuple(part for pair in node.args for part in pair.args)
     return () if node.is_Atom else node.args
@@ -152,7 +156,7 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case sp.Add():
             return _fold(np.add, args)
         case sp.Mul():
-            return _fold(np.multiply, args)
+            return _product(node, args, grid, known, mode)
         case sp.Max():
             return _fold(np.maximum, args)
         case sp.Min():
@@ -163,6 +167,8 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return _fold(np.logical_or, args)
         case sp.Not():
             return np.logical_not(args[0])
+        case sp.floor() if len(args) == 2:
+            return np.floor_divide(args[0], args[1])
         case sp.Mod():
             return np.mod(args[0], args[1])
         case sp.Pow():
@@ -172,6 +178,13 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case StableFunction():
             return mode.stable(node, args[0])
     return mode.function(type(node).__name__, args[0])
+
+
+def _product(node: sp.Mul, args: Sequence[Any], grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
+    """A product, 0 where its δ are."""
+    where = selected(node)
+    value = _fold(np.multiply, args)
+    return value if where == sp.true else np.where(_scalar(where, grid, known, mode), value, 0 * mode.truth(True))
 
 
 def _read(array: np.ndarray, indices: Sequence[Any]) -> Any:

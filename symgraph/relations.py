@@ -82,7 +82,9 @@ class Relations:
         for read in elements_of(self.views.bodies[consumer]):
             if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
                 at = dict(zip(read.indices, element.indices, strict=True))
-                if len(at) == consumer.ndim == element.tensor.ndim:
+                extents = {axis(d): size for d, size in enumerate(consumer.shape)}
+                covers = all(extents.get(i) == size for i, size in zip(read.indices, read.tensor.shape, strict=True))
+                if covers and len(at) == consumer.ndim == element.tensor.ndim:
                     return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))
         return None
 

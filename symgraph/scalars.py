@@ -30,7 +30,7 @@ def as_formula(value: Any) -> sp.Basic:
 
 
 class Delta(sp.Function):  # type: ignore[misc]
-    """Kronecker's δ of two index expressions: 1 where they are equal, else 0."""
+    """Kronecker's δ of two index expressions: 1 where they are equal, else 0; a factor selects (:func:`selected`)."""
 
     nargs = 2
 
@@ -52,10 +52,27 @@ class Delta(sp.Function):  # type: ignore[misc]
     def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
         return sp.S.Zero
 
+    def _eval_power(self, exponent: sp.Expr) -> sp.Expr | None:
+        return self if exponent.is_Integer and exponent.is_positive else None
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         return rf"\delta_{{{printer._print(self.args[0])},{printer._print(self.args[1])}}}"
 
 
+def selected(expression: sp.Basic) -> sp.Basic:
+    """Where an expression can be other than 0 by its δ: δ(m, e) as a factor selects, as {… if m = e, else 0} does.
+
+    So a product is 0 where the δ in it is, whatever its other factors are there: δ·(1/0) is 0, not NaN.
+    """
+    if isinstance(expression, Delta):
+        return sp.Eq(*expression.args)
+    if isinstance(expression, sp.Mul):
+        return sp.And(*map(selected, expression.args))
+    if isinstance(expression, sp.Add):
+        return sp.Or(*map(selected, expression.args))
+    if isinstance(expression, sp.Pow) and expression.exp.is_positive:
+        return selected(expression.base)
+    return sp.true
 class Slot(sp.Symbol):
     """The place of an operand in a formula."""
 

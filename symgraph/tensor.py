@@ -44,7 +44,8 @@ Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
 class Definition:
     """``op`` over ``bound(0..)`` of ``body``, for every ``axis(0..)``; without ``op`` the body itself.
 
-    ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index.
+    ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several
+    bound indices their row-major position; a NaN is better than any number, as in NumPy.
     """
 
     op: Reduction | None
@@ -123,7 +124,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         """
         if op is None and cotangent_of is None and isinstance(body, Element) and body.is_all_of(shape):
             return body.tensor
-        classes = extents[0] if op in ("argmax", "argmin") else _integer_range(op, body)
+        classes = sp.prod(extents) if op in ("argmax", "argmin") else _integer_range(op, body)
         made = {"definition": Definition(op, extents, body), "classes": classes, "cotangent_of": cotangent_of}
         key = (shape, op, extents, body, cotangent_of)
         return cls._intern(key, lambda: cls._new("definition", shape, **made))
@@ -340,16 +341,6 @@ def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
         axes = f"{tensor.display_name}{show_shape(tensor.shape)}"
         what = f"axis {position} of {axes} is indexed with {index}, which is no index, no integer and no label"
         raise IndexNotationError(at_line(what))
-    extent = tensor.shape[position]
-    if isinstance(index, Element) and not (extent - index.tensor.classes).is_nonnegative:
-        raise ShapeError(
-            at_line(f"labels {index.tensor.display_name} run over {index.tensor.classes} classes; axis {position} of "
-                    f"{tensor.display_name}{show_shape(tensor.shape)} has {extent} elements")
-        )  # fmt: skip
-    if index.is_Integer and (index < 0 or (extent.is_Integer and index >= extent)):
-        raise ShapeError(
-            at_line(f"index {index} is outside axis {position} of {tensor.display_name}{show_shape(tensor.shape)}")
-        )
     return index
 
 
@@ -359,6 +350,6 @@ def _integer_range(op: Reduction | None, body: sp.Expr) -> sp.Expr | None:
 
 
 def require_real(tensor: Tensor, what: str) -> None:
-    """Raise if ``tensor`` holds labels where real values are needed."""
-    if tensor.is_label:
+    """Raise if ``tensor`` holds labels where real values are needed; the integers of a constant are numbers too."""
+    if tensor.is_label and tensor.kind != "constant":
         raise DomainError(at_line(f"{what} needs real values; {tensor.display_name} holds class labels"))

@@ -60,7 +60,8 @@ class Views:
                 continue
             if self._may_be_seen_through(element.tensor) and self._suits(element, tensor, definition):
                 wider = seen_through(body, element, self.at(element))
-                if wider is not None and (definition.op is None or not isinstance(wider, sp.Piecewise)) and _is_small(wider):
+                branches = definition.op is not None and isinstance(wider, sp.Piecewise)
+                if wider is not None and not branches and _is_small(wider):
                     body = wider
                     continue
             self.anchors.add(element.tensor)
@@ -98,7 +99,7 @@ def inlined(element: Element) -> sp.Expr:
 
 
 def seen_through(body: sp.Expr, element: Element, inner: sp.Expr) -> sp.Expr | None:
-    """``body`` with ``inner`` in an element's place; None where SymPy would drop a part of either: exp(log u) is not u."""
+    """``body`` with ``inner`` in an element's place; None where SymPy drops a part of either: exp(log u) is not u."""
     wider = replaced(body, {element: inner})
     expected = (set(elements_of(body)) - {element}) | set(elements_of(inner))
     if set(elements_of(wider)) != expected:
@@ -151,7 +152,8 @@ def _covers(element: Element, reader: Tensor, definition: Definition) -> bool:
 
 def _is_small(body: sp.Expr) -> bool:
     elements = elements_of(body)
-    if len(elements) > MAX_ELEMENTS or len({node for node in sp.preorder_traversal(body) if is_kernel(node)}) > MAX_KERNELS:
+    kernels = {node for node in sp.preorder_traversal(body) if is_kernel(node)}
+    if len(elements) > MAX_ELEMENTS or len(kernels) > MAX_KERNELS:
         return False
     names = {element: _symbol(n) for n, element in enumerate(elements)}
     return _differentiates_cheaply(replaced(body, names), len(elements))

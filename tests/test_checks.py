@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def no_constant_factor(right: Planted) -> Planted:
         (differentiate, "summed", sum_dropped, broadcast_bias),
         (differentiate, "summed", no_constant_factor, broadcast_bias),
         (differentiate, "guarded_product", lambda right: lambda left, slope: left + slope, affine),
-        (differentiate, "_solve", lambda right: lambda e, s: (right(e, s)[0], sp.S.One, right(e, s)[2]),
+        (differentiate, "solve", lambda right: lambda e, s: replace(right(e, s), deltas=sp.S.One),
          lambda: two_layers()),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgraph.graph import elements_of
 from symgraph.scalars import Delta, expm1, sigmoid, softplus
+from symgraph.simplify.branches import guarded_product
 from symgraph.tensor import Tensor
 
 _BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sp.sign, sp.Heaviside, sigmoid, Delta)
@@ -73,7 +74,9 @@ def _is_defined(node: sp.Expr) -> bool:
 
 
 def support(expression: sp.Expr) -> sp.Basic:
-    """The condition outside which an expression with branches is 0 by a branch that says so."""
+    """The condition outside which an expression is 0 by a branch that says so, or by a δ."""
+    if isinstance(expression, Delta):
+        return sp.Eq(*expression.args)
     if isinstance(expression, sp.Add):
         return sp.Or(*(support(term) for term in expression.args))
     if isinstance(expression, sp.Mul):
@@ -97,4 +100,8 @@ def guarded(expression: sp.Expr, condition: sp.Basic) -> sp.Expr:
     """The expression where the condition holds, else 0; the expression itself if it says so already."""
     if condition == sp.true or support(expression) == condition:
         return expression
-    return sp.Piecewise((expression, condition), (0, True), evaluate=False)
+    equal = [part for part in sp.And.make_args(condition) if isinstance(part, sp.Eq) and part.lhs.is_integer]
+    deltas = sp.Mul(*(Delta(*part.args) for part in equal))
+    rest = sp.And(*(part for part in sp.And.make_args(condition) if part not in equal))
+    expression = guarded_product(deltas, expression)
+    return expression if rest == sp.true else sp.Piecewise((expression, rest), (0, True), evaluate=False)

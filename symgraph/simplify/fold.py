@@ -17,6 +17,7 @@ from symgraph.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.cost import cost
 from symgraph.simplify.rational import Kernels, cheapest, denominator_factors, is_manageable, shapes
+from symgraph.simplify.selections import joined, parts
 
 MAX_ROUNDS = 4
 
@@ -46,7 +47,10 @@ def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple
 
     def inside(branch: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
         here = tuple(Relation(r.value, _in_branch(r.formula, resolved)) for r in relations)
-        return _simplify_branch(branch, here, steps)
+        selections = parts(branch)
+        if selections is None:
+            return _simplify_branch(branch, here, steps)
+        return joined([(deltas, _simplify_branch(rest, here, steps)) for deltas, rest in selections])
 
     guarded = expand_extrema(expression)
     result = per_branch(guarded, inside)

@@ -14,6 +14,7 @@ from symgraph.errors import DomainError
 from symgraph.scalars import Delta
 from symgraph.simplify.branches import expand_extrema, guarded_product
 from symgraph.simplify.fold import Relation, simplify
+from symgraph.tensor import Element
 
 _LOCALLY_CONSTANT = (sp.sign, sp.floor, sp.ceiling, sp.Heaviside, Delta)
 
@@ -35,10 +36,11 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
     if isinstance(expanded, sp.Piecewise):
         branches = [(partial(value, variable), condition) for value, condition in expanded.args]
         return branches[0][0] if len({value for value, _ in branches}) == 1 else sp.Piecewise(*branches, evaluate=False)
+    elements = {node: sp.Dummy(real=True, integer=node.is_integer) for node in expanded.atoms(Element)}
     steps = {node: sp.Dummy(real=True) for node in expanded.atoms(*_LOCALLY_CONSTANT)}
     pieces = {node: sp.Dummy(real=True) for node in expanded.atoms(sp.Piecewise)}
-    hidden = expanded.xreplace(pieces | steps)
-    shown = {dummy: node for node, dummy in (pieces | steps).items()}
+    hidden = expanded.xreplace(pieces | steps | elements)
+    shown = {dummy: node for node, dummy in (pieces | steps | elements).items()}
     derivative = sp.diff(hidden, variable)
     for piece, dummy in pieces.items():
         inner = partial(piece, variable)

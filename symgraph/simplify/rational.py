@@ -154,7 +154,8 @@ def _terms(frozen: sp.Expr) -> int:
     if isinstance(frozen, sp.Mul):
         return min(prod(map(_terms, frozen.args)), MAX_TERMS + 1)
     if _is_integer_power(frozen):
-        return min(comb(_terms(frozen.base) + min(abs(int(frozen.exp)), 40) - 1, min(abs(int(frozen.exp)), 40)), MAX_TERMS + 1)
+        power = min(abs(int(frozen.exp)), MAX_TERMS)
+        return min(comb(_terms(frozen.base) + power - 1, power), MAX_TERMS + 1)
     return 1
 
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from symgraph.indices import Index, axis, bound
-from symgraph.scalars import Delta
+from symgraph.bounds import stays_inside
+from symgraph.indices import Dim, Index, axis, bound
+from symgraph.scalars import Delta, selected
 from symgraph.simplify.fold import Step
 from symgraph.simplify.rational import presented
+from symgraph.solve import solve_delta
 from symgraph.tensor import Element, Tensor
 
 Extents = Mapping[Index, sp.Expr]
@@ -25,6 +27,8 @@ def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list
     if body == 0 or not over:
         return body
     if isinstance(body, sp.Piecewise) and not _depends(sp.Tuple(*(cond for _, cond in body.args)), over):
+        if not all(stays_inside(element, extents) for value, _ in body.args for element in value.atoms(Element)):
+            return reduction(body, over, extents)  # a sum of its own would read where no branch allows it
         branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
         return sp.Piecewise(*branches, evaluate=False)
     terms = sp.Add.make_args(sp.expand_mul(body))
@@ -54,12 +58,16 @@ def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps
     for factor in factors:
         solved = _solved_delta(factor, over, extents)
         if solved is not None:
-            index, value = solved
+            index, value, where = solved
             rest = sp.Mul(*(f for f in factors if f is not factor)).xreplace({index: value})
             steps.append(Step("δ collapses the sum", before, rest))
+            if where != sp.true:
+                rest = sp.Piecewise((rest, where), (0, True))
             return summed(rest, tuple(i for i in over if i != index), extents, steps)
-    outer = sp.Mul(*(factor for factor in factors if not _depends(factor, over)))
     inner = sp.Mul(*(factor for factor in factors if _depends(factor, over)))
+    selects = _depends(selected(inner), over)  # then what it selects stays with it: 0·(1/0) would be NaN
+    outer = sp.Mul(*(f for f in factors if not _depends(f, over) and not (selects and _is_value(f))))
+    inner = sp.Mul(*(f for f in factors if _depends(f, over) or (selects and _is_value(f))))
     for index in over:
         if not _depends(inner, (index,)):
             outer *= extents[index]
@@ -83,21 +91,20 @@ def _shown(body: sp.Expr, over: tuple[Index, ...]) -> sp.Expr:
     return Sum(body, *over)
 
 
-def _solved_delta(factor: sp.Expr, over: tuple[Index, ...], extents: Extents) -> tuple[Index, sp.Expr] | None:
-    """A bound index that δ fixes, with its value, if the value is known to lie within the index' extent."""
+def _solved_delta(factor: sp.Expr, over: tuple[Index, ...], extents: Extents) -> tuple[Index, sp.Expr, sp.Basic] | None:
+    """A bound index that δ fixes, its value, and where that lies within the index' extent."""
     if not isinstance(factor, Delta):
         return None
-    for index, value in (factor.args, factor.args[::-1]):
-        if index in over and not _depends(value, (index,)) and _range(value, extents) == extents[index]:
-            return index, value
+    for index in over:
+        solved = solve_delta(factor, index, extents)
+        if solved is not None:
+            return index, *solved
     return None
 
 
-def _range(value: sp.Expr, extents: Extents) -> sp.Expr | None:
-    """The extent an index expression is known to stay within."""
-    if isinstance(value, Index):
-        return extents.get(value)
-    return value.tensor.classes if isinstance(value, Element) else None
+def _is_value(factor: sp.Expr) -> bool:
+    """Whether a factor may be NaN or infinite: all but numbers, sizes and δ."""
+    return not isinstance(factor, Delta) and not all(isinstance(symbol, Dim) for symbol in factor.free_symbols)
 
 
 def _sums_to_one(body: sp.Expr, over: tuple[Index, ...]) -> Index | None:

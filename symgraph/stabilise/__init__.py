@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symgraph.bounds import stays_inside
 from symgraph.graph import elements_of, rewrite
 from symgraph.indices import Index, axis, bound
 from symgraph.rebuild import replaced
@@ -58,9 +59,12 @@ class _Rewriter:
         self.plain: dict[Tensor, sp.Expr] = {}
         self.growing: set[Tensor] = set()
         self.over_sums: set[Tensor] = set()
+        self.extents: dict[Index, sp.Expr] = {}
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
+        self.extents = {axis(d): size for d, size in enumerate(tensor.shape)}
+        self.extents |= {bound(d): size for d, size in enumerate(definition.extents)}
         body = per_branch(definition.body, lambda branch, _: self._stable_branch(branch))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
@@ -190,7 +194,7 @@ class _Rewriter:
             if shift is None:
                 continue
             for candidate in _reading_alike(exponent, shift.gap, m):
-                if sp.expand(inlined(candidate) - exponent) == 0:
+                if stays_inside(candidate, self.extents) and sp.expand(inlined(candidate) - exponent) == 0:
                     return sp.exp(candidate)
         return kernel
 

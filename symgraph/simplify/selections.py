@@ -1,0 +1,68 @@
+"""Sums of terms that δ selects: which may be simplified as one, and which only term by term.
+
+    (y − δ)/N is one quotient;   2·δ₀·u − δ₁/v² is none: over v², the first term would be NaN where v = 0
+
+A common denominator is harmless where it is a number or a size, or where what no δ selects is divided by it anyway.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symgraph.indices import Dim
+from symgraph.scalars import Delta
+
+Parts = list[tuple[sp.Expr, sp.Expr]]
+
+
+def parts(expression: sp.Expr) -> Parts | None:
+    """(product of δ, what it selects) for each product of δ in a sum, if these must not mix; else None."""
+    if not expression.has(Delta):
+        return None
+    terms = _terms(expression)
+    found: dict[sp.Expr, sp.Expr] = {}
+    for term in terms:
+        deltas, rest = _split(term)
+        found[deltas] = found.get(deltas, sp.S.Zero) + rest
+    if len(found) < 2:
+        return None
+    below = {deltas: _divisors(rest) for deltas, rest in found.items()}
+    always = below.get(sp.S.One, set())
+    if all(divisors <= always for divisors in below.values()):
+        return None
+    return sorted(found.items(), key=lambda part: sp.default_sort_key(part[0]))
+
+
+def joined(selections: Parts) -> sp.Expr:
+    """Σ δ·(what it selects), with the factors that all of them have in front."""
+    powers = [rest.as_powers_dict() for _, rest in selections]
+    shared = [(b, e) for b, e in powers[0].items() if not b.is_number and all(p.get(b) == e for p in powers)]
+    common = sp.Mul(*(base**exponent for base, exponent in shared))
+    return common * sp.Add(*(deltas * (rest / common) for deltas, rest in selections))
+
+
+def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    factors = sp.Mul.make_args(term)
+    deltas = [factor for factor in factors if isinstance(factor, Delta)]
+    return sp.Mul(*deltas), sp.Mul(*(factor for factor in factors if not isinstance(factor, Delta)))
+
+
+def _terms(expression: sp.Expr) -> list[sp.Expr]:
+    """The terms of a sum, with sums that have a δ in them multiplied out."""
+    if isinstance(expression, sp.Add):
+        return [term for arg in expression.args for term in _terms(arg)]
+    if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 1 and expression.has(Delta):
+        return _terms(sp.expand(expression))
+    if not isinstance(expression, sp.Mul):
+        return [expression]
+    products = [sp.S.One]
+    for factor in expression.args:
+        terms = _terms(factor) if factor.has(Delta) and isinstance(factor, (sp.Add, sp.Pow)) else [factor]
+        products = [product * term for product in products for term in terms]
+    return products
+
+
+def _divisors(expression: sp.Expr) -> set[sp.Expr]:
+    """Powers that an expression is divided by, but for numbers and sizes."""
+    powers = {node for node in expression.atoms(sp.Pow) if node.exp.could_extract_minus_sign() and node.base != sp.E}
+    return {power for power in powers if not all(isinstance(s, Dim) for s in power.free_symbols)}
