@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen import debug, jit
+from codegen import capi, debug, jit
 from codegen import interface as words
 from codegen.blocks import Blocks
 from codegen.cost import evaluate_integer, flops, traffic
@@ -72,7 +72,7 @@ class Executable:
         """The barrier's words."""
         sync = np.zeros(24, dtype=np.int64)
         self.words[words.SYNC] = -(-sync.ctypes.data // ALIGNMENT) * ALIGNMENT
-        self.words[words.ARRAY_TYPE] = id(np.ndarray)
+        self.words[words.PYTHON] = capi.table().buffer_info()[0]
         self.words[words.LENGTH] = len(self.words)
         return [sync]
 

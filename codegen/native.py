@@ -215,10 +215,14 @@ class Entry:
 
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
         self._engine = engine
-        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
-            engine.get_function_address(symbol_name)
-        )
+        self._address = engine.get_function_address(symbol_name)
+        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._address)
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
+
+    @cached_property
+    def call_with_lock(self) -> Callable[[int], None]:
+        """As ``call``, for code that asks Python: Python's lock is not released around it."""
+        return ctypes.PYFUNCTYPE(None, ctypes.c_int64)(self._address)
 
     @cached_property
     def run_kernel(self) -> Callable[[int, int, int], None]:
