@@ -68,7 +68,10 @@ def _as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
     except Exception as error:  # an object's own conversion may raise anything
         raise DomainError(at_line(f"{described(leaf)} needs an array of numbers: {error}")) from error
     if array.dtype.kind == "O" and all(isinstance(value, numbers.Real) for value in array.flat):
-        array = array.astype(np.float64)
+        try:
+            array = array.astype(np.float64)
+        except OverflowError as error:
+            raise DomainError(at_line(f"{described(leaf)} needs numbers that float64 can hold: {error}")) from error
     if array.dtype.kind not in "biuf":
         raise DomainError(at_line(f"{described(leaf)} needs real numbers, not {type(given).__name__} of {array.dtype}"))
     return array

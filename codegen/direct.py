@@ -1,24 +1,22 @@
-"""Calls whose arrays native code checks itself: Python only writes the addresses of two tuples of array objects.
+"""Calls whose arguments native code checks itself: Python only writes the addresses of two tuples of objects.
 
-Comes in: a program and its arrays, in the order of a call. Goes out: the table that :mod:`codegen.support` reads, and
-``native``, which checks and runs. What does not fit is looked at again, and described, by :mod:`codegen.arguments`.
+Comes in: a program and its arguments, in the order of a call. Goes out: the table that :mod:`codegen.support` reads,
+and ``native``, which checks and runs. What does not fit is looked at again, and described, by :mod:`codegen.arguments`.
 """
 
 from __future__ import annotations
 
 import array
-import ctypes
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from operator import call, itemgetter
 from typing import Any
 
 import numpy as np
 
-from codegen import jit
+from codegen import capi, jit
 from codegen.executable import Executable
-from codegen.interface import ANY, FIRST, FIRST_SIZE, FRESH, READ, SECOND, SPANS, STATUS, TABLE, UPDATED
+from codegen.interface import ANY, DONE, FIRST, FIRST_SIZE, FRESH, READ, SECOND, SPANS, STATUS, TABLE, UPDATED
 from symgraph.indices import Dim, Shape
 from symgraph.tensor import Tensor
 
@@ -47,10 +45,11 @@ class Direct:
     ) -> None:
         self.executable, self.words, self.address = executable, executable.words, executable.address
         leaves = (*first, *second)
-        known = all(leaf.classes is None or leaf.classes.is_Integer for leaf in leaves)
-        self.possible = known and not executable.runs_as_python and objects_are_as_expected()
+        self.possible = not obstacle(executable)
         learned = set() if learns_sizes else {size for leaf in leaves for size in leaf.shape if isinstance(size, Dim)}
         self._table = array.array("q", [len(executable.size_names), len(leaves) + len(outputs)])
+        self._numbers = array.array("q", bytes(8 * len(leaves)))
+        """Memory for numbers, where they stand for arrays of rank 0."""
         if self.possible:
             self._fill(first, second, updated, outputs, learned)
         self.words[TABLE] = self._table.buffer_info()[0] + 8
@@ -72,29 +71,54 @@ class Direct:
         outputs: Sequence[str],
         learned: set[Dim],
     ) -> None:
-        """Records for :func:`codegen.support.arrays_fit`: outputs first, which then no array read may overlap."""
+        """Records for :func:`codegen.support.arguments_fit`: outputs first, which then no array read may overlap;
+        labels last, when sizes are known."""
         executable = self.executable
         interface, names = executable.compiled.interface, executable.names
         sizes = dict(zip(executable.size_names, interface.sizes.values(), strict=True))
 
-        def record(group: int, place: int, name: str, use: int, rank: int, classes: int) -> None:
-            dtype = executable.type_of(name)
-            self._table.extend([group, place, interface.addresses[name], use, id(dtype), rank, classes, dtype.itemsize])
+        def record(group: int, place: int, name: str, use: int, rank: int, classes: int, number: int) -> None:
+            address, dtype = interface.addresses[name], executable.type_of(name)
+            self._table.extend([group, place, address, use, id(dtype), rank, classes, dtype.itemsize, number])
 
         for place, name in enumerate(outputs):
             rank = len(executable.compiled.program.buffers[name].shape)
-            record(SECOND, place, name, FRESH, rank, 0)
+            record(SECOND, place, name, FRESH, rank, 0, 0)
             self._table.extend([0, ANY] * rank)
-        for group, leaves in ((FIRST, first), (SECOND, second)):
-            for place, leaf in enumerate(leaves):
-                use = UPDATED if leaf in updated else READ
-                record(group, place, names[leaf], use, leaf.ndim, _values_check(leaf))
-                self._table.extend(_extents(leaf.shape, sizes, learned))
+        given = [(FIRST, place, leaf) for place, leaf in enumerate(first)]
+        given += [(SECOND, place, leaf) for place, leaf in enumerate(second)]
+        memory = self._numbers.buffer_info()[0]
+        for number, (group, place, leaf) in enumerate(sorted(given, key=lambda item: item[2].classes is not None)):
+            use = UPDATED if leaf in updated else READ
+            own = memory + 8 * number if leaf.ndim == 0 and use == READ else 0
+            record(group, place, names[leaf], use, leaf.ndim, _values_check(leaf, sizes), own)
+            self._table.extend(_extents(leaf.shape, sizes, learned))
 
     def native(self) -> Callable[[int], None]:
         """Checks and runs, on as many threads as the program takes at its present sizes: ``native(direct.address)``."""
-        checked, threads = jit.support("call", as_python=False), self.executable.threads
-        return checked.call if threads == 1 else partial(jit.launch, checked, threads=threads)
+        executable, threads = self.executable, self.executable.threads
+        if threads == 1:
+            return jit.native_support("call").call_with_lock
+        check, packed = jit.native_support("check").call_with_lock, self.words
+
+        def checked(address: int) -> None:
+            check(address)
+            if packed[STATUS] == DONE:
+                jit.launch(executable.entry, address, threads)
+
+        return checked
+
+
+def obstacle(executable: Executable) -> str:
+    """Why native code cannot check the arguments of a program, and Python does so at every call; "" if it can."""
+    if executable.runs_as_python:
+        return "SYMGRAPH_PYTHON is set"
+    if not capi.arrays_are_as_published():
+        return "array objects of this installation are not as NumPy's headers say"
+    for leaf in executable.leaves:
+        if leaf.classes is not None and not leaf.classes.is_Integer and not isinstance(leaf.classes, Dim):
+            return f"the number of classes of {leaf.name} is {leaf.classes}"
+    return ""
 
 
 def _extents(shape: Shape, sizes: dict[str, int], learned: set[Dim]) -> list[int]:
@@ -108,9 +132,11 @@ def _extents(shape: Shape, sizes: dict[str, int], learned: set[Dim]) -> list[int
     return found
 
 
-def _values_check(leaf: Tensor) -> int:
+def _values_check(leaf: Tensor, sizes: Mapping[str, int]) -> int:
     if leaf.rows_sum_to_one:
         return -1
+    if isinstance(leaf.classes, Dim):
+        return -sizes[leaf.classes.name]
     return 0 if leaf.classes is None else int(leaf.classes)
 
 
@@ -207,22 +233,3 @@ def picker(names: Sequence[str]) -> Any:
     if len(names) == 1:
         return lambda mapping: (mapping[names[0]],)
     return itemgetter(*names)
-
-
-@lru_cache(maxsize=1)
-def objects_are_as_expected() -> bool:
-    """Whether array objects lie in memory as NumPy's headers say, on this interpreter."""
-    sample = np.zeros((3, 5), dtype=np.float32)
-    there = (ctypes.c_int64 * 9).from_address(id(sample))
-    pair = (sample, sample.dtype)
-    items = (ctypes.c_int64 * 5).from_address(id(pair))
-    extents = (ctypes.c_int64 * 2).from_address(there[4])
-    return (
-        there[1] == id(np.ndarray)
-        and there[2] == sample.ctypes.data
-        and there[3] & 0xFFFFFFFF == 2
-        and tuple(extents) == (3, 5)
-        and there[7] == id(sample.dtype)
-        and there[8] & 0x501 == 0x501
-        and items[3:] == [id(sample), id(sample.dtype)]
-    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen import debug, jit, placement
+from codegen import capi, debug, jit, placement
 from codegen import interface as words
 from codegen.blocks import Blocks
 from codegen.cost import evaluate_integer, flops, largest_integer, traffic
@@ -82,7 +82,7 @@ class Executable:
         """The barrier's words."""
         sync = np.zeros(24, dtype=np.int64)
         self.words[words.SYNC] = -(-sync.ctypes.data // ALIGNMENT) * ALIGNMENT
-        self.words[words.ARRAY_TYPE] = id(np.ndarray)
+        self.words[words.PYTHON] = capi.table().buffer_info()[0]
         self.words[words.LENGTH] = len(self.words)
         for name, buffer in self.compiled.program.buffers.items():
             if buffer.role == "status":
@@ -211,6 +211,7 @@ class Executable:
     def dims(self) -> dict[str, int]:
         """The run-time sizes by the names of :func:`sg.dim`."""
         return dict(zip(self.size_names, self.sizes.values(), strict=True))
+
 
 def _lowered(asked: Sequence[Requirement]) -> list[tuple[Requirement, Expr]]:
     """Requirements with what must be at least 0, over sizes by the names of :func:`sg.dim`."""

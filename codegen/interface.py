@@ -2,7 +2,8 @@
 
 Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, and
 the addresses of what lies in the arena and in scratch memory. Scratch memory is each thread's own: ``SCRATCH`` bytes
-further for each. ``FIRST`` and ``SECOND`` are the addresses of two tuples of array objects, those of a direct call.
+further for each. ``FIRST`` and ``SECOND`` are the addresses of two tuples of objects, those of a direct call, and
+``PYTHON`` that of the table of :mod:`codegen.capi`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from codegen.ir import Program
 
-STATUS, TABLE, ARRAY_TYPE, SPANS, SYNC, SCHEDULE, RUN = range(7)
+STATUS, TABLE, PYTHON, SPANS, SYNC, SCHEDULE, RUN = range(7)
 LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, NEEDS_FINITE, FIRST_SIZE = range(7, 15)
 DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES, NOT_FINITE = range(6)
 """Status of a call. Native code finds the first four wrong before the program runs; the program itself stops at a label

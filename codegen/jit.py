@@ -63,11 +63,16 @@ def _forget_lines(file: str) -> None:
         linecache.cache.pop(path, None)
 
 
-@lru_cache(maxsize=4)
 def support(name: str, as_python: bool) -> Entry | PythonEntry:
-    """``call`` or ``epochs`` of :mod:`codegen.support`, for programs that run natively or for those that do not."""
+    """An entry of :mod:`codegen.support`, for programs that run natively or for those that do not."""
     if as_python:
         return PythonEntry(getattr(_plain(importlib.import_module("codegen.support")), name))
+    return native_support(name)
+
+
+@lru_cache(maxsize=4)
+def native_support(name: str) -> Entry:
+    """An entry of :mod:`codegen.support`, for programs that run natively."""
 
     def compiled() -> bytes:
         return compile_entry(getattr(importlib.import_module("codegen.support"), name), name)

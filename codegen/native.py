@@ -13,7 +13,7 @@ function on its own (:mod:`codegen.kernels.kernel`); here they are linked and op
 from __future__ import annotations
 
 import ctypes
-import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
@@ -28,8 +28,11 @@ RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usle
 EXCEPTION = "symgraph_exception"
 """What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
 
-_MOST_BLOCKS_INLINED = 8
-"""A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
+UNLIMITED = 2**32 - 1
+_vector_loops_kept = threading.Lock()
+"""Held while LLVM unrolls no loop of sixteen or more in full. Such an inner loop is a vector: it must not be unrolled
+first and then vectorised around, by gathers. LLVM has only an option of the process for this, which is undone after
+use, so that what others compile is as it would be without us."""
 
 _SINGLE = """
 define void @{symbol}(i64 %packed) {{
@@ -145,7 +148,7 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
     """Link, keep only what is exported and what that uses, optimise, and emit."""
     module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
     for part in lowered:
-        module.link_in(llvm.parse_assembly(_with_loops_apart(str(part))))
+        module.link_in(llvm.parse_assembly(str(part)))
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
     kept = (*exported, f"{exported[0]}_team", "symgraph_room")
@@ -163,42 +166,22 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
 
 def optimise(module: llvm.ModuleRef) -> None:
     """LLVM's passes of level 3, for this CPU, in place."""
-    _keep_vector_loops()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(host_machine(), options)
-    builder.getModulePassManager().run(module, builder)
-
-
-@lru_cache(maxsize=1)
-def _keep_vector_loops() -> None:
-    """An inner loop of sixteen is a vector: LLVM must not unroll it first and then vectorise around it, by gathers."""
-    llvm.set_option("symgraph", "-unroll-full-max-count=15")
-
-
-def _with_loops_apart(assembly: str) -> str:
-    """The module with functions of many blocks marked ``noinline``.
-
-    Done in the text: llvmlite's ``add_function_attribute`` puts the attribute on the returned value.
-    """
-    lines = assembly.splitlines()
-    head, blocks = 0, 0
-    for number, line in enumerate(lines):
-        if line.startswith("define "):
-            head, blocks = number, 0
-        elif line == "}" and blocks > _MOST_BLOCKS_INLINED:
-            before, _, after = lines[head].rpartition(")")
-            lines[head] = f"{before}) noinline{after}"
-        elif line.startswith("  br ") or line.startswith("  ret "):
-            blocks += 1
-    return "\n".join(lines)
+    with _vector_loops_kept:
+        llvm.set_option("symgraph", "-unroll-full-max-count=15")
+        try:
+            builder.getModulePassManager().run(module, builder)
+        finally:
+            llvm.set_option("symgraph", f"-unroll-full-max-count={UNLIMITED}")
 
 
 def undefined_symbols(module: llvm.ModuleRef) -> list[str]:
     """Names the module uses, does not define, and no bare process provides."""
     declared = (symbol.name for symbol in (*module.functions, *module.global_variables) if symbol.is_declaration)
-    return sorted(name for name in declared if not re.match(r"llvm\.", name) and name not in RUNTIME_SYMBOLS)
+    return sorted(name for name in declared if not name.startswith("llvm.") and name not in RUNTIME_SYMBOLS)
 
 
 class Entry:
@@ -215,10 +198,14 @@ class Entry:
 
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
         self._engine = engine
-        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(
-            engine.get_function_address(symbol_name)
-        )
+        self._address = engine.get_function_address(symbol_name)
+        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._address)
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
+
+    @cached_property
+    def call_with_lock(self) -> Callable[[int], None]:
+        """As ``call``, for code that asks Python: Python's lock is not released around it."""
+        return ctypes.PYFUNCTYPE(None, ctypes.c_int64)(self._address)
 
     @cached_property
     def run_kernel(self) -> Callable[[int, int, int], None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from codegen.arguments import check_mapping, whole_number
 from codegen.cost import flops, traffic
+from codegen.direct import obstacle
 from codegen.emit import ITEM
 from codegen.executable import Executable
 from symgraph.errors import ArgumentError
@@ -42,11 +43,13 @@ class Report:
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
     (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
+    Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
     """
 
     kernels: tuple[KernelReport, ...]
     sizes: Mapping[str, int]
     stages: Mapping[str, float]
+    obstacle: str = ""
 
     @staticmethod
     def of(executable: Executable, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
@@ -75,7 +78,9 @@ class Report:
         if measure:
             rows, warm = _measured(rows, executable, chosen)
         stages = executable.seconds | ({"warm call": warm} if warm else {})
-        return Report(tuple(rows), {name: chosen[position] for name, position in known.items()}, stages)
+        return Report(
+            tuple(rows), {name: chosen[position] for name, position in known.items()}, stages, obstacle(executable)
+        )
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -92,6 +97,8 @@ class Report:
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
+        if self.obstacle:
+            lines.append(f"Python checks every call: {self.obstacle}")
         return "\n".join(lines)
 
 

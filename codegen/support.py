@@ -2,16 +2,17 @@
 
 It is compiled once a machine and kept in the cache; it calls a program's own ``run`` by its address.
 
-``call`` is given the addresses of two tuples, and looks at NumPy's array objects in them itself
-(``PyArrayObject_fields``, part of NumPy's stable ABI, ndarraytypes.h). What does not fit is looked at again, and
-described, by :mod:`codegen.arguments`. The table of arrays, in 64-bit words: the number of sizes, which lies before the
-table's address, the number of arrays, then for each array
+``call`` is given the addresses of two tuples, asks Python for the objects in them (:mod:`codegen.capi`), looks at array
+objects itself, and lets go of Python's lock while the program runs. What does not fit is looked at again, and
+described, by :mod:`codegen.arguments`. The table of arguments, in 64-bit words: the number of sizes, which lies before
+the table's address, the number of arguments, then for each
 
-    [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item]
+    [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item, memory for a number]
     per axis: [0, extent], or [word of a size, 1 to learn it]
 
-Classes: of labels; −1 where rows must sum to 1; else 0. Use, and the extent −2 of any size: see
-:mod:`codegen.interface`. Arrays that are written, and not where they were, become protected memory.
+Classes: of labels; −1 where rows must sum to 1; minus the word of a size, which then is the number of classes; else 0.
+Use, and the extent −2 of any size: see :mod:`codegen.interface`. Arrays that are written, and not where they were,
+become protected memory. Where there is memory for a number, a Python number may stand for an array of rank 0.
 
 The schedule of epochs is described in :mod:`codegen.schedule`.
 """
@@ -20,10 +21,10 @@ from __future__ import annotations
 
 from numpy import float32, float64, int32, int64, uint8
 
+from codegen import capi
 from codegen.barrier import SYNC_WORDS
 from codegen.interface import (
     ANY,
-    ARRAY_TYPE,
     BAD_VALUES,
     DONE,
     FIRST_SIZE,
@@ -33,6 +34,7 @@ from codegen.interface import (
     LOSS_BYTES,
     MISFIT,
     OVERLAP,
+    PYTHON,
     READ,
     RUN,
     SCHEDULE,
@@ -45,7 +47,7 @@ from codegen.interface import (
 )
 from codegen.kernels import barrier, chunk, kernel, maximum, minimum, pointer
 from codegen.kernels.pointer import FlatArray
-from codegen.native_call import invoke
+from codegen.native_call import ask, ask_about, ask_number, ask_which, invoke
 from codegen.schedule import (
     ARRAYS,
     BATCH,
@@ -67,34 +69,68 @@ from codegen.schedule import (
     TOTAL,
 )
 
-OBJECT_WORDS = 9
-"""Of an array object: [1] its type, [2] data, [3] rank, [4] extents, [7] dtype, [8] flags."""
-ITEMS = 3
-"""First item of a tuple object, in words."""
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
-RECORD = 8
+RECORD = 9
+API_WORDS = 32
 
 
 @kernel
-def arrays_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
-    """Whether every array is as its record says; learns sizes and addresses on the way. Returns a status."""
+def number_fits(python: FlatArray, given: int, kind: int, memory: int, classes: int, item: int) -> int:
+    """Whether a Python object is a number as it is expected; if so, puts it into memory. Returns a status."""
+    known = False
+    for number in range(python[capi.NUMBER_TYPES]):
+        known = known or python[capi.NUMBER_TYPES + 1 + number] == kind
+    if memory == 0 or not known:
+        return MISFIT
+    if classes > 0:
+        label = ask_about(python[capi.AS_INTEGER], given)
+        if label == -1 and ask(python[capi.HAS_FAILED]) != 0:
+            ask(python[capi.FORGET_FAILURE])
+            return MISFIT
+        pointer(memory, int64, 1)[0] = label
+        return DONE if 0 <= label < classes else BAD_VALUES
+    value = ask_number(python[capi.AS_DOUBLE], given)
+    if value == -1.0 and ask(python[capi.HAS_FAILED]) != 0:
+        ask(python[capi.FORGET_FAILURE])
+        return MISFIT
+    if item == 4:
+        pointer(memory, float32, 1)[0] = float32(value)
+    else:
+        pointer(memory, float64, 1)[0] = value
+    return DONE
+
+
+@kernel
+def arguments_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
+    """Whether every argument is as its record says; learns sizes and addresses on the way. Returns a status."""
+    python = pointer(packed[PYTHON], int64, API_WORDS)
     position = 1
     for _ in range(table[0]):
-        at = table[position + 1] + ITEMS
-        address_of_object = pointer(packed[table[position]], int64, at + 1)[at]
-        there = pointer(address_of_object, int64, OBJECT_WORDS)
-        if there[1] != packed[ARRAY_TYPE]:
-            return MISFIT
+        given = ask_which(python[capi.ITEM_OF], packed[table[position]], table[position + 1])
+        kind = ask_about(python[capi.TYPE_OF], given)
+        ask_about(python[capi.LET_GO], kind)  # the object itself still holds it
         use = table[position + 3]
         rank = table[position + 5]
-        flags = pointer(address_of_object + 64, int32, 1)[0]
-        wanted = CONTIGUOUS | ALIGNED | (0 if use == READ else WRITEABLE)
-        if there[7] != table[position + 4] or (flags & wanted) != wanted:
-            return MISFIT
-        if pointer(address_of_object + 24, int32, 1)[0] != rank:
-            return MISFIT
-        extents = pointer(there[4], int64, rank)
+        classes = table[position + 6]
+        if classes < -1:
+            classes = packed[-classes]
         start = position + RECORD
+        position = start + 2 * rank
+        if kind != python[capi.ARRAY_TYPE]:
+            status = number_fits(python, given, kind, table[start - 1], classes, table[start - 2])
+            if status != DONE:
+                return status
+            packed[table[start - 7]] = table[start - 1]
+            continue
+        fields = given + python[capi.OBJECT_BYTES]
+        wanted = CONTIGUOUS | ALIGNED | (0 if use == READ else WRITEABLE)
+        if (pointer(fields + capi.FLAGS, int32, 1)[0] & wanted) != wanted:
+            return MISFIT
+        if pointer(fields + capi.DTYPE, int64, 1)[0] != table[start - 5]:
+            return MISFIT
+        if pointer(fields + capi.RANK, int32, 1)[0] != rank:
+            return MISFIT
+        extents = pointer(pointer(fields + capi.EXTENTS, int64, 1)[0], int64, rank)
         count = 1
         for axis in range(rank):
             extent = extents[axis]
@@ -111,14 +147,14 @@ def arrays_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
                 packed[word] = extent
             elif extent != packed[word]:
                 return MISFIT
-        address = there[2]
+        address = pointer(fields + capi.DATA, int64, 1)[0]
         if use == UPDATED:
-            if packed[table[position + 2]] != address:
+            if packed[table[start - 7]] != address:
                 return MISFIT
         else:
-            packed[table[position + 2]] = address
+            packed[table[start - 7]] = address
             spans = pointer(packed[SPANS], int64, 1)
-            end = address + count * table[position + 7]
+            end = address + count * table[start - 2]
             for number in range(spans[0]):
                 if address < spans[2 + 2 * number] and spans[1 + 2 * number] < end:
                     return OVERLAP
@@ -126,18 +162,16 @@ def arrays_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
                 spans[1 + 2 * spans[0]] = address
                 spans[2 + 2 * spans[0]] = end
                 spans[0] += 1
-            classes = table[position + 6]
             if classes > 0:
                 if not labels_fit(pointer(address, int64, count), count, classes):
                     return BAD_VALUES
             elif classes < 0:
                 width = extents[rank - 1]
-                if table[position + 7] == 4:
+                if table[start - 2] == 4:
                     if not rows_fit(pointer(address, float32, count), count // width, width):
                         return BAD_VALUES
                 elif not rows_fit(pointer(address, float64, count), count // width, width):
                     return BAD_VALUES
-        position = start + 2 * rank
     return DONE
 
 
@@ -164,18 +198,31 @@ def rows_fit(values: FlatArray, rows: int, width: int) -> bool:
     return True
 
 
-def call(address: int, thread: int, threads: int) -> None:
-    """Check the array objects, then run the program."""
+@kernel
+def call_fits(packed: FlatArray) -> int:
+    """Whether the arguments fit; the caller holds Python's lock. Returns a status, which is noted too."""
+    table = pointer(packed[TABLE], int64, 1)
+    spans = pointer(packed[SPANS], int64, 1)
+    lasting = spans[0]
+    status = arguments_fit(packed, table, table[-1])
+    spans[0] = lasting  # results are protected memory in their own call alone
+    packed[STATUS] = status
+    return status
+
+
+def check(address: int) -> None:
+    """Check the arguments; holds Python's lock."""
+    call_fits(pointer(address, int64, TABLE + 1))
+
+
+def call(address: int) -> None:
+    """Check the arguments, then run the program on one thread; holds Python's lock but for the run."""
     packed = pointer(address, int64, TABLE + 1)
-    if thread == 0:
-        table = pointer(packed[TABLE], int64, 1)
-        spans = pointer(packed[SPANS], int64, 1)
-        lasting = spans[0]
-        packed[STATUS] = arrays_fit(packed, table, table[-1])
-        spans[0] = lasting  # results are protected memory in their own call alone
-    barrier(pointer(packed[SYNC], int64, SYNC_WORDS), threads)
-    if packed[STATUS] == DONE:
-        invoke(packed[RUN], address, thread, threads)
+    if call_fits(packed) == DONE:
+        python = pointer(packed[PYTHON], int64, API_WORDS)
+        state = ask(python[capi.UNLOCK])
+        invoke(packed[RUN], address, 0, 1)
+        ask_about(python[capi.LOCK], state)
 
 
 @kernel

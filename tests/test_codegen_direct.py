@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
+import threading
+import time
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen import capi
 from codegen.blocks import LEAST, Blocks
-from symgraph.errors import ArgumentError, DomainError, NameConflictError, ShapeError
+from symgraph.errors import ArgumentError, DomainError, NameConflictError, ShapeError, SymgraphError
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +149,106 @@ def test_memory_is_used_again_only_when_nothing_refers_to_it() -> None:
     assert make().ctypes.data != address  # and so does the memoryview
     del seen
     assert address in {values.ctypes.data for values in [make(), make()]}
+
+
+# -- numbers for arrays of rank 0 -------------------------------------------------------------------------------------
+
+NUMBERS: tuple[Any, ...] = (
+    0, 3, -7, 2.5, float("inf"), 2**53 + 1, -(2**63), 2**70, 10**400, True, np.bool_(True), 1j, None, "2.5", [2.0],
+    np.float64(2.5), np.float32(0.1), np.float16(0.1), np.longdouble(0.1), np.int64(-4), np.uint8(200), np.array(2.5),
+    np.array(2.5, "f"), np.array(3), np.array([2.5]), np.array([[1.0]]), np.ma.masked, np.complex64(1), b"2",
+    Fraction(1, 3), Decimal("0.1"), sp.Rational(1, 3), sp.Float("0.1"), sp.pi, object, -1.0, np.float64(-1.0), -1,
+)  # fmt: skip
+
+
+def outcome(compiled: Any, *given: Any) -> Any:
+    try:
+        return compiled(*given)
+    except SymgraphError as error:
+        return type(error), str(error).splitlines()[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_number_means_the_same_however_it_is_checked(dtype: str) -> None:
+    """Native code takes Python's and NumPy's numbers; what it does not take is read, or refused, as at a first call."""
+    a, b, v = sp.Symbol("a", real=True), sg.input("b", ()), sg.input("v", (3,))
+    direct, first = (codegen.function([v, a, b], v * a * b, dtype=dtype) for _ in range(2))
+    vector, listed = np.ones(3, dtype), [1.0, 1.0, 1.0]  # a list is never looked at by native code
+    for value, place in itertools.product(NUMBERS, (0, 1)):
+        given = [2.0, 3.0]
+        assert direct(vector, *given).tolist() == direct(vector, *given).tolist() == [6.0, 6.0, 6.0]
+        given[place] = value
+        found, expected = outcome(direct, vector, *given), outcome(first, listed, *given)
+        assert np.array_equal(found, expected), (value, found, expected)
+        assert getattr(found, "dtype", dtype) == dtype
+
+
+LABELS = (0, 3, 4, -1, -(2**63), 2**64, True, np.int64(2), np.uint8(3), 1.0, np.float64(1), np.array(2), "1", None)
+
+
+@pytest.mark.parametrize("size", [4, sg.dim("K")])
+def test_a_label_may_be_a_number(size: Any) -> None:
+    v, t = sg.input("v", (size,)), sg.labels("t", (), classes=size)
+    direct, first = (codegen.function([v, t], v[t], dtype="float64") for _ in range(2))
+    values = np.arange(4.0) * 10
+    for label in LABELS:
+        assert direct(values, 1) == direct(values, 3) - 20 == 10
+        assert outcome(direct, values, label) == outcome(first, values.tolist(), label)
+
+
+def python_steps(compiled: Any, given: list[float]) -> int:
+    """Calls of functions, Python's or C's, that one warm call makes."""
+    for _ in range(4):
+        compiled(*given)
+    seen: list[str] = []
+    sys.setprofile(lambda frame, event, argument: seen.append(event))
+    try:
+        compiled(*given)
+    finally:
+        sys.setprofile(None)
+    return sum(event.endswith("call") for event in seen)
+
+
+def test_a_call_with_a_hundred_and_twenty_symbols_costs_no_python_for_each() -> None:
+    counts = []
+    for size in (3, 120):
+        symbols = sp.symbols(f"a0:{size}", real=True)
+        compiled = codegen.function(list(symbols), sum(symbol**2 for symbol in symbols))
+        given = [float(number) for number in range(size)]
+        counts.append(python_steps(compiled, given))
+        assert compiled(*given) == sum(value**2 for value in given)
+        assert compiled(**{str(s): value for s, value in zip(symbols, given, strict=True)}) == compiled(*given)
+    assert counts[0] == counts[1]
+
+
+# -- the installation -------------------------------------------------------------------------------------------------
+
+
+def test_an_installation_whose_arrays_are_others_is_told_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = sg.input("x", (sg.dim("N"),))
+    assert not codegen.function(x, 2 * x).report().obstacle
+    monkeypatch.setattr(capi, "arrays_are_as_published", lambda: False)
+    double = codegen.function(x, 2 * x)
+    for rows in (2, 2, 2, 3):
+        assert double(np.ones(rows)).tolist() == [2.0] * rows
+    assert "Python checks every call: array objects of this installation" in str(double.report())
+
+
+def test_other_threads_run_while_a_direct_call_computes() -> None:
+    """Native code holds Python's lock for its checks alone."""
+    x = sg.input("x", (sg.dim("N"),))
+    slow = codegen.function(x, sg.sum(sg.sin(sg.exp(sg.sin(sg.tanh(x))))), dtype="float64")
+    executable = slow.executable("float64")
+    executable.most_threads = 1
+    values = np.ones(8_000_000)
+    for _ in range(3):
+        slow(values)
+    ended = threading.Event()
+    worker = threading.Thread(target=lambda: (slow(values), ended.set()))
+    ticks = [time.perf_counter()]
+    worker.start()
+    while not ended.is_set():
+        ticks.append(time.perf_counter())
+    worker.join()
+    longest = max(after - before for before, after in itertools.pairwise(ticks))
+    assert len(ticks) > 100 and longest < 0.5 * (ticks[-1] - ticks[0])

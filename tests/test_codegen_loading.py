@@ -131,12 +131,11 @@ DROPPED = """
         os.environ["SYMGRAPH_PYTHON"] = setting
         model(2)
         before = left()
-        for number in range(3, 6):
+        for number in range(3, 5):
             model(number)
         assert left() == before, (left(), before)
 """
 
 
-@pytest.mark.parametrize("folder", ["cache", "off"])
-def test_models_that_are_dropped_leave_nothing_in_the_process(folder: str, tmp_path: Path) -> None:
-    run(DROPPED, SYMGRAPH_CACHE=folder if folder == "off" else str(tmp_path / folder))
+def test_models_that_are_dropped_leave_nothing_in_the_process() -> None:
+    run(DROPPED, SYMGRAPH_CACHE="off")

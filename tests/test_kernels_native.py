@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy import float32, int64, uint8
 from codegen import team
 from codegen.barrier import SYNC_WORDS
 from codegen.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
-from codegen.native import compile_entry, load_entry, optimise
+from codegen.native import compile_entry, host_machine, load_entry, optimise
 
 
 def twelve_streams(
@@ -201,3 +202,40 @@ def test_launches_do_not_wait_for_each_other() -> None:
     """
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=root, timeout=120)
+
+
+TWENTY_TIMES = """
+declare float @g(float)
+define void @f(ptr noalias %a) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [0, %entry], [%next, %loop]
+  %p = getelementptr float, ptr %a, i64 %i
+  %x = load float, ptr %p
+  %y = call float @g(float %x)
+  store float %y, ptr %p
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, 20
+  br i1 %more, label %loop, label %out
+out:
+  ret void
+}
+"""
+
+
+def test_what_others_compile_is_as_it_would_be_without_us() -> None:
+    """LLVM's options are the process's: a loop that it unrolls in full is unrolled so after we have compiled, too."""
+    import llvmlite.binding as llvm
+
+    def calls(through: Callable[[Any], object]) -> int:
+        module = llvm.parse_assembly(TWENTY_TIMES)
+        through(module)
+        return str(module).count("call float @g")
+
+    def as_others(module: Any) -> None:
+        options = llvm.create_pipeline_tuning_options(speed_level=3)
+        builder = llvm.create_pass_builder(host_machine(), options)
+        builder.getModulePassManager().run(module, builder)
+
+    assert [calls(through) for through in (as_others, optimise, as_others, optimise)] == [20, 1, 20, 1]

@@ -21,6 +21,9 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.fastmathpass import rewrite_module
 from numba.core.typing import templates
 
+MOST_BLOCKS_INLINED = 8
+"""A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
+
 
 class _Library(JITCodeLibrary):  # type: ignore[misc]
     """The module of one function, and links to those of the functions that it calls."""
@@ -68,7 +71,10 @@ class _Context(CPUContext):  # type: ignore[misc]
         self.install_registry(mathimpl.registry)
 
     def post_lowering(self, module: Any, library: Any) -> None:
-        """Sets the function's fast-math flags. There are no reference counts, so no run-time library is linked."""
+        """Sets the functions' attributes and flags. There are no reference counts, so no run-time library is linked."""
+        for function in module.functions:
+            if len(function.blocks) > MOST_BLOCKS_INLINED:
+                function.attributes.add("noinline")
         if self.fastmath:
             rewrite_module(module, self.fastmath)
 
