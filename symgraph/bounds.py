@@ -138,7 +138,7 @@ def unguarded(body: sp.Basic) -> Iterator[Element]:
             pending.extend(index for index in node.indices if index.has(Element))
         elif isinstance(node, sp.Piecewise):
             pending.append(node.args[0].cond)
-        elif isinstance(node, sp.And):
+        elif isinstance(node, sp.And | sp.Or | sp.ITE):
             pending.extend(first_asked(node))
         elif isinstance(node, sp.Mul) and selected(node) != sp.true:
             pending.extend(factor for factor in node.args if isinstance(factor, Delta))
@@ -146,8 +146,10 @@ def unguarded(body: sp.Basic) -> Iterator[Element]:
             pending.extend(node.args)
 
 
-def first_asked(condition: sp.And) -> list[sp.Basic]:
+def first_asked(condition: sp.Basic) -> list[sp.Basic]:
     """The parts of a condition that are asked first: those that read nothing, if any; they guard the others' reads."""
+    if isinstance(condition, sp.ITE):
+        return [condition.args[0]]
     plain = [part for part in condition.args if not part.has(Element)]
     return plain or list(condition.args)
 
@@ -190,14 +192,14 @@ def _outside(element: Element, position: int, extents: Extents) -> str:
 def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
     """What everything under the outputs asks of sizes that are known only when arrays come; each once.
 
-    A gradient asks what its loss asks.
+    A gradient asks what its loss asks. What no size could cure was declared under a condition, which lowering keeps.
     """
     found: dict[sp.Expr, Requirement] = {}
     order = topological(outputs)
     losses = dict.fromkeys(tensor.cotangent_of[0] for tensor in order if tensor.cotangent_of is not None)
     for tensor in topological([*order, *losses]):
         for size, what in _asked(tensor):
-            if not is_at_least_zero(size):
+            if size.atoms(Dim) and not is_at_least_zero(size):
                 found.setdefault(size, Requirement(size, what, tensor.place))
     return list(found.values())
 
