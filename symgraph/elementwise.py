@@ -14,11 +14,16 @@ import sympy as sp
 from symgraph.define import as_tensor, broadcast, broadcast_element, scalar_body
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
+from symgraph.language import as_value, in_language
 from symgraph.provenance import at_line, names_result
 from symgraph.scalars import as_formula
 from symgraph.tensor import Element, Tensor, require_real
 
 u, v, w = sp.symbols("u v w", real=True)
+
+
+def _nothing(tensor: Tensor) -> sp.Basic:
+    raise IndexNotationError(at_line(f"elementwise needs a formula of symbols, without {tensor.display_name}"))
 
 
 class Elementwise:
@@ -37,12 +42,15 @@ class Elementwise:
         self.formula = as_formula(formula)
         if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
             raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
+        self.formula = as_value(in_language(self.formula, _nothing))
         symbols = sorted(self.formula.free_symbols, key=str)
         if not arguments and len(symbols) != 1:
             raise IndexNotationError(
                 at_line(f"{self.formula} has the symbols {symbols}: name the arguments, elementwise(formula, u, ...)")
             )
         self.arguments = arguments or (symbols[0],)
+        if not all(isinstance(a, sp.Symbol) for a in self.arguments) or len(set(self.arguments)) < len(self.arguments):
+            raise IndexNotationError(at_line(f"the arguments of a formula are different symbols, not {self.arguments}"))
         self.name, self.merges = name, merges
 
     @names_result
