@@ -16,8 +16,10 @@ from sympy.core.function import AppliedUndef
 from sympy.core.symbol import Str
 
 from symgraph.bounds import check_element, unguarded
+from symgraph.condition import Condition
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
+from symgraph.language import as_value, in_language
 from symgraph.pieces import defined
 from symgraph.provenance import at_line, names_result
 from symgraph.rebuild import replaced
@@ -89,7 +91,7 @@ def scalar_body(value: Any) -> sp.Basic:
     ShapeError
         if a tensor with axes stands in the formula without indices.
     """
-    body = as_formula(value)
+    body = as_value(in_language(as_formula(value), lambda tensor: _asked(tensor, 0), (Reduced,)))
     rule: dict[sp.Basic, sp.Basic] = {}
     for atom in body.atoms(sp.Float):
         rule[atom] = exact(atom)
@@ -259,8 +261,6 @@ def as_tensor(value: Any) -> Tensor:
         return value
     if isinstance(value, (str, bytes)):
         raise IndexNotationError(at_line(f"{value!r} is text, no formula; formulas are SymPy expressions and tensors"))
-    if isinstance(value, (bool, sp.logic.boolalg.BooleanAtom)):
-        value = int(bool(value))
     if not isinstance(value, sp.Basic) and hasattr(value, "__array__") and getattr(value, "ndim", None):
         from symgraph.declare import constant
 
@@ -271,13 +271,33 @@ def as_tensor(value: Any) -> Tensor:
     stray = expression.atoms(Index)
     if stray:
         raise IndexNotationError(at_line(f"{expression} has free indices: say which axes they are with sg.define"))
-    kept = {element: sp.Dummy() for element in expression.atoms(Element)}
-    expression = replaced(expression, kept)
-    tensors = sorted(expression.atoms(Tensor), key=lambda tensor: tensor.serial)
-    shape = broadcast(*(tensor.shape for tensor in tensors))
-    rule = {tensor: broadcast_element(tensor, len(shape)) for tensor in tensors}
-    rule |= {dummy: element for element, dummy in kept.items()}
-    return defined(shape, scalar_body(replaced(expression, rule)))
+    shape = broadcast(*(tensor.shape for tensor in _standing(expression)))
+    return defined(shape, scalar_body(opened(expression, len(shape))))
+
+
+def opened(expression: sp.Basic, rank: int) -> sp.Basic:
+    """A formula of tensors at ``axis(0..rank-1)``, with their elements in it, and what conditions say of these."""
+    written = in_language(expression, lambda tensor: _asked(tensor, rank))
+    kept = {element: sp.Dummy() for element in written.atoms(Element)}
+    written = replaced(written, kept)
+    rule = {tensor: broadcast_element(tensor, rank) for tensor in written.atoms(Tensor)}
+    return replaced(written, rule | {dummy: element for element, dummy in kept.items()})
+
+
+def _asked(tensor: Tensor, rank: int) -> sp.Basic:
+    """What a tensor says where a condition is expected: its relation, or that it is not 0."""
+    if tensor.ndim > rank:
+        raise ShapeError(at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in a condition without indices"))
+    at = broadcast_element(tensor, rank)
+    if not isinstance(tensor, Condition):
+        return sp.Ne(at, 0)
+    return tensor.relation.xreplace({axis(d): index for d, index in enumerate(at.indices)})
+
+
+def _standing(expression: sp.Basic) -> list[Tensor]:
+    """Tensors that stand in a formula without indices."""
+    indexed = {element: sp.Dummy() for element in expression.atoms(Element)}
+    return sorted(expression.xreplace(indexed).atoms(Tensor), key=lambda tensor: tensor.serial)
 
 
 def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
@@ -288,7 +308,7 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
         return operation(*map(in_index_notation, operands))
     tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
-    elements = [_inlined_scalar(tensor, len(shape)) for tensor in tensors]
+    elements = [element_of(tensor, len(shape)) for tensor in tensors]
     formula = operation(*(slot(n) for n in range(len(elements))))
     return Tensor.define(shape, finite(as_written(formula, elements)))
 
@@ -310,7 +330,7 @@ def _no_tensor(operation: Callable[..., sp.Expr], operands: Iterable[Any]) -> sp
     return result.xreplace({name: tensor for tensor, name in names.items()})
 
 
-def _inlined_scalar(tensor: Tensor, rank: int) -> sp.Expr:
+def element_of(tensor: Tensor, rank: int) -> sp.Expr:
     """The operand's element; a number or a formula of symbols alone (rank 0, no tensor in it) as itself."""
     definition = tensor.definition
     if tensor.ndim or definition is None or definition.op is not None:

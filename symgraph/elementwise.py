@@ -23,6 +23,7 @@ from symgraph.define import (
 )
 from symgraph.errors import IndexNotationError
 from symgraph.indices import Dim, Index
+from symgraph.language import as_value, in_language
 from symgraph.pieces import defined
 from symgraph.provenance import at_line, names_result
 from symgraph.rebuild import replaced
@@ -30,6 +31,10 @@ from symgraph.scalars import as_formula, as_written, slot
 from symgraph.tensor import DISPLAYED, Tensor, require_real
 
 u, v, w = sp.symbols("u v w", real=True)
+
+
+def _nothing(tensor: Tensor) -> sp.Basic:
+    raise IndexNotationError(at_line(f"elementwise needs a formula of symbols, without {tensor.display_name}"))
 
 
 class Elementwise:
@@ -46,6 +51,7 @@ class Elementwise:
         self.formula = as_formula(formula)
         if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
             raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
+        self.formula = as_value(in_language(self.formula, _nothing))
         finite(self.formula)
         symbols = sorted(self.formula.free_symbols, key=str)
         if not arguments and len(symbols) != 1:
@@ -53,6 +59,8 @@ class Elementwise:
                 at_line(f"{self.formula} has the symbols {symbols}: name the arguments, elementwise(formula, u, ...)")
             )
         self.arguments = arguments or (symbols[0],)
+        if not all(isinstance(a, sp.Symbol) for a in self.arguments) or len(set(self.arguments)) < len(self.arguments):
+            raise IndexNotationError(at_line(f"the arguments of a formula are different symbols, not {self.arguments}"))
         self.name = checked_name(name, more=DISPLAYED)
 
     @names_result

@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.bounds import check_element
+from symgraph.comparisons import condition as truth
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, define, pointwise
 from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import Index, axis, is_at_least_zero, is_size, show_shape
@@ -134,12 +135,17 @@ def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
 def where(condition: Any, yes: Any, no: Any) -> Tensor:
     """``yes`` where the condition holds, else ``no``; what is not taken has no part in value or derivative.
 
-    The condition is a SymPy relation, ``x > 0``, or ``sp.Eq(x, 0)``: ``x == 0`` compares symbols and is False.
+    The condition is a comparison, ``x > b``, or ``sp.Eq(x, 0)`` (``x == 0`` compares symbols and is False), or several,
+    joined by ``&``, ``|``, ``~``. A tensor of 0 and 1 holds where it is not 0. All three are broadcast.
     """
-    if not isinstance(condition, sp.logic.boolalg.Boolean):
+    if isinstance(condition, bool) or not (isinstance(condition, (sp.logic.boolalg.Boolean, Tensor)) or _is_array(condition)):
         hint = "x == 0 compares symbols: write sp.Eq(x, 0)" if isinstance(condition, bool) else "write x > 0"
         raise DomainError(at_line(f"where needs a condition, not {condition!r}; {hint}"))
-    return as_tensor(sp.Piecewise((as_tensor(yes), condition), (as_tensor(no), True)))
+    return as_tensor(sp.Piecewise((as_tensor(yes), truth(condition)), (as_tensor(no), True), evaluate=False))
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") and getattr(value, "ndim", 0) > 0
 
 
 @names_result

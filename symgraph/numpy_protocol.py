@@ -8,6 +8,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph import activations, functions
+from symgraph.comparisons import compared, joined
 from symgraph.define import as_tensor, pointwise
 from symgraph.errors import DomainError
 from symgraph.functions import matmul
@@ -36,18 +37,34 @@ UFUNCS: dict[str, Any] = {
     "cosh": lambda a: pointwise(sp.cosh, a),
     "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
     "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
+    "remainder": lambda a, b: pointwise(lambda u, v: u - v * sp.floor(u / v), a, b),
+    "floor_divide": lambda a, b: pointwise(lambda u, v: sp.floor(u / v), a, b),
+    "floor": lambda a: pointwise(sp.floor, a),
+    "ceil": lambda a: pointwise(sp.ceiling, a),
+    "trunc": lambda a: pointwise(lambda u: sp.sign(u) * sp.floor(sp.Abs(u)), a),
+    "arcsin": lambda a: pointwise(sp.asin, a),
+    "arccos": lambda a: pointwise(sp.acos, a),
+    "arcsinh": lambda a: pointwise(sp.asinh, a),
+    "arccosh": lambda a: pointwise(sp.acosh, a),
+    "arctanh": lambda a: pointwise(sp.atanh, a),
+    "arctan2": lambda a, b: as_tensor(sp.atan2(as_tensor(a), as_tensor(b))),
     "matmul": matmul,
-    "greater": lambda a, b: as_tensor(a) > as_tensor(b),
-    "less": lambda a, b: as_tensor(a) < as_tensor(b),
-    "greater_equal": lambda a, b: as_tensor(a) >= as_tensor(b),
-    "less_equal": lambda a, b: as_tensor(a) <= as_tensor(b),
-    "equal": lambda a, b: sp.Eq(as_tensor(a), as_tensor(b)),
-    "not_equal": lambda a, b: sp.Ne(as_tensor(a), as_tensor(b)),
-    "logical_and": sp.And,
-    "logical_or": sp.Or,
-    "logical_not": sp.Not,
+    "greater": lambda a, b: compared(sp.StrictGreaterThan, a, b),
+    "less": lambda a, b: compared(sp.StrictLessThan, a, b),
+    "greater_equal": lambda a, b: compared(sp.GreaterThan, a, b),
+    "less_equal": lambda a, b: compared(sp.LessThan, a, b),
+    "equal": lambda a, b: compared(sp.Eq, a, b),
+    "not_equal": lambda a, b: compared(sp.Ne, a, b),
+    "logical_and": lambda a, b: joined(sp.And, a, b),
+    "logical_or": lambda a, b: joined(sp.Or, a, b),
+    "logical_xor": lambda a, b: joined(sp.Xor, a, b),
+    "logical_not": lambda a: joined(sp.Not, a),
+    "bitwise_and": lambda a, b: joined(sp.And, a, b),
+    "bitwise_or": lambda a, b: joined(sp.Or, a, b),
+    "bitwise_xor": lambda a, b: joined(sp.Xor, a, b),
+    "invert": lambda a: joined(sp.Not, a),
 }
-"""What each ufunc means on tensors; comparisons give conditions for ``where``."""
+"""What each ufunc means on tensors; comparisons give conditions."""
 
 _SAME = ("sum", "mean", "max", "min", "argmax", "argmin", "transpose", "where")
 FUNCTIONS: dict[str, Any] = {

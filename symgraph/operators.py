@@ -47,6 +47,14 @@ class Operators:
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise DomainError(at_line(f"{self!r} is a symbol and has no values; compile it with codegen.function"))
 
+    def __float__(self) -> Any:
+        raise DomainError(at_line(f"{self!r} is a symbol and no number; compile it with codegen.function"))
+
+    def __round__(self, digits: Any = None) -> Any:
+        raise DomainError(at_line(f"round has no meaning on tensors; write sp.floor(x + 1/2), for {self!r}"))
+
+    __int__ = __complex__ = __float__
+
     def __copy__(self) -> Any:
         return self
 
@@ -105,8 +113,56 @@ class Operators:
     def __rpow__(self, other: Any) -> Any:
         return _pointwise(lambda u, v: u**v, other, self)
 
+    @names_result
+    def __mod__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u - v * sp.floor(u / v), self, other)
+
+    @names_result
+    def __rmod__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u - v * sp.floor(u / v), other, self)
+
+    @names_result
+    def __floordiv__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: sp.floor(u / v), self, other)
+
+    @names_result
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: sp.floor(u / v), other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def _eval_Mod(self, divisor: Any) -> Any:
+        """What SymPy asks for ``sp.Mod(x, 2)``."""
+        return self % divisor
+
+    @names_result
+    def __gt__(self, other: Any) -> Any:
+        return _compared(sp.StrictGreaterThan, self, other)
+
+    @names_result
+    def __ge__(self, other: Any) -> Any:
+        return _compared(sp.GreaterThan, self, other)
+
+    @names_result
+    def __lt__(self, other: Any) -> Any:
+        return _compared(sp.StrictLessThan, self, other)
+
+    @names_result
+    def __le__(self, other: Any) -> Any:
+        return _compared(sp.LessThan, self, other)
+
 
 def _pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     from symgraph.define import pointwise
 
     return pointwise(operation, *operands)
+
+
+def _compared(relation: Any, left: Any, right: Any) -> Any:
+    from symgraph.comparisons import compared
+
+    return compared(relation, left, right)

@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph.bounds import requirements
-from symgraph.errors import ArgumentError
+from symgraph.errors import ArgumentError, DomainError
 from symgraph.graph import topological
 from symgraph.indices import Dim, axis, bound, show_shape
 from symgraph.scalars import Delta, StableFunction, Written, selected, slot
@@ -177,7 +177,9 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return RELATIONS[node.rel_op](args[0], args[1])
         case StableFunction():
             return mode.stable(node, args[0])
-    return mode.function(type(node).__name__, args[0])
+    if type(node) not in NAMES or len(args) > 2:
+        raise DomainError(f"no value is known for {type(node).__name__} in {node}; known are {', '.join(NAMES.values())}")
+    return mode.function(NAMES[type(node)], args[0])
 
 
 def _product(node: sp.Mul, args: Sequence[Any], grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
@@ -199,6 +201,15 @@ def _read(array: np.ndarray, indices: Sequence[Any]) -> Any:
     return np.where(outside, -1 if array.dtype.kind == "i" else np.nan, array[inside])
 
 
+NAMES: dict[type, str] = {
+    function: function.__name__
+    for function in (
+        *(sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh),
+        *(sp.acosh, sp.atanh, sp.cot, sp.sec, sp.csc, sp.coth, sp.sech, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.floor),
+        *(sp.ceiling, sp.Heaviside, sp.loggamma),
+    )
+}  # fmt: skip
+"""Functions of one argument, by their classes: a user's function of the same name is another one."""
 RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
 }  # fmt: skip
@@ -248,7 +259,7 @@ class _Floats:
 
     def function(self, name: str, u: Any) -> Any:
         u = self._real(u)
-        if name in ("erf", "erfc", "loggamma", "digamma"):
+        if name in ("erf", "erfc", "loggamma"):
             return _by_element(name, u).astype(self.dtype)
         return NUMPY_FUNCTIONS[name](u)
 
@@ -296,6 +307,8 @@ class _Mpmath:
         return self._each(lambda value: self.mp.mpf(value) if not isinstance(value, self.mp.mpf) else value, given)
 
     def number(self, node: sp.Expr) -> Any:
+        if node.is_infinite:
+            return self.mp.inf if node.is_positive else -self.mp.inf
         return self.mp.mpf(node.p) / node.q if node.is_Rational else self.mp.mpf(sp.N(node, self.mp.dps + 5)._mpf_)
 
     def truth(self, condition: Any) -> Any:

@@ -268,7 +268,10 @@ class Element(sp.Expr):  # type: ignore[misc]
 
     def is_all_of(self, shape: Shape) -> bool:
         """Whether this is the element at the canonical indices: for every element of ``shape`` the tensor itself."""
-        return self.tensor.shape == shape and all(index == axis(d) for d, index in enumerate(self.indices))
+        places = zip(self.indices, shape, strict=False)
+        return self.tensor.shape == shape and all(
+            index == axis(d) or (index == 0 and size == 1) for d, (index, size) in enumerate(places)
+        )
 
     @property
     def free_symbols(self) -> set[sp.Basic]:

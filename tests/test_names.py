@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import codegen
 import symgraph as sg
-from symgraph.errors import DomainError, NameConflictError, SymgraphError
+from symgraph.errors import DomainError, NameConflictError, ShapeError, SymgraphError
+from symgraph.reading import call
 
 N = sg.dim("N")
 PROGRAM = 'N\n    pass\nopen("{file}", "w")\nif 1:\n    #'
@@ -102,10 +103,10 @@ def test_symbols_of_sympy(tmp_path: Path) -> None:
     x = sg.input("x", (2,))
     with pytest.raises(NameConflictError, match="scalar"):
         x * sp.Symbol(text)
-    with pytest.raises(NameConflictError, match="size"):
+    with pytest.raises(ShapeError, match="size"):
         sg.input("x", (sp.Symbol(text, integer=True, positive=True),))
     value = x * 3
-    value.hint = text
+    call(value, text)
     found = codegen.function(x, sg.sum(value * value))(np.ones(2))
     assert found == 18 and not file.exists()
 

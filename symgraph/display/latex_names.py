@@ -31,7 +31,7 @@ def latex_name(name: str) -> str:
     primes = len(name) - len(name.rstrip("'"))
     stem, *rest = name.rstrip("'").strip("_").split("_") if name.strip("_'") else [name]
     letters = stem.rstrip("0123456789")
-    subscripts = [part for part in rest if part not in _ACCENTS]
+    subscripts = [part for part in rest if part and part not in _ACCENTS]
     if letters and letters != stem:
         subscripts.insert(0, stem[len(letters) :])
         stem = letters

@@ -23,7 +23,7 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
     if isinstance(expression, (sp.Max, sp.Min)):
         first, *rest = sorted(expression.args, key=lambda arg: (arg.is_number, sp.default_sort_key(arg)))
         other = expression.func(*rest)
-        better = first > other if isinstance(expression, sp.Max) else first < other
+        better = decided(first > other if isinstance(expression, sp.Max) else first < other)
         return sp.Piecewise((expand_extrema(first), better), (expand_extrema(other), True))
     if not expression.has(sp.Max, sp.Min) or not isinstance(expression, sp.Expr):
         return expression
@@ -70,9 +70,29 @@ def flat_piecewise(branches: list[tuple[sp.Expr, sp.Basic]]) -> sp.Expr:
         inner = value.args if isinstance(value, sp.Piecewise) else ((value, sp.true),)
         flat += [(part, sp.And(split_extrema(condition), split_extrema(guard))) for part, guard in inner]
     flat = [(value, condition) for value, condition in flat if condition != sp.false]
-    while len(flat) > 1 and flat[-2][0] == flat[-1][0]:
+    while len(flat) > 1 and flat[-2][0] == flat[-1][0] and flat[-1][1] == sp.true:
         del flat[-2]
-    return sp.Piecewise(*flat, evaluate=False) if len(flat) > 1 else flat[0][0]
+    if not flat:
+        return sp.nan
+    return flat[0][0] if flat[0][1] == sp.true else sp.Piecewise(*flat, evaluate=False)
+
+
+def decided(relation: sp.Basic) -> sp.Basic:
+    """A relation between values with branches as a condition on the values of the branches.
+
+    {u if c, else v} > 0 is (c and u > 0) or (not c and v > 0). SymPy would solve the conditions for their symbols.
+    """
+    pieces = sorted(relation.atoms(sp.Piecewise), key=sp.default_sort_key)
+    if not pieces:
+        return relation
+    chosen = next(p for p in pieces if not any(p is not other and other.has(p) for other in pieces))
+    same = [piece for piece in pieces if _conditions(piece) == _conditions(chosen)]
+    found, before = sp.false, sp.true
+    for number, condition in enumerate(_conditions(chosen)):
+        value = relation.xreplace({piece: piece.args[number].expr for piece in same})
+        found = sp.Or(found, sp.And(before, condition, decided(value)))
+        before = sp.And(before, sp.Not(condition))
+    return found
 
 
 def split_extrema(condition: sp.Basic) -> sp.Basic:
