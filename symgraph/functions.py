@@ -9,7 +9,7 @@ import sympy as sp
 
 from symgraph.bounds import check_element
 from symgraph.comparisons import condition as truth
-from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, define, pointwise
+from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, broadcast_element, define, pointwise
 from symgraph.errors import DomainError, ShapeError
 from symgraph.indices import Index, axis, is_at_least_zero, is_size, show_shape
 from symgraph.provenance import at_line, names_result
@@ -186,7 +186,10 @@ def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
 
 @names_result
 def take(x: Tensor, key: Any) -> Any:
-    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices: a tensor, as in NumPy.
+    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices, arrays of labels: a tensor.
+
+    As in NumPy, arrays of labels are broadcast together, and their axes stand where the first array stood, or in front
+    if the arrays do not stand side by side.
 
     Along an axis of symbolic size N, ``x[-1]`` is ``x[N - 1]`` and ``x[1:]`` has N − 1 elements; what this asks of N is
     checked at every call. Nothing is clipped there: ``x[:3]`` needs N ≥ 3.
@@ -203,19 +206,33 @@ def take(x: Tensor, key: Any) -> Any:
         keys = keys[:where_] + (slice(None),) * fill + keys[where_ + 1 :]
     if len(keys) > x.ndim:
         raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {len(keys)}"))
+    arrays = [position for position, k in enumerate(keys) if isinstance(k, Tensor) and k.is_label and k.ndim]
     varies = any(isinstance(k, sp.Basic) and not is_size(k) for k in keys)
-    if varies and not any(isinstance(k, slice) for k in keys):
+    if varies and not arrays and not any(isinstance(k, slice) for k in keys):
         return Element(x, *(_from_end(size, k) for size, k in zip(x.shape, keys, strict=False)))
     keys += (slice(None),) * (x.ndim - len(keys))
+    together = broadcast(*(keys[position].shape for position in arrays))
+    side_by_side = not arrays or arrays[-1] - arrays[0] == len(arrays) - 1
+    first = arrays[0] if side_by_side and arrays else 0
     body: list[Any] = []
     shape: list[sp.Expr] = []
-    for size, k in zip(x.shape, keys, strict=True):
-        if isinstance(k, slice):
+    start_of_arrays = 0
+    for position, (size, k) in enumerate(zip(x.shape, keys, strict=True)):
+        if arrays and position == first:
+            start_of_arrays = len(shape)
+            shape += together
+        if position in arrays:
+            body.append(k)
+        elif isinstance(k, slice):
             start, count, step = _slice(x, size, k)
             body.append(start + step * axis(len(shape)))
             shape.append(count)
         else:
             body.append(_from_end(size, k))
+    for position in arrays:
+        labels = broadcast_element(keys[position], len(together))
+        rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
+        body[position] = labels.xreplace(rename)
     element = Element(x, *body)
     check_element(element, {axis(d): size for d, size in enumerate(shape)})
     return Tensor.define(tuple(shape), element)

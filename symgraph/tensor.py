@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from sympy.core.assumptions import assumptions
 
 from symgraph.checked_names import checked_name
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
-from symgraph.indices import Shape, axis, show_shape
+from symgraph.indices import Dim, Shape, axis, show_shape
 from symgraph.init import Initializer
 from symgraph.operators import Operators
 from symgraph.provenance import Provenance, at_line, here
@@ -71,6 +72,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     is_commutative: ClassVar[bool] = True
     is_number: ClassVar[bool] = False
     _counter: ClassVar[itertools.count[int]] = itertools.count()
+    _lock: ClassVar[threading.RLock] = threading.RLock()
     _interned: ClassVar[weakref.WeakValueDictionary[Any, Tensor]] = weakref.WeakValueDictionary()
 
     kind: Kind
@@ -86,6 +88,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     place: Provenance
     content: str
     place_in_order: str
+    first: tuple[str, ...]
 
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
@@ -94,7 +97,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
         tensor.place = here()
-        tensor.content, tensor.place_in_order = _content(tensor)
+        tensor.content, tensor.place_in_order, tensor.first = _content(tensor)
         tensor._assumptions = _facts(tensor.is_label)
         return tensor  # type: ignore[no-any-return]
 
@@ -135,10 +138,11 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
 
     @classmethod
     def _intern(cls, key: Any, make: Callable[[], Tensor]) -> Tensor:
-        known = cls._interned.get(key)
-        if known is None:
-            known = cls._interned[key] = make()
-        return known
+        with cls._lock:
+            known = cls._interned.get(key)
+            if known is None:
+                known = cls._interned[key] = make()
+            return known
 
     # -- what SymPy asks ------------------------------------------------------------------------------------------
     def _hashable_content(self) -> tuple[str]:
@@ -293,24 +297,34 @@ class Element(sp.Expr):  # type: ignore[misc]
         return f"{text}^{{{exp}}}" if exp is not None else text
 
 
-def _content(tensor: Tensor) -> tuple[str, str]:
-    """A digest of what a tensor is, and its place among others: equal in every process, whatever was made before.
+MOST_LEAVES = 8
+"""Leaves that tell apart two definitions of one form."""
 
-    Leaves come in the order of their declaration, scalars by name, then definitions by their digest.
+
+def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
+    """The form of a tensor as a digest, its place among others, and the places of the first leaves it depends on.
+
+    None of it depends on a leaf's name or on what was made before: leaves come in the order of their declaration,
+    scalars by name, then definitions by their form, and those of one form by their leaves.
     """
     definition = tensor.definition
     if definition is None:
-        told = f"{tensor.kind} {tensor.name} {tensor.shape}"
-    else:
-        told = f"{tensor.shape} {definition.op} {definition.extents} {_told(definition.body)}"
-    digest = hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-    if tensor.kind == "scalar":
-        return digest, f"~{tensor.name}"
-    return digest, f"{'!' if definition is None else digest}{tensor.serial:012d}"
+        told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
+        place = f"~{tensor.name}" if tensor.kind == "scalar" else f"!{tensor.serial:012d}"
+        return _digest(told), place, (place,)
+    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body)}"
+    found = (leaf for node in sp.preorder_traversal(definition.body) if isinstance(node, Tensor) for leaf in node.first)
+    first = tuple(dict.fromkeys(found))[:MOST_LEAVES]
+    digest = _digest(told)
+    return digest, f"{digest}{''.join(first)}{tensor.serial:012d}", first
+
+
+def _digest(told: str) -> str:
+    return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _told(body: sp.Basic) -> str:
-    """A body as text, parents first, tensors by their digests."""
+    """A body as text, parents first, tensors by their digests, names left out."""
     words: list[str] = []
     pending = [body]
     while pending:
@@ -318,7 +332,7 @@ def _told(body: sp.Basic) -> str:
         if isinstance(node, Tensor):
             words.append(node.content)
         elif not node.args:
-            words.append(f"{type(node).__name__}:{node}")
+            words.append("N" if isinstance(node, Dim) else f"{type(node).__name__}:{node}")
         else:
             words.append(f"{type(node).__name__}/{len(node.args)}")
             pending.extend(reversed(node.args))

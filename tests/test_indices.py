@@ -357,3 +357,20 @@ def test_integer_constants_are_labels_and_numbers(mode: str) -> None:
         sg.define(i, x[sg.constant(np.array([-1, 2, 0]))[i]])
     with pytest.raises(SymgraphError, match="4 classes"):
         sg.define(i, x[sg.constant(np.array([1, 3, 0]))[i]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_arrays_of_labels_index_as_numpys_do() -> None:
+    """Side by side they stay where they stand, apart they go in front; slices, numbers and ``...`` beside them."""
+    A, t, s = sg.input("A", (3, 4, 5)), sg.labels("t", (N,), classes=3), sg.labels("s", (N,), classes=4)
+    r = sg.labels("r", (2, 1), classes=5)
+    values = {A: np.arange(60.0).reshape(3, 4, 5), t: np.array([0, 2, 1, 2]), s: np.array([3, 1, 0, 2])}
+    values[r] = np.array([[4], [1]])
+    a, i, j, k = values.values()
+    pairs = [
+        (A[t], a[i]), (A[:, s], a[:, j]), (A[t, s], a[i, j]), (A[t, :, r], a[i, :, k]), (A[:, s, r], a[:, j, k]),
+        (A[1:, s], a[1:, j]), (A[..., r], a[..., k]), (A[t, 1], a[i, 1]),
+    ]  # fmt: skip
+    for expression, expected in pairs:
+        leaves = [leaf for leaf in values if leaf in expression.free_symbols]
+        np.testing.assert_array_equal(codegen.function(leaves, expression)(*(values[leaf] for leaf in leaves)), expected)
