@@ -53,7 +53,7 @@ class Condition(Tensor, Boolean):  # type: ignore[misc]
 
     def __bool__(self) -> bool:
         raise DomainError(
-            at_line(f"{self} is a condition on each element, neither true nor false: expected sg.where(condition, yes, no); "
+            at_line(f"{self} is a condition on each element, not true or false: write sg.where(condition, yes, no); "
                     "& is 'and', | is 'or', ~ is 'not', and l < x < u is (l < x) & (x < u)")
         )  # fmt: skip
 

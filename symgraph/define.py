@@ -287,7 +287,8 @@ def opened(expression: sp.Basic, rank: int) -> sp.Basic:
 def _asked(tensor: Tensor, rank: int) -> sp.Basic:
     """What a tensor says where a condition is expected: its relation, or that it is not 0."""
     if tensor.ndim > rank:
-        raise ShapeError(at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in a condition without indices"))
+        shown = f"{tensor.display_name}{show_shape(tensor.shape)}"
+        raise ShapeError(at_line(f"{shown} stands in a condition without indices"))
     at = broadcast_element(tensor, rank)
     if not isinstance(tensor, Condition):
         return sp.Ne(at, 0)

@@ -138,7 +138,8 @@ def where(condition: Any, yes: Any, no: Any) -> Tensor:
     The condition is a comparison, ``x > b``, or ``sp.Eq(x, 0)`` (``x == 0`` compares symbols and is False), or several,
     joined by ``&``, ``|``, ``~``. A tensor of 0 and 1 holds where it is not 0. All three are broadcast.
     """
-    if isinstance(condition, bool) or not (isinstance(condition, (sp.logic.boolalg.Boolean, Tensor)) or _is_array(condition)):
+    known = isinstance(condition, (sp.logic.boolalg.Boolean, Tensor)) or _is_array(condition)
+    if isinstance(condition, bool) or not known:
         hint = "x == 0 compares symbols: write sp.Eq(x, 0)" if isinstance(condition, bool) else "write x > 0"
         raise DomainError(at_line(f"where needs a condition, not {condition!r}; {hint}"))
     return as_tensor(sp.Piecewise((as_tensor(yes), truth(condition)), (as_tensor(no), True), evaluate=False))

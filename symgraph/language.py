@@ -60,7 +60,7 @@ def in_language(body: sp.Basic, asked: Asked, whole: tuple[type, ...] = ()) -> s
         for what is no real number, or no formula of one.
     """
     whole = (*_WHOLE, *whole)
-    inside = {node: _member(*node.args, body) for node in body.atoms(sp.Contains)}
+    inside = {node: _member(node.args[0], node.args[1], body) for node in body.atoms(sp.Contains)}
     body = body.xreplace(inside) if inside else body
     done: dict[sp.Basic, sp.Basic] = {}
     pending = [body]
@@ -110,7 +110,7 @@ def _check_real(number: sp.Expr, body: sp.Basic) -> None:
 
 
 def _with_conditions(node: sp.Basic, args: list[sp.Basic], asked: Asked) -> sp.Basic:
-    """The operation on arguments that are in the language already; tensors and symbols as conditions where one is due."""
+    """The operation on arguments that are in the language; tensors and symbols as conditions where one is due."""
     if isinstance(node, _JOINED):
         args = [_as_condition(arg, asked) for arg in args]
     elif isinstance(node, ExprCondPair):
@@ -170,7 +170,7 @@ def _member(value: sp.Expr, region: sp.Set, body: sp.Basic) -> sp.Basic:
 def _foreign(node: sp.Basic, body: sp.Basic) -> DomainError:
     instead = next((text for classes, text in _INSTEAD if isinstance(node, classes)), "")
     what = f"{node}, which does not commute," if node.is_Symbol else type(node).__name__
-    expected = instead or "expected are numbers, arithmetic, functions of real numbers, Piecewise, relations, And, Or, Not"
+    expected = instead or "expected are numbers, arithmetic, real functions, Piecewise, relations, And, Or, Not"
     return DomainError(at_line(f"{what} is no part of a scalar formula, in {body}: {expected}"))
 
 

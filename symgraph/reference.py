@@ -178,7 +178,8 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case StableFunction():
             return mode.stable(node, args[0])
     if type(node) not in NAMES or len(args) > 2:
-        raise DomainError(f"no value is known for {type(node).__name__} in {node}; known are {', '.join(NAMES.values())}")
+        known_names = ", ".join(NAMES.values())
+        raise DomainError(f"no value is known for {type(node).__name__} in {node}; known are {known_names}")
     return mode.function(NAMES[type(node)], args[0])
 
 

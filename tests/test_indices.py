@@ -373,4 +373,5 @@ def test_arrays_of_labels_index_as_numpys_do() -> None:
     ]  # fmt: skip
     for expression, expected in pairs:
         leaves = [leaf for leaf in values if leaf in expression.free_symbols]
-        np.testing.assert_array_equal(codegen.function(leaves, expression)(*(values[leaf] for leaf in leaves)), expected)
+        found = codegen.function(leaves, expression)(*(values[leaf] for leaf in leaves))
+        np.testing.assert_array_equal(found, expected)

@@ -3,10 +3,11 @@
 Where a function has a corner or a jump the derivative is that of one side: max(u, 0)′ = 0 and |u|′ = 0 at u = 0;
 sign, floor, ceiling and δ count as locally constant, and conditions have no derivative.
 
-bᵉ with an exponent that is a value is differentiated as e·bᵉ⁻¹·b′ + bᵉ·log b·e′. The first term is 0 where e = 0, since
-b⁰ = 1 for every b; the second is 0 where b = 0, since 0ᵉ = 0 for e > 0. Neither is right of an e < 0 at b = 0, where the
-value itself is infinite. √b and other roots of a b that is nowhere negative, as in √(x² + y²), have a smallest value where
-b = 0; of the slopes there (the subdifferential) 0 is taken. √x of an x of any sign keeps its infinite slope.
+bᵉ with an exponent that is a value is differentiated as e·bᵉ⁻¹·b′ + bᵉ·log b·e′. The first term is 0 where e = 0,
+since b⁰ = 1 for every b; the second is 0 where b = 0, since 0ᵉ = 0 for e > 0. Neither is right of an e < 0 at b = 0,
+where the value itself is infinite. √b and other roots of a b that is nowhere negative, as in √(x² + y²), have a
+smallest value where b = 0; of the slopes there (the subdifferential) 0 is taken. √x of an x of any sign keeps its
+infinite slope.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
         branches = [(partial(value, variable), condition) for value, condition in expanded.args]
         return branches[0][0] if len({value for value, _ in branches}) == 1 else sp.Piecewise(*branches, evaluate=False)
     if isinstance(expanded, sp.Pow) and _needs_guard(expanded):
-        return _power(*expanded.args, variable)
+        return _power(expanded.base, expanded.exp, variable)
     inner = [node for node in expanded.atoms(sp.Piecewise, sp.Pow) if node.has(variable)]
     parts = {node: sp.Dummy(real=True) for node in inner if isinstance(node, sp.Piecewise) or _needs_guard(node)}
     steps = {node: sp.Dummy(real=True) for node in expanded.atoms(*_LOCALLY_CONSTANT)}
