@@ -8,10 +8,10 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from symgraph.cases import decided
 from symgraph.condition import Condition
 from symgraph.define import as_tensor, broadcast, element_of, opened
 from symgraph.indices import Index
-from symgraph.simplify.branches import decided
 from symgraph.tensor import Tensor
 
 

@@ -1,7 +1,7 @@
 """Conditions on tensors: ``x > b`` is a tensor of 0 and 1, and for SymPy a condition that it does not look into.
 
-    mask = (x > b) & (x < 1)
-    sg.where(mask, x, 0)      sg.sum(mask)      mask * x      sp.Piecewise((x, mask), (0, True))
+mask = (x > b) & (x < 1)
+sg.where(mask, x, 0)      sg.sum(mask)      mask * x      sp.Piecewise((x, mask), (0, True))
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
+from symgraph.cases import Cases
 from symgraph.errors import DomainError
 from symgraph.indices import Shape
 from symgraph.provenance import at_line
@@ -29,7 +30,7 @@ class Condition(Tensor, Boolean):  # type: ignore[misc]
     @classmethod
     def of(cls, shape: Shape, relation: Boolean) -> Condition:
         """The one condition of this shape and relation."""
-        value = sp.Piecewise((1, relation), (0, True), evaluate=False)
+        value = Cases((1, relation), (0, True))
         made = {"definition": Definition(None, (), sp.sympify(value)), "relation": relation}
         key = ("condition", shape, relation)
         return cls._intern(key, lambda: cls._new("definition", shape, **made))  # type: ignore[return-value]

@@ -17,6 +17,7 @@ from typing import Any, overload
 
 import sympy as sp
 
+from symgraph.cases import Cases
 from symgraph.define import as_tensor
 from symgraph.errors import DisconnectedError, DomainError
 from symgraph.graph import elements_of, operands, topological
@@ -272,7 +273,7 @@ class _Sweep:
         for form in forms:
             term = guarded_product(form.xreplace(solution), slope.xreplace(solution)).xreplace(found.same)
             term = guarded_product(deltas, term)
-            terms.append(term if guard == sp.true else sp.Piecewise((term, guard), (0, True)))
+            terms.append(term if guard == sp.true else Cases((term, guard), (0, True)))
         if not self.simplify:
             bare = reduction(terms[1], left, extents) if left else terms[1]
             contribution = Contribution(consumer, at, left, (terms[1], terms[1]), bare, bare, ([], []))

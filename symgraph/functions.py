@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.bounds import check_element
+from symgraph.cases import Cases
 from symgraph.comparisons import condition as truth
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, broadcast_element, define, pointwise
 from symgraph.errors import DomainError, ShapeError
@@ -142,7 +143,7 @@ def where(condition: Any, yes: Any, no: Any) -> Tensor:
     if isinstance(condition, bool) or not known:
         hint = "x == 0 compares symbols: write sp.Eq(x, 0)" if isinstance(condition, bool) else "write x > 0"
         raise DomainError(at_line(f"where needs a condition, not {condition!r}; {hint}"))
-    return as_tensor(sp.Piecewise((as_tensor(yes), truth(condition)), (as_tensor(no), True), evaluate=False))
+    return as_tensor(Cases((as_tensor(yes), truth(condition)), (as_tensor(no), True)))
 
 
 def _is_array(value: Any) -> bool:

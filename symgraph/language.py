@@ -15,10 +15,10 @@ from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
+from symgraph.cases import Cases, decided
 from symgraph.errors import DomainError
 from symgraph.provenance import at_line
 from symgraph.scalars import Delta
-from symgraph.simplify.branches import decided
 from symgraph.tensor import Element, Tensor
 
 Asked = Callable[[Tensor], Boolean]
@@ -42,7 +42,7 @@ def as_value(body: sp.Basic) -> sp.Expr:
     if isinstance(body, BooleanAtom):
         return sp.Integer(int(bool(body)))
     is_condition = isinstance(body, Boolean) and not isinstance(body, sp.Expr)
-    return sp.Piecewise((1, body), (0, True), evaluate=False) if is_condition else body
+    return Cases((1, body), (0, True)) if is_condition else body
 
 
 def in_language(body: sp.Basic, asked: Asked, whole: tuple[type, ...] = ()) -> sp.Basic:
@@ -143,6 +143,8 @@ def _written_out(node: sp.Basic) -> sp.Basic:
             return _odd(sorted(node.args, key=sp.default_sort_key))
         case sp.Equivalent():
             return sp.Or(sp.And(*node.args), sp.And(*(sp.Not(arg) for arg in node.args)))
+        case sp.Piecewise():
+            return Cases(*node.args)
         case sp.Function() | sp.UnevaluatedExpr() if type(node) in _FUNCTIONS:
             return _FUNCTIONS[type(node)](*node.args)
     return node
@@ -183,12 +185,12 @@ def _modulo(u: sp.Expr, v: sp.Expr) -> sp.Expr:
 def _heaviside(u: sp.Expr, at_zero: sp.Expr = sp.S.Half) -> sp.Expr:
     if at_zero == sp.S.Half:
         return sp.Heaviside(u)
-    return sp.Piecewise((1, u > 0), (at_zero, sp.Eq(u, 0)), (0, True))
+    return Cases((1, u > 0), (at_zero, sp.Eq(u, 0)), (0, True))
 
 
 def _angle(y: sp.Expr, x: sp.Expr) -> sp.Expr:
     """atan2, by the quotient of the smaller and the larger one; 0 at the origin."""
-    return sp.Piecewise(
+    return Cases(
         (sp.atan(y / x), sp.And(x > 0, x >= sp.Abs(y))),
         (sp.pi / 2 - sp.atan(x / y), y > sp.Abs(x)),
         (-sp.pi / 2 - sp.atan(x / y), -y > sp.Abs(x)),
@@ -203,10 +205,10 @@ _FUNCTIONS: dict[type, Callable[..., sp.Expr]] = {
     sp.Mod: _modulo,
     sp.frac: lambda u: u - sp.floor(u),
     sp.Heaviside: _heaviside,
-    sp.KroneckerDelta: lambda u, v, *_: sp.Piecewise((1, sp.Eq(u, v)), (0, True)),
-    sp.sinc: lambda u: sp.Piecewise((sp.sin(u) / u, sp.Ne(u, 0)), (1, True)),
+    sp.KroneckerDelta: lambda u, v, *_: Cases((1, sp.Eq(u, v)), (0, True)),
+    sp.sinc: lambda u: Cases((sp.sin(u) / u, sp.Ne(u, 0)), (1, True)),
     sp.atan2: _angle,
-    sp.acot: lambda u: sp.Piecewise((sp.pi / 2 - sp.atan(u), u >= 0), (-sp.pi / 2 - sp.atan(u), True)),
+    sp.acot: lambda u: Cases((sp.pi / 2 - sp.atan(u), u >= 0), (-sp.pi / 2 - sp.atan(u), True)),
     sp.asec: lambda u: sp.acos(1 / u),
     sp.acsc: lambda u: sp.asin(1 / u),
     sp.acoth: lambda u: sp.atanh(1 / u),

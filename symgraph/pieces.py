@@ -54,7 +54,7 @@ class _Splitter:
             size = operations([new])
             large = size >= PIECE or (parents[node] > 1 and size >= SHARED)
             done[node] = self._piece(new) if large and node is not self.body else new
-        return done[self.body]
+        return done.get(self.body, self.body)
 
     def _short(self, node: sp.Expr) -> sp.Expr:
         """Sums of many terms and products of many factors in groups of few."""
@@ -106,5 +106,3 @@ def _postorder(body: sp.Expr) -> list[sp.Expr]:
 
 def _is_whole(node: sp.Basic) -> bool:
     return not node.args or isinstance(node, (Element, sp.Piecewise, sp.logic.boolalg.Boolean)) or node.is_number
-
-

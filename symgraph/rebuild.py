@@ -1,6 +1,6 @@
 """Substitution in scalar bodies, without recursion: as algebra, which SymPy evaluates anew, or literally.
 
-    y → t − x in y·2:   replaced gives 2·t − 2·x, literal nothing, since that is no longer what was written
+y → t − x in y·2:   replaced gives 2·t − 2·x, literal nothing, since that is no longer what was written
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
 
 Rule = Mapping[sp.Basic, sp.Basic]
 
@@ -26,7 +27,8 @@ def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:
     """The same, as it would be written: nothing is evaluated at all."""
     if body in rule or not body.args:
         return rule.get(body, body)
-    return body.func(*(unevaluated(arg, rule) for arg in body.args), evaluate=False)
+    args = [unevaluated(arg, rule) for arg in body.args]
+    return body.func(*args) if isinstance(body, ExprCondPair) else body.func(*args, evaluate=False)
 
 
 def _rebuilt(body: sp.Basic, rule: Rule, strict: bool) -> sp.Basic | None:

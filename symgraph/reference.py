@@ -308,8 +308,10 @@ class _Mpmath:
         return self._each(lambda value: self.mp.mpf(value) if not isinstance(value, self.mp.mpf) else value, given)
 
     def number(self, node: sp.Expr) -> Any:
+        if node is sp.nan:
+            return self.mp.nan
         if node.is_infinite:
-            return self.mp.inf if node.is_positive else -self.mp.inf
+            return self.mp.inf if node.is_extended_positive else -self.mp.inf
         return self.mp.mpf(node.p) / node.q if node.is_Rational else self.mp.mpf(sp.N(node, self.mp.dps + 5)._mpf_)
 
     def truth(self, condition: Any) -> Any:

@@ -73,6 +73,8 @@ def selected(expression: sp.Basic) -> sp.Basic:
     if isinstance(expression, sp.Pow) and expression.exp.is_positive:
         return selected(expression.base)
     return sp.true
+
+
 class Slot(sp.Symbol):
     """The place of an operand in a formula."""
 
@@ -117,8 +119,16 @@ class Written(sp.Function):  # type: ignore[misc]
 def as_written(formula: sp.Basic, operands: Sequence[sp.Basic]) -> sp.Basic:
     """A formula over slots at operands, evaluated by SymPy unless that drops an operand."""
     found = formula.xreplace({slot(n): operand for n, operand in enumerate(operands)})
-    dropped = any(not found.has(operand) for operand in operands if not operand.is_number)
+    written = [operand for n, operand in enumerate(operands) if formula.has(slot(n)) and not operand.is_number]
+    dropped = any(not found.has(operand) for operand in written)
     return Written(formula, *operands) if dropped else found
+
+
+def plain(body: sp.Basic) -> sp.Basic:
+    """The body for algebra: what was kept as written is evaluated."""
+    while written := body.atoms(Written):
+        body = body.xreplace({node: node.plain() for node in written})
+    return body
 
 
 class StableFunction(sp.Function):  # type: ignore[misc]
@@ -138,6 +148,9 @@ class StableFunction(sp.Function):  # type: ignore[misc]
 
     def _eval_is_real(self) -> bool | None:
         return self.args[0].is_real
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.rewrite_plain()._eval_evalf(prec)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         text = rf"{self.latex_symbol}\left({printer._print(self.args[0])}\right)"

@@ -99,7 +99,12 @@ def is_constant(node: Node) -> bool:
 
 
 def _is_numeric_root(node: Node) -> bool:
-    return isinstance(node, Root) and node.degree == 2 and isinstance(node.base, Number) and node.base.digits.isdigit()
+    return (
+        isinstance(node, Root)
+        and node.degree == 2
+        and isinstance(node.base, Number)
+        and node.base.digits.strip("0").isdigit()
+    )
 
 
 def _radicand(node: Node) -> str:

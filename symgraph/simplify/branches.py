@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import sympy as sp
 
+from symgraph.cases import Cases, conditions
+
 Change = Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]
 
 
@@ -19,12 +21,12 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
     max(u, 0) is {u if u > 0, else 0}: the derivative at 0 is 0. Conditions keep their Max and Min.
     """
     if isinstance(expression, sp.Piecewise):
-        return sp.Piecewise(*((expand_extrema(value), condition) for value, condition in expression.args))
+        return Cases(*((expand_extrema(value), condition) for value, condition in expression.args))
     if isinstance(expression, (sp.Max, sp.Min)):
         first, *rest = sorted(expression.args, key=lambda arg: (arg.is_number, sp.default_sort_key(arg)))
         other = expression.func(*rest)
-        better = decided(first > other if isinstance(expression, sp.Max) else first < other)
-        return sp.Piecewise((expand_extrema(first), better), (expand_extrema(other), True))
+        better = first > other if isinstance(expression, sp.Max) else first < other
+        return Cases((expand_extrema(first), better), (expand_extrema(other), True))
     if not expression.has(sp.Max, sp.Min) or not isinstance(expression, sp.Expr):
         return expression
     return expression.func(*(expand_extrema(arg) for arg in expression.args))
@@ -33,9 +35,9 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
 def guarded_product(left: sp.Expr, right: sp.Expr) -> sp.Expr:
     """left·right with each factor inside the other's branches."""
     if isinstance(left, sp.Piecewise):
-        return sp.Piecewise(*((guarded_product(v, right), c) for v, c in left.args), evaluate=False)
+        return Cases(*((guarded_product(v, right), c) for v, c in left.args))
     if isinstance(right, sp.Piecewise):
-        return sp.Piecewise(*((guarded_product(left, v), c) for v, c in right.args), evaluate=False)
+        return Cases(*((guarded_product(left, v), c) for v, c in right.args))
     return left * right
 
 
@@ -48,11 +50,11 @@ def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
     if not pieces:
         return change(expression, {})
     chosen = pieces[0]
-    same = [piece for piece in pieces if _conditions(piece) == _conditions(chosen)]
+    same = [piece for piece in pieces if conditions(piece) == conditions(chosen)]
     if len(same) < len(pieces) and isinstance(expression, sp.Add):
         return sp.Add(*(per_branch(term, change) for term in expression.args))
     branches = []
-    for number, condition in enumerate(_conditions(chosen)):
+    for number, condition in enumerate(conditions(chosen)):
         rule = {piece: piece.args[number].expr for piece in same}
         value = expression.xreplace(rule)
         branches.append((per_branch(value, _within(rule, change)), condition))
@@ -72,27 +74,12 @@ def flat_piecewise(branches: list[tuple[sp.Expr, sp.Basic]]) -> sp.Expr:
     flat = [(value, condition) for value, condition in flat if condition != sp.false]
     while len(flat) > 1 and flat[-2][0] == flat[-1][0] and flat[-1][1] == sp.true:
         del flat[-2]
-    if not flat:
-        return sp.nan
-    return flat[0][0] if flat[0][1] == sp.true else sp.Piecewise(*flat, evaluate=False)
+    return Cases(*((_real(value), condition) for value, condition in flat))
 
 
-def decided(relation: sp.Basic) -> sp.Basic:
-    """A relation between values with branches as a condition on the values of the branches.
-
-    {u if c, else v} > 0 is (c and u > 0) or (not c and v > 0). SymPy would solve the conditions for their symbols.
-    """
-    pieces = sorted(relation.atoms(sp.Piecewise), key=sp.default_sort_key)
-    if not pieces:
-        return relation
-    chosen = next(p for p in pieces if not any(p is not other and other.has(p) for other in pieces))
-    same = [piece for piece in pieces if _conditions(piece) == _conditions(chosen)]
-    found, before = sp.false, sp.true
-    for number, condition in enumerate(_conditions(chosen)):
-        value = relation.xreplace({piece: piece.args[number].expr for piece in same})
-        found = sp.Or(found, sp.And(before, condition, decided(value)))
-        before = sp.And(before, sp.Not(condition))
-    return found
+def _real(value: sp.Expr) -> sp.Expr:
+    """A value of a branch; what is no real number there, as 1/0 is, is NaN."""
+    return sp.nan if value.has(sp.zoo, sp.nan, sp.I) else value
 
 
 def split_extrema(condition: sp.Basic) -> sp.Basic:
@@ -105,10 +92,6 @@ def split_extrema(condition: sp.Basic) -> sp.Basic:
         case sp.StrictGreaterThan(args=(sp.Min() as extreme, edge)) | sp.GreaterThan(args=(sp.Min() as extreme, edge)):
             return sp.And(*(split_extrema(condition.func(arg, edge)) for arg in extreme.args))
     return condition
-
-
-def _conditions(piece: sp.Piecewise) -> tuple[sp.Basic, ...]:
-    return tuple(condition for _, condition in piece.args)
 
 
 def _outer_pieces(expression: sp.Expr) -> list[sp.Piecewise]:

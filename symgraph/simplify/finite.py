@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import sympy as sp
 
+from symgraph.cases import Cases
 from symgraph.graph import elements_of
 from symgraph.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.simplify.branches import guarded_product
@@ -104,4 +105,4 @@ def guarded(expression: sp.Expr, condition: sp.Basic) -> sp.Expr:
     deltas = sp.Mul(*(Delta(*part.args) for part in equal))
     rest = sp.And(*(part for part in sp.And.make_args(condition) if part not in equal))
     expression = guarded_product(deltas, expression)
-    return expression if rest == sp.true else sp.Piecewise((expression, rest), (0, True), evaluate=False)
+    return expression if rest == sp.true else Cases((expression, rest), (0, True))

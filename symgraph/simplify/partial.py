@@ -16,10 +16,11 @@ from functools import lru_cache
 
 import sympy as sp
 
+from symgraph.cases import Cases, decided
 from symgraph.errors import DomainError
 from symgraph.provenance import at_line
-from symgraph.scalars import Delta
-from symgraph.simplify.branches import decided, expand_extrema, guarded_product
+from symgraph.scalars import Delta, plain
+from symgraph.simplify.branches import expand_extrema, guarded_product
 from symgraph.simplify.fold import Relation, simplify
 from symgraph.tensor import Element
 
@@ -36,13 +37,14 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
         if SymPy knows no derivative of a function in the body.
     """
     if not variable.is_Symbol:
+        body = plain(body)
         stand_in = sp.Symbol("_x", real=True, nonnegative=_is_nonnegative(variable) or None)
         derivative = partial(expand_extrema(body).xreplace({variable: stand_in}), stand_in)
         return derivative.xreplace({stand_in: variable})
     expanded = expand_extrema(body)
     if isinstance(expanded, sp.Piecewise):
         branches = [(partial(value, variable), condition) for value, condition in expanded.args]
-        return branches[0][0] if len({value for value, _ in branches}) == 1 else sp.Piecewise(*branches, evaluate=False)
+        return branches[0][0] if len({value for value, _ in branches}) == 1 else Cases(*branches)
     if isinstance(expanded, sp.Pow) and _needs_guard(expanded):
         return _power(expanded.base, expanded.exp, variable)
     inner = [node for node in expanded.atoms(sp.Piecewise, sp.Pow) if node.has(variable)]
@@ -90,13 +92,17 @@ def _power(base: sp.Expr, exponent: sp.Expr, variable: sp.Expr) -> sp.Expr:
         total += _where(moves, guarded_product(exponent * base ** (exponent - 1), slope))
     slope = partial(exponent, variable)
     if slope != 0:
-        growth = sp.nan if base.is_negative else base**exponent * sp.log(base) if base != 0 else sp.S.Zero
+        if base.is_negative:
+            raise DomainError(
+                at_line(f"{base**exponent} is real only where {exponent} is an integer: it has no derivative")
+            )
+        growth = base**exponent * sp.log(base) if base != 0 else sp.S.Zero
         total += _where(decided(sp.Ne(base, 0)), guarded_product(growth, slope))
     return total
 
 
 def _where(condition: sp.Basic, value: sp.Expr) -> sp.Expr:
-    return sp.Piecewise((value, condition), (0, True), evaluate=False)
+    return Cases((value, condition), (0, True))
 
 
 def _is_nonnegative(variable: sp.Expr) -> bool:
@@ -114,4 +120,5 @@ def scalar_derivative(formula: sp.Expr, argument: sp.Symbol, arguments: tuple[sp
     value = sp.Symbol("y", real=True)
     body = formula.xreplace(real)
     result, _ = simplify(partial(body, real[argument]), (Relation(value, body),))
-    return result.xreplace({dummy: symbol for symbol, dummy in real.items()})
+    result = result.xreplace({dummy: symbol for symbol, dummy in real.items()})
+    return result.xreplace({branch: branch.shown() for branch in result.atoms(Cases)})

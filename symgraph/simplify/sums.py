@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from symgraph.bounds import stays_inside
+from symgraph.cases import Cases
 from symgraph.indices import Dim, Index, axis, bound
 from symgraph.scalars import Delta, selected
 from symgraph.simplify.fold import Step
@@ -30,7 +31,7 @@ def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list
         if not all(stays_inside(element, extents) for value, _ in body.args for element in value.atoms(Element)):
             return reduction(body, over, extents)  # a sum of its own would read where no branch allows it
         branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
-        return sp.Piecewise(*branches, evaluate=False)
+        return Cases(*branches)
     terms = sp.Add.make_args(sp.expand_mul(body))
     if len(terms) > 1 and any(_collapses(term, over, extents) for term in terms):
         return presented(sp.Add(*(_sum_product(term, over, extents, steps) for term in terms)))
@@ -62,7 +63,7 @@ def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps
             rest = sp.Mul(*(f for f in factors if f is not factor)).xreplace({index: value})
             steps.append(Step("δ collapses the sum", before, rest))
             if where != sp.true:
-                rest = sp.Piecewise((rest, where), (0, True))
+                rest = Cases((rest, where), (0, True))
             return summed(rest, tuple(i for i in over if i != index), extents, steps)
     inner = sp.Mul(*(factor for factor in factors if _depends(factor, over)))
     selects = _depends(selected(inner), over)  # then what it selects stays with it: 0·(1/0) would be NaN

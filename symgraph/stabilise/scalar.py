@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import sympy as sp
 
+from symgraph.cases import Cases
 from symgraph.scalars import StableFunction, expm1, log1p, sigmoid, softplus
 from symgraph.simplify.cost import cost
 from symgraph.simplify.fold import Relation, eliminate
@@ -235,7 +236,7 @@ def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, kernels: Kernels) -> sp.Expr:
     above = sp.cancel(below.subs(symbol, 1 / symbol))
     small = {symbol: sp.exp(-sp.Abs(exponent))}
     above, below = (kernels.thaw(_nested(form, symbol).xreplace(small)) for form in (above, below))
-    return sp.Piecewise((above, exponent > 0), (below, True))
+    return Cases((above, exponent > 0), (below, True))
 
 
 def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:

@@ -1,0 +1,66 @@
+"""Branches as SymPy's Piecewise that SymPy leaves as they are written.
+
+SymPy turns 3·x > b into x > b/3, which rounds to another side; a > b into −b > −a and back without end; it solves
+conditions that contain branches for their symbols. A body has :class:`Cases` in place of every Piecewise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+
+class Case(ExprCondPair):  # type: ignore[misc]
+    """A value and the condition under which it is taken; no condition compares values with branches."""
+
+    def __new__(cls, expr: Any, cond: Any) -> Case:
+        return sp.Tuple.__new__(cls, sp.sympify(expr), decided(sp.sympify(cond)))  # type: ignore[no-any-return]
+
+
+class Cases(sp.Piecewise):  # type: ignore[misc]
+    """The first value whose condition holds. What never holds, or stands behind what always holds, is left out."""
+
+    def __new__(cls, *args: Any, **_: Any) -> sp.Expr:
+        cases: list[Case] = []
+        for arg in args:
+            case = Case(*getattr(arg, "args", arg))
+            if case.cond == sp.false:
+                continue
+            cases.append(case)
+            if case.cond == sp.true:
+                break
+        if not cases:
+            return sp.nan
+        return cases[0].expr if cases[0].cond == sp.true else sp.Basic.__new__(cls, *cases)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"Piecewise({', '.join(f'({printer._print(e)}, {printer._print(c)})' for e, c in self.args)})"
+
+    def shown(self) -> sp.Expr:
+        """As SymPy would have it."""
+        return sp.Piecewise(*self.args)
+
+
+def decided(condition: sp.Basic) -> sp.Basic:
+    """A condition that compares values with branches as one on the values of the branches.
+
+    {u if c, else v} > 0 is (c and u > 0) or (not c and v > 0).
+    """
+    if not condition.has(sp.Piecewise):
+        return condition
+    pieces = sorted(condition.atoms(sp.Piecewise), key=sp.default_sort_key)
+    chosen = next(p for p in pieces if not any(p is not other and other.has(p) for other in pieces))
+    same = [piece for piece in pieces if conditions(piece) == conditions(chosen)]
+    found, before = sp.false, sp.true
+    for number, holds in enumerate(conditions(chosen)):
+        value = condition.xreplace({piece: piece.args[number].expr for piece in same})
+        found = sp.Or(found, sp.And(before, holds, decided(value)))
+        before = sp.And(before, sp.Not(holds))
+    return found
+
+
+def conditions(piece: sp.Piecewise) -> tuple[sp.Basic, ...]:
+    """The conditions of the branches, in order."""
+    return tuple(condition for _, condition in piece.args)
