@@ -27,7 +27,7 @@ _WHOLE = (Element, Delta)
 _JOINED = (sp.And, sp.Or, sp.Not, sp.Xor, sp.Implies, sp.Equivalent, sp.ITE)
 _PLAIN = (
     sp.Add, sp.Mul, sp.Pow, sp.Function, sp.Max, sp.Min, sp.Symbol, Tensor, Relational, ExprCondPair, BooleanAtom,
-    sp.UnevaluatedExpr, *_JOINED,
+    sp.UnevaluatedExpr, sp.Number, sp.NumberSymbol, type(sp.I), type(sp.zoo), *_JOINED,
 )  # fmt: skip
 _INSTEAD = (
     ((sp.Integral, sp.Derivative, sp.Sum, sp.Product, sp.Limit, sp.Subs), "write its value, as .doit() gives it; a sum "
@@ -91,11 +91,11 @@ def _is_leaf(node: sp.Basic, body: sp.Basic, whole: tuple[type, ...]) -> bool:
     """
     if isinstance(node, whole):
         return True
+    if not isinstance(node, _PLAIN) or (node.is_Symbol and not node.is_commutative):
+        raise _foreign(node, body)
     if isinstance(node, sp.Expr) and node.is_number:
         _check_real(node, body)
         return True
-    if not isinstance(node, _PLAIN) or (node.is_Symbol and not node.is_commutative):
-        raise _foreign(node, body)
     return not node.args
 
 

@@ -26,7 +26,7 @@ def latex_name(name: str) -> str:
         return name if _is_balanced(name) else "".join(_ESCAPED.get(c, c) for c in name)
     *path, name = name.split(".") if not name.startswith(".") and not name.endswith(".") else [name]
     if path:
-        below = ",".join(part if part.isdigit() else latex_name(part) for part in path)
+        below = ",".join(part if part.isdigit() else latex_name(part) for part in path if part)
         return f"{_braced(latex_name(name))}_{{{below}}}"
     primes = len(name) - len(name.rstrip("'"))
     stem, *rest = name.rstrip("'").strip("_").split("_") if name.strip("_'") else [name]

@@ -16,7 +16,15 @@ import sympy as sp
 from symgraph.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.cost import cost
-from symgraph.simplify.rational import Kernels, cheapest, denominator_factors, is_manageable, shapes
+from symgraph.simplify.rational import (
+    Kernels,
+    cheapest,
+    denominator_factors,
+    in_lowest_terms,
+    irreducible,
+    is_manageable,
+    shapes,
+)  # fmt: skip
 from symgraph.simplify.selections import joined, parts
 
 MAX_ROUNDS = 4
@@ -158,7 +166,7 @@ def _substitute_solution(frozen: sp.Expr, equation: sp.Expr, symbol: sp.Symbol) 
     solution = -polynomial.coeff_monomial(1) / polynomial.LC()
     if degree == 1:
         return frozen.subs(symbol, solution)
-    fraction = [sp.Poly(part, symbol) for part in sp.fraction(sp.cancel(frozen))]
+    fraction = [sp.Poly(part, symbol) for part in sp.fraction(in_lowest_terms(frozen))]
     if any(power % degree for part in fraction for (power,) in part.monoms()):
         return None
     numerator, denominator = (
@@ -182,7 +190,7 @@ def _divides_by_nothing_new(
             continue
         if not numerator.is_polynomial():
             return False
-        for part, _ in sp.factor_list(numerator)[1]:
+        for part, _ in irreducible(numerator)[1]:
             if part not in allowed and -part not in allowed and not part.is_positive:
                 return False
     return True

@@ -105,13 +105,14 @@ def _where(condition: sp.Basic, value: sp.Expr) -> sp.Expr:
     return Cases((value, condition), (0, True))
 
 
-def _is_nonnegative(variable: sp.Expr) -> bool:
-    """Whether the value is nowhere negative by its own definition, as a sum of squares is."""
+def _is_nonnegative(variable: sp.Expr, depth: int = 3) -> bool:
+    """Whether the value is nowhere negative by its own definition, as a sum of squares is; not looking further down."""
     definition = variable.tensor.definition if isinstance(variable, Element) else None
     if definition is None or definition.op not in (None, "sum", "max", "min"):
         return False
-    body = definition.body.xreplace({element: sp.Dummy(real=True) for element in definition.body.atoms(Element)})
-    return bool(body.is_nonnegative)
+    inner = {e: (_is_nonnegative(e, depth - 1) if depth else None) or None for e in definition.body.atoms(Element)}
+    body = definition.body.xreplace({e: sp.Dummy(real=True, nonnegative=known) for e, known in inner.items()})
+    return bool(plain(body).is_nonnegative)
 
 
 def scalar_derivative(formula: sp.Expr, argument: sp.Symbol, arguments: tuple[sp.Symbol, ...]) -> sp.Expr:

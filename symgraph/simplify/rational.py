@@ -6,11 +6,13 @@ multiples of one another are powers of one kernel, and so are roots of one base.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import comb, gcd, lcm, prod
+from typing import Any
 
 import sympy as sp
+from sympy.polys.polyerrors import BasePolynomialError
 
 from symgraph.simplify.cost import cost
 
@@ -130,8 +132,8 @@ def shapes(frozen: sp.Expr) -> list[sp.Expr]:
     found = [presented(frozen)]
     if not frozen.args or not is_manageable(frozen):
         return found
-    cancelled = sp.cancel(frozen)
-    factored = sp.factor(cancelled)
+    cancelled = in_lowest_terms(frozen)
+    factored = as_polynomial(sp.factor, cancelled, cancelled)
     found += [presented(cancelled), presented(factored)]
     for total in [factor for factor in sp.Mul.make_args(factored) if isinstance(factor, sp.Add)]:
         if len(total.args) <= MAX_COLLECTED:
@@ -210,4 +212,22 @@ def _is_difference(factor: sp.Expr) -> bool:
 def denominator_factors(frozen: sp.Expr) -> list[sp.Expr]:
     """Irreducible factors of the denominator of a rational function, numbers left out."""
     _, denominator = sp.fraction(sp.together(frozen))
-    return [] if denominator.is_number else [factor for factor, _ in sp.factor_list(denominator)[1]]
+    return [] if denominator.is_number else [factor for factor, _ in irreducible(denominator)[1]]
+
+
+def in_lowest_terms(expression: sp.Expr) -> sp.Expr:
+    """Numerator and denominator without a common factor; as it is what is no quotient of polynomials."""
+    return as_polynomial(sp.cancel, expression, expression)
+
+
+def irreducible(expression: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, int]]]:
+    """The number and the irreducible factors, with their powers; what is no polynomial is one factor."""
+    return as_polynomial(sp.factor_list, expression, (sp.S.One, [(expression, 1)]))
+
+
+def as_polynomial(change: Callable[[sp.Expr], Any], expression: sp.Expr, otherwise: Any) -> Any:
+    """What SymPy's algebra of polynomials makes of an expression, or ``otherwise`` where it is none to SymPy."""
+    try:
+        return change(expression)
+    except BasePolynomialError:
+        return otherwise

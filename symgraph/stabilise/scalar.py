@@ -14,7 +14,7 @@ from symgraph.cases import Cases
 from symgraph.scalars import StableFunction, expm1, log1p, sigmoid, softplus
 from symgraph.simplify.cost import cost
 from symgraph.simplify.fold import Relation, eliminate
-from symgraph.simplify.rational import Kernels
+from symgraph.simplify.rational import Kernels, as_polynomial, in_lowest_terms, irreducible
 
 WELL_SCALED = 2**10
 """Coefficients up to this, and down to its inverse, keep squares of a polynomial of e^{−|u|} far from overflow."""
@@ -76,10 +76,11 @@ def _stable_log(logarithm: sp.Expr, opened: Opener) -> sp.Expr:
 def _split_log(argument: sp.Expr) -> sp.Expr | None:
     """log of a product as a sum over its factors, if each is an exponential, or provably positive; else None."""
     kernels = Kernels([argument])
-    numerator, denominator = sp.fraction(sp.factor(sp.cancel(kernels.freeze(argument))))
+    quotient = in_lowest_terms(kernels.freeze(argument))
+    numerator, denominator = sp.fraction(as_polynomial(sp.factor, quotient, quotient))
     powers: dict[sp.Expr, int] = {}
     for sign, part in ((1, numerator), (-1, denominator)):
-        coefficient, factors = sp.factor_list(part)
+        coefficient, factors = irreducible(part)
         if not coefficient.is_positive:
             return None
         powers[coefficient] = powers.get(coefficient, 0) + sign
@@ -232,8 +233,8 @@ def _quotient_of_saturated(expression: sp.Expr) -> bool:
 def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, kernels: Kernels) -> sp.Expr:
     """A quotient by z = e^{−|u|} in place of eᵘ, its ``symbol``; for positive u, both sides are divided by a power."""
     exponent = kernels.kernel_of[symbol].args[0]
-    below = sp.cancel(frozen)
-    above = sp.cancel(below.subs(symbol, 1 / symbol))
+    below = in_lowest_terms(frozen)
+    above = in_lowest_terms(below.subs(symbol, 1 / symbol))
     small = {symbol: sp.exp(-sp.Abs(exponent))}
     above, below = (kernels.thaw(_nested(form, symbol).xreplace(small)) for form in (above, below))
     return Cases((above, exponent > 0), (below, True))

@@ -1,0 +1,184 @@
+"""Comparisons of tensors: broadcast like all else, selected by, joined, counted; what a condition may be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from symgraph.elementwise import u, v
+from symgraph.errors import DomainError, IndexNotationError, ShapeError, SymgraphError
+from symgraph.graph import leaves
+from symgraph.reference import evaluate
+
+N = sg.dim("N")
+x, y = sg.input("x", (N, 3)), sg.input("y", (N, 3))
+row, column, one = sg.input("row", (1, 3)), sg.input("column", (N, 1)), sg.input("one", (1,))
+scalar, labels = sg.input("scalar", ()), sg.labels("labels", (N,), classes=3)
+X = np.array([[0.5, -1.0, 2.0], [0.0, 1.5, -0.5], [3.0, 0.25, 0.5], [-2.0, 1.0, 1.0]])
+Y = np.array([[0.5, 1.0, -2.0], [0.5, -1.5, 0.5], [1.0, 0.5, 0.0], [-2.0, 0.0, 2.0]])
+VALUES = {
+    "x": X, "y": Y, "row": np.array([[0.5, 1.0, -0.5]]), "column": np.array([[0.0], [1.0], [0.25], [1.0]]),
+    "one": np.array([0.5]), "scalar": np.array(0.25), "labels": np.array([0, 2, 1, 2]),
+}  # fmt: skip
+R, C = VALUES["row"], VALUES["column"]
+
+WORTH: dict[str, tuple[Callable[[], Any], Any]] = {
+    "of (1, 3)": (lambda: sg.where(x > row, 1, 0), X > R),
+    "of (N, 1)": (lambda: sg.where(x >= column, x, y), np.where(X >= C, X, Y)),
+    "of (1,)": (lambda: sg.where(x < one, 1, 0), X < 0.5),
+    "of a scalar": (lambda: sg.where(scalar < x, x, 0), np.where(X > 0.25, X, 0)),
+    "with a kept axis": (lambda: sg.where(x >= sg.max(x, axis=1, keepdims=True), x, 0),
+                         np.where(X.max(axis=1, keepdims=True) <= X, X, 0)),
+    "equal": (lambda: sg.where(sp.Eq(x, y), 1, 0), X == Y),
+    "unequal": (lambda: sg.where(sp.Ne(x, row), 1, 0), X != R),
+    "of labels": (lambda: sg.where(labels > 1, 1, 0), VALUES["labels"] > 1),
+    "labels that are equal": (lambda: sg.where(sp.Eq(labels, 1), 1, 0), VALUES["labels"] == 1),
+    "of an array": (lambda: sg.where(x > np.array([0.0, 1.0, 2.0]), 1, 0), np.array([0.0, 1.0, 2.0]) < X),
+    "and": (lambda: sg.where((x > row) & (x < 2), 1, 0), (R < X) & (X < 2)),
+    "or": (lambda: sg.where((x > row) | sp.Eq(x, 0), 1, 0), (R < X) | (X == 0)),
+    "not": (lambda: sg.where(~(x > row), 1, 0), X <= R),
+    "exclusive or": (lambda: sg.where((x > row) ^ (y > column), 1, 0), (R < X) ^ (C < Y)),
+    "SymPy's And": (lambda: sg.where(sp.And(x > row, x < column), 1, 0), (R < X) & (X < C)),
+    "SymPy's ITE": (lambda: sg.where(sp.ITE(x > row, y > 0, y < column), 1, 0), np.where(R < X, Y > 0, Y < C)),
+    "Piecewise": (lambda: sg.as_tensor(sp.Piecewise((x, x > row), (y, y > column), (1, True))),
+                  np.where(R < X, X, np.where(C < Y, Y, 1))),
+    "NumPy's where": (lambda: np.where(x > row, x, 0), np.where(R < X, X, 0)),
+    "NumPy's comparison": (lambda: sg.where(np.greater_equal(x, row), 1, 0), X >= R),
+    "NumPy's words": (lambda: sg.where(np.logical_or(np.logical_not(x > row), np.logical_and(x > 1, y > 0)), 1, 0),
+                      ~(R < X) | ((X > 1) & (Y > 0))),
+    "itself": (lambda: (x > row) + 0, R < X),
+    "counted": (lambda: sg.sum(x > 0), (X > 0).sum()),
+    "counted along an axis": (lambda: sg.sum(x > row, axis=0), (R < X).sum(axis=0)),
+    "averaged": (lambda: sg.mean(sp.Eq(x, y)), (X == Y).mean()),
+    "any": (lambda: sg.max(x > row, axis=1), (R < X).any(axis=1)),
+    "in products": (lambda: 2 * (x > row) - (y > 0) * x, 2.0 * (R < X) - (Y > 0) * X),
+    "in a matrix product": (lambda: (x > row) @ y.T, (R < X) @ Y.T),
+    "in a function": (lambda: sg.maximum(x > row, x), np.maximum(R < X, X)),
+    "as a tensor": (lambda: sg.where(sg.as_tensor(x > row), 1, 0), R < X),
+    "of branches": (lambda: sg.where(sg.leaky_relu(x) > sg.where(y > row, y, 0), 1, 0),
+                    np.where(X > 0, X, X / 100) > np.where(R < Y, Y, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", WORTH)
+def test_what_a_comparison_is_worth(name: str) -> None:
+    make, expected = WORTH[name]
+    value = sg.as_tensor(make())
+    assert value.shape == sg.as_tensor(value + 0).shape and str(value) and sp.latex(value)
+    given = {leaf: array for leaf, array in VALUES.items() if leaf in leaves([value])}
+    np.testing.assert_allclose(evaluate(value, given).astype(float), np.asarray(expected, dtype=float), rtol=1e-14)
+    inputs = [leaf for leaf in (x, y, row, column, one, scalar, labels) if leaf.name in given]
+    arrays = [VALUES[str(leaf.name)] for leaf in inputs]
+    found = codegen.function(inputs, value, dtype="float64")(*arrays)
+    np.testing.assert_allclose(found, np.asarray(expected, dtype=float), rtol=1e-14)
+
+
+def test_gradient_flows_into_the_branch_that_is_taken() -> None:
+    loss = sg.sum(sg.where(x > row, x**2, y * x))
+    at_x, at_y = evaluate([sg.grad(loss, x), sg.grad(loss, y)], VALUES)
+    np.testing.assert_allclose(at_x, np.where(R < X, 2 * X, Y))
+    np.testing.assert_allclose(at_y, np.where(R < X, 0, X))
+
+
+WRONG: dict[str, tuple[Callable[[], Any], type[SymgraphError], str]] = {
+    "chained": (lambda: 0 < x < row, DomainError, "l < x < u is"),
+    "as a truth value": (lambda: 1 if x > row else 0, DomainError, "sg.where"),
+    "of shapes that do not fit": (lambda: x > sg.input("q", (2,)), ShapeError, r"\(N, 3\) and \(2,\)"),
+    "with text": (lambda: x > "a", IndexNotationError, "text"),
+    "with nothing": (lambda: x <= None, IndexNotationError, "None"),
+    "with a complex number": (lambda: x > 1j, DomainError, "real"),
+    "by identity": (lambda: sg.where(x == row, 1, 0), DomainError, "sp.Eq"),
+    "without indices": (lambda: sg.define((), sp.Piecewise((scalar, x > 0), (0, True))), ShapeError, "indices"),
+    "a number wanted": (lambda: float(x), DomainError, "symbol"),
+    "rounded": (lambda: round(x), DomainError, "floor"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_misuse_says_what_to_write(name: str) -> None:
+    make, error, text = WRONG[name]
+    with pytest.raises(error, match=text) as caught:
+        make()
+    assert "test_conditions.py" in str(caught.value)
+
+
+a = sp.Symbol("a")
+branch = sp.Piecewise((u, u > 0), (u / 100, True))
+FORMULAS: dict[str, sp.Basic] = {
+    "maximum of branches": sp.Max(branch, v),
+    "maximum of branches and others": sp.Max(branch, sp.Piecewise((v**2, v > 1), (v, True)), u * v, -1),
+    "branches compared": sp.Piecewise((u, sp.exp(branch) > 2), (v, True)),
+    "if-then-else": sp.Piecewise((u, sp.ITE(u > 0, v > 0, v < 1)), (0, True)),
+    "exclusive or": sp.Piecewise((u, sp.Xor(u > 0, v > 0, u > v)), (0, True)),
+    "implication": sp.Piecewise((u, sp.Implies(u > 0, v > 0)), (0, True)),
+    "equivalence": sp.Piecewise((u, sp.Equivalent(u > 0, v > 0)), (0, True)),
+    "neither": sp.Piecewise((u, sp.Not(sp.Or(u > 0, v > 0))), (0, True)),
+    "in an interval": sp.Piecewise((u, sp.Contains(u, sp.Interval.Lopen(0, 1))), (v, True)),
+    "in a union": sp.Piecewise((u, sp.Contains(u, sp.Interval(0, 1) + sp.Interval.open(2, 3))), (v, True)),
+    "in a set": sp.Piecewise((u, sp.Contains(u, sp.FiniteSet(0, 1))), (v, True)),
+    "a sum of three logarithms": sum((sp.log(k + sp.exp(-u)) for k in (1, 2, 3)), v),
+    "a remainder": sp.Mod(u * v, 1 + v**2) * u,
+    "a fraction": sp.frac(u * v) ** 2,
+    "a step": v * sp.Heaviside(u, 1),
+    "sinc": sp.sinc(u) * v,
+    "an angle": sp.atan2(u, v),
+    "inverse functions": sp.acot(u) + sp.asec(2 + v**2) + sp.acsch(1 + u**2) + sp.csch(1 + v**2),
+    "rounding": u * sp.floor(v) + v * sp.ceiling(u),
+    "four that compete": sp.Min(sp.Max(u, v), sp.Max(-u, 1 - v), u + v, 2),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", FORMULAS)
+def test_formulas_in_any_of_sympys_notations(name: str) -> None:
+    s, t = sg.input("s", (N,)), sg.input("t", (N,))
+    formula = FORMULAS[name]
+    points = {"s": np.array([0.31, -1.27, 2.43, 0.77]), "t": np.array([-0.62, 1.13, 0.58, -1.91])}
+    value = sg.elementwise(formula, u, v)(s, t)
+    gradients = sg.grad(sg.sum(value), [s, t], disconnected="zero")
+    assert all(str(g) and sp.latex(g) for g in gradients.values())
+    found = codegen.function([s, t], [value, gradients[s], gradients[t]], dtype="float64")(points["s"], points["t"])
+    for place in range(4):
+        at = {u: sp.Float(points["s"][place], 40), v: sp.Float(points["t"][place], 40)}
+        step = sp.Float(10, 40) ** -15
+        slopes = [
+            (_value(formula, {**at, z: at[z] + step}) - _value(formula, {**at, z: at[z] - step})) / (2 * step)
+            for z in (u, v)
+        ]
+        for number, expected in enumerate([_value(formula, at), *slopes]):
+            assert abs(found[number][place] - expected) <= 1e-9 * (1 + abs(expected)), (number, place)
+
+
+def _value(formula: sp.Basic, at: dict[sp.Symbol, sp.Float]) -> sp.Expr:
+    return sp.N(formula.subs(at), 35)
+
+
+REFUSED: dict[str, sp.Basic] = {
+    "an integral": sp.Integral(sp.exp(-(a**2)), (a, 0, u)), "a sum": sp.Sum(u**a, (a, 0, 5)),
+    "a limit": sp.Limit(u * a, a, 0), "a derivative": sp.Derivative(sp.sin(u), u),
+    "a substitution": sp.Subs(a * u, a, u), "a matrix": sp.Matrix([[u, 1], [1, u]]),
+    "an element of a matrix": sp.MatrixSymbol("M", 2, 2)[0, 0] * u, "an indexed base": sp.IndexedBase("M")[0] * u,
+    "a function": sp.Lambda(u, u), "an order": u + sp.O(u**2), "bounds": sp.AccumBounds(0, 1) * u,
+    "what does not commute": sp.Symbol("c", commutative=False) * u, "√−2": sp.sqrt(-2) * u, "asin 2": sp.asin(2) * u,
+    "1/0": sp.zoo * u, "nothing": sp.nan, "integers": sp.Piecewise((u, sp.Contains(u, sp.S.Integers)), (0, True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_formula_is_refused_where_it_is_declared(name: str) -> None:
+    with pytest.raises(SymgraphError, match=r"test_conditions\.py"):
+        sg.elementwise(REFUSED[name], u)
+
+
+@pytest.mark.parametrize(
+    "name", ["a__b", "__", "_", "a_", "__a", "a__", "'", "a''", "λ__1", "W__hat_1", "a.__b", ".", "a..b"]
+)
+def test_any_name_is_written_in_latex(name: str) -> None:
+    assert sp.latex(sg.sum(sg.input(name, (3,)) ** 2))

@@ -1,0 +1,86 @@
+"""Powers whose exponents are values: right at 0, for negative bases, and where the exponent is 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from symgraph.elementwise import u, v
+from symgraph.reference import evaluate
+
+N = sg.dim("N")
+x, y = sg.input("x", (N,)), sg.input("y", (N,))
+
+
+def gradients(value: Any, at: dict[str, Any]) -> list[np.ndarray]:
+    """∂Σ/∂x and ∂Σ/∂y: simplified and compiled; checked against the bare chain rule, where both are defined."""
+    total = sg.sum(value)
+    found = sg.grad(total, [x, y], disconnected="zero")
+    bare = sg.grad(total, [x, y], disconnected="zero", simplify=False)
+    compiled = codegen.function([x, y], [found[x], found[y]], dtype="float64")(at["x"], at["y"])
+    sizes = {"N": len(at["x"])}
+    expected = (evaluate([forms[x], forms[y]], at, sizes=sizes) for forms in (found, bare))
+    for one, other, third in zip(compiled, *expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+        np.testing.assert_allclose(one, third, rtol=1e-12)
+    return list(compiled)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_power_at_zero_and_of_negative_bases() -> None:
+    at = {"x": np.array([0.0, 0.0, 0.0, -2.0, 3.0, 0.0]), "y": np.array([2.0, 1.0, 0.0, 3.0, 0.0, 0.5])}
+    np.testing.assert_allclose(evaluate(x**y, at), [0, 0, 1, -8, 1, 0])
+    by_x, by_y = gradients(x**y, at)
+    np.testing.assert_allclose(by_x, [0, 1, 0, 12, 0, np.inf])
+    np.testing.assert_allclose(by_y, [0, 0, 0, np.nan, np.log(3), 0])
+
+
+@pytest.mark.usefixtures("plain")
+def test_second_derivative_of_a_power_at_zero() -> None:
+    first = sg.grad(sg.sum(x**y), x)
+    by_x, _ = gradients(first, {"x": np.array([0.0, 0.0, 0.0, 0.0, -2.0]), "y": np.array([0.0, 1.0, 2.0, 3.0, 3.0])})
+    np.testing.assert_allclose(by_x, [0, 0, 2, 0, -12])
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_polynomial_at_zero_has_its_linear_coefficient_as_derivative() -> None:
+    coefficients, z = sg.input("a", (4,)), sg.input("z", ())
+    (k,) = sg.indices("k")
+    polynomial = sg.define((), sg.Sum(coefficients[k] * z**k, k))
+    slope = codegen.function([coefficients, z], [polynomial, sg.grad(polynomial, z)], dtype="float64")
+    for at in (0.0, -1.5):
+        values = np.array([5.0, 7.0, -3.0, 2.0])
+        expected = [np.polyval(values[::-1], at), np.polyval(np.polyder(values[::-1]), at)]
+        np.testing.assert_allclose(slope(values, np.array(at)), expected)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize(
+    ("formula", "by_x", "by_y"),
+    [
+        (sp.sqrt(u**2 + v**2), [0.0, 0.6], [0.0, 0.8]),
+        (sp.Abs(u) ** sp.Rational(1, 2) + v, [0.0, 1 / np.sqrt(12)], [1.0, 1.0]),
+        (sp.Abs(u) ** sp.Rational(3, 2) * v, [0.0, 4 * 1.5 * np.sqrt(3)], [0.0, 3**1.5]),
+        (sp.Abs(u) ** v, [0.0, 4 * 27], [0.0, 81 * np.log(3)]),
+        (2**u * v, [0.0, 4 * 8 * np.log(2)], [1.0, 8.0]),
+        (0**v + u, [1.0, 1.0], [0.0, 0.0]),
+        (u**sp.pi + v, [0.0, np.pi * 3 ** (np.pi - 1)], [1.0, 1.0]),
+    ],
+    ids=str,
+)
+def test_slopes_where_a_base_is_zero(formula: sp.Expr, by_x: list[float], by_y: list[float]) -> None:
+    found = gradients(sg.elementwise(formula, u, v)(x, y), {"x": np.array([0.0, 3.0]), "y": np.array([0.0, 4.0])})
+    np.testing.assert_allclose(found, [by_x, by_y], rtol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_norm_of_zero_has_slope_zero() -> None:
+    norm = sg.sqrt(sg.sum(x**2))
+    slope = codegen.function([x], sg.grad(norm, x), dtype="float64")
+    np.testing.assert_allclose(slope(np.zeros(3)), 0)
+    np.testing.assert_allclose(slope(np.array([3.0, 4.0, 0.0])), [0.6, 0.8, 0])
