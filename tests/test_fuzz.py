@@ -85,8 +85,14 @@ def _programs_with(fault: planted.Fault) -> list[Program]:
     return list(itertools.islice(meeting, 25))
 
 
+SLOW = ("no_steps_back", "branches_leak")
+"""Planted faults that few programs meet."""
+
+
 @pytest.mark.parametrize("fault", [f for f in planted.FAULTS if not f.in_child], ids=lambda fault: fault.name)
-def test_a_planted_fault_is_found(fault: planted.Fault) -> None:
+def test_a_planted_fault_is_found(fault: planted.Fault, request: pytest.FixtureRequest) -> None:
+    if fault.name in SLOW and not request.config.getoption("--long"):
+        pytest.skip("half a minute: pytest --long")
     for program in _programs_with(fault):
         with pytest.MonkeyPatch.context() as patch:
             fault.plant(patch)
