@@ -165,7 +165,7 @@ class Tape:
 
     # -- selections -----------------------------------------------------------------------------------------------
     def same(self, a: Num, ambiguous: bool = False, corner: bool = False, losers: Sequence[Num] = ()) -> Num:
-        """``a``, chosen by a condition: ``ambiguous`` if rounding may choose another; at a ``corner`` only the slope."""
+        """``a``, chosen: ``ambiguous`` if rounding may choose another, a ``corner`` if only its slope is open."""
         one, zero = self.number(1), self.number(0)
         one.loose = zero.loose = ambiguous or corner
         parents = [(a, lambda: one)] + [(loser, lambda: zero) for loser in losers if ambiguous or corner]
