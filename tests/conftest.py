@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write the golden files anew instead of comparing with them")
+    parser.addoption("--long", action="store_true", help="run what takes more than some seconds a test")
 
 
 @pytest.fixture
@@ -28,6 +30,16 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert shown == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(autouse=True)
+def settings_of_one_test_only() -> Iterator[None]:
+    """What a test sets in the environment ends with it."""
+    before = {key: value for key, value in os.environ.items() if key.startswith("SYMGRAPH_")}
+    yield
+    for key in [key for key in os.environ if key.startswith("SYMGRAPH_")]:
+        del os.environ[key]
+    os.environ.update(before)
 
 
 @pytest.fixture

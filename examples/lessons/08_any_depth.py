@@ -58,7 +58,9 @@ def check_printed_equations(table):
     printed = {row.name.partition(" ")[0]: row.cells()[2] for row in backward.rows}
     for k in range(len(SIZES) - 1, 0, -1):
         before = f"z_{k - 1}" if k > 1 else "x"
-        assert printed[f"∂J/∂a_{k}"] == f"∂J/∂z_{k} ⊙ (1 − z_{k} ⊙ z_{k})"
+        through = f"∂J/∂z_{k} ⊙ (1 − z_{k} ⊙ z_{k})"
+        last = f"(1 − z_{k}) ⊙ (z_{k} + 1) ⊙ (z_{k} − t)"  # the loss reads z directly: one formula, factored
+        assert printed[f"∂J/∂a_{k}"] == (last if k == len(SIZES) - 1 else through)
         assert printed[f"∂J/∂W_{k}"] == f"∂J/∂a_{k}·{before}ᵀ + λ·W_{k}"
         assert printed[f"∂J/∂b_{k}"] == f"∂J/∂a_{k}"
         if k > 1:

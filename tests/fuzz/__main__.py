@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1, help="where the programs' seeds start (in millions)")
     parser.add_argument("--programs", type=int, default=sys.maxsize, help="stop after as many")
-    parser.add_argument("--native", type=float, default=0.1, help="the part that runs natively, with one and two threads")
+    parser.add_argument("--native", type=float, default=0.1, help="the part that runs natively, on one and two threads")
     parser.add_argument("--children", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=30.0, help="time limit of one program")
     parser.add_argument("--cost", action="store_true", help="check what gradients cost, too")
@@ -74,7 +74,8 @@ class _Session:
         number = 0
         while time.monotonic() < self.end and number < self.given.programs:
             seed = first + number
-            yield generate(seed, native=bool(every) and number % every == every - 1), replace(options, styles=(PLAIN, seed + 1))
+            native = bool(every) and number % every == every - 1
+            yield generate(seed, native), replace(options, styles=(PLAIN, seed + 1))
             number += 1
 
     def _note(self, program: Program, result: Result) -> None:

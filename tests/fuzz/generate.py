@@ -14,7 +14,9 @@ from tests.fuzz.programs import (
     Program,
     Size,
     Value,
+    broadcast,
     is_label,
+    parts,
     shapes_of,
 )
 
@@ -207,7 +209,8 @@ class Generator:
     def product(self) -> int | None:
         x = self.real(1)
         inner = self.shapes[x][-1]
-        found = [k for k, s in enumerate(self.shapes) if not self.label(k) and s and s[0 if len(s) == 1 else -2] == inner]
+        arrays = [k for k, s in enumerate(self.shapes) if s and not self.label(k)]
+        found = [k for k in arrays if self.shapes[k][-2:][0] == inner]
         if found and self.chance(0.4):
             other = self.random.choice(found)
         else:
@@ -312,14 +315,10 @@ def generate(seed: int, native: bool = False) -> Program:
 
 
 def _uses(body: Formula, count: int) -> bool:
-    from tests.fuzz.programs import parts
-
     return {p[1] for p in parts(body) if p[0] == "arg"} == set(range(count))
 
 
 def _broadcasts(shape: tuple[Size, ...], onto: tuple[Size, ...]) -> bool:
-    from tests.fuzz.programs import broadcast
-
     try:
         return broadcast([shape, onto]) == onto
     except Malformed:

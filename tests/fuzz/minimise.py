@@ -195,7 +195,7 @@ def _simpler_formulas(f: Formula) -> Iterator[Formula]:
     if f[0] in ("and", "or", "not") or not relation:
         yield from subformulas
     for position, part in enumerate(f):
-        if position and isinstance(part, tuple) and part and isinstance(part[0], str) and not (f[0] == "red" and position < 3):
+        if position > (2 if f[0] == "red" else 0) and isinstance(part, tuple) and part and isinstance(part[0], str):
             for simpler in _simpler_formulas(part):
                 yield (*f[:position], simpler, *f[position + 1 :])
             if part[0] not in ("num", "arg", "el", "<", "<=", ">", ">=", "==", "and", "or", "not") or relation:

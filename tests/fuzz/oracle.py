@@ -108,7 +108,7 @@ class _Run:
             case "if":
                 holds, unsure = self._holds(f[1], again)
                 taken, other = (f[2], f[3]) if holds else (f[3], f[2])
-                return tape.same(again(taken), unsure, losers=[again(other)] if unsure else [])
+                return tape.same(again(taken), unsure, losers=self._other_branch(other, again) if unsure else [])
             case "pow":
                 return tape.pow(again(f[1]), again(f[2]), not _varies(f[2]))
             case "max" | "min":
@@ -116,6 +116,13 @@ class _Run:
         self._check_length()
         function = getattr(self, f"f_{f[0]}", None) or getattr(tape, f[0])
         return function(*map(again, f[1:]))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _other_branch(formula: Formula, again: Callable[[Formula], Num]) -> list[Num]:
+        try:
+            return [again(formula)]
+        except OutOfRange:
+            return []
 
     def _check_length(self) -> None:
         if self.tape.number(0).serial - self.first > MOST_OPERATIONS:
@@ -267,9 +274,7 @@ class _Run:
         shifted, largest = self._normaliser(axis, array)
         total = np.broadcast_to(self._over("sum", shifted, [axis], True), array.shape)
         tape = self.tape
-        return _array(
-            array.shape, lambda at: tape.sub(tape.sub(array[at], largest[at]), tape.log(total[at]))
-        )
+        return _array(array.shape, lambda at: tape.sub(tape.sub(array[at], largest[at]), tape.log(total[at])))
 
     def _slice(self, keys: Any, array: np.ndarray) -> np.ndarray:
         for key, size in zip(keys, array.shape, strict=False):
@@ -306,7 +311,7 @@ class _Run:
         return _array(wrt.shape, lambda _: next(found))
 
     def _jacobian(self, _: Any, output: np.ndarray, wrt: np.ndarray) -> np.ndarray:
-        rows = [self._grad(None, _array((), lambda _, y=y: y), wrt) for y in output.ravel()]
+        rows = [self._grad(None, _scalar_array(y), wrt) for y in output.ravel()]
         result = np.empty((len(rows), *wrt.shape), dtype=object)
         for number, row in enumerate(rows):
             result[number, ...] = row
@@ -323,6 +328,10 @@ def _array(shape: tuple[int, ...], element: Callable[[tuple[int, ...]], Any]) ->
     for at in np.ndindex(shape):
         result[at] = element(at)
     return result
+
+
+def _scalar_array(number: Any) -> np.ndarray:
+    return _array((), lambda _: number)
 
 
 def _exact(number: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from tests.fuzz.render_formula import Spelling, in_brackets, in_words
 LONGEST = 160
 PLAIN = 0
 """The seed of the style in which every value has a variable."""
-NAMES = ("y", "z", "h", "a", "t", "g", "u2", "J", "L", "e", "p", "q", "v2", "s2", "sigma", "T", "a2", "f", "k1", "total")
+NAMES = ("y", "z", "h", "a", "t", "g", "u2", "J", "L", "e", "p", "q", "v2", "s2", "sigma", "T", "a2", "f", "k1", "sums")
 
 
 def render(program: Program, style: int, data: Mapping[str, np.ndarray]) -> str:
@@ -174,10 +175,10 @@ class _Rendering:
         return f"sg.define({order}, {text}, shape={shape})"
 
 
-def _key(key: object) -> str:
+def _key(key: Any) -> str:
     if isinstance(key, int):
         return str(key)
-    start, stop, step = key  # type: ignore[misc]
+    start, stop, step = key
     shown = ["" if part is None else str(part) for part in (start, stop, step)]
     return ":".join(shown[:2]) + (f":{shown[2]}" if shown[2] else "")
 

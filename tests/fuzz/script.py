@@ -62,7 +62,7 @@ def _expected(program: Program, data: Any) -> str:
     try:
         found = evaluate(program, data, program.dtype)
     except OutOfRange:
-        return '{}  # an element outside its array is read: a SymgraphError'
+        return "{}  # an element outside its array is read: a SymgraphError"
     except TooLong:
         return "{}  # too long for the oracle"
     shown = {}

@@ -20,6 +20,7 @@ PRECISION = 170
 """Bits of exact values."""
 TOO_LARGE = mpf(10) ** 4000
 FUNCTION_ULPS = 4
+WHOLE = 2**20
 WIDE = 1e100
 """An error bound that says nothing."""
 NAN = mpf("nan")
@@ -54,6 +55,12 @@ def _magnitude(value: Any) -> float:
     return math.inf if exponent > 1020 else abs(float(value)) if exponent > -1020 else 1e-307
 
 
+def _is_whole(number: Num) -> bool:
+    """A whole number without error, on which sums, products and exact quotients lose nothing."""
+    value = number.value
+    return bool(number.error == 0 and mpmath.isfinite(value) and abs(value) < WHOLE and value == int(value))
+
+
 class Tape:
     """Operations on :class:`Num` for one dtype."""
 
@@ -77,6 +84,8 @@ class Tape:
         if not mpmath.isfinite(value) or abs(value) > TOO_LARGE:
             return Num(NAN, 0.0, plain, True, tuple(parents))
         size = _magnitude(value)
+        if ulps == 1 and size < WHOLE and all(_is_whole(parent) for parent, _ in parents) and value == int(value):
+            return Num(value, 0.0, plain, loose, tuple(parents))
         error += ulps * self.epsilon * size + (self.smallest if 0 < size < self.smallest else 0.0)
         loose = loose or size > self.largest / 4 or not error < math.inf
         return Num(value, error, plain, loose, tuple(parents))
@@ -138,7 +147,9 @@ class Tape:
         plain = np.power(a.plain, b.plain)
 
         def by_base() -> Num:
-            return self.number(0) if constant and exponent == 0 else self.mul(b, self.pow(a, self.sub(b, one), constant))
+            if constant and exponent == 0:
+                return self.number(0)
+            return self.mul(b, self.pow(a, self.sub(b, one), constant))
 
         def by_exponent() -> Num:
             return self.number(0) if base == 0 and exponent > 0 else self.mul(result, self.log(a))
@@ -154,7 +165,7 @@ class Tape:
 
     # -- selections -----------------------------------------------------------------------------------------------
     def same(self, a: Num, ambiguous: bool = False, corner: bool = False, losers: Sequence[Num] = ()) -> Num:
-        """``a``, chosen by a condition: ``ambiguous`` if rounding may choose another, at a ``corner`` its derivative."""
+        """``a``, chosen: ``ambiguous`` if rounding may choose another, a ``corner`` if only its slope is open."""
         one, zero = self.number(1), self.number(0)
         one.loose = zero.loose = ambiguous or corner
         parents = [(a, lambda: one)] + [(loser, lambda: zero) for loser in losers if ambiguous or corner]
@@ -182,7 +193,9 @@ class Tape:
         return chosen, unsure or any(np.isnan(number.plain) for number in numbers)
 
     # -- functions ------------------------------------------------------------------------------------------------
-    def _function(self, a: Num, f: Any, plain: Any, slope: Callable[[], Num], steepness: Any, loose: bool = False) -> Num:
+    def _function(
+        self, a: Num, f: Any, plain: Any, slope: Callable[[], Num], steepness: Any, loose: bool = False
+    ) -> Num:
         """Enter f(a); ``steepness`` is |f′| at the exact value."""
         if not mpmath.isfinite(a.value) or loose or a.error > WIDE:
             defined = mpmath.isfinite(a.value)
@@ -232,7 +245,7 @@ class Tape:
             double = self.add(a, a)
             return self.mul(self.number(4), self.mul(self.sigmoid(double), self.sigmoid(self.neg(double))))
 
-        return self._function(a, mpmath.tanh, np.tanh, slope, lambda v: mpmath.sech(min(v, mpf(500)) if v > 0 else max(v, mpf(-500))) ** 2)
+        return self._function(a, mpmath.tanh, np.tanh, slope, lambda v: mpmath.sech(min(abs(v), mpf(500))) ** 2)
 
     def sigmoid(self, a: Num) -> Num:
         def plain(v: Any) -> Any:

@@ -33,7 +33,8 @@ def run_scene(name: str, rounds: int, seed: int) -> str:
     limit = SECONDS_TO_START + rounds * SECONDS_A_ROUND
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.hostile", "--scene", name]
     command += ["--rounds", str(rounds), "--seed", str(seed)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    settings = {key: value for key, value in os.environ.items() if key != "SYMGRAPH_PYTHON"}
+    environment = {**settings, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit + 30)
     except subprocess.TimeoutExpired as error:
