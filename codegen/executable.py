@@ -133,10 +133,10 @@ class Executable:
             self._largest = largest
 
     def check(self, sizes: Mapping[str, int]) -> None:
-        """Raise unless sizes meet what the definitions ask of them."""
-        for requirement, size in self.requirements:
-            if evaluate_integer(size, sizes) < 0:
-                raise ArgumentError(requirement.message(sizes))
+        """Raise unless sizes meet what the definitions ask of them; the error tells what is missed by most."""
+        missed = [(evaluate_integer(size, sizes), number) for number, (_, size) in enumerate(self.requirements)]
+        if missed and min(missed)[0] < 0:
+            raise ArgumentError(self.requirements[min(missed)[1]][0].message(sizes))
 
     def _threads_for(self, sizes: tuple[int, ...]) -> int:
         """One thread for little work: what a barrier costs must be small beside it."""
