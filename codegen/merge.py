@@ -10,11 +10,10 @@ from collections.abc import Collection, Sequence
 import sympy as sp
 
 from symgraph.graph import consumers, elements_of, rewrite, topological
-from symgraph.indices import Index
 from symgraph.rebuild import literal
 from symgraph.simplify.cost import operations
-from symgraph.tensor import Definition, Element, Tensor
-from symgraph.views import at_indices, is_contraction
+from symgraph.tensor import Definition, Tensor
+from symgraph.views import at_indices, covers, is_contraction
 
 MAX_OPERATIONS = 60
 
@@ -52,17 +51,8 @@ def _is_temporary(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         return False
     if any(is_contraction(element.tensor) for element in elements_of(definition.body)):
         return False
-    return all(_covers(e, readers[0]) for e in _reads(readers[0]) if e.tensor is tensor)
-
-
-def _reads(reader: Tensor) -> tuple[Element, ...]:
-    return elements_of(reader.definition.body) if reader.definition is not None else ()
-
-
-def _covers(element: Element, reader: Tensor) -> bool:
-    """Whether merging repeats no work: a reduction's body must read the temporary at each of its indices."""
-    definition = reader.definition
-    if definition is None or definition.op is None:
+    reader = readers[0]
+    assert reader.definition is not None
+    if reader.definition.op is None:
         return True
-    plain = {index for index in element.indices if isinstance(index, Index)}
-    return len(plain) == reader.ndim + len(definition.extents)
+    return all(covers(element, reader) for element in elements_of(reader.definition.body) if element.tensor is tensor)

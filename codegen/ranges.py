@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from symgraph.indices import Dim, Index, Shape, axis, bound
+from symgraph.indices import Dim, Index, Shape, extents_of
 from symgraph.tensor import Definition, Element
 
 Range = tuple[sp.Expr, sp.Expr]
@@ -21,8 +21,7 @@ Bounds = Mapping[Index, Range]
 
 def bounds_of(shape: Shape, definition: Definition) -> dict[Index, Range]:
     """The ranges of the canonical indices in a definition of that shape."""
-    free = {axis(d): (sp.S.Zero, size - 1) for d, size in enumerate(shape)}
-    return free | {bound(d): (sp.S.Zero, size - 1) for d, size in enumerate(definition.extents)}
+    return {index: (sp.S.Zero, size - 1) for index, size in extents_of(shape, definition.extents).items()}
 
 
 def exists(element: Element, bounds: Bounds) -> bool:

@@ -16,7 +16,7 @@ import sympy as sp
 
 from symgraph.errors import ShapeError
 from symgraph.graph import topological
-from symgraph.indices import Dim, Index, axis, bound, is_at_least_zero, show_shape, show_size
+from symgraph.indices import Dim, Index, extents_of, is_at_least_zero, show_shape, show_size
 from symgraph.provenance import Provenance, at_line
 from symgraph.scalars import Delta, selected
 from symgraph.tensor import Element, Tensor
@@ -213,8 +213,7 @@ def _asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str]]:
         return
     for size in definition.extents:
         yield size - 1, f"a reduction over {show_size(size)} elements in {name}"
-    extents = {axis(d): size for d, size in enumerate(tensor.shape)}
-    extents |= {bound(d): size for d, size in enumerate(definition.extents)}
+    extents = extents_of(tensor.shape, definition.extents)
     for element in sorted(unguarded(definition.body), key=sp.default_sort_key):
         for position, (index, size) in enumerate(zip(element.indices, element.tensor.shape, strict=True)):
             for _, least in unproved(index, size, extents):

@@ -21,7 +21,7 @@ from symgraph.cases import Cases
 from symgraph.define import as_tensor
 from symgraph.errors import DisconnectedError, DomainError
 from symgraph.graph import elements_of, operands, topological
-from symgraph.indices import Index, axis, bound, fresh, show_shape
+from symgraph.indices import Index, axis, bound, extents_of, fresh, show_shape
 from symgraph.provenance import at_line
 from symgraph.relations import Relations
 from symgraph.simplify import Step, partial
@@ -264,8 +264,7 @@ class _Sweep:
         solution, deltas, guard = found.at, found.deltas, found.where
         left = tuple(index for index in sizes if index not in solution)
         at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
-        extents = {axis(d): size for d, size in enumerate(element.tensor.shape)}
-        extents |= {index: sizes[index] for index in left}
+        extents = extents_of(element.tensor.shape) | {index: sizes[index] for index in left}
         taken = self.cotangents[consumer].guard.xreplace({axis(d): fresh(d) for d in range(consumer.ndim)})
         taken = sp.And(taken, support(slope)).xreplace(solution)
         operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard, support(deltas)), left))

@@ -12,7 +12,7 @@ from symgraph.cases import Cases
 from symgraph.comparisons import condition as truth
 from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, broadcast, broadcast_element, define, pointwise
 from symgraph.errors import DomainError, ShapeError
-from symgraph.indices import Index, axis, is_at_least_zero, is_size, show_shape
+from symgraph.indices import Index, axis, extents_of, is_at_least_zero, is_size, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.tensor import Element, Tensor, require_real
 
@@ -236,7 +236,7 @@ def take(x: Tensor, key: Any) -> Any:
         rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
         body[position] = labels.xreplace(rename)
     element = Element(x, *body)
-    check_element(element, {axis(d): size for d, size in enumerate(shape)})
+    check_element(element, extents_of(tuple(shape)))
     return Tensor.define(tuple(shape), element)
 
 

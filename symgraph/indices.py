@@ -71,6 +71,12 @@ def fresh(position: int) -> Index:
     return Index(f"_f{position}")
 
 
+def extents_of(shape: Shape, reduced: Shape = ()) -> dict[Index, sp.Expr]:
+    """How far the canonical indices of a definition run: free ones over a shape, bound ones over what is reduced."""
+    free = {axis(d): size for d, size in enumerate(shape)}
+    return free | {bound(d): size for d, size in enumerate(reduced)}
+
+
 def is_size(value: Any) -> bool:
     """Whether something is an integer made of numbers and :func:`dim` sizes alone."""
     if not isinstance(value, sp.Expr) or not value.is_integer:

@@ -18,7 +18,8 @@ from sympy.logic.boolalg import Boolean, BooleanAtom
 from symgraph.cases import Cases, decided
 from symgraph.errors import DomainError
 from symgraph.provenance import at_line
-from symgraph.scalars import Delta
+from symgraph.rebuild import bottom_up, evaluated
+from symgraph.scalars import Delta, modulo
 from symgraph.tensor import Element, Tensor
 
 Asked = Callable[[Tensor], Boolean]
@@ -62,23 +63,12 @@ def in_language(body: sp.Basic, asked: Asked, whole: tuple[type, ...] = ()) -> s
     whole = (*_WHOLE, *whole)
     inside = {node: _member(node.args[0], node.args[1], body) for node in body.atoms(sp.Contains)}
     body = body.xreplace(inside) if inside else body
-    done: dict[sp.Basic, sp.Basic] = {}
-    pending = [body]
-    while pending:
-        node = pending[-1]
-        if node in done:
-            pending.pop()
-            continue
-        if _is_leaf(node, body, whole):
-            done[node] = node
-            continue
-        missing = [arg for arg in node.args if arg not in done]
-        if missing:
-            pending.extend(missing)
-            continue
-        pending.pop()
-        done[node] = _written_out(_with_conditions(node, [done[arg] for arg in node.args], asked))
-    return done[body]
+    return bottom_up(
+        body,
+        lambda node: _is_leaf(node, body, whole),
+        lambda node, args: _written_out(_with_conditions(node, args, asked)),
+        {},
+    )
 
 
 def _is_leaf(node: sp.Basic, body: sp.Basic, whole: tuple[type, ...]) -> bool:
@@ -118,9 +108,7 @@ def _with_conditions(node: sp.Basic, args: list[sp.Basic], asked: Asked) -> sp.B
     elif isinstance(node, Relational) and all(isinstance(a, Boolean) and not isinstance(a, sp.Expr) for a in args):
         same = sp.Equivalent(*args)
         return same if isinstance(node, sp.Eq) else sp.Not(same)
-    if all(new is old for new, old in zip(args, node.args, strict=True)):
-        return node
-    return node.func(*args)
+    return evaluated(node, args)
 
 
 def _as_condition(node: sp.Basic, asked: Asked) -> sp.Basic:
@@ -177,11 +165,6 @@ def _foreign(node: sp.Basic, body: sp.Basic) -> DomainError:
 
 
 # -- functions that others compose ------------------------------------------------------------------------------------
-def _modulo(u: sp.Expr, v: sp.Expr) -> sp.Expr:
-    """u − v·⌊u/v⌋; of integers, an index, as it is."""
-    return sp.Mod(u, v) if u.is_integer and v.is_integer else u - v * sp.floor(u / v)
-
-
 def _heaviside(u: sp.Expr, at_zero: sp.Expr = sp.S.Half) -> sp.Expr:
     if at_zero == sp.S.Half:
         return sp.Heaviside(u)
@@ -202,7 +185,7 @@ def _angle(y: sp.Expr, x: sp.Expr) -> sp.Expr:
 
 _FUNCTIONS: dict[type, Callable[..., sp.Expr]] = {
     sp.UnevaluatedExpr: lambda u: u,
-    sp.Mod: _modulo,
+    sp.Mod: modulo,
     sp.frac: lambda u: u - sp.floor(u),
     sp.Heaviside: _heaviside,
     sp.KroneckerDelta: lambda u, v, *_: Cases((1, sp.Eq(u, v)), (0, True)),

@@ -15,7 +15,7 @@ from symgraph.define import Sum, as_tensor, define, pointwise
 from symgraph.elementwise import Elementwise, elementwise, u, v
 from symgraph.errors import DomainError, ShapeError
 from symgraph.functions import mean, softmax, sum
-from symgraph.indices import Index, axis, bound, show_shape
+from symgraph.indices import Index, axis, bound, extents_of, show_shape
 from symgraph.provenance import at_line, names_result
 from symgraph.reading import call_first
 from symgraph.scalars import as_formula
@@ -152,7 +152,7 @@ def _refuse_probabilities(z: Tensor) -> None:
         return
     element = Element(z, *(axis(d) for d in range(z.ndim - 1)), bound(0))
     body = element if z.definition is None else Views([z]).at(element)
-    extents = {axis(d): size for d, size in enumerate(z.shape)} | {bound(0): z.shape[-1]}
+    extents = extents_of(z.shape, z.shape[-1:])
     total = summed(body, (bound(0),), extents, [])
     if total == 1:
         raise DomainError(

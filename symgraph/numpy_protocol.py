@@ -13,6 +13,7 @@ from symgraph.define import as_tensor, pointwise
 from symgraph.errors import DomainError
 from symgraph.functions import matmul
 from symgraph.provenance import at_line, names_result
+from symgraph.scalars import modulo
 
 UFUNCS: dict[str, Any] = {
     **{name: f for name, f in activations.ELEMENTWISE.items() if isinstance(getattr(np, name, None), np.ufunc)},
@@ -37,7 +38,7 @@ UFUNCS: dict[str, Any] = {
     "cosh": lambda a: pointwise(sp.cosh, a),
     "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
     "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
-    "remainder": lambda a, b: pointwise(lambda u, v: u - v * sp.floor(u / v), a, b),
+    "remainder": lambda a, b: pointwise(modulo, a, b),
     "floor_divide": lambda a, b: pointwise(lambda u, v: sp.floor(u / v), a, b),
     "floor": lambda a: pointwise(sp.floor, a),
     "ceil": lambda a: pointwise(sp.ceiling, a),

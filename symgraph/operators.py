@@ -9,6 +9,7 @@ import sympy as sp
 
 from symgraph.errors import DomainError
 from symgraph.provenance import at_line, names_result
+from symgraph.scalars import modulo
 
 
 class Operators:
@@ -115,11 +116,11 @@ class Operators:
 
     @names_result
     def __mod__(self, other: Any) -> Any:
-        return _pointwise(lambda u, v: u - v * sp.floor(u / v), self, other)
+        return _pointwise(modulo, self, other)
 
     @names_result
     def __rmod__(self, other: Any) -> Any:
-        return _pointwise(lambda u, v: u - v * sp.floor(u / v), other, self)
+        return _pointwise(modulo, other, self)
 
     @names_result
     def __floordiv__(self, other: Any) -> Any:

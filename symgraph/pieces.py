@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import sympy as sp
 
-from symgraph.indices import Index, Shape, axis, bound
-from symgraph.rebuild import replaced
+from symgraph.indices import Index, Shape, axis, extents_of
+from symgraph.rebuild import evaluated, replaced
 from symgraph.simplify.cost import operations
 from symgraph.tensor import Element, Reduction, Tensor
 
@@ -34,23 +34,20 @@ def defined(shape: Shape, body: sp.Expr, op: Reduction | None = None, extents: S
     What stands in a branch stays there: it may be readable only where the branch is taken.
     """
     if isinstance(body, sp.Expr) and operations([body]) > MAX_WHOLE:
-        sizes = {axis(d): size for d, size in enumerate(shape)} | {bound(d): size for d, size in enumerate(extents)}
-        body = _Splitter(body, sizes).split()
+        body = _Splitter(body, extents_of(shape, extents)).split()
     return Tensor.define(shape, body, op, extents)
 
 
 class _Splitter:
     def __init__(self, body: sp.Expr, extents: dict[Index, sp.Expr]) -> None:
         self.body, self.extents = body, extents
-        self.size: dict[sp.Basic, int] = {}
 
     def split(self) -> sp.Expr:
         order = _postorder(self.body)
         parents = Counter(arg for node in order for arg in dict.fromkeys(node.args))
         done: dict[sp.Basic, sp.Expr] = {}
         for node in order:
-            rule = {arg: done[arg] for arg in node.args if arg in done and done[arg] is not arg}
-            new = self._short(node.func(*(rule.get(arg, arg) for arg in node.args)) if rule else node)
+            new = self._short(evaluated(node, [done.get(arg, arg) for arg in node.args]))
             size = operations([new])
             large = size >= PIECE or (parents[node] > 1 and size >= SHARED)
             done[node] = self._piece(new) if large and node is not self.body else new
@@ -82,7 +79,7 @@ class _Splitter:
         """The value as an element of its own definition, over the indices that occur in it."""
         if not value.args or isinstance(value, Element):
             return value
-        free = sorted({index for index in value.atoms(Index)}, key=lambda index: index.name)
+        free = sorted(value.atoms(Index), key=lambda index: index.name)
         rename = {index: axis(d) for d, index in enumerate(free)}
         shape: Shape = tuple(self.extents[index] for index in free)
         return Element(Tensor.define(shape, replaced(value, rename)), *free)

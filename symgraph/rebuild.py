@@ -5,22 +5,26 @@ y → t − x in y·2:   replaced gives 2·t − 2·x, literal nothing, since th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
 Rule = Mapping[sp.Basic, sp.Basic]
+Build = Callable[[sp.Basic, list[sp.Basic]], sp.Basic]
 
 
 def replaced(body: sp.Basic, rule: Rule) -> sp.Basic:
     """``body`` with every key of ``rule`` replaced by its value, largest keys first, and evaluated."""
-    return _rebuilt(body, rule, strict=False)  # type: ignore[return-value]
+    return bottom_up(body, _has_no_parts, evaluated, rule)
 
 
 def literal(body: sp.Basic, rule: Rule) -> sp.Basic | None:
     """The same, if SymPy evaluates nothing on the way: every operation has just the operands that were written."""
-    return _rebuilt(body, rule, strict=True)
+    try:
+        return bottom_up(body, _has_no_parts, _literally, rule)
+    except _NotLiteral:
+        return None
 
 
 def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:
@@ -31,7 +35,11 @@ def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:
     return body.func(*args) if isinstance(body, ExprCondPair) else body.func(*args, evaluate=False)
 
 
-def _rebuilt(body: sp.Basic, rule: Rule, strict: bool) -> sp.Basic | None:
+def bottom_up(body: sp.Basic, is_leaf: Callable[[sp.Basic], bool], build: Build, rule: Rule) -> sp.Basic:
+    """``build(node, arguments)`` of everything in a body, operands first, each once, without recursion.
+
+    A leaf stands for itself, and a key of ``rule`` for its value.
+    """
     done: dict[sp.Basic, sp.Basic] = dict(rule)
     pending = [body]
     while pending:
@@ -39,20 +47,37 @@ def _rebuilt(body: sp.Basic, rule: Rule, strict: bool) -> sp.Basic | None:
         if node in done:
             pending.pop()
             continue
-        missing = [arg for arg in node.args if arg not in done and arg.args]
+        if is_leaf(node):
+            done[node] = node
+            continue
+        missing = [arg for arg in node.args if arg not in done]
         if missing:
             pending.extend(missing)
             continue
         pending.pop()
-        args = [done.get(arg, arg) for arg in node.args]
-        if all(new is old for new, old in zip(args, node.args, strict=True)):
-            done[node] = node
-            continue
-        new = node.func(*args)
-        if strict and not _is_literal(new, node, args):
-            return None
-        done[node] = new
+        done[node] = build(node, [done[arg] for arg in node.args])
     return done[body]
+
+
+def _has_no_parts(node: sp.Basic) -> bool:
+    return not node.args
+
+
+def evaluated(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
+    """The operation on other arguments; the node itself if they are its own."""
+    unchanged = all(new is old for new, old in zip(args, node.args, strict=True))
+    return node if unchanged else node.func(*args)
+
+
+class _NotLiteral(Exception):
+    """SymPy has evaluated an operation."""
+
+
+def _literally(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
+    new = evaluated(node, args)
+    if new is not node and not _is_literal(new, node, args):
+        raise _NotLiteral
+    return new
 
 
 def _is_literal(new: sp.Basic, node: sp.Basic, args: list[sp.Basic]) -> bool:

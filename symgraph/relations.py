@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from symgraph.graph import elements_of
-from symgraph.indices import Index, axis
+from symgraph.indices import Index, axis, extents_of
 from symgraph.simplify import Relation, Step, simplify
 from symgraph.simplify.cost import cost, operations
 from symgraph.tensor import Element, Tensor
@@ -82,7 +82,7 @@ class Relations:
         for read in elements_of(self.views.bodies[consumer]):
             if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
                 at = dict(zip(read.indices, element.indices, strict=True))
-                extents = {axis(d): size for d, size in enumerate(consumer.shape)}
+                extents = extents_of(consumer.shape)
                 covers = all(extents.get(i) == size for i, size in zip(read.indices, read.tensor.shape, strict=True))
                 if covers and len(at) == consumer.ndim == element.tensor.ndim:
                     return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))

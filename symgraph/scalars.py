@@ -75,6 +75,11 @@ def selected(expression: sp.Basic) -> sp.Basic:
     return sp.true
 
 
+def modulo(u: sp.Expr, v: sp.Expr) -> sp.Expr:
+    """u − v·⌊u/v⌋, as NumPy's remainder; of integers, an index, SymPy's Mod."""
+    return sp.Mod(u, v) if u.is_integer and v.is_integer else u - v * sp.floor(u / v)
+
+
 class Slot(sp.Symbol):
     """The place of an operand in a formula."""
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symgraph.bounds import unproved
-from symgraph.indices import Index, axis, is_at_least_zero
+from symgraph.indices import Index, axis, extents_of, is_at_least_zero
 from symgraph.scalars import Delta
 from symgraph.tensor import Element
 
@@ -52,7 +52,7 @@ class _Choice:
 def solve(element: Element, sizes: Extents) -> Solution:
     """Solve axis(d) = indices[d] for the indices in ``sizes``, the extents of the loops around the element."""
     shape = element.tensor.shape
-    extents = dict(sizes) | {axis(d): size for d, size in enumerate(shape)}
+    extents = {**sizes, **extents_of(shape)}
     equations = [(axis(d), index) for d, index in enumerate(element.indices) if not _is_zero(index, shape[d], extents)]
     found = Solution()
     while equations:

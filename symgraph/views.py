@@ -79,10 +79,10 @@ class Views:
         """Whether nothing is repeated by looking through, and no formula with functions of its own is lost."""
         own = element.tensor.definition
         assert own is not None
-        covers = _covers(element, reader, definition)
+        covered = covers(element, reader)
         if definition.op is not None:
-            return covers
-        return (covers and is_single(own.body)) or not has_kernel(own.body)
+            return covered
+        return (covered and is_single(own.body)) or not has_kernel(own.body)
 
 
 def at_indices(body: sp.Expr, indices: Sequence[sp.Expr]) -> sp.Expr:
@@ -144,10 +144,11 @@ def is_contraction(tensor: Tensor) -> bool:
     return len(elements_of(definition.body)) > 1
 
 
-def _covers(element: Element, reader: Tensor, definition: Definition) -> bool:
-    """Whether the reader reads another element in each of its iterations, so that looking through repeats no work."""
+def covers(element: Element, reader: Tensor) -> bool:
+    """Whether a definition reads another element in each of its iterations, so that looking through repeats no work."""
+    assert reader.definition is not None
     indices = {index for index in element.indices if isinstance(index, Index)}
-    return len(indices) == reader.ndim + len(definition.extents)
+    return len(indices) == reader.ndim + len(reader.definition.extents)
 
 
 def _is_small(body: sp.Expr) -> bool:

@@ -15,7 +15,7 @@ import sympy as sp
 
 from symgraph.bounds import stays_inside
 from symgraph.graph import elements_of, rewrite
-from symgraph.indices import Index, axis, bound
+from symgraph.indices import Index, axis, bound, extents_of
 from symgraph.rebuild import replaced
 from symgraph.scalars import expm1, sigmoid, softplus
 from symgraph.simplify.branches import per_branch
@@ -63,8 +63,7 @@ class _Rewriter:
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
-        self.extents = {axis(d): size for d, size in enumerate(tensor.shape)}
-        self.extents |= {bound(d): size for d, size in enumerate(definition.extents)}
+        self.extents = extents_of(tensor.shape, definition.extents)
         body = per_branch(definition.body, lambda branch, _: self._stable_branch(branch))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
@@ -73,10 +72,10 @@ class _Rewriter:
             self.positive.add(new)
         if self._hazard(body):
             self.growing.add(new)
-        if definition.op is None and any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
-            self.over_sums.add(new)
         if definition.op is None:
             self._remember(new, definition.body)
+            if any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
+                self.over_sums.add(new)
         if definition.op == "sum":
             self._shift(new, Definition("sum", definition.extents, body))
         return new
