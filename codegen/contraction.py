@@ -9,13 +9,14 @@ elements, its right operand has the column index last, and a total reduction is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
-from codegen.ranges import Bounds, all_exist, bounds_of, exists
+from codegen.ranges import all_exist, bounds_of, exists
 from codegen.scatter import is_place, is_placed, scatter_of
+from symgraph.bounds import running
 from symgraph.graph import rewrite
 from symgraph.indices import Dim, Index, axis, bound
 from symgraph.scalars import selected
@@ -176,7 +177,7 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     free, depth = [axis(d) for d in range(len(shape))], bound(0)
     sizes = dict(zip(free, shape, strict=True)) | {depth: extents[0]}
     places = [factor for factor in sp.Mul.make_args(body) if is_place(factor)]
-    if any(depth in place.atoms(Index) for place in places) or not (places == [] or all_exist(body, _bounds(sizes))):
+    if any(depth in place.atoms(Index) for place in places) or not (places == [] or all_exist(body, running(sizes))):
         return None
     outside: list[sp.Expr] = []
     inside: list[tuple[frozenset[Index], sp.Expr]] = []
@@ -208,14 +209,10 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
     return sp.Mul(*outside, Element(core, *free))
 
 
-def _bounds(sizes: Mapping[Index, sp.Expr]) -> Bounds:
-    return {index: (sp.S.Zero, size - 1) for index, size in sizes.items()}
-
-
 def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
     plain = (
-        isinstance(value, Element) and not value.tensor.is_label and _is_plain(value) and exists(value, _bounds(sizes))
+        isinstance(value, Element) and not value.tensor.is_label and _is_plain(value) and exists(value, running(sizes))
     )
     if plain and (not column_last or value.indices[-1] is order[-1]):
         return value

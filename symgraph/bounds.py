@@ -23,6 +23,8 @@ from symgraph.tensor import Element, Tensor
 
 Extents = Mapping[Index, sp.Expr]
 Interval = tuple[sp.Expr, sp.Expr]
+"""The least and the greatest value of an integer expression."""
+Intervals = Mapping[Index, Interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ def shown(size: sp.Expr) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _range(index: sp.Expr, extents: tuple[tuple[Index, sp.Expr], ...]) -> Interval | None:
-    known = dict(extents)
+def _range(index: sp.Expr, intervals: tuple[tuple[Index, Interval], ...]) -> Interval | None:
+    known = dict(intervals)
     low = high = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(index)):
         factor, atom = term.as_independent(Index, Element, as_Add=False)
@@ -76,40 +78,45 @@ def _range(index: sp.Expr, extents: tuple[tuple[Index, sp.Expr], ...]) -> Interv
     return sp.expand(low), sp.expand(high)
 
 
-def _atom_range(atom: sp.Expr, extents: Extents) -> Interval | None:
+def _atom_range(atom: sp.Expr, intervals: Intervals) -> Interval | None:
     if atom.is_Rational:
         return atom, atom
     if isinstance(atom, Index):
-        return (sp.S.Zero, extents[atom] - 1) if atom in extents else None
+        return intervals.get(atom)
     if isinstance(atom, Element):
         return (sp.S.Zero, atom.tensor.classes - 1) if atom.tensor.classes is not None else None
     if isinstance(atom, sp.floor):
-        inside = range_of(atom.args[0], extents)
+        inside = range_of(atom.args[0], intervals)
         return None if inside is None else (sp.floor(inside[0]), sp.floor(inside[1]))
-    if isinstance(atom, sp.Mod) and atom.args[1].is_Integer and atom.args[1] > 0:
-        inside = range_of(atom.args[0], extents)
+    if isinstance(atom, sp.Mod) and atom.args[1].is_positive:
+        inside = range_of(atom.args[0], intervals)
         if inside is not None and is_at_least_zero(inside[0]) and is_at_least_zero(atom.args[1] - 1 - inside[1]):
             return inside
         return sp.S.Zero, atom.args[1] - 1
     if isinstance(atom, sp.Mul) or (isinstance(atom, sp.Pow) and atom.exp.is_Integer and atom.exp > 0):
         factors = atom.args if isinstance(atom, sp.Mul) else [atom.base] * int(atom.exp)
-        parts = [_atom_range(part, extents) for part in factors]
+        parts = [_atom_range(part, intervals) for part in factors]
         if all(part is not None and is_at_least_zero(part[0]) for part in parts):
             return sp.Mul(*(part[0] for part in parts if part)), sp.Mul(*(part[1] for part in parts if part))
     return None
 
 
-def range_of(index: sp.Expr, extents: Extents) -> Interval | None:
-    """The least and the largest value of an index expression, in sizes; None where they are not known."""
+def running(extents: Extents) -> dict[Index, Interval]:
+    """The intervals of indices that run from 0 to their extent − 1."""
+    return {index: (sp.S.Zero, size - 1) for index, size in extents.items()}
+
+
+def range_of(index: sp.Expr, intervals: Intervals) -> Interval | None:
+    """The least and the greatest value of an index expression, in sizes; None where they are not known."""
     used = sorted(index.atoms(Index), key=lambda i: i.name)
-    return _range(index, tuple((i, extents[i]) for i in used if i in extents))
+    return _range(index, tuple((i, intervals[i]) for i in used if i in intervals))
 
 
 def unproved(index: sp.Expr, size: sp.Expr, extents: Extents) -> list[tuple[sp.Expr, sp.Expr | None]]:
     """The bounds of ``0 ≤ index < size`` that are not proved: (what must be ≥ 0, the same in sizes alone if known)."""
     if isinstance(index, Index) and extents.get(index) == size:
         return []
-    ends = range_of(index, extents)
+    ends = range_of(index, running(extents))
     if ends is None:
         return [(index, None), (size - 1 - index, None)]
     found = [(index, ends[0]), (size - 1 - index, sp.expand(size - 1 - ends[1]))]
