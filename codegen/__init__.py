@@ -1,7 +1,7 @@
 """From formulas to machine code: compiled functions and training steps."""
 
-from codegen.fitting import History
-from codegen.program import Function, function
-from codegen.training import TrainStep, train_step
+from codegen.run.fitting import History
+from codegen.run.function import Function, function
+from codegen.run.training import TrainStep, train_step
 
 __all__ = ["Function", "History", "TrainStep", "function", "train_step"]

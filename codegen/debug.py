@@ -52,7 +52,7 @@ def _show(name: str, result: Any) -> None:
     folder = os.environ.get("SYMGRAPH_DUMP")
     if level() < 2 and not folder:
         return
-    from codegen.show import show_formulas
+    from codegen.inspect.show import show_formulas
 
     text = describe(result)
     if name == "lower" and 2 <= level() < 5:
@@ -68,10 +68,10 @@ def _show(name: str, result: Any) -> None:
 
 def describe(result: object) -> str:
     """Text of what a stage leaves."""
-    from codegen.emit import Source
-    from codegen.ir import Program
-    from codegen.memory import Arena
-    from codegen.show import show_arena, show_program
+    from codegen.inspect.show import show_arena, show_program
+    from codegen.loops.ir import Program
+    from codegen.loops.memory import Arena
+    from codegen.native.emit import Source
 
     match result:
         case Program():

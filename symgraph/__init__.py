@@ -1,14 +1,19 @@
 """Declare a network as formulas, differentiate it by the chain rule, read what comes out. ``codegen`` runs it."""
 
-from symgraph import init, nn
-from symgraph.activations import *
-from symgraph.declare import constant, input, labels, one_hot, parameter
-from symgraph.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
-from symgraph.derivation import derivation
-from symgraph.differentiate import grad
-from symgraph.elementwise import Elementwise, elementwise
-from symgraph.explain import explain
-from symgraph.functions import (
+from symgraph.core.declare import constant, input, labels, one_hot, parameter
+from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
+from symgraph.core.indices import dim, indices
+from symgraph.core.scalars import Delta
+from symgraph.core.tensor import Element, Tensor
+from symgraph.derive.derivation import derivation
+from symgraph.derive.differentiate import grad
+from symgraph.derive.higher import hessian, hvp, jacobian
+from symgraph.display.explain import explain
+from symgraph.stabilise import stabilise
+from symgraph.vocabulary import init, nn
+from symgraph.vocabulary.activations import *
+from symgraph.vocabulary.elementwise import Elementwise, elementwise
+from symgraph.vocabulary.functions import (
     argmax,
     argmin,
     log_softmax,
@@ -22,9 +27,7 @@ from symgraph.functions import (
     transpose,
     where,
 )
-from symgraph.higher import hessian, hvp, jacobian
-from symgraph.indices import dim, indices
-from symgraph.losses import (
+from symgraph.vocabulary.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -36,7 +39,4 @@ from symgraph.losses import (
     nll_of_probabilities,
     smooth_l1_loss,
 )
-from symgraph.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
-from symgraph.scalars import Delta
-from symgraph.stabilise import stabilise
-from symgraph.tensor import Element, Tensor
+from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgraph.bounds import requirements
+from symgraph.core.bounds import requirements
+from symgraph.core.graph import topological
+from symgraph.core.indices import Dim, axis, bound, show_shape
+from symgraph.core.scalars import Delta, StableFunction, Written, selected, slot
+from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
-from symgraph.graph import topological
-from symgraph.indices import Dim, axis, bound, show_shape
-from symgraph.scalars import Delta, StableFunction, Written, selected, slot
-from symgraph.tensor import Element, Tensor
 
 Values = Mapping[str, Any]
 Grid = dict[sp.Basic, Any]

@@ -15,8 +15,8 @@ import mpmath
 import numpy as np
 
 import symgraph as sg
+from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 
 DIGITS = 50
 STEP = mpmath.mpf(10) ** -12

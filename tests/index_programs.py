@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 
 import symgraph as sg
-from symgraph.tensor import Tensor
+from symgraph.core.tensor import Tensor
 
 At = Callable[..., Any]
 MOST_ELEMENTS = 60

@@ -11,10 +11,10 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from symgraph.graph import leaves
-from symgraph.indices import Dim
+from symgraph.core.graph import leaves
+from symgraph.core.indices import Dim
+from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 
 DIGITS = 50
 CLOSE = mpmath.mpf(10) ** -35

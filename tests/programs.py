@@ -12,8 +12,8 @@ import numpy as np
 import sympy as sp
 
 import symgraph as sg
-from symgraph.elementwise import u
-from symgraph.tensor import Tensor
+from symgraph.core.tensor import Tensor
+from symgraph.vocabulary.elementwise import u
 
 SIZES = {"N": 3}
 N = sg.dim("N")

@@ -19,10 +19,10 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from symgraph.elementwise import u, v
+from symgraph.core.graph import free_symbols
 from symgraph.errors import SymgraphError
-from symgraph.graph import free_symbols
 from symgraph.reference import evaluate
+from symgraph.vocabulary.elementwise import u, v
 
 Tree = tuple[Any, ...]
 N = sg.dim("N")

@@ -8,8 +8,8 @@ import sympy as sp
 from hypothesis import strategies as st
 
 import symgraph as sg
-from symgraph.elementwise import u
-from symgraph.tensor import Tensor
+from symgraph.core.tensor import Tensor
+from symgraph.vocabulary.elementwise import u
 
 N = sg.dim("N")
 n, i, j = sg.indices("n i j")

@@ -96,8 +96,8 @@ for attempt in (lambda: sg.as_tensor("print('evaluated')"), lambda: x + "print('
 
 DERIVE = """
 import sympy as sp, symgraph as sg
-from symgraph.elementwise import u
-from symgraph.graph import topological
+from symgraph.vocabulary.elementwise import u
+from symgraph.core.graph import topological
 N = sg.dim("N")
 alpha, beta, gamma = sp.symbols("alpha beta gamma")
 x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)

@@ -10,10 +10,10 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph import differentiate, higher
+from symgraph.core.tensor import Tensor
+from symgraph.derive import differentiate, higher
 from symgraph.reference import evaluate
 from symgraph.simplify import fold
-from symgraph.tensor import Tensor
 from tests.checks import GradientError, check_gradient
 from tests.oracles import agree, draw
 from tests.programs import SIZES, N, affine, softmax_alone, two_layers

@@ -14,7 +14,7 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen import cache
+from codegen.native import cache
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = f"""
@@ -182,7 +182,7 @@ def test_processes_killed_while_they_write(tmp_path: Path) -> None:
     environment = os.environ | {"SYMGRAPH_CACHE": str(tmp_path / "cache")}
     script = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
-from codegen import cache
+from codegen.native import cache
 while True:
     cache.store("key", b"code" * 100_000)
     cache.source_file("key" * 8, "# text\\n" * 100_000)

@@ -11,8 +11,8 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 
 N, M = sg.dim("N"), sg.dim("M")
 n, m, i, j, k, p, q = sg.indices("n m i j k p q")

@@ -16,8 +16,8 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from codegen import capi
-from codegen.blocks import LEAST, Blocks
+from codegen.native import capi
+from codegen.run.pool import LEAST, Blocks
 from symgraph.errors import ArgumentError, DomainError, NameConflictError, ShapeError, SymgraphError
 
 

@@ -106,7 +106,7 @@ def test_native_and_plain_python_programs_live_in_one_process(settings: list[str
 DROPPED = """
     import gc, linecache, os, sys, types
     from numba.core.dispatcher import Dispatcher
-    from codegen.native import Entry
+    from codegen.native.compile import Entry
 
     N = sg.dim("N")
     x, W = sg.input("x", (N, 4)), sg.parameter("W", (4, 3))

@@ -10,7 +10,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from symgraph.tensor import Tensor
+from symgraph.core.tensor import Tensor
 
 N, M = sg.dim("N"), sg.dim("M")
 V, D, ROWS, COLUMNS = 7, 3, 11, 2

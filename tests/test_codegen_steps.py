@@ -18,7 +18,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from codegen.report import KernelReport, Report
+from codegen.inspect.report import KernelReport, Report
 from symgraph.errors import ArgumentError, DisconnectedError, DomainError, ShapeError, SymgraphError
 from tests.network import W1, W2, J, N, T, X, b1, t, x
 

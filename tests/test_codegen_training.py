@@ -15,11 +15,11 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from symgraph import optimisers
+from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
-from symgraph.optimisers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
+from symgraph.vocabulary import optimisers
+from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 OPTIMISERS: dict[str, Callable[[], Optimizer]] = {
     "SGD": lambda: SGD(0.1),

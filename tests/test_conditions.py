@@ -11,10 +11,10 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from symgraph.elementwise import u, v
+from symgraph.core.graph import leaves
 from symgraph.errors import DomainError, IndexNotationError, ShapeError, SymgraphError
-from symgraph.graph import leaves
 from symgraph.reference import evaluate
+from symgraph.vocabulary.elementwise import u, v
 
 N = sg.dim("N")
 x, y = sg.input("x", (N, 3)), sg.input("y", (N, 3))

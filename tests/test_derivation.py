@@ -6,10 +6,10 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph.derivation import Derivation, derivation
+from symgraph.core.tensor import Tensor
+from symgraph.derive.derivation import Derivation, derivation
 from symgraph.display.text import text
 from symgraph.errors import SymgraphError
-from symgraph.tensor import Tensor
 from tests.test_display import balanced
 
 N = sg.dim("N")

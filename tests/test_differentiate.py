@@ -9,11 +9,11 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph.elementwise import u
+from symgraph.core.indices import axis
+from symgraph.core.tensor import Tensor
 from symgraph.errors import DisconnectedError, DomainError
-from symgraph.indices import axis
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
+from symgraph.vocabulary.elementwise import u
 from tests.checks import check_gradient
 from tests.oracles import CORNERS, agree, draw, finite, precise
 from tests.programs import ROWS, SIZES, N, Row, k, n, two_layers, weighted

@@ -8,16 +8,16 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph import activations
+from symgraph.core.tensor import Tensor
 from symgraph.display import Program, latex_name
 from symgraph.display.arrange import Arranger, Scope
+from symgraph.display.explain import explain
 from symgraph.display.latex import latex
 from symgraph.display.matrix import matrix_form
 from symgraph.display.names import Naming
 from symgraph.display.text import text
-from symgraph.explain import explain
-from symgraph.optimisers import SGD
-from symgraph.tensor import Tensor
+from symgraph.vocabulary import activations
+from symgraph.vocabulary.optimisers import SGD
 
 N = sg.dim("N")
 SCALAR = Scope({}, frozenset())

@@ -10,11 +10,11 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph import scalars
-from symgraph.activations import ELEMENTWISE
-from symgraph.elementwise import Elementwise, u, v
+from symgraph.core import scalars
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.reference import evaluate
+from symgraph.vocabulary.activations import ELEMENTWISE
+from symgraph.vocabulary.elementwise import Elementwise, u, v
 from tests.oracles import DIGITS, agree, finite, precise
 
 mp = mpmath.mp

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import codegen
 import symgraph as sg
-from symgraph.graph import leaves
+from symgraph.core.graph import leaves
+from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 from tests.oracles import draw, precise
 from tests.strategies import programs
 

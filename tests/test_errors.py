@@ -10,8 +10,8 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
+from symgraph.core.graph import leaves
 from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
-from symgraph.graph import leaves
 from symgraph.reference import evaluate
 from tests.programs import N
 

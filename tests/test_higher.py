@@ -9,9 +9,9 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
+from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 from tests.oracles import agree, draw, precise
 from tests.programs import ROWS, SIZES, N, Row
 

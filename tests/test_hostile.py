@@ -10,7 +10,7 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.placement import processor_quota
+from codegen.native.placement import processor_quota
 from symgraph.errors import ArgumentError, NonFiniteError
 from tests.hostile.__main__ import SCENES, run_scene
 

@@ -12,9 +12,9 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError, SymgraphError
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 
 N, M, D = sg.dim("N"), sg.dim("M"), sg.dim("D")
 n, i, j, k, d = sg.indices("n i j k d")

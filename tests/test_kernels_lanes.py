@@ -7,7 +7,7 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.emit_driver import barriers
+from codegen.native.emit_driver import barriers
 from symgraph.reference import evaluate
 
 ROWS = (1, 2, 15, 16, 17, 31, 33, 97)

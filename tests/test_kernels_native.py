@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from numpy import float32, int64, uint8
 
-from codegen import team
-from codegen.barrier import SYNC_WORDS
-from codegen.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
-from codegen.native import compile_entry, host_machine, load_entry, optimise
+from codegen.native import team
+from codegen.native.barrier import SYNC_WORDS
+from codegen.native.compile import compile_entry, host_machine, load_entry, optimise
+from codegen.native.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
 
 
 def twelve_streams(
@@ -99,8 +99,8 @@ def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
     script = f"""
         import sys, time
         import numpy as np
-        from codegen.native import load_entry
-        from codegen import team
+        from codegen.native.compile import load_entry
+        from codegen.native import team
         code = open({str(tmp_path / "entry.o")!r}, "rb").read()
         start = time.perf_counter()
         entry = load_entry(code)
@@ -180,9 +180,9 @@ def test_launches_do_not_wait_for_each_other() -> None:
     """Where all workers are taken, the caller works alone: here there is one, in a process of its own."""
     script = """
         import numpy as np
-        from codegen import team
-        from codegen.kernels import new_sync
-        from codegen.native import compile_entry, load_entry
+        from codegen.native import team
+        from codegen.native.kernels import new_sync
+        from codegen.native.compile import compile_entry, load_entry
         from tests.test_kernels_native import rounds
 
         entry, stop = load_entry(compile_entry(rounds)), np.zeros(1, np.int64)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy import float32, float64, int64
 
-from codegen.kernels import choose_tile, copy_block, kernel, pointer, tile, transpose_block
-from codegen.kernels.contraction import contraction
-from codegen.kernels.vectors import lanes, widths
-from codegen.native import Entry, compile_entry, load_entry
+from codegen.native.compile import Entry, compile_entry, load_entry
+from codegen.native.kernels import choose_tile, copy_block, kernel, pointer, tile, transpose_block
+from codegen.native.kernels.product import contraction
+from codegen.native.kernels.vectors import lanes, widths
 
 VL = lanes(float32)
 TILES = (

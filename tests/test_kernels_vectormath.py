@@ -12,9 +12,20 @@ import numpy as np
 import pytest
 from numpy import float32, float64, int64
 
-from codegen.kernels import VECTOR_MATH, accumulate, floor, kernel, maximum, minimum, pointer, rsqrt, select, sign
-from codegen.kernels.trigonometric import LIMIT
-from codegen.native import Entry, compile_entry, load_entry
+from codegen.native.compile import Entry, compile_entry, load_entry
+from codegen.native.kernels import (
+    VECTOR_MATH,
+    accumulate,
+    floor,
+    kernel,
+    maximum,
+    minimum,
+    pointer,
+    rsqrt,
+    select,
+    sign,
+)
+from codegen.native.kernels.trigonometric import LIMIT
 
 UNARY = [row for row in VECTOR_MATH.values() if row.arity == 1]
 DTYPES = (float32, float64)

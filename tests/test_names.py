@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import codegen
 import symgraph as sg
+from symgraph.core.reading import call
 from symgraph.errors import DomainError, NameConflictError, ShapeError, SymgraphError
-from symgraph.reading import call
 
 N = sg.dim("N")
 PROGRAM = 'N\n    pass\nopen("{file}", "w")\nif 1:\n    #'

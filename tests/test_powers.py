@@ -10,8 +10,8 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from symgraph.elementwise import u, v
 from symgraph.reference import evaluate
+from symgraph.vocabulary.elementwise import u, v
 
 N = sg.dim("N")
 x, y = sg.input("x", (N,)), sg.input("y", (N,))

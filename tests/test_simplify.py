@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import symgraph as sg
-from symgraph.graph import topological
-from symgraph.indices import axis, bound
-from symgraph.relations import Relations
-from symgraph.scalars import Delta, sigmoid
+from symgraph.core.cost import cost
+from symgraph.core.graph import topological
+from symgraph.core.indices import axis, bound
+from symgraph.core.scalars import Delta, sigmoid
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import Views
+from symgraph.derive.relations import Relations
 from symgraph.simplify import Relation, simplify
-from symgraph.simplify.cost import cost
-from symgraph.tensor import Element, Tensor
-from symgraph.views import Views
 from tests.checks import check_gradient
 from tests.oracles import agree, draw, precise
 from tests.programs import ROWS, SIZES, N, Row, i, j, k, n

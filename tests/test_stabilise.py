@@ -14,9 +14,9 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph.graph import topological
+from symgraph.core.graph import topological
+from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate
-from symgraph.tensor import Tensor
 from tests.oracles import agree, draw, precise
 from tests.programs import ROWS, SIZES, N, Row, j, k, n
 

@@ -9,8 +9,8 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
+from symgraph.core.tensor import Element, Tensor
 from symgraph.reference import evaluate
-from symgraph.tensor import Element, Tensor
 from tests.oracles import agree
 from tests.programs import N, two_layers
 

@@ -11,7 +11,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from symgraph.tensor import Tensor
+from symgraph.core.tensor import Tensor
 
 N = sg.dim("N")
 UNARY = ("(-{})", "sg.exp({})", "sg.tanh({})", "1/(1 + {}**2)", "sg.log(1 + sg.exp({}))", "sg.sigmoid({})", "1/(1 + sg.exp({}))")

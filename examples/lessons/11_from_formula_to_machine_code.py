@@ -8,10 +8,10 @@ import numpy as np
 
 import codegen
 import symgraph as sg
-from codegen.fuse import fuse
-from codegen.pipeline import leaves_in, stabilised, translate
-from codegen.plan import Request, plan
-from codegen.show import show_arena, show_program
+from codegen.inspect.show import show_arena, show_program
+from codegen.plan.fuse import fuse
+from codegen.plan.plan import Request, plan
+from codegen.run.pipeline import leaves_in, stabilised, translate
 from symgraph.reference import evaluate
 
 

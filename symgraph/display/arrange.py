@@ -14,7 +14,12 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
-from symgraph.define import Reduced
+from symgraph.core.define import Reduced
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis, bound
+from symgraph.core.rebuild import unevaluated
+from symgraph.core.scalars import Delta, Written
+from symgraph.core.tensor import Element, Tensor
 from symgraph.display import numbers, order
 from symgraph.display.compose import cases, is_numeric, quotient, reduction, unsigned
 from symgraph.display.latex_names import latex_name
@@ -35,11 +40,6 @@ from symgraph.display.notation import (
     letter,
     negated,
 )  # fmt: skip
-from symgraph.graph import elements_of
-from symgraph.indices import Index, axis, bound
-from symgraph.rebuild import unevaluated
-from symgraph.scalars import Delta, Written
-from symgraph.tensor import Element, Tensor
 
 _RELATIONS = {
     sp.StrictLessThan: "<", sp.LessThan: "≤", sp.StrictGreaterThan: ">", sp.GreaterThan: "≥", sp.Eq: "=", sp.Ne: "≠",

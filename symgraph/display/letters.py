@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Dim, Index, axis, bound
+from symgraph.core.tensor import Tensor
 from symgraph.display.names import Naming, Pair
-from symgraph.graph import elements_of
-from symgraph.indices import Dim, Index, axis, bound
-from symgraph.tensor import Tensor
 
 POOL = "ijklmpqrsuvwabcdfgh"
 Slot = tuple[Tensor, Index]

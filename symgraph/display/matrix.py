@@ -15,6 +15,9 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
+from symgraph.core.indices import Index, bound
+from symgraph.core.scalars import Delta
+from symgraph.core.tensor import Element, Tensor
 from symgraph.display import numbers
 from symgraph.display.arrange import Arranger, Scope, is_reciprocal, is_root_of_reciprocal
 from symgraph.display.compose import is_large, quotient, reduction, replaced, unsigned
@@ -39,9 +42,6 @@ from symgraph.display.notation import (
     product,
 )  # fmt: skip
 from symgraph.display.order import size
-from symgraph.indices import Index, bound
-from symgraph.scalars import Delta
-from symgraph.tensor import Element, Tensor
 
 Axes = tuple[str, ...]
 

@@ -16,13 +16,13 @@ from functools import lru_cache
 
 import sympy as sp
 
+from symgraph.core.graph import elements_of, topological
+from symgraph.core.indices import Dim
+from symgraph.core.reading import name_of
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import is_contraction
 from symgraph.display.latex_names import latex_name
 from symgraph.display.notation import Name
-from symgraph.graph import elements_of, topological
-from symgraph.indices import Dim
-from symgraph.reading import name_of
-from symgraph.tensor import Element, Tensor
-from symgraph.views import is_contraction
 
 MAX_INLINED = 40
 MAX_NAME = 28

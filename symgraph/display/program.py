@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from symgraph.core.graph import operands, topological
+from symgraph.core.reading import name_of
+from symgraph.core.tensor import Tensor
 from symgraph.display.arrange import Arranger
 from symgraph.display.latex import latex
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming, Pair, cotangent_of
 from symgraph.display.notation import Entry, Name, Node, letter
 from symgraph.display.text import text
-from symgraph.graph import operands, topological
-from symgraph.reading import name_of
-from symgraph.tensor import Tensor
 
 MAX_WHERE = 12
 

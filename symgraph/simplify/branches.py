@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from symgraph.cases import Cases, conditions
+from symgraph.core.cases import Cases, conditions
 
 Change = Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]
 

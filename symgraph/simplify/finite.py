@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 import sympy as sp
 
-from symgraph.cases import Cases
-from symgraph.graph import elements_of
-from symgraph.scalars import Delta, expm1, sigmoid, softplus
+from symgraph.core.cases import Cases
+from symgraph.core.graph import elements_of
+from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
+from symgraph.core.tensor import Tensor
 from symgraph.simplify.branches import guarded_product
-from symgraph.tensor import Tensor
 
 _BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sp.sign, sp.Heaviside, sigmoid, Delta)
 _GROWING = (sp.exp, sp.sinh, sp.cosh, expm1)

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import sympy as sp
 
-from symgraph.scalars import sigmoid
+from symgraph.core.cost import cost
+from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
-from symgraph.simplify.cost import cost
 from symgraph.simplify.rational import (
     Kernels,
     cheapest,

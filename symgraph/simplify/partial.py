@@ -16,13 +16,13 @@ from functools import lru_cache
 
 import sympy as sp
 
-from symgraph.cases import Cases, decided
+from symgraph.core.cases import Cases, decided
+from symgraph.core.provenance import at_line
+from symgraph.core.scalars import Delta, plain
+from symgraph.core.tensor import Element
 from symgraph.errors import DomainError
-from symgraph.provenance import at_line
-from symgraph.scalars import Delta, plain
 from symgraph.simplify.branches import expand_extrema, guarded_product
 from symgraph.simplify.fold import Relation, simplify
-from symgraph.tensor import Element
 
 _LOCALLY_CONSTANT = (sp.sign, sp.floor, sp.ceiling, sp.Heaviside, Delta)
 

@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 from sympy.polys.polyerrors import BasePolynomialError
 
-from symgraph.simplify.cost import cost
+from symgraph.core.cost import cost
 
 MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
 MAX_TERMS = 400  # likewise if it has more terms when multiplied out

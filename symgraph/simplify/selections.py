@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.indices import Dim
-from symgraph.scalars import Delta
+from symgraph.core.indices import Dim
+from symgraph.core.scalars import Delta
 
 Parts = list[tuple[sp.Expr, sp.Expr]]
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from symgraph.bounds import stays_inside
-from symgraph.cases import Cases
-from symgraph.indices import Dim, Index, axis, bound
-from symgraph.scalars import Delta, selected
+from symgraph.core.bounds import stays_inside
+from symgraph.core.cases import Cases
+from symgraph.core.indices import Dim, Index, axis, bound
+from symgraph.core.scalars import Delta, selected
+from symgraph.core.solve import solve_delta
+from symgraph.core.tensor import Element, Tensor
 from symgraph.simplify.fold import Step
 from symgraph.simplify.rational import presented
-from symgraph.solve import solve_delta
-from symgraph.tensor import Element, Tensor
 
 Extents = Mapping[Index, sp.Expr]
 
@@ -87,7 +87,7 @@ def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps
 
 def _shown(body: sp.Expr, over: tuple[Index, ...]) -> sp.Expr:
     """For the derivation: the sum as a formula."""
-    from symgraph.define import Sum
+    from symgraph.core.define import Sum
 
     return Sum(body, *over)
 

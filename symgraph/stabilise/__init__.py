@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from symgraph.bounds import stays_inside
-from symgraph.graph import elements_of, rewrite
-from symgraph.indices import Index, axis, bound, extents_of
-from symgraph.rebuild import replaced
-from symgraph.scalars import expm1, sigmoid, softplus
+from symgraph.core.bounds import stays_inside
+from symgraph.core.cost import operations
+from symgraph.core.graph import elements_of, rewrite
+from symgraph.core.indices import Index, axis, bound, extents_of
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import expm1, sigmoid, softplus
+from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import per_branch
-from symgraph.simplify.cost import operations
 from symgraph.stabilise.scalar import stable, with_one_exponential
-from symgraph.tensor import Definition, Element, Tensor
-from symgraph.views import at_indices, inlined
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from symgraph.cases import Cases
-from symgraph.scalars import StableFunction, expm1, log1p, sigmoid, softplus
-from symgraph.simplify.cost import cost
+from symgraph.core.cases import Cases
+from symgraph.core.cost import cost
+from symgraph.core.scalars import StableFunction, expm1, log1p, sigmoid, softplus
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.rational import Kernels, as_polynomial, in_lowest_terms, irreducible
 

@@ -21,11 +21,11 @@ from numba import njit
 from numba.extending import get_cython_function_address
 from numpy import float32, float64, int64
 
-from codegen import team
-from codegen.barrier import SYNC_WORDS
-from codegen.kernels import VECTOR_MATH, barrier, kernel, new_sync, pointer
-from codegen.kernels.contraction import contraction
-from codegen.native import Entry, compile_entry, load_entry
+from codegen.native import team
+from codegen.native.barrier import SYNC_WORDS
+from codegen.native.compile import Entry, compile_entry, load_entry
+from codegen.native.kernels import VECTOR_MATH, barrier, kernel, new_sync, pointer
+from codegen.native.kernels.product import contraction
 
 SHAPES = (
     (16, 13, 16, ""),

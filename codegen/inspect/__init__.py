@@ -1,0 +1,1 @@
+"""What is told about a program: its kernels, their costs and times."""

@@ -1,0 +1,240 @@
+"""Lowers the segments of a row, or of a block of columns, to loops.
+
+rows:     for n: for k: m = max(m, z[n, k]);  for k: e[k] = exp(z[n, k] − m); S += e[k];  for k: y[n, k] = e[k]/S
+columns:  for a block of columns: for n: for j: s[j] += g[n, j]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from codegen.loops import ir
+from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
+from codegen.loops.ranges import bounds_of
+from codegen.lower.formula import formula_text
+from codegen.lower.scalar import data_type
+from codegen.lower.scatter import COLUMN_GRAIN, ScatterLowering
+from codegen.lower.segments import Segment
+from codegen.plan.plan import Node
+from symgraph.core.indices import axis, bound
+
+START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
+"""What a reduction starts from."""
+
+
+class RowLowering(ScatterLowering):
+    """One group as rows, columns, or a few numbers."""
+
+    # -- the kernel ---------------------------------------------------------------------------------------------------
+    def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
+        body = self._body()
+        whole = tuple([*self.top, *body])
+        touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
+        scratch = [*self.scratch.values(), *self.unnamed_scratch]
+        rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
+        rows += [
+            self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]
+        ]
+        sizes = sizes_in(whole, self.storage.sizes, rows)
+        parallel = any(isinstance(s, Share) or (isinstance(s, For) and s.parallel) for s in ir.statements(whole))
+        kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
+        return kernel, scratch
+
+    def _body(self) -> list[Stmt]:
+        if self.row is None:
+            return self._column_blocks() if self._splits_columns() else [*self._own_rows(), *self._rows([])]
+        extent = self.scalars.integer(self.group.nodes[0].shape[0])
+        return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
+
+    def _own_rows(self) -> list[Stmt]:
+        """The rows that this thread owns, if threads share those of a scatter."""
+        if self.group.kind != "columns" or self.segments[0].scatter is None:
+            return []
+        self.part = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        return [Share(*self.part, self.scalars.integer(self.group.nodes[0].shape[0]))]
+
+    def _column_blocks(self) -> list[Stmt]:
+        """All segments for some columns after the other; the threads share the columns."""
+        columns = self.scalars.integer(self.group.nodes[0].shape[-1])
+        first, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
+        self.first_column, self.last_column = first, last
+        share = smaller(ir.add(first, ir.integer(COLUMN_GRAIN)), Var(f"{first.name}_end", "int64"))
+        body = [Let(last, share), *self._rows([])]
+        return [For(first, ZERO, columns, tuple(body), step=ir.integer(COLUMN_GRAIN), parallel=True)]
+
+    def _rows(self, row: list[Var]) -> list[Stmt]:
+        """All segments of one row."""
+        body: list[Stmt] = []
+        scope = {var.name for var in row}
+        inner = self.available | scope
+        for segment in self.segments:
+            body += self._segment(segment, row, inner)
+        return body
+
+    def _segment(self, segment: Segment, row: list[Var], scope: set[str]) -> list[Stmt]:
+        before: list[Stmt] = []
+        if segment.scatter is not None:
+            (node,) = segment.nodes
+            buffer, _ = self._cleared(node, before)
+            return [*before, *self._scatter(node, segment.scatter, buffer)]
+        loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
+        self.here = (*row, *loops)
+        self.forwarded = {}
+        inside: list[Stmt] = []
+        after: list[Stmt] = []
+        for node in segment.nodes:
+            self._lower_node(node, segment, row, loops, before, inside, after)
+        self.forwarded = {}
+        hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
+        self.top += hoisted
+        scope |= self.available
+        if loops:
+            hoisted, inside = self.sharing.hoist(inside, scope, outermost=False)
+            before += hoisted
+        inside = self.sharing.once(inside)
+        for statement in (*before, *inside, *after):
+            outside = statement in before or statement in after or not loops
+            if outside and isinstance(statement, Let | Assign):
+                scope.add(statement.var.name)
+        return [*before, *self._nest(segment, loops, inside), *after]
+
+    def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
+        """The loops of a segment; a columns group shares its innermost loop among the threads."""
+        body: Sequence[Stmt] = inside
+        blocked = self.first_column != ZERO or self._splits_columns()
+        for position in reversed(range(len(loops))):
+            start: Expr = ZERO
+            stop = self.scalars.integer(segment.extents[position])
+            if blocked and position == len(loops) - 1:
+                start, stop = self.first_column, self.last_column
+            elif self.part is not None and position == 0:
+                start, stop = self.part
+            body = (For(loops[position], start, stop, tuple(body)),)
+        return list(body)
+
+    def _lower_node(
+        self, node: Node, segment: Segment, row: Sequence[Expr], loops: Sequence[Expr],
+        before: list[Stmt], inside: list[Stmt], after: list[Stmt],
+    ) -> None:  # fmt: skip
+        canonical = self._loops(node)
+        self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
+        self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+        self.scalars.bounds = bounds_of(node.shape, node.definition)
+        dtype = data_type(node.value)
+        if node.definition.op is None and node.target is None:
+            self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
+        self.formulas.append(formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name))
+        if node.definition.op is not None:
+            self._reduce(node, loops, before, inside, after)
+            return
+        free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
+        body = node.definition.body
+        value = self.scalars.value(body, dtype)
+        if node.target is not None:
+            inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
+            return
+        var = self.forwarded[node.value]
+        inside.append(Let(var, value, self.formulas[-1]))
+        if not loops:
+            self.local[node.value] = var
+        if node.value in self.kept:
+            inside.append(Store(self.storage.buffers[node.value], free, var))
+        elif loops and self._needs_memory(node, segment):
+            buffer = self._scratch(node.value, segment.extents)
+            inside.append(Store(buffer.name, free[self.depth :], var))
+
+    def _reduce(
+        self, node: Node, loops: Sequence[Expr], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
+    ) -> None:
+        definition, text = node.definition, self.formulas[-1]
+        dtype = data_type(node.value)
+        body = definition.body
+        where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
+        if len(node.shape) > self.depth:
+            buffer, best_at = self._cleared(node, before, text)
+            place, here = where if node.value in self.kept else where[self.depth :], where[self.depth :]
+            value = self.scalars.value(body)
+            if best_at is None:
+                inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
+            else:
+                inside += self._first_best(
+                    node, value, Load(best_at, here, "real"),
+                    lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
+                )  # fmt: skip
+            return
+        is_place = definition.op in ("argmax", "argmin")
+        value_type = "real" if dtype == "int64" else dtype
+        value = self.scalars.value(body, value_type)
+        total = Var(self.names.unique(self._value_name(node.value)), value_type)
+        before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
+        if is_place:
+            best, total = total, Var(self.names.unique(f"{total.name}_index"), "int64")
+            before.append(Assign(total, ZERO))
+            inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
+        else:
+            inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
+        self.local[node.value] = total
+        if node.value in self.kept:
+            after.append(Store(self.storage.buffers[node.value], where, total))
+
+    def _first_best(
+        self,
+        node: Node,
+        value: Expr,
+        best: Expr,
+        set_best: Callable[[Expr], Stmt],
+        set_place: Callable[[Expr], Stmt],
+    ) -> list[Stmt]:
+        """Take a value that is better than the best so far, and its place; a NaN is better than any number."""
+        definition = node.definition
+        candidate = Var(self.names.unique(f"{self._value_name(node.value)}_candidate"), value.dtype)
+        over = tuple(self.scalars.indices[bound(d)] for d in range(len(definition.extents)))
+        place = ir.flat_index(over, tuple(self.scalars.integer(size) for size in definition.extents))
+        worse = Op("<=" if definition.op == "argmax" else ">=", (candidate, best), "bool")
+        better = Op("and", (Op("not", (worse,), "bool"), Op("==", (best, best), "bool")), "bool")
+        return [Let(candidate, value), If(better, (set_best(candidate), set_place(place)))]
+
+    def _cleared(self, node: Node, before: list[Stmt], formula: str = "") -> tuple[str, str | None]:
+        """The buffer of a reduction with free inner indices, whose row of results is first filled with what it starts
+        from; for places, also that of the best values."""
+        shape = node.shape[self.depth :]
+        kept = node.value in self.kept
+        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
+        op = node.definition.op
+        is_place = op in ("argmax", "argmin")
+        start = Const(START[str(op)], "real")
+        fill = [Var(self._loop_name(size), "int64") for size in shape]
+        rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
+        cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
+        best = self._unnamed_scratch(f"{self._value_name(node.value)}_best", shape) if is_place else None
+        if best is not None:
+            cleared.append(Store(best, tuple(fill), start))
+        for position in reversed(range(len(fill))):
+            begin, end = self._limits(position, shape)
+            cleared = [For(fill[position], begin, end, tuple(cleared))]
+        before += cleared
+        return buffer, best
+
+
+def difference(left: Expr, right: Expr) -> Expr:
+    """Integer difference."""
+    return Op("-", (left, right), "int64")
+
+
+def smaller(left: Expr, right: Expr) -> Expr:
+    """min(left, right), folded."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        return left if left.value <= right.value else right
+    return ir.Call("minimum", (left, right), "int64")
+
+
+def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str], strides: Sequence[Expr] = ()) -> tuple[str, ...]:
+    """Names of the run-time sizes that some statements use, or the strides of what they read and write."""
+    expressions = [expression for statement in ir.statements(body) for expression in ir.expressions_of(statement)]
+    used = {
+        node.name
+        for expression in (*expressions, *strides)
+        for node in ir.subexpressions(expression)
+        if isinstance(node, Var)
+    }
+    return tuple(name for name in sizes.values() if name in used)

@@ -1,0 +1,376 @@
+"""Here SymPy ends: a scalar formula becomes a typed expression of the IR.
+
+    max(a[n, j] + b[j], 0)   →   maximum(Load a [n, j] + Load b [j], real 0)
+
+Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and rounded once, where it meets an array.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from itertools import pairwise
+
+import sympy as sp
+from sympy.logic.boolalg import BooleanFalse, BooleanTrue
+
+from codegen.loops.ir import ZERO, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
+from codegen.loops.scalar_functions import (
+    FUNCTIONS,
+    arithmetic,
+    by_squaring,
+    call,
+    cast,
+    chosen,
+    negative,
+    real,
+    same_type,
+)
+from codegen.plan.scatter import is_place, is_placed
+from symgraph.core.scalars import Delta, Written
+from symgraph.core.tensor import Element, Tensor
+from symgraph.errors import DomainError
+from symgraph.stabilise.scalar import by_one_exponential
+
+Access = Callable[[Tensor, tuple[Expr, ...]], Expr]
+"""How a group reads an element: from memory, or as a scalar that has just been computed."""
+
+
+def data_type(tensor: Tensor) -> DType:
+    """Type of a tensor's elements: labels are integers; scalars that depend on no array are computed in float64."""
+    if tensor.is_label:
+        return "int64"
+    if tensor.kind == "scalar" or (tensor.kind == "state" and tensor.ndim == 0):
+        return "float64"
+    if tensor.definition is None or tensor.ndim or tensor.definition.op is not None:
+        return "real"
+    operands = {element.tensor for element in tensor.definition.body.atoms(Element)}
+    return "float64" if operands and all(data_type(o) == "float64" for o in operands) else "real"
+
+
+class ScalarLowering:
+    """Lowers formulas in one scope: ``indices`` maps canonical indices to loop variables.
+
+    ``bounds`` are their ranges, by which an element that need not exist is known. It is read under a guard: the one it
+    stands under, if that says that the element exists, else one of its own, and is 0 where it does not exist.
+    """
+
+    def __init__(self, access: Access, sizes: Mapping[str, str]) -> None:
+        self.access = access
+        self.sizes = sizes
+        self.indices: dict[sp.Basic, Expr] = {}
+        self.bounds: Bounds = {}
+        self._under: Bounds | None = None
+        self._steps = 0
+
+    def value(self, body: sp.Basic, dtype: DType = "real") -> Expr:
+        """The formula as an expression of type ``dtype``."""
+        return self.integer(body) if dtype == "int64" else cast(self._lower(body), dtype)
+
+    def product(self, factors: Sequence[sp.Expr]) -> Expr:
+        """The product of some factors, as a real value."""
+        places = [factor.as_base_exp()[0] for factor in factors if is_place(factor)]
+        others = [factor for factor in factors if not is_place(factor)]
+        return self._selected(places, others) if places else cast(self._quotient(others), "real")
+
+    @contextmanager
+    def guarded(self, condition: sp.Basic = sp.true) -> Iterator[None]:
+        """What is lowered in here is evaluated where the condition holds, and nowhere else."""
+        before = self._under
+        self._under = narrowed(self.bounds if before is None else before, condition)
+        try:
+            yield
+        finally:
+            self._under = before
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """What is lowered in here decides on which side of a step a value lies: quotients are no products."""
+        self._steps += 1
+        try:
+            yield
+        finally:
+            self._steps -= 1
+
+    def integer(self, body: sp.Basic) -> Expr:
+        """An index or a size."""
+        match body:
+            case Element():
+                return self._element(body)
+            case sp.Integer():
+                return Const(int(body), "int64")
+            case sp.Symbol():
+                return self.indices.get(body) or Var(self.sizes[body.name], "int64")
+            case sp.Add():
+                return _fold(add, [self.integer(part) for part in _ordered(body)])
+            case sp.Mul():
+                return _fold(multiply, [self.integer(part) for part in _ordered(body)])
+            case sp.Mod():
+                return Op("%", (self.integer(body.args[0]), self.integer(body.args[1])), "int64")
+            case sp.floor():
+                above, below = sp.fraction(sp.together(body.args[0]))
+                return Op("//", (self.integer(above), self.integer(below)), "int64")
+            case sp.Pow() if body.exp.is_Integer and body.exp > 0:
+                return _fold(multiply, [self.integer(body.base)] * int(body.exp))
+            case sp.Max() | sp.Min():
+                relation = ">" if isinstance(body, sp.Max) else "<"
+                return _fold(
+                    lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"),
+                    [self.integer(part) for part in _ordered(body)],
+                )
+        raise DomainError(f"{body} cannot be an index")
+
+    def condition(self, body: sp.Basic) -> Expr:
+        """A relation or a combination of relations."""
+        match body:
+            case BooleanTrue() | BooleanFalse():
+                return Const(int(bool(body)), "bool")
+            case sp.And() | sp.Or():
+                return self._junction("and" if isinstance(body, sp.And) else "or", body.args)
+            case sp.Not():
+                return Op("not", (self.condition(body.args[0]),), "bool")
+            case sp.core.relational.Relational():
+                left, right = body.args
+                if left.is_integer and right.is_integer:
+                    return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
+                with self._exactly():
+                    pair = same_type([self._lower(left), self._lower(right)])
+                return Op(body.rel_op, tuple(pair), "bool")
+            case sp.logic.boolalg.BooleanFunction():
+                return self.condition(body.to_nnf(simplify=False))
+        raise DomainError(f"{body} is no condition that can be compiled")
+
+    def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
+        """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
+        ordered = sorted(parts, key=lambda p: (not all_exist(p, self.bounds), sp.default_sort_key(p)))
+        result = self.condition(ordered[0])
+        with ExitStack() as under:
+            for before, part in pairwise(ordered):
+                under.enter_context(self.guarded(before if word == "and" else sp.Not(before)))
+                result = Op(word, (result, self.condition(part)), "bool")
+        return result
+
+    # -- real values --------------------------------------------------------------------------------------------------
+    def _lower(self, body: sp.Basic) -> Expr:
+        match body:
+            case Element():
+                return self._element(body)
+            case Delta():
+                return self._selected([body], ())
+            case Written():
+                return self._written(body)
+            case sp.Piecewise():
+                return self._piecewise(body)
+            case sp.Symbol():
+                return self.indices.get(body) or Var(self.sizes[body.name], "int64")
+            case sp.core.numbers.NaN():
+                return Const(float("nan"), "float64")
+            case _ if body.is_number and not body.free_symbols:
+                return Const(nearest(body), "float64")
+            case sp.Add():
+                return self._sum(body)
+            case sp.Mul():
+                return self._product(body)
+            case sp.Pow():
+                return self._power(*body.args)
+            case sp.exp():
+                return call("exp", self._lower(body.args[0]))
+            case sp.Max() | sp.Min():
+                word = "maximum" if isinstance(body, sp.Max) else "minimum"
+                return _fold(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
+            case sp.Mod():
+                return self._modulo(body)
+            case sp.tanh() if (rational := by_one_exponential(body)) is not None:
+                return self._lower(rational)
+            case sp.Heaviside():
+                return self._piecewise(body.rewrite(sp.Piecewise))
+        compose = FUNCTIONS.get(type(body))
+        if compose is None or len(body.args) != 1:
+            raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
+        with self._exactly() if isinstance(body, STEPS) else nullcontext():
+            return compose(real(self._lower(body.args[0])))
+
+    def _written(self, body: Written) -> Expr:
+        """The operands, and then the formula, with no thought of what it could be simplified to."""
+        outside = self.indices
+        operands = {slot: self._lower(operand) for slot, operand in body.bindings()}
+        self.indices = outside | operands
+        try:
+            return self._lower(body.args[0])
+        finally:
+            self.indices = outside
+
+    def _element(self, element: Element) -> Expr:
+        found = self.access(element.tensor, tuple(self.integer(index) for index in element.indices))
+        if not isinstance(found, Load) or exists(element, self.bounds):
+            return found
+        load = replace(found, guarded=True)
+        left = axes_left(element, self.bounds if self._under is None else self._under)
+        if not left:
+            return load
+        inside = _fold(_both, [self._is_inside(index, size) for index, size in left])
+        return Select(inside, load, Const(0, load.dtype), load.dtype)
+
+    def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
+        place = self.integer(index)
+        return _both(Op(">=", (place, ZERO), "bool"), Op("<", (place, self.integer(size)), "bool"))
+
+    def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
+        """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""
+        equal = [sp.Eq(*delta.args, evaluate=False) for delta in places]
+        condition = self._junction("and", equal)
+        with self.guarded(sp.And(*equal, evaluate=False)):
+            value = cast(self._quotient(factors), "real")
+        return Select(condition, value, Const(0.0, "real"), "real")
+
+    def _piecewise(self, body: sp.Piecewise) -> Expr:
+        pairs: list[tuple[Expr, Expr]] = []
+        with ExitStack() as under:
+            for value, test in body.args:
+                condition = self.condition(test)
+                with self.guarded(test):
+                    pairs.append((self._lower(value), condition))
+                under.enter_context(self.guarded(sp.Not(test)))
+        last = pairs[-1]
+        closed = last[1] == Const(1, "bool")
+        values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        result = values.pop()
+        for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
+            result = chosen(condition, value, result)
+        return result
+
+    def _sum(self, body: sp.Add) -> Expr:
+        plus: list[sp.Basic] = []
+        minus: list[sp.Basic] = []
+        for term in _ordered(body):
+            (minus if _is_negative(term) else plus).append(term)
+        if not plus:
+            return negative(_fold(lambda a, b: arithmetic("+", a, b), [self._negated(term) for term in minus]))
+        result = self._folded("+", [self._lower(term) for term in plus])
+        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._negated(term) for term in minus)])
+
+    def _negated(self, term: sp.Expr) -> Expr:
+        """−term."""
+        return self._product(term, -1) if isinstance(term, sp.Mul) else negative(self._lower(term))
+
+    def _product(self, body: sp.Mul, sign: int = 1) -> Expr:
+        places = [factor.as_base_exp()[0] for factor in body.args if is_place(factor)]
+        if places:
+            rest = [sp.Integer(sign), *(factor for factor in body.args if not is_place(factor))]
+            return self._selected(places, rest)
+        placed = next((factor for factor in body.args if is_placed(factor)), None)
+        if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
+            rest = [factor for factor in body.args if factor is not placed]
+            products = [sp.Mul(*term.args, *rest, evaluate=False) for term in _ordered(placed)]
+            return _fold(lambda a, b: arithmetic("+", a, b), [self._product(product, sign) for product in products])
+        return self._quotient(body.args, sign)
+
+    def _quotient(self, factors: Sequence[sp.Expr], sign: int = 1) -> Expr:
+        """A product as one quotient: number · factors / divisors."""
+        number = sp.Mul(*(factor for factor in factors if factor.is_Rational))
+        if number.is_negative:
+            sign, number = -sign, -number
+        above, below = [], []
+        for factor in sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key):
+            if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
+                below.append(self._power(factor.base, -factor.exp))
+            else:
+                above.append(self._lower(factor))
+        if below and number.p < LARGEST_SIZE and number.q < LARGEST_SIZE:
+            result = self._scaled(sp.Integer(number.p), above)
+            below = ([Const(float(number.q), "float64")] if number.q != 1 else []) + below
+        else:
+            result = self._scaled(number, above)
+        if below:
+            result = arithmetic("/", result, self._folded("*", below))
+        return negative(result) if sign < 0 else result
+
+    def _scaled(self, number: sp.Rational, factors: Sequence[Expr]) -> Expr:
+        """A positive number times some factors, so that the number is one that both floating types have.
+
+        One that is too large for float32 divides as its inverse; what float32 has neither way is computed in float64.
+        """
+        if number == 1:
+            return self._folded("*", factors) if factors else Const(1.0, "float64")
+        if SMALLEST <= number <= LARGEST or not any(part.dtype == "real" for part in factors):
+            if self._steps and number.p == 1 and factors:
+                return arithmetic("/", self._folded("*", factors), Const(float(number.q), "float64"))
+            return self._folded("*", [Const(nearest(number), "float64"), *factors])
+        if LARGEST < number <= 1 / LEAST:
+            return arithmetic("/", self._folded("*", factors), Const(nearest(1 / number), "float64"))
+        wide = self._folded("*", [cast(real(factor), "float64") for factor in factors])
+        if number > WIDEST and (inverse := nearest(1 / number)):
+            return cast(arithmetic("/", wide, Const(inverse, "float64")), "real")
+        while number != 1:
+            step = max(min(number, WIDEST), 1 / WIDEST)
+            wide, number = arithmetic("*", Const(nearest(step), "float64"), wide), number / step
+        return cast(wide, "real")
+
+    def _folded(self, op: str, parts: Sequence[Expr]) -> Expr:
+        """Operands of float64 first, among themselves: what is free of arrays is computed once and exactly."""
+        scalars = [part for part in parts if part.dtype != "real"]
+        arrays = [part for part in parts if part.dtype == "real"]
+        return _fold(lambda a, b: arithmetic(op, a, b), [*scalars, *arrays] if op == "*" else [*arrays, *scalars])
+
+    def _power(self, base: sp.Expr, exponent: sp.Expr) -> Expr:
+        if exponent == 1:
+            return self._lower(base)
+        if base == sp.E:
+            return call("exp", real(self._lower(exponent)))
+        if exponent.is_Rational and exponent.is_negative:
+            return arithmetic("/", Const(1.0, "float64"), self._power(base, -exponent))
+        if exponent.is_Integer and exponent <= 16:
+            return by_squaring(real(self._lower(base)), int(exponent))
+        if exponent.is_Rational and exponent.q == 2:
+            root = call("sqrt", real(self._lower(base)))
+            return by_squaring(root, int(exponent.p))
+        return call("pow", real(self._lower(base)), real(self._lower(exponent)))
+
+    def _modulo(self, body: sp.Mod) -> Expr:
+        if body.is_integer:
+            return self.integer(body)
+        with self._exactly():
+            x, y = same_type([self._lower(part) for part in body.args])
+        return arithmetic("-", x, arithmetic("*", y, call("floor", arithmetic("/", x, y))))
+
+
+STEPS = (sp.floor, sp.ceiling, sp.sign)
+"""Functions that jump."""
+
+SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Rational(1, 2**149)
+"""Float32 has normal numbers from 2⁻¹²⁶ on, others from 2⁻¹⁴⁹ on, and none above 2¹²⁸."""
+
+WIDEST = sp.Integer(2**1000)
+"""Float64 has this number and its inverse."""
+
+LARGEST_SIZE = 2**63
+
+
+def nearest(number: sp.Expr) -> float:
+    """The float64 that is nearest to a number; infinite where the number is too large."""
+    try:
+        return number.p / number.q if isinstance(number, sp.Rational) else float(number)
+    except OverflowError:
+        return math.copysign(math.inf, 1 if number.is_positive else -1)
+
+
+def _is_negative(term: sp.Expr) -> bool:
+    return bool(term.as_coeff_Mul()[0].is_negative)
+
+
+def _both(left: Expr, right: Expr) -> Expr:
+    return Op("and", (left, right), "bool")
+
+
+def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
+    result = parts[0]
+    for part in parts[1:]:
+        result = combine(result, part)
+    return result
+
+
+def _ordered(body: sp.Basic) -> list[sp.Basic]:
+    return sorted(body.args, key=sp.default_sort_key)

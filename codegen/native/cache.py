@@ -1,0 +1,160 @@
+"""Object code on disk, so that a second process does not compile again. Nothing read is trusted beyond its checksum.
+
+An entry is named by the SHA-256 of source, CPU and versions, and holds a header, the SHA-256 of its key and code, and
+the code. Entries are written to a temporary file and moved into place, so that two processes never see half of one.
+The folder belongs to the user alone (mode 0700). Whatever else lies where an entry should be (another owner's file, a
+damaged one, a pipe, a device, a symbolic link) counts as absent, and so does a folder that cannot be made, read or
+written: nothing in here raises or waits. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import stat
+import sys
+import tempfile
+import time
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+MAGIC = b"symgraph object 1\n"
+MOST_BYTES = 1 << 28
+"""A longer file is no entry."""
+WRITING = ".writing-"
+ABANDONED = 3600.0
+"""Seconds after which a file that is still being written belongs to a process that was killed."""
+
+
+@lru_cache(maxsize=1)
+def machine() -> str:
+    """What object code depends on besides its source: CPU, versions, and our own kernels."""
+    import llvmlite.binding as llvm
+
+    def of(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "?"
+
+    own = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        own.update(path.read_bytes())
+    features = llvm.get_host_cpu_features().flatten()
+    packages = " ".join(f"{package} {of(package)}" for package in ("numba", "llvmlite", "numpy"))
+    return "\n".join([llvm.get_host_cpu_name(), features, platform.machine(), sys.version, packages, own.hexdigest()])
+
+
+def key_of(source: str, name: str) -> str:
+    """Name of an entry."""
+    return hashlib.sha256("\0".join([source, name, machine()]).encode()).hexdigest()
+
+
+def folder() -> Path | None:
+    """The cache's folder, made if need be; None if there is none that belongs to this user alone."""
+    given = os.environ.get("SYMGRAPH_CACHE")
+    if given == "off":
+        return None
+    try:
+        path = Path(given) if given else _users_folder() / "symgraph"
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except (OSError, RuntimeError):  # a RuntimeError where nobody knows where the user's home is
+        return None
+    return path if _is_ours(found) and stat.S_ISDIR(found.st_mode) else None
+
+
+def _users_folder() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return base if base.is_absolute() else Path.home() / ".cache"
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _content(path: Path) -> bytes | None:
+    """What a regular file of this user holds; None for anything else. A pipe is not waited for, a link not followed."""
+    flags = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+    try:
+        with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
+            found = os.fstat(file.fileno())
+            fits = _is_ours(found) and stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES
+            return file.read(MOST_BYTES) if fits else None
+    except OSError:
+        return None
+
+
+def load(key: str) -> bytes | None:
+    """Object code of an entry; None if it is absent, foreign or damaged."""
+    path = folder()
+    content = None if path is None else _content(path / f"{key}.o")
+    if content is None:
+        return None
+    start = len(MAGIC) + 32
+    digest, code = content[len(MAGIC) : start], content[start:]
+    if not content.startswith(MAGIC) or hashlib.sha256(key.encode() + code).digest() != digest:
+        return None
+    return code
+
+
+def store(key: str, code: bytes) -> None:
+    """Write an entry; a cache that cannot be written is no error."""
+    path = folder()
+    if path is not None:
+        _sweep(path)
+        _replace(path / f"{key}.o", MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
+
+
+def source_file(key: str, source: str) -> Path:
+    """A real file that holds the source; where there is no cache, one that lives as long as the process.
+
+    Where no file can be written at all, the path names none: the program runs, and tracebacks lack its lines.
+    """
+    name, content = f"{key[:24]}.py", source.encode()
+    for found in (folder, _folder_of_process):
+        path = found()
+        if path is not None and (_content(path / name) == content or _replace(path / name, content)):
+            return path / name
+    return Path(f"<{name}>")
+
+
+@lru_cache(maxsize=1)
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="symgraph-")
+
+
+def _folder_of_process() -> Path | None:
+    try:
+        return Path(_temporary_folder().name)
+    except OSError:
+        return None
+
+
+def _replace(path: Path, content: bytes) -> bool:
+    """Put a file in place as a whole; whether that was possible."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=WRITING, delete=False) as file:
+            temporary = file.name
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        return False
+    return True
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed have left half written."""
+    with contextlib.suppress(OSError):
+        for file in path.glob(f"{WRITING}*"):
+            if time.time() - file.lstat().st_mtime > ABANDONED:
+                file.unlink()

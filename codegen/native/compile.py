@@ -1,0 +1,239 @@
+"""Native entries: kernels go in, position-independent object code comes out, and a later process runs it without
+importing Numba.
+
+An entry takes the address of one packed ``int64`` array of sizes and addresses, so that a call costs one argument,
+and ``(thread, threads)``. Its code needs neither Python's lock nor its exceptions nor an allocator; this is checked,
+and an error names what would be missing.
+
+The object exports two C functions, ``void name(int64_t packed)`` for a program of one thread, and
+``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.native.team.Team`. Numba lowers
+each function on its own (:mod:`codegen.native.kernels.kernel`); here they are linked and optimised once, as a whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from codegen.native import barrier
+
+RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usleep"})
+"""C functions that any process resolves; everything else that is undefined is an error."""
+
+EXCEPTION = "symgraph_exception"
+"""What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
+
+UNLIMITED = 2**32 - 1
+_vector_loops_kept = threading.Lock()
+"""Held while LLVM unrolls no loop of sixteen or more in full. Such an inner loop is a vector: it must not be unrolled
+first and then vectorised around, by gathers. LLVM has only an option of the process for this, which is undone after
+use, so that what others compile is as it would be without us."""
+
+_SINGLE = """
+define void @{symbol}(i64 %packed) {{
+  call void @{symbol}_team(i64 %packed, i64 0, i64 1)
+  ret void
+}}
+"""
+ROOM = "\n@symgraph_room = global [8 x i64] zeroinitializer\n"
+"""Memory that may be written. Loading needs some for the addresses of C functions, and one block for all sections
+(:func:`in_one_place`) has none of it where LLVM, which leaves those addresses out of account, expects none."""
+
+_ENTRY = """
+declare i32 @"{callee}"(ptr, ptr{types})
+define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
+  %result = alloca ptr
+  %exception = alloca ptr
+  %status = call i32 @"{callee}"(ptr %result, ptr %exception{arguments})
+  %raised = icmp ne i32 %status, 0
+  br i1 %raised, label %bad, label %good
+bad:
+  call void @{exception}()
+  br label %good
+good:
+  ret void
+}}
+declare void @{exception}()
+"""
+
+
+def host_machine() -> llvm.TargetMachine:
+    """LLVM target machine of this CPU, for position-independent code."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        reloc="pic",
+        codemodel="default",
+    )
+
+
+@lru_cache(maxsize=1)
+def register_file() -> tuple[int, int]:
+    """Bytes of the widest vector register of the host, and how many registers there are.
+
+    Of the features that LLVM reports: AVX-512 has 32 of 64 bytes, AVX 16 of 32, ARM's NEON 32 of 16, and SSE 16 of 16.
+    """
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64, 32
+    if features.get("avx"):
+        return 32, 16
+    return (16, 32) if features.get("neon") or features.get("asimd") else (16, 16)
+
+
+def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
+    """Compile one function, and all it calls, to object code.
+
+    Parameters
+    ----------
+    function
+        Nopython function of ``int64``: the address of the packed array, and, for several threads, thread and threads;
+        returns nothing.
+    name
+        C identifier for the exported symbol.
+
+    Returns
+    -------
+    ELF (Mach-O, COFF) object for this CPU.
+
+    Raises
+    ------
+    RuntimeError
+        The code calls something that a process without Numba does not have.
+    """
+    from numba.core import types  # compiling is the one thing that needs Numba; loading must not pay for its import
+
+    from codegen.native.kernels.kernel import kernel
+
+    parameters = ("packed", "thread", "threads")[: function.__code__.co_argcount]
+    callee, module = kernel(function).lowered((types.int64,) * len(parameters))
+    words = {"types": ", i64" * len(parameters), "arguments": "".join(f", i64 %{name}" for name in parameters)}
+    return _object_code([module], _ENTRY.format(callee=callee, symbol=name, exception=EXCEPTION, **words), [name])
+
+
+def compile_program(
+    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str]
+) -> bytes:
+    """Compile kernels, and the driver that calls them, to object code.
+
+    Parameters
+    ----------
+    functions
+        Kernels by name, each with its argument types: ``int64``, or ``buffer of`` a scalar type.
+    driver
+        From LLVM's names of the kernels to the text that defines ``entry_team`` and ``entry_kernel``.
+    """
+    from numba.core import types
+
+    from codegen.native.kernels.pointer import Buffer
+
+    def kind(given: str) -> types.Type:
+        scalar = getattr(types, given.removeprefix("buffer of "))
+        return scalar if given == "int64" else Buffer(scalar)
+
+    lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
+    names = {known: callee for known, (callee, _) in lowered.items()}
+    return _object_code([module for _, module in lowered.values()], driver(names), ["entry", "entry_kernel"])
+
+
+def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
+    """Link, keep only what is exported and what that uses, optimise, and emit."""
+    module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
+    for part in lowered:
+        module.link_in(llvm.parse_assembly(str(part)))
+    if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
+        module.link_in(llvm.parse_assembly(barrier.barrier_text()))
+    kept = (*exported, f"{exported[0]}_team", "symgraph_room")
+    for symbol in (*module.functions, *module.global_variables):
+        if not symbol.is_declaration and symbol.name not in kept:
+            symbol.linkage = "internal"
+    optimise(module)
+    missing = undefined_symbols(module)
+    if EXCEPTION in missing:
+        raise RuntimeError(f"{exported[0]} needs Python: it, or a kernel it calls, may raise an exception")
+    if missing:
+        raise RuntimeError(f"{exported[0]} needs Python: it allocates or calls {', '.join(missing)}")
+    return host_machine().emit_object(module)  # type: ignore[no-any-return]
+
+
+def optimise(module: llvm.ModuleRef) -> None:
+    """LLVM's passes of level 3, for this CPU, in place."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = True
+    options.loop_unrolling = True
+    builder = llvm.create_pass_builder(host_machine(), options)
+    with _vector_loops_kept:
+        llvm.set_option("symgraph", "-unroll-full-max-count=15")
+        try:
+            builder.getModulePassManager().run(module, builder)
+        finally:
+            llvm.set_option("symgraph", f"-unroll-full-max-count={UNLIMITED}")
+
+
+def undefined_symbols(module: llvm.ModuleRef) -> list[str]:
+    """Names the module uses, does not define, and no bare process provides."""
+    declared = (symbol.name for symbol in (*module.functions, *module.global_variables) if symbol.is_declaration)
+    return sorted(name for name in declared if not name.startswith("llvm.") and name not in RUNTIME_SYMBOLS)
+
+
+class Entry:
+    """A loaded entry, callable as ``entry(packed_address)``; holds its machine code.
+
+    Attributes
+    ----------
+    call
+        The bare ``ctypes`` function, for a loop that counts every tenth of a microsecond. The code lives as long as
+        the ``Entry``.
+    team_address
+        Address of the function with ``(packed, thread, threads)``.
+    """
+
+    def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
+        self._engine = engine
+        self._address = engine.get_function_address(symbol_name)
+        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._address)
+        self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
+
+    @cached_property
+    def call_with_lock(self) -> Callable[[int], None]:
+        """As ``call``, for code that asks Python: Python's lock is not released around it."""
+        return ctypes.PYFUNCTYPE(None, ctypes.c_int64)(self._address)
+
+    @cached_property
+    def run_kernel(self) -> Callable[[int, int, int], None]:
+        """``run_kernel(packed, number, repeats)`` runs one kernel of a program, on one thread, as often as asked."""
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(self._engine.get_function_address("entry_kernel"))
+
+    def __call__(self, packed: int) -> None:
+        self.call(packed)
+
+
+def in_one_place(text: str = "") -> llvm.ExecutionEngine:
+    """An engine for a module's text, or for an object, that gives all sections of an object one block of memory.
+
+    Code reaches its constants by 32-bit distances. LLVM's own memory manager asks for each section alone, and in a
+    process whose address space is crowded by other libraries they end up further apart than that, which is an abort.
+    """
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(text + (ROOM if text else "")), host_machine(), use_lmm=True)
+
+
+def load_entry(object_bytes: bytes, symbol_name: str = "entry") -> Entry:
+    """Load object code made by :func:`compile_entry`, here or in another process on the same kind of CPU.
+
+    Returns
+    -------
+    entry
+        To call as ``entry(packed.ctypes.data)``; it releases Python's lock.
+    """
+    engine = in_one_place()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(object_bytes))
+    engine.finalize_object()
+    return Entry(engine, symbol_name)

@@ -1,0 +1,262 @@
+"""Emits the driver, which calls the kernels in order: as Python to be read, and as LLVM text to be run.
+
+Both are written from one list of :class:`Call` s. The LLVM text is a load for each argument and a call for each kernel,
+so that depth costs no time of type inference: Numba sees each distinct kernel once, and no driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from codegen.loops import ir, words
+from codegen.loops.ir import Program
+from codegen.loops.memory import Arena, Slot
+from codegen.loops.words import Interface
+from codegen.native.barrier import SYMBOL, SYNC_WORDS
+from codegen.native.compile import EXCEPTION
+from codegen.native.emit_scalar import text
+
+INDENT = "    "
+EPILOGUE = (
+    "  %status = load i32, ptr %raised", "  %bad = icmp ne i32 %status, 0", "  br i1 %bad, label %raise, label %return",
+    "raise:", f"  call void @{EXCEPTION}()", "  br label %return", "return:", "  ret void", "}",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word of the packed array: a size, or, with ``dtype``, the address of a buffer; scratch is each thread's own."""
+
+    name: str
+    position: int
+    dtype: str = ""
+    is_scratch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kernel of the program, the function that computes it, and whether all threads meet before it.
+
+    ``needs_labels``: the program ends before it where a label was out of range; ``needs_finite``: where this loss is
+    not finite, if it is asked to.
+    """
+
+    function: str
+    arguments: tuple[Argument, ...]
+    parallel: bool
+    meets: bool
+    needs_labels: bool = False
+    needs_finite: Argument | None = None
+
+    @property
+    def types(self) -> list[str]:
+        """Types of the function's parameters, in the words of :func:`codegen.native.compile.compile_program`."""
+        own = [f"buffer of {argument.dtype}" if argument.dtype else "int64" for argument in self.arguments]
+        return [*own, "int64", "int64"] if self.parallel else own
+
+
+def calls_of(
+    program: Program, functions: Sequence[str], arena: Arena, interface: Interface, dtype: str
+) -> tuple[Call, ...]:
+    """The calls of a program whose kernels are computed by ``functions``."""
+    position = {**interface.addresses, **interface.memory}
+    checked, first_update = _checked_labels(program), _first_update(program)
+    loss = program.outputs[0] if first_update is not None else None
+    meetings = barriers(program, arena, {} if loss is None else {first_update: {loss}})
+    found = []
+    for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
+        arguments = []
+        for name in kernel.arguments:
+            buffer = program.buffers[name]
+            kind = dtype if buffer.dtype == "real" else buffer.dtype
+            arguments.append(Argument(name, position[name], kind, buffer.role == "scratch"))
+        arguments += [Argument(size, interface.sizes[size]) for size in kernel.sizes]
+        needs_finite = None
+        if loss is not None and number == first_update:
+            kind = program.buffers[loss].dtype
+            needs_finite = Argument(loss, position[loss], dtype if kind == "real" else kind)
+        meets = number in meetings or number == checked
+        found.append(Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite))
+    return tuple(found)
+
+
+# -- where threads meet -----------------------------------------------------------------------------------------------
+
+
+def _checked_labels(program: Program) -> int | None:
+    """The kernel after the one that checks labels."""
+    found = [number for number, kernel in enumerate(program.kernels) if _writes(program, kernel) & {"status"}]
+    return found[0] + 1 if found and found[0] + 1 < len(program.kernels) else None
+
+
+def _first_update(program: Program) -> int | None:
+    """The first kernel that writes a leaf."""
+    leaves = {"parameter", "state"}
+    return next((n for n, kernel in enumerate(program.kernels) if _writes(program, kernel) & leaves), None)
+
+
+def _writes(program: Program, kernel: ir.Kernel) -> set[str]:
+    """Roles of the buffers that a kernel writes."""
+    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+    return {program.buffers[actual[name]].role for name in ir.writes(kernel.body)}
+
+
+def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[str]]) -> set[int]:
+    """Kernels before which all threads meet: those that touch memory to which another has written since the last
+    meeting, or write memory that another has read. ``also_read`` is what is read just before a kernel."""
+    found: set[int] = set()
+    read: set[str] = set()
+    written: set[str] = set()
+    for number, kernel in enumerate(program.kernels):
+        actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+        reads, writes = (
+            {actual[name] for name in names if program.buffers[actual[name]].role != "scratch"}
+            for names in (ir.reads(kernel.body), ir.writes(kernel.body))
+        )
+        reads |= also_read.get(number, set())
+        if _meet(arena, reads | writes, written) or _meet(arena, writes, read):
+            found.add(number)
+            read, written = set(), set()
+        read |= reads
+        written |= writes
+    return found
+
+
+def _meet(arena: Arena, some: set[str], others: set[str]) -> bool:
+    """Whether two sets of buffers have memory in common."""
+    return any(one == other or _share(arena.slots.get(one), arena.slots.get(other)) for one in some for other in others)
+
+
+def _share(one: Slot | None, other: Slot | None) -> bool:
+    if one is None or other is None or one.region != other.region:
+        return False
+    return one.offset < other.offset + other.size and other.offset < one.offset + one.size
+
+
+# -- as Python --------------------------------------------------------------------------------------------------------
+
+
+def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> str:
+    """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
+    lines = ["def run(address, thread, threads):", f"{INDENT}packed = pointer(address, int64, {interface.length})"]
+    if any(call.meets for call in calls):
+        lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
+    lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
+    given = [argument for call in calls for argument in (*call.arguments, call.needs_finite) if argument is not None]
+    used = dict.fromkeys(argument for argument in given if argument.dtype)
+    for argument in sorted(used, key=lambda argument: argument.position):
+        buffer = program.buffers[argument.name]
+        start = f"packed[{argument.position}]" + (f" + thread*packed[{words.SCRATCH}]" if argument.is_scratch else "")
+        size = text(ir.product(buffer.shape), {})
+        lines.append(f"{INDENT}{argument.name} = pointer({start}, {buffer.dtype}, {size})")
+    for call in calls:
+        names = [argument.name for argument in call.arguments]
+        if call.meets:
+            lines.append(f"{INDENT}barrier(sync, threads)")
+        if call.needs_labels:
+            lines += [f"{INDENT}if packed[{words.STATUS}] != {words.DONE}:  # a label is out of range"]
+            lines += [f"{INDENT * 2}return"]
+        if call.needs_finite is not None:
+            loss = f"{call.needs_finite.name}[0]"
+            lines.append(f"{INDENT}if packed[{words.NEEDS_FINITE}] != 0 and {loss} - {loss} != 0:  # inf or nan")
+            lines += [f"{INDENT * 2}packed[{words.STATUS}] = {words.NOT_FINITE}", f"{INDENT * 2}return"]
+        if call.parallel:
+            lines.append(f"{INDENT}{call.function}({', '.join([*names, 'thread', 'threads'])})")
+        else:
+            lines += [f"{INDENT}if thread == 0:", f"{INDENT * 2}{call.function}({', '.join(names)})"]
+    return "\n".join([*lines, ""])
+
+
+# -- as LLVM text -----------------------------------------------------------------------------------------------------
+
+
+def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
+    """``entry_team(packed, thread, threads)`` runs all kernels, ``entry_kernel(packed, number, repeats)`` one.
+
+    ``callees`` are LLVM's names of the functions, of Numba's signature: ``i32 (ptr result, ptr exception, …)``.
+    """
+    declared = {call.function: call for call in calls}
+    lines = [f"declare void @{SYMBOL}(ptr, i64)", f"declare void @{EXCEPTION}()"]
+    for function, call in declared.items():
+        kinds = ", ".join(["ptr", "ptr", *("i64" if kind == "int64" else "ptr" for kind in call.types)])
+        lines.append(f'declare i32 @"{callees[function]}"({kinds})')
+    prologue = [
+        "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
+        "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
+    ]  # fmt: skip
+    lines += ["define void @entry_team(i64 %packed, i64 %thread, i64 %threads) {", *prologue]
+    lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
+    lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
+    for number, call in enumerate(calls):
+        if call.meets:
+            lines.append(f"  call void @{SYMBOL}(ptr %sync, i64 %threads)")
+        lines += _conditions(call)
+        if not call.parallel:
+            lines += [f"  br i1 %is.first, label %do.{number}, label %done.{number}", f"do.{number}:"]
+        lines += _call(call, number, callees[call.function])
+        if not call.parallel:
+            lines += [f"  br label %done.{number}", f"done.{number}:"]
+    return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), ""])
+
+
+def _conditions(call: Call) -> list[str]:
+    """Leave early, every thread alike: it reads what was written before the last meeting."""
+    lines: list[str] = []
+    if call.needs_labels:
+        lines += [*_load(words.STATUS, "status.word"), f"  %right = icmp eq i64 %status.word, {words.DONE}"]
+        lines += ["  br i1 %right, label %labels.right, label %return", "labels.right:"]
+    loss = call.needs_finite
+    if loss is not None:
+        kind = {"float32": "float", "float64": "double"}[loss.dtype]
+        lines += [*_load(words.NEEDS_FINITE, "asked"), *_load(loss.position, "loss.word")]
+        lines += ["  %loss.at = inttoptr i64 %loss.word to ptr", f"  %loss = load {kind}, ptr %loss.at"]
+        lines += [f"  %none = fsub {kind} %loss, %loss", f"  %odd = fcmp une {kind} %none, 0.0"]
+        lines += ["  %checks = icmp ne i64 %asked, 0", "  %stop = and i1 %odd, %checks"]
+        lines += ["  br i1 %stop, label %stops, label %goes.on", "stops:"]
+        lines += [f"  %status.place = getelementptr i64, ptr %words, i64 {words.STATUS}"]
+        lines += [f"  store atomic i64 {words.NOT_FINITE}, ptr %status.place monotonic, align 8"]
+        lines += ["  br label %return", "goes.on:"]
+    return lines
+
+
+def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Sequence[str]) -> list[str]:
+    """A loop around a switch. Its calls are not inlined: part of a small kernel could be taken out of the loop."""
+    lines = ["define void @entry_kernel(i64 %packed, i64 %number, i64 %repeats) {", *prologue]
+    lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
+    lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
+    lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
+    cases = " ".join(f"i64 {number}, label %do.{number}" for number in range(len(calls)))
+    lines.append(f"  switch i64 %number, label %after [ {cases} ]")
+    for number, call in enumerate(calls):
+        lines += [f"do.{number}:", *_call(call, number, callees[call.function], " noinline"), "  br label %after"]
+    return [*lines, "after:", "  %more = add i64 %done, 1", "  br label %head", "leave:", *EPILOGUE]
+
+
+def _load(position: int, name: str) -> list[str]:
+    return [
+        f"  %{name}.place = getelementptr i64, ptr %words, i64 {position}", f"  %{name} = load i64, ptr %{name}.place",
+    ]  # fmt: skip
+
+
+def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str]:
+    lines: list[str] = []
+    given = ["ptr %result", "ptr %exception"]
+    for place, argument in enumerate(call.arguments):
+        name = f"a.{number}.{place}"
+        lines += _load(argument.position, name)
+        if argument.is_scratch:
+            lines.append(f"  %{name}.own = add i64 %{name}, %own")
+        if argument.dtype:
+            word = f"{name}.own" if argument.is_scratch else name
+            lines.append(f"  %{name}.start = inttoptr i64 %{word} to ptr")
+        given.append(f"ptr %{name}.start" if argument.dtype else f"i64 %{name}")
+    if call.parallel:
+        given += ["i64 %thread", "i64 %threads"]
+    return [
+        *lines,
+        f'  %status.{number} = call i32 @"{callee}"({", ".join(given)}){attribute}',
+        f"  %before.{number} = load i32, ptr %raised",
+        f"  %after.{number} = or i32 %before.{number}, %status.{number}",
+        f"  store i32 %after.{number}, ptr %raised",
+    ]

@@ -1,0 +1,120 @@
+"""Compiles generated source: natively through Numba, or as plain Python on flat arrays.
+
+The source is written to a real file, so that tracebacks, profilers and readers find it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import types
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from codegen import debug
+from codegen.native import cache, team
+from codegen.native.compile import Entry, compile_entry, compile_program, load_entry
+from codegen.native.emit import Source
+from codegen.native.emit_driver import driver_text
+
+
+class PythonEntry:
+    """An entry that runs un-jitted: every kernel is the Python function that one reads."""
+
+    def __init__(self, function: Callable[[int, int, int], None]) -> None:
+        from codegen.native.native_call import PYTHON_ENTRIES
+
+        self.function = function
+        self.team_address = id(self)
+        PYTHON_ENTRIES[self.team_address] = self
+
+    def __call__(self, packed: int) -> None:
+        with np.errstate(all="ignore"):
+            self.function(packed, 0, 1)
+
+    call = __call__
+
+
+def program(source: Source, seconds: dict[str, float], as_python: bool) -> Entry | PythonEntry:
+    """A generated program: from the cache, or compiled; or as plain Python.
+
+    ``seconds`` to load or compile it are added.
+    """
+    key = cache.key_of(source.text, "entry")
+    if as_python:
+        return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
+
+    def compiled() -> bytes:
+        module = _module(source.text, cache.source_file(key, source.text))
+        functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
+        try:
+            return compile_program(functions, partial(driver_text, source.calls))
+        finally:
+            _forget_lines(Path(str(module.__file__)).name)
+
+    return _cached(key, "entry", compiled, seconds)
+
+
+def _forget_lines(file: str) -> None:
+    """Numba has read the source for its messages, by a path relative to the working directory."""
+    for path in [path for path in list(linecache.cache) if path.endswith(file)]:
+        linecache.cache.pop(path, None)
+
+
+def support(name: str, as_python: bool) -> Entry | PythonEntry:
+    """An entry of :mod:`codegen.native.runtime`, for programs that run natively or for those that do not."""
+    if as_python:
+        return PythonEntry(getattr(_plain(importlib.import_module("codegen.native.runtime")), name))
+    return native_support(name)
+
+
+@lru_cache(maxsize=4)
+def native_support(name: str) -> Entry:
+    """An entry of :mod:`codegen.native.runtime`, for programs that run natively."""
+
+    def compiled() -> bytes:
+        return compile_entry(getattr(importlib.import_module("codegen.native.runtime"), name), name)
+
+    return _cached(cache.key_of("codegen.native.runtime", name), name, compiled, {})
+
+
+def _cached(key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float]) -> Entry:
+    stored = cache.load(key)
+    if stored is None:
+        with debug.stage("compile", seconds):
+            stored = compiled()
+            cache.store(key, stored)
+    with debug.stage("load", seconds):
+        return load_entry(stored, name)
+
+
+def _plain(module: types.ModuleType) -> types.ModuleType:
+    """A copy of a module whose kernels are the functions that were decorated."""
+    plain = types.ModuleType(module.__name__)
+    for known, value in vars(module).items():
+        function = getattr(value, "py_func", value)
+        is_own = isinstance(function, types.FunctionType) and function.__module__ == module.__name__
+        if is_own:
+            function = types.FunctionType(function.__code__, vars(plain), known)
+        setattr(plain, known, function)
+    return plain
+
+
+def _module(source: str, file: Path) -> types.ModuleType:
+    """The source as a module, which nothing but its functions keeps alive."""
+    module = types.ModuleType(f"symgraph_generated_{file.stem}")
+    module.__file__ = str(file)
+    module.__dict__["__name__"] = module.__name__
+    exec(compile(source, str(file), "exec"), module.__dict__)
+    return module
+
+
+def launch(entry: Entry | PythonEntry, address: int, threads: int) -> None:
+    """Run an entry on its packed words, on one thread or several."""
+    if threads == 1:
+        entry.call(address)
+    else:
+        team.launch(entry.team_address, address, threads)

@@ -1,0 +1,87 @@
+"""Chooses the register tile of a contraction from its static sizes, by counting what the inner loop costs.
+
+A step in k of a rows × cols tile is rows·vectors multiply-adds, rows broadcasts and a few loads; a tile also pays
+once for its addresses and stores. Small outputs are where the choice matters: ten columns fit one vector of sixteen,
+fifty fit three and a short one.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import ceil
+
+import numpy as np
+
+from codegen.native.compile import register_file
+from codegen.native.kernels.pointer import Dtype
+from codegen.native.kernels.vectors import lanes, widths
+
+_LARGE_EXTENT = 5040
+"""Stands for an extent that is unknown until run time: a multiple of every number of rows, so that none is favoured."""
+
+_LATENCY = 4.7
+"""Cycles before the result of a multiply-add can be added to: fewer independent sums than this leave the unit idle."""
+
+_CACHE_BYTES = 18.5
+"""Bytes a cycle that the second-level cache delivers, from which a panel of ``b`` streams; Zen 4."""
+
+_OVERHEAD = (10.0, 2.0, 0.15)
+"""Cycles that setting up and storing a tile costs: once, for each row, and for each row squared (addresses that no
+longer fit the integer registers); Zen 4."""
+
+_STRIDE_ALIAS_BYTES = 1024
+"""Rows this far apart, or a multiple, fall on few sets of the first-level cache and thrash it."""
+
+
+@cache
+def choose_tile(m: int | None, n: int | None, k: int | None, dtype: Dtype) -> tuple[int, int]:
+    """Rows and columns of the tile for ``out[m, n] = Σ_k a[m, k]·b[k, n]``.
+
+    Parameters
+    ----------
+    m, n, k
+        Extents; ``None`` where unknown until run time, such as the batch size.
+    dtype
+        ``float32`` or ``float64``.
+    """
+    m, n, k = m or _LARGE_EXTENT, n or _LARGE_EXTENT, k or 256
+    vector = lanes(dtype)
+    column_choices = {vectors * vector for vectors in (1, 2, 3, 4)} | ({n} if n <= 4 * vector else set())
+    choices = [
+        (rows, cols)
+        for cols in sorted(column_choices)
+        for rows in range(1, min(m, 16) + 1)
+        if rows == 1 or _fits_registers(rows, cols, dtype)
+    ]
+    return min(choices, key=lambda tile: (_cycles(m, n, k, tile, dtype), tile[0]))
+
+
+def should_pack(m: int | None, k: int | None, row_stride: int, dtype: Dtype) -> bool:
+    """Whether to copy the columns of ``b`` that a column of tiles needs to one contiguous panel first.
+
+    A panel is used by every row of tiles, so it pays when there are many, and when rows of ``b`` lie a power of two
+    apart. (A transposed ``b`` is always packed: :func:`codegen.native.kernels.packing.transpose_block`.)
+    """
+    long_stride = row_stride * np.dtype(dtype).itemsize % _STRIDE_ALIAS_BYTES == 0
+    return long_stride and (m or _LARGE_EXTENT) >= 64 and (k or _LARGE_EXTENT) >= 256
+
+
+def _fits_registers(rows: int, cols: int, dtype: Dtype) -> bool:
+    """Accumulators, one row of ``b`` and one broadcast; LLVM's scheduler keeps several broadcasts in flight, so a
+    third is left free."""
+    _, registers = register_file()
+    vectors = len(widths(cols, dtype))
+    return rows * vectors <= (20 if registers == 32 else 12) and (rows + 1) * vectors < registers
+
+
+def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> float:
+    """Cycles of all tiles, in units of one full-width multiply-add."""
+    rows, cols = tile
+    size = np.dtype(dtype).itemsize
+    vectors = widths(cols, dtype)
+    # A 64-byte operation occupies both 32-byte halves of the unit; a shorter one costs half, however short it is.
+    arithmetic = rows * sum(1.0 if width * size == 64 or register_file()[0] < 64 else 0.5 for width in vectors)
+    loads = rows / 2 + sum(1.0 if width * size == 64 else 0.5 for width in vectors)
+    step = max(arithmetic, loads, _LATENCY, sum(vectors) * size / _CACHE_BYTES)
+    overhead = _OVERHEAD[0] + _OVERHEAD[1] * rows + _OVERHEAD[2] * rows**2
+    return ceil(m / rows) * ceil(n / cols) * (k * step + overhead)

@@ -1,0 +1,241 @@
+"""The register tile of a matrix product: a small block of the output that stays in registers while the whole depth
+streams past.
+
+    out[out_start + r·out_row + c]  =  Σ_{k < depth} a[a_start + r·a_row + k·a_col] · b[b_start + k·b_row + c]
+    r < live_rows, c < live_cols
+
+Per k it loads one row of ``b`` into vectors, broadcasts one element of ``a`` per row, and does one fused multiply-add
+per row and vector. ``a`` may have any layout, its transpose included; ``b`` has unit stride in c. Columns beyond
+``live_cols`` are masked, rows beyond ``live_rows`` compute the last row again and are not stored, so a ragged edge
+costs no more than a whole tile. A single live row, which is all of a batch of one, has a loop of its own: it waits
+for ``b`` and for nothing else. Every element is summed in the order of k, so a row does not depend on the others.
+(K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the tile is their register block.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import from_dtype
+from numba.core import types
+
+from codegen.native.kernels.binding import bind
+from codegen.native.kernels.pointer import Buffer, Dtype, FlatArray
+from codegen.native.kernels.vectors import (
+    INDEX,
+    first_lanes,
+    fused,
+    item_bytes,
+    masked_load,
+    masked_store,
+    splat,
+    vector_type,
+    widths,
+)
+
+Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, int, int, int, int], None]
+
+_WAY_BYTES = 4096
+"""Rows of ``b`` a multiple of this apart share few sets of the first-level cache, each of which holds eight lines or
+so: the quick loop for one row would run further ahead, and evict what it has yet to read."""
+
+
+@cache
+def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
+    """Make the tile of one size: a word, callable natively and from Python.
+
+    Parameters
+    ----------
+    rows, cols
+        Size of the block; :func:`codegen.native.kernels.blocking.choose_tile` picks one that fits the registers.
+    dtype
+        ``float32`` or ``float64``, of all three buffers.
+    accumulate
+        Add to ``out`` instead of overwriting it.
+
+    Returns
+    -------
+    tile
+        ``tile(out, out_start, out_row, a, a_start, a_row, a_col, b, b_start, b_row, depth, live_rows, live_cols)``.
+    """
+
+    def block(
+        out: FlatArray,
+        out_start: int,
+        out_row: int,
+        a: FlatArray,
+        a_start: int,
+        a_row: int,
+        a_col: int,
+        b: FlatArray,
+        b_start: int,
+        b_row: int,
+        depth: int,
+        live_rows: int,
+        live_cols: int,
+    ) -> None:
+        r, k, c = np.arange(live_rows), np.arange(depth), np.arange(live_cols)
+        left = a[a_start + r[:, None] * a_row + k * a_col]
+        right = b[b_start + k[:, None] * b_row + c]
+        place = out_start + r[:, None] * out_row + c
+        out[place] = left @ right + (out[place] if accumulate else 0)
+
+    block.__name__ = block.__qualname__ = (
+        f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
+    )
+    element = from_dtype(np.dtype(dtype))
+    vectors = widths(cols, dtype)
+
+    def typer(
+        out: types.Type,
+        out_start: types.Type,
+        out_row: types.Type,
+        a: types.Type,
+        a_start: types.Type,
+        a_row: types.Type,
+        a_col: types.Type,
+        b: types.Type,
+        b_start: types.Type,
+        b_row: types.Type,
+        depth: types.Type,
+        live_rows: types.Type,
+        live_cols: types.Type,
+    ) -> types.Type | None:
+        return types.none if out == a == b == Buffer(element) else None
+
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        values = [
+            value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        _Block(builder, rows, vectors, context.get_value_type(element)).emit(accumulate, _Operands(*values))
+        return context.get_dummy_value()
+
+    bind(block, typer, lower)
+    return block
+
+
+class _Operands(NamedTuple):
+    """Arguments of a tile."""
+
+    out: ir.Value
+    out_start: ir.Value
+    out_row: ir.Value
+    a: ir.Value
+    a_start: ir.Value
+    a_row: ir.Value
+    a_col: ir.Value
+    b: ir.Value
+    b_start: ir.Value
+    b_row: ir.Value
+    depth: ir.Value
+    live_rows: ir.Value
+    live_cols: ir.Value
+
+
+class _Block:
+    """Writes the instructions of one tile."""
+
+    def __init__(self, builder: ir.IRBuilder, rows: int, vectors: tuple[int, ...], element: ir.Type) -> None:
+        self.builder = builder
+        self.rows = rows
+        self.element = element
+        self.vectors = [vector_type(element, width) for width in vectors]
+        self.starts = [sum(vectors[:v]) for v in range(len(vectors))]
+
+    def emit(self, accumulate: bool, at: _Operands) -> None:
+        if self.rows == 1:
+            self._rows(1, accumulate, at)
+            return
+        builder, one = self.builder, ir.Constant(INDEX, 1)
+        period = ir.Constant(INDEX, _WAY_BYTES // item_bytes(self.element))
+        is_single = builder.icmp_signed("==", at.live_rows, one)
+        spreads = builder.icmp_signed("!=", builder.srem(at.b_row, period), ir.Constant(INDEX, 0))
+        with builder.if_else(builder.and_(is_single, spreads)) as (single, several):
+            with single:
+                self._rows(1, accumulate, at._replace(live_rows=one))
+            with several:
+                self._rows(self.rows, accumulate, at)
+
+    def _rows(self, rows: int, accumulate: bool, at: _Operands) -> None:
+        """A tile of so many rows."""
+        builder = self.builder
+        last = builder.sub(at.live_rows, ir.Constant(INDEX, 1))
+        masks = [
+            first_lanes(builder, at.live_cols, start, vector.count)
+            for start, vector in zip(self.starts, self.vectors, strict=True)
+        ]
+        row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(rows)]
+        out_rows = [self._shifted(at.out, builder.add(at.out_start, builder.mul(r, at.out_row))) for r in row_numbers]
+        a_rows = [self._shifted(at.a, builder.add(at.a_start, builder.mul(r, at.a_row))) for r in row_numbers]
+        b_rows = self._shifted(at.b, at.b_start)
+
+        initial = [
+            masked_load(builder, vector, self._shifted(row, ir.Constant(INDEX, start)), mask)
+            if accumulate
+            else ir.Constant(vector, None)
+            for row in out_rows
+            for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
+        ]
+        sums = self._depth_loop(initial, a_rows, at.a_col, b_rows, at.b_row, at.depth, masks)
+
+        count = len(self.vectors)
+        for r, row in enumerate(out_rows):
+            with builder.if_then(builder.icmp_signed(">", at.live_rows, ir.Constant(INDEX, r))):
+                for v, mask in enumerate(masks):
+                    masked_store(
+                        builder, sums[r * count + v], self._shifted(row, ir.Constant(INDEX, self.starts[v])), mask
+                    )
+
+    def _depth_loop(
+        self,
+        initial: list[ir.Value],
+        a_rows: list[ir.Value],
+        a_col: ir.Value,
+        b: ir.Value,
+        b_row: ir.Value,
+        depth: ir.Value,
+        masks: list[ir.Value],
+    ) -> list[ir.Value]:
+        """Accumulators after the loop over k, which are phi nodes: nothing but registers."""
+        builder = self.builder
+        before = builder.block
+        head, body, after = (builder.append_basic_block(f"tile.{part}") for part in ("head", "body", "after"))
+        builder.branch(head)
+
+        builder.position_at_end(head)
+        k = builder.phi(INDEX)
+        sums = [builder.phi(value.type) for value in initial]
+        k.add_incoming(ir.Constant(INDEX, 0), before)
+        for phi, value in zip(sums, initial, strict=True):
+            phi.add_incoming(value, before)
+        builder.cbranch(builder.icmp_signed("<", k, depth), body, after)
+
+        builder.position_at_end(body)
+        line = self._shifted(b, builder.mul(k, b_row))
+        b_vectors = [
+            masked_load(builder, vector, self._shifted(line, ir.Constant(INDEX, start)), mask)
+            for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
+        ]
+        offset = builder.mul(k, a_col)
+        count = len(b_vectors)
+        for r, row in enumerate(a_rows):
+            scalar = builder.load(self._shifted(row, offset), typ=self.element)
+            for v, b_vector in enumerate(b_vectors):
+                total = sums[r * count + v]
+                total.add_incoming(fused(builder, splat(builder, scalar, self.vectors[v].count), b_vector, total), body)
+        k.add_incoming(builder.add(k, ir.Constant(INDEX, 1)), body)
+        builder.branch(head)
+
+        builder.position_at_end(after)
+        return sums
+
+    def _smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def _shifted(self, pointer: ir.Value, elements: ir.Value) -> ir.Value:
+        return self.builder.gep(pointer, [elements], inbounds=True, source_etype=self.element)

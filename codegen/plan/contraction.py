@@ -1,0 +1,263 @@
+"""Which sums are matrix products, and how any sum is brought into the shapes that kernels are good at.
+
+    Σ_n x[n, i]·(y[n, j] − t[n, j])/N   →   d[n, j] = (y[n, j] − t[n, j])/N,   c[i, j] = Σ_n x[n, i]·d[n, j]
+    Σ_k x[n, k]·W[k, j], W trained      →   p[h, n, j] = Σ_k x[n, 9·h + k]·W[9·h + k, j],   p[0, n, j] + p[1, n, j]
+
+Comes in: any tensors. Goes out: equal tensors, in which every contraction is exactly a sum of a product of two plain
+elements, its right operand has the column index last, and a total reduction is done row by row first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from codegen.loops.ranges import all_exist, bounds_of, exists
+from codegen.plan.scatter import is_place, is_placed, scatter_of
+from symgraph.core.bounds import running
+from symgraph.core.graph import rewrite
+from symgraph.core.indices import Dim, Index, axis, bound
+from symgraph.core.scalars import selected
+from symgraph.core.tensor import Definition, Element, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """``out[outer…, row, column] = Σ_depth left·right``: the index of each role, and the operands' elements."""
+
+    outer: tuple[Index, ...]
+    row: Index
+    column: Index
+    depth: Index
+    left: Element
+    right: Element
+
+
+def contraction_of(tensor: Tensor) -> Contraction | None:
+    """The contraction that a tensor is as it stands, if it is one.
+
+    Its columns lie side by side in the right operand; row, column and depth are no multiples in an index of either.
+    """
+    definition = tensor.definition
+    if definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
+        return None
+    factors = definition.body.args
+    if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
+        return None
+    if len(definition.extents) != 1 or not all_exist(definition.body, bounds_of(tensor.shape, definition)):
+        return None
+    return _roles(tensor.ndim, factors[0], factors[1])
+
+
+def _is_regular(element: Element) -> bool:
+    """Whether every index occurs once, by itself or in a sum 9·h + k over a part of an axis."""
+    used = _indices_in(element)
+    return all(map(_indices_of, element.indices)) and len(set(used)) == len(used)
+
+
+def _is_plain(element: Element) -> bool:
+    return _is_regular(element) and all(isinstance(index, Index) for index in element.indices)
+
+
+def _indices_in(element: Element) -> list[Index]:
+    return [index for entry in element.indices for index in _indices_of(entry)]
+
+
+def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
+    """The indices in one place of an element, (k,) or (k, h) of 9·h + k; none if it is anything else."""
+    if isinstance(entry, Index):
+        return (entry,)
+    match entry.args if isinstance(entry, sp.Add) else ():
+        case (one, other):
+            single, part = (one, other) if isinstance(one, Index) else (other, one)
+            size, index = part.as_coeff_Mul()
+            if isinstance(single, Index) and isinstance(index, Index) and size.is_Integer and size > 1:
+                return (single, index)
+    return ()
+
+
+def _roles(rank: int, first: Element, second: Element) -> Contraction | None:
+    free = [axis(d) for d in range(rank)]
+    if rank < 2:
+        return None
+    column = free[-1]
+    left, right = (second, first) if column in _indices_in(first) else (first, second)
+    in_left, in_right = _indices_in(left), _indices_in(right)
+    if bound(0) not in in_left or bound(0) not in in_right or column in in_left or right.indices[-1] is not column:
+        return None
+    rows = [index for index in free if index in in_left and index not in in_right]
+    if not rows:
+        return None
+    outer = tuple(index for index in free[:-1] if index is not rows[-1])
+    scaled = {index for entry in (*left.indices, *right.indices) for index in _indices_of(entry)[1:]}
+    return Contraction(outer, rows[-1], column, bound(0), left, right) if scaled <= set(outer) else None
+
+
+def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``outputs``."""
+    return rewrite(outputs, _reshaped)
+
+
+def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
+    if definition.op is None or definition.op in ("argmax", "argmin"):
+        return tensor.redefined(definition)
+    if definition.op == "sum":
+        found = _as_contractions(tensor, definition.body, definition.extents)
+        if found is not None:
+            return found
+    if tensor.ndim == 0:
+        return _row_by_row(definition)
+    return tensor.redefined(definition)
+
+
+def _row_by_row(definition: Definition) -> Tensor:
+    """A reduction to one number: over the inner indices of each row, then over rows."""
+    rows, inner = definition.extents[0], definition.extents[1:]
+    if not inner and isinstance(definition.body, Element):
+        return Tensor.define((), definition.body, definition.op, definition.extents)
+    rename: dict[sp.Basic, sp.Basic] = {bound(0): axis(0)} | {bound(d + 1): bound(d) for d in range(len(inner))}
+    row = Tensor.define((rows,), definition.body.xreplace(rename), definition.op if inner else None, inner)
+    return Tensor.define((), Element(row, bound(0)), definition.op, (rows,))
+
+
+def _as_contractions(tensor: Tensor, body: sp.Expr, extents: Sequence[sp.Expr]) -> Tensor | None:
+    """The sum with its matrix products and scatters split off; None if it has none, or is one scatter."""
+    shape = tensor.shape
+    free = [axis(d) for d in range(len(shape))]
+    terms = _terms(body)
+    if len(terms) > 1:
+        parts = [_term(shape, term, extents) or _scattered(shape, term, extents) for term in terms]
+        if all(found is None for found in parts):
+            return None
+        rest = [term for term, found in zip(terms, parts, strict=True) if found is None]
+        split = [found for found in parts if found is not None]
+        if rest:
+            split.append(Element(Tensor.define(tuple(shape), sp.Add(*rest), "sum", tuple(extents)), *free))
+        return Tensor.define(tuple(shape), sp.Add(*split))
+    found = _term(shape, body, extents)
+    if found is None:
+        return None
+    if isinstance(found, Element) and found.tensor.definition is not None:
+        return tensor.redefined(found.tensor.definition)
+    return Tensor.define(tuple(shape), found)
+
+
+def _terms(body: sp.Expr) -> list[sp.Expr]:
+    """The terms of a sum; a factor in which every term has its place is multiplied out."""
+    found: list[sp.Expr] = []
+    pending = _ordered(body) if isinstance(body, sp.Add) else [body]
+    while pending:
+        term = pending.pop(0)
+        placed = next((factor for factor in sp.Mul.make_args(term) if is_placed(factor)), None)
+        if placed is None:
+            found.append(term)
+        else:
+            rest = [factor for factor in sp.Mul.make_args(term) if factor is not placed]
+            pending += [sp.Mul(*sp.Mul.make_args(part), *rest, evaluate=False) for part in _ordered(placed)]
+    return found
+
+
+def _scattered(shape: Sequence[sp.Expr], term: sp.Expr, extents: Sequence[sp.Expr]) -> sp.Expr | None:
+    """The sum of one term, if it is a scatter."""
+    if scatter_of(len(shape), Definition("sum", tuple(extents), term)) is None:
+        return None
+    return Element(Tensor.define(tuple(shape), term, "sum", tuple(extents)), *(axis(d) for d in range(len(shape))))
+
+
+def _ordered(expression: sp.Expr) -> list[sp.Expr]:
+    return sorted(expression.args, key=sp.default_sort_key)
+
+
+def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -> sp.Expr | None:
+    """One product summed over one index, as coefficient · contraction; None if it is no contraction."""
+    if len(extents) != 1 or len(shape) < 2 or not isinstance(body, sp.Mul):
+        return None
+    free, depth = [axis(d) for d in range(len(shape))], bound(0)
+    sizes = dict(zip(free, shape, strict=True)) | {depth: extents[0]}
+    places = [factor for factor in sp.Mul.make_args(body) if is_place(factor)]
+    if any(depth in place.atoms(Index) for place in places) or not (places == [] or all_exist(body, running(sizes))):
+        return None
+    outside: list[sp.Expr] = []
+    inside: list[tuple[frozenset[Index], sp.Expr]] = []
+    for factor in _ordered(body):
+        used = frozenset(factor.atoms(Index))
+        if depth in used and selected(factor) != sp.true:
+            return None  # it selects what the others are, and is no number beside them
+        if depth in used:
+            inside.append((used - {depth}, factor))
+        else:
+            outside.append(factor)
+    with_column = [used for used, _ in inside if free[-1] in used]
+    without = [used for used, _ in inside if used and free[-1] not in used]
+    if not with_column or not without:
+        return None
+    right_free, left_free = frozenset().union(*with_column), frozenset().union(*without)
+    if not left_free - right_free:
+        return None
+    left_factors = [f for used, f in inside if free[-1] not in used and used]
+    right_factors = [f for used, f in inside if free[-1] in used]
+    loose = [f for used, f in inside if not used]
+    (left_factors if len(left_factors) > len(right_factors) else right_factors).extend(loose)
+    rows = [index for index in free if index in left_free and index not in right_free]
+    left_order = [*(i for i in free if i in left_free and i is not rows[-1]), rows[-1], depth]
+    right_order = [*(i for i in free[:-1] if i in right_free), depth, free[-1]]
+    left = _operand(sp.Mul(*left_factors), left_order, sizes, column_last=False)
+    right = _operand(sp.Mul(*right_factors), right_order, sizes, column_last=True)
+    core = Tensor.define(tuple(shape), left * right, "sum", tuple(extents))
+    return sp.Mul(*outside, Element(core, *free))
+
+
+def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
+    """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
+    plain = (
+        isinstance(value, Element) and not value.tensor.is_label and _is_plain(value) and exists(value, running(sizes))
+    )
+    if plain and (not column_last or value.indices[-1] is order[-1]):
+        return value
+    rename = {index: axis(d) for d, index in enumerate(order)}
+    tensor = Tensor.define(tuple(sizes[index] for index in order), value.xreplace(rename))
+    return Element(tensor, *order)
+
+
+PARTS = 2
+"""Parts of a sum that is split. Not the number of threads: results must not depend on that."""
+
+LEAST_PART = 256
+"""Terms of a part, from which on it pays to split."""
+
+PANEL_COLUMNS = 64
+"""Columns of a block of a product. Threads share the rows of a product of fewer, and the columns of a wider one."""
+
+
+def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``outputs``: long sums over a narrow matrix that is trained, in parts.
+
+    Threads that share the rows of x·W each need all of W, of which another has just updated a half. A thread that has a
+    part of the sum needs the rows of W, and the columns of x, that it has in the update: they stay in its cache.
+    """
+
+    def change(tensor: Tensor, definition: Definition) -> Tensor:
+        new = tensor.redefined(definition)
+        found = contraction_of(new)
+        if found is None or found.outer or found.right.tensor not in trained:
+            return new
+        columns, (depth,) = new.shape[-1], definition.extents
+        if not (columns.is_Integer and columns <= PANEL_COLUMNS and depth.is_Integer):
+            return new
+        size = depth // PARTS
+        if depth % PARTS or size < LEAST_PART:
+            return new
+        moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
+        moved[found.depth] = size * axis(0) + found.depth
+        parts = Tensor.define((sp.Integer(PARTS), *new.shape), definition.body.xreplace(moved), "sum", (size,))
+        elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(new.ndim))) for h in range(PARTS))
+        return new.redefined(Definition(None, (), sp.Add(*elements)))
+
+    return rewrite(outputs, change)
+
+
+def is_size(expression: sp.Basic) -> bool:
+    """Whether an expression is made of numbers and sizes alone."""
+    return all(isinstance(symbol, Dim) for symbol in expression.free_symbols) and not expression.atoms(Element)

@@ -1,0 +1,182 @@
+"""Fuses nodes into groups, each of which becomes one kernel: one pass over the rows of its values.
+
+    a = x·W;  h[n, j] = max(a[n, j] + b[j], 0)                         one group: a panel of rows, then its epilogue
+    m[n] = max_k z[n, k];  e = exp(z − m);  S = Σ_k e;  y = e/S; …      one group: the softmax row
+
+A node joins the group of its latest operand if it reads all values of that group within its own row (or, in a group
+that is split by columns too, at its own element). Everything else starts a new group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import sympy as sp
+
+from codegen.plan.contraction import Contraction
+from codegen.plan.plan import Node, Request
+from codegen.plan.scatter import scatter_of
+from symgraph.core.indices import Index, axis
+from symgraph.core.tensor import Element, Tensor
+
+Kind = Literal["panel", "rows", "columns", "scalar"]
+
+ROW_LIMIT = 1 << 17
+"""Largest right operand, in elements, for which a panel takes all columns at once, so that whole rows can follow it."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Nodes of one kernel, in order. ``head`` is the contraction of a panel."""
+
+    kind: Kind
+    nodes: list[Node]
+    head: Contraction | None = None
+    whole_rows: bool = False
+    values: set[Tensor] = field(default_factory=set)
+    written: set[Tensor] = field(default_factory=set)
+
+    def add(self, node: Node) -> None:
+        self.nodes.append(node)
+        if node.target is None:
+            self.values.add(node.value)
+        else:
+            self.written.add(node.target)
+
+
+def fuse(nodes: Sequence[Node]) -> list[Group]:
+    """Groups in the order in which they run."""
+    groups: list[Group] = []
+    place: dict[Tensor, int] = {}
+    last_read: dict[Tensor, int] = {}
+    for node in nodes:
+        latest = _latest(node, place)
+        after_readers = last_read.get(node.target, -1) if node.target is not None else -1
+        at = _choose(groups, node, max(latest, after_readers))
+        if at == len(groups):
+            groups.append(opened(node))
+        else:
+            groups[at].add(node)
+        if node.target is None:
+            place[node.value] = at
+        for element in node.reads:
+            last_read[element.tensor] = max(at, last_read.get(element.tensor, -1))
+    return groups
+
+
+def _latest(node: Node, place: dict[Tensor, int]) -> int:
+    found = [place[element.tensor] for element in node.reads if element.tensor in place]
+    return max(found, default=-1)
+
+
+def _choose(groups: Sequence[Group], node: Node, earliest: int) -> int:
+    """The group that a node joins: the earliest possible one, else the newest that shares an operand, else new."""
+    if node.contraction is not None:
+        return len(groups)
+    if earliest >= 0 and fits(groups[earliest], node):
+        return earliest
+    newest = len(groups) - 1
+    if newest > earliest and fits(groups[newest], node) and _related(groups[newest], node):
+        return newest
+    return len(groups)
+
+
+def _related(group: Group, node: Node) -> bool:
+    reads = {e.tensor for member in group.nodes for e in member.reads}
+    return group.kind == "scalar" or any(element.tensor in reads for element in node.reads if element.tensor.ndim)
+
+
+def opened(node: Node) -> Group:
+    """A new group that begins with a node."""
+    head = node.contraction
+    if head is not None:
+        group = Group("panel", [], head, not head.outer and _is_narrow(node, head))
+    elif not node.shape:
+        group = Group("scalar", [])
+    elif scatter_of(len(node.shape), node.definition) is not None or runs_down_columns(node):
+        group = Group("columns", [])
+    else:
+        group = Group("rows", [])
+    group.add(node)
+    return group
+
+
+def _is_narrow(node: Node, head: Contraction) -> bool:
+    size = sp.prod(head.right.tensor.shape)
+    return bool(size.is_Integer) and int(size) <= ROW_LIMIT
+
+
+def fits(group: Group, node: Node) -> bool:
+    """Whether a node can be computed inside a group, right where its operands have just been."""
+    if node.contraction is not None or (node.target is not None and not _may_overwrite(group, node)):
+        return False
+    if group.kind == "scalar":
+        return not node.shape
+    if not node.shape or node.shape[0] != group.nodes[0].shape[0]:
+        return False
+    if scatter_of(len(node.shape), node.definition) is not None:
+        return False
+    if group.kind == "columns" or (group.kind == "panel" and not group.whole_rows):
+        return _is_elementwise(group, node)
+    if runs_down_columns(node):
+        return False
+    return all(_in_row(element) for element in node.reads if element.tensor in group.values | group.written)
+
+
+def _may_overwrite(group: Group, node: Node) -> bool:
+    """Whether all that the group reads of the leaf to be written is read within the row (or element) being written."""
+    if group.head is not None and node.target in (group.head.left.tensor, group.head.right.tensor):
+        return False
+    reads = [e for member in group.nodes for e in member.reads if e.tensor is node.target]
+    if group.kind == "rows" or group.whole_rows:
+        return all(_in_row(element) for element in reads)
+    return all(_is_identity(element) for element in reads)
+
+
+def _in_row(element: Element) -> bool:
+    return bool(element.indices) and element.indices[0] == axis(0)
+
+
+def _is_identity(element: Element) -> bool:
+    return all(index == axis(d) for d, index in enumerate(element.indices))
+
+
+def _is_elementwise(group: Group, node: Node) -> bool:
+    if node.definition.op is not None or node.shape != group.nodes[0].shape:
+        return False
+    return all(_is_identity(element) for element in node.reads if element.tensor in group.values | group.written)
+
+
+def runs_down_columns(node: Node) -> bool:
+    """Whether a reduction reads memory best with its last free index innermost, as Σ_n g[n, j] does."""
+    definition = node.definition
+    if definition.op not in ("sum", "max", "min") or not node.shape:
+        return False
+    last = axis(len(node.shape) - 1)
+    votes = 0
+    for element in node.reads:
+        if element.indices and isinstance(element.indices[-1], Index):
+            votes += 1 if element.indices[-1] == last else -1
+    leading = any(_reduces_leading(element.indices) for element in node.reads)
+    return votes > 0 and leading
+
+
+def _reduces_leading(indices: Iterable[sp.Expr]) -> bool:
+    first = next(iter(indices), None)
+    return isinstance(first, Index) and first.name.startswith("_r")
+
+
+def spans(groups: Sequence[Group], request: Request) -> dict[Tensor, set[int]]:
+    """For each computed value, the groups that read it; an output is read by the group after the last."""
+    found: dict[Tensor, set[int]] = {value: set() for group in groups for value in group.values}
+    for number, group in enumerate(groups):
+        for node in group.nodes:
+            for element in node.reads:
+                if element.tensor in found:
+                    found[element.tensor].add(number)
+    for output in request.outputs:
+        if output in found:
+            found[output].add(len(groups))
+    return found

@@ -1,0 +1,181 @@
+"""Plans a program: which tensors are computed, which are inlined into their readers, and in which order.
+
+Comes in: outputs and updates of stored leaves, as tensors. Goes out: :class:`Node` s in an order in which every value
+is computed before it is read, and every stored leaf is written after the last read of its old value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from codegen.plan.common_functions import share_functions
+from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
+from codegen.plan.masks import mask_by_maxima
+from codegen.plan.merge import merge, written_in
+from symgraph.core.graph import consumers, elements_of, operands, topological
+from symgraph.core.indices import Index, Shape, axis
+from symgraph.core.scalars import Delta
+from symgraph.core.tensor import Definition, Element, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value to be computed; with ``target`` it is copied into that leaf, element by element."""
+
+    value: Tensor
+    target: Tensor | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape
+
+    @property
+    def definition(self) -> Definition:
+        if self.target is not None or self.value.definition is None:
+            return Definition(None, (), Element(self.value, *(axis(d) for d in range(self.value.ndim))))
+        return self.value.definition
+
+    @property
+    def contraction(self) -> Contraction | None:
+        return contraction_of(self.value) if self.target is None else None
+
+    @property
+    def reads(self) -> tuple[Element, ...]:
+        return elements_of(self.definition.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a program is for: values to return, and (leaf, next value) pairs to store."""
+
+    outputs: tuple[Tensor, ...]
+    updates: tuple[tuple[Tensor, Tensor], ...] = ()
+
+
+def plan(request: Request) -> tuple[Request, list[Node]]:
+    """Merge temporaries, mask by maxima, bring sums into shape, compute common functions once, split, inline, order."""
+    merged = _replace(request, merge(_roots(request)))
+    masked = _replace(merged, mask_by_maxima(_roots(merged)))
+    shaped = _replace(masked, reshape_sums(_roots(masked)))
+    shaped = _replace(shaped, share_functions(_roots(shaped)))
+    shared = _replace(shaped, share_functions(_roots(shaped)))
+    split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
+    inlined = _replace(split, _inline(_roots(split)))
+    return inlined, _ordered(inlined)
+
+
+def _roots(request: Request) -> list[Tensor]:
+    return [*request.outputs, *(value for _, value in request.updates)]
+
+
+def _replace(request: Request, replaced: Mapping[Tensor, Tensor]) -> Request:
+    outputs = tuple(replaced[output] for output in request.outputs)
+    return Request(outputs, tuple((leaf, replaced[value]) for leaf, value in request.updates))
+
+
+# -- inlining ---------------------------------------------------------------------------------------------------------
+
+
+def _inline(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """Write the bodies of cheap or once-read pointwise definitions where they are read.
+
+    A body that SymPy would evaluate together with its reader's, and so compute in another order, stays where it is.
+    """
+    order = topological(roots)
+    readers = consumers(order)
+    kept = set(roots)
+    chosen = {t for t in order if t not in kept and _inlines(t, readers[t])}
+    return written_in(roots, chosen)
+
+
+def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
+    definition = tensor.definition
+    if definition is None or definition.op is not None or definition.body.has(Delta):
+        return False
+    feeds_contraction = any(contraction_of(reader) is not None for reader in readers)
+    if isinstance(definition.body, Element):
+        return not feeds_contraction or (
+            _is_permutation(definition.body, tensor.ndim) and _keeps_columns(tensor, readers)
+        )
+    if feeds_contraction:
+        return False
+    cheap = _is_cheap(definition.body)
+    if tensor.ndim == 0 and cheap and (len(readers) == 1 or _is_of_numbers(definition.body)):
+        return True
+    if len(readers) != 1 or readers[0].ndim == 0:
+        return False
+    reads = [e for e in elements_of(readers[0].definition.body) if e.tensor is tensor]  # type: ignore[union-attr]
+    if len(reads) != 1:
+        return False
+    return cheap or _covers(readers[0], reads[0])
+
+
+def _is_of_numbers(body: sp.Expr) -> bool:
+    """Whether a body has only numbers that are given, such as hyper-parameters, and is written out where it is read."""
+    return all(element.tensor.kind in ("scalar", "state") for element in elements_of(body))
+
+
+def _is_permutation(element: Element, rank: int) -> bool:
+    return len(element.indices) == rank and set(element.indices) == {axis(d) for d in range(rank)}
+
+
+def _keeps_columns(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
+    """A transposed copy that makes a contraction's columns contiguous is worth its memory; every other is not."""
+    for reader in readers:
+        found = contraction_of(reader)
+        if found is not None and found.right.tensor is tensor:
+            return False
+    return True
+
+
+def _is_cheap(body: sp.Expr) -> bool:
+    if body.atoms(sp.Function, sp.Piecewise, sp.Max, sp.Min, sp.exp):
+        return False
+    return int(sp.count_ops(body.xreplace({e: sp.Symbol("e") for e in elements_of(body)}))) <= 2
+
+
+def _covers(reader: Tensor, element: Element) -> bool:
+    """Whether the reader reads a different element in each of its iterations, so that inlining repeats nothing."""
+    definition = reader.definition
+    assert definition is not None
+    loops = {axis(d) for d in range(reader.ndim)} | {index for index in definition.body.atoms(Index)}
+    return loops <= {index for index in element.indices if isinstance(index, Index)}
+
+
+# -- order ------------------------------------------------------------------------------------------------------------
+
+
+def _ordered(request: Request) -> list[Node]:
+    """Depth first from the outputs, then from the updates, last parameter first; a gradient comes before its use."""
+    updates = {leaf: Node(value, leaf) for leaf, value in request.updates}
+    everything = topological(_roots(request))
+    readers: dict[Tensor, list[Tensor]] = {leaf: [] for leaf in updates}
+    for tensor in everything:
+        for operand in operands(tensor):
+            if operand in readers:
+                readers[operand].append(tensor)
+    order: dict[Node, None] = {}
+    counters = [Node(value) for _, value in request.updates if value.ndim == 0]
+    sinks = [*(Node(output) for output in request.outputs), *counters, *reversed(updates.values())]
+    pending: list[tuple[Node, bool]] = [(sink, False) for sink in reversed(sinks)]
+    while pending:
+        node, expanded = pending.pop()
+        if node in order or (node.target is None and node.value.definition is None):
+            continue
+        if expanded:
+            order[node] = None
+            continue
+        pending.append((node, True))
+        first = [Node(operand) for operand in _needs(node, readers)]
+        pending.extend((need, False) for need in reversed(first) if need not in order)
+    return list(order)
+
+
+def _needs(node: Node, readers: Mapping[Tensor, Sequence[Tensor]]) -> Iterable[Tensor]:
+    if node.target is None:
+        return operands(node.value)
+    others = [reader for reader in readers[node.target] if reader is not node.value]
+    return [*others, node.value]

@@ -1,0 +1,1 @@
+"""Compiled functions and training steps: what a call checks, binds and runs."""

@@ -1,0 +1,334 @@
+"""Training for whole epochs: one native call, watched from Python.
+
+The native code runs in a thread of its own without Python's lock. The caller's thread waits and prints progress from a
+counter that the native code keeps. Whatever exception comes to it meanwhile, from Ctrl-C or a handler of any signal,
+asks the native code to stop before its next batch, and unwinds when it has.
+"""
+
+from __future__ import annotations
+
+import array
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codegen.loops import words
+from codegen.native import jit
+from codegen.native.compile import Entry
+from codegen.native.epoch_words import (
+    ASKED,
+    EPOCH,
+    EPOCHS,
+    FIRST,
+    GO_ON,
+    LOSSES,
+    PAUSED,
+    SHUFFLE,
+    STEPS,
+    STOP,
+    STOPPED,
+    TOTAL,
+)  # fmt: skip
+from codegen.native.team import Job
+from codegen.run import arguments, nonfinite
+from codegen.run.stepping import Bound
+from codegen.run.turn import GATE
+from symgraph.core.indices import Dim
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import DomainError, ShapeError, SymgraphError
+
+if TYPE_CHECKING:
+    from codegen.run.training import Params, TrainStep
+
+MOST_EPOCHS = 2**62
+AT_ONCE = 1 << 16
+"""Epochs of one native call: memory for their losses is made as they come."""
+SECONDS_BETWEEN_LINES = 0.1
+
+
+@dataclass(slots=True)
+class History:
+    """What happened: the mean loss of every finished epoch, values of the validation, and the time.
+
+    ``seconds`` are those of training alone, without compiling, validation and callbacks; ``stopped`` tells that
+    training was interrupted before its end.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation: list[Any] = field(default_factory=list)
+    steps: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+
+
+def fit(
+    step: TrainStep,
+    params: Params,
+    data: Mapping[str, Any],
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    shuffle: bool,
+    validation: Callable[[Params], Any] | None,
+    callback: Callable[[int, History], Any] | None,
+    progress: bool | None,
+) -> History:
+    """Train in place.
+
+    Parameters
+    ----------
+    step : the compiled step.
+    params : arrays by name, updated in place.
+    data : arrays by input name. The batch size is the first size of the input declared first that has a symbolic one;
+        every array with this first size has a row per example.
+    epochs, batch_size : at least 0 and 1; the last batch of an epoch may be short.
+    seed : of the order of the examples, where ``shuffle``.
+    validation : called with the parameters after each epoch; its values are kept.
+    callback : called with (epoch, history) after each epoch; a true result ends training.
+    progress : print a line as training goes on; by default where standard error is a terminal.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DomainError
+        before anything is written; or when data has become wrong, which a callback or another thread may change: then
+        the parameters are those of the steps before.
+    NonFiniteError
+        where a loss is not finite, as a call of the step does; the parameters are those of the steps before.
+
+    Notes
+    -----
+    Ctrl-C ends training: the history says ``stopped``. Any other exception, of a signal's handler, of the callback or
+    of the validation, ends it too, and is raised. Another thread may call the step meanwhile; it waits for the end of
+    an epoch if there is a callback or a validation, else for the end of training.
+    """
+    epochs = arguments.whole_number("epochs", epochs, 0, MOST_EPOCHS)
+    batch_size = arguments.whole_number("batch_size", batch_size, 1)
+    seed = arguments.whole_number("seed", seed, 0)
+    shuffle = arguments.flag("shuffle", shuffle)
+    shows = sys.stderr.isatty() if progress is None else arguments.flag("progress", progress)
+    for name, function in (("validation", validation), ("callback", callback)):
+        if function is not None and not callable(function):
+            raise DomainError(at_line(f"{name} must be a function, not {function!r}"))
+    given, numbers = step.split(data)
+    axis, sizes, arrays = _rows(step, given)
+    examples = sizes[axis.size.name]
+    batch = min(batch_size, examples)
+    for rows in (batch, examples % batch or batch):
+        step.executable.check(sizes | {axis.size.name: rows})
+    first: dict[str, Any] = dict(numbers)
+    for leaf, values in arrays.items():
+        first[str(leaf.name)] = values[:batch] if leaf in axis.leaves else values
+    bound = step.checked(params, first)
+    step.check_apart(bound.arrays, arrays)
+    plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
+    history = History()
+    at_once = AT_ONCE if validation is None and callback is None else 1
+    watch = _Watch(plan, epochs * -(-examples // batch), shows)
+    done = 0
+    while done < epochs and not history.stopped:
+        count = min(at_once, epochs - done)
+        plan.run(params, first, count, watch, history)
+        done += count
+        if validation is not None and not history.stopped:
+            history.validation.append(validation(params))
+        if callback is not None and not history.stopped and callback(done - 1, history):
+            break
+    watch.finish(history)
+    return history
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchAxis:
+    size: Dim
+    leaves: tuple[Tensor, ...]
+
+
+def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[str, int], dict[Tensor, np.ndarray]]:
+    """The size that stands for the batch, all sizes, that one as the number of examples, and the data, all checked."""
+    leading = [leaf.shape[0] for leaf in step.inputs if leaf.ndim and isinstance(leaf.shape[0], Dim)]
+    if not leading:
+        raise ShapeError(at_line("fit needs an input whose first size is symbolic, sg.dim(...): the batch size"))
+    size = leading[0]
+    for leaf in step.inputs:
+        others = leaf.shape[1:] if leaf.shape[:1] == (size,) else leaf.shape
+        if any(size in extent.atoms(Dim) for extent in others):
+            raise ShapeError(
+                at_line(
+                    f"fit takes rows: {arguments.described(leaf)} has the batch size {size} not as its first size alone"
+                )
+            )
+    axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
+    arrays, sizes = arguments.collect(step.inputs, data, step.dtype)
+    return axis, sizes, arrays
+
+
+class _Plan:
+    """The table of :mod:`codegen.native.runtime`, and all memory that it points to."""
+
+    def __init__(
+        self,
+        step: TrainStep,
+        arrays: Mapping[Tensor, np.ndarray],
+        axis: _BatchAxis,
+        examples: int,
+        batch: int,
+        seed: int,
+        shuffle: bool,
+    ) -> None:
+        self.step, self.executable = step, step.executable
+        self.entry = self.executable.entry  # compiled before the clock starts
+        self.native = jit.support("epochs", self.executable.runs_as_python)
+        interface, names = self.executable.compiled.interface, self.executable.names
+        self.steps_per_epoch = -(-examples // batch)
+        self.order = np.arange(examples, dtype=np.int64)
+        self.data, self.axis, self.batch = dict(arrays), axis, batch
+        self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
+        position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
+        state = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
+        header = [
+            examples,
+            batch,
+            0,
+            int(shuffle),
+            state,
+            0,
+            0,
+            len(axis.leaves),
+            self.order.ctypes.data,
+            0,
+            position,
+            0,
+            0,
+            0,
+            0,
+        ]
+        self.table = array.array("q", header)
+        for leaf in axis.leaves:
+            row_bytes = arrays[leaf].nbytes // examples
+            address = interface.addresses[names[leaf]]
+            self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
+
+        self.job = _Background(self.native, self.executable, self.table)
+
+    def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: _Watch, history: History) -> None:
+        """Train for so many epochs, and enter in the history what was done.
+
+        Everything is bound anew: between two epochs a callback may have replaced an array, or called the step itself.
+        """
+        bound = self.step.checked(params, first)
+        losses = np.zeros(epochs)
+        self.table[EPOCH] = 0
+        try:
+            status = self.step.turn.take(self._run, bound, losses, watch, history)
+        except KeyboardInterrupt:
+            history.stopped = True
+            status = words.DONE
+        history.loss += losses[: self.table[EPOCH]].tolist()
+        history.steps = self.table[STEPS]
+        if status != words.DONE:
+            raise self._refused(status, bound)
+
+    def _run(self, bound: Bound, losses: np.ndarray, watch: _Watch, history: History) -> int:
+        """The status of the last step. Fork hooks find the job in the turn, may pause it, and it goes on here."""
+        table, turn = self.table, self.step.turn
+        table[EPOCH] = table[FIRST] = table[TOTAL] = 0
+        table[EPOCHS], table[LOSSES] = len(losses), losses.ctypes.data
+        self.step.program.bind(bound)
+        self.executable.words[words.SCHEDULE] = table.buffer_info()[0]
+        self.executable.words[words.STATUS] = words.DONE
+        started = time.perf_counter()
+        try:
+            turn.job = self.job
+            paused = True
+            while paused:
+                try:
+                    self.job.begin()
+                    while not self.job.has_ended():
+                        watch.show()
+                finally:
+                    self.job.finish()
+                paused = table[STOPPED] == PAUSED
+        finally:
+            turn.job = None
+            history.seconds += time.perf_counter() - started
+        return self.executable.words[words.STATUS]
+
+    def _refused(self, status: int, bound: Bound) -> SymgraphError:
+        """Why the last step has not been taken, in terms of the rows of the data."""
+        if status == words.NOT_FINITE:
+            rows = self.order if self.table[SHUFFLE] else np.arange(len(self.order))
+            chosen = rows[self.table[FIRST] : self.table[FIRST] + self.batch]
+            batch = {
+                leaf: self.data[leaf][chosen] if leaf in self.axis.leaves else self.data[leaf] for leaf in self.data
+            }
+            sizes = {**bound.sizes, self.axis.size.name: len(chosen)}
+            given = Bound({**bound.arrays, **batch}, sizes, bound.numbers)
+            loss = self.step.program.read_loss()
+            return nonfinite.explained(self.step, loss, given, rows=chosen, batched=self.axis.leaves)
+        sizes = {**bound.sizes, self.axis.size.name: len(self.order)}
+        try:
+            for leaf, values in self.data.items():
+                if leaf.is_label:
+                    arguments.check_labels(leaf, values, sizes)
+        except SymgraphError as error:
+            return error
+        return self.step.refused(status, 0.0, bound)
+
+
+class _Background:
+    """The launch of a schedule in the background; on the caller's thread, where the source runs as plain Python."""
+
+    def __init__(self, native: Any, executable: Any, table: array.array[int]) -> None:
+        self._native, self._executable, self._table = native, executable, table
+        self._job = Job(table.buffer_info()[0] + 8 * STOP)
+        self.finish = self._job.finish
+
+    def begin(self) -> None:
+        with GATE:
+            self._table[STOP] = self._table[STOPPED] = GO_ON
+            if isinstance(self._native, Entry):
+                self._job.begin(self._native.team_address, self._executable.address, self._executable.threads)
+                return
+        self._native.call(self._executable.address)
+
+    def pause(self) -> None:
+        if self._table[STOP] != ASKED:
+            self._table[STOP] = PAUSED
+
+    def has_ended(self) -> bool:
+        return self._job.has_ended()
+
+    def forget(self) -> None:
+        self._job.forget()
+
+
+class _Watch:
+    """Shows a counter of native code, now and then."""
+
+    def __init__(self, plan: _Plan, steps: int, shows: bool) -> None:
+        self.plan, self.steps, self.shows = plan, steps, shows
+        self.started = self.shown = time.perf_counter()
+
+    def show(self) -> None:
+        """A line, if the last is old."""
+        if self.shows and time.perf_counter() - self.shown > SECONDS_BETWEEN_LINES:
+            self.shown = time.perf_counter()
+            self._show()
+
+    def _show(self) -> None:
+        if self.shows:
+            done = self.plan.table[STEPS]
+            rate = done / max(1e-9, time.perf_counter() - self.started)
+            print(f"\r{done}/{self.steps} steps, {rate:.0f}/s", end="", file=sys.stderr, flush=True)
+
+    def finish(self, history: History) -> None:
+        """End the progress line."""
+        if self.shows:
+            self._show()
+            last = f", loss {history.loss[-1]:.4g}" if history.loss else ""
+            print(f", {history.seconds:.2f} s{last}", file=sys.stderr)

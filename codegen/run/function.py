@@ -1,0 +1,227 @@
+"""``codegen.function``: any expressions as one compiled function of their leaves.
+
+probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)   →   a fresh array
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from codegen.inspect.report import Report
+from codegen.loops.words import DONE
+from codegen.plan.admit import admit
+from codegen.plan.plan import Request
+from codegen.run import arguments
+from codegen.run.direct import Calls
+from codegen.run.executable import Executable
+from codegen.run.pipeline import leaves_in
+from codegen.run.results import Outputs, Results
+from codegen.run.turn import Turn
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import Dim, Index
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError, DomainError, NameConflictError
+
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def as_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64.
+
+    Raises
+    ------
+    DomainError
+        for anything else.
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise DomainError(at_line(f"dtype must be float32 or float64, not {dtype!r}")) from error
+    if found not in DTYPES:
+        raise DomainError(at_line(f"dtype must be float32 or float64, not {found}"))
+    return found
+
+
+class Function:
+    """Compiled expressions; made by :func:`function`.
+
+    Attributes
+    ----------
+    inputs : the leaves, in the order of positional arguments.
+    source : the generated source of the last dtype that was called.
+    """
+
+    def __init__(self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None) -> None:
+        self.dtype = None if dtype is None else as_dtype(dtype)
+        self._form = Outputs(outputs)
+        self.outputs = self._form.tensors
+        self.inputs = tuple(inputs)
+        self._check_inputs()
+        self._request = Request(self.outputs)
+        constants = [leaf for leaf in leaves_in(self._request) if leaf.kind == "constant"]
+        self._leaves = (*self.inputs, *constants)
+        admit(self.outputs, self._leaves)
+        self._executables: dict[np.dtype[Any], Executable] = {}
+        self._calls_of: dict[np.dtype[Any], Calls | None] = {}
+        self._calls: Calls | None = None
+        self._turn = Turn("this function")
+
+    def _check_inputs(self) -> None:
+        for leaf in self.inputs:
+            if leaf.definition is not None:
+                raise ArgumentError(at_line(f"{leaf.display_name} is computed, not a leaf: it cannot be an input"))
+        names = [str(leaf.name) for leaf in self.inputs]
+        if "out" in names:
+            raise NameConflictError(at_line("an input cannot be named out: it is the argument for results"))
+        for name in names:
+            if names.count(name) > 1:
+                raise NameConflictError(at_line(f"the name {name} occurs twice among the inputs"))
+        for leaf in leaves_in(Request(self.outputs)):
+            if leaf.kind != "constant" and leaf not in self.inputs:
+                raise ArgumentError(
+                    at_line(f"the outputs depend on {arguments.described(leaf)}, which is not among the inputs")
+                )
+
+    def __reduce__(self) -> Any:
+        raise DomainError(at_line("a compiled function is not pickled: compile it where it is used"))
+
+    def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
+
+        Parameters
+        ----------
+        args, kwargs : the inputs by position or by name.
+        out : arrays in the form of the outputs, to be written and returned instead of fresh ones: of the results' shape
+            and dtype, contiguous, and apart in memory from each other and from the inputs.
+
+        Raises
+        ------
+        ArgumentError, ShapeError, DomainError
+            before anything is written.
+        """
+        into = None if out is None else self._form.arrays(out)
+        values, turn = None, self._turn
+        with turn.lock:
+            if turn.inside:
+                raise turn.refusal()
+            turn.inside = True
+            try:
+                if self._calls is not None:
+                    values = self._calls(args, kwargs, into)
+            finally:
+                turn.inside = False
+        if values is None:
+            values = self._checked_call(args, kwargs, into)
+        return out if out is not None else self._form.arranged(values)
+
+    def _checked_call(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
+    ) -> Sequence[np.ndarray]:
+        given = self._named(args, kwargs)
+        dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES) or np.dtype(np.float64)
+        arrays, sizes = arguments.collect(self.inputs, given, dtype)
+        values, wrong = self._turn.take(self._run, self.executable(dtype), arrays, sizes, out)
+        for leaf, labels in wrong.items():
+            arguments.check_labels(leaf, labels, sizes)
+        return values  # type: ignore[no-any-return]
+
+    def _run(
+        self,
+        executable: Executable,
+        arrays: Mapping[Tensor, np.ndarray],
+        sizes: Mapping[str, int],
+        out: Sequence[np.ndarray] | None,
+    ) -> tuple[Sequence[np.ndarray], Mapping[Tensor, np.ndarray]]:
+        """Values of the outputs; or the labels of which some are wrong, which they were not before the run."""
+        executable.resize(sizes)
+        if out is not None:
+            for tensor, array, name in zip(self.outputs, out, executable.compiled.program.outputs, strict=True):
+                arguments.check_out(tensor, array, executable.shape(name), executable.type_of(name))
+            arguments.check_overlap(list(zip(self.outputs, out, strict=True)), list(arrays.items()))
+        for leaf, array in arrays.items():
+            executable.bind(leaf, array)
+        results = Results(executable, arrays, out=out)
+        if executable.run() != DONE:
+            return (), executable.labels_read()
+        self._learn(executable.dtype, executable)
+        return results.values(), {}
+
+    def _learn(self, dtype: np.dtype[Any], executable: Executable) -> None:
+        """From its second checked call on, native code checks calls of this dtype."""
+        if dtype not in self._calls_of:
+            calls = Calls(executable, self.inputs)
+            self._calls_of[dtype] = calls if calls.possible else None
+            return
+        self._calls = self._calls_of[dtype]
+        if self._calls is not None:
+            self._calls.learn()
+
+    def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if len(args) > len(self.inputs):
+            raise ArgumentError(at_line(f"{len(args)} arguments are given; there are {len(self.inputs)} inputs"))
+        given = {str(leaf.name): value for leaf, value in zip(self.inputs, args, strict=False)}
+        for name, value in kwargs.items():
+            if name in given:
+                raise ArgumentError(at_line(f"{name} is given twice"))
+            given[name] = value
+        return given
+
+    def executable(self, dtype: Any = "float64") -> Executable:
+        """The program for a dtype, compiled at its first use."""
+        chosen = as_dtype(dtype)
+        if chosen not in self._executables:
+            with self._turn.lock:  # whoever comes meanwhile finds it made
+                if chosen not in self._executables:
+                    made = Executable(self._request, self._leaves, chosen)
+                    self._executables.setdefault(chosen, made)
+        return self._executables[chosen]
+
+    @property
+    def source(self) -> str:
+        return self._latest().source
+
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
+        """What every kernel computes and costs, for the last dtype; as :meth:`.TrainStep.report`."""
+        return self._turn.take(Report.of, self._latest(), measure, sizes)  # type: ignore[no-any-return]
+
+    def _latest(self) -> Executable:
+        """The program for the last dtype that was called, or the one that a first call would take."""
+        executables = list(self._executables.values())
+        return executables[-1] if executables else self.executable(self.dtype or "float64")
+
+
+def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
+    """Compile expressions.
+
+    Parameters
+    ----------
+    inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of
+        one floating dtype; numbers, lists, and what NumPy makes an array of (a pandas DataFrame) are converted to it,
+        or to float64 where no array tells.
+    outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
+    dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
+
+    Returns
+    -------
+    A function that checks its arguments and returns fresh arrays. It is compiled at its first call.
+
+    Raises
+    ------
+    ArgumentError
+        if an output depends on a leaf that is no input, or on a size that no input tells.
+    DomainError
+        if an output needs a function for which there is no kernel.
+    """
+    chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
+    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype)
+
+
+def _leaf(given: Any) -> Tensor:
+    if isinstance(given, Dim | Index):
+        raise DomainError(at_line(f"{given} cannot be an input: sizes follow from the shapes of arrays"))
+    return Tensor.scalar(given) if isinstance(given, sp.Symbol) else as_tensor(given)

@@ -1,0 +1,92 @@
+"""What a training step keeps between calls: hyper-parameters, which are numbers, and the optimiser's state, arrays.
+
+step.hyper["lr"] = 0.01;   step.state["W1.m"] = saved["W1.m"]       checked, then copied to where native code reads them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError, DomainError, ShapeError
+from symgraph.vocabulary.optimisers import checked_number
+
+
+class Hyper(MutableMapping[str, float]):
+    """Hyper-parameters by name: a mapping of numbers that native code reads at every step.
+
+    A value must be finite and have the sign that its symbol was declared with; ``DomainError`` otherwise.
+    """
+
+    def __init__(self, leaves: Sequence[Tensor]) -> None:
+        self.values_array = np.full(max(1, len(leaves)), np.nan)
+        self._leaves = {str(leaf.name): leaf for leaf in leaves}
+        self._position = {name: number for number, name in enumerate(self._leaves)}
+
+    def checked(self, name: str, value: Any) -> float:
+        """The value as a number that the hyper-parameter may have."""
+        if not isinstance(name, str) or name not in self._leaves:
+            known = ", ".join(self._leaves) or "none"
+            raise ArgumentError(at_line(f"there is no hyper-parameter {name}; known are: {known}"))
+        symbol = self._leaves[name].symbol
+        assert symbol is not None
+        return checked_number(f"hyper-parameter {name}", symbol, value)
+
+    def missing(self) -> list[str]:
+        """Names that have no value yet."""
+        return [name for name in self._position if np.isnan(self.values_array[self._position[name]])]
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.values_array[self._position[name]])
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        number = self.checked(name, value)
+        self.values_array[self._position[name]] = number
+
+    def __delitem__(self, name: str) -> None:
+        raise ArgumentError(at_line(f"hyper-parameter {name} is part of the formulas and cannot be deleted"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._position)
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class State(Mapping[str, np.ndarray]):
+    """The optimiser's arrays by name, such as ``"W1.m"``, updated in place; an assignment copies values into them."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        if not isinstance(name, str) or name not in self._arrays:
+            raise ArgumentError(at_line(f"there is no state {name}; known are: {', '.join(self._arrays) or 'none'}"))
+        try:
+            array, given = self._arrays[name], np.asarray(values)
+        except Exception as error:  # an object's own conversion may raise anything
+            raise DomainError(at_line(f"state {name} needs an array of numbers: {error}")) from error
+        if given.shape != array.shape:
+            raise ShapeError(at_line(f"state {name} has shape {array.shape}; the array has {given.shape}"))
+        if given.dtype.kind not in "biuf":
+            raise DomainError(at_line(f"state {name} needs real numbers, not dtype {given.dtype}"))
+        array[...] = given
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)

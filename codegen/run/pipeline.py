@@ -1,0 +1,84 @@
+"""The compiler: one line a stage, from tensors to a source and where everything in it lives.
+
+stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.native.jit, codegen.run.function)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codegen import debug
+from codegen.loops.ir import Program
+from codegen.loops.memory import Arena, plan_memory
+from codegen.loops.verify import verify_memory, verify_program
+from codegen.loops.words import Interface, interface_of
+from codegen.lower.assemble import assemble
+from codegen.native.emit import ITEM, Source, emit
+from codegen.plan.commit import updates_after
+from codegen.plan.fuse import fuse
+from codegen.plan.plan import Request, plan
+from symgraph.core.graph import leaves as leaves_of
+from symgraph.core.tensor import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the stages leave: a program, its memory, its text, and the names of leaves and outputs in it."""
+
+    program: Program
+    arena: Arena
+    scratch: Arena
+    interface: Interface
+    source: Source
+    names: dict[Tensor, str]
+    size_names: tuple[str, ...]
+    outputs: tuple[Tensor, ...]
+    label_copies: dict[Tensor, str]
+
+
+def translate(
+    request: Request, leaves: Sequence[Tensor], dtype: str, seconds: dict[str, float] | None = None
+) -> Compiled:
+    """Source and memory plan of a program. ``leaves`` are in the order of the interface; the time of each stage is
+    added to ``seconds``."""
+    item, seconds = ITEM[dtype], {} if seconds is None else seconds
+    with debug.stage("stabilise", seconds):
+        stable = stabilised(request)
+    with debug.stage("plan", seconds):
+        planned, nodes = plan(stable)
+    with debug.stage("fuse", seconds):
+        groups = fuse(nodes)
+        if request.updates:
+            groups = updates_after(groups, planned.outputs[0])
+    with debug.stage("lower", seconds) as show:
+        program, names, size_names, checked = assemble(groups, planned, leaves)
+        show(program)
+        verify_program(program)
+    with debug.stage("memory", seconds) as show:
+        arena, scratch = plan_memory(program, item), plan_memory(program, item, ("scratch",))
+        show(arena)
+        verify_memory(program, arena, scratch, item)
+    with debug.stage("emit", seconds) as show:
+        interface = interface_of(program)
+        source = emit(program, arena, interface, dtype)
+        show(source)
+    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked)
+
+
+def stabilised(request: Request) -> Request:
+    """The request with values rewritten to forms that are right in floating point."""
+    from symgraph.stabilise import stabilise
+
+    roots = [*request.outputs, *(value for _, value in request.updates)]
+    stable = list(stabilise(roots))
+    count = len(request.outputs)
+    updates = tuple((leaf, value) for (leaf, _), value in zip(request.updates, stable[count:], strict=True))
+    return Request(tuple(stable[:count]), updates)
+
+
+def leaves_in(request: Request) -> list[Tensor]:
+    """The leaves that a request reads or writes, each once."""
+    roots = [*request.outputs, *(value for _, value in request.updates)]
+    found = list(leaves_of([*roots, *(leaf for leaf, _ in request.updates)]).values())
+    return list(dict.fromkeys(found))

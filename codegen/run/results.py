@@ -1,0 +1,102 @@
+"""The form in which values come back: a tensor as an array, a list, tuple or dict of tensors as the same of arrays.
+
+codegen.function(inputs, {"loss": J, "slopes": g})   →   {"loss": array, "slopes": array}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from codegen.run.executable import Executable
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError
+
+
+class Outputs:
+    """What a user asks for; ``tensors`` are the same in one row."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+        self.tensors: tuple[Tensor, ...] = tuple(as_tensor(output) for output in _in_a_row(given))
+        self._is_one_tensor = not isinstance(given, Mapping | list | tuple)
+        self.arranged: Callable[[Sequence[Any]], Any] = itemgetter(0)
+        """One value for each tensor, in the form of what was given."""
+        if isinstance(given, Mapping):
+            self.arranged = lambda values: dict(zip(given, values, strict=True))
+        elif isinstance(given, list | tuple):
+            self.arranged = getattr(given, "_make", list if isinstance(given, list) else tuple)
+
+    def arrays(self, out: Any) -> list[np.ndarray]:
+        """Arrays in the form of the outputs, in one row.
+
+        Raises
+        ------
+        ArgumentError
+            if the form is another.
+        """
+        if self._is_one_tensor and isinstance(out, np.ndarray):
+            return [out]
+        if isinstance(self.given, Mapping):
+            fits = isinstance(out, Mapping) and list(out) == list(self.given)
+        elif isinstance(self.given, list | tuple):
+            fits = isinstance(out, list | tuple) and len(out) == len(self.given)
+        else:
+            fits = False
+        arrays = _in_a_row(out) if fits else []
+        if not fits or not all(isinstance(array, np.ndarray) for array in arrays):
+            shapes = ", ".join(f"{tensor.display_name} {show_shape(tensor.shape)}" for tensor in self.tensors)
+            raise ArgumentError(at_line(f"out must have the form of the outputs, with an array for each of {shapes}"))
+        return arrays
+
+
+def _in_a_row(given: Any) -> list[Any]:
+    if isinstance(given, Mapping):
+        return list(given.values())
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+class Results:
+    """Arrays for the outputs of one run. Make it when arguments are bound, and take ``values`` after the run.
+
+    An output that is a leaf, perhaps only since its formula was simplified, is copied before the run may update it.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        arrays: Mapping[Tensor, np.ndarray],
+        skip: int = 0,
+        out: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        compiled = executable.compiled
+        self._names = compiled.program.outputs[skip:]
+        self._taken = frozenset(compiled.program.outputs[:skip])
+        self._out = out
+        self._arrays: dict[str, np.ndarray] = {}
+        for number, (tensor, name) in enumerate(zip(compiled.outputs[skip:], self._names, strict=True)):
+            if tensor.definition is None:
+                self._arrays[name] = np.array(arrays.get(tensor, tensor.value), dtype=executable.type_of(name))
+            elif name not in self._taken | set(self._arrays):
+                self._arrays[name] = executable.set_output(name, None if out is None else out[number])
+
+    def values(self, first: Mapping[str, np.ndarray] | None = None) -> list[np.ndarray]:
+        """Arrays of their own, in the order of the outputs; ``first`` has those of outputs that were skipped."""
+        seen: set[str] = set(self._taken)
+        values = []
+        for number, name in enumerate(self._names):
+            array = self._arrays[name] if name in self._arrays else (first or {})[name]
+            if self._out is not None:
+                if array is not self._out[number]:
+                    self._out[number][...] = array
+                values.append(self._out[number])
+            else:
+                values.append(array.copy() if name in seen else array)
+            seen.add(name)
+        return values

@@ -1,0 +1,99 @@
+"""The compiled program of a training step, and its two kinds of calls: checked by Python, or by native code alone.
+
+Every method is called by a thread whose turn it is (:mod:`codegen.run.turn`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from codegen.loops import words
+from codegen.run.direct import Direct, picker
+from codegen.run.executable import Executable
+from codegen.run.results import Results
+from symgraph.core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from codegen.run.training import TrainStep
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a call is given, checked: arrays by leaf, sizes by the names of dims, and new hyper-parameters."""
+
+    arrays: Mapping[Tensor, np.ndarray]
+    sizes: Mapping[str, int]
+    numbers: Mapping[str, float]
+
+
+class StepProgram:
+    """A program with the words that are the same at every call.
+
+    Attributes
+    ----------
+    native : checks arrays and runs; None until a checked call has been made twice, and while what one has left in the
+        words may be incomplete.
+    """
+
+    def __init__(self, step: TrainStep, executable: Executable) -> None:
+        self.step, self.executable = step, executable
+        self.native: Any = None
+        self._words, self._address = executable.words, executable.address
+        protected = len(step.parameters) + len(step.state)
+        self._direct = Direct(
+            executable, step.stored, step.inputs, step.parameters, protected=protected,
+            learns_sizes=not executable.requirements,
+        )  # fmt: skip
+        self._pick_parameters = picker([str(leaf.name) for leaf in step.stored])
+        self._pick_inputs = picker([str(leaf.name) for leaf in step.inputs])
+        self._loss = np.zeros((), dtype=step.dtype)
+        self.read_loss = self._loss.item
+        self._words[words.LOSS_BYTES] = step.dtype.itemsize
+        self._words[words.LOSS] = self._loss.ctypes.data
+        self._loss_name = executable.compiled.program.outputs[0]
+        self._loss_word = executable.compiled.interface.addresses[self._loss_name]
+        self._checked_calls = 0
+
+    def direct_call(self, params: Any, inputs: Mapping[str, Any]) -> float | None:
+        """The loss; None where the call has to be checked, and nothing has been written."""
+        native, packed = self.native, self._words
+        if native is None:
+            return None
+        try:
+            held = self._pick_parameters(params)
+            given = self._pick_inputs(inputs)
+            if len(params) != len(held) or len(inputs) != len(given):
+                return None
+        except (KeyError, TypeError, IndexError):
+            return None
+        packed[words.FIRST], packed[words.SECOND] = id(held), id(given)
+        packed[words.NEEDS_FINITE] = self.step.check_finite
+        native(self._address)
+        return None if packed[words.STATUS] else self.read_loss()
+
+    def checked_call(self, bound: Bound) -> tuple[int, float, list[np.ndarray]]:
+        """Status, loss, and the values of further outputs."""
+        self.bind(bound)
+        results = Results(self.executable, bound.arrays, skip=1)
+        status = self.executable.run()
+        if status != words.DONE:
+            return status, self.read_loss(), []
+        self._checked_calls += 1
+        if self.step.form is None and self._direct.possible and self._checked_calls > 1:
+            self.native = self._direct.native()
+        return status, self.read_loss(), results.values({self._loss_name: self._loss}) if self.step.form else []
+
+    def bind(self, bound: Bound) -> None:
+        """Hand everything to the program; the caller keeps the arrays as long as it runs on them."""
+        self.native = None
+        self.step.hyper.update(bound.numbers)
+        self.executable.resize(bound.sizes)
+        self._words[words.NEEDS_FINITE] = self.step.check_finite
+        self._words[self._loss_word] = self._loss.ctypes.data
+        for leaf, values in bound.arrays.items():
+            self.executable.bind(leaf, values)
+        self._direct.protect([values for _, values in self.step.written(bound.arrays)])

@@ -1,0 +1,357 @@
+"""``codegen.train_step``: forward, backward and update of a loss as one native call, and whole epochs as another.
+
+step = codegen.train_step(J, optimizer=sg.SGD(lr=0.1));  params = step.init(seed=0)
+loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, epochs=20, batch_size=32, seed=0)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from codegen.inspect.report import Report
+from codegen.loops.words import DONE, NOT_FINITE
+from codegen.plan.admit import admit
+from codegen.plan.plan import Request
+from codegen.run import arguments, fitting, nonfinite
+from codegen.run.executable import Executable
+from codegen.run.fitting import History
+from codegen.run.function import as_dtype
+from codegen.run.hyper import Hyper, State
+from codegen.run.pipeline import leaves_in
+from codegen.run.results import Outputs
+from codegen.run.stepping import Bound, StepProgram
+from codegen.run.turn import Turn
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.derive.differentiate import grad
+from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
+from symgraph.vocabulary.optimisers import OPTIMISERS, SGD, Optimizer
+
+Params = MutableMapping[str, np.ndarray]
+Chosen = Sequence[Tensor | str] | Tensor | str | None
+
+
+class TrainStep:
+    """A compiled training step; made by :func:`train_step`. Calls from several threads take turns.
+
+    Attributes
+    ----------
+    parameters, inputs : what is trained, and what is given at every call, in the order of declaration.
+    hyper : hyper-parameters by name, to be changed at any time without compiling.
+    state : the optimiser's arrays by name, such as ``"W1.m"``; updated in place.
+    check_finite : whether a loss that is not finite stops a step before it updates anything.
+    """
+
+    def __init__(
+        self,
+        loss: Any,
+        optimizer: Optimizer,
+        dtype: Any,
+        outputs: Any,
+        parameters: Chosen,
+        threads: int | None,
+        check_finite: bool,
+    ) -> None:
+        start = time.perf_counter()
+        self.dtype = as_dtype(dtype)
+        self.optimizer = _as_optimizer(optimizer)
+        self.check_finite = arguments.flag("check_finite", check_finite)
+        self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
+        self.loss = as_tensor(loss)
+        if self.loss.ndim:
+            raise DomainError(
+                at_line(f"the loss must be a scalar; {self.loss.display_name} has shape {show_shape(self.loss.shape)}")
+            )
+        self.form = None if outputs is None else Outputs(outputs)
+        extra = self.form.tensors if self.form else ()
+        found = _declared(leaves_in(Request((self.loss, *extra))))
+        self.parameters = self._chosen(found, parameters)
+        gradients = grad(self.loss, list(self.parameters))
+        self.updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+        self.seconds_to_derive = time.perf_counter() - start
+        self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
+        leaves = _declared(leaves_in(self._request))
+        _check_names(leaves)
+        kinds = {
+            kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
+            for kind in ("parameter", "scalar", "state", "constant")
+        }
+        self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
+        self.stored = kinds["parameter"]
+        self.scalars = kinds["scalar"]
+        self.hyper = Hyper(self.scalars)
+        self.hyper.update(self.optimizer.hyper)
+        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kinds["state"], *kinds["constant"])
+        admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
+        self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
+        self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
+        self._program: StepProgram | None = None
+        self.turn = Turn("this training step")
+        self._set_to_first_values()
+
+    # -- what the program is about -----------------------------------------------------------------------------------
+    def _chosen(self, leaves: Sequence[Tensor], parameters: Chosen) -> tuple[Tensor, ...]:
+        """The parameters to train, in the order of declaration."""
+        present = [leaf for leaf in leaves if leaf.kind == "parameter"]
+        if parameters is None:
+            if not present:
+                raise DisconnectedError(at_line(f"the loss {self.loss.display_name} depends on no parameter"))
+            return tuple(present)
+        named = {str(leaf.name): leaf for leaf in present}
+        given = (
+            [parameters] if isinstance(parameters, Tensor | str) or not isinstance(parameters, Iterable) else parameters
+        )
+        items = arguments.listed("parameters", given)
+        chosen = [named.get(item, item) if isinstance(item, str) else item for item in items]
+        for item in chosen:
+            if isinstance(item, Tensor) and item.kind != "parameter":
+                raise DomainError(at_line(f"{item.display_name} is no parameter: only parameters are trained"))
+            if item not in present:
+                name = item.display_name if isinstance(item, Tensor) else item
+                raise DisconnectedError(
+                    at_line(f"parameter {name} does not influence the loss {self.loss.display_name}; "
+                            f"its parameters are {', '.join(named) or 'none'}")
+                )  # fmt: skip
+        if not chosen:
+            raise DisconnectedError(at_line("there is nothing to train: parameters is empty"))
+        return tuple(leaf for leaf in present if leaf in chosen)
+
+    def _new_state(self, leaf: Tensor) -> np.ndarray:
+        return np.zeros(tuple(int(size) for size in leaf.shape), self.dtype if leaf.ndim else np.float64)
+
+    def init(self, seed: int | np.random.Generator = 0) -> dict[str, np.ndarray]:
+        """Fresh parameters from their initialisers, in the order of declaration; the optimiser's state starts anew."""
+        try:
+            generator = np.random.default_rng(seed)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
+            ) from error
+        result = {str(leaf.name): self._first_values(leaf, generator) for leaf in self.stored}
+        self.reset()
+        return result
+
+    def _first_values(self, leaf: Tensor, generator: np.random.Generator) -> np.ndarray:
+        assert leaf.init is not None
+        shape = tuple(int(size) for size in leaf.shape)
+        values = np.asarray(leaf.init(generator, shape))
+        if values.dtype.kind not in "biuf":
+            raise DomainError(at_line(f"the initialiser of {leaf.name} gives {values.dtype}, no real numbers"))
+        try:
+            return np.array(np.broadcast_to(values, shape), dtype=self.dtype, order="C")
+        except ValueError:
+            raise ShapeError(
+                at_line(
+                    f"the initialiser of {leaf.name} {show_shape(leaf.shape)} gives an array of shape {values.shape}"
+                )
+            ) from None
+
+    def reset(self) -> None:
+        """Set the optimiser's state to its first values."""
+        self.turn.take(self._set_to_first_values)
+
+    def _set_to_first_values(self) -> None:
+        for update in self.state_updates:
+            self.state[str(update.leaf.name)][...] = update.initial or 0.0
+
+    @property
+    def program(self) -> StepProgram:
+        """The compiled program and what its calls need; compiled at its first use."""
+        if self._program is None:
+            with self.turn.lock:  # whoever comes meanwhile finds it made
+                if self._program is None:
+                    made = StepProgram(self, self._compiled())
+                    self._program = self._program or made
+        return self._program
+
+    def _compiled(self) -> Executable:
+        known = {"derive": self.seconds_to_derive}
+        executable = Executable(self._request, self._leaves, self.dtype, self._threads, known)
+        if executable.compiled.outputs[0].definition is None:
+            name = executable.compiled.outputs[0].name
+            raise DomainError(at_line(f"the loss {self.loss.display_name} is {name} itself"))
+        for number, leaf in enumerate(self.scalars):
+            executable.bind(leaf, self.hyper.values_array[number : number + 1])
+        for update in self.state_updates:
+            executable.bind(update.leaf, self.state[str(update.leaf.name)])
+        return executable
+
+    @property
+    def executable(self) -> Executable:
+        """The compiled program."""
+        return self.program.executable
+
+    @property
+    def source(self) -> str:
+        """The generated source."""
+        return self.executable.source
+
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
+        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now.
+
+        ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
+        """
+        return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        raise DomainError(at_line("a training step is not pickled: keep the parameters, step.state and step.hyper"))
+
+    # -- calling ------------------------------------------------------------------------------------------------------
+    def __call__(self, params: Params, /, **inputs: Any) -> Any:
+        """One step: the loss before the update, as a float; with ``outputs``, also their values.
+
+        Raises
+        ------
+        ArgumentError, ShapeError, DomainError
+            before anything is written.
+        NonFiniteError
+            if the loss is not finite, before anything is updated; it says where that came from. Not if the step was
+            made with ``check_finite=False``.
+        """
+        program, turn = self._program, self.turn
+        if program is not None:
+            with turn.lock:
+                if turn.inside:
+                    raise turn.refusal()
+                turn.inside = True
+                try:
+                    loss = program.direct_call(params, inputs)
+                finally:
+                    turn.inside = False
+            if loss is not None:
+                return loss
+        return self._checked_call(params, inputs)
+
+    def _checked_call(self, params: Params, inputs: Mapping[str, Any]) -> Any:
+        bound = self.checked(params, inputs)
+        status, loss, values = self.turn.take(self.program.checked_call, bound)
+        if status != DONE:
+            raise self.refused(status, loss, bound)
+        return loss if self.form is None else (loss, self.form.arranged(values))
+
+    def checked(self, params: Params, inputs: Mapping[str, Any]) -> Bound:
+        """Check everything: nothing has been written if this raises, and nothing if it does not."""
+        arguments.check_mapping(params, "params")
+        given, numbers = self.split(inputs)
+        arguments.check_names(params, self.stored)
+        arguments.check_names(given, self.inputs)
+        leaves = (*self.stored, *self.inputs)
+        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters)
+        self.check_apart(arrays, arrays)
+        for name in self.hyper.missing():
+            if name not in numbers:
+                raise ArgumentError(at_line(f"hyper-parameter {name} has no value: set step.hyper[{name!r}]"))
+        return Bound(arrays, sizes, numbers)
+
+    def refused(self, status: int, loss: float, bound: Bound) -> SymgraphError:
+        """The error of a program that stopped: at a label that changed after it was checked, or at its loss."""
+        if status == NOT_FINITE:
+            return nonfinite.explained(self, loss, bound)
+        for leaf, labels in self.executable.labels_read().items():
+            try:
+                arguments.check_labels(leaf, labels, bound.sizes)
+            except ArgumentError as error:
+                return error
+        return ArgumentError(at_line("labels were out of range while the step ran: another thread changes them"))
+
+    def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
+        """Raise if an array that is updated shares memory with another."""
+        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.parameters]
+        arguments.check_overlap(self.written(stored), others)
+
+    def written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
+        """Every array that a step updates."""
+        parameters = [(leaf, stored[leaf]) for leaf in self.parameters]
+        return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
+
+    def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set."""
+        arguments.check_mapping(inputs, "data")
+        numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
+        return {name: value for name, value in inputs.items() if name not in numbers}, numbers
+
+    # -- whole epochs -------------------------------------------------------------------------------------------------
+    def fit(
+        self,
+        params: Params,
+        data: Mapping[str, Any],
+        epochs: int = 1,
+        batch_size: int = 32,
+        seed: int = 0,
+        shuffle: bool = True,
+        validation: Any = None,
+        callback: Any = None,
+        progress: bool | None = None,
+    ) -> History:
+        """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
+        return fitting.fit(self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress)
+
+
+def _declared(leaves: Sequence[Tensor]) -> list[Tensor]:
+    """In the order in which the user has declared them; scalars last, by name."""
+    return sorted(leaves, key=sp.default_sort_key)
+
+
+def _as_optimizer(given: Any) -> Optimizer:
+    if isinstance(given, Optimizer):
+        return given
+    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
+    name = next(
+        (name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None
+    )
+    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
+    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
+    raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
+
+
+def _check_names(leaves: Sequence[Tensor]) -> None:
+    seen: dict[str, Tensor] = {}
+    for leaf in leaves:
+        other = seen.setdefault(str(leaf.name), leaf)
+        if other is not leaf and "constant" not in (leaf.kind, other.kind):
+            raise NameConflictError(
+                f"the name {leaf.name} stands for two things:\n"
+                f"  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
+            )
+
+
+def train_step(
+    loss: Any,
+    optimizer: Optimizer | None = None,
+    dtype: Any = "float32",
+    outputs: Any = None,
+    parameters: Chosen = None,
+    threads: int | None = None,
+    check_finite: bool = True,
+) -> TrainStep:
+    """Compile a training step.
+
+    Parameters
+    ----------
+    loss : scalar tensor.
+    optimizer : from :mod:`symgraph.vocabulary.optimisers`; ``SGD()`` by default.
+    dtype : ``"float32"`` or ``"float64"``, of parameters, inputs and state.
+    outputs : a tensor, or a list, tuple or dict of tensors, that every call returns beside the loss, in the same form;
+        they precede the update.
+    parameters : what to train, tensors or names; all parameters of the loss by default. Others stay as they are given.
+    threads : at most so many threads; by default one for each processor, where a step is large enough.
+    check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
+        that came from; so does ``fit``. False lets them go on.
+
+    Raises
+    ------
+    DomainError
+        if the loss is no scalar, the dtype none of the two, or something has no kernel.
+    DisconnectedError
+        if there is nothing to train, or a parameter does not influence the loss.
+    ArgumentError
+        if no input tells a size.
+    """
+    return TrainStep(loss, SGD() if optimizer is None else optimizer, dtype, outputs, parameters, threads, check_finite)

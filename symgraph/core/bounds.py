@@ -1,0 +1,236 @@
+"""Ranges of index expressions, proved: which reads stay on their axis for every size, and what others ask of the sizes.
+
+    x[2·p + q], p < 3, q < 2, on an axis of N    →    0 ≤ 2·p + q is proved;  2·p + q ≤ N − 1 asks that N − 6 ≥ 0
+
+An index runs from 0 to its extent − 1, a label from 0 to its classes − 1, a size is at least 1. Proofs are by interval
+arithmetic over sums of such atoms, ⌊ ⌋ and mod included; what is not proved is asked, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.core.graph import topological
+from symgraph.core.indices import Dim, Index, extents_of, is_at_least_zero, show_shape, show_size
+from symgraph.core.provenance import Provenance, at_line
+from symgraph.core.scalars import Delta, selected
+from symgraph.core.tensor import Element, Tensor
+from symgraph.errors import ShapeError
+
+Extents = Mapping[Index, sp.Expr]
+Interval = tuple[sp.Expr, sp.Expr]
+"""The least and the greatest value of an integer expression."""
+Intervals = Mapping[Index, Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """``size ≥ 0`` must hold for the sizes of a call; ``what`` and ``place`` say which value needs it."""
+
+    size: sp.Expr
+    what: str
+    place: Provenance
+
+    def holds(self, sizes: Mapping[sp.Basic, sp.Basic]) -> bool:
+        """Whether it holds at given sizes."""
+        return bool(self.size.xreplace(dict(sizes)) >= 0)
+
+    def message(self, sizes: Mapping[str, int]) -> str:
+        """The error of a call with sizes that it excludes."""
+        dims = sorted(self.size.atoms(Dim), key=str)
+        given = ", ".join(f"{dim} = {sizes[dim.name]}" for dim in dims)
+        return at_line(f"{self.what} needs {shown(self.size)}; here {given}", self.place)
+
+
+def shown(size: sp.Expr) -> str:
+    """``size ≥ 0`` as one reads it: N ≥ 4, N ≥ M + 1."""
+    terms = sp.Add.make_args(sp.expand(size))
+    left = sp.Add(*(term for term in terms if not term.is_number and not term.could_extract_minus_sign()))
+    right = left - size
+    factor = left.as_coeff_Mul()[0]
+    if right.is_number and factor > 0:
+        left, right = left / factor, sp.ceiling(right / factor)
+    return f"{show_size(left)} ≥ {show_size(sp.expand(right))}"
+
+
+# -- ranges of indices ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=65536)
+def _range(index: sp.Expr, intervals: tuple[tuple[Index, Interval], ...]) -> Interval | None:
+    known = dict(intervals)
+    low = high = sp.S.Zero
+    for term in sp.Add.make_args(sp.expand(index)):
+        factor, atom = term.as_independent(Index, Element, as_Add=False)
+        if atom == 1:
+            low, high = low + factor, high + factor
+            continue
+        ends = _atom_range(atom, known)
+        sign = is_at_least_zero(factor) if factor.is_integer else bool(factor >= 0) if factor.is_number else None
+        if ends is None or sign is None:
+            return None
+        first, last = (factor * end for end in (ends if sign else ends[::-1]))
+        low, high = low + first, high + last
+    return sp.expand(low), sp.expand(high)
+
+
+def _atom_range(atom: sp.Expr, intervals: Intervals) -> Interval | None:
+    if atom.is_Rational:
+        return atom, atom
+    if isinstance(atom, Index):
+        return intervals.get(atom)
+    if isinstance(atom, Element):
+        return (sp.S.Zero, atom.tensor.classes - 1) if atom.tensor.classes is not None else None
+    if isinstance(atom, sp.floor):
+        inside = range_of(atom.args[0], intervals)
+        return None if inside is None else (sp.floor(inside[0]), sp.floor(inside[1]))
+    if isinstance(atom, sp.Mod) and atom.args[1].is_positive:
+        inside = range_of(atom.args[0], intervals)
+        if inside is not None and is_at_least_zero(inside[0]) and is_at_least_zero(atom.args[1] - 1 - inside[1]):
+            return inside
+        return sp.S.Zero, atom.args[1] - 1
+    if isinstance(atom, sp.Mul) or (isinstance(atom, sp.Pow) and atom.exp.is_Integer and atom.exp > 0):
+        factors = atom.args if isinstance(atom, sp.Mul) else [atom.base] * int(atom.exp)
+        parts = [_atom_range(part, intervals) for part in factors]
+        if all(part is not None and is_at_least_zero(part[0]) for part in parts):
+            return sp.Mul(*(part[0] for part in parts if part)), sp.Mul(*(part[1] for part in parts if part))
+    return None
+
+
+def running(extents: Extents) -> dict[Index, Interval]:
+    """The intervals of indices that run from 0 to their extent − 1."""
+    return {index: (sp.S.Zero, size - 1) for index, size in extents.items()}
+
+
+def range_of(index: sp.Expr, intervals: Intervals) -> Interval | None:
+    """The least and the greatest value of an index expression, in sizes; None where they are not known."""
+    used = sorted(index.atoms(Index), key=lambda i: i.name)
+    return _range(index, tuple((i, intervals[i]) for i in used if i in intervals))
+
+
+def unproved(index: sp.Expr, size: sp.Expr, extents: Extents) -> list[tuple[sp.Expr, sp.Expr | None]]:
+    """The bounds of ``0 ≤ index < size`` that are not proved: (what must be ≥ 0, the same in sizes alone if known)."""
+    if isinstance(index, Index) and extents.get(index) == size:
+        return []
+    ends = range_of(index, running(extents))
+    if ends is None:
+        return [(index, None), (size - 1 - index, None)]
+    found = [(index, ends[0]), (size - 1 - index, sp.expand(size - 1 - ends[1]))]
+    return [(condition, least) for condition, least in found if not is_at_least_zero(least)]
+
+
+def stays_inside(element: Element, extents: Extents) -> bool:
+    """Whether an element is proved to lie in its tensor wherever the indices run."""
+    return not any(unproved(i, size, extents) for i, size in zip(element.indices, element.tensor.shape, strict=True))
+
+
+# -- what a definition asks -------------------------------------------------------------------------------------------
+
+
+def unguarded(body: sp.Basic) -> Iterator[Element]:
+    """Elements that are read wherever the body is: not those in a branch or under a δ, which have a condition."""
+    pending: list[sp.Basic] = [body]
+    seen: set[sp.Basic] = set()
+    while pending:
+        node = pending.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Element):
+            yield node
+            pending.extend(index for index in node.indices if index.has(Element))
+        elif isinstance(node, sp.Piecewise):
+            pending.append(node.args[0].cond)
+        elif isinstance(node, sp.And | sp.Or | sp.ITE):
+            pending.extend(first_asked(node))
+        elif isinstance(node, sp.Mul) and selected(node) != sp.true:
+            pending.extend(factor for factor in node.args if isinstance(factor, Delta))
+        else:
+            pending.extend(node.args)
+
+
+def first_asked(condition: sp.Basic) -> list[sp.Basic]:
+    """The parts of a condition that are asked first: those that read nothing, if any; they guard the others' reads."""
+    if isinstance(condition, sp.ITE):
+        return [condition.args[0]]
+    plain = [part for part in condition.args if not part.has(Element)]
+    return plain or list(condition.args)
+
+
+def check_element(element: Element, extents: Extents) -> None:
+    """Raise for an element that lies outside its tensor for some index, whatever the sizes are.
+
+    Raises
+    ------
+    ShapeError
+        it names the tensor, the axis, and how far the indices run.
+    """
+    tensor = element.tensor
+    for position, (index, size) in enumerate(zip(element.indices, tensor.shape, strict=True)):
+        for _, least in unproved(index, size, extents):
+            if least is not None and is_at_least_zero(least) is None:
+                continue
+            if least is None and not index.atoms(Index, Element) <= extents.keys():
+                continue
+            raise ShapeError(at_line(_outside(element, position, extents)))
+
+
+def _outside(element: Element, position: int, extents: Extents) -> str:
+    tensor, index = element.tensor, element.indices[position]
+    where = f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)}"
+    used = sorted(index.atoms(Index), key=str)
+    if isinstance(index, Element):
+        size = show_size(tensor.shape[position])
+        return f"labels {index} run over {index.tensor.classes} classes; {where} has {size} elements"
+    if not used:
+        return f"index {index} is outside {where}"
+    runs = ", ".join(f"{symbol} < {extents[symbol]}" for symbol in used if symbol in extents)
+    last = tensor.shape[position] - 1
+    return (
+        f"index {index} of {where} may lie outside 0…{last} for {runs}; "
+        "expected it inside, or under a condition (Piecewise)"
+    )
+
+
+def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
+    """What everything under the outputs asks of sizes that are known only when arrays come; each once.
+
+    A gradient asks what its loss asks. What no size could cure was declared under a condition, which lowering keeps.
+    """
+    found: dict[sp.Expr, Requirement] = {}
+    order = topological(outputs)
+    losses = dict.fromkeys(tensor.cotangent_of[0] for tensor in order if tensor.cotangent_of is not None)
+    for tensor in topological([*order, *losses]):
+        for size, what in _asked(tensor):
+            if size.atoms(Dim) and not is_at_least_zero(size):
+                found.setdefault(size, Requirement(size, what, tensor.place))
+    return list(found.values())
+
+
+def _asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str]]:
+    name = f"{tensor.display_name}{show_shape(tensor.shape)}"
+    for position, size in enumerate(tensor.shape):
+        yield size - 1, f"axis {position} of {name}, of size {show_size(size)},"
+    definition = tensor.definition
+    if definition is None:
+        return
+    for size in definition.extents:
+        yield size - 1, f"a reduction over {show_size(size)} elements in {name}"
+    extents = extents_of(tensor.shape, definition.extents)
+    for element in sorted(unguarded(definition.body), key=sp.default_sort_key):
+        for position, (index, size) in enumerate(zip(element.indices, element.tensor.shape, strict=True)):
+            for _, least in unproved(index, size, extents):
+                if least is not None:
+                    read = f"{element.tensor.display_name}{show_shape(element.tensor.shape)}"
+                    yield least, f"index {_shown_index(index)} of axis {position} of {read}"
+
+
+def _shown_index(index: sp.Expr) -> str:
+    """An index with letters for the canonical ones."""
+    letters = [Index(letter) for letter in "ijklmnpqrs"]
+    used = sorted(index.atoms(Index), key=lambda i: i.name)
+    return show_size(index.xreplace(dict(zip(used, letters, strict=False))))

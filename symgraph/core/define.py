@@ -1,0 +1,341 @@
+"""From index notation to definitions: the one way in which every tensor operation is written.
+
+    sg.define((n, j), sg.Sum(x[n, i]*W[i, j], i) + b[j])     →     a[n, j]
+
+A reduction inside a formula becomes a definition of its own, so that a definition has at most one reduction, at its
+top. Extents follow from where an index stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+from sympy.core.symbol import Str
+
+from symgraph.core.bounds import check_element, unguarded
+from symgraph.core.condition import Condition
+from symgraph.core.cost import operations
+from symgraph.core.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
+from symgraph.core.language import as_value, in_language
+from symgraph.core.pieces import defined
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import Slot, as_formula, as_written, slot
+from symgraph.core.tensor import Element, Reduction, Tensor
+from symgraph.errors import DomainError, IndexNotationError, ShapeError
+
+MAX_INLINED = 4
+"""Operations of a formula of plain symbols that is written into the formula that uses it, as λ/2 is."""
+
+
+class Reduced(sp.Expr):  # type: ignore[misc]
+    """``op`` over indices of a body, as written in a formula; :func:`define` makes a definition of it."""
+
+    is_commutative: ClassVar[bool] = True
+
+    def __new__(cls, op: Str, body: sp.Expr, *over: Index) -> Reduced:
+        return sp.Expr.__new__(cls, op, body, *over)  # type: ignore[no-any-return]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if self.args[0].name in ("argmax", "argmin") else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return self._eval_is_integer()
+
+
+def _reduction(op: Reduction, body: Any, over: tuple[Any, ...]) -> Reduced:
+    for index in over:
+        if not isinstance(index, Index):
+            raise IndexNotationError(at_line(f"{op} runs over indices (sg.indices), not over {index!r}"))
+    if not over or len(set(over)) < len(over):
+        raise IndexNotationError(at_line(f"{op} needs at least one index, each once"))
+    return Reduced(Str(op), scalar_body(body), *over)
+
+
+def Sum(body: Any, *over: Index) -> Reduced:
+    """Σ over indices, for use in :func:`define`: ``sg.Sum(x[n, i]*W[i, j], i)``."""
+    return _reduction("sum", body, over)
+
+
+def Max(body: Any, *over: Index) -> Reduced:
+    """Maximum over indices; where several elements attain it, the derivative goes to the first."""
+    return _reduction("max", body, over)
+
+
+def Min(body: Any, *over: Index) -> Reduced:
+    """Minimum over indices; where several elements attain it, the derivative goes to the first."""
+    return _reduction("min", body, over)
+
+
+def ArgMax(body: Any, *over: Index) -> Reduced:
+    """The first index at which the maximum is attained; of several indices their row-major position."""
+    return _reduction("argmax", body, over)
+
+
+def ArgMin(body: Any, *over: Index) -> Reduced:
+    """The first index at which the minimum is attained; of several indices their row-major position."""
+    return _reduction("argmin", body, over)
+
+
+def scalar_body(value: Any) -> sp.Basic:
+    """``value`` as a scalar body: floats as the rationals they print as, plain symbols and rank-0 tensors as elements.
+
+    Raises
+    ------
+    ShapeError
+        if a tensor with axes stands in the formula without indices.
+    """
+    body = as_value(in_language(as_formula(value), lambda tensor: _asked(tensor, 0), (Reduced,)))
+    rule: dict[sp.Basic, sp.Basic] = {}
+    for atom in body.atoms(sp.Float):
+        rule[atom] = exact(atom)
+    for symbol in sorted(body.atoms(sp.Symbol), key=str):
+        if not isinstance(symbol, (Index, Dim, Slot)):
+            rule[symbol] = Element(Tensor.scalar(symbol))
+    indexed = {element.tensor for element in body.atoms(Element)}
+    for tensor in body.atoms(Tensor) - indexed:
+        rule[tensor] = _only_element(tensor)
+    return finite(replaced(body, rule) if rule else body)
+
+
+def _only_element(tensor: Tensor) -> Element:
+    """A scalar tensor as the element that it is."""
+    if tensor.ndim:
+        raise ShapeError(
+            at_line(f"{tensor.display_name}{show_shape(tensor.shape)} stands in the formula without its indices")
+        )
+    return Element(tensor)
+
+
+def finite(body: sp.Basic) -> sp.Basic:
+    """The body, if it is real and defined.
+
+    Raises
+    ------
+    DomainError
+        for a formula with the imaginary unit, that divides by zero, or that has a function without a formula.
+    """
+    for unknown in sorted(body.atoms(AppliedUndef), key=str):
+        raise DomainError(
+            at_line(f"sympy.Function({unknown.func.__name__!r}) is a name of which nothing is known: "
+                    f"write its formula, sg.elementwise(formula), or take a function of sg or SymPy")
+        )  # fmt: skip
+    if body.has(sp.I, sp.zoo, sp.nan):
+        raise DomainError(at_line(f"the formula {body} is not a real number: it has √−1, or divides by 0"))
+    return body
+
+
+def exact(number: sp.Float) -> sp.Expr:
+    """The shortest decimal of a float as a rational, so that algebra stays exact: 0.1 is 1/10."""
+    if not number.is_finite:
+        return number
+    return sp.Rational(repr(float(number)))
+
+
+@names_result
+def define(free: Iterable[Index] | Index, body: Any, shape: Iterable[Any] | None = None) -> Tensor:
+    """Define a tensor by its elements.
+
+    Parameters
+    ----------
+    free : the indices of an element, in the order of the axes; ``()`` for a scalar.
+    body : SymPy expression over elements ``x[n, i]``, sizes, symbols, and :func:`Sum`, :func:`Max`, ... of such.
+    shape : extents of the free indices, where they do not follow from an element ``x[n, i]`` alone.
+
+    Raises
+    ------
+    ShapeError
+        if an index runs over two axes of different sizes.
+    IndexNotationError
+        if an index is neither free nor reduced, is repeated, or has no extent.
+    """
+    order = (free,) if isinstance(free, Index) else tuple(free)
+    if len(set(order)) < len(order) or not all(isinstance(index, Index) for index in order):
+        raise IndexNotationError(at_line(f"free indices must be different indices (sg.indices), not {order}"))
+    expression = scalar_body(body)
+    extents = _extents(expression)
+    if shape is not None:
+        sizes = as_shape(shape)
+        if len(sizes) != len(order):
+            raise ShapeError(at_line(f"{len(order)} free indices but shape {show_shape(sizes)}"))
+        for index, size in zip(order, sizes, strict=True):
+            _agree(extents, index, size, "shape=")
+    return _define(order, expression, extents)
+
+
+def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Expr]) -> Tensor:
+    op: Reduction | None = None
+    over: tuple[Index, ...] = ()
+    if isinstance(body, Reduced):
+        op, over = body.args[0].name, body.args[2:]
+        body = body.args[1]
+        if op in ("max", "min") and len(over) > 1:  # one index at a time: the first best one is the derivative's
+            over, body = over[:1], Reduced(Str(op), body, *over[1:])
+    inner = {node: _as_element(node, order + over, extents) for node in _outermost_reductions(body)}
+    body = body.xreplace(inner)
+    stray = sorted((body.atoms(Index) - set(order) - set(over)), key=str)
+    if stray:
+        free = ", ".join(map(str, order))
+        raise IndexNotationError(at_line(f"index {stray[0]} is neither free ({free}) nor reduced"))
+    for index in (*order, *over):
+        if index not in extents:
+            raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape="))
+    for element in sorted(unguarded(body), key=sp.default_sort_key):
+        check_element(element, extents)
+    rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
+    body = body.xreplace(rename)
+    return defined(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
+
+
+def _outermost_reductions(body: sp.Expr) -> list[Reduced]:
+    found: list[Reduced] = []
+    pending = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Reduced):
+            found.append(node)
+        else:
+            pending.extend(node.args)
+    return found
+
+
+def _as_element(node: Reduced, outer: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> Element:
+    free = node.args[1].atoms(Index) - set(node.args[2:])
+    order = tuple(index for index in outer if index in free)
+    return Element(_define(order, node, extents), *order)
+
+
+def _extents(body: sp.Expr) -> dict[Index, sp.Expr]:
+    extents: dict[Index, sp.Expr] = {}
+    for element in sorted(body.atoms(Element), key=sp.default_sort_key):
+        for position, index in enumerate(element.indices):
+            if isinstance(index, Index):
+                name = element.tensor.display_name
+                _agree(extents, index, element.tensor.shape[position], f"axis {position} of {name}")
+    return extents
+
+
+def _agree(extents: dict[Index, sp.Expr], index: Index, size: sp.Expr, where: str) -> None:
+    known = extents.setdefault(index, size)
+    if known != size:
+        raise ShapeError(at_line(f"index {index} runs over {known} and, in {where}, over {size}"))
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """NumPy's rule: axes are aligned at the right, and a size of 1 stretches.
+
+    Raises
+    ------
+    ShapeError
+        with every shape as it was given.
+    """
+    rank = max(map(len, shapes), default=0)
+    result = []
+    for position in range(-rank, 0):
+        sizes = {shape[position] for shape in shapes if len(shape) >= -position} - {sp.S.One}
+        if len(sizes) > 1:
+            given = " and ".join(show_shape(shape) for shape in shapes)
+            raise ShapeError(at_line(f"shapes {given} do not broadcast together: axis {position} differs"))
+        result.append(sizes.pop() if sizes else sp.S.One)
+    return tuple(result)
+
+
+def broadcast_element(tensor: Tensor, rank: int) -> Element:
+    """The element of ``tensor`` at ``axis(0..rank-1)`` of a broadcast result."""
+    offset = rank - tensor.ndim
+    return Element(tensor, *(sp.S.Zero if size == 1 else axis(offset + d) for d, size in enumerate(tensor.shape)))
+
+
+def as_tensor(value: Any) -> Tensor:
+    """A tensor from a tensor, a number, a symbol, or a SymPy formula in which tensors stand element-wise.
+
+    >>> as_tensor(sp.tanh(x) * y)  # doctest: +SKIP
+    """
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (str, bytes)):
+        raise IndexNotationError(at_line(f"{value!r} is text, no formula; formulas are SymPy expressions and tensors"))
+    if not isinstance(value, sp.Basic) and hasattr(value, "__array__") and getattr(value, "ndim", None):
+        from symgraph.core.declare import constant
+
+        return constant(value)
+    expression = as_formula(value.item() if hasattr(value, "item") and not isinstance(value, sp.Basic) else value)
+    if isinstance(expression, Reduced) or not isinstance(expression, (sp.Expr, sp.logic.boolalg.Boolean)):
+        raise IndexNotationError(at_line(f"{value!r} is no tensor and no formula of tensors; see sg.define"))
+    stray = expression.atoms(Index)
+    if stray:
+        raise IndexNotationError(at_line(f"{expression} has free indices: say which axes they are with sg.define"))
+    shape = broadcast(*(tensor.shape for tensor in _standing(expression)))
+    return defined(shape, scalar_body(opened(expression, len(shape))))
+
+
+def opened(expression: sp.Basic, rank: int) -> sp.Basic:
+    """A formula of tensors at ``axis(0..rank-1)``, with their elements in it, and what conditions say of these."""
+    written = in_language(expression, lambda tensor: _asked(tensor, rank))
+    kept = {element: sp.Dummy() for element in written.atoms(Element)}
+    written = replaced(written, kept)
+    rule = {tensor: broadcast_element(tensor, rank) for tensor in written.atoms(Tensor)}
+    return replaced(written, rule | {dummy: element for element, dummy in kept.items()})
+
+
+def _asked(tensor: Tensor, rank: int) -> sp.Basic:
+    """What a tensor says where a condition is expected: its relation, or that it is not 0."""
+    if tensor.ndim > rank:
+        shown = f"{tensor.display_name}{show_shape(tensor.shape)}"
+        raise ShapeError(at_line(f"{shown} stands in a condition without indices"))
+    at = broadcast_element(tensor, rank)
+    if not isinstance(tensor, Condition):
+        return sp.Ne(at, 0)
+    return tensor.relation.xreplace({axis(d): index for d, index in enumerate(at.indices)})
+
+
+def _standing(expression: sp.Basic) -> list[Tensor]:
+    """Tensors that stand in a formula without indices."""
+    indexed = {element: sp.Dummy() for element in expression.atoms(Element)}
+    return sorted(expression.xreplace(indexed).atoms(Tensor), key=lambda tensor: tensor.serial)
+
+
+def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
+    """Apply a scalar operation to broadcast operands and define the result."""
+    if any(isinstance(operand, sp.Basic) and operand.has(sp.I) for operand in operands):
+        return _no_tensor(operation, operands)
+    if any(is_index_notation(operand) for operand in operands):
+        return operation(*map(in_index_notation, operands))
+    tensors = [as_tensor(operand) for operand in operands]
+    shape = broadcast(*(tensor.shape for tensor in tensors))
+    elements = [element_of(tensor, len(shape)) for tensor in tensors]
+    formula = operation(*(slot(n) for n in range(len(elements))))
+    return Tensor.define(shape, finite(as_written(formula, elements)))
+
+
+def is_index_notation(operand: Any) -> bool:
+    """Whether an operand is part of a formula over indices, ``x[n, i]`` or a :func:`Sum`, and not a tensor."""
+    return isinstance(operand, sp.Expr) and not isinstance(operand, Tensor) and bool(operand.atoms(Index, Reduced))
+
+
+def in_index_notation(operand: Any) -> sp.Basic:
+    """An operand of a formula over indices; a tensor must be a scalar there."""
+    return _only_element(operand) if isinstance(operand, Tensor) else as_formula(operand)
+
+
+def _no_tensor(operation: Callable[..., sp.Expr], operands: Iterable[Any]) -> sp.Expr:
+    """The operation as a plain expression: SymPy divides by √−1 to learn about an argument, and drops the quotient."""
+    names = {operand: sp.Dummy(real=True) for operand in operands if isinstance(operand, Tensor)}
+    result = operation(*(names.get(operand, operand) for operand in operands))
+    return result.xreplace({name: tensor for tensor, name in names.items()})
+
+
+def element_of(tensor: Tensor, rank: int) -> sp.Expr:
+    """The operand's element; a number or a formula of symbols alone (rank 0, no tensor in it) as itself."""
+    definition = tensor.definition
+    if tensor.ndim or definition is None or definition.op is not None:
+        return broadcast_element(tensor, rank)
+    constant = all(element.tensor.kind == "scalar" for element in definition.body.atoms(Element))
+    short = operations([definition.body]) <= MAX_INLINED
+    return definition.body if constant and short else broadcast_element(tensor, rank)

@@ -1,0 +1,99 @@
+"""Where a value was made: the user's file and line, and the name its result is bound to.
+
+``h = sg.sigmoid(a)`` gives the value the display name ``h``: the instruction after the call stores to that name.
+Names found here are for people (printing, errors); no value ever depends on them.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import linecache
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import ParamSpec, TypeVar
+
+from symgraph.core.reading import call_first, name_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LONGEST_LINE = 120
+_HERE = Path(__file__).parents[1]
+_OWN_FOLDERS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "codegen"))
+_FOREIGN_PARTS = ("/sympy/", "/numpy/")
+_STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """A place in the user's source."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        text = textwrap.shorten(linecache.getline(self.file, self.line), LONGEST_LINE, placeholder=" …")
+        place = f"{Path(self.file).name}:{self.line}"
+        return f"{place}: {text}" if text else place
+
+
+@lru_cache(maxsize=4096)
+def _bindings(code: CodeType) -> dict[int, str]:
+    """Offset of each instruction, its inline caches included, whose result the next instruction stores: the name."""
+    found: dict[int, str] = {}
+    previous = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opname.startswith(_STORES):
+            name = instruction.argval  # Python 3.13 fuses two stores or loads into one instruction
+            name = str(name[0] if isinstance(name, tuple) else name)
+            if name.isidentifier():  # pytest stores to names that are none
+                found |= dict.fromkeys(range(previous, instruction.offset), name)
+        previous = instruction.offset
+    return found
+
+
+def here() -> Provenance:
+    """The nearest frame outside this project, SymPy and NumPy."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_foreign(frame) | _is_own(frame):
+        frame = frame.f_back
+    return Provenance(frame.f_code.co_filename, frame.f_lineno)
+
+
+def names_result(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate what users call: the tensor it returns takes the name of the variable it is bound to."""
+
+    @functools.wraps(function)
+    def named(*args: P.args, **kwargs: P.kwargs) -> R:
+        result = function(*args, **kwargs)
+        if getattr(result, "definition", None) is not None and name_of(result) is None:  # type: ignore[arg-type]
+            caller = sys._getframe(1)
+            while caller.f_back is not None and _is_foreign(caller):
+                caller = caller.f_back
+            if not _is_own(caller):
+                name = _bindings(caller.f_code).get(caller.f_lasti)
+                if name is not None:
+                    call_first(result, name)  # type: ignore[arg-type]
+        return result
+
+    return named
+
+
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OWN_FOLDERS)
+
+
+def _is_foreign(frame: FrameType) -> bool:
+    return any(part in frame.f_code.co_filename for part in _FOREIGN_PARTS)
+
+
+def at_line(message: str, place: Provenance | None = None) -> str:
+    """``message`` followed by the user's line."""
+    return f"{message}\n  at {place or here()}"

@@ -1,0 +1,26 @@
+"""What values are called: a table beside the graph, for people alone. No value, and no decision, depends on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from symgraph.core.tensor import Tensor
+
+_called: WeakKeyDictionary[Tensor, str] = WeakKeyDictionary()
+
+
+def name_of(tensor: Tensor) -> str | None:
+    """What the user calls a computed value: the variable that it was first bound to, or what :func:`call` said."""
+    return _called.get(tensor)
+
+
+def call(tensor: Tensor, name: str) -> None:
+    """Call a value by a name from now on."""
+    _called[tensor] = name
+
+
+def call_first(tensor: Tensor, name: str) -> None:
+    """Call a value by a name, unless it has one."""
+    _called.setdefault(tensor, name)

@@ -1,0 +1,220 @@
+"""Scalar functions that SymPy lacks: Kronecker's δ, and the stable forms that values are rewritten to.
+
+Each stable form has a defining formula, so that algebra can go both ways, and SymPy differentiates it by ``fdiff``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+import sympy as sp
+
+from symgraph.core.provenance import at_line
+from symgraph.errors import IndexNotationError
+
+
+def as_formula(value: Any) -> sp.Basic:
+    """A number or a SymPy object as the latter; text is never evaluated.
+
+    Raises
+    ------
+    IndexNotationError
+        for anything else.
+    """
+    try:
+        return sp.sympify(value, strict=True)
+    except Exception:  # an object's own conversion may raise anything
+        raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
+
+
+class Delta(sp.Function):  # type: ignore[misc]
+    """Kronecker's δ of two index expressions: 1 where they are equal, else 0; a factor selects (:func:`selected`)."""
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, left: sp.Expr, right: sp.Expr) -> sp.Expr | None:
+        difference = sp.expand(left - right)
+        if difference.is_Integer:
+            return sp.S.One if difference == 0 else sp.S.Zero
+        if sp.default_sort_key(left) > sp.default_sort_key(right):
+            return cls(right, left)
+        return None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.S.Zero
+
+    def _eval_power(self, exponent: sp.Expr) -> sp.Expr | None:
+        return self if exponent.is_Integer and exponent.is_positive else None
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return rf"\delta_{{{printer._print(self.args[0])},{printer._print(self.args[1])}}}"
+
+
+def selected(expression: sp.Basic) -> sp.Basic:
+    """Where an expression can be other than 0 by its δ: δ(m, e) as a factor selects, as {… if m = e, else 0} does.
+
+    So a product is 0 where the δ in it is, whatever its other factors are there: δ·(1/0) is 0, not NaN.
+    """
+    if isinstance(expression, Delta):
+        return sp.Eq(*expression.args)
+    if isinstance(expression, sp.Mul):
+        return sp.And(*map(selected, expression.args))
+    if isinstance(expression, sp.Add):
+        return sp.Or(*map(selected, expression.args))
+    if isinstance(expression, sp.Pow) and expression.exp.is_positive:
+        return selected(expression.base)
+    return sp.true
+
+
+def modulo(u: sp.Expr, v: sp.Expr) -> sp.Expr:
+    """u − v·⌊u/v⌋, as NumPy's remainder; of integers, an index, SymPy's Mod."""
+    return sp.Mod(u, v) if u.is_integer and v.is_integer else u - v * sp.floor(u / v)
+
+
+class Slot(sp.Symbol):
+    """The place of an operand in a formula."""
+
+    def __new__(cls, position: int) -> Slot:
+        return super().__new__(cls, f"_w{position}", real=True)  # type: ignore[no-any-return]
+
+    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
+        return ((int(self.name[2:]),), {})
+
+
+@cache
+def slot(position: int) -> Slot:
+    """The place of operand number ``position``."""
+    return Slot(position)
+
+
+class Written(sp.Function):  # type: ignore[misc]
+    """A formula at operands that SymPy would evaluate away: x − x and 0·x, which are NaN where x is.
+
+    ``Written(_w0 − _w1, x, x)``: what is written is what is computed; algebra sees :meth:`plain`.
+    """
+
+    @classmethod
+    def eval(cls, *args: sp.Basic) -> None:
+        return None
+
+    def plain(self) -> sp.Expr:
+        """The formula as SymPy evaluates it."""
+        return self.args[0].xreplace(dict(self.bindings()))
+
+    def bindings(self) -> list[tuple[sp.Symbol, sp.Basic]]:
+        """The slots of the formula with what stands in them."""
+        return [(slot(n), operand) for n, operand in enumerate(self.args[1:])]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return self.plain().diff(symbol)
+
+
+def as_written(formula: sp.Basic, operands: Sequence[sp.Basic]) -> sp.Basic:
+    """A formula over slots at operands, evaluated by SymPy unless that drops an operand."""
+    found = formula.xreplace({slot(n): operand for n, operand in enumerate(operands)})
+    written = [operand for n, operand in enumerate(operands) if formula.has(slot(n)) and not operand.is_number]
+    dropped = any(not found.has(operand) for operand in written)
+    return Written(formula, *operands) if dropped else found
+
+
+def plain(body: sp.Basic) -> sp.Basic:
+    """The body for algebra: what was kept as written is evaluated."""
+    while written := body.atoms(Written):
+        body = body.xreplace({node: node.plain() for node in written})
+    return body
+
+
+class StableFunction(sp.Function):  # type: ignore[misc]
+    """A real function of one argument with a formula that defines it and a kernel that computes it well."""
+
+    nargs = 1
+    latex_symbol: ClassVar[str]
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        """The defining formula."""
+        raise NotImplementedError
+
+    def rewrite_plain(self) -> sp.Expr:
+        """The defining formula at this argument."""
+        return self.formula(self.args[0])
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.rewrite_plain()._eval_evalf(prec)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"{self.latex_symbol}\left({printer._print(self.args[0])}\right)"
+        return rf"{text}^{{{exp}}}" if exp is not None else text
+
+
+class sigmoid(StableFunction):
+    """1/(1 + e⁻ᵘ), right for every u."""
+
+    latex_symbol = r"\sigma"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return 1 / (1 + sp.exp(-u))
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return self * (1 - self)
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
+class softplus(StableFunction):
+    """log(1 + eᵘ), right for every u (Mächler 2012)."""
+
+    latex_symbol = r"\operatorname{softplus}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.log(1 + sp.exp(u))
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sigmoid(self.args[0])
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
+class log1p(StableFunction):
+    """log(1 + u), right near 0."""
+
+    latex_symbol = r"\operatorname{log1p}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.log(1 + u)
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return 1 / (1 + self.args[0])
+
+
+class expm1(StableFunction):
+    """eᵘ − 1, right near 0."""
+
+    latex_symbol = r"\operatorname{expm1}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.exp(u) - 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.exp(self.args[0])

@@ -1,0 +1,323 @@
+"""The one derivative rule: the reverse-mode chain rule in index form.
+
+For every element X[e] that occurs in the body of Y[f] = R_b body::
+
+    X̄[m]  +=  Σ_{f, b}  Ȳ[f] · ∂body/∂X[e] · δ(m, e)
+
+A plain or affine index is solved away; an index that is a label stays as δ. There is no table of tensor gradients.
+Each cotangent is kept in two equal forms: *full*, a formula over forward values, in which cancellations can happen, and
+*reference*, in which earlier cotangents are elements. The cheaper one becomes its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.cost import READ, cost
+from symgraph.core.define import as_tensor
+from symgraph.core.graph import elements_of, operands, topological
+from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
+from symgraph.core.provenance import at_line
+from symgraph.core.solve import solve
+from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.core.views import Views
+from symgraph.derive.relations import Relations
+from symgraph.errors import DisconnectedError, DomainError
+from symgraph.simplify import Step, partial
+from symgraph.simplify.branches import guarded_product
+from symgraph.simplify.finite import FiniteValues, guarded, support, within
+from symgraph.simplify.sums import reduction, summed
+
+MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
+MAX_WHOLE_COST = 8.0  # likewise where it has no denominator that could cancel
+MAX_PENDING_COST = 16.0  # likewise where its full form is not the cheaper one, but might cancel later
+
+
+@dataclass(slots=True)
+class Contribution:
+    """What one occurrence of X in Y's body adds to X̄: Σ_over Ȳ[at]·∂Y[at]/∂X[m].
+
+    ``terms`` are the products of the chain rule, ``steps`` what simplified them, for the full and the reference form.
+    """
+
+    consumer: Tensor
+    at: tuple[sp.Expr, ...]
+    over: tuple[Index, ...]
+    terms: tuple[sp.Expr, sp.Expr]
+    full: sp.Expr
+    reference: sp.Expr
+    steps: tuple[list[Step], list[Step]]
+
+
+@dataclass(slots=True)
+class Cotangent:
+    """∂J/∂X of one tensor: contributions, the steps that combine them, and the definition that results.
+
+    ``folded`` says that the full form became the definition, not the one in which earlier cotangents are elements.
+    Outside ``guard`` it is 0 because a branch is not taken: what it is multiplied by there need not be finite.
+    """
+
+    of: Tensor
+    contributions: list[Contribution] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    full: sp.Expr = sp.S.Zero
+    folded: bool = True
+    result: Tensor | None = None
+    guard: sp.Basic = sp.false
+
+
+class Gradients(dict[Tensor, Tensor]):
+    """Gradients by tensor; a leaf's gradient also by its name."""
+
+    def __missing__(self, key: object) -> Tensor:
+        for tensor, gradient in self.items():
+            if tensor.name == key or tensor is key:
+                return gradient
+        if isinstance(key, sp.Basic) and as_tensor(key) in self:
+            return self[as_tensor(key)]
+        raise KeyError(key)
+
+
+@overload
+def grad(
+    loss: Tensor, wrt: list[Any] | tuple[Any, ...], *, disconnected: str = "error", simplify: bool = True
+) -> Gradients: ...
+@overload
+def grad(loss: Tensor, wrt: Any, *, disconnected: str = "error", simplify: bool = True) -> Tensor: ...
+def grad(loss: Any, wrt: Any, *, disconnected: str = "error", simplify: bool = True) -> Any:
+    """Gradient of a scalar with respect to tensors: inputs, parameters, plain symbols, or values in between.
+
+    Parameters
+    ----------
+    loss : scalar (shape ``()``).
+    wrt : one tensor, or a list of them.
+    disconnected : ``"error"``, or ``"zero"`` to get zeros for what the loss does not depend on.
+    simplify : False for the bare chain rule, term by term, as the oracle of what simplification does.
+
+    Returns
+    -------
+    A tensor of the shape of ``wrt``, again an expression: ``grad`` of it works. For a list, a dict by tensor and name.
+
+    Raises
+    ------
+    DomainError
+        if the loss is no scalar, or labels are differentiated.
+    DisconnectedError
+        if the loss does not depend on one of them.
+    """
+    several = isinstance(wrt, (list, tuple))
+    tensors = [as_tensor(variable) for variable in (wrt if several else [wrt])]
+    cotangents = reverse(loss, tensors, simplify)
+    found = Gradients()
+    for tensor in tensors:
+        cotangent = cotangents.get(tensor)
+        if cotangent is not None and cotangent.result is not None:
+            found[tensor] = cotangent.result
+        elif disconnected == "zero":
+            found[tensor] = Tensor.define(tensor.shape, sp.S.Zero)
+        else:
+            name = f"{tensor.display_name}{show_shape(tensor.shape)}"
+            raise DisconnectedError(at_line(f"the loss does not depend on {name}, declared at {tensor.place}"))
+    return found if several else found[tensors[0]]
+
+
+def gradient(loss: Any, wrt: Tensor) -> Tensor:
+    """Gradient with respect to one tensor, zeros where the loss does not depend on it."""
+    return grad(loss, [wrt], disconnected="zero")[wrt]
+
+
+def reverse(
+    loss: Any, wrt: Iterable[Tensor], simplify: bool = True, cuts: Iterable[Tensor] = ()
+) -> dict[Tensor, Cotangent]:
+    """Run the sweep; every cotangent on the way from the loss to ``wrt``, under the tensors it belongs to.
+
+    A value in ``cuts`` gets a cotangent of its own, where algebra would look through it: for reading.
+    """
+    output, targets = as_tensor(loss), list(wrt)
+    if output.ndim:
+        raise DomainError(
+            at_line(f"a gradient needs a scalar; {output.display_name} has shape {show_shape(output.shape)}: "
+                    "sum it, or take sg.jacobian")
+        )  # fmt: skip
+    for target in targets:
+        if target.is_label:
+            raise DomainError(at_line(f"{target.display_name} holds class labels and has no derivative"))
+    inside = set(topological([output]))
+    sweep = _Sweep(output, [target for target in targets if target in inside], simplify, cuts)
+    sweep.run()
+    return sweep.cotangents
+
+
+def _depending(order: list[Tensor], targets: set[Tensor]) -> set[Tensor]:
+    """Tensors that are a target or depend on one."""
+    found: set[Tensor] = set()
+    for tensor in order:
+        definition = tensor.definition
+        differentiable = definition is not None and definition.op not in ("argmax", "argmin")
+        if tensor in targets or (differentiable and any(operand in found for operand in operands(tensor))):
+            found.add(tensor)
+    return found
+
+
+class _Sweep:
+    def __init__(self, root: Tensor, targets: list[Tensor], simplify: bool, cuts: Iterable[Tensor]) -> None:
+        self.root, self.targets, self.simplify = root, set(targets), simplify
+        self.views = Views([root], [*targets, *cuts])
+        self.needed = _depending(self.views.order, set(targets))
+        self.relations = Relations(self.views)
+        self.values = FiniteValues(self.views.order)
+        self.cotangents: dict[Tensor, Cotangent] = {}
+
+    def run(self) -> None:
+        for tensor in reversed(self.views.order):
+            reached = tensor is self.root or tensor in self.cotangents
+            if tensor in self.needed and (reached or (tensor in self.targets and self.root in self.needed)):
+                self._finish(tensor)
+                definition = self.views.definition(tensor)
+                if definition is not None:
+                    self._propagate(tensor, definition)
+
+    def _finish(self, tensor: Tensor) -> None:
+        """Combine the contributions to a tensor's cotangent and choose the form that becomes its definition."""
+        cotangent = self.cotangents.setdefault(tensor, Cotangent(tensor))
+        if tensor is self.root and not cotangent.contributions:
+            full = reference = sp.S.One
+            cotangent.guard = sp.true
+        elif not self.simplify:
+            full = reference = sp.Add(*(c.reference for c in cotangent.contributions))
+        else:
+            total = sp.Add(*(c.full for c in cotangent.contributions))
+            full, cotangent.steps = self.relations.simplify(total)
+            other = sp.Add(*(c.reference for c in cotangent.contributions))
+            reference, other_steps = (full, cotangent.steps) if other == total else self.relations.simplify(other)
+        folds = cotangent.folded = full == reference or cost(full) < self._cost_with_operands(reference, tensor.ndim)
+        if not folds:
+            cotangent.steps = other_steps
+        chosen, limit = (full, MAX_FULL_COST) if folds else (reference, MAX_PENDING_COST)
+        result = cotangent.result = self._named(tensor, chosen)
+        if result.definition is not None and result.definition.op is not None:
+            full = result.element  # the sum under the cotangent's own name
+        limit = limit if _may_cancel(full) else min(limit, MAX_WHOLE_COST)
+        cotangent.full = full if self.simplify and cost(full) <= limit else result.element
+
+    def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
+        """A cotangent's definition, which knows what it is a cotangent of."""
+        of = (self.root, tensor)
+        if not isinstance(value, Element) or not value.is_all_of(tensor.shape):
+            return Tensor.define(tensor.shape, value, cotangent_of=of)
+        same = value.tensor
+        definition = same.definition
+        known = same.cotangent_of is not None or same in self.views.bodies or same.definition is None
+        if definition is not None and definition.op is not None and not known:
+            return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents, of)
+        return Tensor.define(tensor.shape, value, cotangent_of=of) if tensor.definition is None else same
+
+    def _cost_with_operands(self, reference: sp.Expr, rank: int) -> float:
+        """Cost of a reference form and of the pointwise cotangents it refers to; one of lower rank counts half."""
+        total = cost(reference)
+        for tensor in {element.tensor for element in elements_of(reference)}:
+            definition = tensor.definition
+            if tensor.cotangent_of is not None and definition is not None and definition.op is None:
+                total += (cost(definition.body) - READ) * (0.5 if tensor.ndim < rank else 1.0)
+        return total
+
+    def _propagate(self, tensor: Tensor, definition: Definition) -> None:
+        """Apply the rule to every element in a definition's body."""
+        cotangent = self.cotangents[tensor]
+        result = cotangent.result
+        assert result is not None
+        if cotangent.full == 0:
+            return
+        varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
+        plain = isinstance(cotangent.full, Element) or (not varies and cost(cotangent.full) <= MAX_WHOLE_COST)
+        reference = cotangent.full if plain else result.element
+        body, extents = definition.body, definition.extents
+        if definition.op in ("max", "min"):
+            best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
+            body, extents = body.xreplace({bound(0): best.element}), ()
+        free = {axis(d): fresh(d) for d in range(tensor.ndim)}
+        inner = {bound(d): fresh(tensor.ndim + d) for d in range(len(extents))}
+        sizes = dict(zip([*free.values(), *inner.values()], [*tensor.shape, *extents], strict=True))
+        for element in elements_of(body):
+            if element.tensor not in self.needed:
+                continue
+            slope = partial(body, element)
+            if slope == 0:
+                continue
+            rename = free | inner
+            forms = [cotangent.full, reference]
+            if not self.values.is_finite(slope, overflow=True):
+                forms = [guarded(form, cotangent.guard) for form in forms]
+            forms = [form.xreplace(free) for form in forms]
+            self._contribute(tensor, element.xreplace(rename), slope.xreplace(rename), forms, sizes)
+
+    def _contribute(
+        self, consumer: Tensor, element: Element, slope: sp.Expr, forms: list[sp.Expr], sizes: dict[Index, sp.Expr]
+    ) -> None:
+        operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
+        found = solve(element, sizes)
+        solution, deltas, guard = found.at, found.deltas, found.where
+        left = tuple(index for index in sizes if index not in solution)
+        at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
+        extents = extents_of(element.tensor.shape) | {index: sizes[index] for index in left}
+        taken = self.cotangents[consumer].guard.xreplace({axis(d): fresh(d) for d in range(consumer.ndim)})
+        taken = sp.And(taken, support(slope)).xreplace(solution)
+        operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard, support(deltas)), left))
+        terms: list[sp.Expr] = []
+        for form in forms:
+            term = guarded_product(form.xreplace(solution), slope.xreplace(solution)).xreplace(found.same)
+            term = guarded_product(deltas, term)
+            terms.append(term if guard == sp.true else Cases((term, guard), (0, True)))
+        if not self.simplify:
+            bare = reduction(terms[1], left, extents) if left else terms[1]
+            contribution = Contribution(consumer, at, left, (terms[1], terms[1]), bare, bare, ([], []))
+            operand.contributions.append(contribution)
+            return
+        full, steps = self.relations.simplify(terms[0])
+        reference, other_steps = (full, steps) if terms[1] == terms[0] else self.relations.simplify(terms[1])
+        if left:
+            full_sum, full_steps = _summed(full, left, extents)
+            reference_sum, reference_steps = _summed(reference, left, extents)
+            if not _new_sums(full_sum, full) and not _new_sums(reference_sum, reference):
+                full, reference = full_sum, reference_sum
+                steps, other_steps = steps + full_steps, other_steps + reference_steps
+            elif reference_sum == full_sum or _inner_cost(full_sum) < _inner_cost(reference_sum):
+                full = reference = full_sum
+                steps = other_steps = steps + full_steps
+                terms[1] = terms[0]
+            else:
+                full = reference = reference_sum
+                steps = other_steps = other_steps + reference_steps
+                terms[0] = terms[1]
+        contribution = Contribution(consumer, at, left, (terms[0], terms[1]), full, reference, (steps, other_steps))
+        operand.contributions.append(contribution)
+
+
+def _may_cancel(full: sp.Expr) -> bool:
+    """Whether something is divided by a value of the program."""
+    return any(p.exp.could_extract_minus_sign() and elements_of(p.base) for p in full.atoms(sp.Pow) if p.base != sp.E)
+
+
+def _summed(body: sp.Expr, over: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> tuple[sp.Expr, list[Step]]:
+    steps: list[Step] = []
+    return summed(body, over, extents, steps), steps
+
+
+def _new_sums(after: sp.Expr, before: sp.Expr) -> set[Tensor]:
+    """Sums that summing has made, as against those it has done away with."""
+    return {e.tensor for e in elements_of(after)} - {e.tensor for e in elements_of(before)}
+
+
+def _inner_cost(expression: sp.Expr) -> float:
+    """Cost of an expression and of one iteration of each sum it refers to."""
+    total = cost(expression)
+    for element in elements_of(expression):
+        definition = element.tensor.definition
+        if definition is not None and definition.op is not None and element.tensor.cotangent_of is None:
+            total += 2 * cost(definition.body)
+    return total

@@ -1,0 +1,89 @@
+"""Jacobians, Hessians and products with them: the one derivative rule, applied again.
+
+A Jacobian is one reverse sweep: the gradient of Σ_f s[f]·y[f] is linear in the seed s, and with s[f] = δ(f, f′) for
+rows f′ it is ∂y[f′]/∂x. The rows become leading axes of whatever depends on the seed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symgraph.core.define import Sum, as_tensor, define
+from symgraph.core.graph import elements_of, topological
+from symgraph.core.indices import Index, Shape, axis, bound, show_shape
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.scalars import Delta
+from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.derive.differentiate import gradient
+from symgraph.errors import ShapeError
+from symgraph.simplify.sums import summed
+
+
+@names_result
+def jacobian(output: Any, wrt: Any) -> Tensor:
+    """∂output[f]/∂wrt[m], a tensor of shape ``output.shape + wrt.shape``."""
+    y, x = as_tensor(output), as_tensor(wrt)
+    if y.ndim == 0:
+        return gradient(y, x)
+    seed = Tensor.leaf("input", "seed", y.shape)
+    over = [Index(f"s{d}") for d in range(y.ndim)]
+    total = define((), Sum(Element(seed, *over) * Element(y, *over), *over))
+    return _with_rows(gradient(total, x), seed, y.shape)
+
+
+@names_result
+def hessian(loss: Any, wrt: Any, other: Any = None) -> Tensor:
+    """∂²loss/∂wrt[m]∂other[k], a tensor of shape ``wrt.shape + other.shape``; ``other`` is ``wrt`` unless given."""
+    return jacobian(gradient(loss, as_tensor(wrt)), wrt if other is None else other)
+
+
+@names_result
+def hvp(loss: Any, wrt: Any, vector: Any) -> Tensor:
+    """Hessian of a scalar times a vector: Σ_k ∂²loss/∂wrt[m]∂wrt[k]·vector[k], of the shape of ``wrt``.
+
+    Raises
+    ------
+    ShapeError
+        if the vector's shape is not that of ``wrt``.
+    """
+    x, v = as_tensor(wrt), as_tensor(vector)
+    if x.shape != v.shape:
+        raise ShapeError(
+            at_line(f"hvp: {v.display_name}{show_shape(v.shape)} must have the shape of "
+                    f"{x.display_name}{show_shape(x.shape)}")
+        )  # fmt: skip
+    over = [Index(f"s{d}") for d in range(x.ndim)]
+    product = Element(gradient(loss, x), *over) * Element(v, *over)
+    return gradient(define((), Sum(product, *over) if over else product), x)
+
+
+def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:
+    """``output`` with leading axes of sizes ``rows`` and the seed's element s[f] as δ(f, row)."""
+    identity = sp.Mul(*(Delta(axis(d), axis(d + len(rows))) for d in range(len(rows))))
+    lifted = {seed: Tensor.define(rows + rows, identity)}
+    for tensor in topological([output]):
+        definition = tensor.definition
+        if definition is not None and any(e.tensor in lifted for e in elements_of(definition.body)):
+            lifted[tensor] = _lift(tensor, definition, seed, rows, lifted)
+    return lifted.get(output) or Tensor.define(rows + output.shape, sp.S.Zero)
+
+
+def _lift(tensor: Tensor, definition: Definition, seed: Tensor, rows: Shape, lifted: dict[Tensor, Tensor]) -> Tensor:
+    row = [axis(d) for d in range(len(rows))]
+    shift = {axis(d): axis(d + len(rows)) for d in range(tensor.ndim)}
+    body = definition.body.xreplace(shift)
+    rule: dict[Element, sp.Expr] = {}
+    for element in elements_of(body):
+        if element.tensor is seed:
+            rule[element] = sp.Mul(*(Delta(r, index) for r, index in zip(row, element.indices, strict=True)))
+        elif element.tensor in lifted:
+            rule[element] = Element(lifted[element.tensor], *row, *element.indices)
+    body, shape = body.xreplace(rule), rows + tensor.shape
+    if definition.op != "sum":
+        return Tensor.define(shape, body, definition.op, definition.extents)
+    over = tuple(bound(d) for d in range(len(definition.extents)))
+    extents = dict(zip([axis(d) for d in range(len(shape))], shape, strict=True))
+    extents |= dict(zip(over, definition.extents, strict=True))
+    return Tensor.define(shape, summed(body, over, extents, []))

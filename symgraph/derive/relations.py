@@ -1,0 +1,129 @@
+"""Which forward definitions are relations between the values in an expression, and simplification over them.
+
+Expressions are simplified with their elements renamed e0, e1, ..., so that fifty equal layers are one cached problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+
+from symgraph.core.cost import cost, operations
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis, extents_of
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import Views, has_kernel
+from symgraph.simplify import Relation, Step, simplify
+
+MOST = 4
+"""Relations of one problem; the formulas that say most come first."""
+
+MOST_ELEMENTS, MOST_OPERATIONS = 12, 60
+"""Of a problem: what polynomial algebra takes grows much faster than its formulas."""
+
+
+class Relations:
+    """The pointwise values of a graph by their views, to be found by the elements that these contain."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self.consumers: dict[Tensor, list[Tensor]] = {}
+        self.position = {tensor: position for position, tensor in enumerate(views.order)}
+        for tensor in views.order:
+            if _is_relation(tensor):
+                body = views.bodies[tensor]
+                if tensor in views.anchors or _tells_something(tensor, body):
+                    for operand in dict.fromkeys(element.tensor for element in elements_of(body)):
+                        self.consumers.setdefault(operand, []).append(tensor)
+
+    def simplify(self, expression: sp.Expr) -> tuple[sp.Expr, list[Step]]:
+        """The cheapest equal form over forward values, with the steps that lead to it.
+
+        A formula too long for algebra stays as the chain rule gave it.
+        """
+        if len(elements_of(expression)) > MOST_ELEMENTS or operations([expression]) > MOST_OPERATIONS:
+            return expression, []
+        relations = self._relevant(expression)
+        involved = sp.Tuple(expression, *(part for pair in relations for part in pair))
+        naming = {element: _stand_in(n, element) for n, element in enumerate(self._in_order(_outermost(involved)))}
+        back = {symbol: element for element, symbol in naming.items()}
+        problem = tuple(Relation(naming[value], formula.xreplace(naming)) for value, formula in relations)
+        result, steps = simplify(expression.xreplace(naming), problem)
+        return result.xreplace(back), [_in_elements(step, back) for step in steps]
+
+    def _in_order(self, elements: list[Element]) -> list[Element]:
+        """Elements by the places of their tensors in the graph, so that equal layers are equal problems."""
+        for element in elements:
+            self.position.setdefault(element.tensor, len(self.position))
+        return sorted(elements, key=lambda element: self.position[element.tensor])
+
+    def _relevant(self, expression: sp.Expr) -> list[tuple[Element, sp.Expr]]:
+        """Values that occur in the expression with the formulas they stand for, and values of what occurs in it."""
+        present = elements_of(expression)
+        found: dict[Element, sp.Expr] = {e: self.views.at(e) for e in present if self._has_view(e.tensor)}
+        known = set(present)
+        others: dict[Element, sp.Expr] = {}
+        for element in present:
+            for consumer in self.consumers.get(element.tensor, ()):
+                value = self._consumer_element(element, consumer)
+                if value is not None and value not in found and value not in others:
+                    formula = self.views.at(value)
+                    if known.issuperset(elements_of(formula)):
+                        others[value] = formula
+        best = sorted(others, key=lambda value: -cost(others[value]))[:MOST]
+        return [*found.items(), *((value, others[value]) for value in others if value in best)]
+
+    def _has_view(self, tensor: Tensor) -> bool:
+        return tensor in self.views.bodies and _is_relation(tensor)
+
+    def _consumer_element(self, element: Element, consumer: Tensor) -> Element | None:
+        """The element of a pointwise consumer that reads ``element``, where that determines all its indices."""
+        for read in elements_of(self.views.bodies[consumer]):
+            if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
+                at = dict(zip(read.indices, element.indices, strict=True))
+                extents = extents_of(consumer.shape)
+                covers = all(extents.get(i) == size for i, size in zip(read.indices, read.tensor.shape, strict=True))
+                if covers and len(at) == consumer.ndim == element.tensor.ndim:
+                    return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))
+        return None
+
+
+def _is_relation(tensor: Tensor) -> bool:
+    definition = tensor.definition
+    return definition is not None and definition.op is None and tensor.cotangent_of is None
+
+
+def _tells_something(temporary: Tensor, view: sp.Expr) -> bool:
+    """Whether a temporary may shorten other formulas: a quotient, or a formula with a function; not their product."""
+    own = temporary.definition
+    assert own is not None
+    product = isinstance(own.body, sp.Mul) and not own.body.atoms(sp.Pow)
+    return not product and (bool(view.atoms(sp.Pow)) or has_kernel(view))
+
+
+def _outermost(expression: sp.Basic) -> list[Element]:
+    """Elements in an expression that are not inside the index of another one, in a fixed order."""
+    every = elements_of(expression)
+    inside = {inner for element in every for inner in element.atoms(Element) - {element}}
+    free = [element for element in every if element not in inside or _stands_free(expression, element)]
+    return free
+
+
+def _stands_free(expression: sp.Basic, element: Element) -> bool:
+    others = {e: sp.Dummy() for e in elements_of(expression) if e is not element and e.has(element)}
+    return bool(expression.xreplace(others).has(element))
+
+
+def _stand_in(number: int, element: Element) -> sp.Symbol:
+    if element.tensor.is_label:
+        return sp.Symbol(f"e{number}", integer=True, nonnegative=True)
+    return sp.Symbol(f"e{number}", real=True)
+
+
+def _in_elements(step: Step, back: Mapping[sp.Symbol, Element]) -> Step:
+    """A step over stand-ins as one over elements; the rule names the forward value by its tensor."""
+    *words, last = step.rule.split(" ")
+    through = next((element for symbol, element in back.items() if symbol.name == last), None)
+    rule = " ".join([*words, through.tensor.display_name if through else last])
+    return Step(rule, step.before.xreplace(back), step.after.xreplace(back), through)

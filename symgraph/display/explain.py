@@ -1,0 +1,211 @@
+"""The whole table of a training program: forward, backward, update; index form and matrix form side by side.
+
+In: a loss, an optimiser if there is one, what to differentiate by. Out: an object to print, in text, HTML or LaTeX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from symgraph.core.define import as_tensor
+from symgraph.core.graph import topological
+from symgraph.core.indices import show_shape
+from symgraph.core.reading import name_of
+from symgraph.core.tensor import Tensor
+from symgraph.derive.differentiate import Cotangent, reverse
+from symgraph.display.latex_names import latex_name
+from symgraph.display.matrix import matrix_form
+from symgraph.display.names import ratio
+from symgraph.display.notation import Entry, Name
+from symgraph.display.program import Equation, Program, sweep_pairs
+from symgraph.display.table import Explanation, Row, Section
+from symgraph.stabilise import stabilise
+
+if TYPE_CHECKING:
+    from symgraph.vocabulary.optimisers import Optimizer, Update
+
+MAX_PARAMETERS = 8
+_KINDS = {"input": "inputs", "labels": "labels", "parameter": "parameters", "scalar": "scalars"}
+
+
+def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | None = None) -> Explanation:
+    """The formulas of a loss, of its gradients and of the updates.
+
+    Parameters
+    ----------
+    loss : scalar.
+    optimizer : adds the section of updates.
+    wrt : what to differentiate by; all parameters unless told.
+    """
+    output = as_tensor(loss)
+    if wrt is None:
+        targets = sorted((t for t in topological([output]) if t.kind == "parameter"), key=lambda t: t.serial)
+    else:
+        targets = [as_tensor(variable) for variable in wrt]
+    return _Table(output, targets, optimizer).explanation()
+
+
+class _Table:
+    def __init__(self, output: Tensor, targets: list[Tensor], optimizer: Optimizer | None) -> None:
+        self.targets, self.optimizer = targets, optimizer
+        self.cotangents: Mapping[Tensor, Cotangent] = reverse(output, targets) if targets else {}
+        self.root = output
+        self.forward = topological([self.root])
+        rank = {tensor: position for position, tensor in enumerate(self.forward)}
+        last = {target: position for position, target in enumerate(targets) if target.definition is None}
+        self.sweep = sorted(self.cotangents.values(), key=lambda c: (last.get(c.of, -1), -rank[c.of]))
+        self.slopes = {t: self.cotangents[t] for t in targets if t in self.cotangents}
+        self.results = [c.result for c in self.slopes.values() if c.result is not None]
+        needed = set(topological(self.results))
+        self.sweep = [c for c in self.sweep if c.result in needed or c in self.slopes.values()]
+        self.updates = self._updates()
+        self.program = Program(
+            [self.root, *self.results, *(update.value for update in self.updates)],
+            named=[self.root, *(c.of for c in self.slopes.values())],
+            given=self._new_values(),
+            pairs=sweep_pairs(self.root, [(c.of, c.result) for c in self.sweep if c.contributions]),
+        )
+        self.names = self.program.naming.names
+
+    def explanation(self) -> Explanation:
+        inside = set(self.forward)
+        named = [t for t in self.program.naming.order if t.definition is not None and t in self.names]
+        forward = tuple(self._row(t) for t in named if t in inside)
+        sections = [Section("Forward", forward)]
+        computed = self._as_computed({row.cells()[1] for row in forward})
+        if computed:
+            sections.append(Section("Forward as computed", computed))
+        if self.slopes:
+            sections.append(Section("Backward", tuple(self._backward(inside))))
+        if self.optimizer is not None:
+            sections.append(Section(f"Update ({self.optimizer.name})", tuple(self._update_rows())))
+        return Explanation(tuple(self._given()), tuple(sections), tuple(self._notes()))
+
+    def _row(self, tensor: Tensor, equation: Equation | None = None, name: Name | None = None, sign: str = "=") -> Row:
+        equation = equation or self.program.equation(tensor)
+        matrix = matrix_form(self.program.arranger, tensor)
+        shown = (name or self.names[tensor]).text
+        return Row(f"{shown} {show_shape(tensor.shape)}" if tensor.ndim else shown, equation, matrix, sign)
+
+    def _backward(self, inside: set[Tensor]) -> list[Row]:
+        rows: dict[Tensor, Row] = {}
+        repeated: list[Row] = []
+        for cotangent in self.sweep:
+            result = cotangent.result
+            if result is None or not cotangent.contributions:
+                continue
+            if self.program.naming.pair(result) == (self.root, cotangent.of):
+                self._add_with_operands(result, rows, inside)
+            elif cotangent.of in self.slopes or cotangent in self.slopes.values():
+                repeated.append(self._alias(cotangent, result))
+        return [*rows.values(), *repeated]
+
+    def _add_with_operands(self, tensor: Tensor, rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
+        """The row of a cotangent, after those of unnamed sums that it reads and no earlier row has shown."""
+        for operand in self.program.reads(tensor):
+            if operand not in rows and operand not in inside and self.program.naming.pair(operand) is None:
+                rows[operand] = self._row(operand)
+        rows[tensor] = self._row(tensor)
+
+    def _alias(self, cotangent: Cotangent, result: Tensor) -> Row:
+        """A cotangent that is another value of the program: ∂J/∂b = ∂J/∂a."""
+        name = ratio(self.names[self.root], self.names[cotangent.of])
+        indices = tuple(self.program.arranger.scope(cotangent.of).called.values())
+        named = result in self.names
+        right = Entry(self.names[result], indices) if named else self.program.arranger.right(result)
+        matrix = Entry(self.names[result]) if named else matrix_form(self.program.arranger, result)
+        shown = f"{name.text} {show_shape(result.shape)}" if result.ndim else name.text
+        return Row(shown, Equation(result, Entry(name, indices), indices, right), matrix)
+
+    # -- updates --------------------------------------------------------------------------------------------------
+    def _updates(self) -> list[Update]:
+        if self.optimizer is None:
+            return []
+        shown = dict(list(self.slopes.items())[:MAX_PARAMETERS])
+        return self.optimizer.updates({t: c.result for t, c in shown.items() if c.result is not None})
+
+    def _new_values(self) -> dict[Tensor, Name]:
+        """A stored value after its update is written with a prime: v′."""
+        found: dict[Tensor, Name] = {}
+        for update in self.updates:
+            if update.value.definition is not None and update.leaf.kind != "parameter":
+                found[update.value] = Name(f"{update.leaf.name}′", f"{latex_name(str(update.leaf.name))}'")
+        return found
+
+    def _update_rows(self) -> list[Row]:
+        rows = []
+        for update in self.updates:
+            scope = self.program.arranger.scope(update.leaf)
+            indices = tuple(scope.called.values())
+            name = self.names.get(update.leaf) or Name(str(update.leaf.name), latex_name(str(update.leaf.name)))
+            left = Entry(self.names.get(update.value, name) if update.leaf.kind != "parameter" else name, indices)
+            right = self.program.arranger.right(update.value)
+            sign = "←" if update.leaf.kind == "parameter" else "="
+            rows.append(self._row(update.value, Equation(update.value, left, indices, right), left.name, sign))
+        return rows
+
+    # -- what is given, what holds ---------------------------------------------------------------------------------
+    def _given(self) -> list[str]:
+        """Leaves by kind, with shapes."""
+        leaves = [t for t in self.program.naming.reading_order if t.definition is None]
+        lines = []
+        for kind, title in _KINDS.items():
+            found = [t for t in leaves if t.kind == kind]
+            if found:
+                lines.append(f"{title}: {', '.join(map(_declared, found))}")
+        return lines
+
+    def _as_computed(self, shown: set[str]) -> tuple[Row, ...]:
+        """Forward definitions that stabilisation has rewritten."""
+        settled = {tensor: name for tensor, name in self.names.items() if tensor.definition and name_of(tensor) is None}
+        roots = stabilise([self.root])
+        stable = Program(roots, given=settled)
+        rows = []
+        for tensor in topological(roots):
+            if tensor.definition is not None and tensor in stable.naming.names:
+                equation = stable.equation(tensor)
+                if str(equation) not in shown:
+                    name = stable.naming.names[tensor].text
+                    label = f"{name} {show_shape(tensor.shape)}" if tensor.ndim else name
+                    rows.append(Row(label, equation, matrix_form(stable.arranger, tensor)))
+        return tuple(rows)
+
+    def _notes(self) -> list[str]:
+        notes = []
+        bodies = [t.definition for t in self.forward if t.definition is not None]
+        if any(d.body.has(sp.Max, sp.Min) for d in bodies):
+            notes.append("max(u, c)′ = 0 at u = c: a branch that is not taken has derivative 0 (ReLU′(0) = 0).")
+        if any(d.body.has(sp.Abs) for d in bodies):
+            notes.append("|u|′ = sign(u), 0 at u = 0.")
+        if any(d.op in ("max", "min") for d in bodies):
+            notes.append(
+                "A maximum or minimum over an axis passes its derivative to the first element that attains it."
+            )
+        if any(d.body.has(sp.sign, sp.floor, sp.ceiling) for d in bodies):
+            notes.append("sign, floor and ceiling count as locally constant.")
+        rules = {step.rule for c in self.cotangents.values() for step in _all_steps(c)}
+        if "rows sum to 1" in rules:
+            facts = [str(t.name) for t in self.forward if t.rows_sum_to_one]
+            notes.append(f"Declared and used: the rows of {', '.join(facts)} sum to 1.")
+        hidden = len(self.slopes) - MAX_PARAMETERS
+        if self.optimizer is not None and hidden > 0:
+            notes.append(f"The other {hidden} parameters are updated by the same formulas.")
+        return [*notes, *self._matrix_notes()]
+
+    def _matrix_notes(self) -> list[str]:
+        if all(tensor.ndim == 0 for tensor in self.forward):
+            return []
+        return ["Matrix form: functions, ⊙ and ⊘ are element-wise; an array that lacks an axis is repeated along it."]
+
+
+def _declared(tensor: Tensor) -> str:
+    shape = show_shape(tensor.shape) if tensor.ndim else ""
+    classes = f" in 0…{tensor.classes - 1}" if tensor.classes is not None else ""
+    return f"{tensor.name} {shape}".rstrip() + classes
+
+
+def _all_steps(cotangent: Cotangent) -> list[Any]:
+    return [*cotangent.steps, *(step for c in cotangent.contributions for steps in c.steps for step in steps)]

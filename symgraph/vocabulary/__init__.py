@@ -1,0 +1,1 @@
+"""What users say, as formulas: operators, functions, activations, layers, losses, optimisers."""

@@ -1,0 +1,101 @@
+"""Scalar formulas as functions of tensors: any SymPy formula is an activation, a loss or a regulariser.
+
+mish = sg.elementwise(u*sp.tanh(sp.log(1 + sp.exp(u))))
+h = mish(x @ W + b)
+mish.derivative          # in u and in y = mish(u)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symgraph.core.checked_names import checked_name
+from symgraph.core.define import (
+    as_tensor,
+    broadcast,
+    broadcast_element,
+    finite,
+    in_index_notation,
+    is_index_notation,
+    scalar_body,
+)
+from symgraph.core.indices import Dim, Index
+from symgraph.core.language import as_value, in_language
+from symgraph.core.pieces import defined
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import as_formula, as_written, slot
+from symgraph.core.tensor import DISPLAYED, Tensor, require_real
+from symgraph.errors import IndexNotationError
+
+u, v, w = sp.symbols("u v w", real=True)
+
+
+def _nothing(tensor: Tensor) -> sp.Basic:
+    raise IndexNotationError(at_line(f"elementwise needs a formula of symbols, without {tensor.display_name}"))
+
+
+class Elementwise:
+    """A scalar formula applied to every element of broadcast tensors.
+
+    Parameters
+    ----------
+    formula : SymPy expression in ``arguments``; other symbols are scalars of the program (hyper-parameters).
+    arguments : the symbols that stand for the tensors, in the order of the call; the formula's only symbol by default.
+    name : display name.
+    """
+
+    def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f") -> None:
+        self.formula = as_formula(formula)
+        if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
+            raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
+        self.formula = as_value(in_language(self.formula, _nothing))
+        finite(self.formula)
+        symbols = sorted(self.formula.free_symbols, key=str)
+        if not arguments and len(symbols) != 1:
+            raise IndexNotationError(
+                at_line(f"{self.formula} has the symbols {symbols}: name the arguments, elementwise(formula, u, ...)")
+            )
+        self.arguments = arguments or (symbols[0],)
+        if not all(isinstance(a, sp.Symbol) for a in self.arguments) or len(set(self.arguments)) < len(self.arguments):
+            raise IndexNotationError(at_line(f"the arguments of a formula are different symbols, not {self.arguments}"))
+        self.name = checked_name(name, more=DISPLAYED)
+
+    @names_result
+    def __call__(self, *operands: Any) -> Any:
+        if len(operands) != len(self.arguments):
+            raise IndexNotationError(
+                at_line(f"{self.name} takes {len(self.arguments)} tensors, {len(operands)} were given")
+            )
+        if any(is_index_notation(operand) for operand in operands):
+            return self._in_index_notation(operands)
+        tensors = [as_tensor(operand) for operand in operands]
+        for tensor in tensors:
+            require_real(tensor, self.name)
+        shape = broadcast(*(tensor.shape for tensor in tensors))
+        elements = [broadcast_element(tensor, len(shape)) for tensor in tensors]
+        formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
+        return defined(shape, as_written(formula, elements))
+
+    def _in_index_notation(self, operands: tuple[Any, ...]) -> Any:
+        """The formula at scalars of a formula over indices, for use in :func:`symgraph.core.define.define`."""
+        rule = dict(zip(self.arguments, map(in_index_notation, operands), strict=True))
+        return scalar_body(self.formula.xreplace(rule))
+
+    @property
+    def derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:
+        """The simplified derivative in the arguments and ``y``, the value; one per argument where there are several."""
+        from symgraph.simplify import scalar_derivative
+
+        found = {argument: scalar_derivative(self.formula, argument, self.arguments) for argument in self.arguments}
+        return found if len(found) > 1 else found[self.arguments[0]]
+
+    def __repr__(self) -> str:
+        return f"elementwise({self.formula}, {', '.join(map(str, self.arguments))}, name={self.name!r})"
+
+
+def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f") -> Elementwise:
+    """Make a function of tensors from a scalar formula; see :class:`Elementwise`."""
+    return Elementwise(formula, *arguments, name=name)

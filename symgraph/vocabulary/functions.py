@@ -1,0 +1,281 @@
+"""Tensor functions: thin definitions in index notation. None of them knows a derivative or a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sympy as sp
+
+from symgraph.core.bounds import check_element
+from symgraph.core.cases import Cases
+from symgraph.core.define import (
+    ArgMax,
+    ArgMin,
+    Max,
+    Min,
+    Sum,
+    as_tensor,
+    broadcast,
+    broadcast_element,
+    define,
+    pointwise,
+)
+from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero, is_size, show_shape
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.tensor import Element, Tensor, require_real
+from symgraph.errors import DomainError, ShapeError
+from symgraph.vocabulary.comparisons import condition as truth
+
+Axes = int | Iterable[int] | None
+
+
+def _free(rank: int, prefix: str = "i") -> list[Index]:
+    return [Index(f"{prefix}{d}") for d in range(rank)]
+
+
+@names_result
+def matmul(left: Any, right: Any) -> Tensor:
+    """Matrix product as in NumPy: (…, m, k) @ (…, k, n) → (…, m, n); vectors on either side lose their axis.
+
+    Raises
+    ------
+    ShapeError
+        if the inner sizes differ, or an operand is a scalar.
+    """
+    a, b = as_tensor(left), as_tensor(right)
+    require_real(a, "a matrix product")
+    require_real(b, "a matrix product")
+    shown = f"{a.display_name}{show_shape(a.shape)} @ {b.display_name}{show_shape(b.shape)}"
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(at_line(f"{shown}: a matrix product needs at least one axis on each side"))
+    inner, other = a.shape[-1], b.shape[0 if b.ndim == 1 else -2]
+    if inner != other:
+        raise ShapeError(at_line(f"{shown}: the inner sizes differ, {inner} and {other}; expected them equal"))
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
+    outer = _free(len(batch), "b")
+    rows, columns, k = [Index("m")] * (a.ndim > 1), [Index("n")] * (b.ndim > 1), Index("k")
+    term = a[(*_aligned(a.shape[:-2], outer), *rows, k)] * b[(*_aligned(b.shape[:-2], outer), k, *columns)]
+    shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    return define((*outer, *rows, *columns), Sum(term, k), shape)
+
+
+def _aligned(shape: tuple[sp.Expr, ...], outer: list[Index]) -> list[Any]:
+    """Indices of a broadcast operand: those of its own axes, 0 where its size is 1 and the result's is not."""
+    own = outer[len(outer) - len(shape) :]
+    return [0 if size == 1 else index for size, index in zip(shape, own, strict=True)]
+
+
+@names_result
+def transpose(x: Any, axes: Iterable[int] | None = None) -> Tensor:
+    """Permute the axes; reverse them unless ``axes`` says otherwise."""
+    a = as_tensor(x)
+    order = list(reversed(range(a.ndim))) if axes is None else [_axis(a, d) for d in axes]
+    if sorted(order) != list(range(a.ndim)):
+        raise ShapeError(at_line(f"axes {order} do not permute the {a.ndim} axes of {a.display_name}"))
+    free = _free(a.ndim)
+    return define([free[d] for d in order], a[tuple(free)] if free else Element(a), [a.shape[d] for d in order])
+
+
+def _axis(a: Tensor, position: Any) -> int:
+    if not hasattr(position, "__index__") or not -a.ndim <= position < a.ndim:
+        raise ShapeError(at_line(f"{a.display_name}{show_shape(a.shape)} has no axis {position}"))
+    return int(position) % a.ndim
+
+
+def _reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
+    a = as_tensor(x)
+    if a.ndim == 0:
+        return a
+    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
+    over = sorted({_axis(a, d) for d in chosen})
+    free = _free(a.ndim)
+    kept = [index for d, index in enumerate(free) if d not in over]
+    body = kind(Element(a, *free), *(free[d] for d in over))
+    if not keepdims:
+        return define(kept, body)
+    shape = [sp.S.One if d in over else size for d, size in enumerate(a.shape)]
+    return define(free, body, shape) if not over else _keepdims(define(kept, body), shape, kept, free)
+
+
+def _keepdims(reduced: Tensor, shape: list[sp.Expr], kept: list[Index], free: list[Index]) -> Tensor:
+    return define(free, Element(reduced, *kept), shape)
+
+
+@names_result
+def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Sum over all or some axes."""
+    return _reduce(Sum, x, axis, keepdims)
+
+
+@names_result
+def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Sum divided by the number of elements summed."""
+    a = as_tensor(x)
+    chosen = range(a.ndim) if axis is None else [axis] if hasattr(axis, "__index__") else axis
+    count = sp.prod(a.shape[d] for d in {_axis(a, d) for d in chosen})
+    return pointwise(lambda total: total / count, sum(a, axis, keepdims))
+
+
+@names_result
+def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Largest element over axes; the derivative goes to the first one that attains it."""
+    return _reduce(Max, x, axis, keepdims)
+
+
+@names_result
+def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Smallest element over axes; the derivative goes to the first one that attains it."""
+    return _reduce(Min, x, axis, keepdims)
+
+
+@names_result
+def argmax(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
+    """First index of the largest element along an axis, as labels; over several axes, or all (None), its position in
+    row-major order. A NaN counts as largest, as in NumPy."""
+    return _reduce(ArgMax, x, axis, keepdims)
+
+
+@names_result
+def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
+    """First index of the smallest element along an axis, as labels; over several axes, or all (None), its position in
+    row-major order. A NaN counts as smallest, as in NumPy."""
+    return _reduce(ArgMin, x, axis, keepdims)
+
+
+@names_result
+def where(condition: Any, yes: Any, no: Any) -> Tensor:
+    """``yes`` where the condition holds, else ``no``; what is not taken has no part in value or derivative.
+
+    The condition is a comparison, ``x > b``, or ``sp.Eq(x, 0)`` (``x == 0`` compares symbols and is False), or several,
+    joined by ``&``, ``|``, ``~``. A tensor of 0 and 1 holds where it is not 0. All three are broadcast.
+    """
+    known = isinstance(condition, (sp.logic.boolalg.Boolean, Tensor)) or _is_array(condition)
+    if isinstance(condition, bool) or not known:
+        hint = "x == 0 compares symbols: write sp.Eq(x, 0)" if isinstance(condition, bool) else "write x > 0"
+        raise DomainError(at_line(f"where needs a condition, not {condition!r}; {hint}"))
+    return as_tensor(Cases((as_tensor(yes), truth(condition)), (as_tensor(no), True)))
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") and getattr(value, "ndim", 0) > 0
+
+
+@names_result
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """exp(x) / Σ exp(x) along an axis; compiled in a form that no finite input overflows (Bridle 1990)."""
+    free, k, over = _along(x, axis)
+    a = as_tensor(x)
+    return define(free, sp.exp(a[tuple(free)]) / Sum(sp.exp(a[tuple(over)]), k))
+
+
+@names_result
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """x − log Σ exp(x) along an axis."""
+    free, k, over = _along(x, axis)
+    a = as_tensor(x)
+    return define(free, a[tuple(free)] - sp.log(Sum(sp.exp(a[tuple(over)]), k)))
+
+
+@names_result
+def logsumexp(x: Any, axis: int = -1) -> Tensor:
+    """log Σ exp(x) along an axis."""
+    free, k, over = _along(x, axis)
+    a = as_tensor(x)
+    return define([index for index in free if index in over], sp.log(Sum(sp.exp(a[tuple(over)]), k)))
+
+
+def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
+    """Free indices, the index bound along an axis, and the free indices with that one in the axis' place."""
+    a = as_tensor(x)
+    require_real(a, "softmax")
+    if a.ndim == 0:
+        raise ShapeError(at_line(f"{a.display_name} is a scalar and has no axis to sum over"))
+    free, k = _free(a.ndim), Index("k")
+    over = list(free)
+    over[_axis(a, position)] = k
+    return free, k, over
+
+
+@names_result
+def take(x: Tensor, key: Any) -> Any:
+    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices, arrays of labels: a tensor.
+
+    As in NumPy, arrays of labels are broadcast together, and their axes stand where the first array stood, or in front
+    if the arrays do not stand side by side.
+
+    Along an axis of symbolic size N, ``x[-1]`` is ``x[N - 1]`` and ``x[1:]`` has N − 1 elements; what this asks of N is
+    checked at every call. Nothing is clipped there: ``x[:3]`` needs N ≥ 3.
+
+    Raises
+    ------
+    ShapeError
+        for more keys than axes, an index outside its axis, and a slice without elements.
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    if keys.count(Ellipsis) == 1:
+        fill = x.ndim - len(keys) + 1
+        where_ = keys.index(Ellipsis)
+        keys = keys[:where_] + (slice(None),) * fill + keys[where_ + 1 :]
+    if len(keys) > x.ndim:
+        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {len(keys)}"))
+    arrays = [position for position, k in enumerate(keys) if isinstance(k, Tensor) and k.is_label and k.ndim]
+    varies = any(isinstance(k, sp.Basic) and not is_size(k) for k in keys)
+    if varies and not arrays and not any(isinstance(k, slice) for k in keys):
+        return Element(x, *(_from_end(size, k) for size, k in zip(x.shape, keys, strict=False)))
+    keys += (slice(None),) * (x.ndim - len(keys))
+    together = broadcast(*(keys[position].shape for position in arrays))
+    side_by_side = not arrays or arrays[-1] - arrays[0] == len(arrays) - 1
+    first = arrays[0] if side_by_side and arrays else 0
+    body: list[Any] = []
+    shape: list[sp.Expr] = []
+    start_of_arrays = 0
+    for position, (size, k) in enumerate(zip(x.shape, keys, strict=True)):
+        if arrays and position == first:
+            start_of_arrays = len(shape)
+            shape += together
+        if position in arrays:
+            body.append(k)
+        elif isinstance(k, slice):
+            start, count, step = _slice(x, size, k)
+            body.append(start + step * axis(len(shape)))
+            shape.append(count)
+        else:
+            body.append(_from_end(size, k))
+    for position in arrays:
+        labels = broadcast_element(keys[position], len(together))
+        rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
+        body[position] = labels.xreplace(rename)
+    element = Element(x, *body)
+    check_element(element, extents_of(tuple(shape)))
+    return Tensor.define(tuple(shape), element)
+
+
+def _from_end(size: sp.Expr, index: Any) -> Any:
+    """An index of an axis; a negative number counts from the end."""
+    if not hasattr(index, "__index__") or isinstance(index, bool):
+        return index
+    number = sp.Integer(int(index))
+    return number if number >= 0 else size + number
+
+
+def _slice(x: Tensor, size: sp.Expr, k: slice) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """First index, number of elements, and step of a slice."""
+    if k == slice(None):
+        return sp.S.Zero, size, sp.S.One
+    for part in (k.start, k.stop):
+        if part is not None and not hasattr(part, "__index__") and not is_size(part):
+            raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)}: a slice takes integers, not {part!r}"))
+    if k.step is not None and (not hasattr(k.step, "__index__") or int(k.step) == 0):
+        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)}: a slice has no step {k.step!r}"))
+    step = sp.Integer(1 if k.step is None else int(k.step))
+    if size.is_Integer and not any(isinstance(part, sp.Basic) for part in (k.start, k.stop)):
+        start, stop, _ = (sp.Integer(part) for part in slice(k.start, k.stop, int(step)).indices(int(size)))
+    else:
+        first, last = (sp.S.Zero, size) if step > 0 else (size - 1, sp.S.NegativeOne)
+        start = first if k.start is None else sp.sympify(_from_end(size, k.start))
+        stop = last if k.stop is None else sp.sympify(_from_end(size, k.stop))
+    count = sp.expand(sp.floor((stop - start + step - sp.sign(step)) / step))
+    if is_at_least_zero(count - 1) is False:
+        raise ShapeError(at_line(f"the slice {k} of an axis of size {size} of {x.display_name} is empty"))
+    return start, count, step

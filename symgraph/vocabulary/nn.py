@@ -1,0 +1,151 @@
+"""Layers for people who come from PyTorch: ``Sequential(Linear(64, 32), Sigmoid(), Linear(32, 10))(x)``.
+
+A layer is a function of a tensor with parameters. Weights have the layout (in_features, out_features): y = x·W + b.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from symgraph.core.declare import parameter
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.tensor import Tensor
+from symgraph.errors import DomainError, ShapeError
+from symgraph.vocabulary import activations, functions, init
+from symgraph.vocabulary.init import Initializer
+
+
+class Module:
+    """A function of a tensor with parameters; names are given by the enclosing :class:`Sequential`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def build(self, prefix: str) -> None:
+        """Declare the parameters under names that begin with ``prefix``."""
+
+    def parameters(self) -> list[Tensor]:
+        """The parameters, in order of declaration."""
+        return []
+
+    @names_result
+    def __call__(self, x: Any) -> Tensor:
+        return self.forward(as_tensor(x))
+
+
+class Linear(Module):
+    """Affine layer y = x·W + b, shapes (…, in) → (…, out); by default as in Torch, U(±1/√in) for W and b."""
+
+    _unnamed = itertools.count(1)
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        init: Initializer | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.in_features, self.out_features, self.bias, self.init = in_features, out_features, bias, init
+        self.W: Tensor | None = None
+        self.b: Tensor | None = None
+        if name is not None:
+            self.build(f"{name}.")
+
+    def build(self, prefix: str) -> None:
+        if self.W is not None:
+            return
+        edge = 1 / math.sqrt(self.in_features)
+        default = init.uniform(-edge, edge)
+        self.W = parameter(f"{prefix}weight", (self.in_features, self.out_features), init=self.init or default)
+        if self.bias:
+            self.b = parameter(f"{prefix}bias", (self.out_features,), init=default)
+
+    def parameters(self) -> list[Tensor]:
+        self.build(f"linear{next(self._unnamed)}." if self.W is None else "")
+        return [tensor for tensor in (self.W, self.b) if tensor is not None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, *bias = self.parameters()
+        if not x.ndim or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
+                        f"expected a last axis of {self.in_features}")
+            )  # fmt: skip
+        product = functions.matmul(x, weight)
+        return product + bias[0] if bias else product
+
+
+class Function(Module):
+    """A function of one tensor as a layer without parameters."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+class Sequential(Module):
+    """Layers one after the other; parameters are named by position: ``0.weight``, ``0.bias``, ``2.weight``, …"""
+
+    def __init__(self, *layers: Module | Callable[[Tensor], Tensor]) -> None:
+        for layer in layers:
+            if isinstance(layer, type) or not callable(layer):
+                example = f"{layer.__name__}(...)" if isinstance(layer, type) else "a layer or a function"
+                raise DomainError(at_line(f"Sequential takes layers, not {layer!r}: write {example}"))
+        self.layers = [layer if isinstance(layer, Module) else Function(layer) for layer in layers]
+        self._built = False
+
+    def build(self, prefix: str) -> None:
+        if not self._built:
+            for position, layer in enumerate(self.layers):
+                layer.build(f"{prefix}{position}.")
+            self._built = True
+
+    def parameters(self) -> list[Tensor]:
+        self.build("")
+        return [tensor for layer in self.layers for tensor in layer.parameters()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.build("")
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, position: int) -> Module:
+        return self.layers[position]
+
+
+def _layer(name: str, function: Callable[..., Tensor]) -> type[Module]:
+    """The class of a layer without parameters, such as ``ReLU``."""
+
+    def forward(self: Module, x: Tensor) -> Tensor:
+        return function(x)
+
+    return type(name, (Module,), {"forward": forward, "__doc__": f"{name} as a layer.", "__module__": __name__})
+
+
+ReLU = _layer("ReLU", activations.relu)
+LeakyReLU = _layer("LeakyReLU", activations.leaky_relu)
+ELU = _layer("ELU", activations.elu)
+SELU = _layer("SELU", activations.selu)
+GELU = _layer("GELU", activations.gelu)
+SiLU = _layer("SiLU", activations.silu)
+Mish = _layer("Mish", activations.mish)
+Sigmoid = _layer("Sigmoid", activations.sigmoid)
+LogSigmoid = _layer("LogSigmoid", activations.log_sigmoid)
+Tanh = _layer("Tanh", activations.tanh)
+Softplus = _layer("Softplus", activations.softplus)
+Softsign = _layer("Softsign", activations.softsign)
+Hardtanh = _layer("Hardtanh", activations.hardtanh)
+Softmax = _layer("Softmax", functions.softmax)
+LogSoftmax = _layer("LogSoftmax", functions.log_softmax)

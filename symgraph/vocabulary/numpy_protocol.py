@@ -1,0 +1,102 @@
+"""NumPy's protocols: ``np.exp(x)`` and ``np.sum(x, axis=1)`` on a symbol are definitions, not errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgraph.core.define import as_tensor, pointwise
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.scalars import modulo
+from symgraph.errors import DomainError
+from symgraph.vocabulary import activations, functions
+from symgraph.vocabulary.comparisons import compared, joined
+from symgraph.vocabulary.functions import matmul
+
+UFUNCS: dict[str, Any] = {
+    **{name: f for name, f in activations.ELEMENTWISE.items() if isinstance(getattr(np, name, None), np.ufunc)},
+    "absolute": activations.abs,
+    "add": lambda a, b: pointwise(lambda u, v: u + v, a, b),
+    "subtract": lambda a, b: pointwise(lambda u, v: u - v, a, b),
+    "multiply": lambda a, b: pointwise(lambda u, v: u * v, a, b),
+    "divide": lambda a, b: pointwise(lambda u, v: u / v, a, b),
+    "power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
+    "float_power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
+    "negative": lambda a: pointwise(lambda u: -u, a),
+    "positive": lambda a: a,
+    "reciprocal": lambda a: pointwise(lambda u: 1 / u, a),
+    "log1p": lambda a: pointwise(lambda u: sp.log(1 + u), a),
+    "expm1": lambda a: pointwise(lambda u: sp.exp(u) - 1, a),
+    "log2": lambda a: pointwise(lambda u: sp.log(u) / sp.log(2), a),
+    "log10": lambda a: pointwise(lambda u: sp.log(u) / sp.log(10), a),
+    "exp2": lambda a: pointwise(lambda u: 2**u, a),
+    "tan": lambda a: pointwise(sp.tan, a),
+    "arctan": lambda a: pointwise(sp.atan, a),
+    "sinh": lambda a: pointwise(sp.sinh, a),
+    "cosh": lambda a: pointwise(sp.cosh, a),
+    "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
+    "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
+    "remainder": lambda a, b: pointwise(modulo, a, b),
+    "floor_divide": lambda a, b: pointwise(lambda u, v: sp.floor(u / v), a, b),
+    "floor": lambda a: pointwise(sp.floor, a),
+    "ceil": lambda a: pointwise(sp.ceiling, a),
+    "trunc": lambda a: pointwise(lambda u: sp.sign(u) * sp.floor(sp.Abs(u)), a),
+    "arcsin": lambda a: pointwise(sp.asin, a),
+    "arccos": lambda a: pointwise(sp.acos, a),
+    "arcsinh": lambda a: pointwise(sp.asinh, a),
+    "arccosh": lambda a: pointwise(sp.acosh, a),
+    "arctanh": lambda a: pointwise(sp.atanh, a),
+    "arctan2": lambda a, b: as_tensor(sp.atan2(as_tensor(a), as_tensor(b))),
+    "matmul": matmul,
+    "greater": lambda a, b: compared(sp.StrictGreaterThan, a, b),
+    "less": lambda a, b: compared(sp.StrictLessThan, a, b),
+    "greater_equal": lambda a, b: compared(sp.GreaterThan, a, b),
+    "less_equal": lambda a, b: compared(sp.LessThan, a, b),
+    "equal": lambda a, b: compared(sp.Eq, a, b),
+    "not_equal": lambda a, b: compared(sp.Ne, a, b),
+    "logical_and": lambda a, b: joined(sp.And, a, b),
+    "logical_or": lambda a, b: joined(sp.Or, a, b),
+    "logical_xor": lambda a, b: joined(sp.Xor, a, b),
+    "logical_not": lambda a: joined(sp.Not, a),
+    "bitwise_and": lambda a, b: joined(sp.And, a, b),
+    "bitwise_or": lambda a, b: joined(sp.Or, a, b),
+    "bitwise_xor": lambda a, b: joined(sp.Xor, a, b),
+    "invert": lambda a: joined(sp.Not, a),
+}
+"""What each ufunc means on tensors; comparisons give conditions."""
+
+_SAME = ("sum", "mean", "max", "min", "argmax", "argmin", "transpose", "where")
+FUNCTIONS: dict[str, Any] = {
+    **{name: getattr(functions, name) for name in _SAME},
+    "amax": functions.max,
+    "amin": functions.min,
+    "dot": matmul,
+    "clip": lambda a, low, high: activations.minimum(activations.maximum(a, low), high),
+    "square": activations.square,
+    "norm": lambda a: activations.sqrt(functions.sum(as_tensor(a) ** 2)),
+}
+"""The functions of NumPy that have the meaning, and the arguments, of ours."""
+
+
+@names_result
+def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy ufunc on tensors."""
+    function = UFUNCS.get(ufunc.__name__)
+    if method != "__call__":
+        raise DomainError(at_line(f"np.{ufunc.__name__}.{method} has no meaning on tensors; see sg.sum, sg.define"))
+    if function is None or kwargs:
+        known = ", ".join(sorted(UFUNCS))
+        raise DomainError(at_line(f"np.{ufunc.__name__} has no meaning on tensors here; known are {known}"))
+    return function(*inputs)
+
+
+@names_result
+def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy function on tensors."""
+    known = FUNCTIONS.get(function.__name__)
+    if known is None:
+        names = ", ".join(sorted(FUNCTIONS))
+        raise DomainError(at_line(f"np.{function.__name__} has no meaning on tensors; known are {names}"))
+    return known(*args, **kwargs)

@@ -1,0 +1,169 @@
+"""Python's operators and NumPy's protocols on tensors: thin calls into the functions that write definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sympy as sp
+
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.scalars import modulo
+from symgraph.errors import DomainError
+
+
+class Operators:
+    """What ``x + y``, ``x @ W``, ``x[n, i]`` and ``np.exp(x)`` mean. The operands are converted and broadcast."""
+
+    def __getitem__(self, key: Any) -> Any:
+        from symgraph.vocabulary.functions import take
+
+        return take(self, key)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"iterating over tensor {self!r} is not defined")
+
+    @names_result
+    def __matmul__(self, other: Any) -> Any:
+        from symgraph.vocabulary.functions import matmul
+
+        return matmul(self, other)
+
+    @names_result
+    def __rmatmul__(self, other: Any) -> Any:
+        from symgraph.vocabulary.functions import matmul
+
+        return matmul(other, self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from symgraph.vocabulary.numpy_protocol import apply_ufunc
+
+        return apply_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from symgraph.vocabulary.numpy_protocol import apply_function
+
+        return apply_function(function, args, kwargs)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise DomainError(at_line(f"{self!r} is a symbol and has no values; compile it with codegen.function"))
+
+    def __float__(self) -> Any:
+        raise DomainError(at_line(f"{self!r} is a symbol and no number; compile it with codegen.function"))
+
+    def __round__(self, digits: Any = None) -> Any:
+        raise DomainError(at_line(f"round has no meaning on tensors; write sp.floor(x + 1/2), for {self!r}"))
+
+    __int__ = __complex__ = __float__
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
+    @names_result
+    def __neg__(self) -> Any:
+        return _pointwise(lambda u: -u, self)
+
+    @names_result
+    def __pos__(self) -> Any:
+        return self
+
+    @names_result
+    def __abs__(self) -> Any:
+        return _pointwise(sp.Abs, self)
+
+    @names_result
+    def __add__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u + v, self, other)
+
+    @names_result
+    def __radd__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u + v, other, self)
+
+    @names_result
+    def __sub__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u - v, self, other)
+
+    @names_result
+    def __rsub__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u - v, other, self)
+
+    @names_result
+    def __mul__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u * v, self, other)
+
+    @names_result
+    def __rmul__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u * v, other, self)
+
+    @names_result
+    def __truediv__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u / v, self, other)
+
+    @names_result
+    def __rtruediv__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u / v, other, self)
+
+    @names_result
+    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        return _pointwise(lambda u, v: u**v, self, other)
+
+    @names_result
+    def __rpow__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: u**v, other, self)
+
+    @names_result
+    def __mod__(self, other: Any) -> Any:
+        return _pointwise(modulo, self, other)
+
+    @names_result
+    def __rmod__(self, other: Any) -> Any:
+        return _pointwise(modulo, other, self)
+
+    @names_result
+    def __floordiv__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: sp.floor(u / v), self, other)
+
+    @names_result
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _pointwise(lambda u, v: sp.floor(u / v), other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def _eval_Mod(self, divisor: Any) -> Any:
+        """What SymPy asks for ``sp.Mod(x, 2)``."""
+        return self % divisor
+
+    @names_result
+    def __gt__(self, other: Any) -> Any:
+        return _compared(sp.StrictGreaterThan, self, other)
+
+    @names_result
+    def __ge__(self, other: Any) -> Any:
+        return _compared(sp.GreaterThan, self, other)
+
+    @names_result
+    def __lt__(self, other: Any) -> Any:
+        return _compared(sp.StrictLessThan, self, other)
+
+    @names_result
+    def __le__(self, other: Any) -> Any:
+        return _compared(sp.LessThan, self, other)
+
+
+def _pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
+    from symgraph.core.define import pointwise
+
+    return pointwise(operation, *operands)
+
+
+def _compared(relation: Any, left: Any, right: Any) -> Any:
+    from symgraph.vocabulary.comparisons import compared
+
+    return compared(relation, left, right)
