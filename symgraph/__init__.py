@@ -10,7 +10,7 @@ from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.display.explain import explain
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import init, nn
+from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
