@@ -133,3 +133,22 @@ def test_a_chain_of_convolutions_against_the_definition(monkeypatch: pytest.Monk
 def test_small_sums_stay_loops() -> None:
     *_, y = convolution(1, 1, 6, 3)
     assert window_of(y.shape, y.definition, 1) is None
+
+
+def test_a_pooling_s_gradient_has_a_loop_for_each_remainder() -> None:
+    x = sg.input("x", (N, 3, 8, 8))
+    corners = [x[n, c, 2 * p + i, 2 * q + j] for i in range(2) for j in range(2)]
+    average = sg.define((n, c, p, q), sum(corners) / 4, shape=(N, 3, 4, 4))
+    slope = sg.grad(sg.sum(sg.exp(average)), x)
+    function = codegen.function(x, slope, "float64")
+    given = np.random.default_rng(6).normal(size=(2, 3, 8, 8))
+    windows = given.reshape(2, 3, 4, 2, 4, 2)
+    expected = np.broadcast_to(np.exp(windows.mean((3, 5), keepdims=True)) / 4, windows.shape).reshape(given.shape)
+    np.testing.assert_allclose(function(given), expected, rtol=1e-12)
+    assert ", 8, 2)" in function.source and "% 2" not in function.source
+
+
+def test_an_image_s_gradient_copies_only_what_exists() -> None:
+    x, W, y = convolution(4, 6, 9, 3)
+    function = codegen.function([x, W], sg.grad(sg.sum(sg.exp(y)), x), "float64")
+    assert "maximum(0, " in function.source and " if " not in function.source.split("def ")[-2]

@@ -48,6 +48,8 @@ def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
             return evaluate_integer(value, sizes)
         case Call("minimum", args):
             return min(evaluate_integer(arg, sizes) for arg in args)
+        case Call("maximum", args):
+            return max(evaluate_integer(arg, sizes) for arg in args)
         case Select(condition, yes, no):
             return evaluate_integer(yes if evaluate_integer(condition, sizes) else no, sizes)
         case Op("neg", (value,)):

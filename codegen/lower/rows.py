@@ -12,6 +12,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.formula import formula_text
+from codegen.lower.residues import Residues, reached, residues_of, with_residues
 from codegen.lower.scalar import data_type
 from codegen.lower.scatter import COLUMN_GRAIN
 from codegen.lower.segments import Segment
@@ -25,6 +26,8 @@ START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float(
 
 class RowLowering(WindowLowering):
     """One group as rows, columns, or a few numbers."""
+
+    residues: Residues = {}  # noqa: RUF012  never changed in place
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
@@ -82,6 +85,16 @@ class RowLowering(WindowLowering):
             buffer, _ = self._cleared(node, before)
             return [*before, *self._scatter(node, segment.scatter, buffer)]
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
+        found: list[Stmt] = []
+        for residues in residues_of(segment, self.depth):
+            self.residues = residues
+            found += self._nest_of(segment, row, loops, scope)
+        self.residues = {}
+        return found
+
+    def _nest_of(self, segment: Segment, row: list[Var], loops: list[Var], scope: set[str]) -> list[Stmt]:
+        """The loops of a segment, over the places where the indices have the residues at hand."""
+        before: list[Stmt] = []
         self.here = (*row, *loops)
         self.forwarded = {}
         inside: list[Stmt] = []
@@ -113,7 +126,9 @@ class RowLowering(WindowLowering):
                 start, stop = self.first_column, self.last_column
             elif self.part is not None and position == 0:
                 start, stop = self.part
-            body = (For(loops[position], start, stop, tuple(body)),)
+            first, step = self.residues.get(axis(self.depth + position), (0, 1))
+            start = ir.add(start, ir.integer(first))
+            body = (For(loops[position], start, stop, tuple(body), step=ir.integer(step)),)
         return list(body)
 
     def _lower_node(
@@ -123,16 +138,18 @@ class RowLowering(WindowLowering):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
-        self.scalars.bounds = bounds_of(node.shape, node.definition)
+        self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.residues)
         dtype = data_type(node.value)
         if node.definition.op is None and node.target is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
-        self.formulas.append(formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name))
+        text = formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name)
+        if not any(first for first, _ in self.residues.values()):
+            self.formulas.append(text)  # once, not for every residue
         if node.definition.op is not None:
             self._reduce(node, loops, before, inside, after)
             return
         free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        body = node.definition.body
+        body = with_residues(node.definition.body, self.residues)
         value = self.scalars.value(body, dtype)
         if node.target is not None:
             inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
@@ -144,7 +161,7 @@ class RowLowering(WindowLowering):
         if node.value in self.kept:
             inside.append(Store(self.storage.buffers[node.value], free, var))
         elif loops and self._needs_memory(node, segment):
-            buffer = self._scratch(node.value, segment.extents)
+            buffer = self.scratch.get(node.value) or self._scratch(node.value, segment.extents)
             inside.append(Store(buffer.name, free[self.depth :], var))
 
     def _reduce(

@@ -15,7 +15,7 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Var
-from codegen.loops.ranges import bounds_of, exists
+from codegen.loops.ranges import Bounds, axes_left, bounds_of, exists
 from codegen.lower.formula import formula_text
 from codegen.lower.scatter import ScatterLowering
 from codegen.plan.plan import Node
@@ -23,7 +23,7 @@ from codegen.plan.windows import Window
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
 
-PATCH = 1 << 15
+PATCH = 1 << 16
 """Elements of the copied columns: they stay in the second-level cache."""
 
 
@@ -95,18 +95,31 @@ class WindowLowering(ScatterLowering):
     def _patch(
         self, window: Window, loops: dict[Index, Var], first: Var, width: Expr, wide: int, depth: int
     ) -> tuple[str, list[Stmt]]:
-        """The buffer of a block's columns, and the loops that fill it."""
+        """The buffer of a block's columns, and the loops that fill it: where a guard bounds a loop, after zeros."""
         name = self._unnamed_scratch("patch", (sp.Integer(depth), sp.Integer(wide)))
-        head, inner = window.columns[0], window.columns[1:]
-        within = dict(loops)
-        place = self._flat(window.columns, within)
+        head = window.columns[0]
+        stops = {index: ir.integer(self.window_sizes[index]) for index in window.columns} | {head: width}
+        place = self._flat(window.depth, loops), self._flat(window.columns, loops)
         self.scalars.indices |= {head: ir.add(first, loops[head])}
-        value = self.scalars.value(window.right)
+        limits = _limits(window, self.scalars.bounds)
+        if limits:
+            element = _guarded_value(window.right)
+            value = self.scalars.access(element.tensor, tuple(map(self.scalars.integer, element.indices)))
+        else:
+            value = self.scalars.value(window.right)
+        begin: dict[Index, Expr] = dict.fromkeys(window.columns, ZERO)
+        end: dict[Index, Expr] = dict(stops)
+        for index, low, high in limits:
+            from_here = first if index is head else ZERO
+            begin[index] = _larger(begin[index], _less(self.scalars.integer(low), from_here))
+            end[index] = _smaller(end[index], _less(self.scalars.integer(high), from_here))
         self.scalars.indices |= {head: loops[head]}
-        body: tuple[Stmt, ...] = (Store(name, (self._flat(window.depth, loops), place), value),)
-        for index in reversed(inner):
-            body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
-        body = (For(loops[head], ZERO, width, body),)
+        copy: tuple[Stmt, ...] = (Store(name, place, value),)
+        zero: tuple[Stmt, ...] = (Store(name, place, ir.Const(0.0, "real")),)
+        for index in reversed(window.columns):
+            copy = (For(loops[index], begin[index], end[index], copy),)
+            zero = (For(loops[index], ZERO, stops[index], zero),)
+        body = (*zero, *copy) if limits else copy
         for index in reversed(window.depth):
             body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
         return name, list(body)
@@ -125,7 +138,12 @@ class WindowLowering(ScatterLowering):
         order = (*window.rows, *window.depth)
         for index in reversed(order):
             body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
-        return Operand(name, ZERO, (ir.integer(depth), ONE)), list(body)
+        whole = Operand(name, ZERO, (ir.integer(depth), ONE))
+        own = self.group.values | self.group.written
+        if window.left.atoms(Index) <= set(order) and not any(e.tensor in own for e in window.left.atoms(Element)):
+            self.top += body  # the same for all rows of the kernel
+            return whole, []
+        return whole, list(body)
 
     def _strided(self, window: Window, loops: dict[Index, Var]) -> Operand | None:
         element = window.left
@@ -169,6 +187,55 @@ class WindowLowering(ScatterLowering):
         sizes = tuple(self.scalars.integer(size) for size in shape)
         stride = ir.integer(self._count(window.columns))
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
+
+
+def _limits(window: Window, bounds: Bounds) -> list[tuple[Index, sp.Expr, sp.Expr]]:
+    """(column, low, high): the element to copy exists, and its guard holds, where low ≤ column < high for all of these.
+
+    None of them if it always exists, or if the guard says more than that it does.
+    """
+    element = _guarded_value(window.right)
+    if not isinstance(element, Element):
+        return []
+    guard = window.right.args[0].cond if isinstance(window.right, sp.Piecewise) else sp.true
+    found: list[tuple[Index, sp.Expr, sp.Expr]] = []
+    told: set[sp.Basic] = set()
+    for entry, size in axes_left(element, bounds):
+        columns = [index for index in window.columns if index in entry.atoms(Index)]
+        if len(columns) != 1 or not sp.expand(entry - columns[0]).free_symbols.isdisjoint({columns[0]}):
+            return []
+        rest = sp.expand(entry - columns[0])
+        found.append((columns[0], -rest, size - rest))
+    for relation in sp.And.make_args(guard):
+        if relation == sp.true:
+            continue
+        if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+            return []
+        difference = sp.expand(relation.lhs - relation.rhs)
+        if isinstance(relation, (sp.Le, sp.Lt)):
+            difference = -difference
+        if isinstance(relation, (sp.Gt, sp.Lt)):
+            difference -= 1  # integers: a > b is a − 1 ≥ b
+        told.add(sp.expand(difference))
+    known = {sp.expand(index - low) for index, low, _ in found}
+    known |= {sp.expand(high - 1 - index) for index, _, high in found}
+    return found if told <= known else []
+
+
+def _guarded_value(value: sp.Expr) -> sp.Expr:
+    return value.args[0].expr if isinstance(value, sp.Piecewise) else value
+
+
+def _less(value: Expr, by: Expr) -> Expr:
+    return value if by == ZERO else ir.Op("-", (value, by), "int64")
+
+
+def _larger(left: Expr, right: Expr) -> Expr:
+    return ir.Call("maximum", (left, right), "int64")
+
+
+def _smaller(left: Expr, right: Expr) -> Expr:
+    return ir.Call("minimum", (left, right), "int64")
 
 
 def _consecutive(places: Sequence[int]) -> bool:
