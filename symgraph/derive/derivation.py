@@ -17,11 +17,11 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.define import Reduced, Sum, as_tensor
-from symgraph.core.graph import elements_of, topological
+from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Definition, Tensor
 from symgraph.derive.differentiate import Contribution, Cotangent, reverse
 from symgraph.display.arrange import Scope
 from symgraph.display.latex import latex
@@ -32,6 +32,7 @@ from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.text import text
 from symgraph.errors import DisconnectedError
 from symgraph.simplify import Step
+from symgraph.stabilise import stabilise
 
 RULE_COLUMN = 84
 
@@ -217,7 +218,21 @@ class _Writer:
         if other is None or other.result is None or other.result is cotangent.result or not self.cuts:
             return []
         through = ", ".join(self.names[cut].text for cut in self.cuts if cut in self.names)
-        return [Line(None, self.arranger.right(other.result), f"as computed, through {through}")]
+        return [Line(None, self._stable(other.result), f"as computed, through {through}")]
+
+    def _stable(self, result: Tensor) -> Node:
+        """The right-hand side as programs run it, over the values of the derivation."""
+        sources = topological([result])
+        source_of: dict[Tensor, Tensor] = {}
+        for source, form in zip(sources, stabilise(sources), strict=True):
+            if source in self.names:
+                source_of.setdefault(form, source)
+        [stable] = stabilise([result])
+        definition = stable.definition
+        if stable in sources or definition is None:
+            return self.arranger.right(result)
+        body = replace_tensors(definition.body, source_of)
+        return self.arranger.right(result.redefined(Definition(definition.op, definition.extents, body)), like=result)
 
     def _is_other(self, result: Tensor, cotangent: Cotangent) -> bool:
         return self.names[result].text != self._ratio(cotangent.of).text
