@@ -17,11 +17,11 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.define import Reduced, Sum, as_tensor
-from symgraph.core.graph import elements_of, topological
+from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Definition, Tensor
 from symgraph.derive.differentiate import Contribution, Cotangent, reverse
 from symgraph.display.arrange import Scope
 from symgraph.display.latex import latex
@@ -32,6 +32,7 @@ from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.text import text
 from symgraph.errors import DisconnectedError
 from symgraph.simplify import Step
+from symgraph.stabilise import stabilise
 
 RULE_COLUMN = 84
 
@@ -87,8 +88,8 @@ class Derivation:
         return lines
 
     def latex(self) -> str:
-        """The steps as an amsmath ``aligned`` environment."""
-        rows = []
+        """What is given and the steps as an amsmath ``aligned`` environment."""
+        rows = [rf"{equation.latex('&=')} && \text{{given}}" for equation in self.given]
         for step in self.steps:
             left = "" if step.left is None else (r"\qquad " if step.depth else "") + latex(step.left)
             rows.append(rf"{left} &= {latex(step.right)} && {step.rule_latex()}")
@@ -141,18 +142,27 @@ class _Writer:
 
     def derivation(self) -> Derivation:
         lines = [line for c in self.sweep if c.of not in self.alias for line in self._cotangent(c)]
-        path = {c.of for c in self.sweep if c.of not in self.alias} - {self.target.of} | {self.root}
-        read = {entry.name for line in lines for entry in entries(line.right)}
-        given = [t for t in self.program.naming.order if t in path or self._needs_equation(t, read)]
-        given = [t for t in given if t.definition is not None]
+        given = [t for t in self.program.naming.order if t in self._spoken_of(lines)]
         title = self._ratio(self.target.of)
         return Derivation(title, tuple(self.program.equation(t) for t in given), tuple(lines))
 
-    def _needs_equation(self, tensor: Tensor, read: set[Name]) -> bool:
-        """Whether the derivation speaks of an unnamed value that is neither on its path nor a cotangent."""
-        if self.program.naming.pair(tensor) is not None or name_of(tensor) is not None:
-            return False
-        return self.names.get(tensor) in read and tensor is not self.target.of
+    def _spoken_of(self, lines: list[Line]) -> set[Tensor]:
+        """The definitions on the path, those that the steps name, and what these read in turn, as far as the user or
+        a step does not say what it is."""
+        naming = self.program.naming
+        path = {c.of for c in self.sweep if c.of not in self.alias} - {self.target.of} | {self.root}
+        told = {line.left.name for line in lines if isinstance(line.left, Entry)}
+        read = {entry.name for line in lines for entry in entries(line.right)}
+        found: set[Tensor] = set()
+        pending = [t for t in naming.order if t in path or self.names.get(t) in read]
+        while pending:
+            tensor = pending.pop()
+            on_path = tensor in path
+            known = self.names[tensor] in told or tensor is self.target.of or naming.is_users(tensor)
+            if tensor.definition is not None and tensor not in found and (on_path or not known):
+                found.add(tensor)
+                pending += self.program.reads(tensor)
+        return found
 
     def _aliases(self) -> dict[Tensor, Tensor]:
         """x·W inside a = x·W + b is not spoken of: its cotangent is that of a."""
@@ -208,7 +218,21 @@ class _Writer:
         if other is None or other.result is None or other.result is cotangent.result or not self.cuts:
             return []
         through = ", ".join(self.names[cut].text for cut in self.cuts if cut in self.names)
-        return [Line(None, self.arranger.right(other.result), f"as computed, through {through}")]
+        return [Line(None, self._stable(other.result), f"as computed, through {through}")]
+
+    def _stable(self, result: Tensor) -> Node:
+        """The right-hand side as programs run it, over the values of the derivation."""
+        sources = topological([result])
+        source_of: dict[Tensor, Tensor] = {}
+        for source, form in zip(sources, stabilise(sources), strict=True):
+            if source in self.names:
+                source_of.setdefault(form, source)
+        [stable] = stabilise([result])
+        definition = stable.definition
+        if stable in sources or definition is None:
+            return self.arranger.right(result)
+        body = replace_tensors(definition.body, source_of)
+        return self.arranger.right(result.redefined(Definition(definition.op, definition.extents, body)), like=result)
 
     def _is_other(self, result: Tensor, cotangent: Cotangent) -> bool:
         return self.names[result].text != self._ratio(cotangent.of).text

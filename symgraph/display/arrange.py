@@ -80,9 +80,9 @@ class Arranger:
         """The element that a definition defines: ``h[n, j]``."""
         return Entry(self.naming.names[tensor], tuple(self.scope(tensor).called.values()))
 
-    def right(self, tensor: Tensor) -> Node:
-        """The right-hand side of a definition; a leaf's element."""
-        scope = self.scope(tensor)
+    def right(self, tensor: Tensor, like: Tensor | None = None) -> Node:
+        """The right-hand side of a definition, with the letters of ``like`` if told; a leaf's element."""
+        scope = self.scope(tensor if like is None else like)
         if tensor.definition is None:
             return Entry(self.naming.names[tensor], tuple(scope.called.values()))
         return self._body(tensor, scope)

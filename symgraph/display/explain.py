@@ -13,7 +13,6 @@ import sympy as sp
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
 from symgraph.core.indices import show_shape
-from symgraph.core.reading import name_of
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import Cotangent, reverse
 from symgraph.display.latex_names import latex_name
@@ -73,16 +72,20 @@ class _Table:
     def explanation(self) -> Explanation:
         inside = set(self.forward)
         named = [t for t in self.program.naming.order if t.definition is not None and t in self.names]
-        forward = tuple(self._row(t) for t in named if t in inside)
-        sections = [Section("Forward", forward)]
-        computed = self._as_computed({row.cells()[1] for row in forward})
-        if computed:
-            sections.append(Section("Forward as computed", computed))
-        if self.slopes:
-            sections.append(Section("Backward", tuple(self._backward(inside))))
-        if self.optimizer is not None:
-            sections.append(Section(f"Update ({self.optimizer.name})", tuple(self._update_rows())))
-        return Explanation(tuple(self._given()), tuple(sections), tuple(self._notes()))
+        forward = [self._row(t) for t in named if t in inside]
+        rows: dict[Tensor, Row] = {}
+        backward = self._backward(inside, rows) if self.slopes else []
+        updates = self._update_rows(inside, rows) if self.optimizer is not None else []
+        before, after = self._as_computed({row.cells()[1] for row in (*forward, *backward, *updates)})
+        titled = {
+            "Forward": forward,
+            "Forward as computed": before,
+            "Backward": backward,
+            "Backward as computed": after,
+            f"Update ({self.optimizer.name})" if self.optimizer else "Update": updates,
+        }
+        sections = tuple(Section(title, tuple(found)) for title, found in titled.items() if found or title == "Forward")
+        return Explanation(tuple(self._given()), sections, tuple(self._notes()))
 
     def _row(self, tensor: Tensor, equation: Equation | None = None, name: Name | None = None, sign: str = "=") -> Row:
         equation = equation or self.program.equation(tensor)
@@ -90,8 +93,7 @@ class _Table:
         shown = (name or self.names[tensor]).text
         return Row(f"{shown} {show_shape(tensor.shape)}" if tensor.ndim else shown, equation, matrix, sign)
 
-    def _backward(self, inside: set[Tensor]) -> list[Row]:
-        rows: dict[Tensor, Row] = {}
+    def _backward(self, inside: set[Tensor], rows: dict[Tensor, Row]) -> list[Row]:
         repeated: list[Row] = []
         for cotangent in self.sweep:
             result = cotangent.result
@@ -100,15 +102,19 @@ class _Table:
             if self.program.naming.pair(result) == (self.root, cotangent.of):
                 self._add_with_operands(result, rows, inside)
             elif cotangent.of in self.slopes or cotangent in self.slopes.values():
+                self._add_operands([result] if result in self.names else self.program.reads(result), rows, inside)
                 repeated.append(self._alias(cotangent, result))
         return [*rows.values(), *repeated]
 
     def _add_with_operands(self, tensor: Tensor, rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
-        """The row of a cotangent, after those of unnamed sums that it reads and no earlier row has shown."""
-        for operand in self.program.reads(tensor):
-            if operand not in rows and operand not in inside and self.program.naming.pair(operand) is None:
-                rows[operand] = self._row(operand)
-        rows[tensor] = self._row(tensor)
+        """The row of a value, after those of all that it reads and no earlier row has shown."""
+        if tensor.definition is not None and tensor not in rows and tensor not in inside:
+            self._add_operands(self.program.reads(tensor), rows, inside)
+            rows[tensor] = self._row(tensor)
+
+    def _add_operands(self, operands: Iterable[Tensor], rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
+        for operand in sorted(operands, key=self.program.naming.position.__getitem__):
+            self._add_with_operands(operand, rows, inside)
 
     def _alias(self, cotangent: Cotangent, result: Tensor) -> Row:
         """A cotangent that is another value of the program: ∂J/∂b = ∂J/∂a."""
@@ -135,8 +141,10 @@ class _Table:
                 found[update.value] = Name(f"{update.leaf.name}′", f"{latex_name(str(update.leaf.name))}'")
         return found
 
-    def _update_rows(self) -> list[Row]:
-        rows = []
+    def _update_rows(self, inside: set[Tensor], shown: dict[Tensor, Row]) -> list[Row]:
+        """The updates, each after what it reads and no row has shown; ``shown`` are the rows of the backward pass."""
+        rows: list[Row] = []
+        told = dict(shown)
         for update in self.updates:
             scope = self.program.arranger.scope(update.leaf)
             indices = tuple(scope.called.values())
@@ -144,7 +152,11 @@ class _Table:
             left = Entry(self.names.get(update.value, name) if update.leaf.kind != "parameter" else name, indices)
             right = self.program.arranger.right(update.value)
             sign = "←" if update.leaf.kind == "parameter" else "="
-            rows.append(self._row(update.value, Equation(update.value, left, indices, right), left.name, sign))
+            count = len(told)
+            self._add_operands(self.program.reads(update.value), told, inside)
+            rows += list(told.values())[count:]
+            row = self._row(update.value, Equation(update.value, left, indices, right), left.name, sign)
+            rows.append(told.setdefault(update.value, row))
         return rows
 
     # -- what is given, what holds ---------------------------------------------------------------------------------
@@ -158,20 +170,28 @@ class _Table:
                 lines.append(f"{title}: {', '.join(map(_declared, found))}")
         return lines
 
-    def _as_computed(self, shown: set[str]) -> tuple[Row, ...]:
-        """Forward definitions that stabilisation has rewritten."""
-        settled = {tensor: name for tensor, name in self.names.items() if tensor.definition and name_of(tensor) is None}
-        roots = stabilise([self.root])
-        stable = Program(roots, given=settled)
-        rows = []
-        for tensor in topological(roots):
-            if tensor.definition is not None and tensor in stable.naming.names:
-                equation = stable.equation(tensor)
-                if str(equation) not in shown:
-                    name = stable.naming.names[tensor].text
-                    label = f"{name} {show_shape(tensor.shape)}" if tensor.ndim else name
-                    rows.append(Row(label, equation, matrix_form(stable.arranger, tensor)))
-        return tuple(rows)
+    def _as_computed(self, shown: set[str]) -> tuple[list[Row], list[Row]]:
+        """What a program computes by another formula, forward and backward: stabilised as it is to run, all at once."""
+        roots = [self.root, *self.results, *(update.value for update in self.updates)]
+        sources = list(dict.fromkeys([*roots, *self.names, *(c.of for c in self.sweep)]))
+        form = dict(zip(sources, stabilise(sources), strict=True))
+        given: dict[Tensor, Name] = {}
+        for source, name in self.names.items():
+            given.setdefault(form[source], name)
+        swept = [(form[c.of], form.get(c.result)) for c in self.sweep if c.contributions and c.result is not None]
+        pairs = sweep_pairs(form[self.root], swept)
+        stable = Program([form[root] for root in roots], given=given, pairs=pairs)
+        inside = set(topological([form[t] for t in self.forward if t in form]))
+        sides: tuple[list[Row], list[Row]] = [], []
+        for tensor in topological(stable.outputs):
+            if tensor.definition is None or tensor not in stable.naming.names:
+                continue
+            equation = stable.equation(tensor)
+            if str(equation) not in shown:
+                called = stable.naming.names[tensor].text
+                label = f"{called} {show_shape(tensor.shape)}" if tensor.ndim else called
+                sides[tensor not in inside].append(Row(label, equation, matrix_form(stable.arranger, tensor)))
+        return sides
 
     def _notes(self) -> list[str]:
         notes = []

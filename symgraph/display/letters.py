@@ -37,7 +37,7 @@ class Letters:
 
     def preferred(self, tensor: Tensor, index: Index) -> str:
         """The letter of an axis or bound index, if nothing else in the formula has it."""
-        return self._letter[self._find((tensor, index))]
+        return self._letter.get(self._find((tensor, index)), self.pool[0])
 
     def choose(self, wanted: str, used: set[str]) -> str:
         """``wanted``, or the first letter that is not used."""

@@ -64,8 +64,13 @@ class Naming:
         declared = sorted((t for t in self.order if t.definition is None), key=lambda t: _declaration(t, depth))
         self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
         self.position = {tensor: position for position, tensor in enumerate(self.reading_order)}
-        self.taken = _given_names(self.order) | {name.text for name in (given or {}).values()}
         self.names: dict[Tensor, Name] = dict(given or {})
+        fixed = _given_names(self.order) | {name.text for name in self.names.values()}
+        hinted = [t for t in self.order if t.definition and t not in self.names and _usable(name_of(t))]
+        count = Counter(name_of(t) for t in hinted)
+        self._own = {name for name, times in count.items() if times == 1} - fixed
+        self.taken = fixed | set(map(str, count))
+        self._latex = {latex_name(name) for name in self.taken}
         self._name_leaves()
         self._name_hinted()
         referred = {part for tensor in self.order for part in self.pair(tensor) or ()}
@@ -89,14 +94,11 @@ class Naming:
                 self.names[tensor] = Name(text, latex_name(text))
 
     def _name_hinted(self) -> None:
-        hinted = [
-            t for t in self.order if t.definition and t not in self.names and not self.pair(t) and _usable(name_of(t))
-        ]
-        count = Counter(name_of(t) for t in hinted)
-        for tensor in hinted:
-            hint = str(name_of(tensor))
-            unique = count[hint] == 1 and hint not in self.taken
-            self._give(tensor, hint if unique else self._numbered(hint))
+        """What the user has named keeps its name, where that is one value's; the others of a name are numbered."""
+        for tensor in self.order:
+            hint = name_of(tensor)
+            if tensor.definition and tensor not in self.names and not self.pair(tensor) and _usable(hint):
+                self._give(tensor, str(hint) if hint in self._own else self._numbered(str(hint)))
 
     def _name_unnamed(self, required: set[Tensor]) -> None:
         reads = _reads(self.order)
@@ -146,13 +148,19 @@ class Naming:
         return depth
 
     def _give(self, tensor: Tensor, text: str) -> None:
-        self.taken.add(text)
         self.names[tensor] = Name(text, latex_name(text))
+        self.taken.add(text)
+        self._latex.add(self.names[tensor].latex)
 
     def _numbered(self, stem: str) -> str:
+        """The first number that makes a name, in text and in LaTeX, that neither the user nor another value has."""
         joint = "_" if stem[-1].isdigit() else ""
         candidates = (f"{stem}{joint}{number}" for number in itertools.count(1))
-        return next(name for name in candidates if name not in self.taken)
+        return next(name for name in candidates if name not in self.taken and latex_name(name) not in self._latex)
+
+    def is_users(self, tensor: Tensor) -> bool:
+        """Whether the name is one that the user gave, so that its definition need not be told."""
+        return self.names[tensor].text == name_of(tensor)
 
 
 def ratio(loss: Name, of: Name) -> Name:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from symgraph.core.graph import operands, topological
-from symgraph.core.reading import name_of
 from symgraph.core.tensor import Tensor
 from symgraph.display.arrange import Arranger
 from symgraph.display.latex import latex
@@ -18,7 +17,7 @@ from symgraph.display.names import Naming, Pair, cotangent_of
 from symgraph.display.notation import Entry, Name, Node, letter
 from symgraph.display.text import text
 
-MAX_WHERE = 12
+MAX_WHERE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,14 @@ class Equation:
             return f"[{', '.join(map(text, self.indices))}] ↦ {text(self.right)}" if self.indices else text(self.right)
         return f"{text(self.left)} = {text(self.right)}"
 
-    def latex(self) -> str:
-        """The equation in LaTeX."""
-        return latex(self.right) if self.left is None else f"{latex(self.left)} = {latex(self.right)}"
+    def latex(self, sign: str = "=") -> str:
+        """The equation in LaTeX; the left side of a value without a name is the list of its indices, as in text."""
+        if self.left is not None:
+            return f"{latex(self.left)} {sign} {latex(self.right)}"
+        mark = "&" if sign.startswith("&") else ""
+        if not self.indices:
+            return mark + latex(self.right)
+        return rf"\left[{', '.join(map(latex, self.indices))}\right] {mark}\mapsto {latex(self.right)}"
 
 
 class Program:
@@ -81,7 +85,7 @@ class Program:
         pending = [tensor]
         while pending:
             for operand in self.reads(pending.pop()):
-                named_by_user = self.naming.pair(operand) is None and name_of(operand) is not None
+                named_by_user = self.naming.pair(operand) is None and self.naming.is_users(operand)
                 if operand not in needed and not named_by_user:
                     needed.add(operand)
                     pending.append(operand)
@@ -98,19 +102,32 @@ def formula(tensor: Tensor) -> str:
     """
     if tensor.definition is None:
         return str(tensor.name)
-    program = Program([tensor], pairs=_pairs(tensor))
-    needed = program.background(tensor)
-    lines = [str(program.equation(tensor))]
-    lines += [f"  {'where' if n == 0 else '     '} {program.equation(t)}" for n, t in enumerate(needed[:MAX_WHERE])]
-    if len(needed) > MAX_WHERE:
-        lines.append(f"        … ({len(needed) - MAX_WHERE} more: sg.explain)")
+    first, *where = _told(tensor)
+    lines = [str(first)]
+    lines += [f"  {'where' if n == 0 else '     '} {equation}" for n, equation in enumerate(where[:MAX_WHERE])]
+    if len(where) > MAX_WHERE:
+        lines.append(f"        … ({len(where) - MAX_WHERE} more: sg.explain)")
     return "\n".join(lines)
 
 
 def latex_formula(tensor: Tensor) -> str:
-    """The right-hand side of a definition in LaTeX; of a leaf, its element."""
+    """What :func:`formula` says, in LaTeX: ``aligned`` lines where there are several; of a leaf, its element."""
+    if tensor.definition is None:
+        return latex(Program([tensor]).arranger.right(tensor))
+    first, *where = _told(tensor)
+    if not where:
+        return first.latex()
+    lines = [first.latex("&="), *(rf"\text{{where }} {e.latex('&=')}" for e in where[:1])]
+    lines += [equation.latex("&=") for equation in where[1:MAX_WHERE]]
+    if len(where) > MAX_WHERE:
+        lines.append(rf"& \text{{({len(where) - MAX_WHERE} more)}}")
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _told(tensor: Tensor) -> list[Equation]:
+    """The equation of a tensor, and those of what it reads without the user's having named it."""
     program = Program([tensor], pairs=_pairs(tensor))
-    return latex(program.arranger.right(tensor))
+    return [program.equation(t) for t in (tensor, *program.background(tensor))]
 
 
 def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:

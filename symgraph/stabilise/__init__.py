@@ -120,7 +120,7 @@ class _Rewriter:
         if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
             return
         body = self._seen(written, self.plain)
-        leads = body.has(*_GROWING, *_LOGISTIC) and tensor.cotangent_of is None
+        leads = body.has(*_GROWING, *_LOGISTIC)
         if (leads or self._reads_sum(body)) and operations([body]) <= MAX_OPENED:
             self.plain[tensor] = body
 
