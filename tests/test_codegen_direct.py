@@ -224,6 +224,66 @@ def test_a_call_with_a_hundred_and_twenty_symbols_costs_no_python_for_each() -> 
 # -- the installation -------------------------------------------------------------------------------------------------
 
 
+def scaled_step(count: int) -> tuple[codegen.TrainStep, dict[str, np.ndarray], dict[str, Any]]:
+    """J = Σ c·w, whose scalars are positive, and steps of rate 1."""
+    symbols = [sp.Symbol(f"c{number}", positive=True) for number in range(count)]
+    whole = sp.Symbol("k", integer=True)
+    x, w = sg.input("x", (sg.dim("N"), 2)), sg.parameter("w", (2,))
+    step = codegen.train_step(sg.sum(x @ w) * (sum(symbols) + whole), sg.SGD(lr=1.0), dtype="float64")
+    numbers = {str(symbol): 1.0 for symbol in symbols} | {"k": 2}
+    params = step.init()
+    for _ in range(3):
+        step(params, x=np.ones((1, 2)), **numbers)
+    return step, params, numbers
+
+
+@pytest.mark.parametrize("count", [1, 120])
+def test_a_direct_call_takes_scalars_by_name(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, params, numbers = scaled_step(count)
+
+    def refuse(*given: Any) -> Any:
+        raise AssertionError("this call need not be checked by Python")
+
+    monkeypatch.setattr(step, "checked", refuse)
+    monkeypatch.setattr("codegen.run.hyper.checked_number", refuse)
+    for value in (0.5, 3, np.float64(0.25), np.float32(2), np.int64(4)):
+        params["w"][...] = 1.0
+        assert step(params, x=np.ones((1, 2)), **{**numbers, "c0": value, "k": -1.0}) == 2 * (float(value) + count - 2)
+        np.testing.assert_array_equal(params["w"], 1 - (float(value) + count - 2))
+        assert step.hyper["c0"] == value and step.hyper["k"] == -1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"c0": 0.0}, {"c0": np.float32(0)}, {"c0": -1}, {"c0": np.inf}, {"c0": np.nan}, {"c0": True}, {"c0": "1"},
+     {"c0": 10**400}, {"k": 0.5}, {"k": np.inf}, {"c0": 5.0, "k": 0.5}, {"c0": 5.0, "speed": 1.0}],
+)  # fmt: skip
+def test_scalars_that_are_wrong_change_nothing(wrong: dict[str, Any]) -> None:
+    step, params, numbers = scaled_step(1)
+    before = params["w"].copy()
+    name = next(name for name in reversed(wrong))
+    with pytest.raises(SymgraphError, match=f"{name} must be a finite number|no speed here"):
+        step(params, x=np.ones((1, 2)), **{**numbers, **wrong})
+    assert step.hyper["c0"] == 1 and step.hyper["k"] == 2
+    np.testing.assert_array_equal(params["w"], before)
+
+
+def test_scalars_of_a_refused_call_do_not_stay() -> None:
+    step, params, numbers = scaled_step(1)
+    with pytest.raises(ShapeError):
+        step(params, x=np.ones((1, 3)), **{**numbers, "c0": 9.0})
+    assert step.hyper["c0"] == 1
+
+
+def test_the_range_of_a_scalar_is_asked_of_sympy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, params, numbers = scaled_step(1)
+    monkeypatch.setattr("symgraph.vocabulary.optimisers.FACTS", None)
+    step(params, x=np.ones((1, 2)), **{**numbers, "c0": sp.Rational(1, 2)})
+    assert step.hyper["c0"] == 0.5
+    with pytest.raises(DomainError, match="hyper-parameter c0 must be a finite number, above 0, at least 0, not 0"):
+        step.hyper["c0"] = 0
+
+
 def test_an_installation_whose_arrays_are_others_is_told_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
     x = sg.input("x", (sg.dim("N"),))
     assert not codegen.function(x, 2 * x).report().obstacle

@@ -66,14 +66,27 @@ class StepProgram:
         try:
             held = self._pick_parameters(params)
             given = self._pick_inputs(inputs)
-            if len(params) != len(held) or len(inputs) != len(given):
+            if len(params) != len(held):
                 return None
-        except (KeyError, TypeError, IndexError):
+            before = self._take_numbers(inputs, more) if (more := len(inputs) - len(given)) else None
+        except (KeyError, TypeError, IndexError, OverflowError):
             return None
         packed[words.FIRST], packed[words.SECOND] = id(held), id(given)
         packed[words.NEEDS_FINITE] = self.step.check_finite
         native(self._address)
-        return None if packed[words.STATUS] else self.read_loss()
+        if packed[words.STATUS]:
+            if before is not None:
+                self.step.hyper.values_array[:] = before
+            return None
+        return self.read_loss()
+
+    def _take_numbers(self, inputs: Mapping[str, Any], count: int) -> np.ndarray:
+        """Set the hyper-parameters among the inputs; their earlier values. ``KeyError`` where Python has to check."""
+        numbers = self.step.hyper.with_plain(inputs, count)
+        values = self.step.hyper.values_array
+        before = values.copy()
+        values[:] = numbers
+        return before
 
     def checked_call(self, bound: Bound) -> tuple[int, float, list[np.ndarray]]:
         """Status, loss, and the values of further outputs."""
