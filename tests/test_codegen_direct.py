@@ -312,3 +312,38 @@ def test_other_threads_run_while_a_direct_call_computes() -> None:
     worker.join()
     longest = max(after - before for before, after in itertools.pairwise(ticks))
     assert len(ticks) > 100 and longest < 0.5 * (ticks[-1] - ticks[0])
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_labels_of_a_direct_call_are_refused_before_anything_is_written() -> None:
+    N = sg.dim("N")
+    x, w = sg.input("x", (N, 4)), sg.parameter("w", (4,))
+    t, unread = sg.labels("t", (N,), 4), sg.labels("u", (N,), 4)
+    (n,) = sg.indices("n")
+    step = codegen.train_step(sg.sum(sg.define([n], (x * w)[n, t[n]])), sg.SGD(lr=1.0), dtype="float64")
+    pick = codegen.function([x, t, unread], sg.define([n], x[n, t[n]]))
+    X, good, params, out = np.arange(12.0).reshape(3, 4), np.array([0, 3, 1]), step.init(), np.zeros(3)
+    for _ in range(3):
+        step(params, x=X, t=good)
+        pick(X, good, good, out=out)
+    np.testing.assert_array_equal(out, [0, 7, 9])
+    np.testing.assert_array_equal(params["w"], [0, -27, 0, -21])
+    before = params["w"].copy()
+    for place, label in itertools.product(range(3), (-1, 4, 2**62, -(2**63))):
+        bad = good.copy()
+        bad[place] = label
+        with pytest.raises(ArgumentError, match=rf"t\[{place}\] is {label}; labels of t lie in 0 … 3"):
+            step(params, x=X, t=bad)
+        with pytest.raises(ArgumentError, match=rf"t\[{place}\] is {label}"):
+            pick(2 * X, bad, good, out=out)
+        with pytest.raises(ArgumentError, match=rf"u\[{place}\] is {label}"):
+            pick(2 * X, good, bad, out=out)
+    np.testing.assert_array_equal(out, [0, 7, 9])
+    np.testing.assert_array_equal(params["w"], before)
+
+
+def test_the_type_of_an_object_is_looked_for() -> None:
+    assert capi.type_at() is not None
+    assert {id(np.ndarray), id(float)} <= {*capi.table()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.loops import words
+from codegen.loops.words import FIRST, SECOND, STATUS
 from codegen.run.direct import Direct, picker
 from codegen.run.executable import Executable
 from codegen.run.results import Results
@@ -50,8 +51,10 @@ class StepProgram:
         )  # fmt: skip
         self._pick_parameters = picker([str(leaf.name) for leaf in step.stored])
         self._pick_inputs = picker([str(leaf.name) for leaf in step.inputs])
+        self._parameter_count, self._input_count = len(step.stored), len(step.inputs)
         self._loss = np.zeros((), dtype=step.dtype)
         self.read_loss = self._loss.item
+        self._words[words.NEEDS_FINITE] = step.check_finite
         self._words[words.LOSS_BYTES] = step.dtype.itemsize
         self._words[words.LOSS] = self._loss.ctypes.data
         self._loss_name = executable.compiled.program.outputs[0]
@@ -66,15 +69,15 @@ class StepProgram:
         try:
             held = self._pick_parameters(params)
             given = self._pick_inputs(inputs)
-            if len(params) != len(held):
+            if len(params) != self._parameter_count:
                 return None
-            before = self._take_numbers(inputs, more) if (more := len(inputs) - len(given)) else None
+            more = len(inputs) - self._input_count
+            before = self._take_numbers(inputs, more) if more else None
         except (KeyError, TypeError, IndexError, OverflowError):
             return None
-        packed[words.FIRST], packed[words.SECOND] = id(held), id(given)
-        packed[words.NEEDS_FINITE] = self.step.check_finite
+        packed[FIRST], packed[SECOND] = id(held), id(given)
         native(self._address)
-        if packed[words.STATUS]:
+        if packed[STATUS]:
             if before is not None:
                 self.step.hyper.values_array[:] = before
             return None
@@ -105,7 +108,6 @@ class StepProgram:
         self.native = None
         self.step.hyper.update(bound.numbers)
         self.executable.resize(bound.sizes)
-        self._words[words.NEEDS_FINITE] = self.step.check_finite
         self._words[self._loss_word] = self._loss.ctypes.data
         for leaf, values in bound.arrays.items():
             self.executable.bind(leaf, values)
