@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from tests import sizes
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write the golden files anew instead of comparing with them")
     parser.addoption("--long", action="store_true", help="run what takes more than some seconds a test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is collected: decorators ask for sizes."""
+    sizes.LONG = bool(config.getoption("--long"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -181,23 +180,24 @@ def test_processes_killed_while_they_write(tmp_path: Path) -> None:
     """Killed at any moment, they leave an entry that is whole or none; what they had begun is swept away in time."""
     environment = os.environ | {"SYMGRAPH_CACHE": str(tmp_path / "cache")}
     script = f"""
-import sys; sys.path.insert(0, {str(ROOT)!r})
+import os, signal, sys, time; sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
 from codegen.native import cache
-while True:
-    cache.store("key", b"code" * 100_000)
-    cache.source_file("key" * 8, "# text\\n" * 100_000)
-    print(end=".", flush=True)
+for number in range(24):
+    begun, told = os.pipe()
+    process = os.fork()
+    while not process:
+        cache.store("key", b"code" * 100_000)
+        cache.source_file("key" * 8, "# text\\n" * 100_000)
+        os.write(told, b".")
+    os.read(begun, 1)
+    time.sleep(0.0015 * number)
+    os.kill(process, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(process, 0)[1])
+    for path in Path({str(tmp_path / "cache")!r}).iterdir():
+        assert path.name.startswith(".") or path.stat().st_size >= 400_000, path
 """
-    for number in range(8):
-        process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.read(1)
-        time.sleep(0.004 * number)
-        process.kill()
-        process.communicate()
-        for path in (tmp_path / "cache").iterdir():
-            if not path.name.startswith("."):
-                assert path.stat().st_size >= 400_000, path
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
     for path in (tmp_path / "cache").glob(".*"):
         os.utime(path, (0, 0))
     subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True)

@@ -224,6 +224,66 @@ def test_a_call_with_a_hundred_and_twenty_symbols_costs_no_python_for_each() -> 
 # -- the installation -------------------------------------------------------------------------------------------------
 
 
+def scaled_step(count: int) -> tuple[codegen.TrainStep, dict[str, np.ndarray], dict[str, Any]]:
+    """J = Σ c·w, whose scalars are positive, and steps of rate 1."""
+    symbols = [sp.Symbol(f"c{number}", positive=True) for number in range(count)]
+    whole = sp.Symbol("k", integer=True)
+    x, w = sg.input("x", (sg.dim("N"), 2)), sg.parameter("w", (2,))
+    step = codegen.train_step(sg.sum(x @ w) * (sum(symbols) + whole), sg.SGD(lr=1.0), dtype="float64")
+    numbers = {str(symbol): 1.0 for symbol in symbols} | {"k": 2}
+    params = step.init()
+    for _ in range(3):
+        step(params, x=np.ones((1, 2)), **numbers)
+    return step, params, numbers
+
+
+@pytest.mark.parametrize("count", [1, 120])
+def test_a_direct_call_takes_scalars_by_name(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, params, numbers = scaled_step(count)
+
+    def refuse(*given: Any) -> Any:
+        raise AssertionError("this call need not be checked by Python")
+
+    monkeypatch.setattr(step, "checked", refuse)
+    monkeypatch.setattr("codegen.run.hyper.checked_number", refuse)
+    for value in (0.5, 3, np.float64(0.25), np.float32(2), np.int64(4)):
+        params["w"][...] = 1.0
+        assert step(params, x=np.ones((1, 2)), **{**numbers, "c0": value, "k": -1.0}) == 2 * (float(value) + count - 2)
+        np.testing.assert_array_equal(params["w"], 1 - (float(value) + count - 2))
+        assert step.hyper["c0"] == value and step.hyper["k"] == -1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"c0": 0.0}, {"c0": np.float32(0)}, {"c0": -1}, {"c0": np.inf}, {"c0": np.nan}, {"c0": True}, {"c0": "1"},
+     {"c0": 10**400}, {"k": 0.5}, {"k": np.inf}, {"c0": 5.0, "k": 0.5}, {"c0": 5.0, "speed": 1.0}],
+)  # fmt: skip
+def test_scalars_that_are_wrong_change_nothing(wrong: dict[str, Any]) -> None:
+    step, params, numbers = scaled_step(1)
+    before = params["w"].copy()
+    name = next(name for name in reversed(wrong))
+    with pytest.raises(SymgraphError, match=f"{name} must be a finite number|no speed here"):
+        step(params, x=np.ones((1, 2)), **{**numbers, **wrong})
+    assert step.hyper["c0"] == 1 and step.hyper["k"] == 2
+    np.testing.assert_array_equal(params["w"], before)
+
+
+def test_scalars_of_a_refused_call_do_not_stay() -> None:
+    step, params, numbers = scaled_step(1)
+    with pytest.raises(ShapeError):
+        step(params, x=np.ones((1, 3)), **{**numbers, "c0": 9.0})
+    assert step.hyper["c0"] == 1
+
+
+def test_the_range_of_a_scalar_is_asked_of_sympy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, params, numbers = scaled_step(1)
+    monkeypatch.setattr("symgraph.vocabulary.optimisers.FACTS", None)
+    step(params, x=np.ones((1, 2)), **{**numbers, "c0": sp.Rational(1, 2)})
+    assert step.hyper["c0"] == 0.5
+    with pytest.raises(DomainError, match="hyper-parameter c0 must be a finite number, above 0, at least 0, not 0"):
+        step.hyper["c0"] = 0
+
+
 def test_an_installation_whose_arrays_are_others_is_told_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
     x = sg.input("x", (sg.dim("N"),))
     assert not codegen.function(x, 2 * x).report().obstacle
@@ -252,3 +312,38 @@ def test_other_threads_run_while_a_direct_call_computes() -> None:
     worker.join()
     longest = max(after - before for before, after in itertools.pairwise(ticks))
     assert len(ticks) > 100 and longest < 0.5 * (ticks[-1] - ticks[0])
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_labels_of_a_direct_call_are_refused_before_anything_is_written() -> None:
+    N = sg.dim("N")
+    x, w = sg.input("x", (N, 4)), sg.parameter("w", (4,))
+    t, unread = sg.labels("t", (N,), 4), sg.labels("u", (N,), 4)
+    (n,) = sg.indices("n")
+    step = codegen.train_step(sg.sum(sg.define([n], (x * w)[n, t[n]])), sg.SGD(lr=1.0), dtype="float64")
+    pick = codegen.function([x, t, unread], sg.define([n], x[n, t[n]]))
+    X, good, params, out = np.arange(12.0).reshape(3, 4), np.array([0, 3, 1]), step.init(), np.zeros(3)
+    for _ in range(3):
+        step(params, x=X, t=good)
+        pick(X, good, good, out=out)
+    np.testing.assert_array_equal(out, [0, 7, 9])
+    np.testing.assert_array_equal(params["w"], [0, -27, 0, -21])
+    before = params["w"].copy()
+    for place, label in itertools.product(range(3), (-1, 4, 2**62, -(2**63))):
+        bad = good.copy()
+        bad[place] = label
+        with pytest.raises(ArgumentError, match=rf"t\[{place}\] is {label}; labels of t lie in 0 … 3"):
+            step(params, x=X, t=bad)
+        with pytest.raises(ArgumentError, match=rf"t\[{place}\] is {label}"):
+            pick(2 * X, bad, good, out=out)
+        with pytest.raises(ArgumentError, match=rf"u\[{place}\] is {label}"):
+            pick(2 * X, good, bad, out=out)
+    np.testing.assert_array_equal(out, [0, 7, 9])
+    np.testing.assert_array_equal(params["w"], before)
+
+
+def test_the_type_of_an_object_is_looked_for() -> None:
+    assert capi.type_at() is not None
+    assert {id(np.ndarray), id(float)} <= {*capi.table()}

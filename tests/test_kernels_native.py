@@ -123,16 +123,22 @@ def test_chunks_partition_the_range_at_whole_grains(total: int, threads: int) ->
 
 
 def rounds(packed: int, thread: int, threads: int) -> None:
-    """Every thread writes, all meet, every thread checks what all others wrote, all meet again."""
+    """Every thread writes, all meet, every thread checks what all others wrote, all meet again; until ``board[1]`` is 1,
+    which one thread looks at for all."""
     w = pointer(packed, int64, 4)
     sync, board, faults = pointer(w[1], int64, SYNC_WORDS), pointer(w[2], int64, 64), pointer(w[3], int64, 64)
     for i in range(w[0]):
         board[8 * thread] = i
+        if thread == 0:
+            board[2] = board[1]
         barrier(sync, threads)
+        ends = board[2] == 1
         for other in range(threads):
             if board[8 * other] != i:
                 faults[8 * thread] += 1
         barrier(sync, threads)
+        if ends:
+            break
     first, last = chunk(100, 8, thread, threads)
     faults[8 * thread + 1], faults[8 * thread + 2] = first, last
 
@@ -189,7 +195,7 @@ def test_launches_do_not_wait_for_each_other() -> None:
         boards = [(np.full(64, -1), np.zeros(64, np.int64), new_sync()) for _ in range(2)]
         first, second = (
             np.array([count, sync.ctypes.data, board.ctypes.data, faults.ctypes.data])
-            for count, (board, faults, sync) in zip((100_000, 10), boards)
+            for count, (board, faults, sync) in zip((10**12, 10), boards)
         )
         assert team.launch(entry.team_address, second.ctypes.data, 2) == 2
         job = team.Job(stop.ctypes.data)
@@ -197,6 +203,7 @@ def test_launches_do_not_wait_for_each_other() -> None:
         while boards[0][0][0] < 1:
             assert not job.has_ended(100_000)
         assert team.launch(entry.team_address, second.ctypes.data, 2) == 1
+        boards[0][0][1] = 1
         job.finish()
         assert not any(faults[::8].any() for _, faults, _ in boards)
     """

@@ -21,6 +21,7 @@ from symgraph.simplify import Relation, simplify
 from tests.checks import check_gradient
 from tests.oracles import agree, draw, precise
 from tests.programs import ROWS, SIZES, N, Row, i, j, k, n
+from tests.sizes import examples
 from tests.strategies import programs
 
 KERNELS = (sp.exp, sp.log, sp.tanh, sp.sin, sp.cos, sp.erf, sp.sinh, sp.cosh, sigmoid)
@@ -304,7 +305,7 @@ def test_values_are_preserved_with_every_value_kept(row: Row) -> None:
 @settings(
     derandomize=True,
     deadline=None,
-    max_examples=40,
+    max_examples=examples(15, 200),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )

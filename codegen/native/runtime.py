@@ -10,9 +10,10 @@ before the table's address, the number of arguments, then for each
     [tuple word, place in it, address word, use, dtype object, rank, classes, bytes of an item, memory for a number]
     per axis: [0, extent], or [word of a size, 1 to learn it]
 
-Classes: of labels; −1 where rows must sum to 1; minus the word of a size, which then is the number of classes; else 0.
-Use, and the extent −2 of any size: see :mod:`codegen.loops.words`. Arrays that are written, and not where they were,
-become protected memory. Where there is memory for a number, a Python number may stand for an array of rank 0.
+Classes: of labels that the program does not check itself, or of a number; −1 where rows must sum to 1; minus the word
+of a size, which then is the number of classes; else 0. Use, and the extent −2 of any size: see
+:mod:`codegen.loops.words`. Arrays that are written, and not where they were, become protected memory. Where there is
+memory for a number, a Python number may stand for an array of rank 0.
 
 The schedule of epochs is described in :mod:`codegen.native.epoch_words`.
 """
@@ -107,8 +108,7 @@ def arguments_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
     position = 1
     for _ in range(table[0]):
         given = ask_which(python[capi.ITEM_OF], packed[table[position]], table[position + 1])
-        kind = ask_about(python[capi.TYPE_OF], given)
-        ask_about(python[capi.LET_GO], kind)  # the object itself still holds it
+        kind = pointer(given + python[capi.TYPE_AT], int64, 1)[0]
         use = table[position + 3]
         rank = table[position + 5]
         classes = table[position + 6]

@@ -92,8 +92,16 @@ class Direct:
         for number, (group, place, leaf) in enumerate(sorted(given, key=lambda item: item[2].classes is not None)):
             use = UPDATED if leaf in updated else READ
             own = memory + 8 * number if leaf.ndim == 0 and use == READ else 0
-            record(group, place, names[leaf], use, leaf.ndim, _values_check(leaf, sizes), own)
+            record(group, place, names[leaf], use, leaf.ndim, self._values_check(leaf, sizes), own)
             self._table.extend(_extents(leaf.shape, sizes, learned))
+
+    def _values_check(self, leaf: Tensor, sizes: Mapping[str, int]) -> int:
+        """What is asked of values: 0 also for arrays of labels that the program checks, before it writes anything."""
+        if leaf.rows_sum_to_one:
+            return -1
+        if leaf.classes is None or (leaf.ndim and leaf in self.executable.compiled.label_copies):
+            return 0
+        return -sizes[leaf.classes.name] if isinstance(leaf.classes, Dim) else int(leaf.classes)
 
     def native(self) -> Callable[[int], None]:
         """Checks and runs, on as many threads as the program takes at its present sizes: ``native(direct.address)``."""
@@ -131,14 +139,6 @@ def _extents(shape: Shape, sizes: dict[str, int], learned: set[Dim]) -> list[int
         else:
             found += [0, int(size) if size.is_Integer else -1]
     return found
-
-
-def _values_check(leaf: Tensor, sizes: Mapping[str, int]) -> int:
-    if leaf.rows_sum_to_one:
-        return -1
-    if isinstance(leaf.classes, Dim):
-        return -sizes[leaf.classes.name]
-    return 0 if leaf.classes is None else int(leaf.classes)
 
 
 class Calls:

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
-from symgraph.vocabulary.optimisers import checked_number
+from symgraph.vocabulary.optimisers import checked_number, range_of
+
+_PLAIN = frozenset((float, int, np.float64, np.float32, np.int64))
+"""Types of numbers whose conversion runs nothing of a user's own."""
 
 
 class Hyper(MutableMapping[str, float]):
@@ -26,15 +30,36 @@ class Hyper(MutableMapping[str, float]):
         self.values_array = np.full(max(1, len(leaves)), np.nan)
         self._leaves = {str(leaf.name): leaf for leaf in leaves}
         self._position = {name: number for number, name in enumerate(self._leaves)}
+        ranges = {name: range_of(_symbol(leaf)) for name, leaf in self._leaves.items()}
+        self._slots = {
+            name: (self._position[name], found.lowest, found.highest, found.whole) for name, found in ranges.items()
+        }
 
     def checked(self, name: str, value: Any) -> float:
         """The value as a number that the hyper-parameter may have."""
         if not isinstance(name, str) or name not in self._leaves:
             known = ", ".join(self._leaves) or "none"
             raise ArgumentError(at_line(f"there is no hyper-parameter {name}; known are: {known}"))
-        symbol = self._leaves[name].symbol
-        assert symbol is not None
-        return checked_number(f"hyper-parameter {name}", symbol, value)
+        return checked_number(f"hyper-parameter {name}", _symbol(self._leaves[name]), value)
+
+    def with_plain(self, given: Mapping[str, Any], count: int) -> list[float]:
+        """All values, with the ``count`` that are given; ``KeyError`` where :meth:`checked` has to look at one."""
+        slots, values = self._slots, self.values_array.tolist()
+        for name, value in given.items():
+            slot = slots.get(name)
+            if slot is not None:
+                place, lowest, highest, whole = slot
+                if type(value) is not float:
+                    if type(value) not in _PLAIN:
+                        raise KeyError(name)
+                    value = float(value)
+                if not lowest <= value <= highest or (whole and value % 1):
+                    raise KeyError(name)
+                values[place] = value
+                count -= 1
+        if count:
+            raise KeyError("a name that is none of these")
+        return values  # type: ignore[no-any-return]
 
     def missing(self) -> list[str]:
         """Names that have no value yet."""
@@ -58,6 +83,11 @@ class Hyper(MutableMapping[str, float]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+def _symbol(leaf: Tensor) -> sp.Symbol:
+    assert leaf.symbol is not None
+    return leaf.symbol
 
 
 class State(Mapping[str, np.ndarray]):

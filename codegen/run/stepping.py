@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.loops import words
+from codegen.loops.words import FIRST, SECOND, STATUS
 from codegen.run.direct import Direct, picker
 from codegen.run.executable import Executable
 from codegen.run.results import Results
@@ -50,8 +51,10 @@ class StepProgram:
         )  # fmt: skip
         self._pick_parameters = picker([str(leaf.name) for leaf in step.stored])
         self._pick_inputs = picker([str(leaf.name) for leaf in step.inputs])
+        self._parameter_count, self._input_count = len(step.stored), len(step.inputs)
         self._loss = np.zeros((), dtype=step.dtype)
         self.read_loss = self._loss.item
+        self._words[words.NEEDS_FINITE] = step.check_finite
         self._words[words.LOSS_BYTES] = step.dtype.itemsize
         self._words[words.LOSS] = self._loss.ctypes.data
         self._loss_name = executable.compiled.program.outputs[0]
@@ -66,14 +69,27 @@ class StepProgram:
         try:
             held = self._pick_parameters(params)
             given = self._pick_inputs(inputs)
-            if len(params) != len(held) or len(inputs) != len(given):
+            if len(params) != self._parameter_count:
                 return None
-        except (KeyError, TypeError, IndexError):
+            more = len(inputs) - self._input_count
+            before = self._take_numbers(inputs, more) if more else None
+        except (KeyError, TypeError, IndexError, OverflowError):
             return None
-        packed[words.FIRST], packed[words.SECOND] = id(held), id(given)
-        packed[words.NEEDS_FINITE] = self.step.check_finite
+        packed[FIRST], packed[SECOND] = id(held), id(given)
         native(self._address)
-        return None if packed[words.STATUS] else self.read_loss()
+        if packed[STATUS]:
+            if before is not None:
+                self.step.hyper.values_array[:] = before
+            return None
+        return self.read_loss()
+
+    def _take_numbers(self, inputs: Mapping[str, Any], count: int) -> np.ndarray:
+        """Set the hyper-parameters among the inputs; their earlier values. ``KeyError`` where Python has to check."""
+        numbers = self.step.hyper.with_plain(inputs, count)
+        values = self.step.hyper.values_array
+        before = values.copy()
+        values[:] = numbers
+        return before
 
     def checked_call(self, bound: Bound) -> tuple[int, float, list[np.ndarray]]:
         """Status, loss, and the values of further outputs."""
@@ -92,7 +108,6 @@ class StepProgram:
         self.native = None
         self.step.hyper.update(bound.numbers)
         self.executable.resize(bound.sizes)
-        self._words[words.NEEDS_FINITE] = self.step.check_finite
         self._words[self._loss_word] = self._loss.ctypes.data
         for leaf, values in bound.arrays.items():
             self.executable.bind(leaf, values)

@@ -14,7 +14,7 @@ import numpy as np
 import sympy as sp
 
 from codegen.inspect.report import Report
-from codegen.loops.words import DONE, NOT_FINITE
+from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
@@ -62,7 +62,8 @@ class TrainStep:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
         self.optimizer = _as_optimizer(optimizer)
-        self.check_finite = arguments.flag("check_finite", check_finite)
+        self._program: StepProgram | None = None
+        self.check_finite = check_finite
         self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
         self.loss = as_tensor(loss)
         if self.loss.ndim:
@@ -92,7 +93,6 @@ class TrainStep:
         admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
         self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
         self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
-        self._program: StepProgram | None = None
         self.turn = Turn("this training step")
         self._set_to_first_values()
 
@@ -160,6 +160,17 @@ class TrainStep:
     def _set_to_first_values(self) -> None:
         for update in self.state_updates:
             self.state[str(update.leaf.name)][...] = update.initial or 0.0
+
+    @property
+    def check_finite(self) -> bool:
+        """Whether a loss that is not finite stops a step."""
+        return self._check_finite
+
+    @check_finite.setter
+    def check_finite(self, value: bool) -> None:
+        self._check_finite = arguments.flag("check_finite", value)
+        if self._program is not None:
+            self._program.executable.words[NEEDS_FINITE] = self._check_finite
 
     @property
     def program(self) -> StepProgram:

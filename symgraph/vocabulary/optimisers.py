@@ -9,7 +9,9 @@ given at run time, and only a hyper-parameter that is zero from the start leaves
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,33 +110,57 @@ def _plain(rule: Mapping[sp.Basic, sp.Expr]) -> dict[sp.Basic, sp.Expr]:
     return {Element(Tensor.scalar(symbol)): value for symbol, value in rule.items() if isinstance(symbol, sp.Symbol)}
 
 
-FACTS: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "above 0": ("is_positive", lambda u: u > 0),
-    "at least 0": ("is_nonnegative", lambda u: u >= 0),
-    "below 0": ("is_negative", lambda u: u < 0),
-    "at most 0": ("is_nonpositive", lambda u: u <= 0),
-    "integer": ("is_integer", float.is_integer),
+_INSIDE = sys.float_info.max
+_FIRST = math.ulp(0.0)
+FACTS: dict[str, tuple[str, float, float]] = {
+    "above 0": ("is_positive", _FIRST, _INSIDE),
+    "at least 0": ("is_nonnegative", 0.0, _INSIDE),
+    "below 0": ("is_negative", -_INSIDE, -_FIRST),
+    "at most 0": ("is_nonpositive", -_INSIDE, 0.0),
+    "integer": ("is_integer", -_INSIDE, _INSIDE),
 }
-"""What may have been declared of a scalar: in words, in SymPy's, and as a test."""
+"""What may have been declared of a scalar: in words, in SymPy's, and as the least and the greatest number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers that a scalar may be: from ``lowest`` to ``highest``, all of them or the ``whole`` ones."""
+
+    lowest: float
+    highest: float
+    whole: bool
+    words: tuple[str, ...]
+
+    def __contains__(self, value: float) -> bool:
+        return self.lowest <= value <= self.highest and (not self.whole or value % 1 == 0)
+
+
+@functools.cache
+def range_of(symbol: sp.Symbol) -> Range:
+    """What a scalar may be: finite, as it was declared, and below 1 if it is a rate of decay."""
+    held = [(words, low, high) for words, (fact, low, high) in FACTS.items() if getattr(symbol, fact)]
+    if symbol in BELOW_ONE:
+        held.append(("below 1", -_INSIDE, math.nextafter(1, 0)))
+    lowest = max((low for _, low, _ in held), default=-_INSIDE)
+    highest = min((high for _, _, high in held), default=_INSIDE)
+    return Range(lowest, highest, bool(symbol.is_integer), ("a finite number", *(words for words, _, _ in held)))
 
 
 def checked_number(what: str, symbol: sp.Symbol, value: Any) -> float:
-    """A value for a scalar: finite, as its symbol was declared, and below 1 if it is a rate of decay.
+    """A value for a scalar, in its range.
 
     Raises
     ------
     DomainError
         which says what is expected.
     """
-    facts = {words: holds for words, (fact, holds) in FACTS.items() if getattr(symbol, fact)}
-    if symbol in BELOW_ONE:
-        facts["below 1"] = lambda u: u < 1
+    allowed = range_of(symbol)
     try:
         number = math.nan if isinstance(value, str | bytes | bool) or np.ndim(value) else float(value)
     except Exception:  # an object's own conversion may raise anything
         number = math.nan
-    if not math.isfinite(number) or not all(holds(number) for holds in facts.values()):
-        raise DomainError(at_line(f"{what} must be {', '.join(['a finite number', *facts])}, not {value!r}"))
+    if number not in allowed:
+        raise DomainError(at_line(f"{what} must be {', '.join(allowed.words)}, not {value!r}"))
     return number
 
 

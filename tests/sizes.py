@@ -1,0 +1,10 @@
+"""How many random examples a test draws: few in the suite, many with ``pytest --long``, which ``conftest`` tells here."""
+
+from __future__ import annotations
+
+LONG = False
+
+
+def examples(few: int, many: int) -> int:
+    """``many`` in a long run, else ``few``."""
+    return many if LONG else few
