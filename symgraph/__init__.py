@@ -1,16 +1,18 @@
 """Declare a network as formulas, differentiate it by the chain rule, read what comes out. ``codegen`` runs it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from symgraph import errors
 from symgraph.core.declare import constant, input, labels, one_hot, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.core.indices import dim, indices
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element, Tensor
-from symgraph.derive.derivation import derivation
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
-from symgraph.display.explain import explain
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import init, nn
+from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -40,3 +42,109 @@ from symgraph.vocabulary.losses import (
     smooth_l1_loss,
 )
 from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+
+if TYPE_CHECKING:
+    from symgraph.derive.derivation import derivation
+    from symgraph.display.explain import explain
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ArgMax",
+    "ArgMin",
+    "Delta",
+    "Element",
+    "Elementwise",
+    "Max",
+    "Min",
+    "RMSprop",
+    "Sum",
+    "Tensor",
+    "abs",
+    "activations",
+    "argmax",
+    "argmin",
+    "as_tensor",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "constant",
+    "cos",
+    "cross_entropy",
+    "define",
+    "derivation",
+    "dim",
+    "elementwise",
+    "elu",
+    "erf",
+    "erfc",
+    "errors",
+    "exp",
+    "explain",
+    "functions",
+    "gelu",
+    "grad",
+    "half_mse_loss",
+    "hardtanh",
+    "hessian",
+    "huber_loss",
+    "hvp",
+    "indices",
+    "init",
+    "input",
+    "jacobian",
+    "l1_loss",
+    "labels",
+    "leaky_relu",
+    "log",
+    "log_cosh_loss",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "losses",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mish",
+    "mse_loss",
+    "nll_of_probabilities",
+    "nn",
+    "one_hot",
+    "optimisers",
+    "parameter",
+    "relu",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sqrt",
+    "square",
+    "stabilise",
+    "sum",
+    "tanh",
+    "transpose",
+    "where",
+]  # fmt: skip
+__version__ = "0.1.0"
+_FOR_READING = {"derivation": "symgraph.derive.derivation", "explain": "symgraph.display.explain"}
+
+
+def __getattr__(name: str) -> Any:
+    """What is for reading alone is imported when somebody reads."""
+    if name not in _FOR_READING:
+        raise AttributeError(f"module 'symgraph' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_FOR_READING[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

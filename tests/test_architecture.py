@@ -117,3 +117,15 @@ def test_derivation_is_the_same_under_any_hash_seed() -> None:
     dumps = {run(DERIVE, PYTHONHASHSEED=seed) for seed in ("0", "1", "42")}
     assert len(dumps) == 1
     assert re.search("parameter W1", dumps.pop())
+
+
+def test_the_package_shows_its_vocabulary_and_nothing_else() -> None:
+    shown = run("import symgraph; print(*dir(symgraph))").split()
+    assert {"grad", "derivation", "explain", "nn", "__version__"} <= set(shown)
+    assert not {"core", "derive", "simplify", "sp", "Any", "u", "v"} & set(shown)
+    assert run("from symgraph import *; print(relu, explain, derivation, sum)")
+
+
+def test_importing_waits_neither_for_llvm_nor_for_what_is_for_reading() -> None:
+    asked = {"numba", "llvmlite", "symgraph.display.program", "symgraph.derive.derivation", "importlib.metadata"}
+    assert run(f"import sys, symgraph, codegen; print({asked} & set(sys.modules))").strip() == "set()"

@@ -48,7 +48,7 @@ def test_definition_has_at_most_one_reduction_at_its_top() -> None:
     a = x()
     y = sg.define((n, k), sp.exp(a[n, k]) / sg.Sum(sp.exp(a[n, j]), j))
     assert y.definition is not None and y.definition.op is None
-    inner = [e.tensor for e in y.definition.body.atoms(sg.tensor.Element) if e.tensor is not a]
+    inner = [e.tensor for e in y.definition.body.atoms(sg.Element) if e.tensor is not a]
     assert [tensor.definition.op for tensor in inner] == ["sum"]
 
 

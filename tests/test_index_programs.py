@@ -13,6 +13,7 @@ import pytest
 
 import codegen
 import symgraph as sg
+from symgraph.core.graph import leaves
 from symgraph.reference import evaluate
 from tests.index_programs import difference, given, make, value
 
@@ -27,7 +28,7 @@ def test_index_program_means_what_loops_say(seed: int, monkeypatch: pytest.Monke
     values, story = given(p), "; ".join(p.story)
     expected = float(value(p))
     np.testing.assert_allclose(float(evaluate(p.tensor, values)), expected, 1e-9, 1e-12, err_msg=story)
-    names = [name for name in p.real if name in {leaf.name for leaf in sg.graph.leaves([p.tensor]).values()}]
+    names = [name for name in p.real if name in {leaf.name for leaf in leaves([p.tensor]).values()}]
     wrt = [p.leaves[name] for name in names]
     slopes = {name: difference(p, name) for name in names}
     gradients = sg.grad(p.tensor, wrt, disconnected="zero")

@@ -9,6 +9,7 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
+from symgraph.core.graph import leaves
 from symgraph.core.tensor import Element, Tensor
 from symgraph.reference import evaluate
 from tests.oracles import agree
@@ -41,7 +42,7 @@ def test_names_that_sympy_knows_otherwise_stay_plain(name: str) -> None:
     values = {name: np.array([1.0, 2, 3])}
     assert loss.free_symbols == {leaf, scalar}
     with pytest.raises(sg.errors.NameConflictError, match="two different tensors"):
-        sg.graph.leaves([loss])
+        leaves([loss])
     other = loss.subs(scalar, sg.parameter("other"))
     assert scalar not in other.free_symbols and leaf in other.free_symbols
     agree(evaluate(sg.grad(other, leaf), values | {"other": 2.0}), [4.0, 8.0, 12.0], 1e-14)

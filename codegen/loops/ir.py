@@ -163,7 +163,7 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """``out[m, n] = Σ_k left[m, k]·right[k, n]`` for one block of rows and columns, in register tiles.
+    """``out[m, n] = Σ_k left[m, k]·right[k, n]``, or ``+=`` to ``accumulate``, for one block, in register tiles.
 
     ``extents`` are those of the whole product (rows, columns, depth; None where known only at run time), which the tile
     suits.
@@ -177,11 +177,13 @@ class Contract:
     depth: Expr
     extents: tuple[int | None, int | None, int | None]
     formula: str = ""
+    accumulate: bool = False
 
     @property
     def tile(self) -> str:
         """Name of the tile in the generated source."""
-        return "x".join("any" if extent is None else str(extent) for extent in self.extents)
+        name = "x".join("any" if extent is None else str(extent) for extent in self.extents)
+        return f"{name}_added" if self.accumulate else name
 
 
 @dataclass(frozen=True, slots=True)

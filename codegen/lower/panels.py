@@ -59,7 +59,7 @@ class PanelLowering(MapLowering):
         result = group.nodes[0]
         rows = self.scalars.integer(self._extent(result, head.row))
         columns = self.scalars.integer(result.shape[-1])
-        depth = self.scalars.integer(result.definition.extents[0])
+        depth = ir.product(tuple(self.scalars.integer(extent) for extent in result.definition.extents))
         whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
         height = PANEL_ROWS if whole and not head.outer else BLOCK_ROWS
         block = (height, columns if whole else ir.integer(PANEL_COLUMNS))
@@ -68,12 +68,13 @@ class PanelLowering(MapLowering):
         self.first_row = edges.first
         self.first_column, self.last_column = (ZERO, columns) if whole else (edges.left, edges.right)
         extents = tuple(int(size.value) if isinstance(size, Const) else None for size in (rows, columns, depth))
-        place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, head.depth: ZERO, **outer}
+        place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, **outer}
+        place |= dict.fromkeys(head.depth, ZERO)
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
         contract = Contract(
             self._output(result, place, block),
-            self._operand(head.left, head.row, head.depth, place),
-            self._operand(head.right, head.depth, head.column, place),
+            self._operand(head.left, head.row, head.depth[-1], place),
+            self._operand(head.right, head.depth[-1], head.column, place),
             difference(edges.last, edges.first),
             columns if whole else self._block_width(columns, edges),
             depth,
@@ -121,7 +122,8 @@ class PanelLowering(MapLowering):
         if columns is not None:
             body.append(Let(edges.right, ir.add(edges.left, contract.columns)))
         before: list[Stmt] = []
-        if _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
+        one_depth = self.group.head is not None and len(self.group.head.depth) == 1
+        if one_depth and _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
             strip = Op("//", (task, panels), "int64")
             before, products = self._packed(contract, rows, outer, strip)
             body += products
@@ -144,7 +146,7 @@ class PanelLowering(MapLowering):
         self.sharing.scratch.add(self.strip.name)
         done = Var(self.names.unique("packed"), "int64")
         k, j = (Var(self.names.unique(name), "int64") for name in ("k", "j"))
-        at = {**outer, head.depth: k, head.column: ir.add(self.first_column, j)}
+        at = {**outer, head.depth[0]: k, head.column: ir.add(self.first_column, j)}
         source = Load(right.buffer, self._indices(head.right, at), "real")
         copy = Store(self.strip.name, (k, j), source)
         pack = (For(k, ZERO, contract.depth, (For(j, ZERO, contract.columns, (copy,)),)), Assign(done, strip))
@@ -168,8 +170,9 @@ class PanelLowering(MapLowering):
     def _shown(self, outer: Mapping[Index, Var]) -> dict[sp.Basic, Expr]:
         assert self.group.head is not None and self.row is not None
         column = Var(self._loop_name(self.group.nodes[0].shape[-1]), "int64")
-        depth = Var(self._loop_name(self.group.nodes[0].definition.extents[0]), "int64")
-        return {**outer, self.group.head.row: self.row, self.group.head.column: column, self.group.head.depth: depth}
+        extents = zip(self.group.head.depth, self.group.nodes[0].definition.extents, strict=True)
+        depth = {index: Var(self._loop_name(extent), "int64") for index, extent in extents}
+        return {**outer, self.group.head.row: self.row, self.group.head.column: column, **depth}
 
     def _epilogue(self, outer: Mapping[Index, Var], row: Index, rank: int) -> list[Stmt]:
         if not self.segments:

@@ -13,8 +13,9 @@ from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, 
 from codegen.loops.ranges import bounds_of
 from codegen.lower.formula import formula_text
 from codegen.lower.scalar import data_type
-from codegen.lower.scatter import COLUMN_GRAIN, ScatterLowering
+from codegen.lower.scatter import COLUMN_GRAIN
 from codegen.lower.segments import Segment
+from codegen.lower.windows import WindowLowering
 from codegen.plan.plan import Node
 from symgraph.core.indices import axis, bound
 
@@ -22,7 +23,7 @@ START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float(
 """What a reduction starts from."""
 
 
-class RowLowering(ScatterLowering):
+class RowLowering(WindowLowering):
     """One group as rows, columns, or a few numbers."""
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
@@ -73,6 +74,9 @@ class RowLowering(ScatterLowering):
 
     def _segment(self, segment: Segment, row: list[Var], scope: set[str]) -> list[Stmt]:
         before: list[Stmt] = []
+        if segment.window is not None:
+            (node,) = segment.nodes
+            return self._window(node, segment.window, row, shared=self.row is None)
         if segment.scatter is not None:
             (node,) = segment.nodes
             buffer, _ = self._cleared(node, before)

@@ -20,6 +20,7 @@ from codegen.plan.fuse import Group, runs_down_columns
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter, scatter_of
 from codegen.plan.value_names import value_name
+from codegen.plan.windows import Window, window_of
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.tensor import Element, Tensor
 
@@ -34,11 +35,12 @@ class Storage:
 
 @dataclass(slots=True)
 class Segment:
-    """Nodes that share one nest of inner loops; a scatter, whose loops are not those of its axes, has one alone."""
+    """Nodes that share one nest of inner loops; a scatter or a window, whose loops are others, stands alone."""
 
     extents: tuple[sp.Expr, ...]
     nodes: list[Node] = field(default_factory=list)
     scatter: Scatter | None = None
+    window: Window | None = None
 
 
 class Segments:
@@ -48,6 +50,7 @@ class Segments:
         self.group, self.storage, self.kept, self.name = group, storage, kept, name
         self.names = Names(frozenset(storage.buffers.values()) | frozenset(storage.sizes.values()))
         self.depth = 1 if group.kind in ("rows", "panel") else 0
+        self.has_windows = group.kind in ("rows", "window")
         self.scalars = ScalarLowering(self._read, storage.sizes)
         self.row = Var(self._loop_name(group.nodes[0].shape[0]), "int64") if self.depth else None
         self.here: tuple[Expr, ...] = ()
@@ -80,10 +83,14 @@ class Segments:
             if node.target is not None:
                 at = max([at, *(s for leaf, s in last_read if leaf is node.target)])
             scatter = scatter_of(len(node.shape), node.definition)
+            window = window_of(node.shape, node.definition, self.depth) if self.has_windows else None
             fitting = (s for s in range(at, len(segments)) if segments[s].extents == extents)
-            chosen = next((s for s in fitting if scatter is None is segments[s].scatter), len(segments))
+            if scatter is None and window is None:
+                chosen = next((s for s in fitting if segments[s].scatter is None is segments[s].window), len(segments))
+            else:
+                chosen = len(segments)
             if chosen == len(segments):
-                segments.append(Segment(extents, scatter=scatter))
+                segments.append(Segment(extents, scatter=scatter, window=window))
             segments[chosen].nodes.append(node)
             last_read += [
                 (e.tensor, chosen + (not self._is_element(e))) for e in node.reads if e.tensor in self.group.written

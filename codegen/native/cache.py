@@ -12,13 +12,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import platform
 import stat
 import sys
 import tempfile
 import time
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 MAGIC = b"symgraph object 1\n"
@@ -32,6 +30,9 @@ ABANDONED = 3600.0
 @lru_cache(maxsize=1)
 def machine() -> str:
     """What object code depends on besides its source: CPU, versions, and our own kernels."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
     import llvmlite.binding as llvm
 
     def of(package: str) -> str:

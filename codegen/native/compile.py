@@ -16,11 +16,12 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
-
-import llvmlite.binding as llvm
+from typing import TYPE_CHECKING, Any
 
 from codegen.native import barrier
+
+if TYPE_CHECKING:  # else imported where it is used: who only derives formulas does not wait for LLVM
+    import llvmlite.binding as llvm
 
 RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usleep"})
 """C functions that any process resolves; everything else that is undefined is an error."""
@@ -64,6 +65,8 @@ declare void @{exception}()
 
 def host_machine() -> llvm.TargetMachine:
     """LLVM target machine of this CPU, for position-independent code."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -81,6 +84,8 @@ def register_file() -> tuple[int, int]:
 
     Of the features that LLVM reports: AVX-512 has 32 of 64 bytes, AVX 16 of 32, ARM's NEON 32 of 16, and SSE 16 of 16.
     """
+    import llvmlite.binding as llvm
+
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
         return 64, 32
@@ -146,6 +151,8 @@ def compile_program(
 
 def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
     """Link, keep only what is exported and what that uses, optimise, and emit."""
+    import llvmlite.binding as llvm
+
     module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
     for part in lowered:
         module.link_in(llvm.parse_assembly(str(part)))
@@ -166,6 +173,8 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
 
 def optimise(module: llvm.ModuleRef) -> None:
     """LLVM's passes of level 3, for this CPU, in place."""
+    import llvmlite.binding as llvm
+
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
     options.loop_unrolling = True
@@ -222,6 +231,8 @@ def in_one_place(text: str = "") -> llvm.ExecutionEngine:
     Code reaches its constants by 32-bit distances. LLVM's own memory manager asks for each section alone, and in a
     process whose address space is crowded by other libraries they end up further apart than that, which is an abort.
     """
+    import llvmlite.binding as llvm
+
     return llvm.create_mcjit_compiler(llvm.parse_assembly(text + (ROOM if text else "")), host_machine(), use_lmm=True)
 
 
@@ -233,6 +244,8 @@ def load_entry(object_bytes: bytes, symbol_name: str = "entry") -> Entry:
     entry
         To call as ``entry(packed.ctypes.data)``; it releases Python's lock.
     """
+    import llvmlite.binding as llvm
+
     engine = in_one_place()
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_bytes))
     engine.finalize_object()

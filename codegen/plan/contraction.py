@@ -25,12 +25,15 @@ from symgraph.core.tensor import Definition, Element, Tensor
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """``out[outer…, row, column] = Σ_depth left·right``: the index of each role, and the operands' elements."""
+    """``out[outer…, row, column] = Σ_depth left·right``: the index of each role, and the operands' elements.
+
+    Several indices of the depth lie one after the other in both operands, and count as one.
+    """
 
     outer: tuple[Index, ...]
     row: Index
     column: Index
-    depth: Index
+    depth: tuple[Index, ...]
     left: Element
     right: Element
 
@@ -46,9 +49,20 @@ def contraction_of(tensor: Tensor) -> Contraction | None:
     factors = definition.body.args
     if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
         return None
-    if len(definition.extents) != 1 or not all_exist(definition.body, bounds_of(tensor.shape, definition)):
+    depth = tuple(bound(d) for d in range(len(definition.extents)))
+    if not all(_in_a_row(depth, factor) for factor in factors):
         return None
-    return _roles(tensor.ndim, factors[0], factors[1])
+    if not all_exist(definition.body, bounds_of(tensor.shape, definition)):
+        return None
+    return _roles(tensor.ndim, factors[0], factors[1], depth)
+
+
+def _in_a_row(depth: Sequence[Index], element: Element) -> bool:
+    """Whether several indices lie one after the other in an element."""
+    if len(depth) == 1 or not set(depth) <= set(element.indices):
+        return len(depth) == 1
+    first = element.indices.index(depth[0])
+    return element.indices[first : first + len(depth)] == tuple(depth)
 
 
 def _is_regular(element: Element) -> bool:
@@ -78,21 +92,21 @@ def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
     return ()
 
 
-def _roles(rank: int, first: Element, second: Element) -> Contraction | None:
+def _roles(rank: int, first: Element, second: Element, depth: tuple[Index, ...]) -> Contraction | None:
     free = [axis(d) for d in range(rank)]
     if rank < 2:
         return None
     column = free[-1]
     left, right = (second, first) if column in _indices_in(first) else (first, second)
     in_left, in_right = _indices_in(left), _indices_in(right)
-    if bound(0) not in in_left or bound(0) not in in_right or column in in_left or right.indices[-1] is not column:
+    if depth[0] not in in_left or depth[0] not in in_right or column in in_left or right.indices[-1] is not column:
         return None
     rows = [index for index in free if index in in_left and index not in in_right]
     if not rows:
         return None
     outer = tuple(index for index in free[:-1] if index is not rows[-1])
     scaled = {index for entry in (*left.indices, *right.indices) for index in _indices_of(entry)[1:]}
-    return Contraction(outer, rows[-1], column, bound(0), left, right) if scaled <= set(outer) else None
+    return Contraction(outer, rows[-1], column, depth, left, right) if scaled <= set(outer) else None
 
 
 def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
@@ -241,7 +255,7 @@ def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[T
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         new = tensor.redefined(definition)
         found = contraction_of(new)
-        if found is None or found.outer or found.right.tensor not in trained:
+        if found is None or found.outer or len(found.depth) > 1 or found.right.tensor not in trained:
             return new
         columns, (depth,) = new.shape[-1], definition.extents
         if not (columns.is_Integer and columns <= PANEL_COLUMNS and depth.is_Integer):
@@ -250,7 +264,7 @@ def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[T
         if depth % PARTS or size < LEAST_PART:
             return new
         moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
-        moved[found.depth] = size * axis(0) + found.depth
+        moved[found.depth[0]] = size * axis(0) + found.depth[0]
         parts = Tensor.define((sp.Integer(PARTS), *new.shape), definition.body.xreplace(moved), "sum", (size,))
         elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(new.ndim))) for h in range(PARTS))
         return new.redefined(Definition(None, (), sp.Add(*elements)))

@@ -18,10 +18,11 @@ import sympy as sp
 from codegen.plan.contraction import Contraction
 from codegen.plan.plan import Node, Request
 from codegen.plan.scatter import scatter_of
+from codegen.plan.windows import window_of
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element, Tensor
 
-Kind = Literal["panel", "rows", "columns", "scalar"]
+Kind = Literal["panel", "window", "rows", "columns", "scalar"]
 
 ROW_LIMIT = 1 << 17
 """Largest right operand, in elements, for which a panel takes all columns at once, so that whole rows can follow it."""
@@ -73,7 +74,7 @@ def _latest(node: Node, place: dict[Tensor, int]) -> int:
 
 def _choose(groups: Sequence[Group], node: Node, earliest: int) -> int:
     """The group that a node joins: the earliest possible one, else the newest that shares an operand, else new."""
-    if node.contraction is not None:
+    if node.contraction is not None or is_window(node):
         return len(groups)
     if earliest >= 0 and fits(groups[earliest], node):
         return earliest
@@ -93,6 +94,8 @@ def opened(node: Node) -> Group:
     head = node.contraction
     if head is not None:
         group = Group("panel", [], head, not head.outer and _is_narrow(node, head))
+    elif is_window(node):
+        group = Group("window", [])
     elif not node.shape:
         group = Group("scalar", [])
     elif scatter_of(len(node.shape), node.definition) is not None or runs_down_columns(node):
@@ -103,6 +106,12 @@ def opened(node: Node) -> Group:
     return group
 
 
+def is_window(node: Node) -> bool:
+    """Whether a node is a window of all its axes, and none inside each of its rows: it has a kernel of its own."""
+    shape, definition = node.shape, node.definition
+    return window_of(shape, definition, 0) is not None and window_of(shape, definition, 1) is None
+
+
 def _is_narrow(node: Node, head: Contraction) -> bool:
     size = sp.prod(head.right.tensor.shape)
     return bool(size.is_Integer) and int(size) <= ROW_LIMIT
@@ -110,7 +119,9 @@ def _is_narrow(node: Node, head: Contraction) -> bool:
 
 def fits(group: Group, node: Node) -> bool:
     """Whether a node can be computed inside a group, right where its operands have just been."""
-    if node.contraction is not None or (node.target is not None and not _may_overwrite(group, node)):
+    if group.kind == "window" or node.contraction is not None or is_window(node):
+        return False
+    if node.target is not None and not _may_overwrite(group, node):
         return False
     if group.kind == "scalar":
         return not node.shape

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.vocabulary.elementwise import elementwise, u, v
+from symgraph.vocabulary.elementwise import Row, u, v
 
-exp = elementwise(sp.exp(u), u, name="exp")
-log = elementwise(sp.log(u), u, name="log")
-sqrt = elementwise(sp.sqrt(u), u, name="sqrt")
-sin = elementwise(sp.sin(u), u, name="sin")
-cos = elementwise(sp.cos(u), u, name="cos")
-erf = elementwise(sp.erf(u), u, name="erf")
-erfc = elementwise(sp.erfc(u), u, name="erfc")
-abs = elementwise(sp.Abs(u), u, name="abs")
-sign = elementwise(sp.sign(u), u, name="sign")
-square = elementwise(u**2, u, name="square")
-maximum = elementwise(sp.Max(u, v), u, v, name="maximum")
-minimum = elementwise(sp.Min(u, v), u, v, name="minimum")
+SELU_ALPHA, SELU_SCALE = "1.6732632423543772", "1.0507009873554805"
 
-tanh = elementwise(sp.tanh(u), u, name="tanh")
-sigmoid = elementwise(1 / (1 + sp.exp(-u)), u, name="sigmoid")
-relu = elementwise(sp.Max(u, 0), u, name="relu")
-leaky_relu = elementwise(sp.Piecewise((u, u > 0), (u / 100, True)), u, name="leaky_relu")
-elu = elementwise(sp.Piecewise((u, u > 0), (sp.exp(u) - 1, True)), u, name="elu")
-selu_alpha, selu_scale = sp.Rational("1.6732632423543772"), sp.Rational("1.0507009873554805")
-selu = elementwise(
-    sp.Piecewise((selu_scale * u, u > 0), (selu_scale * selu_alpha * (sp.exp(u) - 1), True)), u, name="selu"
-)
-gelu = elementwise(u * (1 + sp.erf(u / sp.sqrt(2))) / 2, u, name="gelu")
-silu = elementwise(u / (1 + sp.exp(-u)), u, name="silu")
-mish = elementwise(u * sp.tanh(sp.log(1 + sp.exp(u))), u, name="mish")
-softplus = elementwise(sp.log(1 + sp.exp(u)), u, name="softplus")
-log_sigmoid = elementwise(sp.log(1 / (1 + sp.exp(-u))), u, name="log_sigmoid")
-softsign = elementwise(u / (1 + sp.Abs(u)), u, name="softsign")
-hardtanh = elementwise(sp.Max(-1, sp.Min(u, 1)), u, name="hardtanh")
+
+def _selu() -> sp.Expr:
+    alpha, scale = sp.Rational(SELU_ALPHA), sp.Rational(SELU_SCALE)
+    return sp.Piecewise((scale * u, u > 0), (scale * alpha * (sp.exp(u) - 1), True))
+
+
+exp = Row("exp", lambda: sp.exp(u), u)
+log = Row("log", lambda: sp.log(u), u)
+sqrt = Row("sqrt", lambda: sp.sqrt(u), u)
+sin = Row("sin", lambda: sp.sin(u), u)
+cos = Row("cos", lambda: sp.cos(u), u)
+erf = Row("erf", lambda: sp.erf(u), u)
+erfc = Row("erfc", lambda: sp.erfc(u), u)
+abs = Row("abs", lambda: sp.Abs(u), u)
+sign = Row("sign", lambda: sp.sign(u), u)
+square = Row("square", lambda: u**2, u)
+maximum = Row("maximum", lambda: sp.Max(u, v), u, v)
+minimum = Row("minimum", lambda: sp.Min(u, v), u, v)
+
+tanh = Row("tanh", lambda: sp.tanh(u), u)
+sigmoid = Row("sigmoid", lambda: 1 / (1 + sp.exp(-u)), u)
+relu = Row("relu", lambda: sp.Max(u, 0), u)
+leaky_relu = Row("leaky_relu", lambda: sp.Piecewise((u, u > 0), (u / 100, True)), u)
+elu = Row("elu", lambda: sp.Piecewise((u, u > 0), (sp.exp(u) - 1, True)), u)
+selu = Row("selu", _selu, u)
+gelu = Row("gelu", lambda: u * (1 + sp.erf(u / sp.sqrt(2))) / 2, u)
+silu = Row("silu", lambda: u / (1 + sp.exp(-u)), u)
+mish = Row("mish", lambda: u * sp.tanh(sp.log(1 + sp.exp(u))), u)
+softplus = Row("softplus", lambda: sp.log(1 + sp.exp(u)), u)
+log_sigmoid = Row("log_sigmoid", lambda: sp.log(1 / (1 + sp.exp(-u))), u)
+softsign = Row("softsign", lambda: u / (1 + sp.Abs(u)), u)
+hardtanh = Row("hardtanh", lambda: sp.Max(-1, sp.Min(u, 1)), u)
 
 ELEMENTWISE = {
     f.name: f
@@ -43,3 +48,31 @@ ELEMENTWISE = {
         *(tanh, sigmoid, relu, leaky_relu, elu, selu, gelu, silu, mish, softplus, log_sigmoid, softsign, hardtanh),
     )
 }
+
+__all__ = [
+    "abs",
+    "cos",
+    "elu",
+    "erf",
+    "erfc",
+    "exp",
+    "gelu",
+    "hardtanh",
+    "leaky_relu",
+    "log",
+    "log_sigmoid",
+    "maximum",
+    "minimum",
+    "mish",
+    "relu",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "softplus",
+    "softsign",
+    "sqrt",
+    "square",
+    "tanh",
+]  # fmt: skip

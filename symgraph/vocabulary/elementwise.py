@@ -7,6 +7,8 @@ mish.derivative          # in u and in y = mish(u)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -37,6 +39,15 @@ def _nothing(tensor: Tensor) -> sp.Basic:
     raise IndexNotationError(at_line(f"elementwise needs a formula of symbols, without {tensor.display_name}"))
 
 
+def _checked(formula: Any) -> sp.Expr:
+    found = as_formula(formula)
+    if not isinstance(found, (sp.Expr, sp.logic.boolalg.Boolean)) or found.atoms(Tensor, Index, Dim):
+        raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
+    found = as_value(in_language(found, _nothing))
+    finite(found)
+    return found
+
+
 class Elementwise:
     """A scalar formula applied to every element of broadcast tensors.
 
@@ -48,11 +59,7 @@ class Elementwise:
     """
 
     def __init__(self, formula: Any, *arguments: sp.Symbol, name: str = "f") -> None:
-        self.formula = as_formula(formula)
-        if not isinstance(self.formula, (sp.Expr, sp.logic.boolalg.Boolean)) or self.formula.atoms(Tensor, Index, Dim):
-            raise IndexNotationError(at_line(f"elementwise needs a scalar SymPy formula, not {formula!r}"))
-        self.formula = as_value(in_language(self.formula, _nothing))
-        finite(self.formula)
+        self.formula = _checked(formula)
         symbols = sorted(self.formula.free_symbols, key=str)
         if not arguments and len(symbols) != 1:
             raise IndexNotationError(
@@ -94,6 +101,17 @@ class Elementwise:
 
     def __repr__(self) -> str:
         return f"elementwise({self.formula}, {', '.join(map(str, self.arguments))}, name={self.name!r})"
+
+
+class Row(Elementwise):
+    """One of the vocabulary's own, whose formula is made when somebody asks for it: an import evaluates nothing."""
+
+    def __init__(self, name: str, formula: Callable[[], Any], *arguments: sp.Symbol) -> None:
+        self.name, self.arguments, self._make = name, arguments, formula
+
+    @cached_property
+    def formula(self) -> sp.Expr:  # type: ignore[override]
+        return _checked(self._make())
 
 
 def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f") -> Elementwise:

@@ -1,0 +1,112 @@
+"""Which sums over several indices are products of matrices, once their operands are brought together.
+
+    y[n, o, p, q] = Σ_{c,u,v} x[n, c, p + u, q + v]·W[o, c, u, v]      rows o, columns (p, q), depth (c, u, v)
+    d_W[o, c, u, v] = Σ_{n,p,q} x[n, c, p + u, q + v]·g[n, o, p, q]    rows o, columns (c, u, v), depth (p, q)
+    d_x[n, c, a, b] = Σ_{o,u,v} g[n, o, a − u, b − v]·W[o, c, u, v]    rows c, columns (a, b), depth (o, u, v)
+
+The columns are the last axes of the result that one factor alone has; the rows are the axes before them that the other
+alone has. Every other axis is a loop outside. The factor with the columns may have any indices and any guard: it is
+copied, block by block, to where its columns lie side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.core.indices import Index, Shape, axis, bound
+from symgraph.core.scalars import selected
+from symgraph.core.tensor import Definition, Element
+
+LEAST_WORK = 1024
+"""Multiplications from which on it pays to bring the operands together."""
+
+DEEPEST = 1152
+"""Terms that one product sums at most; what is left of a sum is a loop around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role."""
+
+    outer: tuple[Index, ...]
+    rows: tuple[Index, ...]
+    columns: tuple[Index, ...]
+    over: tuple[Index, ...]
+    depth: tuple[Index, ...]
+    left: sp.Expr
+    right: sp.Expr
+
+
+@lru_cache(maxsize=4096)
+def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
+    """The window that a definition is, if it is one, inside loops over its first ``depth`` axes."""
+    if definition.op != "sum" or len(definition.extents) < 2:
+        return None
+    body, guard = _unguarded(definition.body)
+    factors = body.args if isinstance(body, sp.Mul) else ()
+    if len(factors) < 2 or not all(map(_is_plain_number, factors)):
+        return None
+    free = [axis(d) for d in range(depth, len(shape))]
+    if not free:
+        return None
+    right = [factor for factor in factors if free[-1] in factor.atoms(Index)]
+    left = [factor for factor in factors if free[-1] not in factor.atoms(Index)]
+    in_right = {index for factor in right for index in factor.atoms(Index)} | guard.atoms(Index)
+    in_left = {index for factor in left for index in factor.atoms(Index)}
+    columns = _last(free, in_right - in_left)
+    rows = _last(free[: len(free) - len(columns)], in_left - in_right)
+    over = [bound(d) for d in range(len(definition.extents))]
+    inner = _innermost(over, definition.extents)
+    sizes = [shape[int(index.name[1:])] for index in (*rows, *columns)]
+    if not (rows and columns and inner) or not all(size.is_Integer for size in sizes):
+        return None
+    work = sp.prod(sizes) * sp.prod(definition.extents[len(over) - len(inner) :])
+    few = sp.prod(sizes[: len(rows)]) < 2 or sp.prod(sizes[len(rows) :]) < 4
+    if few or work < LEAST_WORK:
+        return None
+    value = sp.Mul(*right, evaluate=False) if len(right) > 1 else right[0]
+    if guard != sp.true:
+        value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
+    outer = free[: len(free) - len(columns) - len(rows)]
+    product = sp.Mul(*left, evaluate=False) if len(left) > 1 else left[0]
+    around = over[: len(over) - len(inner)]
+    return Window(tuple(outer), rows, columns, tuple(around), tuple(inner), product, value)
+
+
+def _unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
+    """A value and the condition without which it is 0."""
+    if isinstance(body, sp.Piecewise) and len(body.args) == 2:
+        (value, condition), (otherwise, _) = body.args
+        if otherwise == 0 and body.args[1].cond == sp.true and not condition.atoms(Element):
+            return value, condition
+    return body, sp.true
+
+
+def _is_plain_number(factor: sp.Expr) -> bool:
+    """Whether a factor is an element, and so a number for all indices, and selects nothing."""
+    return isinstance(factor, Element) and not factor.tensor.is_label and selected(factor) == sp.true and not any(
+        index.atoms(Element) for index in factor.indices
+    )  # fmt: skip
+
+
+def _last(free: list[Index], wanted: set[Index]) -> tuple[Index, ...]:
+    """The longest run of wanted indices at the end."""
+    count = 0
+    while count < len(free) and free[-1 - count] in wanted:
+        count += 1
+    return tuple(free[len(free) - count :])
+
+
+def _innermost(over: list[Index], extents: Shape) -> list[Index]:
+    """The last summed indices whose extents are numbers, as many as one product may sum."""
+    found: list[Index] = []
+    terms = 1
+    for index, extent in zip(reversed(over), reversed(extents), strict=True):
+        if not extent.is_Integer or terms * int(extent) > DEEPEST:
+            break
+        terms *= int(extent)
+        found.insert(0, index)
+    return found

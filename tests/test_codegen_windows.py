@@ -1,0 +1,135 @@
+"""Sums over several indices as products of matrices: convolutions, their gradients, batched products."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from codegen.plan.windows import window_of
+from symgraph.reference import evaluate
+
+N = sg.dim("N")
+n, o, p, q, c, u, v, k = sg.indices("n o p q c u v k")
+
+
+def convolution(channels: int, maps: int, size: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple:
+    out = (size - dilation * (kernel - 1) - 1) // stride + 1
+    x = sg.input("x", (N, channels, size, size))
+    W = sg.parameter("W", (maps, channels, kernel, kernel))
+    element = x[n, c, stride * p + dilation * u, stride * q + dilation * v]
+    return x, W, sg.define((n, o, p, q), sg.Sum(element * W[o, c, u, v], c, u, v), shape=(N, maps, out, out))
+
+
+def plain(x: np.ndarray, W: np.ndarray, stride: int, dilation: int, out: int) -> np.ndarray:
+    y = np.zeros((len(x), len(W), out, out))
+    for i in range(W.shape[2]):
+        for j in range(W.shape[3]):
+            rows = slice(dilation * i, dilation * i + stride * (out - 1) + 1, stride)
+            columns = slice(dilation * j, dilation * j + stride * (out - 1) + 1, stride)
+            y += np.einsum("ncpq,oc->nopq", x[:, :, rows, columns], W[:, :, i, j])
+    return y
+
+
+SHAPES = [
+    (1, 6, 12, 5, 1, 1), (3, 4, 11, 3, 2, 1), (2, 5, 13, 3, 1, 2), (3, 2, 16, 4, 3, 2), (8, 16, 8, 1, 1, 1),
+    (40, 3, 9, 3, 1, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_convolution_and_both_of_its_gradients(shape: tuple) -> None:
+    *_, stride, dilation = shape
+    x, W, y = convolution(*shape)
+    assert window_of(y.shape, y.definition, 1) is not None
+    g = sg.input("g", y.shape)
+    slopes = sg.grad(sg.sum(y * g), [x, W])
+    function = codegen.function([x, W, g], [y, slopes[x], slopes[W]], "float64")
+    assert "tile(" in function.source
+    random = np.random.default_rng(1)
+    given = [random.normal(size=(3, *map(int, t.shape[1:]))) for t in (x, y)]
+    weights = random.normal(size=tuple(map(int, W.shape)))
+    found, by_x, by_W = function(given[0], weights, given[1])
+    expected = plain(given[0], weights, stride, dilation, int(y.shape[-1]))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    # the product is bilinear: each gradient is the transpose of the map, told by its inner products
+    other_x, other_W = random.normal(size=given[0].shape), random.normal(size=weights.shape)
+    shape_out = int(y.shape[-1])
+    np.testing.assert_allclose(
+        (by_x * other_x).sum(), (plain(other_x, weights, stride, dilation, shape_out) * given[1]).sum(), rtol=1e-11
+    )
+    np.testing.assert_allclose(
+        (by_W * other_W).sum(), (plain(given[0], other_W, stride, dilation, shape_out) * given[1]).sum(), rtol=1e-11
+    )
+
+
+def test_results_do_not_depend_on_threads() -> None:
+    *_, y = convolution(3, 8, 14, 3)
+    step = {t: codegen.train_step(sg.mean(y**2), sg.SGD(lr=0.1), threads=t) for t in (1, 2)}
+    data = np.random.default_rng(0).normal(size=(17, 3, 14, 14)).astype(np.float32)
+    trained = {}
+    for threads, one in step.items():
+        trained[threads] = {"W": np.random.default_rng(2).normal(size=(8, 3, 3, 3)).astype(np.float32)}
+        for _ in range(3):
+            one(trained[threads], x=data)
+    assert trained[1]["W"].tobytes() == trained[2]["W"].tobytes()
+
+
+def test_padding_is_a_guard_of_the_copy() -> None:
+    x = sg.input("x", (N, 2, 8, 8))
+    W = sg.parameter("W", (6, 2, 3, 3))
+    inside = (p + u >= 1) & (p + u <= 8) & (q + v >= 1) & (q + v <= 8)
+    body = sp.Piecewise((x[n, c, p + u - 1, q + v - 1], inside), (0, True)) * W[o, c, u, v]
+    y = sg.define((n, o, p, q), sg.Sum(body, c, u, v), shape=(N, 6, 8, 8))
+    random = np.random.default_rng(3)
+    given, weights = random.normal(size=(2, 2, 8, 8)), random.normal(size=(6, 2, 3, 3))
+    padded = np.pad(given, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    function = codegen.function([x, W], y, "float64")
+    np.testing.assert_allclose(function(given, weights), plain(padded, weights, 1, 1, 8), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_grouped_and_batched_products(dtype: str) -> None:
+    x = sg.input("x", (N, 2, 3, 9, 9))
+    W = sg.parameter("W", (2, 4, 3, 3, 3))
+    h = sg.indices("h")[0]
+    grouped = sg.define(
+        (n, h, o, p, q), sg.Sum(x[n, h, c, p + u, q + v] * W[h, o, c, u, v], c, u, v), shape=(N, 2, 4, 7, 7)
+    )
+    a, b = sg.input("a", (N, 2, 12, 4, 4)), sg.input("b", (N, 2, 4, 4, 12))
+    batched = sg.define((n, h, p, q), sg.Sum(a[n, h, p, u, v] * b[n, h, u, v, q], u, v), shape=(N, 2, 12, 12))
+    random = np.random.default_rng(4)
+    shapes = ((3, 2, 3, 9, 9), (2, 4, 3, 3, 3), (3, 2, 12, 4, 4), (3, 2, 4, 4, 12))
+    values = [random.normal(size=shape).astype(dtype) for shape in shapes]
+    function = codegen.function([x, W, a, b], [grouped, batched], dtype)
+    first, second = function(*values)
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-11, "atol": 1e-11}
+    for group in range(2):
+        expected = plain(values[0][:, group].astype(float), values[1][group].astype(float), 1, 1, 7)
+        np.testing.assert_allclose(first[:, group], expected, **tolerance)
+    np.testing.assert_allclose(second, np.einsum("nhpuv,nhuvq->nhpq", values[2], values[3]), **tolerance)
+
+
+def test_a_chain_of_convolutions_against_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = sg.input("x", (N, 1, 10, 10))
+    W1, W2 = sg.parameter("W1", (4, 1, 3, 3)), sg.parameter("W2", (5, 4, 3, 3))
+    h = sg.tanh(sg.define((n, o, p, q), sg.Sum(x[n, c, p + u, q + v] * W1[o, c, u, v], c, u, v), shape=(N, 4, 8, 8)))
+    y = sg.define((n, o, p, q), sg.Sum(h[n, c, p + u, q + v] * W2[o, c, u, v], c, u, v), shape=(N, 5, 6, 6))
+    loss = sg.mean(y**2)
+    slopes = sg.grad(loss, [W1, W2])
+    random = np.random.default_rng(5)
+    shapes = {"x": (2, 1, 10, 10), "W1": (4, 1, 3, 3), "W2": (5, 4, 3, 3)}
+    values = {name: random.normal(size=shape) for name, shape in shapes.items()}
+    wanted = evaluate([loss, slopes[W1], slopes[W2]], values)
+    for plainly in ("", "1"):
+        monkeypatch.setenv("SYMGRAPH_PYTHON", plainly)
+        found = codegen.function([x, W1, W2], [loss, slopes[W1], slopes[W2]], "float64")(*values.values())
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_small_sums_stay_loops() -> None:
+    *_, y = convolution(1, 1, 6, 3)
+    assert window_of(y.shape, y.definition, 1) is None
