@@ -51,3 +51,14 @@ def test_a_selection_times_a_sum() -> None:
     found = codegen.function([A, B], sg.grad(trace, A))(a, b * 1e-300)
     diagonal = np.einsum("ik,ki->i", a, b * 1e-300)
     np.testing.assert_allclose(found, 2 * diagonal[:, None] * (b * 1e-300).T, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+def test_places_alone_times_a_value() -> None:
+    """(δ(i, 0) + δ(i, 2))·g, as what two elements have in common: g at both places, whatever g is."""
+    total = sg.define((), x[0] + x[2])
+    b = sg.input("b", (2, 2))
+    found = codegen.function([x, b], sg.grad(sg.sum(sg.relu(b + total)), x))(np.zeros(3), np.array([[1.0, 2], [3, -4]]))
+    np.testing.assert_array_equal(found, [3, 0, 3])
+    root = codegen.function([x], sg.grad(sg.sqrt(total), x))(np.zeros(3))
+    np.testing.assert_array_equal(root, [np.inf, 0, np.inf])

@@ -23,21 +23,11 @@ from tests.fuzz.tape import PRECISION
 
 SEEDS = range(40)
 SMALL = 8
-OPEN = {
-    1: "NaN of a power leaks",
-    3: "KeyError in lower_scalar",
-    12: "argmax of two axes",
-    31: "argmin of two axes",
-}
-"""Seeds whose findings are not mended yet."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_program_is_what_its_formula_says(seed: int) -> None:
-    result = execute(generate(seed), Options(styles=(0, seed + 1)))
-    if seed in OPEN and result.findings:
-        pytest.xfail(OPEN[seed])
-    assert not result.findings
+    assert not execute(generate(seed), Options(styles=(0, seed + 1))).findings
 
 
 def test_a_seed_is_one_program() -> None:

@@ -264,7 +264,7 @@ class ScalarLowering:
         placed = next((factor for factor in body.args if is_placed(factor)), None)
         if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
             rest = [factor for factor in body.args if factor is not placed]
-            products = [sp.Mul(*term.args, *rest, evaluate=False) for term in _ordered(placed)]
+            products = [sp.Mul(*sp.Mul.make_args(term), *rest, evaluate=False) for term in _ordered(placed)]
             return _fold(lambda a, b: arithmetic("+", a, b), [self._product(product, sign) for product in products])
         return self._quotient(body.args, sign)
 

@@ -45,10 +45,10 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
     if isinstance(expanded, sp.Piecewise):
         branches = [(partial(value, variable), condition) for value, condition in expanded.args]
         return branches[0][0] if len({value for value, _ in branches}) == 1 else Cases(*branches)
-    if isinstance(expanded, sp.Pow) and _needs_guard(expanded):
+    if isinstance(expanded, sp.Pow) and _has_own_rule(expanded):
         return _power(expanded.base, expanded.exp, variable)
     inner = [node for node in expanded.atoms(sp.Piecewise, sp.Pow) if node.has(variable)]
-    parts = {node: sp.Dummy(real=True) for node in inner if isinstance(node, sp.Piecewise) or _needs_guard(node)}
+    parts = {node: sp.Dummy(real=True) for node in inner if isinstance(node, sp.Piecewise) or _has_own_rule(node)}
     steps = {node: sp.Dummy(real=True) for node in expanded.atoms(*_LOCALLY_CONSTANT)}
     elements = {node: _stand_in(node) for node in expanded.atoms(Element)}
     hidden = expanded.xreplace(elements | steps | parts)
@@ -66,6 +66,11 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
 def _stand_in(element: Element) -> sp.Dummy:
     """A symbol for an element, so that nothing looks into its indices."""
     return sp.Dummy(real=True, integer=element.is_integer)
+
+
+def _has_own_rule(power: sp.Pow) -> bool:
+    """Whether SymPy's derivative is not that of the value: it needs guards, or (x·y)^(3/2) gets 3/2·(x·y)^(3/2)/x."""
+    return _needs_guard(power) or (isinstance(power.base, sp.Mul) and not power.exp.is_Integer)
 
 
 def _needs_guard(power: sp.Pow) -> bool:
