@@ -29,6 +29,7 @@ from symgraph.vocabulary.functions import (
     transpose,
     where,
 )
+from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
 from symgraph.vocabulary.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -42,6 +43,18 @@ from symgraph.vocabulary.losses import (
     smooth_l1_loss,
 )
 from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+from symgraph.vocabulary.shapes import (
+    broadcast_to,
+    expand_dims,
+    flatten,
+    moveaxis,
+    permute,
+    ravel,
+    reshape,
+    squeeze,
+    swapaxes,
+    unsqueeze,
+)
 
 if TYPE_CHECKING:
     from symgraph.derive.derivation import derivation
@@ -69,6 +82,8 @@ __all__ = [
     "as_tensor",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "broadcast_to",
+    "concatenate",
     "constant",
     "cos",
     "cross_entropy",
@@ -81,7 +96,10 @@ __all__ = [
     "erfc",
     "errors",
     "exp",
+    "expand_dims",
     "explain",
+    "flatten",
+    "flip",
     "functions",
     "gelu",
     "grad",
@@ -110,13 +128,20 @@ __all__ = [
     "min",
     "minimum",
     "mish",
+    "moveaxis",
     "mse_loss",
     "nll_of_probabilities",
     "nn",
     "one_hot",
     "optimisers",
+    "pad",
     "parameter",
+    "permute",
+    "ravel",
     "relu",
+    "repeat",
+    "reshape",
+    "roll",
     "selu",
     "sigmoid",
     "sign",
@@ -126,12 +151,19 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "split",
     "sqrt",
     "square",
+    "squeeze",
     "stabilise",
+    "stack",
     "sum",
+    "swapaxes",
+    "take",
     "tanh",
+    "tile",
     "transpose",
+    "unsqueeze",
     "where",
 ]  # fmt: skip
 __version__ = "0.1.0"

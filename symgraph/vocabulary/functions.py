@@ -70,25 +70,37 @@ def _aligned(shape: tuple[sp.Expr, ...], outer: list[Index]) -> list[Any]:
 def transpose(x: Any, axes: Iterable[int] | None = None) -> Tensor:
     """Permute the axes; reverse them unless ``axes`` says otherwise."""
     a = as_tensor(x)
-    order = list(reversed(range(a.ndim))) if axes is None else [_axis(a, d) for d in axes]
+    order = list(reversed(range(a.ndim))) if axes is None else [axis_of(a, d) for d in axes]
     if sorted(order) != list(range(a.ndim)):
         raise ShapeError(at_line(f"axes {order} do not permute the {a.ndim} axes of {a.display_name}"))
     free = _free(a.ndim)
     return define([free[d] for d in order], a[tuple(free)] if free else Element(a), [a.shape[d] for d in order])
 
 
-def _axis(a: Tensor, position: Any) -> int:
+def axis_of(a: Tensor, position: Any) -> int:
+    """A number of an axis, negative ones from the end.
+
+    Raises
+    ------
+    ShapeError
+        with the tensor's shape, if it has no such axis.
+    """
     if not hasattr(position, "__index__") or not -a.ndim <= position < a.ndim:
         raise ShapeError(at_line(f"{a.display_name}{show_shape(a.shape)} has no axis {position}"))
     return int(position) % a.ndim
+
+
+def axes_of(a: Tensor, axes: Axes) -> list[int]:
+    """One or several axes, or all of them, in order."""
+    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
+    return sorted({axis_of(a, d) for d in chosen})
 
 
 def _reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
     a = as_tensor(x)
     if a.ndim == 0:
         return a
-    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
-    over = sorted({_axis(a, d) for d in chosen})
+    over = axes_of(a, axes)
     free = _free(a.ndim)
     kept = [index for d, index in enumerate(free) if d not in over]
     body = kind(Element(a, *free), *(free[d] for d in over))
@@ -112,8 +124,7 @@ def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Sum divided by the number of elements summed."""
     a = as_tensor(x)
-    chosen = range(a.ndim) if axis is None else [axis] if hasattr(axis, "__index__") else axis
-    count = sp.prod(a.shape[d] for d in {_axis(a, d) for d in chosen})
+    count = sp.prod(a.shape[d] for d in axes_of(a, axis))
     return pointwise(lambda total: total / count, sum(a, axis, keepdims))
 
 
@@ -193,7 +204,7 @@ def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
         raise ShapeError(at_line(f"{a.display_name} is a scalar and has no axis to sum over"))
     free, k = _free(a.ndim), Index("k")
     over = list(free)
-    over[_axis(a, position)] = k
+    over[axis_of(a, position)] = k
     return free, k, over
 
 
