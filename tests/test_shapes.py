@@ -138,3 +138,36 @@ def test_errors_name_the_tensor_and_its_sizes(name: str) -> None:
     wrong, text = ERRORS[name]
     with pytest.raises(SymgraphError, match=text):
         wrong()
+
+
+# -- gradients without loops ------------------------------------------------------------------------------------------
+LOOPLESS: dict[str, tuple[tuple[Any, ...], Callable[[Tensor], Tensor]]] = {
+    "down": ((2, 3, 4), lambda x: shapes.reshape(x, 24)),
+    "up": ((24,), lambda x: shapes.reshape(x, 2, 3, 4)),
+    "across": ((6, 10), lambda x: shapes.reshape(x, 15, 4)),
+    "with a batch": ((N, 3, 4), lambda x: shapes.reshape(x, -1, 4)),
+    "windows side by side": ((7,), lambda x: sg.define(P, sg.Sum(x[2 * P + U], U) ** 2, (3,))),
+    "windows with gaps": ((8,), lambda x: sg.define(P, sg.Sum(x[3 * P + U], U) ** 2, (2,))),
+}
+(P,), (U,) = sg.indices("i"), sg.indices("u", 2)
+
+
+@pytest.mark.parametrize("name", LOOPLESS)
+def test_the_gradient_of_a_reshape_is_a_reshape(name: str) -> None:
+    shape, ours = LOOPLESS[name]
+    x = sg.input("x", shape)
+    loss = weighted(ours(x))
+    gradient = sg.grad(loss, x)
+    pending, seen = [gradient], set()
+    while pending:
+        tensor = pending.pop()
+        if tensor.definition is None or tensor in seen or tensor.cotangent_of is None:
+            continue
+        seen.add(tensor)
+        assert tensor.definition.op is None
+        pending += tensor.definition.body.atoms(Tensor)
+    values = ramp(shape)
+    found = evaluate([loss, gradient], {"x": values})
+    step = 1e-6 * np.random.default_rng(2).normal(size=values.shape)
+    ends = [evaluate(loss, {"x": values + sign * step}) for sign in (1, -1)]
+    np.testing.assert_allclose(ends[0] - ends[1], 2 * (found[1] * step).sum(), rtol=1e-5)
