@@ -55,6 +55,17 @@ from symgraph.vocabulary.shapes import (
     swapaxes,
     unsqueeze,
 )
+from symgraph.vocabulary.windows import (
+    avg_pool,
+    conv1d,
+    conv2d,
+    conv3d,
+    global_avg_pool,
+    global_max_pool,
+    max_pool,
+    unfold,
+    upsample,
+)
 
 if TYPE_CHECKING:
     from symgraph.derive.derivation import derivation
@@ -80,11 +91,15 @@ __all__ = [
     "argmax",
     "argmin",
     "as_tensor",
+    "avg_pool",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
     "concatenate",
     "constant",
+    "conv1d",
+    "conv2d",
+    "conv3d",
     "cos",
     "cross_entropy",
     "define",
@@ -102,6 +117,8 @@ __all__ = [
     "flip",
     "functions",
     "gelu",
+    "global_avg_pool",
+    "global_max_pool",
     "grad",
     "half_mse_loss",
     "hardtanh",
@@ -123,6 +140,7 @@ __all__ = [
     "losses",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",
@@ -163,7 +181,9 @@ __all__ = [
     "tanh",
     "tile",
     "transpose",
+    "unfold",
     "unsqueeze",
+    "upsample",
     "where",
 ]  # fmt: skip
 __version__ = "0.1.0"
