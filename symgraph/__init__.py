@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symgraph import errors
-from symgraph.core.declare import constant, input, labels, one_hot, parameter
+from symgraph.core.declare import constant, input, labels, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.core.indices import dim, indices
 from symgraph.core.scalars import Delta
@@ -43,6 +43,20 @@ from symgraph.vocabulary.losses import (
     smooth_l1_loss,
 )
 from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+from symgraph.vocabulary.products import (
+    diag,
+    diagonal,
+    dot,
+    einsum,
+    eye,
+    kron,
+    outer,
+    tensordot,
+    trace,
+    tril,
+    triu,
+    vdot,
+)
 from symgraph.vocabulary.shapes import (
     broadcast_to,
     expand_dims,
@@ -54,6 +68,17 @@ from symgraph.vocabulary.shapes import (
     squeeze,
     swapaxes,
     unsqueeze,
+)
+from symgraph.vocabulary.statistics import (
+    all,
+    any,
+    clip,
+    embedding,
+    norm,
+    one_hot,
+    scaled_dot_product_attention,
+    std,
+    var,
 )
 from symgraph.vocabulary.windows import (
     avg_pool,
@@ -88,6 +113,8 @@ __all__ = [
     "Tensor",
     "abs",
     "activations",
+    "all",
+    "any",
     "argmax",
     "argmin",
     "as_tensor",
@@ -95,6 +122,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
+    "clip",
     "concatenate",
     "constant",
     "conv1d",
@@ -104,15 +132,21 @@ __all__ = [
     "cross_entropy",
     "define",
     "derivation",
+    "diag",
+    "diagonal",
     "dim",
+    "dot",
+    "einsum",
     "elementwise",
     "elu",
+    "embedding",
     "erf",
     "erfc",
     "errors",
     "exp",
     "expand_dims",
     "explain",
+    "eye",
     "flatten",
     "flip",
     "functions",
@@ -129,6 +163,7 @@ __all__ = [
     "init",
     "input",
     "jacobian",
+    "kron",
     "l1_loss",
     "labels",
     "leaky_relu",
@@ -150,8 +185,10 @@ __all__ = [
     "mse_loss",
     "nll_of_probabilities",
     "nn",
+    "norm",
     "one_hot",
     "optimisers",
+    "outer",
     "pad",
     "parameter",
     "permute",
@@ -160,6 +197,7 @@ __all__ = [
     "repeat",
     "reshape",
     "roll",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "sign",
@@ -175,15 +213,22 @@ __all__ = [
     "squeeze",
     "stabilise",
     "stack",
+    "std",
     "sum",
     "swapaxes",
     "take",
     "tanh",
+    "tensordot",
     "tile",
+    "trace",
     "transpose",
+    "tril",
+    "triu",
     "unfold",
     "unsqueeze",
     "upsample",
+    "var",
+    "vdot",
     "where",
 ]  # fmt: skip
 __version__ = "0.1.0"

@@ -96,7 +96,8 @@ def axes_of(a: Tensor, axes: Axes) -> list[int]:
     return sorted({axis_of(a, d) for d in chosen})
 
 
-def _reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
+def reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
+    """A reduction over all or some axes, which stay as axes of size 1 where ``keepdims`` says so."""
     a = as_tensor(x)
     if a.ndim == 0:
         return a
@@ -117,7 +118,7 @@ def _keepdims(reduced: Tensor, shape: list[sp.Expr], kept: list[Index], free: li
 @names_result
 def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Sum over all or some axes."""
-    return _reduce(Sum, x, axis, keepdims)
+    return reduce(Sum, x, axis, keepdims)
 
 
 @names_result
@@ -131,27 +132,27 @@ def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 @names_result
 def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Largest element over axes; the derivative goes to the first one that attains it."""
-    return _reduce(Max, x, axis, keepdims)
+    return reduce(Max, x, axis, keepdims)
 
 
 @names_result
 def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Smallest element over axes; the derivative goes to the first one that attains it."""
-    return _reduce(Min, x, axis, keepdims)
+    return reduce(Min, x, axis, keepdims)
 
 
 @names_result
 def argmax(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
     """First index of the largest element along an axis, as labels; over several axes, or all (None), its position in
     row-major order. A NaN counts as largest, as in NumPy."""
-    return _reduce(ArgMax, x, axis, keepdims)
+    return reduce(ArgMax, x, axis, keepdims)
 
 
 @names_result
 def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
     """First index of the smallest element along an axis, as labels; over several axes, or all (None), its position in
     row-major order. A NaN counts as smallest, as in NumPy."""
-    return _reduce(ArgMin, x, axis, keepdims)
+    return reduce(ArgMin, x, axis, keepdims)
 
 
 @names_result
