@@ -92,3 +92,34 @@ def test_an_index_may_not_leave_its_axis() -> None:
         sg.define((p, q), x[p + 2 * q], shape=(3, 3))
     with pytest.raises(sg.errors.ShapeError, match="6 classes; axis 0 of x"):
         sg.define(p, x[t[p]])
+
+
+# -- extents where they are said --------------------------------------------------------------------------------------
+def test_a_reduction_says_how_far_its_indices_run() -> None:
+    x = sg.input("x", (sg.dim("N"), 4, 6))
+    n, p, q, u, v, k = sg.indices("n p q u v k")
+    pooled = sg.define((n, p, q), sg.Max(x[n, 2 * p + u, 3 * q + v], (u, 2), (v, 3)), (x.shape[0], 2, 2))
+    ranged = sg.indices("a", 2) + sg.indices("b", 3)
+    assert pooled is sg.define((n, p, q), sg.Max(x[n, 2 * p + ranged[0], 3 * q + ranged[1]], *ranged), pooled.shape)
+    values = np.random.default_rng(0).normal(size=(3, 4, 6))
+    np.testing.assert_array_equal(evaluate(pooled, {"x": values}), values.reshape(3, 2, 2, 2, 3).max((2, 4)))
+    first = sg.define(n, sg.Sum(x[n, 0, k], (k, 2)))
+    np.testing.assert_allclose(evaluate(first, {"x": values}), values[:, 0, :2].sum(1))
+
+
+def test_a_reduction_inside_keeps_its_own_range() -> None:
+    x = sg.input("x", (5,))
+    (k,) = sg.indices("k")
+    total = sg.define((), sg.Sum(x[k] * sg.Sum(x[k], k), (k, 3)))
+    assert float(evaluate(total, {"x": np.arange(1.0, 6)})) == 6 * 15
+
+
+def test_an_extent_that_leaves_the_axis_is_an_error() -> None:
+    x = sg.input("x", (5,))
+    (k,) = sg.indices("k")
+    with pytest.raises(ShapeError, match=r"index k of axis 0 of x\(5,\) may lie outside 0…4 for k < 7"):
+        sg.define((), sg.Sum(x[k], (k, 7)))
+    with pytest.raises(IndexNotationError, match="runs over indices"):
+        sg.Sum(x[k], (3, k))
+    with pytest.raises(ShapeError, match="positive integer"):
+        sg.indices("u v", 0)

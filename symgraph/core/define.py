@@ -18,7 +18,7 @@ from sympy.core.symbol import Str
 from symgraph.core.bounds import check_element, unguarded
 from symgraph.core.condition import Condition
 from symgraph.core.cost import operations
-from symgraph.core.indices import Dim, Index, Shape, as_shape, axis, bound, show_shape
+from symgraph.core.indices import Dim, Index, Ranged, Shape, as_shape, axis, bound, show_shape
 from symgraph.core.language import as_value, in_language
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
@@ -50,35 +50,50 @@ class Reduced(sp.Expr):  # type: ignore[misc]
 
 
 def _reduction(op: Reduction, body: Any, over: tuple[Any, ...]) -> Reduced:
-    for index in over:
+    ranged: dict[Index, Ranged] = {}
+    for place in over:
+        index, extent = place if isinstance(place, tuple) and len(place) == 2 else (place, None)
         if not isinstance(index, Index):
-            raise IndexNotationError(at_line(f"{op} runs over indices (sg.indices), not over {index!r}"))
-    if not over or len(set(over)) < len(over):
+            raise IndexNotationError(at_line(f"{op} runs over indices (sg.indices), not over {place!r}"))
+        if extent is not None:
+            ranged[index] = Ranged(index.name, *as_shape((extent,)))
+    order = [place[0] if isinstance(place, tuple) else place for place in over]
+    if not over or len(set(order)) < len(order):
         raise IndexNotationError(at_line(f"{op} needs at least one index, each once"))
-    return Reduced(Str(op), scalar_body(body), *over)
+    return Reduced(Str(op), _ranging(scalar_body(body), ranged), *(ranged.get(index, index) for index in order))
 
 
-def Sum(body: Any, *over: Index) -> Reduced:
-    """Σ over indices, for use in :func:`define`: ``sg.Sum(x[n, i]*W[i, j], i)``."""
+def _ranging(body: sp.Basic, ranged: dict[Index, Ranged]) -> sp.Basic:
+    """A body with indices that say their extent; a reduction inside that runs over one of them means its own."""
+    own = {node: sp.Dummy() for node in body.atoms(Reduced) if ranged.keys() & set(node.args[2:])}
+    return body.xreplace(own).xreplace(ranged).xreplace({dummy: node for node, dummy in own.items()})
+
+
+Over = Index | tuple[Index, Any]
+"""What a reduction runs over: an index, whose extent follows from where it stands, or an index and its extent."""
+
+
+def Sum(body: Any, *over: Over) -> Reduced:
+    """Σ over indices, for use in :func:`define`: ``sg.Sum(x[n, i]*W[i, j], i)``, ``sg.Sum(x[n + k], (k, 3))``."""
     return _reduction("sum", body, over)
 
 
-def Max(body: Any, *over: Index) -> Reduced:
+def Max(body: Any, *over: Over) -> Reduced:
     """Maximum over indices; where several elements attain it, the derivative goes to the first."""
     return _reduction("max", body, over)
 
 
-def Min(body: Any, *over: Index) -> Reduced:
+def Min(body: Any, *over: Over) -> Reduced:
     """Minimum over indices; where several elements attain it, the derivative goes to the first."""
     return _reduction("min", body, over)
 
 
-def ArgMax(body: Any, *over: Index) -> Reduced:
+def ArgMax(body: Any, *over: Over) -> Reduced:
     """The first index at which the maximum is attained; of several indices their row-major position."""
     return _reduction("argmax", body, over)
 
 
-def ArgMin(body: Any, *over: Index) -> Reduced:
+def ArgMin(body: Any, *over: Over) -> Reduced:
     """The first index at which the minimum is attained; of several indices their row-major position."""
     return _reduction("argmin", body, over)
 
@@ -159,7 +174,7 @@ def define(free: Iterable[Index] | Index, body: Any, shape: Iterable[Any] | None
     if len(set(order)) < len(order) or not all(isinstance(index, Index) for index in order):
         raise IndexNotationError(at_line(f"free indices must be different indices (sg.indices), not {order}"))
     expression = scalar_body(body)
-    extents = _extents(expression)
+    extents = _extents(expression) | {index: index.extent for index in order if isinstance(index, Ranged)}
     if shape is not None:
         sizes = as_shape(shape)
         if len(sizes) != len(order):
@@ -212,10 +227,10 @@ def _as_element(node: Reduced, outer: tuple[Index, ...], extents: dict[Index, sp
 
 
 def _extents(body: sp.Expr) -> dict[Index, sp.Expr]:
-    extents: dict[Index, sp.Expr] = {}
+    extents: dict[Index, sp.Expr] = {index: index.extent for index in body.atoms(Ranged)}
     for element in sorted(body.atoms(Element), key=sp.default_sort_key):
         for position, index in enumerate(element.indices):
-            if isinstance(index, Index):
+            if isinstance(index, Index) and not isinstance(index, Ranged):
                 name = element.tensor.display_name
                 _agree(extents, index, element.tensor.shape[position], f"axis {position} of {name}")
     return extents

@@ -37,6 +37,23 @@ class Index(sp.Symbol):
         return ((self.name,), {})
 
 
+class Ranged(Index):
+    """An index that says itself how far it runs: ``u, v = sg.indices("u v", 3)``."""
+
+    extent: sp.Expr
+
+    def __new__(cls, name: str, extent: sp.Expr) -> Ranged:
+        index = sp.Symbol.__xnew__(cls, name, integer=True, nonnegative=True)
+        index.extent = extent
+        return index  # type: ignore[no-any-return]
+
+    def __getnewargs_ex__(self) -> tuple[Any, dict[str, Any]]:
+        return ((self.name, self.extent), {})
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.extent)
+
+
 def dim(name: str) -> Dim:
     """Declare a symbolic size.
 
@@ -46,11 +63,18 @@ def dim(name: str) -> Dim:
     return Dim(checked_name(name, "the name of a size"))
 
 
-def indices(names: str) -> tuple[Index, ...]:
-    """Declare indices for :func:`define`: ``n, i, j = sg.indices("n i j")``."""
+def indices(names: str, extent: Any = None) -> tuple[Index, ...]:
+    """Declare indices for :func:`define`: ``n, i, j = sg.indices("n i j")``; all of one extent, ``("u v", 3)``.
+
+    Without an extent an index runs over the axis that it stands on.
+    """
     if not isinstance(names, str) or not names.replace(",", " ").split():
         checked_name(names, "names of indices")
-    return tuple(Index(checked_name(name, "the name of an index")) for name in names.replace(",", " ").split())
+    checked = [checked_name(name, "the name of an index") for name in names.replace(",", " ").split()]
+    if extent is None:
+        return tuple(Index(name) for name in checked)
+    (size,) = as_shape((extent,))
+    return tuple(Ranged(name, size) for name in checked)
 
 
 @cache

@@ -3,11 +3,14 @@
     x[2·p + q]      m = 2·p + q               q → m − 2·p        where 0 ≤ m − 2·p < size of q
     x[2·p]          m = 2·p                   p → m/2            where 2 divides m, and m/2 < size of p
     x[i+j, i+2·j]   m = i + j, k = i + 2·j    j → k − m, i → 2·m − k, each inside its range
+    x[4·p + q], q<3 m = 4·p + q               p → ⌊m/4⌋, q → m mod 4   where m mod 4 < 3
+    x[⌊i/5⌋, i%5]   m = ⌊i/5⌋, k = i mod 5    i → 5·m + k
     A[t[n], t[n]]   m = t[n], k = t[n]        δ(m, t[n])·δ(k, m)
 
 Equations are solved one after the other, each for an index that is linear in it, with what is known put into the rest;
-the simplest comes first. What is not linear (a label, ⌊ ⌋, mod) stays a δ. A guard says only what does not follow from
-the ranges of the other indices.
+the simplest comes first. The digits of one number, in any mixed radix, are one equation for it, and a number is solved
+for all of its digits at once (:mod:`symgraph.core.digits`). What is not linear otherwise (a label, ⌊ ⌋, mod) stays a δ.
+A guard says only what does not follow from the ranges of the other indices.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symgraph.core.bounds import unproved
+from symgraph.core.digits import digits, joined
 from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element
@@ -54,11 +58,20 @@ def solve(element: Element, sizes: Extents) -> Solution:
     shape = element.tensor.shape
     extents = {**sizes, **extents_of(shape)}
     equations = [(axis(d), index) for d, index in enumerate(element.indices) if not _is_zero(index, shape[d], extents)]
+    equations = joined(equations, extents)
     found = Solution()
     while equations:
-        choice = min(_choices(equations, sizes.keys() - found.at.keys()), key=_simplicity, default=None)
+        open_indices = sizes.keys() - found.at.keys()
+        choice = min(_choices(equations, open_indices), key=_simplicity, default=None)
         if choice is None:
             break
+        several = None if choice.is_plain else _digits(equations, open_indices, sizes)
+        if several is not None:
+            number, values = several
+            del equations[number]
+            found.at = {index: _put_all(known, values) for index, known in found.at.items()} | values
+            equations = [(left, _put_all(right, values)) for left, right in equations]
+            continue
         target, expression = equations.pop(choice.number)
         value = sp.expand(choice.index + (target - expression) / choice.factor)
         found.at = {index: _put(known, choice.index, value) for index, known in found.at.items()}
@@ -96,6 +109,23 @@ def _choices(equations: list[tuple[sp.Expr, sp.Expr]], open_indices: set[Index])
                 yield _Choice(number, index, factor, expression is index)
 
 
+def _digits(
+    equations: list[tuple[sp.Expr, sp.Expr]], open_indices: set[Index], sizes: Extents
+) -> tuple[int, dict[Index, sp.Expr]] | None:
+    """The first equation whose open indices are the digits of a number, with their values."""
+    for number, (target, expression) in enumerate(equations):
+        values = digits(target, expression, open_indices, sizes)
+        if values is not None:
+            return number, values
+    return None
+
+
+def _put_all(expression: sp.Expr, values: Mapping[Index, sp.Expr]) -> sp.Expr:
+    for index, value in values.items():
+        expression = _put(expression, index, value)
+    return expression
+
+
 def _simplicity(choice: _Choice) -> tuple[bool, bool, int, str]:
     return not choice.is_plain, abs(choice.factor) != 1, choice.number, choice.index.name
 
@@ -129,9 +159,19 @@ def _guards(values: Mapping[Index, sp.Expr], extents: Extents) -> Iterator[sp.Ba
         if divisor != 1:
             yield sp.Eq(sp.Mod(sp.expand(value * divisor), divisor), 0)
         slack = 1 - 1 / divisor  # an integer above −1 is at least 0
-        for bound, least in unproved(value, extents[index], extents):
+        for bound, least in unproved(*_below_floors(value, extents[index]), extents):
             if least is None or not is_at_least_zero(sp.expand(least + slack)):
                 yield _nonnegative(bound * divisor)
+
+
+def _below_floors(value: sp.Expr, size: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """0 ≤ ⌊u/c⌋ < n as 0 ≤ u < c·n."""
+    while isinstance(value, sp.floor):
+        above, below = sp.fraction(sp.together(value.args[0]))
+        if not (below.is_Integer and above.is_integer):
+            break
+        value, size = above, sp.expand(size * below)
+    return value, size
 
 
 def _nonnegative(bound: sp.Expr) -> sp.Basic:

@@ -70,25 +70,38 @@ def _aligned(shape: tuple[sp.Expr, ...], outer: list[Index]) -> list[Any]:
 def transpose(x: Any, axes: Iterable[int] | None = None) -> Tensor:
     """Permute the axes; reverse them unless ``axes`` says otherwise."""
     a = as_tensor(x)
-    order = list(reversed(range(a.ndim))) if axes is None else [_axis(a, d) for d in axes]
+    order = list(reversed(range(a.ndim))) if axes is None else [axis_of(a, d) for d in axes]
     if sorted(order) != list(range(a.ndim)):
         raise ShapeError(at_line(f"axes {order} do not permute the {a.ndim} axes of {a.display_name}"))
     free = _free(a.ndim)
     return define([free[d] for d in order], a[tuple(free)] if free else Element(a), [a.shape[d] for d in order])
 
 
-def _axis(a: Tensor, position: Any) -> int:
+def axis_of(a: Tensor, position: Any) -> int:
+    """A number of an axis, negative ones from the end.
+
+    Raises
+    ------
+    ShapeError
+        with the tensor's shape, if it has no such axis.
+    """
     if not hasattr(position, "__index__") or not -a.ndim <= position < a.ndim:
         raise ShapeError(at_line(f"{a.display_name}{show_shape(a.shape)} has no axis {position}"))
     return int(position) % a.ndim
 
 
-def _reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
+def axes_of(a: Tensor, axes: Axes) -> list[int]:
+    """One or several axes, or all of them, in order."""
+    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
+    return sorted({axis_of(a, d) for d in chosen})
+
+
+def reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
+    """A reduction over all or some axes, which stay as axes of size 1 where ``keepdims`` says so."""
     a = as_tensor(x)
     if a.ndim == 0:
         return a
-    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
-    over = sorted({_axis(a, d) for d in chosen})
+    over = axes_of(a, axes)
     free = _free(a.ndim)
     kept = [index for d, index in enumerate(free) if d not in over]
     body = kind(Element(a, *free), *(free[d] for d in over))
@@ -105,42 +118,41 @@ def _keepdims(reduced: Tensor, shape: list[sp.Expr], kept: list[Index], free: li
 @names_result
 def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Sum over all or some axes."""
-    return _reduce(Sum, x, axis, keepdims)
+    return reduce(Sum, x, axis, keepdims)
 
 
 @names_result
 def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Sum divided by the number of elements summed."""
     a = as_tensor(x)
-    chosen = range(a.ndim) if axis is None else [axis] if hasattr(axis, "__index__") else axis
-    count = sp.prod(a.shape[d] for d in {_axis(a, d) for d in chosen})
+    count = sp.prod(a.shape[d] for d in axes_of(a, axis))
     return pointwise(lambda total: total / count, sum(a, axis, keepdims))
 
 
 @names_result
 def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Largest element over axes; the derivative goes to the first one that attains it."""
-    return _reduce(Max, x, axis, keepdims)
+    return reduce(Max, x, axis, keepdims)
 
 
 @names_result
 def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Smallest element over axes; the derivative goes to the first one that attains it."""
-    return _reduce(Min, x, axis, keepdims)
+    return reduce(Min, x, axis, keepdims)
 
 
 @names_result
 def argmax(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
     """First index of the largest element along an axis, as labels; over several axes, or all (None), its position in
     row-major order. A NaN counts as largest, as in NumPy."""
-    return _reduce(ArgMax, x, axis, keepdims)
+    return reduce(ArgMax, x, axis, keepdims)
 
 
 @names_result
 def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
     """First index of the smallest element along an axis, as labels; over several axes, or all (None), its position in
     row-major order. A NaN counts as smallest, as in NumPy."""
-    return _reduce(ArgMin, x, axis, keepdims)
+    return reduce(ArgMin, x, axis, keepdims)
 
 
 @names_result
@@ -193,7 +205,7 @@ def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
         raise ShapeError(at_line(f"{a.display_name} is a scalar and has no axis to sum over"))
     free, k = _free(a.ndim), Index("k")
     over = list(free)
-    over[_axis(a, position)] = k
+    over[axis_of(a, position)] = k
     return free, k, over
 
 
