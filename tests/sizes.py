@@ -1,4 +1,4 @@
-"""How many random examples a test draws: few in the suite, many with ``pytest --long``, which ``conftest`` tells here."""
+"""How many random examples a test draws: few in the suite, many with ``pytest --long``; ``conftest`` tells here."""
 
 from __future__ import annotations
 
