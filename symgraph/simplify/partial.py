@@ -53,6 +53,7 @@ def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
         others = sorted(body.atoms(Element) - {variable}, key=sp.default_sort_key)
         naming |= {e: _stand_in(n, None, e.is_integer) for n, e in enumerate(others, 1)}
     back = {symbol: element for element, symbol in naming.items()}
+    body = expand_extrema(body)  # before the elements are renamed: which side of a tie counts is by their order
     try:
         return _derivative(body.xreplace(naming), naming.get(variable, variable)).xreplace(back)
     except _NoDerivativeError as error:
@@ -78,8 +79,6 @@ def _derivative(body: sp.Expr, variable: sp.Symbol) -> sp.Expr:
     if not body.has(variable) or isinstance(body, (Element, *_LOCALLY_CONSTANT)):
         return sp.S.Zero
     match body:
-        case sp.Max() | sp.Min():
-            return _derivative(expand_extrema(body), variable)
         case sp.Piecewise():
             branches = [(_derivative(value, variable), condition) for value, condition in body.args]
             return branches[0][0] if len({value for value, _ in branches}) == 1 else Cases(*branches)
@@ -97,7 +96,7 @@ def _derivative(body: sp.Expr, variable: sp.Symbol) -> sp.Expr:
             moves = (exponent * base ** (exponent - 1), _derivative(base, variable))
             return _chain([(body * sp.log(base), _derivative(exponent, variable)), moves])
         case Written():
-            return _derivative(body.plain(), variable)
+            return _derivative(expand_extrema(body.plain()), variable)
     slopes = [(n, _derivative(arg, variable)) for n, arg in enumerate(body.args) if isinstance(arg, sp.Expr)]
     return _chain((_slope(body, n), inner) for n, inner in slopes if inner != 0)
 
