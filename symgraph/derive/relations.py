@@ -5,6 +5,7 @@ Expressions are simplified with their elements renamed e0, e1, ..., so that fift
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import sympy as sp
@@ -28,14 +29,18 @@ class Relations:
 
     def __init__(self, views: Views) -> None:
         self.views = views
-        self.consumers: dict[Tensor, list[Tensor]] = {}
+        self.relations: dict[Tensor, frozenset[Tensor]] = {}
+        self.rarest: dict[Tensor, list[Tensor]] = {}  # relations under their operand that has fewest of them
         self.position = {tensor: position for position, tensor in enumerate(views.order)}
         for tensor in views.order:
             if _is_relation(tensor):
                 body = views.bodies[tensor]
                 if tensor in views.anchors or _tells_something(tensor, body):
-                    for operand in dict.fromkeys(element.tensor for element in elements_of(body)):
-                        self.consumers.setdefault(operand, []).append(tensor)
+                    self.relations[tensor] = frozenset(element.tensor for element in elements_of(body))
+        readers = Counter(operand for operands in self.relations.values() for operand in operands)
+        for tensor, operands in self.relations.items():
+            rarest = min(operands, key=lambda operand: (readers[operand], self.position[operand]), default=tensor)
+            self.rarest.setdefault(rarest, []).append(tensor)
 
     def simplify(self, expression: sp.Expr) -> tuple[sp.Expr, list[Step]]:
         """The cheapest equal form over forward values, with the steps that lead to it.
@@ -64,8 +69,11 @@ class Relations:
         found: dict[Element, sp.Expr] = {e: self.views.at(e) for e in present if self._has_view(e.tensor)}
         known = set(present)
         others: dict[Element, sp.Expr] = {}
+        tensors = {element.tensor: None for element in present}
+        consumers = [c for t in tensors for c in self.rarest.get(t, ()) if self.relations[c] <= tensors.keys()]
+        consumers.sort(key=self.position.__getitem__)
         for element in present:
-            for consumer in self.consumers.get(element.tensor, ()):
+            for consumer in consumers:
                 value = self._consumer_element(element, consumer)
                 if value is not None and value not in found and value not in others:
                     formula = self.views.at(value)

@@ -7,6 +7,7 @@ is NaN. Arithmetic counts as exact; an exponential that overflows counts in the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import sympy as sp
 
@@ -60,10 +61,13 @@ class FiniteValues:
         return True
 
     def _signed(self, body: sp.Expr) -> sp.Expr:
-        """The body with a symbol of the known sign for each element."""
-        return body.xreplace(
-            {e: sp.Dummy(**({"real": True} | self.sign.get(e.tensor, {}))) for e in elements_of(body)}  # type: ignore[arg-type]
-        )
+        """The body with a symbol of the known sign for each element; equal bodies have equal ones."""
+        return body.xreplace({e: _signed(n, *self.sign.get(e.tensor, {})) for n, e in enumerate(elements_of(body))})
+
+
+@lru_cache(maxsize=4096)
+def _signed(number: int, *known: str) -> sp.Symbol:
+    return sp.Symbol(f"_f{number}", real=True, **dict.fromkeys(known, True))
 
 
 def _is_defined(node: sp.Expr) -> bool:

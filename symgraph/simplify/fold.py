@@ -7,9 +7,9 @@ A folded form counts only if it is cheaper and divides by nothing that the origi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import sympy as sp
 
@@ -82,11 +82,25 @@ def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
 def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
     best = _record(steps, "cancel and collect", expression, cheapest(expression))
     for _ in range(MAX_ROUNDS if _may_fold(best) else 0):
-        name, candidate = min(_candidates(best, relations), key=lambda pair: cost(pair[1]), default=("", best))
-        if cost(candidate) >= cost(best):
+        found = _cheapest_valid(_candidates(best, relations), cost(best))
+        if found is None:
             break
-        best = _record(steps, name, best, candidate)
+        best = _record(steps, found.rule, best, found.form)
     return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A folded form, and whether it may stand for the original: asked of the cheapest only, since it takes long."""
+
+    rule: str
+    form: sp.Expr
+    is_valid: Callable[[], bool]
+
+
+def _cheapest_valid(candidates: Iterable[_Candidate], most: float) -> _Candidate | None:
+    cheaper = sorted((c for c in candidates if cost(c.form) < most), key=lambda c: cost(c.form))
+    return next((candidate for candidate in cheaper if candidate.is_valid()), None)
 
 
 def _may_fold(expression: sp.Expr) -> bool:
@@ -102,7 +116,7 @@ def _record(steps: list[Step], rule: str, before: sp.Expr, after: sp.Expr) -> sp
     return after
 
 
-def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterator[tuple[str, sp.Expr]]:
+def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterator[_Candidate]:
     for relation in relations:
         formula = relation.formula
         for known in expression.atoms(sigmoid):
@@ -111,11 +125,11 @@ def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterato
         if formula.has(sp.log):  # y = u − log S also says eʸ = eᵘ/S
             forms.append(Relation(sp.exp(relation.value), sp.exp(sp.expand(formula))))
         for form in forms:
-            for candidate in eliminate(expression, form):
-                yield f"fold through {relation.value}", candidate
+            for candidate, is_valid in eliminate(expression, form):
+                yield _Candidate(f"fold through {relation.value}", candidate, is_valid)
     for name, identity in _identities(expression):
-        for candidate in eliminate(expression, identity):
-            yield name, candidate
+        for candidate, is_valid in eliminate(expression, identity):
+            yield _Candidate(name, candidate, is_valid)
 
 
 def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
@@ -132,12 +146,16 @@ def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
 
 def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr) -> sp.Expr:
     """A forward formula with the exponential inside ``keep`` = σ(u) eliminated, if that is possible."""
-    options = [c for c in eliminate(formula, relation, check=False) if c.has(keep)]
+    options = [form for form, _ in eliminate(formula, relation) if form.has(keep)]
     return min(options, key=cost, default=formula)
 
 
-def eliminate(expression: sp.Expr, relation: Relation, check: bool = True) -> Iterator[sp.Expr]:
-    """The expression with one kernel of the relation's formula eliminated, in every possible way."""
+def eliminate(expression: sp.Expr, relation: Relation) -> Iterator[tuple[sp.Expr, Callable[[], bool]]]:
+    """The expression with one kernel of the relation's formula eliminated, in every possible way.
+
+    With each the question whether it divides by nothing that may be 0 where the expression's denominators are not.
+    """
+    strict = not relation.value.is_Symbol
     kernels = Kernels([expression, relation.value, relation.formula])
     frozen, value = kernels.freeze(expression), kernels.freeze(relation.value)
     formula = kernels.freeze(relation.formula)
@@ -150,8 +168,7 @@ def eliminate(expression: sp.Expr, relation: Relation, check: bool = True) -> It
         if substituted is None:
             continue
         best = min(shapes(substituted), key=lambda shape: cost(kernels.thaw(shape)))
-        if not check or _divides_by_nothing_new(best, frozen, value, formula, strict=not relation.value.is_Symbol):
-            yield kernels.thaw(best)
+        yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict)
 
 
 def _substitute_solution(frozen: sp.Expr, equation: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:

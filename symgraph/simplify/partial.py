@@ -1,4 +1,4 @@
-"""Partial derivatives of scalar bodies: SymPy's own ``diff``, with the conventions at corners stated.
+"""Partial derivatives of scalar bodies: the rules of sums, products, powers and branches, and a slope per function.
 
 Where a function has a corner or a jump the derivative is that of one side: max(u, 0)′ = 0 and |u|′ = 0 at u = 0;
 sign, floor, ceiling and δ count as locally constant, and conditions have no derivative.
@@ -12,65 +12,121 @@ infinite slope.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import sympy as sp
 
 from symgraph.core.cases import Cases, decided
 from symgraph.core.provenance import at_line
-from symgraph.core.scalars import Delta, plain
+from symgraph.core.scalars import Delta, Written, plain
 from symgraph.core.tensor import Element
 from symgraph.errors import DomainError
-from symgraph.simplify.branches import expand_extrema, guarded_product
+from symgraph.simplify.branches import expand_extrema
 from symgraph.simplify.fold import Relation, simplify
 
 _LOCALLY_CONSTANT = (sp.sign, sp.floor, sp.ceiling, sp.Heaviside, Delta)
 
 
-@lru_cache(maxsize=16384)
+class _NoDerivativeError(Exception):
+    """Why there is none, of formulas over stand-ins: text with a place for each of them."""
+
+    def __init__(self, text: str, *formulas: sp.Expr) -> None:
+        self.text, self.formulas = text, formulas
+
+
 def partial(body: sp.Expr, variable: sp.Expr) -> sp.Expr:
     """∂body/∂variable, each branch for itself.
+
+    Bodies that differ in their elements alone are differentiated once.
 
     Raises
     ------
     DomainError
-        if SymPy knows no derivative of a function in the body.
+        if SymPy knows no derivative of a function in the body, or a negative number has a power that is a value.
     """
+    naming: dict[sp.Expr, sp.Expr] = {}
     if not variable.is_Symbol:
         body = plain(body)
-        stand_in = sp.Symbol("_x", real=True, nonnegative=_is_nonnegative(variable) or None)
-        derivative = partial(expand_extrema(body).xreplace({variable: stand_in}), stand_in)
-        return derivative.xreplace({stand_in: variable})
-    expanded = expand_extrema(body)
-    if isinstance(expanded, sp.Piecewise):
-        branches = [(partial(value, variable), condition) for value, condition in expanded.args]
-        return branches[0][0] if len({value for value, _ in branches}) == 1 else Cases(*branches)
-    if isinstance(expanded, sp.Pow) and _has_own_rule(expanded):
-        return _power(expanded.base, expanded.exp, variable)
-    inner = [node for node in expanded.atoms(sp.Piecewise, sp.Pow) if node.has(variable)]
-    parts = {node: sp.Dummy(real=True) for node in inner if isinstance(node, sp.Piecewise) or _has_own_rule(node)}
-    steps = {node: sp.Dummy(real=True) for node in expanded.atoms(*_LOCALLY_CONSTANT)}
-    elements = {node: _stand_in(node) for node in expanded.atoms(Element)}
-    hidden = expanded.xreplace(elements | steps | parts)
-    shown = {dummy: node for node, dummy in (elements | steps | parts).items()}
-    derivative = sp.diff(hidden, variable)
-    for part in sorted(parts, key=sp.default_sort_key):
-        slope = sp.diff(hidden, parts[part])
-        if slope != 0:
-            derivative += guarded_product(slope, partial(part, variable))
-    if derivative.has(sp.Derivative, sp.Subs):
-        raise DomainError(at_line(f"SymPy knows no derivative of {body}"))
-    return sp.powsimp(derivative.xreplace(shown)) if derivative.has(sp.Pow) else derivative.xreplace(shown)
+        known = _is_nonnegative(variable) if _has_root(body) else None
+        naming = {variable: _stand_in(0, known or None, None)}
+        others = sorted(body.atoms(Element) - {variable}, key=sp.default_sort_key)
+        naming |= {e: _stand_in(n, None, e.is_integer) for n, e in enumerate(others, 1)}
+    back = {symbol: element for element, symbol in naming.items()}
+    body = expand_extrema(body)  # before the elements are renamed: which side of a tie counts is by their order
+    try:
+        return _derivative(body.xreplace(naming), naming.get(variable, variable)).xreplace(back)
+    except _NoDerivativeError as error:
+        formulas = (formula.xreplace(back) for formula in error.formulas)
+        raise DomainError(at_line(error.text.format(*formulas))) from None
 
 
-def _stand_in(element: Element) -> sp.Dummy:
+@lru_cache(maxsize=4096)
+def _stand_in(number: int, nonnegative: bool | None, integer: bool | None) -> sp.Symbol:
     """A symbol for an element, so that nothing looks into its indices."""
-    return sp.Dummy(real=True, integer=element.is_integer)
+    return sp.Symbol(f"_x{number}", real=True, nonnegative=nonnegative, integer=integer)
 
 
-def _has_own_rule(power: sp.Pow) -> bool:
-    """Whether SymPy's derivative is not that of the value: it needs guards, or (x·y)^(3/2) gets 3/2·(x·y)^(3/2)/x."""
-    return _needs_guard(power) or (isinstance(power.base, sp.Mul) and not power.exp.is_Integer)
+def _has_root(body: sp.Expr) -> bool:
+    return any(not power.exp.is_Integer for power in body.atoms(sp.Pow))
+
+
+@lru_cache(maxsize=16384)
+def _derivative(body: sp.Expr, variable: sp.Symbol) -> sp.Expr:
+    """Sums, products, powers and branches by their rules, a function by its slopes and the chain rule."""
+    if body == variable:
+        return sp.S.One
+    if not body.has(variable) or isinstance(body, (Element, *_LOCALLY_CONSTANT)):
+        return sp.S.Zero
+    match body:
+        case sp.Piecewise():
+            branches = [(_derivative(value, variable), condition) for value, condition in body.args]
+            return branches[0][0] if len({value for value, _ in branches}) == 1 else Cases(*branches)
+        case sp.Add():
+            return sp.Add(*(_derivative(term, variable) for term in body.args))
+        case sp.Mul():
+            return _chain(
+                (sp.Mul(*body.args[:n], *body.args[n + 1 :]), _derivative(factor, variable))
+                for n, factor in enumerate(body.args)
+            )
+        case sp.Pow() if _needs_guard(body):
+            return _power(body.base, body.exp, variable)
+        case sp.Pow():
+            base, exponent = body.args
+            moves = (exponent * base ** (exponent - 1), _derivative(base, variable))
+            return _chain([(body * sp.log(base), _derivative(exponent, variable)), moves])
+        case Written():
+            return _derivative(expand_extrema(body.plain()), variable)
+    slopes = [(n, _derivative(arg, variable)) for n, arg in enumerate(body.args) if isinstance(arg, sp.Expr)]
+    return _chain((_slope(body, n), inner) for n, inner in slopes if inner != 0)
+
+
+def _chain(products: Iterable[tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
+    """Σ outer·inner, the outer factor inside the inner one's branches."""
+    return sp.Add(*(_product(outer, inner) for outer, inner in products if inner != 0))
+
+
+def _product(outer: sp.Expr, inner: sp.Expr) -> sp.Expr:
+    if isinstance(inner, sp.Piecewise):
+        return Cases(*((_product(outer, value), condition) for value, condition in inner.args))
+    if isinstance(inner, sp.Add) and inner.has(sp.Piecewise):
+        return sp.Add(*(_product(outer, term) for term in inner.args))
+    return outer * inner
+
+
+def _slope(function: sp.Expr, position: int) -> sp.Expr:
+    """The derivative of a function in one of its arguments, at these arguments."""
+    arguments = {_stand_in(n, None, None): arg for n, arg in enumerate(function.args) if not arg.is_number}
+    here = {arg: symbol for symbol, arg in arguments.items()}
+    slope = _slope_of(function.func(*(here.get(arg, arg) for arg in function.args)), _stand_in(position, None, None))
+    if slope.has(sp.Derivative, sp.Subs):
+        raise _NoDerivativeError("SymPy knows no derivative of {}", function)
+    return slope.xreplace(arguments)
+
+
+@lru_cache(maxsize=1024)
+def _slope_of(function: sp.Expr, argument: sp.Symbol) -> sp.Expr:
+    return sp.diff(function, argument)
 
 
 def _needs_guard(power: sp.Pow) -> bool:
@@ -89,20 +145,19 @@ def _is_smallest_root(base: sp.Expr, exponent: sp.Expr) -> bool:
 def _power(base: sp.Expr, exponent: sp.Expr, variable: sp.Expr) -> sp.Expr:
     """∂(bᵉ) = {e·bᵉ⁻¹·b′ if e ≠ 0, else 0} + {bᵉ·log b·e′ if b ≠ 0, else 0}"""
     total = sp.S.Zero
-    slope = partial(base, variable)
+    slope = _derivative(base, variable)
     if slope != 0:
         moves = decided(sp.Ne(exponent, 0))
         if _is_smallest_root(base, exponent):
             moves = sp.And(moves, decided(sp.Ne(base, 0)))
-        total += _where(moves, guarded_product(exponent * base ** (exponent - 1), slope))
-    slope = partial(exponent, variable)
+        total += _where(moves, _product(exponent * base ** (exponent - 1), slope))
+    slope = _derivative(exponent, variable)
     if slope != 0:
         if base.is_negative:
-            raise DomainError(
-                at_line(f"{base**exponent} is real only where {exponent} is an integer: it has no derivative")
-            )
+            text = "{} is real only where {} is an integer: it has no derivative"
+            raise _NoDerivativeError(text, base**exponent, exponent)
         growth = base**exponent * sp.log(base) if base != 0 else sp.S.Zero
-        total += _where(decided(sp.Ne(base, 0)), guarded_product(growth, slope))
+        total += _where(decided(sp.Ne(base, 0)), _product(growth, slope))
     return total
 
 

@@ -178,8 +178,9 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
         options: list[sp.Expr] = []
         for argument in (exponent, -exponent):
             for half in (argument / 2, argument):
-                options += eliminate(expression, Relation(sp.tanh(half), _tanh(half)), check=False)
-            options += eliminate(expression, Relation(sigmoid(argument), sigmoid.formula(argument)), check=False)
+                options += [form for form, _ in eliminate(expression, Relation(sp.tanh(half), _tanh(half)))]
+            logistic = Relation(sigmoid(argument), sigmoid.formula(argument))
+            options += [form for form, _ in eliminate(expression, logistic)]
         options = [o for o in options if not _exponentials_below(o) and not _quotient_of_saturated(o)]
         if options:
             expression = min(options, key=lambda option: (_cancellations(option), cost(option)))

@@ -1,0 +1,103 @@
+"""What deriving takes grows as the formulas do: counted in problems and operations, not in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import sympy as sp
+
+import symgraph as sg
+from symgraph.core.cost import operations
+from symgraph.core.graph import topological
+from symgraph.core.tensor import Tensor
+from symgraph.derive import relations
+from symgraph.simplify import fold
+from symgraph.simplify.partial import _derivative, partial
+
+Problem = tuple[Tensor, list[Tensor]]
+
+
+def predator_and_prey(steps: int) -> Problem:
+    """Steps of Heun's method for Lotka and Volterra's equations, all of them with the same four parameters."""
+    a, b, c, d = rates = [sg.parameter(name, ()) for name in "abcd"]
+    x, y = sg.input("x", ()), sg.input("y", ())
+    total = sg.as_tensor(0)
+    for _ in range(steps):
+        u, v = a * x - b * x * y, c * x * y - d * y
+        xh, yh = x + u / 10, y + v / 10
+        x, y = x + (u + a * xh - b * xh * yh) / 20, y + (v + c * xh * yh - d * yh) / 20
+        total = total + x**2 + y**2
+    return total, rates
+
+
+def tied(layers: int) -> Problem:
+    """A chain of tanh with one weight."""
+    weight, value = sg.parameter("w", ()), sg.input("x", ())
+    for _ in range(layers):
+        value = sg.tanh(weight * value)
+    return value, [weight]
+
+
+def mixture(components: int) -> Problem:
+    """The log-density of a mixture of Gaussians, written out."""
+    x = sg.input("x", (sg.dim("N"),))
+    names = [[sg.parameter(f"{letter}{k}", ()) for letter in "pms"] for k in range(components)]
+    density = sum(p * sg.exp(-((x - m) ** 2) / (2 * s**2)) / s for p, m, s in names)
+    return sg.sum(sg.log(density)), [parameter for triple in names for parameter in triple]
+
+
+class Work:
+    """Counts of what one ``grad`` asks of algebra; caches are empty before it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts = {"simplified": 0, "distinct": 0, "candidates": 0}
+        self.patch = monkeypatch
+
+    def of(self, problem: Problem) -> dict[str, int]:
+        fold.simplify.cache_clear()
+        _derivative.cache_clear()
+        self.counts = dict.fromkeys(self.counts, 0)
+        original, consumer = relations.Relations.simplify, relations.Relations._consumer_element
+        with self.patch.context() as patch:
+            patch.setattr(relations.Relations, "simplify", self._counting("simplified", original))
+            patch.setattr(relations.Relations, "_consumer_element", self._counting("candidates", consumer))
+            gradients = sg.grad(*problem)
+        self.counts["distinct"] = fold.simplify.cache_info().misses
+        self.counts["slopes"] = _derivative.cache_info().misses
+        self.counts["operations"] = sum(
+            operations([t.definition.body]) for t in topological(gradients.values()) if t.definition is not None
+        )
+        return self.counts
+
+    def _counting(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def counted(*args: object) -> object:
+            self.counts[name] += 1
+            return function(*args)
+
+        return counted
+
+
+@pytest.mark.parametrize("family", [predator_and_prey, tied, mixture], ids=lambda family: family.__name__)
+def test_work_grows_linearly(family: Callable[[int], Problem], monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(monkeypatch)
+    half, whole = work.of(family(4)), work.of(family(8))
+    for name, count in whole.items():
+        assert count <= 2.5 * half[name], (name, half, whole)
+
+
+def test_equal_bodies_over_other_elements_are_differentiated_once() -> None:
+    x, z = sg.input("x", (4,)), sg.input("z", (4,))
+    _derivative.cache_clear()
+    first = partial(sp.tanh(x.element) * x.element**2, x.element)
+    asked = _derivative.cache_info().misses
+    second = partial(sp.tanh(z.element) * z.element**2, z.element)
+    assert _derivative.cache_info().misses == asked
+    assert first.xreplace({x.element: z.element}) == second
+
+
+def test_the_side_of_a_tie_does_not_depend_on_the_variable() -> None:
+    x, z = sg.input("x", (3,)), sg.input("z", (3,))
+    body = sp.Max(x.element, z.element)
+    shares = [partial(body, side.element).xreplace({x.element: 1, z.element: 1}) for side in (x, z)]
+    assert sorted(shares) == [0, 1]
