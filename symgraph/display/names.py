@@ -121,7 +121,7 @@ class Naming:
 
     def _needs_name(self, tensor: Tensor, reads: int, size: int) -> bool:
         assert tensor.definition is not None
-        if tensor.definition.op is None and _size(tensor.definition.body) <= tensor.ndim + 2:
+        if tensor.definition.op is None and _size(tensor.definition.body) <= max(tensor.ndim, 1) + 2:
             return size > MAX_INLINED
         return reads > 1 or (size > MAX_INLINED and reads > 0)
 

@@ -15,6 +15,7 @@ from symgraph.display.latex import latex
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming, Pair, cotangent_of
 from symgraph.display.notation import Entry, Name, Node, letter
+from symgraph.display.retell import retold
 from symgraph.display.text import text
 
 MAX_WHERE = 20
@@ -125,9 +126,14 @@ def latex_formula(tensor: Tensor) -> str:
 
 
 def _told(tensor: Tensor) -> list[Equation]:
-    """The equation of a tensor, and those of what it reads without the user's having named it."""
-    program = Program([tensor], pairs=_pairs(tensor))
-    return [program.equation(t) for t in (tensor, *program.background(tensor))]
+    """The equation of a tensor, and those of what it reads without the user's having named it; of a gradient, in the
+    shortest of its forms."""
+    pairs = _pairs(tensor)
+    found: list[list[Equation]] = []
+    for form in (tensor, *(retold(tensor) if tensor in pairs else ())):
+        program = Program([form], pairs={**pairs, form: pairs[tensor]} if tensor in pairs else pairs)
+        found.append([program.equation(t) for t in (form, *program.background(form))])
+    return min(found, key=lambda told: sum(len(str(equation)) for equation in told))
 
 
 def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:
