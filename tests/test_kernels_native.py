@@ -123,8 +123,10 @@ def test_chunks_partition_the_range_at_whole_grains(total: int, threads: int) ->
 
 
 def rounds(packed: int, thread: int, threads: int) -> None:
-    """Every thread writes, all meet, every thread checks what all others wrote, all meet again; until ``board[1]`` is 1,
-    which one thread looks at for all."""
+    """Every thread writes, all meet, every thread checks what all others wrote, all meet again.
+
+    It ends where the first thread finds ``board[1]`` to be 1.
+    """
     w = pointer(packed, int64, 4)
     sync, board, faults = pointer(w[1], int64, SYNC_WORDS), pointer(w[2], int64, 64), pointer(w[3], int64, 64)
     for i in range(w[0]):
