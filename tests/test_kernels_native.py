@@ -19,6 +19,7 @@ from codegen.native import team
 from codegen.native.barrier import SYNC_WORDS
 from codegen.native.compile import compile_entry, host_machine, load_entry, optimise
 from codegen.native.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
+from tests.sizes import examples
 
 
 def twelve_streams(
@@ -149,7 +150,7 @@ def test_barrier_orders_the_writes_of_all_threads() -> None:
     entry = load_entry(compile_entry(rounds))
     sync = new_sync()
     for threads in (1, 2, 3):
-        for count in (0, 1, 2000, 3):
+        for count in (0, 1, examples(400, 10_000), 3):
             board, faults = np.full(64, -1), np.zeros(64, int64)
             packed = np.array([count, sync.ctypes.data, board.ctypes.data, faults.ctypes.data], int64)
             assert team.launch(entry.team_address, packed.ctypes.data, threads) == threads
