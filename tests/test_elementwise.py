@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core import scalars
 from symgraph.errors import IndexNotationError, ShapeError
@@ -258,3 +259,12 @@ def test_a_formula_with_two_symbols_needs_its_arguments_named() -> None:
         sg.relu(sg.input("x", (2,)), sg.input("z", (2,)))
     with pytest.raises(ShapeError, match="do not broadcast"):
         sg.maximum(sg.input("x", (2,)), sg.input("z", (3,)))
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_slope_of_silu_is_one_however_large_the_argument_is() -> None:
+    """σ + y·(1 − σ), not y + σ·(1 − y), in which the 1 is lost."""
+    x = sg.input("x", (6,))
+    slope = codegen.function([x], sg.grad(sg.sum(sg.silu(x)), x))
+    np.testing.assert_array_equal(slope(np.array([1e15, 1e16, 1e300, -1e16, -1e300, 0])), [1, 1, 1, 0, 0, 0.5])
+    np.testing.assert_array_equal(slope(np.array([1e8, 1e30, -1e8, -1e30, 0, 40], np.float32)), [1, 1, 0, 0, 0.5, 1])

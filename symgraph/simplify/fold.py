@@ -23,6 +23,7 @@ from symgraph.simplify.rational import (
     in_lowest_terms,
     irreducible,
     is_manageable,
+    preference,
     shapes,
 )  # fmt: skip
 from symgraph.simplify.selections import joined, parts
@@ -82,7 +83,7 @@ def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
 def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
     best = _record(steps, "cancel and collect", expression, cheapest(expression))
     for _ in range(MAX_ROUNDS if _may_fold(best) else 0):
-        name, candidate = min(_candidates(best, relations), key=lambda pair: cost(pair[1]), default=("", best))
+        name, candidate = min(_candidates(best, relations), key=lambda pair: preference(pair[1]), default=("", best))
         if cost(candidate) >= cost(best):
             break
         best = _record(steps, name, best, candidate)
@@ -149,7 +150,7 @@ def eliminate(expression: sp.Expr, relation: Relation, check: bool = True) -> It
         substituted = _substitute_solution(frozen, equation, symbol)
         if substituted is None:
             continue
-        best = min(shapes(substituted), key=lambda shape: cost(kernels.thaw(shape)))
+        best = min(shapes(substituted), key=lambda shape: preference(kernels.thaw(shape)))
         if not check or _divides_by_nothing_new(best, frozen, value, formula, strict=not relation.value.is_Symbol):
             yield kernels.thaw(best)
 
