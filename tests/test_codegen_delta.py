@@ -58,7 +58,35 @@ def test_places_alone_times_a_value() -> None:
     """(δ(i, 0) + δ(i, 2))·g, as what two elements have in common: g at both places, whatever g is."""
     total = sg.define((), x[0] + x[2])
     b = sg.input("b", (2, 2))
-    found = codegen.function([x, b], sg.grad(sg.sum(sg.relu(b + total)), x))(np.zeros(3), np.array([[1.0, 2], [3, -4]]))
+    loss = sg.sum(sg.relu(b + total))
+    found = codegen.function([x, b], sg.grad(loss, x))(np.zeros(3), np.array([[1.0, 2], [3, -4]]))
     np.testing.assert_array_equal(found, [3, 0, 3])
     root = codegen.function([x], sg.grad(sg.sqrt(total), x))(np.zeros(3))
     np.testing.assert_array_equal(root, [np.inf, 0, np.inf])
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_maximum_that_reads_a_diagonal_beside_its_row() -> None:
+    """Σ_i max_j A[i, j]·A[j, j], every row won by j = 2: A[2, 2] goes to its element, and its element to A[2, 2]."""
+    A = sg.input("A", (3, 3))
+    loss = sg.sum(sg.max(sg.define((i, j), A[i, j] * A[j, j]), axis=1))
+    found = codegen.function([A], sg.grad(loss, A))(np.array([[1.0, 2, 3], [4, 0, 6], [7, 8, 9]]))
+    np.testing.assert_array_equal(found, [[0, 0, 9], [0, 0, 9], [0, 0, 27]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_powers_of_a_diagonal() -> None:
+    """Σ_i (A[i, i] + A[i, 1])^(3/2): at i = 1 both are one element, and where they add to 0 the slope is 0."""
+    A = sg.input("A", (3, 3))
+    loss = sg.sum(sg.define((i,), (A[i, i] + A[i, 1]) ** sp.Rational(3, 2)))
+    found = codegen.function([A], sg.grad(loss, A))(np.array([[1.0, 3, 9], [9, 0, 9], [9, 8, 8]]))
+    np.testing.assert_array_equal(found, [[3, 3, 0], [0, 0, 0], [0, 6, 6]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_log_sum_exp_of_one_mean() -> None:
+    """log Σ exp over the one mean of an array of one element is that element, with slope 1."""
+    a = sg.input("a", (1,))
+    value = sg.logsumexp(sg.mean(a, keepdims=True))
+    found = codegen.function([a], [value, sg.grad(sg.sum(value), a)])(np.array([800.0]))
+    assert [np.ravel(part).tolist() for part in found] == [[800.0], [1.0]]

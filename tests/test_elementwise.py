@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core import scalars
 from symgraph.errors import IndexNotationError, ShapeError
@@ -243,12 +244,16 @@ def test_numpy_ufunc_on_a_symbol_is_the_definition(ufunc: np.ufunc) -> None:
     agree(evaluate(ufunc(x), {"x": points}), ufunc(points), 1e-14)
 
 
-def test_max_and_relu_give_the_derivative_to_one_side_at_a_tie() -> None:
+def test_at_a_tie_a_constant_has_the_derivative_and_values_share_it() -> None:
+    """As a number in the formula or as an operand: the slope of max(x, 2) at 2 is 0; of max(x, z) at x = z, ½ each."""
     x, z = sg.input("x", (3,)), sg.input("z", (3,))
     assert list(gradient_at(sg.relu, (0.0, -0.0, 2.0))) == [0, 0, 1]
-    loss = sg.sum(sg.maximum(x, z))
-    shares = sum(precise(sg.grad(loss, side), {"x": [1.0, 2, 3], "z": [1.0, 3, 2]}) for side in (x, z))
-    assert list(shares) == [1, 1, 1]
+    assert list(gradient_at(lambda x: sg.maximum(x, 2), (1.0, 2.0, 3.0))) == [0, 0, 1]
+    assert list(gradient_at(lambda x: sg.minimum(-2, x), (-3.0, -2.0, 3.0))) == [1, 0, 0]
+    for one, other in ((x, z), (z, x), (2 * x - x, z), (z, 3 * x - 2 * x)):
+        loss = sg.sum(sg.maximum(one, other))
+        shares = [precise(sg.grad(loss, side), {"x": [1.0, 2, 3], "z": [1.0, 3, 2]}) for side in (x, z)]
+        assert [list(share) for share in shares] == [[0.5, 0, 1], [0.5, 1, 0]]
 
 
 def test_a_formula_with_two_symbols_needs_its_arguments_named() -> None:
@@ -258,3 +263,12 @@ def test_a_formula_with_two_symbols_needs_its_arguments_named() -> None:
         sg.relu(sg.input("x", (2,)), sg.input("z", (2,)))
     with pytest.raises(ShapeError, match="do not broadcast"):
         sg.maximum(sg.input("x", (2,)), sg.input("z", (3,)))
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_slope_of_silu_is_one_however_large_the_argument_is() -> None:
+    """σ + y·(1 − σ), not y + σ·(1 − y), in which the 1 is lost."""
+    x = sg.input("x", (6,))
+    slope = codegen.function([x], sg.grad(sg.sum(sg.silu(x)), x))
+    np.testing.assert_array_equal(slope(np.array([1e15, 1e16, 1e300, -1e16, -1e300, 0])), [1, 1, 1, 0, 0, 0.5])
+    np.testing.assert_array_equal(slope(np.array([1e8, 1e30, -1e8, -1e30, 0, 40], np.float32)), [1, 1, 0, 0, 0.5, 1])

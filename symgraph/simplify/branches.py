@@ -11,25 +11,40 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases, conditions
+from symgraph.core.tensor import Element
 
 Change = Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]
 
 
 def expand_extrema(expression: sp.Basic) -> sp.Basic:
-    """Max and Min as branches; at a tie the value is that of the last argument, a number if there is one.
+    """Max and Min as branches; at a tie the value is a constant if there is one, else the mean of the two.
 
-    max(u, 0) is {u if u > 0, else 0}: the derivative at 0 is 0. Conditions keep their Max and Min.
+    max(u, 0) is {u if u > 0, else 0}: the derivative at 0 is 0. max(u, v) is {u if u > v, (u + v)/2 if u = v, else v}:
+    each has half of it, whichever is named or written first; of three or more one has it. Conditions keep Max and Min.
     """
     if isinstance(expression, sp.Piecewise):
         return Cases(*((expand_extrema(value), condition) for value, condition in expression.args))
     if isinstance(expression, (sp.Max, sp.Min)):
-        first, *rest = sorted(expression.args, key=lambda arg: (arg.is_number, sp.default_sort_key(arg)))
+        relation = sp.StrictGreaterThan if isinstance(expression, sp.Max) else sp.StrictLessThan
+        fixed = [arg for arg in expression.args if _is_constant(arg)]
+        varied = sorted((arg for arg in expression.args if arg not in fixed), key=sp.default_sort_key)
+        if fixed and varied:
+            free, bound = expression.func(*varied), expression.func(*fixed)
+            return Cases((expand_extrema(free), relation(free, bound)), (expand_extrema(bound), True))
+        first, *rest = varied or fixed
         other = expression.func(*rest)
-        better = first > other if isinstance(expression, sp.Max) else first < other
-        return Cases((expand_extrema(first), better), (expand_extrema(other), True))
+        one, two = expand_extrema(first), expand_extrema(other)
+        shared = [((one + two) / 2, sp.Eq(first, other))] if len(rest) == 1 else []
+        return Cases((one, relation(first, other)), *shared, (two, True))
     if not expression.has(sp.Max, sp.Min) or not isinstance(expression, sp.Expr):
         return expression
     return expression.func(*(expand_extrema(arg) for arg in expression.args))
+
+
+def _is_constant(expression: sp.Expr) -> bool:
+    """Whether it is a number, as it stands or as the value of a tensor."""
+    definition = expression.tensor.definition if isinstance(expression, Element) else None
+    return bool(expression.is_number) or (definition is not None and bool(definition.body.is_number))
 
 
 def guarded_product(left: sp.Expr, right: sp.Expr) -> sp.Expr:

@@ -23,6 +23,7 @@ from symgraph.simplify.rational import (
     in_lowest_terms,
     irreducible,
     is_manageable,
+    preference,
     shapes,
 )  # fmt: skip
 from symgraph.simplify.selections import joined, parts
@@ -99,7 +100,7 @@ class _Candidate:
 
 
 def _cheapest_valid(candidates: Iterable[_Candidate], most: float) -> _Candidate | None:
-    cheaper = sorted((c for c in candidates if cost(c.form) < most), key=lambda c: cost(c.form))
+    cheaper = sorted((c for c in candidates if cost(c.form) < most), key=lambda c: preference(c.form))
     return next((candidate for candidate in cheaper if candidate.is_valid()), None)
 
 
@@ -167,7 +168,7 @@ def eliminate(expression: sp.Expr, relation: Relation) -> Iterator[tuple[sp.Expr
         substituted = _substitute_solution(frozen, equation, symbol)
         if substituted is None:
             continue
-        best = min(shapes(substituted), key=lambda shape: cost(kernels.thaw(shape)))
+        best = min(shapes(substituted), key=lambda shape: preference(kernels.thaw(shape)))
         yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict)
 
 

@@ -15,10 +15,12 @@ import sympy as sp
 from sympy.polys.polyerrors import BasePolynomialError
 
 from symgraph.core.cost import cost
+from symgraph.core.scalars import sigmoid
 
 MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
 MAX_TERMS = 400  # likewise if it has more terms when multiplied out
 MAX_COLLECTED = 6
+_BOUNDED = (sigmoid, sp.tanh, sp.erf, sp.sin, sp.cos, sp.atan)
 
 
 class Kernels:
@@ -124,7 +126,16 @@ def cheapest(expression: sp.Expr) -> sp.Expr:
         return expression
     kernels = Kernels([expression])
     frozen = kernels.freeze(expression)
-    return kernels.thaw(min(shapes(frozen), key=lambda shape: cost(kernels.thaw(shape))))
+    return min(map(kernels.thaw, shapes(frozen)), key=preference)
+
+
+def preference(expression: sp.Expr) -> tuple[float, int]:
+    """Cheap first; of equal ones that which is right for large values: σ + y·(1 − σ), for y + σ·(1 − y) is 0 at 10¹⁶.
+
+    A number that is added to what may be of any size is lost, unless that is a value of a bounded function.
+    """
+    sums = [total for total in expression.atoms(sp.Add) if any(term.is_number for term in total.args)]
+    return cost(expression), sum(not total.has(*_BOUNDED) for total in sums)
 
 
 def shapes(frozen: sp.Expr) -> list[sp.Expr]:
