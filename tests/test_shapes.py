@@ -171,3 +171,32 @@ def test_the_gradient_of_a_reshape_is_a_reshape(name: str) -> None:
     step = 1e-6 * np.random.default_rng(2).normal(size=values.shape)
     ends = [evaluate(loss, {"x": values + sign * step}) for sign in (1, -1)]
     np.testing.assert_allclose(ends[0] - ends[1], 2 * (found[1] * step).sum(), rtol=1e-5)
+
+
+# -- methods, and NumPy's own functions -------------------------------------------------------------------------------
+def test_methods_and_numpys_functions_are_the_same_definitions() -> None:
+    x = sg.input("x", (2, 3, 4))
+    pairs = [
+        (x.reshape(6, 4), np.reshape(x, (6, 4)), sg.reshape(x, (-1, 4))),
+        (x.sum(axis=(0, 2)), np.sum(x, axis=(0, 2)), sg.sum(x, (0, 2))),
+        (x.mean(1), np.mean(x, 1), sg.mean(x, 1)),
+        (x.max(-1), np.max(x, -1), sg.max(x, 2)),
+        (x.var(0, ddof=1), np.var(x, 0, ddof=1), sg.var(x, 0, 1)),
+        (x.swapaxes(0, 1), np.swapaxes(x, 0, 1), sg.permute(x, 1, 0, 2)),
+        (x.transpose(2, 0, 1), np.transpose(x, (2, 0, 1)), np.moveaxis(x, 2, 0)),
+        (x.transpose(), x.T, np.transpose(x)),
+        (x.flatten(), x.ravel(), np.ravel(x)),
+        (x.squeeze(), np.squeeze(x), x),
+        (x.repeat(2, 1), np.repeat(x, 2, 1), sg.repeat(x, 2, axis=1)),
+        (x.flip(0), np.flip(x, 0), sg.flip(x, 0)),
+        (x.clip(0, 1), np.clip(x, 0, 1), sg.clip(x, 0, 1)),
+        (x.trace(), np.trace(x), sg.trace(x)),
+        (sg.concatenate([x, x]), np.concatenate([x, x]), sg.concatenate((x, x), 0)),
+        (sg.einsum("ijk->ik", x), np.einsum("ijk->ik", x), x.sum(1)),
+        (sg.pad(x, 1, value=2), np.pad(x, 1, constant_values=2), sg.pad(x, (1, 1), "constant", 2)),
+        (sg.norm(x, 1, 0), np.linalg.norm(x, 1, 0), x.norm(1, 0)),
+    ]  # fmt: skip
+    for first, *others in pairs:
+        assert all(first is other for other in others), others
+    with pytest.raises(SymgraphError, match="of a matrix has no order"):
+        np.linalg.norm(x[0], 1)
