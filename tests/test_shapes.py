@@ -200,3 +200,15 @@ def test_methods_and_numpys_functions_are_the_same_definitions() -> None:
         assert all(first is other for other in others), others
     with pytest.raises(SymgraphError, match="of a matrix has no order"):
         np.linalg.norm(x[0], 1)
+
+
+def test_elements_of_a_reshape_at_labels() -> None:
+    x, t = sg.input("x", (4, 6)), sg.labels("t", (N,), 24)
+    loss = sg.sum(sg.ravel(x)[t] ** 2)
+    values, ids = ramp((4, 6)), np.array([5, 23, 5, 0])
+    expected = np.zeros(24)
+    np.add.at(expected, ids, 2 * values.ravel()[ids])
+    for gradient in (sg.grad(loss, x), sg.grad(loss, x, simplify=False)):
+        np.testing.assert_allclose(evaluate(gradient, {"x": values, "t": ids}), expected.reshape(4, 6))
+    found = codegen.function([x, t], sg.grad(loss, x), dtype="float64")(values, ids)
+    np.testing.assert_allclose(found, expected.reshape(4, 6))

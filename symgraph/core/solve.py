@@ -148,7 +148,7 @@ def _keep(found: Solution, target: Index, expression: sp.Expr, extents: Extents)
     """An equation that stays a δ; a label that runs over the whole axis is known by the axis from here on."""
     expression = _whole(expression)
     found.deltas *= Delta(target, expression)
-    if isinstance(expression, Element) and expression.tensor.classes == extents[target]:
+    if isinstance(expression, Element) and expression.tensor.classes == extents.get(target):
         found.same[expression] = target
 
 
