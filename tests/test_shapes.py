@@ -10,7 +10,8 @@ import pytest
 
 import codegen
 import symgraph as sg
-from symgraph.core.tensor import Tensor
+from symgraph.core.indices import axis
+from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import SymgraphError
 from symgraph.reference import evaluate
 from symgraph.vocabulary import joining, shapes
@@ -212,3 +213,21 @@ def test_elements_of_a_reshape_at_labels() -> None:
         np.testing.assert_allclose(evaluate(gradient, {"x": values, "t": ids}), expected.reshape(4, 6))
     found = codegen.function([x, t], sg.grad(loss, x), dtype="float64")(values, ids)
     np.testing.assert_allclose(found, expected.reshape(4, 6))
+
+
+def test_what_stands_beside_a_window_is_read_at_the_place_itself() -> None:
+    x, w = sg.input("x", (6,)), sg.input("w", (6,))
+    loss = sg.sum(sg.define(P, sg.Sum(x[2 * P + U] * w[2 * P + U], U), (3,)) ** 2)
+    body = sg.grad(loss, x).definition.body
+    assert w[axis(0)] in body.atoms(Element)
+
+
+def test_a_pooling_of_windows_side_by_side_visits_each_place_once() -> None:
+    x = sg.input("x", (7,))
+    y = sg.define(P, sg.Max(x[3 * P + U], U), (2,))
+    gradient = sg.grad(sg.sum(y**3), x)
+    assert gradient.definition.op is None
+    values = np.array([2.0, 2, 9, 1, 4, 9, 9])
+    expected = [12, 0, 0, 0, 48, 0, 0]
+    np.testing.assert_allclose(evaluate(gradient, {"x": values}), expected)
+    np.testing.assert_allclose(codegen.function([x], gradient, dtype="float64")(values), expected)
