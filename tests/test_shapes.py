@@ -10,7 +10,8 @@ import pytest
 
 import codegen
 import symgraph as sg
-from symgraph.core.tensor import Tensor
+from symgraph.core.indices import axis
+from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import SymgraphError
 from symgraph.reference import evaluate
 from symgraph.vocabulary import joining, shapes
@@ -171,3 +172,62 @@ def test_the_gradient_of_a_reshape_is_a_reshape(name: str) -> None:
     step = 1e-6 * np.random.default_rng(2).normal(size=values.shape)
     ends = [evaluate(loss, {"x": values + sign * step}) for sign in (1, -1)]
     np.testing.assert_allclose(ends[0] - ends[1], 2 * (found[1] * step).sum(), rtol=1e-5)
+
+
+# -- methods, and NumPy's own functions -------------------------------------------------------------------------------
+def test_methods_and_numpys_functions_are_the_same_definitions() -> None:
+    x = sg.input("x", (2, 3, 4))
+    pairs = [
+        (x.reshape(6, 4), np.reshape(x, (6, 4)), sg.reshape(x, (-1, 4))),
+        (x.sum(axis=(0, 2)), np.sum(x, axis=(0, 2)), sg.sum(x, (0, 2))),
+        (x.mean(1), np.mean(x, 1), sg.mean(x, 1)),
+        (x.max(-1), np.max(x, -1), sg.max(x, 2)),
+        (x.var(0, ddof=1), np.var(x, 0, ddof=1), sg.var(x, 0, 1)),
+        (x.swapaxes(0, 1), np.swapaxes(x, 0, 1), sg.permute(x, 1, 0, 2)),
+        (x.transpose(2, 0, 1), np.transpose(x, (2, 0, 1)), np.moveaxis(x, 2, 0)),
+        (x.transpose(), x.T, np.transpose(x)),
+        (x.flatten(), x.ravel(), np.ravel(x)),
+        (x.squeeze(), np.squeeze(x), x),
+        (x.repeat(2, 1), np.repeat(x, 2, 1), sg.repeat(x, 2, axis=1)),
+        (x.flip(0), np.flip(x, 0), sg.flip(x, 0)),
+        (x.clip(0, 1), np.clip(x, 0, 1), sg.clip(x, 0, 1)),
+        (x.trace(), np.trace(x), sg.trace(x)),
+        (sg.concatenate([x, x]), np.concatenate([x, x]), sg.concatenate((x, x), 0)),
+        (sg.einsum("ijk->ik", x), np.einsum("ijk->ik", x), x.sum(1)),
+        (sg.pad(x, 1, value=2), np.pad(x, 1, constant_values=2), sg.pad(x, (1, 1), "constant", 2)),
+        (sg.norm(x, 1, 0), np.linalg.norm(x, 1, 0), x.norm(1, 0)),
+    ]  # fmt: skip
+    for first, *others in pairs:
+        assert all(first is other for other in others), others
+    with pytest.raises(SymgraphError, match="of a matrix has no order"):
+        np.linalg.norm(x[0], 1)
+
+
+def test_elements_of_a_reshape_at_labels() -> None:
+    x, t = sg.input("x", (4, 6)), sg.labels("t", (N,), 24)
+    loss = sg.sum(sg.ravel(x)[t] ** 2)
+    values, ids = ramp((4, 6)), np.array([5, 23, 5, 0])
+    expected = np.zeros(24)
+    np.add.at(expected, ids, 2 * values.ravel()[ids])
+    for gradient in (sg.grad(loss, x), sg.grad(loss, x, simplify=False)):
+        np.testing.assert_allclose(evaluate(gradient, {"x": values, "t": ids}), expected.reshape(4, 6))
+    found = codegen.function([x, t], sg.grad(loss, x), dtype="float64")(values, ids)
+    np.testing.assert_allclose(found, expected.reshape(4, 6))
+
+
+def test_what_stands_beside_a_window_is_read_at_the_place_itself() -> None:
+    x, w = sg.input("x", (6,)), sg.input("w", (6,))
+    loss = sg.sum(sg.define(P, sg.Sum(x[2 * P + U] * w[2 * P + U], U), (3,)) ** 2)
+    body = sg.grad(loss, x).definition.body
+    assert w[axis(0)] in body.atoms(Element)
+
+
+def test_a_pooling_of_windows_side_by_side_visits_each_place_once() -> None:
+    x = sg.input("x", (7,))
+    y = sg.define(P, sg.Max(x[3 * P + U], U), (2,))
+    gradient = sg.grad(sg.sum(y**3), x)
+    assert gradient.definition.op is None
+    values = np.array([2.0, 2, 9, 1, 4, 9, 9])
+    expected = [12, 0, 0, 0, 48, 0, 0]
+    np.testing.assert_allclose(evaluate(gradient, {"x": values}), expected)
+    np.testing.assert_allclose(codegen.function([x], gradient, dtype="float64")(values), expected)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from symgraph.core.indices import Index, is_at_least_zero
+from symgraph.core.tensor import Element
 
 Equation = tuple[sp.Expr, sp.Expr]
 Extents = Mapping[Index, sp.Expr]
@@ -62,33 +63,64 @@ def _quotient(number: sp.Expr, modulus: sp.Expr) -> sp.Expr:
 
 def digits(
     target: sp.Expr, expression: sp.Expr, open_indices: set[Index], sizes: Extents
-) -> dict[Index, sp.Expr] | None:
-    """Values of two or more open indices of target = expression, if they are its digits; None if they are not.
+) -> tuple[dict[Index, sp.Expr], list[Equation]] | None:
+    """Values of the open indices of target = expression, and equations for the labels in it, if these are its digits.
 
-    What a digit may not be, for it lies beyond its extent, is for guards to say.
+    m = 2·i + a[i], a label of two classes, is i = ⌊m/2⌋ and a[i] = m mod 2. What a digit may not be, for it lies beyond
+    its extent, is for guards to say. None if they are no digits, or there is one alone.
     """
     whole = sp.expand(expression)
-    used = sorted(whole.atoms(Index) & open_indices, key=lambda index: index.name)
-    factors = {index: whole.coeff(index) for index in used}
-    rest = sp.expand(target - whole + sum(factor * index for index, factor in factors.items()))
-    if len(used) < 2 or rest.has(*used) or any(c.is_Rational and not c.is_Integer for c in _coefficients(rest)):
+    labels = {term.as_coeff_Mul()[1] for term in sp.Add.make_args(whole)}
+    extents = {label: label.tensor.classes for label in labels if isinstance(label, Element)}
+    extents |= {index: sizes[index] for index in whole.atoms(Index) & open_indices if whole.coeff(index) != 0}
+    factors = {digit: whole.coeff(digit) for digit in extents}
+    rest = sp.expand(target - whole + sum(factor * digit for digit, factor in factors.items()))
+    found = [digit for digit in extents if isinstance(digit, Index)]
+    if not found or len(extents) < 2 or rest.atoms(Index) & open_indices or any(_is_fraction(t) for t in _terms(rest)):
         return None
     if not all(factor.is_Integer and factor > 0 for factor in factors.values()):
         return None
-    order = sorted(used, key=lambda index: (factors[index], index.name))
+    order = sorted(extents, key=lambda digit: (factors[digit], sp.default_sort_key(digit)))
     if factors[order[0]] != 1:
         return None
-    values: dict[Index, sp.Expr] = {}
-    for index, above in zip(order, [*order[1:], None], strict=True):
-        value = rest if factors[index] == 1 else sp.floor(sp.expand(rest / factors[index]))
+    values: dict[sp.Expr, sp.Expr] = {}
+    for digit, above in zip(order, [*order[1:], None], strict=True):
+        value = rest if factors[digit] == 1 else sp.floor(sp.expand(rest / factors[digit]))
         if above is not None:
-            radix = factors[above] / factors[index]
-            if not radix.is_Integer or radix == 1 or not is_at_least_zero(radix - sizes[index]):
+            radix = factors[above] / factors[digit]
+            if not radix.is_Integer or radix == 1 or not is_at_least_zero(radix - extents[digit]):
                 return None
             value = sp.Mod(value, radix)
-        values[index] = value
-    return values
+        values[digit] = value
+    equations = [(value, label) for label, value in values.items() if isinstance(label, Element)]
+    return {index: values[index] for index in found}, equations
 
 
-def _coefficients(expression: sp.Expr) -> list[sp.Expr]:
-    return [term.as_coeff_Mul()[0] for term in sp.Add.make_args(expression)]
+def _terms(expression: sp.Expr) -> tuple[sp.Expr, ...]:
+    return sp.Add.make_args(expression)  # type: ignore[no-any-return]
+
+
+def _is_fraction(term: sp.Expr) -> bool:
+    factor = term.as_coeff_Mul()[0]
+    return factor.is_Rational and not factor.is_Integer
+
+
+# -- numbers of their own digits --------------------------------------------------------------------------------------
+def recombined(body: sp.Basic) -> sp.Basic:
+    """A formula in which 2·⌊m/2⌋ + m mod 2 is m."""
+    if not body.has(sp.Mod):
+        return body
+    rule = {number: _number(number) for number in body.atoms(sp.Add) if number.has(sp.Mod) and number.is_integer}
+    return body.xreplace({number: made for number, made in rule.items() if made != number})
+
+
+def _number(total: sp.Expr) -> sp.Expr:
+    for term in _terms(total):
+        factor, remainder = term.as_coeff_Mul()
+        if not isinstance(remainder, sp.Mod) or not remainder.args[1].is_Integer:
+            continue
+        number, modulus = remainder.args
+        high = factor * modulus * _quotient(number, modulus)
+        if high in _terms(total):
+            return _number(sp.expand(total - term - high + factor * number))
+    return total

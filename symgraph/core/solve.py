@@ -63,15 +63,15 @@ def solve(element: Element, sizes: Extents) -> Solution:
     while equations:
         open_indices = sizes.keys() - found.at.keys()
         choice = min(_choices(equations, open_indices), key=_simplicity, default=None)
-        if choice is None:
-            break
-        several = None if choice.is_plain else _digits(equations, open_indices, sizes)
+        several = None if choice and choice.is_plain else _digits(equations, open_indices, sizes)
         if several is not None:
-            number, values = several
-            del equations[number]
+            number, values, of_labels = several
+            equations[number : number + 1] = of_labels
             found.at = {index: _put_all(known, values) for index, known in found.at.items()} | values
             equations = [(left, _put_all(right, values)) for left, right in equations]
             continue
+        if choice is None:
+            break
         target, expression = equations.pop(choice.number)
         value = sp.expand(choice.index + (target - expression) / choice.factor)
         found.at = {index: _put(known, choice.index, value) for index, known in found.at.items()}
@@ -111,12 +111,12 @@ def _choices(equations: list[tuple[sp.Expr, sp.Expr]], open_indices: set[Index])
 
 def _digits(
     equations: list[tuple[sp.Expr, sp.Expr]], open_indices: set[Index], sizes: Extents
-) -> tuple[int, dict[Index, sp.Expr]] | None:
-    """The first equation whose open indices are the digits of a number, with their values."""
+) -> tuple[int, dict[Index, sp.Expr], list[tuple[sp.Expr, sp.Expr]]] | None:
+    """The first equation of digits of a number, with the values of indices, and what it says of labels."""
     for number, (target, expression) in enumerate(equations):
-        values = digits(target, expression, open_indices, sizes)
-        if values is not None:
-            return number, values
+        found = digits(target, expression, open_indices, sizes)
+        if found is not None:
+            return number, *found
     return None
 
 
@@ -148,7 +148,7 @@ def _keep(found: Solution, target: Index, expression: sp.Expr, extents: Extents)
     """An equation that stays a δ; a label that runs over the whole axis is known by the axis from here on."""
     expression = _whole(expression)
     found.deltas *= Delta(target, expression)
-    if isinstance(expression, Element) and expression.tensor.classes == extents[target]:
+    if isinstance(expression, Element) and expression.tensor.classes == extents.get(target):
         found.same[expression] = target
 
 

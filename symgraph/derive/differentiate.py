@@ -20,6 +20,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import READ, cost
 from symgraph.core.define import as_tensor
+from symgraph.core.digits import recombined
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
 from symgraph.core.provenance import at_line
@@ -271,7 +272,7 @@ class _Sweep:
         terms: list[sp.Expr] = []
         for form in forms:
             term = guarded_product(form.xreplace(solution), slope.xreplace(solution)).xreplace(found.same)
-            term = guarded_product(deltas, term)
+            term = recombined(guarded_product(deltas, term))
             terms.append(term if guard == sp.true else Cases((term, guard), (0, True)))
         if not self.simplify:
             bare = reduction(terms[1], left, extents) if left else terms[1]

@@ -11,7 +11,7 @@ from symgraph.core.define import as_tensor, pointwise
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import modulo
 from symgraph.errors import DomainError
-from symgraph.vocabulary import activations, functions
+from symgraph.vocabulary import activations, functions, joining, products, shapes, statistics
 from symgraph.vocabulary.comparisons import compared, joined
 from symgraph.vocabulary.functions import matmul
 
@@ -67,15 +67,33 @@ UFUNCS: dict[str, Any] = {
 }
 """What each ufunc means on tensors; comparisons give conditions."""
 
-_SAME = ("sum", "mean", "max", "min", "argmax", "argmin", "transpose", "where")
+
+def _pad(a: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+    return joining.pad(a, pad_width, mode, constant_values)
+
+
+def _norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's norm where it is one of vectors, or Frobenius'."""
+    is_vector = as_tensor(a).ndim == 1 or hasattr(axis, "__index__")
+    if ord is not None and not is_vector:
+        raise DomainError(at_line(f"np.linalg.norm of a matrix has no order {ord!r} here; sg.norm is of its elements"))
+    return statistics.norm(a, 2 if ord is None else ord, axis, keepdims)
+
+
+_SAME = {
+    functions: "sum mean max min argmax argmin transpose where",
+    shapes: "broadcast_to expand_dims moveaxis ravel reshape squeeze swapaxes",
+    joining: "concatenate flip repeat roll split stack take tile",
+    products: "diag diagonal dot einsum kron outer tensordot trace tril triu vdot",
+    statistics: "all any clip std var",
+}
 FUNCTIONS: dict[str, Any] = {
-    **{name: getattr(functions, name) for name in _SAME},
+    **{name: getattr(module, name) for module, names in _SAME.items() for name in names.split()},
     "amax": functions.max,
     "amin": functions.min,
-    "dot": matmul,
-    "clip": lambda a, low, high: activations.minimum(activations.maximum(a, low), high),
     "square": activations.square,
-    "norm": lambda a: activations.sqrt(functions.sum(as_tensor(a) ** 2)),
+    "pad": _pad,
+    "norm": _norm,
 }
 """The functions of NumPy that have the meaning, and the arguments, of ours."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import sympy as sp
@@ -10,6 +11,16 @@ import sympy as sp
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import modulo
 from symgraph.errors import DomainError
+
+
+def _method(room: str, name: str) -> Callable[..., Any]:
+    """The function of that name as a method: ``x.reshape(4, 6)`` is ``sg.reshape(x, 4, 6)``."""
+
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        return getattr(import_module(f"symgraph.vocabulary.{room}"), name)(self, *args, **options)
+
+    method.__name__, method.__doc__ = name, f"``sg.{name}`` of this tensor."
+    return names_result(method)
 
 
 class Operators:
@@ -155,6 +166,40 @@ class Operators:
     @names_result
     def __le__(self, other: Any) -> Any:
         return _compared(sp.LessThan, self, other)
+
+    # -- NumPy's and PyTorch's methods, by rows ---------------------------------------------------------------------
+    sum = _method("functions", "sum")
+    mean = _method("functions", "mean")
+    max = _method("functions", "max")
+    min = _method("functions", "min")
+    argmax = _method("functions", "argmax")
+    argmin = _method("functions", "argmin")
+    reshape = _method("shapes", "reshape")
+    ravel = _method("shapes", "ravel")
+    flatten = _method("shapes", "flatten")
+    squeeze = _method("shapes", "squeeze")
+    unsqueeze = _method("shapes", "unsqueeze")
+    swapaxes = _method("shapes", "swapaxes")
+    permute = _method("shapes", "permute")
+    repeat = _method("joining", "repeat")
+    take = _method("joining", "take")
+    flip = _method("joining", "flip")
+    roll = _method("joining", "roll")
+    dot = _method("products", "dot")
+    diagonal = _method("products", "diagonal")
+    trace = _method("products", "trace")
+    var = _method("statistics", "var")
+    std = _method("statistics", "std")
+    norm = _method("statistics", "norm")
+    any = _method("statistics", "any")
+    all = _method("statistics", "all")
+    clip = _method("statistics", "clip")
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in another order, reversed unless told, as NumPy's: ``x.transpose(1, 0)``, or of a tuple."""
+        from symgraph.vocabulary.shapes import permute
+
+        return permute(self, *(axes or (range(self.ndim)[::-1],)))  # type: ignore[attr-defined]
 
 
 def _pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
