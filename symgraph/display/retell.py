@@ -19,6 +19,8 @@ from symgraph.core.views import at_indices
 
 MOST = 40
 """Operations of a formula that is told in another way."""
+MOST_FACTORS = 4
+"""Sums in it, and its largest power: what is multiplied out stays small."""
 
 
 def retold(tensor: Tensor) -> Iterator[Tensor]:
@@ -29,7 +31,7 @@ def retold(tensor: Tensor) -> Iterator[Tensor]:
     for whole in (False, True):
         names: dict[sp.Basic, sp.Dummy] = {}
         body = _opened(definition.body, names, whole)
-        if body is None or not _is_rational(body) or operations([body]) > MOST:
+        if body is None:
             continue
         told = _fractions(_without_signs(body))
         for part, dummy in reversed(names.items()):
@@ -54,13 +56,18 @@ def _opened(body: sp.Expr, names: dict[sp.Basic, sp.Dummy], whole: bool, depth: 
             sums = {part: names.setdefault(part, sp.Dummy(real=True)) for part in opened.atoms(sp.Add)}
             opened = opened.xreplace(sums)
         rule[element] = opened
-    return body.xreplace(rule)
+    found = body.xreplace(rule)
+    return found if operations([found]) <= MOST and _is_rational(found) else None
 
 
 def _is_rational(body: sp.Expr) -> bool:
     allowed = (sp.Add, sp.Mul, sp.Pow, sp.Abs, sp.sign, sp.Number, sp.Symbol)
-    powers = all(power.exp.is_Integer for power in body.atoms(sp.Pow))
-    return powers and all(isinstance(node, allowed) for node in sp.preorder_traversal(body))
+    powers = all(power.exp.is_Integer and abs(power.exp) <= MOST_FACTORS for power in body.atoms(sp.Pow))
+    return (
+        powers
+        and len(body.atoms(sp.Add)) <= MOST_FACTORS
+        and all(isinstance(node, allowed) for node in sp.preorder_traversal(body))
+    )
 
 
 def _without_signs(body: sp.Expr) -> sp.Expr:
