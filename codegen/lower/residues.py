@@ -40,6 +40,7 @@ def residues_of(segment: Segment, depth: int) -> Iterator[Residues]:
 
 
 def _is_linear(expression: sp.Expr, index: Index) -> bool:
+    """Whether the index occurs once, times an integer: ⌊k/4⌋ of a k known modulo 4 is not known modulo anything."""
     slope = expression.coeff(index)
     return bool(slope.is_Integer and slope != 0) and not (expression - slope * index).has(index)
 
@@ -53,10 +54,10 @@ def with_residues(body: sp.Expr, residues: Residues) -> sp.Expr:
     for remainder in body.atoms(sp.Mod):
         over, base = remainder.args
         used = over.atoms(Index)
-        if base.is_Integer and all(i in residues and residues[i][1] % int(base) == 0 for i in used):
-            value = over.xreplace(at)
-            if value.is_Integer:
-                rule[remainder] = value % base
+        known = all(i in residues and residues[i][1] % int(base) == 0 for i in used) if base.is_Integer else False
+        value = over.xreplace(at)
+        if known and value.is_Integer and all(_is_linear(over, index) for index in used):
+            rule[remainder] = value % base
     return body.xreplace(rule)
 
 
