@@ -121,7 +121,7 @@ class _Target(TargetDescriptor):  # type: ignore[misc]
 
 
 class _Passes(CompilerBase):  # type: ignore[misc]
-    """From bytecode to LLVM, without what Numba does for closures, contexts, literals, overloads, references and reports.
+    """From bytecode to LLVM, without what Numba does for closures, contexts, literals, overloads and references.
 
     Programs and the vocabulary have none of these, and looking for them in every function takes a sixth of a compile.
     """
