@@ -7,7 +7,8 @@ multiples of one another are powers of one kernel, and so are roots of one base.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from fractions import Fraction
+from itertools import combinations
 from math import comb, gcd, lcm, prod
 from typing import Any
 
@@ -16,10 +17,12 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from symgraph.core.cost import cost
 from symgraph.core.scalars import sigmoid
+from symgraph.simplify.polynomials import Field, Polynomial, Quotient, Work, expression_of, is_integer_power, written
 
 MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
 MAX_TERMS = 400  # likewise if it has more terms when multiplied out
 MAX_COLLECTED = 6
+MAX_JOINED = 64
 _BOUNDED = (sigmoid, sp.tanh, sp.erf, sp.sin, sp.cos, sp.atan)
 
 
@@ -77,7 +80,7 @@ class Kernels:
         """The expression as a rational function of symbols."""
         if expression in self.symbol_of:
             return self.symbol_of[expression]
-        if isinstance(expression, (sp.Add, sp.Mul)) or _is_integer_power(expression):
+        if isinstance(expression, (sp.Add, sp.Mul)) or is_integer_power(expression):
             return expression.func(*(self.freeze(arg) for arg in expression.args))
         return expression
 
@@ -91,15 +94,11 @@ def _kernels(expression: sp.Expr) -> list[sp.Expr]:
     pending = [expression]
     while pending:
         node = pending.pop()
-        if isinstance(node, (sp.Add, sp.Mul)) or _is_integer_power(node):
+        if isinstance(node, (sp.Add, sp.Mul)) or is_integer_power(node):
             pending.extend(reversed(node.args))
         elif node.args:
             found.append(node)
     return found
-
-
-def _is_integer_power(node: sp.Basic) -> bool:
-    return isinstance(node, sp.Pow) and bool(node.exp.is_Integer)
 
 
 def _is_root(node: sp.Basic) -> bool:
@@ -119,14 +118,16 @@ def _common_unit(factors: list[sp.Rational]) -> sp.Rational:
     return sp.Rational(numerator, lcm(*(int(f.q) for f in factors)))
 
 
-@lru_cache(maxsize=16384)
-def cheapest(expression: sp.Expr) -> sp.Expr:
+def cheapest(expression: sp.Expr, work: Work) -> sp.Expr:
     """The cheapest of the expression itself, cancelled, factored, and collected by one of its symbols."""
     if not isinstance(expression, (sp.Add, sp.Mul, sp.Pow)):
         return expression
     kernels = Kernels([expression])
     frozen = kernels.freeze(expression)
-    return min(map(kernels.thaw, shapes(frozen)), key=preference)
+    if not frozen.args or not is_manageable(frozen):
+        return kernels.thaw(presented(frozen))
+    field = Field([frozen], work)
+    return min(map(kernels.thaw, shapes(frozen, field.quotient(frozen), field)), key=preference)
 
 
 def preference(expression: sp.Expr) -> tuple[float, int]:
@@ -138,20 +139,42 @@ def preference(expression: sp.Expr) -> tuple[float, int]:
     return cost(expression), sum(not total.has(*_BOUNDED) for total in sums)
 
 
-def shapes(frozen: sp.Expr) -> list[sp.Expr]:
-    """Equal shapes of a rational function, the given one first."""
+def shapes(frozen: sp.Expr, quotient: Quotient, field: Field) -> list[sp.Expr]:
+    """Equal shapes of a rational function, the given one first: in lowest terms, factored, a factor collected."""
     found = [presented(frozen)]
-    if not frozen.args or not is_manageable(frozen):
-        return found
-    cancelled = in_lowest_terms(frozen)
-    factored = as_polynomial(sp.factor, cancelled, cancelled)
-    found += [presented(cancelled), presented(factored)]
-    for total in [factor for factor in sp.Mul.make_args(factored) if isinstance(factor, sp.Add)]:
-        if len(total.args) <= MAX_COLLECTED:
-            rest = factored / total
-            symbols = sorted(total.free_symbols, key=lambda symbol: symbol.sort_key())
-            found += [presented(collected * rest) for symbol in symbols for collected in _collected(total, symbol)]
+    joined = _joined(quotient, field)
+    found.append(presented(written(joined)))
+    for factor, power in joined.powers.items():
+        if power == 1 and 2 <= len(factor) <= MAX_COLLECTED:
+            rest = written(joined * Quotient(Fraction(1), {factor: -1}))
+            for symbol in sorted((s for s in field.symbols if field.has(factor, s)), key=lambda s: s.sort_key()):
+                found += [presented(collected * rest) for collected in _collected(factor, symbol, field)]
     return list(dict.fromkeys(found))
+
+
+def _joined(quotient: Quotient, field: Field) -> Quotient:
+    """Factors of equal powers as their product, where that has fewer terms: (x − 1)·(x + 1) as x² − 1."""
+    sums = [factor for factor in quotient.powers if len(factor) > 1]
+    for first, second in combinations(sums, 2):
+        power = quotient.powers[first]
+        if quotient.powers[second] == power and len(first) * len(second) <= MAX_JOINED:
+            product = field.multiplied({first: 1, second: 1})
+            if len(product) < len(first) + len(second):
+                rest = Quotient(quotient.number, {f: p for f, p in quotient.powers.items() if f not in (first, second)})
+                return _joined(rest * Quotient(Fraction(1), {product: power}), field)
+    return quotient
+
+
+def _collected(factor: Polynomial, symbol: sp.Expr, field: Field) -> list[sp.Expr]:
+    """symbol·(…) + …, the coefficient as it is and with common factors out, where two or more terms have the symbol."""
+    having = {monomial: c for monomial, c in factor.items() if monomial[field.position[symbol]]}
+    if len(having) < 2:
+        return []
+    part = field.ring.from_dict(having).exquo(field.ring.gens[field.position[symbol]])
+    others = expression_of(factor - field.ring.from_dict(having))
+    divisor = field.ring.from_dict({tuple(map(min, zip(*part.keys(), strict=True))): part.content()})
+    common = expression_of(divisor) * expression_of(part.exquo(divisor))
+    return [symbol * shape + others for shape in dict.fromkeys((expression_of(part), common))]
 
 
 def is_manageable(frozen: sp.Expr) -> bool:
@@ -166,7 +189,7 @@ def _terms(frozen: sp.Expr) -> int:
         return min(sum(map(_terms, frozen.args)) * denominators, MAX_TERMS + 1)
     if isinstance(frozen, sp.Mul):
         return min(prod(map(_terms, frozen.args)), MAX_TERMS + 1)
-    if _is_integer_power(frozen):
+    if is_integer_power(frozen):
         power = min(abs(int(frozen.exp)), MAX_TERMS)
         return min(comb(_terms(frozen.base) + power - 1, power), MAX_TERMS + 1)
     return 1
@@ -177,19 +200,9 @@ def _denominators(total: sp.Add) -> list[sp.Expr]:
     powers: dict[sp.Expr, int] = {}
     for term in total.args:
         for factor in sp.Mul.make_args(term):
-            if _is_integer_power(factor) and factor.exp.is_negative and isinstance(factor.base, sp.Add):
+            if is_integer_power(factor) and factor.exp.is_negative and isinstance(factor.base, sp.Add):
                 powers[factor.base] = max(powers.get(factor.base, 0), -int(factor.exp))
     return [base**power for base, power in powers.items()]
-
-
-def _collected(total: sp.Add, symbol: sp.Symbol) -> list[sp.Expr]:
-    """symbol·(…) + …, the coefficient as it is and with common factors out, where two or more terms have the symbol."""
-    having = [term for term in total.args if term.has(symbol)]
-    if len(having) < 2:
-        return []
-    coefficient = sp.Add(*(term / symbol for term in having))
-    others = sp.Add(*(term for term in total.args if term not in having))
-    return [symbol * shape + others for shape in dict.fromkeys((coefficient, sp.gcd_terms(coefficient)))]
 
 
 def presented(expression: sp.Expr) -> sp.Expr:
@@ -218,12 +231,6 @@ def _is_difference(factor: sp.Expr) -> bool:
         and any(term.could_extract_minus_sign() for term in factor.args)
         and not any(term.is_number for term in factor.args)
     )
-
-
-def denominator_factors(frozen: sp.Expr) -> list[sp.Expr]:
-    """Irreducible factors of the denominator of a rational function, numbers left out."""
-    _, denominator = sp.fraction(sp.together(frozen))
-    return [] if denominator.is_number else [factor for factor, _ in irreducible(denominator)[1]]
 
 
 def in_lowest_terms(expression: sp.Expr) -> sp.Expr:
