@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 
 import sympy as sp
 
-from symgraph.core.cost import cost
+from symgraph.core.cost import ADD, cost
 from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.polynomials import Field, Polynomial, Quotient, Work, expression_of, written
@@ -76,7 +76,7 @@ def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
 def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
     work = Work()
     best = _record(steps, "cancel and collect", expression, cheapest(expression, work))
-    for _ in range(MAX_ROUNDS if _may_fold(best) else 0):
+    for _ in range(MAX_ROUNDS if may_fold(best) else 0):
         found = _cheapest_valid(_candidates(best, relations, work), cost(best))
         if found is None:
             break
@@ -98,7 +98,7 @@ def _cheapest_valid(candidates: Iterable[_Candidate], most: float) -> _Candidate
     return next((candidate for candidate in cheaper if candidate.is_valid()), None)
 
 
-def _may_fold(expression: sp.Expr) -> bool:
+def may_fold(expression: sp.Expr) -> bool:
     """Whether there is a function, a root or a quotient that a forward value could stand for."""
     return any(not node.exp.is_Integer or node.exp.is_negative for node in expression.atoms(sp.Pow)) or expression.has(
         sp.Function
@@ -112,6 +112,7 @@ def _record(steps: list[Step], rule: str, before: sp.Expr, after: sp.Expr) -> sp
 
 
 def _candidates(expression: sp.Expr, relations: tuple[Relation, ...], work: Work) -> Iterator[_Candidate]:
+    most = cost(expression)
     for relation in relations:
         formula = relation.formula
         for known in expression.atoms(sigmoid):
@@ -120,10 +121,10 @@ def _candidates(expression: sp.Expr, relations: tuple[Relation, ...], work: Work
         if formula.has(sp.log):  # y = u − log S also says eʸ = eᵘ/S
             forms.append(Relation(sp.exp(relation.value), sp.exp(sp.expand(formula))))
         for form in forms:
-            for candidate, is_valid in eliminate(expression, form, work):
+            for candidate, is_valid in eliminate(expression, form, work, most):
                 yield _Candidate(f"fold through {relation.value}", candidate, is_valid)
     for name, identity in _identities(expression):
-        for candidate, is_valid in eliminate(expression, identity, work):
+        for candidate, is_valid in eliminate(expression, identity, work, most):
             yield _Candidate(name, candidate, is_valid)
 
 
@@ -146,9 +147,9 @@ def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr) -> sp.Expr:
 
 
 def eliminate(
-    expression: sp.Expr, relation: Relation, work: Work | None = None
+    expression: sp.Expr, relation: Relation, work: Work | None = None, most: float = float("inf")
 ) -> Iterator[tuple[sp.Expr, Callable[[], bool]]]:
-    """The expression with one kernel of the relation's formula eliminated, in every possible way.
+    """The expression with one kernel of the relation's formula eliminated, in every way that may cost less than ``most``.
 
     With each the question whether it divides by nothing that may be 0 where the expression's denominators are not.
     """
@@ -166,12 +167,18 @@ def eliminate(
         if solved is None:
             continue
         substituted = _substituted(field.quotient(frozen), symbol, *solved, field)
-        if substituted is None:
+        if substituted is None or _least(substituted, kernels, field) >= most:
             continue
         degree, solution = solved
         given = frozen.xreplace({symbol: written(solution)}) if degree == 1 else written(substituted)
         best = min(shapes(given, substituted, field), key=lambda shape: preference(kernels.thaw(shape)))
         yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict, field)
+
+
+def _least(quotient: Quotient, kernels: Kernels, field: Field) -> float:
+    """What any form of a quotient costs at least: its symbols are read, and joined by operations."""
+    symbols = [symbol for symbol in field.symbols if any(field.has(factor, symbol) for factor in quotient.powers)]
+    return cost(sp.Tuple(*map(kernels.thaw, symbols))) + ADD * (len(symbols) - 1)
 
 
 def _solution(equation: Polynomial, symbol: sp.Symbol, field: Field) -> tuple[int, Quotient] | None:
