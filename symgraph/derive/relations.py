@@ -77,6 +77,8 @@ class Relations:
         consumers.sort(key=self.position.__getitem__)
         for element in present:
             for consumer in consumers:
+                if element.tensor not in self.relations[consumer]:
+                    continue
                 value = self._consumer_element(element, consumer)
                 if value is not None and value not in found and value not in others:
                     formula = self.views.at(value)

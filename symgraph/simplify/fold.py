@@ -18,10 +18,13 @@ from symgraph.core.cost import ADD, cost
 from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.polynomials import Field, Polynomial, Quotient, Work, expression_of, written
-from symgraph.simplify.rational import Kernels, cheapest, is_manageable, preference, shapes
+from symgraph.simplify.rational import PROBLEM, Kernels, cheapest, preference, shapes
 from symgraph.simplify.selections import joined, parts
 
 MAX_ROUNDS = 4
+
+LEFT = "left as the chain rule gave it"
+"""The rule of a step after which there might be a simpler form, too long to look for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +45,35 @@ class Step:
     through: sp.Expr | None = None
 
 
+class Trace(tuple[Step, ...]):
+    """The steps of one simplification, and the work that it took."""
+
+    work: float = 0.0
+
+
 @lru_cache(maxsize=16384)
-def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple[sp.Expr, tuple[Step, ...]]:
-    """The cheapest equal form over the relations' values, and the steps that lead to it."""
+def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple[sp.Expr, Trace]:
+    """The cheapest equal form over the relations' values, and the steps that lead to it.
+
+    What is not found with ``PROBLEM`` of work stays as it is, and the last step says so: its rule is ``LEFT``.
+    """
     steps: list[Step] = []
+    work = Work(PROBLEM)
 
     def inside(branch: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
         here = tuple(Relation(r.value, _in_branch(r.formula, resolved)) for r in relations)
         selections = parts(branch)
         if selections is None:
-            return _simplify_branch(branch, here, steps)
-        return joined([(deltas, _simplify_branch(rest, here, steps)) for deltas, rest in selections])
+            return _simplify_branch(branch, here, steps, work)
+        return joined([(deltas, _simplify_branch(rest, here, steps, work)) for deltas, rest in selections])
 
     guarded = expand_extrema(expression)
     result = per_branch(guarded, inside)
-    return result, tuple(steps)
+    if work.left:
+        steps.append(Step(LEFT, result, result))
+    trace = Trace(steps)
+    trace.work = work.done
+    return result, trace
 
 
 def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
@@ -73,11 +90,10 @@ def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     return formula.args[number].expr
 
 
-def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
-    work = Work()
+def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step], work: Work) -> sp.Expr:
     best = _record(steps, "cancel and collect", expression, cheapest(expression, work))
-    for _ in range(MAX_ROUNDS if may_fold(best) else 0):
-        found = _cheapest_valid(_candidates(best, relations, work), cost(best))
+    for _ in range(MAX_ROUNDS if may_fold(best) and not work.left else 0):
+        found = _cheapest_valid(work.affordable(_candidates(best, relations, work)), cost(best))
         if found is None:
             break
         best = _record(steps, found.rule, best, found.form)
@@ -116,7 +132,7 @@ def _candidates(expression: sp.Expr, relations: tuple[Relation, ...], work: Work
     for relation in relations:
         formula = relation.formula
         for known in expression.atoms(sigmoid):
-            formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known)
+            formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known, work=work)
         forms = [Relation(relation.value, formula)]
         if formula.has(sp.log):  # y = u − log S also says eʸ = eᵘ/S
             forms.append(Relation(sp.exp(relation.value), sp.exp(sp.expand(formula))))
@@ -140,16 +156,16 @@ def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
             yield "|u| = u·sign u", Relation(sp.Abs(kernel.args[0]), kernel.args[0] * kernel)
 
 
-def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr) -> sp.Expr:
+def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr, work: Work) -> sp.Expr:
     """A forward formula with the exponential inside ``keep`` = σ(u) eliminated, if that is possible."""
-    options = [form for form, _ in eliminate(formula, relation) if form.has(keep)]
+    options = [form for form, _ in eliminate(formula, relation, work) if form.has(keep)]
     return min(options, key=cost, default=formula)
 
 
 def eliminate(
-    expression: sp.Expr, relation: Relation, work: Work | None = None, most: float = float("inf")
+    expression: sp.Expr, relation: Relation, work: Work, most: float = float("inf")
 ) -> Iterator[tuple[sp.Expr, Callable[[], bool]]]:
-    """The expression with one kernel of the relation's formula eliminated, in every way that may cost less than ``most``.
+    """The expression with one kernel of the relation's formula eliminated, in all ways that may cost below ``most``.
 
     With each the question whether it divides by nothing that may be 0 where the expression's denominators are not.
     """
@@ -158,9 +174,9 @@ def eliminate(
     frozen, value = kernels.freeze(expression), kernels.freeze(relation.value)
     formula = kernels.freeze(relation.formula)
     shared = formula.free_symbols & frozen.free_symbols - value.free_symbols
-    if not (shared and is_manageable(frozen) and is_manageable(formula)):
+    if not shared:
         return
-    field = Field([frozen, value, formula], work or Work())
+    field = Field([frozen, value, formula], work)
     equation = field.above(field.quotient(value - formula))
     for symbol in sorted(shared, key=lambda s: s.sort_key()):
         solved = _solution(equation, symbol, field)

@@ -10,11 +10,11 @@ Work is counted in products of terms, before they are made: the same for the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy as sp
 
@@ -22,15 +22,18 @@ Polynomial = Any
 """SymPy's ``PolyElement`` over the integers: a dict of exponents and coefficients."""
 
 
+Found = TypeVar("Found")
+
+
 class OutOfWorkError(Exception):
     """The work allowed to a problem is done."""
 
 
 class Work:
-    """Work done, in products of terms, and the most that is allowed."""
+    """Work done, in products of terms, and the most that is allowed; ``left`` says that more was asked for."""
 
     def __init__(self, limit: float = float("inf")) -> None:
-        self.limit, self.done = limit, 0.0
+        self.limit, self.done, self.left = limit, 0.0, False
 
     def spend(self, amount: float) -> None:
         """Account for work that is about to be done.
@@ -41,8 +44,16 @@ class Work:
             if it is more than what is left.
         """
         if self.done + amount > self.limit:
+            self.left = True
             raise OutOfWorkError
         self.done += amount
+
+    def affordable(self, found: Iterable[Found]) -> Iterator[Found]:
+        """What is found before the work allowed is done."""
+        try:
+            yield from found
+        except OutOfWorkError:
+            return
 
 
 class Quotient:
@@ -103,6 +114,7 @@ class Field:
         if not terms:
             return Quotient(Fraction(0), {})
         factors = dict.fromkeys(factor for term in terms for factor in term.powers)
+        self.work.spend(len(terms) * len(factors))
         common = {factor: min(term.powers.get(factor, 0) for term in terms) for factor in factors}
         below = prod({term.number.denominator for term in terms})
         polynomial = self.ring.zero
@@ -223,7 +235,7 @@ def _effort(polynomial: Polynomial) -> float:
     spans = [max(powers) - min(powers) for powers in zip(*polynomial.keys(), strict=True)]
     if len(polynomial) == 1 or 1 in spans:
         return float(len(polynomial) * (1 + sum(spans)))
-    return len(polynomial) + 4.0 * prod(float(span + 1) for span in spans)
+    return len(polynomial) + 4.0 * max(spans) * prod(float(span + 1) for span in spans)
 
 
 def _factors(polynomial: Polynomial) -> list[tuple[Polynomial, int]]:
