@@ -300,9 +300,12 @@ class TrainStep:
         validation: Any = None,
         callback: Any = None,
         progress: bool | None = None,
+        initial_epoch: int = 0,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
-        return fitting.fit(self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress)
+        return fitting.fit(
+            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch
+        )
 
 
 def _declared(leaves: Sequence[Tensor]) -> list[Tensor]:
