@@ -160,7 +160,15 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return self.class_key(), (1, (self.place_in_order,)), sp.S.One.sort_key(), sp.S.One
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
+        from symgraph.core.packing import Parcel, first
+
+        return first, (Parcel([self]),)
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
