@@ -12,7 +12,7 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers
+from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers, schedules
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -42,7 +42,7 @@ from symgraph.vocabulary.losses import (
     nll_of_probabilities,
     smooth_l1_loss,
 )
-from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
     diagonal,
@@ -97,18 +97,27 @@ if TYPE_CHECKING:
     from symgraph.display.explain import explain
 
 __all__ = [
+    "ASGD",
     "SGD",
+    "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "ArgMax",
     "ArgMin",
     "Delta",
     "Element",
     "Elementwise",
+    "Lion",
     "Max",
     "Min",
+    "Muon",
+    "NAdam",
+    "RAdam",
     "RMSprop",
+    "Rprop",
     "Sum",
     "Tensor",
     "abs",
@@ -123,6 +132,8 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "broadcast_to",
     "clip",
+    "clip_grad_norm",
+    "clip_grad_value",
     "concatenate",
     "constant",
     "conv1d",
@@ -154,6 +165,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "grad",
+    "grouped",
     "half_mse_loss",
     "hardtanh",
     "hessian",
@@ -198,6 +210,7 @@ __all__ = [
     "reshape",
     "roll",
     "scaled_dot_product_attention",
+    "schedules",
     "selu",
     "sigmoid",
     "sign",

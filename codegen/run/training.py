@@ -89,7 +89,7 @@ class TrainStep:
         self.stored = kinds["parameter"]
         self.scalars = kinds["scalar"]
         self.hyper = Hyper(self.scalars)
-        self.hyper.update(self.optimizer.hyper)
+        self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
         self._leaves = (*self.inputs, *self.stored, *self.scalars, *kinds["state"], *kinds["constant"])
         admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
         self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
