@@ -95,6 +95,7 @@ from symgraph.vocabulary.windows import (
 if TYPE_CHECKING:
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
+    from symgraph.drawing.draw import draw
 
 __all__ = [
     "SGD",
@@ -136,6 +137,7 @@ __all__ = [
     "diagonal",
     "dim",
     "dot",
+    "draw",
     "einsum",
     "elementwise",
     "elu",
@@ -232,7 +234,11 @@ __all__ = [
     "where",
 ]  # fmt: skip
 __version__ = "0.1.0"
-_FOR_READING = {"derivation": "symgraph.derive.derivation", "explain": "symgraph.display.explain"}
+_FOR_READING = {
+    "derivation": "symgraph.derive.derivation",
+    "draw": "symgraph.drawing.draw",
+    "explain": "symgraph.display.explain",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -217,6 +217,12 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         call(self, checked_name(name, more=DISPLAYED))
         return self
 
+    def graph(self, **options: Any) -> Any:
+        """The computational graph as a picture: :func:`symgraph.drawing.draw.draw`."""
+        from symgraph.drawing.draw import draw
+
+        return draw(self, **options)
+
     # -- printing -------------------------------------------------------------------------------------------------
     def __repr__(self) -> str:
         return f"<{self.kind} {self.display_name} {show_shape(self.shape)}>"
