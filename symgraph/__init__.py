@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
+    from symgraph.drawing.page import report
 
 __all__ = [
     "SGD",
@@ -197,6 +198,7 @@ __all__ = [
     "ravel",
     "relu",
     "repeat",
+    "report",
     "reshape",
     "roll",
     "scaled_dot_product_attention",
@@ -238,6 +240,7 @@ _FOR_READING = {
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
     "explain": "symgraph.display.explain",
+    "report": "symgraph.drawing.page",
 }
 
 

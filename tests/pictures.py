@@ -52,7 +52,11 @@ class Seen:
 
     def struck(self) -> int:
         """Edges that go through a box or a text that is not at one of their ends."""
-        return sum(any(box.has(p) for p in way[3:-3]) for way in self.ways for box in [*self.nodes, *self.labels])
+        boxes = [*self.nodes, *self.labels]
+        return sum(
+            any(box.has(point) for box in boxes if box.meets(around, by=-1) for point in way[3:-3])
+            for way, around in ((way, _around(way)) for way in self.ways)
+        )
 
     def crossings(self) -> int:
         """Pairs of edges without a common end that cross."""

@@ -13,24 +13,23 @@ from typing import Any
 
 from symgraph.core.define import as_tensor
 from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
 from symgraph.display.program import Program
 from symgraph.drawing import plain
 from symgraph.drawing.figure import Edge, Figure, Node, called, figure_of, folded, with_near_leaves
 from symgraph.drawing.flow import Flow, formulas, local, numbers
 from symgraph.drawing.operations import exploded
-from symgraph.drawing.svg import Direction, Labels, Picture
+from symgraph.drawing.svg import Labels, Picture, picture_of
 from symgraph.errors import ArgumentError
 
 LEVELS = ("definition", "scalar")
 EDGES = ("auto", "none", "flow", "local")
 DIRECTIONS = ("auto", "right", "down")
-LONGEST_RIGHT = 9
-"""Ranks of a picture that goes to the right, unless asked; a longer one goes down."""
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Shown):
     """A graph to be looked at: SVG in a notebook or a file, DOT or Mermaid for other programs.
 
     Attributes
@@ -47,12 +46,7 @@ class Drawing:
     @cached_property
     def picture(self) -> Picture:
         """The figure with its places."""
-        if self.direction in ("right", "down"):
-            return Picture(self.figure, self.labels, self.direction)  # type: ignore[arg-type]
-        right = Picture(self.figure, self.labels, "right")
-        count = len({along for along, _ in right.layout.centres})
-        way: Direction = "right" if count <= LONGEST_RIGHT * (2 if self.labels else 1) else "down"
-        return right if way == "right" else Picture(self.figure, self.labels, way)
+        return picture_of(self.figure, self.labels, self.direction)
 
     def svg(self) -> str:
         """The picture as one SVG element."""
@@ -84,9 +78,6 @@ class Drawing:
         return f"{self.title}: {len(self.figure.nodes)} nodes, {len(self.figure.edges)} edges; .save('graph.svg')"
 
     __repr__ = __str__
-
-    def _repr_svg_(self) -> str:
-        return self.svg()
 
 
 def draw(

@@ -31,7 +31,7 @@ def as_text(value: Any) -> Markup:
     return Markup(escape(_FORBIDDEN.sub("\ufffd", shown), quote=True))
 
 
-def element(name: str, *inside: Any, **attributes: Any) -> Markup:
+def element(name: str, /, *inside: Any, **attributes: Any) -> Markup:
     """An element; an attribute that is None is left out, ``class_`` is ``class`` and ``data_v`` is ``data-v``."""
     told = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{as_text(value)}"'

@@ -37,6 +37,8 @@ RULES = {
     ".sg .fold .box": f"fill:{{fold}};{_SHAPE};stroke-dasharray:4 3",
     ".sg .leaf .box, .sg .end .box": "fill:none;stroke:none",
     ".sg image": "image-rendering:pixelated",
+    ".sg .bar-of": "fill:{forward}",
+    ".sg .curve": "fill:none;stroke:{forward};stroke-width:1.5",
     ".sg .frame": f"fill:none;{_SHAPE}",
 }
 """Of the parts of a drawing, with the names of colours in braces."""

@@ -25,6 +25,19 @@ LARGEST = 96.0
 ARROW = 5.0
 
 
+LONGEST_RIGHT = 9
+"""Ranks of a picture that goes to the right, unless asked; a longer one goes down."""
+
+
+def picture_of(figure: Figure, labels: Labels, direction: str = "auto") -> Picture:
+    """A figure with its places, in the direction that its length suggests unless told."""
+    if direction in ("right", "down"):
+        return Picture(figure, labels, direction)  # type: ignore[arg-type]
+    right = Picture(figure, labels, "right")
+    count = len({along for along, _ in right.layout.centres})
+    return right if count <= LONGEST_RIGHT * (2 if labels else 1) else Picture(figure, labels, "down")
+
+
 class Picture:
     """A figure with its places. ``layout`` has the number of crossings."""
 
@@ -91,7 +104,9 @@ class Picture:
             for row, line in enumerate(node.lines)
         ]
         told = element("title", node.formula) if node.formula else None
-        keyboard = {"tabindex": "0", "role": "button", "aria_label": node.formula} if interactive and node.name else {}
+        keyboard: dict[str, str] = {}
+        if interactive and node.name:
+            keyboard = {"tabindex": "0", "role": "button", "aria_label": node.formula}
         return element("g", told, back, box, *lines, class_=f"node {node.kind}", data_v=node.name or None, **keyboard)
 
     def _edge(self, n: int) -> Markup:
