@@ -95,6 +95,8 @@ from symgraph.vocabulary.windows import (
 if TYPE_CHECKING:
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
+    from symgraph.drawing.draw import draw
+    from symgraph.drawing.page import report
 
 __all__ = [
     "ASGD",
@@ -147,6 +149,7 @@ __all__ = [
     "diagonal",
     "dim",
     "dot",
+    "draw",
     "einsum",
     "elementwise",
     "elu",
@@ -207,6 +210,7 @@ __all__ = [
     "ravel",
     "relu",
     "repeat",
+    "report",
     "reshape",
     "roll",
     "scaled_dot_product_attention",
@@ -245,7 +249,12 @@ __all__ = [
     "where",
 ]  # fmt: skip
 __version__ = "0.1.0"
-_FOR_READING = {"derivation": "symgraph.derive.derivation", "explain": "symgraph.display.explain"}
+_FOR_READING = {
+    "derivation": "symgraph.derive.derivation",
+    "draw": "symgraph.drawing.draw",
+    "explain": "symgraph.display.explain",
+    "report": "symgraph.drawing.page",
+}
 
 
 def __getattr__(name: str) -> Any:

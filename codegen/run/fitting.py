@@ -40,6 +40,7 @@ from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
 from symgraph.core.indices import Dim
 from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError, SymgraphError
 
@@ -53,7 +54,7 @@ SECONDS_BETWEEN_LINES = 0.1
 
 
 @dataclass(slots=True)
-class History:
+class History(Shown):
     """What happened: the mean loss of every finished epoch, values of the validation, and the time.
 
     ``seconds`` are those of training alone, without compiling, validation and callbacks; ``stopped`` tells that

@@ -27,6 +27,7 @@ from symgraph.core.indices import Dim, Shape, axis, show_shape
 from symgraph.core.provenance import Provenance, at_line, here
 from symgraph.core.reading import call, name_of
 from symgraph.core.scalars import as_formula
+from symgraph.core.shown import Shown
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.operators import Operators
@@ -54,7 +55,7 @@ class Definition:
     body: sp.Expr
 
 
-class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
+class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     """A real or integer array of symbolic shape. Build one with :mod:`symgraph.core.declare` or operators, not
     directly.
 
@@ -225,6 +226,12 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         call(self, checked_name(name, more=DISPLAYED))
         return self
 
+    def graph(self, **options: Any) -> Any:
+        """The computational graph as a picture: :func:`symgraph.drawing.draw.draw`."""
+        from symgraph.drawing.draw import draw
+
+        return draw(self, **options)
+
     # -- printing -------------------------------------------------------------------------------------------------
     def __repr__(self) -> str:
         return f"<{self.kind} {self.display_name} {show_shape(self.shape)}>"
@@ -248,11 +255,6 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         from symgraph.display import latex_formula, latex_name
 
         return latex_formula(self) if printer._print_level == 1 else latex_name(self.display_name)
-
-    def _repr_latex_(self) -> str:
-        from symgraph.display import latex_formula
-
-        return f"$\\displaystyle {latex_formula(self)}$"
 
 
 class Element(sp.Expr):  # type: ignore[misc]

@@ -24,6 +24,7 @@ from symgraph.core.digits import recombined
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
 from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
 from symgraph.core.solve import solve
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import Views
@@ -72,7 +73,7 @@ class Cotangent:
     guard: sp.Basic = sp.false
 
 
-class Gradients(dict[Tensor, Tensor]):
+class Gradients(Shown, dict[Tensor, Tensor]):
     """Gradients by tensor; a leaf's gradient also by its name."""
 
     def __missing__(self, key: object) -> Tensor:

@@ -44,10 +44,12 @@ def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | 
         targets = sorted((t for t in topological([output]) if t.kind == "parameter"), key=lambda t: t.serial)
     else:
         targets = [as_tensor(variable) for variable in wrt]
-    return _Table(output, targets, optimizer).explanation()
+    return Table(output, targets, optimizer).explanation()
 
 
-class _Table:
+class Table:
+    """What is said about one loss: its cotangents, their names, and the rows of the table."""
+
     def __init__(self, output: Tensor, targets: list[Tensor], optimizer: Optimizer | None) -> None:
         self.targets, self.optimizer = targets, optimizer
         self.cotangents: Mapping[Tensor, Cotangent] = reverse(output, targets) if targets else {}
