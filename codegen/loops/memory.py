@@ -71,13 +71,17 @@ class Live:
 
 
 def live_ranges(program: Program, roles: Sequence[ir.Role]) -> dict[str, Live]:
-    """Live ranges of all buffers with one of some roles, in the order in which they begin."""
+    """Live ranges of all buffers with one of some roles, in the order in which they begin; what is used in a loop is
+    needed in all of it."""
     found: dict[str, Live] = {}
     for number, kernel in enumerate(program.kernels):
-        for name in kernel.arguments:
-            if program.buffers[name].role in roles:
-                first = found[name].first if name in found else number
-                found[name] = Live(first, number)
+        loop = program.loop_of(number)
+        for name in (name for argument in kernel.arguments for name in program.memory(argument)):
+            role = program.buffers[name].role
+            if role in roles:
+                whole = loop is not None and role != "scratch"
+                begin, end = (loop.start, loop.stop - 1) if loop is not None and whole else (number, number)
+                found[name] = Live(found[name].first if name in found else begin, end)
     return found
 
 
@@ -136,9 +140,11 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
     sizes: dict[str, int] = {}
     alive: dict[str, set[int]] = {}
     for number, kernel in enumerate(program.kernels):
-        for name in kernel.arguments:
+        loop = program.loop_of(number)
+        again = {number} if loop is None else {loop.start, loop.stop - 1}
+        for name in (name for argument in kernel.arguments for name in program.memory(argument)):
             if program.buffers[name].role in roles:
-                alive.setdefault(name, set()).add(number)
+                alive.setdefault(name, set()).update({number} if program.buffers[name].role == "scratch" else again)
     for name, kernels in alive.items():
         alive[name] = set(range(min(kernels), max(kernels) + 1))
         slot = arena.slots.get(name)
