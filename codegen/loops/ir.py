@@ -250,18 +250,6 @@ class Program:
     copies: tuple[tuple[str, str], ...] = field(default=())
     loops: tuple[Loop, ...] = field(default=())
 
-    def loop_of(self, number: int) -> Loop | None:
-        """The loop in which a kernel is."""
-        return next((loop for loop in self.loops if loop.start <= number < loop.stop), None)
-
-    def memory(self, name: str) -> tuple[str, ...]:
-        """The buffers with memory of their own that a name may stand for: of a slice, that of which it is one."""
-        for loop in self.loops:
-            if name in loop.slices:
-                part = loop.slices[name]
-                return (part.base,) if part.first is None else (part.base, part.first)
-        return (name,)
-
 
 # -- building integer expressions -------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from codegen.loops import ir
 from codegen.loops.counts import ITEM_BYTES
 from codegen.loops.ir import Buffer, Const, Expr, Program
+from codegen.loops.repeat import loop_of, memory
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -75,8 +76,8 @@ def live_ranges(program: Program, roles: Sequence[ir.Role]) -> dict[str, Live]:
     needed in all of it."""
     found: dict[str, Live] = {}
     for number, kernel in enumerate(program.kernels):
-        loop = program.loop_of(number)
-        for name in (name for argument in kernel.arguments for name in program.memory(argument)):
+        loop = loop_of(program, number)
+        for name in (name for argument in kernel.arguments for name in memory(program, argument)):
             role = program.buffers[name].role
             if role in roles:
                 whole = loop is not None and role != "scratch"
@@ -140,9 +141,9 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
     sizes: dict[str, int] = {}
     alive: dict[str, set[int]] = {}
     for number, kernel in enumerate(program.kernels):
-        loop = program.loop_of(number)
+        loop = loop_of(program, number)
         again = {number} if loop is None else {loop.start, loop.stop - 1}
-        for name in (name for argument in kernel.arguments for name in program.memory(argument)):
+        for name in (name for argument in kernel.arguments for name in memory(program, argument)):
             if program.buffers[name].role in roles:
                 alive.setdefault(name, set()).update({number} if program.buffers[name].role == "scratch" else again)
     for name, kernels in alive.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegen.loops.ir import Expr
+from codegen.loops.ir import Expr, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,17 @@ class Loop:
     count: Expr
     backward: bool
     slices: Mapping[str, Slice]
+
+
+def loop_of(program: Program, number: int) -> Loop | None:
+    """The loop in which a kernel is."""
+    return next((loop for loop in program.loops if loop.start <= number < loop.stop), None)
+
+
+def memory(program: Program, name: str) -> tuple[str, ...]:
+    """The buffers with memory of their own that a name may stand for: of a slice, that of which it is one."""
+    for loop in program.loops:
+        if name in loop.slices:
+            part = loop.slices[name]
+            return (part.base,) if part.first is None else (part.base, part.first)
+    return (name,)

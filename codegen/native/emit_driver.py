@@ -13,6 +13,7 @@ from codegen.loops import ir, words
 from codegen.loops.counts import ITEM_BYTES
 from codegen.loops.ir import Program
 from codegen.loops.memory import Arena, Slot
+from codegen.loops.repeat import loop_of, memory
 from codegen.loops.words import Interface
 from codegen.native.barrier import SYMBOL, SYNC_WORDS
 from codegen.native.compile import EXCEPTION
@@ -87,7 +88,7 @@ def calls_of(
     found = []
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
         arguments = []
-        loop = program.loop_of(number)
+        loop = loop_of(program, number)
         for name in kernel.arguments:
             buffer = program.buffers[name]
             kind = dtype if buffer.dtype == "real" else buffer.dtype
@@ -142,7 +143,7 @@ def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[
     written: set[str] = set()
     order: list[int] = []
     for number in range(len(program.kernels)):
-        loop = program.loop_of(number)
+        loop = loop_of(program, number)
         order.append(number)
         if loop is not None and number == loop.stop - 1:
             order += range(loop.start, loop.stop)  # what it hands to its next step
@@ -150,7 +151,7 @@ def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[
         kernel = program.kernels[number]
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
         reads, writes = (
-            {n for name in names for n in program.memory(actual[name]) if program.buffers[n].role != "scratch"}
+            {n for name in names for n in memory(program, actual[name]) if program.buffers[n].role != "scratch"}
             for names in (ir.reads(kernel.body), ir.writes(kernel.body))
         )
         reads |= also_read.get(number, set())
