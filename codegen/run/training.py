@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ class TrainStep:
         self.parameters = self._chosen(found, parameters)
         gradients = grad(self.loss, list(self.parameters))
         self.updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+        self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
         self.seconds_to_derive = time.perf_counter() - start
         self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
         leaves = _declared(leaves_in(self._request))
@@ -210,7 +212,8 @@ class TrainStep:
 
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
-        return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
+        report = self.turn.take(Report.of, self.executable, measure, sizes)
+        return replace(report, left=self.left)
 
     def __reduce__(self) -> Any:
         """What it was made from, state and hyper-parameters: the step is made anew, and its code is in the cache."""
