@@ -57,6 +57,7 @@ from symgraph.vocabulary.products import (
     triu,
     vdot,
 )
+from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.shapes import (
     broadcast_to,
     expand_dims,
@@ -214,6 +215,7 @@ __all__ = [
     "reshape",
     "roll",
     "scaled_dot_product_attention",
+    "scan",
     "schedules",
     "selu",
     "sigmoid",

@@ -18,6 +18,7 @@ from symgraph.core.graph import topological
 from symgraph.core.guarded import Conditions, place_outside, range_under, reads
 from symgraph.core.indices import Dim, Index, extents_of, is_at_least_zero, show_shape, show_size
 from symgraph.core.provenance import Provenance, at_line
+from symgraph.core.recurrence import with_steps
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ShapeError
 
@@ -203,7 +204,7 @@ def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
     found: dict[sp.Expr, Requirement] = {}
     order = topological(outputs)
     losses = dict.fromkeys(tensor.cotangent_of[0] for tensor in order if tensor.cotangent_of is not None)
-    for tensor in topological([*order, *losses]):
+    for tensor in with_steps(topological([*order, *losses])):
         for size, what in _asked(tensor):
             if size.atoms(Dim) and not is_at_least_zero(size):
                 found.setdefault(size, Requirement(size, what, tensor.place))

@@ -63,6 +63,8 @@ class _Rewriter:
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
+        if definition.op == "recurrence":
+            return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         body = per_branch(definition.body, lambda branch, _: self._stable_branch(branch))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
