@@ -12,7 +12,7 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers
+from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers, schedules
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -42,7 +42,7 @@ from symgraph.vocabulary.losses import (
     nll_of_probabilities,
     smooth_l1_loss,
 )
-from symgraph.vocabulary.optimisers import SGD, Adagrad, Adam, AdamW, RMSprop
+from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
     diagonal,
@@ -57,6 +57,7 @@ from symgraph.vocabulary.products import (
     triu,
     vdot,
 )
+from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.shapes import (
     broadcast_to,
     expand_dims,
@@ -99,18 +100,27 @@ if TYPE_CHECKING:
     from symgraph.drawing.page import report
 
 __all__ = [
+    "ASGD",
     "SGD",
+    "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "ArgMax",
     "ArgMin",
     "Delta",
     "Element",
     "Elementwise",
+    "Lion",
     "Max",
     "Min",
+    "Muon",
+    "NAdam",
+    "RAdam",
     "RMSprop",
+    "Rprop",
     "Sum",
     "Tensor",
     "abs",
@@ -125,6 +135,8 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "broadcast_to",
     "clip",
+    "clip_grad_norm",
+    "clip_grad_value",
     "concatenate",
     "constant",
     "conv1d",
@@ -157,6 +169,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "grad",
+    "grouped",
     "half_mse_loss",
     "hardtanh",
     "hessian",
@@ -202,6 +215,8 @@ __all__ = [
     "reshape",
     "roll",
     "scaled_dot_product_attention",
+    "scan",
+    "schedules",
     "selu",
     "sigmoid",
     "sign",

@@ -81,7 +81,7 @@ class Work:
 @pytest.mark.parametrize("family", [predator_and_prey, tied, mixture], ids=lambda family: family.__name__)
 def test_work_grows_linearly(family: Callable[[int], Problem], monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work(monkeypatch)
-    half, whole = work.of(family(4)), work.of(family(8))
+    half, whole = work.of(family(6)), work.of(family(12))
     for name, count in whole.items():
         assert count <= 2.5 * half[name], (name, half, whole)
 

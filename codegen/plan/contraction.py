@@ -115,7 +115,7 @@ def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 
 
 def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
-    if definition.op is None or definition.op in ("argmax", "argmin"):
+    if definition.op in (None, "argmax", "argmin", "recurrence"):
         return tensor.redefined(definition)
     if definition.op == "sum":
         found = _as_contractions(tensor, definition.body, definition.extents)

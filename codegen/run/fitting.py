@@ -21,6 +21,7 @@ from codegen.native import jit
 from codegen.native.compile import Entry
 from codegen.native.epoch_words import (
     ASKED,
+    BEFORE,
     EPOCH,
     EPOCHS,
     FIRST,
@@ -78,6 +79,7 @@ def fit(
     validation: Callable[[Params], Any] | None,
     callback: Callable[[int, History], Any] | None,
     progress: bool | None,
+    initial_epoch: int = 0,
 ) -> History:
     """Train in place.
 
@@ -91,6 +93,8 @@ def fit(
     seed : of the order of the examples, where ``shuffle``.
     validation : called with the parameters after each epoch; its values are kept.
     callback : called with (epoch, history) after each epoch; a true result ends training.
+    initial_epoch : epochs that have been trained before, of ``epochs`` in all: with the parameters and the optimiser's
+        state of then (:func:`codegen.load`) training goes on as if it had not stopped, bit for bit.
     progress : print a line as training goes on; by default where standard error is a terminal.
 
     Raises
@@ -109,6 +113,7 @@ def fit(
     """
     epochs = arguments.whole_number("epochs", epochs, 0, MOST_EPOCHS)
     batch_size = arguments.whole_number("batch_size", batch_size, 1)
+    initial_epoch = arguments.whole_number("initial_epoch", initial_epoch, 0)
     seed = arguments.whole_number("seed", seed, 0)
     shuffle = arguments.flag("shuffle", shuffle)
     shows = sys.stderr.isatty() if progress is None else arguments.flag("progress", progress)
@@ -129,10 +134,11 @@ def fit(
     plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
     history = History()
     at_once = AT_ONCE if validation is None and callback is None else 1
-    watch = _Watch(plan, epochs * -(-examples // batch), shows)
-    done = 0
+    watch = _Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
+    done = initial_epoch
     while done < epochs and not history.stopped:
         count = min(at_once, epochs - done)
+        plan.table[BEFORE] = done
         plan.run(params, first, count, watch, history)
         done += count
         if validation is not None and not history.stopped:
@@ -203,6 +209,7 @@ class _Plan:
             self.order.ctypes.data,
             0,
             position,
+            0,
             0,
             0,
             0,

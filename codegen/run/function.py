@@ -19,10 +19,11 @@ from codegen.run import arguments
 from codegen.run.direct import Calls
 from codegen.run.executable import Executable
 from codegen.run.pipeline import leaves_in
-from codegen.run.results import Outputs, Results
+from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import Dim, Index
+from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
@@ -88,7 +89,12 @@ class Function:
                 )
 
     def __reduce__(self) -> Any:
-        raise DomainError(at_line("a compiled function is not pickled: compile it where it is used"))
+        """What it was made from: the function is made anew, and its code is in the cache."""
+        form = self._form.arranged(range(len(self.outputs)))
+        return _again, (Parcel([*self.inputs, *self.outputs]), len(self.inputs), form, self.dtype and self.dtype.name)
+
+    def __deepcopy__(self, memo: Any) -> Function:
+        return Function(self.inputs, self._form.given, self.dtype)
 
     def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
@@ -193,6 +199,11 @@ class Function:
         """The program for the last dtype that was called, or the one that a first call would take."""
         executables = list(self._executables.values())
         return executables[-1] if executables else self.executable(self.dtype or "float64")
+
+
+def _again(parcel: Parcel, count: int, form: Any, dtype: str | None) -> Function:
+    tensors = parcel.open()
+    return Function(tensors[:count], arranged(form, tensors[count:]), dtype)
 
 
 def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:

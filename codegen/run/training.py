@@ -23,11 +23,12 @@ from codegen.run.fitting import History
 from codegen.run.function import as_dtype
 from codegen.run.hyper import Hyper, State
 from codegen.run.pipeline import leaves_in
-from codegen.run.results import Outputs
+from codegen.run.results import Outputs, arranged
 from codegen.run.stepping import Bound, StepProgram
 from codegen.run.turn import Turn
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
+from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
@@ -91,7 +92,7 @@ class TrainStep:
         self.stored = kinds["parameter"]
         self.scalars = kinds["scalar"]
         self.hyper = Hyper(self.scalars)
-        self.hyper.update(self.optimizer.hyper)
+        self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
         self._leaves = (*self.inputs, *self.stored, *self.scalars, *kinds["state"], *kinds["constant"])
         admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
         self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
@@ -215,7 +216,20 @@ class TrainStep:
         return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
-        raise DomainError(at_line("a training step is not pickled: keep the parameters, step.state and step.hyper"))
+        """What it was made from, state and hyper-parameters: the step is made anew, and its code is in the cache."""
+        extra = self.form.tensors if self.form else ()
+        form = self.form and self.form.arranged(range(len(extra)))
+        made_from = (form, len(extra), self.optimizer, self.dtype.name, self._threads, self.check_finite)
+        return _again, (Parcel([self.loss, *extra, *self.parameters]), made_from, dict(self.state), dict(self.hyper))
+
+    def __deepcopy__(self, memo: Any) -> TrainStep:
+        """A step with its own state and hyper-parameters; the mathematics is shared."""
+        made = object.__new__(TrainStep)
+        made.__dict__.update(self.__dict__ | {"_program": None, "turn": Turn("this training step")})
+        made.hyper = Hyper(self.scalars)
+        made.state = State({name: values.copy() for name, values in self.state.items()})
+        made.hyper.values_array[:] = self.hyper.values_array
+        return made
 
     # -- calling ------------------------------------------------------------------------------------------------------
     def __call__(self, params: Params, /, **inputs: Any) -> Any:
@@ -309,9 +323,23 @@ class TrainStep:
         validation: Any = None,
         callback: Any = None,
         progress: bool | None = None,
+        initial_epoch: int = 0,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
-        return fitting.fit(self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress)
+        return fitting.fit(
+            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch
+        )
+
+
+def _again(parcel: Parcel, made_from: Any, state: Mapping[str, np.ndarray], hyper: Mapping[str, float]) -> TrainStep:
+    form, count, optimizer, dtype, threads, check_finite = made_from
+    loss, *rest = parcel.open()
+    outputs = None if form is None else arranged(form, rest)
+    step = TrainStep(loss, optimizer, dtype, outputs, rest[count:], threads, check_finite)
+    for name, values in state.items():
+        step.state[name] = values
+    step.hyper.update({name: value for name, value in hyper.items() if not np.isnan(value)})
+    return step
 
 
 def _declared(leaves: Sequence[Tensor]) -> list[Tensor]:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 DISPLAYED = " /|()[],:-−+*=∂∇"
 """What a name may have beside letters, digits and marks where it is only displayed."""
 
-Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "definition"]
-Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
+Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "definition"]
+Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Definition:
     """``op`` over ``bound(0..)`` of ``body``, for every ``axis(0..)``; without ``op`` the body itself.
 
     ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several
-    bound indices their row-major position; a NaN is better than any number, as in NumPy.
+    bound indices their row-major position; a NaN is better than any number, as in NumPy. A ``recurrence`` is a value of
+    a loop at all its steps (:mod:`symgraph.core.recurrence`).
     """
 
     op: Reduction | None
@@ -115,6 +116,12 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
 
     @classmethod
+    def slot(cls, number: int, shape: Shape, classes: sp.Expr | None = None) -> Tensor:
+        """The leaf of that number in the closed step of a recurrence; one for each number and shape."""
+        key = ("slot", number, shape, classes)
+        return cls._intern(key, lambda: cls._new("slot", shape, name=f"slot{number:04d}", classes=classes))
+
+    @classmethod
     def define(
         cls,
         shape: Shape,
@@ -161,7 +168,15 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         return self.class_key(), (1, (self.place_in_order,)), sp.S.One.sort_key(), sp.S.One
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
+        from symgraph.core.packing import Parcel, first
+
+        return first, (Parcel([self]),)
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
@@ -313,7 +328,8 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
     definition = tensor.definition
     if definition is None:
         told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
-        place = f"~{tensor.name}" if tensor.kind == "scalar" else f"!{tensor.serial:012d}"
+        told += f" {tensor.name}" * (tensor.kind == "slot")
+        place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
         return _digest(told), place, (place,)
     told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body)}"
     found = (leaf for node in sp.preorder_traversal(definition.body) if isinstance(node, Tensor) for leaf in node.first)

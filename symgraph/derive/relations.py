@@ -15,7 +15,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, extents_of
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import Views, has_kernel
-from symgraph.simplify import Relation, Step, simplify
+from symgraph.simplify import Relation, Step, may_fold, simplify
 
 MOST = 4
 """Relations of one problem; the formulas that say most come first."""
@@ -49,7 +49,10 @@ class Relations:
         """
         if len(elements_of(expression)) > MOST_ELEMENTS or operations([expression]) > MOST_OPERATIONS:
             return expression, []
-        relations = self._relevant(expression)
+        folds = may_fold(expression)
+        if not folds and not expression.has(sp.Add):
+            return expression, []
+        relations = self._relevant(expression) if folds else []
         involved = sp.Tuple(expression, *(part for pair in relations for part in pair))
         naming = {element: _stand_in(n, element) for n, element in enumerate(self._in_order(_outermost(involved)))}
         back = {symbol: element for element, symbol in naming.items()}
@@ -74,6 +77,8 @@ class Relations:
         consumers.sort(key=self.position.__getitem__)
         for element in present:
             for consumer in consumers:
+                if element.tensor not in self.relations[consumer]:
+                    continue
                 value = self._consumer_element(element, consumer)
                 if value is not None and value not in found and value not in others:
                     formula = self.views.at(value)

@@ -108,6 +108,10 @@ class Row(Elementwise):
 
     def __init__(self, name: str, formula: Callable[[], Any], *arguments: sp.Symbol) -> None:
         self.name, self.arguments, self._make = name, arguments, formula
+        self.__module__ = formula.__module__
+
+    def __reduce__(self) -> str:
+        return self.name  # a global of its module, as functions are
 
     @cached_property
     def formula(self) -> sp.Expr:  # type: ignore[override]
