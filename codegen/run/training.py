@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -34,9 +34,6 @@ from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
 from symgraph.vocabulary.optimisers import OPTIMISERS, SGD, Optimizer
-
-if TYPE_CHECKING:
-    from codegen.run.diagnose import Diagnosis
 
 Params = MutableMapping[str, np.ndarray]
 Chosen = Sequence[Tensor | str] | Tensor | str | None
@@ -305,11 +302,9 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
-    def diagnose(self, params: Params, /, **inputs: Any) -> Diagnosis:
-        """Why a loss is NaN, a gradient 0, a value huge: see :mod:`codegen.run.diagnose`. Nothing is updated."""
-        from codegen.run.diagnose import diagnosed
-
-        return diagnosed(self, params, inputs)
+    def diagnose(self, params: Params, /, **inputs: Any) -> Any:
+        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
+        return nonfinite.diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
