@@ -102,7 +102,7 @@ def seen_through(body: sp.Expr, element: Element, inner: sp.Expr) -> sp.Expr | N
     """``body`` with ``inner`` in an element's place; None where SymPy drops a part of either: exp(log u) is not u."""
     wider = replaced(body, {element: inner})
     expected = (set(elements_of(body)) - {element}) | set(elements_of(inner))
-    if set(elements_of(wider)) != expected:
+    if set(elements_of(wider)) != expected or wider.has(sp.zoo, sp.nan):  # 1/z of z = 0 stays a division
         return None
     hidden = sp.Dummy(real=True)
     around = _kernels_in(body.xreplace({element: hidden}))
