@@ -118,12 +118,11 @@ def _steps(
 
 def _random(tensor: Tensor, stream: int, values: Values, dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
     """The numbers of a random value; ``random_key`` and ``random_step`` are among the values, 0 unless told."""
-    assert tensor.distribution is not None
     shape = [_extent(tensor, size, dims) for size in tensor.shape]
     places = np.arange(math.prod(shape)).reshape(shape)
     key, step, u = *(int(values.get(str(leaf.name), 0)) for leaf in (KEY, STEP)), sp.Symbol("u", real=True)
     numbers = mode.array(uniform(key, stream, step, places, getattr(mode, "dtype", np.float64)))
-    return np.array(_scalar(tensor.distribution.quantile(u), {u: numbers}, {}, mode))
+    return np.array(_scalar(tensor.draw.distribution.quantile(u), {u: numbers}, {}, mode))
 
 
 def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ from codegen.loops.words import DONE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments
+from codegen.run.conversion import described
 from codegen.run.direct import Calls
 from codegen.run.executable import Executable
 from codegen.run.pipeline import leaves_in
@@ -60,9 +61,11 @@ class Function:
     """
 
     def __init__(
-        self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None, key: int | None = None, mode: str = "evaluate"
-    ) -> None:
+        self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None,
+        mode: str = "evaluate",
+    ) -> None:  # fmt: skip
         self.dtype = None if dtype is None else as_dtype(dtype)
+        self.strict = arguments.flag("strict", strict)
         self._form = Outputs(outputs)
         self._made_from = (tuple(inputs), key, mode)
         chosen = self._form.tensors if TRAINING in inputs else in_mode(self._form.tensors, mode)
@@ -100,20 +103,18 @@ class Function:
                 raise NameConflictError(at_line(f"the name {name} occurs twice among the inputs"))
         for leaf in leaves_in(Request(self.outputs)):
             if leaf.kind != "constant" and leaf not in self.inputs:
-                raise ArgumentError(
-                    at_line(f"the outputs depend on {arguments.described(leaf)}, which is not among the inputs")
-                )
+                raise ArgumentError(at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs"))
 
     def __reduce__(self) -> Any:
         """What it was made from: the function is made anew, and its code is in the cache."""
         form = self._form.arranged(range(len(self.outputs)))
         inputs, key, mode = self._made_from
         parcel = Parcel([*inputs, *self._form.tensors])
-        return _again, (parcel, len(inputs), form, self.dtype and self.dtype.name, key, mode)
+        return _again, (parcel, len(inputs), form, self.dtype and self.dtype.name, self.strict, key, mode)
 
     def __deepcopy__(self, memo: Any) -> Function:
         inputs, key, mode = self._made_from
-        return Function(inputs, self._form.given, self.dtype, key, mode)
+        return Function(inputs, self._form.given, self.dtype, self.strict, key, mode)
 
     def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
@@ -149,8 +150,8 @@ class Function:
         self, args: Sequence[Any], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
     ) -> Sequence[np.ndarray]:
         given = self._named(args, kwargs)
-        dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES) or np.dtype(np.float64)
-        arrays, sizes = arguments.collect(self.inputs, given, dtype)
+        dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES, self.strict) or np.dtype(np.float64)
+        arrays, sizes = arguments.collect(self.inputs, given, dtype, strict=self.strict)
         values, wrong = self._turn.take(self._run, self.executable(dtype), arrays, sizes, out)
         for leaf, labels in wrong.items():
             arguments.check_labels(leaf, labels, sizes)
@@ -221,21 +222,26 @@ class Function:
         return executables[-1] if executables else self.executable(self.dtype or "float64")
 
 
-def _again(parcel: Parcel, count: int, form: Any, dtype: str | None, key: int | None, mode: str) -> Function:
+def _again(
+    parcel: Parcel, count: int, form: Any, dtype: str | None, strict: bool, key: int | None, mode: str
+) -> Function:
     tensors = parcel.open()
-    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, key, mode)
+    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict, key, mode)
 
 
-def function(inputs: Any, outputs: Any, dtype: Any = None, key: int | None = None, mode: str = "evaluate") -> Function:
+def function(
+    inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None, mode: str = "evaluate"
+) -> Function:
     """Compile expressions.
 
     Parameters
     ----------
     inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of
-        one floating dtype; numbers, lists, and what NumPy makes an array of (a pandas DataFrame) are converted to it,
-        or to float64 where no array tells.
+        one floating dtype; numbers, lists, and what NumPy makes an array of (a data frame, a tensor of another library)
+        are converted to it, or to float64 where no array tells.
     outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
     dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
+    strict : an array of another dtype, order or stride is an error; else it is copied, and a warning says so.
     key : of random values, an integer of 0 … 2³² − 1. The same key and step give the same numbers: step 0, unless a
         call says ``random_step=…``; it may say another ``random_key`` too.
     mode : ``"evaluate"``, or ``"train"`` for a network as it is in training.
@@ -252,7 +258,7 @@ def function(inputs: Any, outputs: Any, dtype: Any = None, key: int | None = Non
         if an output needs a function for which there is no kernel.
     """
     chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
-    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype, key, mode)
+    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype, strict, key, mode)
 
 
 def _leaf(given: Any) -> Tensor:

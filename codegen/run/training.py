@@ -7,7 +7,8 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
-from codegen.run.declared import Chosen, as_optimizer, check_names, chosen, declared, first_values, with_chance
+from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, with_chance
 from codegen.run.executable import Executable
 from codegen.run.fitting import History
 from codegen.run.function import as_dtype
@@ -36,7 +37,8 @@ from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
-from symgraph.vocabulary.optimisers import SGD, Optimizer, Update
+from symgraph.vocabulary.optimisers import SGD, Optimizer
+from symgraph.vocabulary.updating import Update
 
 Params = MutableMapping[str, np.ndarray]
 
@@ -61,14 +63,17 @@ class TrainStep:
         parameters: Chosen,
         threads: int | None,
         check_finite: bool,
+        strict: bool = False,
         key: int | None = None,
         updates: Mapping[Tensor, Any] | None = None,
+        derived: Sequence[Update] | None = None,
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
         self.optimizer = as_optimizer(optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
+        self.strict = arguments.flag("strict", strict)
         self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
         self.loss = as_tensor(loss)
         if self.loss.ndim:
@@ -76,17 +81,21 @@ class TrainStep:
                 at_line(f"the loss must be a scalar; {self.loss.display_name} has shape {show_shape(self.loss.shape)}")
             )
         self.form = None if outputs is None else Outputs(outputs)
-        own = self.own_updates = checked_updates(updates)
+        own = checked_updates(updates)
         self.loss, *others = in_mode([self.loss, *(self.form.tensors if self.form else ()), *own.values()], "train")
         extra = others[: len(others) - len(own)]
-        found = declared(leaves_in(Request((self.loss, *extra))))
-        self.parameters = chosen(self.loss, found, parameters)
-        gradients = grad(self.loss, list(self.parameters))
-        self.updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
-        self.updates += [Update(leaf, value, None) for leaf, value in zip(own, others[len(extra) :], strict=True)]
+        found = in_order(leaves_in(Request((self.loss, *extra))))
+        self.parameters = chosen_of(self.loss, found, parameters)
+        self.left: tuple[str, ...] = ()
+        if derived is None:
+            gradients = grad(self.loss, list(self.parameters))
+            derived = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+            derived += [Update(leaf, value, None) for leaf, value in zip(own, others[len(extra) :], strict=True)]
+            self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
+        self.updates = list(derived)
         self.seconds_to_derive = time.perf_counter() - start
         self.request = with_chance((self.loss, *extra), self.updates)
-        leaves = declared(leaves_in(self.request))
+        leaves = in_order(leaves_in(self.request))
         check_names(leaves)
         kinds = {
             kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
@@ -101,9 +110,10 @@ class TrainStep:
         self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
         if KEY in self.scalars:
             self.hyper[str(KEY.name)] = checked_key(key)
+        self._key = key
         self._leaves = (*self.inputs, *self.stored, *self.scalars, *kept, *kinds["constant"])
         admit((*self.request.outputs, *(value for _, value in self.request.updates)), self._leaves)
-        self.updated = (*self.parameters, *own)
+        self.updated = (*self.parameters, *(u.leaf for u in self.updates if u.leaf in self.states))
         self.state_updates = [update for update in self.updates if update.leaf in kept]
         self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
         self.turn = Turn("this training step")
@@ -125,7 +135,7 @@ class TrainStep:
             raise ArgumentError(
                 at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
             ) from error
-        result = {str(leaf.name): first_values(leaf, self.dtype_of(leaf), generator) for leaf in self.stored}
+        result = {str(leaf.name): first_values(leaf, generator, self.dtype_of(leaf)) for leaf in self.stored}
         self.reset()
         return result
 
@@ -185,16 +195,23 @@ class TrainStep:
 
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
-        return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
+        report = self.turn.take(Report.of, self.executable, measure, sizes)
+        return replace(report, left=self.left)
 
     def __reduce__(self) -> Any:
-        """What it was made from, state and hyper-parameters: the step is made anew, and its code is in the cache."""
+        """Everything that has been derived, state and hyper-parameters; the code is in the cache."""
         extra = self.form.tensors if self.form else ()
         form = self.form and self.form.arranged(range(len(extra)))
-        made_from = (self.optimizer, self.dtype.name, self._threads, self.check_finite, self.hyper.get(str(KEY.name)))
-        own = [tensor for leaf, value in self.own_updates.items() for tensor in (leaf, value)]
-        parcel = Parcel([self.loss, *own, *extra, *self.parameters])
-        return _again, (parcel, len(own), form, len(extra), made_from, dict(self.state), dict(self.hyper))
+        parts = [part for update in self.updates for part in (update.leaf, update.value)]
+        options = {
+            "dtype": self.dtype.name, "threads": self._threads, "check_finite": self.check_finite,
+            "strict": self.strict, "key": self._key,
+        }  # fmt: skip
+        known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
+        parcel = Parcel([self.loss, *extra, *self.parameters, *parts])
+        initial = [update.initial for update in self.updates]
+        counts = len(extra), len(self.parameters)
+        return _again, (parcel, self.optimizer.name, form, counts, initial, options, dict(self.state), known)
 
     def __deepcopy__(self, memo: Any) -> TrainStep:
         """A step with its own state and hyper-parameters; the mathematics is shared."""
@@ -245,7 +262,7 @@ class TrainStep:
         arguments.check_names(params, self.stored)
         arguments.check_names(given, self.inputs)
         leaves = (*self.stored, *self.inputs)
-        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.updated)
+        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.updated, self.strict)
         self.check_apart(arrays, arrays)
         for name in self.hyper.missing():
             if name not in numbers:
@@ -279,6 +296,10 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
+    def diagnose(self, params: Params, /, **inputs: Any) -> Any:
+        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
+        return nonfinite.diagnosed(self, params, inputs)
+
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
         self,
@@ -300,18 +321,26 @@ class TrainStep:
 
 
 def _again(
-    parcel: Parcel, updates: int, form: Any, outputs: int, made_from: Any, state: Mapping[str, np.ndarray],
+    parcel: Parcel,
+    optimizer: str,
+    form: Any,
+    counts: tuple[int, int],
+    initial: Sequence[float | None],
+    options: dict[str, Any],
+    state: Mapping[str, np.ndarray],
     hyper: Mapping[str, float],
-) -> TrainStep:  # fmt: skip
-    optimizer, dtype, threads, check_finite, key = made_from
+) -> TrainStep:
+    """A step of tensors that have come from another process; its optimiser is a name, for its updates are here."""
     loss, *rest = parcel.open()
-    own, rest = dict(zip(rest[:updates:2], rest[1:updates:2], strict=True)), rest[updates:]
-    given = None if form is None else arranged(form, rest)
-    key = None if key is None else int(key)
-    step = TrainStep(loss, optimizer, dtype, given, rest[outputs:], threads, check_finite, key, own)
+    begin, end = counts[0], sum(counts)
+    derived = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
+    outputs = None if form is None else arranged(form, rest)
+    step = TrainStep(
+        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=derived, **options
+    )  # fmt: skip
     for name, values in state.items():
         step.state[name] = values
-    step.hyper.update({name: value for name, value in hyper.items() if not np.isnan(value)})
+    step.hyper.update(hyper)
     return step
 
 
@@ -323,6 +352,7 @@ def train_step(
     parameters: Chosen = None,
     threads: int | None = None,
     check_finite: bool = True,
+    strict: bool = False,
     key: int | None = None,
     updates: Mapping[Tensor, Any] | None = None,
 ) -> TrainStep:
@@ -339,6 +369,7 @@ def train_step(
     threads : at most so many threads; by default one for each processor, where a step is large enough.
     check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
         that came from; so does ``fit``. False lets them go on.
+    strict : an input of another dtype, order or stride is an error; else it is copied, and a warning says so.
     key : of random values, an integer of 0 … 2³² − 1; ``step.hyper["random_key"]`` from then on. Step number
         ``step.state["random_step"]`` has numbers of its own, so that saved parameters and state resume a run exactly.
     updates : formulas of the next values of states (:func:`sg.state`), over values before the step; their arrays are
@@ -356,4 +387,4 @@ def train_step(
         if the formula of a state's next value has another shape.
     """
     rows = SGD() if optimizer is None else optimizer
-    return TrainStep(loss, rows, dtype, outputs, parameters, threads, check_finite, key, updates)
+    return TrainStep(loss, rows, dtype, outputs, parameters, threads, check_finite, strict, key, updates)

@@ -63,6 +63,18 @@ DISTRIBUTIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a random value is drawn from: a distribution, and a stream where one is told."""
+
+    distribution: Distribution
+    stream: int | None
+
+    @property
+    def letter(self) -> str:
+        return self.distribution.letter
+
+
 def random_leaf(distribution: Distribution, shape: Shape, stream: int | None) -> Tensor:
     """A new random value; two of them are independent unless they are told the same stream.
 
@@ -73,7 +85,7 @@ def random_leaf(distribution: Distribution, shape: Shape, stream: int | None) ->
     """
     if stream is not None and (isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < DECLARED):
         raise DomainError(at_line(f"a stream must be an integer of 0 … 2³¹ − 1, not {stream!r}"))
-    return Tensor.leaf("random", None, shape, distribution=distribution, stream=stream)
+    return Tensor.leaf("random", None, shape, draw=Draw(distribution, stream))
 
 
 def checked_key(key: Any) -> int:
@@ -94,10 +106,9 @@ def checked_key(key: Any) -> int:
 def streams(order: Iterable[Tensor]) -> dict[Tensor, int]:
     """The stream of every random value in a program."""
     found = sorted({tensor for tensor in order if tensor.kind == "random"}, key=lambda tensor: tensor.serial)
-    declared = [tensor for tensor in found if tensor.stream is None]
-    return {tensor: DECLARED + number for number, tensor in enumerate(declared)} | {
-        tensor: tensor.stream for tensor in found if tensor.stream is not None
-    }
+    declared = [tensor for tensor in found if tensor.draw.stream is None]
+    numbers = {tensor: DECLARED + number for number, tensor in enumerate(declared)}
+    return numbers | {tensor: tensor.draw.stream for tensor in found if tensor.draw.stream is not None}
 
 
 def drawn(roots: Sequence[Tensor]) -> list[Tensor]:
@@ -122,9 +133,8 @@ def _definition(leaf: Tensor, stream: int) -> Tensor:
     place: sp.Expr = sp.S.Zero
     for number, size in enumerate(leaf.shape):
         place = sp.expand(place * size + axis(number))
-    assert leaf.distribution is not None
     made = Tensor.define(
-        leaf.shape, leaf.distribution.quantile(Uniform(Element(KEY), sp.Integer(stream), Element(STEP), place))
+        leaf.shape, leaf.draw.distribution.quantile(Uniform(Element(KEY), sp.Integer(stream), Element(STEP), place))
     )
-    call_first(made, name_of(leaf) or leaf.distribution.letter)
+    call_first(made, name_of(leaf) or leaf.draw.distribution.letter)
     return made

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sympy as sp
@@ -35,11 +35,6 @@ from symgraph.vocabulary.operators import Operators
 if TYPE_CHECKING:
     import numpy as np
 
-    from symgraph.core.chance import Distribution
-
-_ATTRIBUTES = (
-    "name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "distribution", "stream"
-)  # fmt: skip
 DISPLAYED = " /|()[],:-−+*=∂∇"
 """What a name may have beside letters, digits and marks where it is only displayed."""
 
@@ -73,7 +68,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     classes : for labels, the number of classes: values are integers in ``[0, classes)``; an ``argmax`` has it too.
     rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
     definition : :class:`Definition`, or None for a leaf.
-    distribution, stream : of a random value.
+    draw : of a random value, its distribution and stream (:class:`symgraph.core.chance.Draw`).
     cotangent_of : (loss, tensor) for a cotangent, which is displayed as ∂loss/∂tensor.
     """
 
@@ -93,8 +88,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     init: Initializer | None
     symbol: sp.Symbol | None
     value: np.ndarray | None
-    distribution: Distribution | None
-    stream: int | None
+    draw: Any
     cotangent_of: tuple[Tensor, Tensor] | None
     place: Provenance
     content: str
@@ -104,7 +98,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
         tensor = sp.AtomicExpr.__new__(cls)
-        defaults = dict.fromkeys(_ATTRIBUTES)
+        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "draw"))
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
         tensor.place = here()
@@ -234,7 +228,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     @property
     def display_name(self) -> str:
         """The leaf's name, or the variable the user bound it to, or a letter by kind and rank."""
-        return self.name or name_of(self) or (self.distribution.letter if self.distribution else "v")
+        return self.name or name_of(self) or (self.draw.letter if self.draw else "v")
 
     def named(self, name: str) -> Tensor:
         """Give the tensor a display name; returns the tensor."""
@@ -336,12 +330,12 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
     definition = tensor.definition
     if definition is None:
         told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
-        told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.distribution}" * (tensor.kind == "random")
+        told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.draw}" * (tensor.kind == "random")
         place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
         return _digest(told), place, (place,)
-    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body)}"
-    found = (leaf for node in sp.preorder_traversal(definition.body) if isinstance(node, Tensor) for leaf in node.first)
-    first = tuple(dict.fromkeys(found))[:MOST_LEAVES]
+    read: list[Tensor] = []
+    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body, read)}"
+    first = tuple(dict.fromkeys(leaf for operand in read for leaf in operand.first))[:MOST_LEAVES]
     digest = _digest(told)
     return digest, f"{digest}{''.join(first)}{tensor.serial:012d}", first
 
@@ -350,20 +344,27 @@ def _digest(told: str) -> str:
     return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _told(body: sp.Basic) -> str:
-    """A body as text, parents first, tensors by their digests, names left out."""
+def _told(body: sp.Basic, read: list[Tensor] | None = None) -> str:
+    """A body as text, parents first, tensors by their digests, names left out; the tensors are added to ``read``."""
     words: list[str] = []
     pending = [body]
     while pending:
         node = pending.pop()
         if isinstance(node, Tensor):
             words.append(node.content)
+            if read is not None:
+                read.append(node)
         elif not node.args:
-            words.append("N" if isinstance(node, Dim) else f"{type(node).__name__}:{node}")
+            words.append(_word(node))
         else:
             words.append(f"{type(node).__name__}/{len(node.args)}")
             pending.extend(reversed(node.args))
     return " ".join(words)
+
+
+@lru_cache(maxsize=4096)
+def _word(atom: sp.Basic) -> str:
+    return "N" if isinstance(atom, Dim) else f"{type(atom).__name__}:{atom}"
 
 
 @cache
