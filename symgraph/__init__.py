@@ -7,12 +7,14 @@ from symgraph import errors
 from symgraph.core.declare import constant, input, labels, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.core.indices import dim, indices
+from symgraph.core.mode import in_training, mode
 from symgraph.core.scalars import Delta
+from symgraph.core.state import state
 from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers, schedules
+from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers, random, schedules
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -53,6 +55,7 @@ from symgraph.vocabulary.losses import (
     nll_of_probabilities,
     smooth_l1_loss,
 )
+from symgraph.vocabulary.normalise import batch_norm, stop_gradient
 from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
@@ -68,6 +71,7 @@ from symgraph.vocabulary.products import (
     triu,
     vdot,
 )
+from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.shapes import (
     broadcast_to,
@@ -142,6 +146,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "avg_pool",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "broadcast_to",
@@ -164,6 +169,7 @@ __all__ = [
     "dim",
     "dot",
     "draw",
+    "dropout",
     "einsum",
     "elementwise",
     "elu",
@@ -193,6 +199,7 @@ __all__ = [
     "hessian",
     "huber_loss",
     "hvp",
+    "in_training",
     "indices",
     "init",
     "input",
@@ -215,6 +222,7 @@ __all__ = [
     "min",
     "minimum",
     "mish",
+    "mode",
     "moveaxis",
     "mse_loss",
     "nll_of_probabilities",
@@ -229,6 +237,7 @@ __all__ = [
     "parameter",
     "permute",
     "prelu",
+    "random",
     "ravel",
     "reglu",
     "relu",
@@ -257,7 +266,9 @@ __all__ = [
     "squeeze",
     "stabilise",
     "stack",
+    "state",
     "std",
+    "stop_gradient",
     "sum",
     "swapaxes",
     "swiglu",
