@@ -19,8 +19,8 @@ from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
 from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order
 from codegen.run.executable import Executable
-from codegen.run.fitting import History
 from codegen.run.function import as_dtype
+from codegen.run.history import History
 from codegen.run.hyper import Hyper, State
 from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, arranged
@@ -60,7 +60,7 @@ class TrainStep:
         threads: int | None,
         check_finite: bool,
         strict: bool = False,
-        updates: Sequence[Update] | None = None,
+        derived: Sequence[Update] | None = None,
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
@@ -78,6 +78,7 @@ class TrainStep:
         extra = self.form.tensors if self.form else ()
         found = in_order(leaves_in(Request((self.loss, *extra))))
         self.parameters = chosen_of(self.loss, found, parameters)
+        updates = derived
         if updates is None:
             gradients = grad(self.loss, list(self.parameters))
             updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
@@ -101,6 +102,12 @@ class TrainStep:
         self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
         self.turn = Turn("this training step")
         self._set_to_first_values()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        hyper = self.__dict__.get("hyper", ())
+        if name in hyper:
+            raise ArgumentError(at_line(f"step.{name} sets nothing: write step.hyper[{name!r}] = {value!r}"))
+        object.__setattr__(self, name, value)
 
     # -- what the program is about -----------------------------------------------------------------------------------
     def _new_state(self, leaf: Tensor) -> np.ndarray:
@@ -269,7 +276,10 @@ class TrainStep:
         return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set."""
+        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. A data frame's columns are
+        inputs by name."""
+        if hasattr(inputs, "columns") and not isinstance(inputs, Mapping):
+            inputs = {str(name): inputs[name] for name in inputs.columns}
         arguments.check_mapping(inputs, "data")
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
@@ -287,10 +297,12 @@ class TrainStep:
         callback: Any = None,
         progress: bool | None = None,
         initial_epoch: int = 0,
+        metrics: Mapping[str, Any] | None = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
         return fitting.fit(
-            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch
+            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
+            metrics,
         )
 
 
@@ -310,7 +322,7 @@ def _again(
     updates = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
     outputs = None if form is None else arranged(form, rest)
     step = TrainStep(
-        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], updates=updates, **options
+        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=updates, **options
     )  # fmt: skip
     for name, values in state.items():
         step.state[name] = values
