@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,12 @@ class TrainStep:
         extra = self.form.tensors if self.form else ()
         found = in_order(leaves_in(Request((self.loss, *extra))))
         self.parameters = chosen_of(self.loss, found, parameters)
+        self.left: tuple[str, ...] = ()
         updates = derived
         if updates is None:
             gradients = grad(self.loss, list(self.parameters))
             updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+            self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
         self.updates = list(updates)
         self.seconds_to_derive = time.perf_counter() - start
         self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
@@ -181,7 +184,8 @@ class TrainStep:
 
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
-        return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
+        report = self.turn.take(Report.of, self.executable, measure, sizes)
+        return replace(report, left=self.left)
 
     def __reduce__(self) -> Any:
         """Everything that has been derived, state and hyper-parameters; the code is in the cache."""
@@ -283,6 +287,10 @@ class TrainStep:
         arguments.check_mapping(inputs, "data")
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
+
+    def diagnose(self, params: Params, /, **inputs: Any) -> Any:
+        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
+        return nonfinite.diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(

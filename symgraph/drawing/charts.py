@@ -40,8 +40,8 @@ def curve(values: Sequence[float], name: str, width: float = 420.0, height: floa
               for n, h in enumerate(heights) if not math.isnan(h)]  # fmt: skip
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     text = [
-        element("text", number(max(finite, default=0.0)), x=54, y=18, text_anchor="end", class_="second"),
-        element("text", number(min(finite, default=0.0)), x=54, y=height - 16, text_anchor="end", class_="second"),
+        element("text", f"{max(finite, default=0.0):.3g}", x=54, y=18, text_anchor="end", class_="second"),
+        element("text", f"{min(finite, default=0.0):.3g}", x=54, y=height - 16, text_anchor="end", class_="second"),
         element("text", f"{name}{', logarithmic' if is_log else ''}", x=60, y=height - 2, class_="second"),
     ]
     line = element("polyline", points=points, class_="curve")

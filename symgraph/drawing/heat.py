@@ -51,8 +51,10 @@ def number(value: float) -> str:
 
 def span(least: float, most: float) -> str:
     """A range, in three digits."""
+    if least == most:
+        return number(least)
     low, high = (number(float(f"{value:.3g}")) for value in (least, most))
-    return low if low == high else f"{low} … {high}"
+    return f"{low} … {high}"
 
 
 def _cells(array: np.ndarray) -> np.ndarray:

@@ -3,14 +3,14 @@
 y = 1/(1 + exp(−x))     →     v1 = −x,  v2 = exp(v1),  v3 = 1 + v2,  y = 1/v3
 
 In: a tensor. Out: an equal one whose definitions are single operations. A sum of products stays one (a dot product),
-and so does a formula of branches.
+and so do a formula of branches and a recurrence.
 """
 
 from __future__ import annotations
 
 import sympy as sp
 
-from symgraph.core.graph import elements_of, topological
+from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import Index, axis, bound, extents_of
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.rebuild import replaced
@@ -27,7 +27,7 @@ def exploded(root: Tensor) -> dict[Tensor, Tensor]:
         if definition is None:
             done[tensor] = tensor
             continue
-        body = replaced(definition.body, {old: new for old, new in done.items() if definition.body.has(old)})
+        body = replace_tensors(definition.body, done)
         new = tensor.redefined(_single(tensor, Definition(definition.op, definition.extents, body)))
         name = name_of(tensor)
         if name is not None:
@@ -88,7 +88,7 @@ def _sign_of_product(body: sp.Mul) -> str:
 
 def _single(tensor: Tensor, definition: Definition) -> Definition:
     """The definition over the values of its inner operations."""
-    if is_contraction(tensor):
+    if is_contraction(tensor) or definition.op == "recurrence":
         return definition
     writer = _Operations(extents_of(tensor.shape, definition.extents))
     if definition.op is None:

@@ -152,7 +152,8 @@ def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:
 def _values(told: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all that has a name and whose leaves are given: forward, then backward."""
     names = told.program.naming.names
-    shown = [t for t in [*told.forward, *told.results] if t in names and not t.is_label]
+    backward = [c.result for c in told.sweep if c.result is not None]
+    shown = [t for t in dict.fromkeys([*told.forward, *backward]) if t in names and not t.is_label]
     return {names[t].text: array for t, array in zip(shown, evaluate(shown, values), strict=True)}
 
 

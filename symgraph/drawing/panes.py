@@ -117,7 +117,7 @@ def kernels(source: str, reports: Sequence[Any], names: Iterable[str]) -> Markup
     for kernel in reports:
         text = "\n".join(texts.get(kernel.name, "").splitlines()[:MOST_LINES])
         shown = [element("pre", _code(formula, known)) for formula in kernel.formulas]
-        told = element("p", f"{number(kernel.operations)} operations, {number(kernel.bytes)} bytes", class_="soft")
+        told = element("p", f"{kernel.operations:,.0f} operations, {kernel.bytes:,} bytes", class_="soft")
         left = element("div", element("h3", kernel.name), *shown, told)
         rows.append(element("div", left, element("pre", _code(text, known), tabindex="0"), class_="kernel"))
     return joined(*rows)
@@ -151,7 +151,7 @@ def cost(report: Any) -> Markup:
     rows = []
     for kernel in report.kernels:
         timed = [f"{kernel.seconds * 1e6:.3g}", f"{kernel.reached or 0:.0%}"] if kernel.seconds else ["", ""]
-        figures = (number(kernel.operations), number(kernel.bytes), *timed)
+        figures = (f"{kernel.operations:,.0f}", f"{kernel.bytes:,}", *timed)
         rows.append(element("tr", element("td", kernel.name), *(element("td", f, class_="n") for f in figures)))
     at = ", ".join(f"{name} = {size}" for name, size in report.sizes.items())
     stages = ", ".join(f"{name} {number(seconds)} s" for name, seconds in report.stages.items())
