@@ -14,7 +14,7 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import activations, functions, init, losses, nn, optimisers, random, schedules
+from symgraph.vocabulary import activations, functions, init, losses, metrics, nn, optimisers, random, schedules
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -139,6 +139,7 @@ __all__ = [
     "Sum",
     "Tensor",
     "abs",
+    "accumulate",
     "activations",
     "all",
     "any",
@@ -219,6 +220,7 @@ __all__ = [
     "max_pool",
     "maximum",
     "mean",
+    "metrics",
     "min",
     "minimum",
     "mish",
