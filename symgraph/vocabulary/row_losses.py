@@ -116,7 +116,8 @@ def _classes(
     body = -(1 - eps) * term(label) - (eps / count * Sum(term(k), k) if eps != 0 else 0)
     counted: Any = sp.S.One if each is None else Element(each, label)
     if ignored is not None:
-        body, counted = (Cases((sp.S.Zero, sp.Eq(label, int(ignored))), (value, True)) for value in (body, counted))
+        mask = Element(define(free, Cases((sp.S.Zero, sp.Eq(label, int(ignored))), (sp.S.One, True)), t.shape), *free)
+        body, counted = mask * body, mask * counted
     divisor = None if each is None and ignored is None else define(free, counted, t.shape)
     return reduced(define(free, body, t.shape), reduction, sample_weight, divisor)
 
