@@ -86,6 +86,7 @@ from symgraph.vocabulary.products import (
     triu,
     vdot,
 )
+from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.row_losses import (
     cosine_embedding_loss,
     cross_entropy,
@@ -138,6 +139,8 @@ from symgraph.vocabulary.windows import (
 if TYPE_CHECKING:
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
+    from symgraph.drawing.draw import draw
+    from symgraph.drawing.page import report
 
 __all__ = [
     "ASGD",
@@ -196,6 +199,7 @@ __all__ = [
     "dice_loss",
     "dim",
     "dot",
+    "draw",
     "einsum",
     "elementwise",
     "elu",
@@ -286,9 +290,11 @@ __all__ = [
     "relu",
     "relu6",
     "repeat",
+    "report",
     "reshape",
     "roll",
     "scaled_dot_product_attention",
+    "scan",
     "schedules",
     "selu",
     "sigmoid",
@@ -335,7 +341,12 @@ __all__ = [
     "where",
 ]  # fmt: skip
 __version__ = "0.1.0"
-_FOR_READING = {"derivation": "symgraph.derive.derivation", "explain": "symgraph.display.explain"}
+_FOR_READING = {
+    "derivation": "symgraph.derive.derivation",
+    "draw": "symgraph.drawing.draw",
+    "explain": "symgraph.display.explain",
+    "report": "symgraph.drawing.page",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ import sympy as sp
 from symgraph.core.bounds import requirements
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, axis, bound, show_shape
+from symgraph.core.recurrence import Recurrence, recurrence_of
 from symgraph.core.scalars import Delta, StableFunction, Written, selected, slot
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
@@ -59,7 +60,7 @@ def evaluate(
     with np.errstate(all="ignore"):
         for tensor in order:
             if tensor.definition is not None:
-                known[tensor] = _definition(tensor, known, dims, mode)
+                known[tensor] = _value(tensor, known, dims, mode)
     results = [known[tensor] for tensor in wanted]
     return results[0] if isinstance(outputs, Tensor) else results
 
@@ -75,6 +76,37 @@ def _leaf(tensor: Tensor, values: Values, mode: Any) -> np.ndarray:
     if array.ndim != tensor.ndim:
         raise ArgumentError(f"{tensor.name} has shape {show_shape(tensor.shape)}; the array has {array.shape}")
     return array.astype(np.int64) if tensor.is_label else mode.array(array)
+
+
+def _value(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
+    found = recurrence_of(tensor)
+    return _definition(tensor, known, dims, mode) if found is None else _steps(tensor, *found, known, dims, mode)
+
+
+def _steps(
+    tensor: Tensor,
+    recurrence: Recurrence,
+    value: Tensor,
+    known: Mapping[Tensor, np.ndarray],
+    dims: dict[sp.Basic, Any],
+    mode: Any,
+) -> np.ndarray:
+    """A value of a recurrence at all steps, one step after the other."""
+    loop, given = recurrence.loop, [known[operand] for operand in recurrence.operands]
+    count = len(loop.carries)
+    carries, inputs, same = given[:count], given[count : count + len(loop.inputs)], given[count + len(loop.inputs) :]
+    length = _extent(tensor, loop.length, dims)
+    order = topological([*loop.following, value])
+    found: dict[int, np.ndarray] = {}
+    for t in reversed(range(length)) if loop.backward else range(length):
+        step: dict[Tensor, np.ndarray] = dict(zip(loop.carries, carries, strict=True))
+        step |= zip(loop.inputs, (array[t] for array in inputs), strict=True)
+        step |= zip(loop.constants, same, strict=True)
+        for inner in order:
+            if inner.definition is not None:
+                step[inner] = _value(inner, step, dims, mode)
+        carries, found[t] = [step[after] for after in loop.following], step[value]
+    return np.stack([found[t] for t in range(length)])
 
 
 def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from codegen.run.arguments import check_mapping, whole_number
 from codegen.run.direct import obstacle
 from codegen.run.executable import Executable
 from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
 from symgraph.errors import ArgumentError
 
 UNTOLD = 128
@@ -38,11 +39,12 @@ class KernelReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Shown):
     """Kernels in the order in which they run, and seconds of the stages. ``str`` is a table.
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
     (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
+    Gradients in ``left`` were too long for algebra: they are as the chain rule gave them.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
     """
 
@@ -50,6 +52,7 @@ class Report:
     sizes: Mapping[str, int]
     stages: Mapping[str, float]
     obstacle: str = ""
+    left: tuple[str, ...] = ()
 
     @staticmethod
     def of(executable: Executable, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
@@ -97,6 +100,8 @@ class Report:
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
+        if self.left:
+            lines.append(f"left as the chain rule gave them: {', '.join(self.left)}")
         if self.obstacle:
             lines.append(f"Python checks every call: {self.obstacle}")
         return "\n".join(lines)

@@ -21,6 +21,7 @@ from codegen.native import jit
 from codegen.native.compile import Entry
 from codegen.native.epoch_words import (
     ASKED,
+    BEFORE,
     EPOCH,
     EPOCHS,
     FIRST,
@@ -35,10 +36,12 @@ from codegen.native.epoch_words import (
 )  # fmt: skip
 from codegen.native.team import Job
 from codegen.run import arguments, nonfinite
+from codegen.run.conversion import described
 from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
 from symgraph.core.indices import Dim
 from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError, SymgraphError
 
@@ -52,7 +55,7 @@ SECONDS_BETWEEN_LINES = 0.1
 
 
 @dataclass(slots=True)
-class History:
+class History(Shown):
     """What happened: the mean loss of every finished epoch, values of the validation, and the time.
 
     ``seconds`` are those of training alone, without compiling, validation and callbacks; ``stopped`` tells that
@@ -77,6 +80,7 @@ def fit(
     validation: Callable[[Params], Any] | None,
     callback: Callable[[int, History], Any] | None,
     progress: bool | None,
+    initial_epoch: int = 0,
 ) -> History:
     """Train in place.
 
@@ -90,6 +94,8 @@ def fit(
     seed : of the order of the examples, where ``shuffle``.
     validation : called with the parameters after each epoch; its values are kept.
     callback : called with (epoch, history) after each epoch; a true result ends training.
+    initial_epoch : epochs that have been trained before, of ``epochs`` in all: with the parameters and the optimiser's
+        state of then (:func:`codegen.load`) training goes on as if it had not stopped, bit for bit.
     progress : print a line as training goes on; by default where standard error is a terminal.
 
     Raises
@@ -108,6 +114,7 @@ def fit(
     """
     epochs = arguments.whole_number("epochs", epochs, 0, MOST_EPOCHS)
     batch_size = arguments.whole_number("batch_size", batch_size, 1)
+    initial_epoch = arguments.whole_number("initial_epoch", initial_epoch, 0)
     seed = arguments.whole_number("seed", seed, 0)
     shuffle = arguments.flag("shuffle", shuffle)
     shows = sys.stderr.isatty() if progress is None else arguments.flag("progress", progress)
@@ -128,10 +135,11 @@ def fit(
     plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
     history = History()
     at_once = AT_ONCE if validation is None and callback is None else 1
-    watch = _Watch(plan, epochs * -(-examples // batch), shows)
-    done = 0
+    watch = _Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
+    done = initial_epoch
     while done < epochs and not history.stopped:
         count = min(at_once, epochs - done)
+        plan.table[BEFORE] = done
         plan.run(params, first, count, watch, history)
         done += count
         if validation is not None and not history.stopped:
@@ -159,11 +167,11 @@ def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[st
         if any(size in extent.atoms(Dim) for extent in others):
             raise ShapeError(
                 at_line(
-                    f"fit takes rows: {arguments.described(leaf)} has the batch size {size} not as its first size alone"
+                    f"fit takes rows: {described(leaf)} has the batch size {size} not as its first size alone"
                 )
             )
     axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
-    arrays, sizes = arguments.collect(step.inputs, data, step.dtype)
+    arrays, sizes = arguments.collect(step.inputs, data, step.dtype, strict=step.strict)
     return axis, sizes, arrays
 
 
@@ -202,6 +210,7 @@ class _Plan:
             self.order.ctypes.data,
             0,
             position,
+            0,
             0,
             0,
             0,

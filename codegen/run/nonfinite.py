@@ -25,6 +25,13 @@ LONGEST = 160
 """Characters of a formula in a message."""
 
 
+def diagnosed(step: TrainStep, params: Any, inputs: Mapping[str, Any]) -> Any:
+    """What :mod:`codegen.run.diagnose` says, which is imported when somebody asks."""
+    from codegen.run.diagnose import diagnosed
+
+    return diagnosed(step, params, inputs)
+
+
 def explained(
     step: TrainStep, loss: float, bound: Bound, rows: np.ndarray | None = None, batched: Collection[Tensor] = ()
 ) -> NonFiniteError:

@@ -62,6 +62,15 @@ def _in_a_row(given: Any) -> list[Any]:
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
+def arranged(form: Any, values: Sequence[Any]) -> Any:
+    """A form of places, with the values in these places."""
+    if isinstance(form, Mapping):
+        return {name: values[place] for name, place in form.items()}
+    if isinstance(form, list | tuple):
+        return getattr(form, "_make", list if isinstance(form, list) else tuple)([values[place] for place in form])
+    return values[form]
+
+
 class Results:
     """Arrays for the outputs of one run. Make it when arguments are bound, and take ``values`` after the run.
 

@@ -59,7 +59,7 @@ def check_printed_equations(table):
     for k in range(len(SIZES) - 1, 0, -1):
         before = f"z_{k - 1}" if k > 1 else "x"
         through = f"∂J/∂z_{k} ⊙ (1 − z_{k} ⊙ z_{k})"
-        last = f"(1 − z_{k}) ⊙ (z_{k} + 1) ⊙ (z_{k} − t)"  # the loss reads z directly: one formula, factored
+        last = f"(z_{k} − t) ⊙ (1 − z_{k} ⊙ z_{k})"  # the loss reads z directly: one formula
         assert printed[f"∂J/∂a_{k}"] == (last if k == len(SIZES) - 1 else through)
         assert printed[f"∂J/∂W_{k}"] == f"∂J/∂a_{k}·{before}ᵀ + λ·W_{k}"
         assert printed[f"∂J/∂b_{k}"] == f"∂J/∂a_{k}"

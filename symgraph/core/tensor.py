@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sympy as sp
@@ -27,6 +27,7 @@ from symgraph.core.indices import Dim, Shape, axis, show_shape
 from symgraph.core.provenance import Provenance, at_line, here
 from symgraph.core.reading import call, name_of
 from symgraph.core.scalars import as_formula
+from symgraph.core.shown import Shown
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.operators import Operators
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 DISPLAYED = " /|()[],:-−+*=∂∇"
 """What a name may have beside letters, digits and marks where it is only displayed."""
 
-Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "definition"]
-Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
+Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "definition"]
+Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Definition:
     """``op`` over ``bound(0..)`` of ``body``, for every ``axis(0..)``; without ``op`` the body itself.
 
     ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several
-    bound indices their row-major position; a NaN is better than any number, as in NumPy.
+    bound indices their row-major position; a NaN is better than any number, as in NumPy. A ``recurrence`` is a value of
+    a loop at all its steps (:mod:`symgraph.core.recurrence`).
     """
 
     op: Reduction | None
@@ -54,7 +56,7 @@ class Definition:
     body: sp.Expr
 
 
-class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
+class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     """A real or integer array of symbolic shape. Build one with :mod:`symgraph.core.declare` or operators, not
     directly.
 
@@ -114,6 +116,12 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
 
     @classmethod
+    def slot(cls, number: int, shape: Shape, classes: sp.Expr | None = None) -> Tensor:
+        """The leaf of that number in the closed step of a recurrence; one for each number and shape."""
+        key = ("slot", number, shape, classes)
+        return cls._intern(key, lambda: cls._new("slot", shape, name=f"slot{number:04d}", classes=classes))
+
+    @classmethod
     def define(
         cls,
         shape: Shape,
@@ -160,7 +168,15 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return self.class_key(), (1, (self.place_in_order,)), sp.S.One.sort_key(), sp.S.One
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
+        from symgraph.core.packing import Parcel, first
+
+        return first, (Parcel([self]),)
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
@@ -217,6 +233,12 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         call(self, checked_name(name, more=DISPLAYED))
         return self
 
+    def graph(self, **options: Any) -> Any:
+        """The computational graph as a picture: :func:`symgraph.drawing.draw.draw`."""
+        from symgraph.drawing.draw import draw
+
+        return draw(self, **options)
+
     # -- printing -------------------------------------------------------------------------------------------------
     def __repr__(self) -> str:
         return f"<{self.kind} {self.display_name} {show_shape(self.shape)}>"
@@ -240,11 +262,6 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         from symgraph.display import latex_formula, latex_name
 
         return latex_formula(self) if printer._print_level == 1 else latex_name(self.display_name)
-
-    def _repr_latex_(self) -> str:
-        from symgraph.display import latex_formula
-
-        return f"$\\displaystyle {latex_formula(self)}$"
 
 
 class Element(sp.Expr):  # type: ignore[misc]
@@ -311,11 +328,12 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
     definition = tensor.definition
     if definition is None:
         told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
-        place = f"~{tensor.name}" if tensor.kind == "scalar" else f"!{tensor.serial:012d}"
+        told += f" {tensor.name}" * (tensor.kind == "slot")
+        place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
         return _digest(told), place, (place,)
-    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body)}"
-    found = (leaf for node in sp.preorder_traversal(definition.body) if isinstance(node, Tensor) for leaf in node.first)
-    first = tuple(dict.fromkeys(found))[:MOST_LEAVES]
+    read: list[Tensor] = []
+    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body, read)}"
+    first = tuple(dict.fromkeys(leaf for operand in read for leaf in operand.first))[:MOST_LEAVES]
     digest = _digest(told)
     return digest, f"{digest}{''.join(first)}{tensor.serial:012d}", first
 
@@ -324,20 +342,27 @@ def _digest(told: str) -> str:
     return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _told(body: sp.Basic) -> str:
-    """A body as text, parents first, tensors by their digests, names left out."""
+def _told(body: sp.Basic, read: list[Tensor] | None = None) -> str:
+    """A body as text, parents first, tensors by their digests, names left out; the tensors are added to ``read``."""
     words: list[str] = []
     pending = [body]
     while pending:
         node = pending.pop()
         if isinstance(node, Tensor):
             words.append(node.content)
+            if read is not None:
+                read.append(node)
         elif not node.args:
-            words.append("N" if isinstance(node, Dim) else f"{type(node).__name__}:{node}")
+            words.append(_word(node))
         else:
             words.append(f"{type(node).__name__}/{len(node.args)}")
             pending.extend(reversed(node.args))
     return " ".join(words)
+
+
+@lru_cache(maxsize=4096)
+def _word(atom: sp.Basic) -> str:
+    return "N" if isinstance(atom, Dim) else f"{type(atom).__name__}:{atom}"
 
 
 @cache

@@ -21,6 +21,7 @@ from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Definition, Tensor
 from symgraph.derive.differentiate import Contribution, Cotangent, reverse
 from symgraph.display.arrange import Scope
@@ -31,7 +32,7 @@ from symgraph.display.order import entries
 from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.text import text
 from symgraph.errors import DisconnectedError
-from symgraph.simplify import Step
+from symgraph.simplify import LEFT, Step
 from symgraph.stabilise import stabilise
 
 RULE_COLUMN = 84
@@ -57,7 +58,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Shown):
     """How a gradient follows from the definitions: what is given, then every step that ran."""
 
     title: Name
@@ -97,9 +98,6 @@ class Derivation:
 
     def _latex(self, printer: Any) -> str:
         return self.latex()
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def derivation(loss: Any, of: Any) -> Derivation:
@@ -294,7 +292,7 @@ def _distinct(lines: list[Line]) -> list[Line]:
     kept: list[Line] = []
     for line in lines:
         repeats = kept and text(kept[-1].right) == text(line.right) and line.depth == kept[-1].depth
-        if not (repeats and line.left is None):
+        if not (repeats and line.left is None and line.rule != LEFT):
             kept.append(line)
     return kept
 

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache, partial
 
 import sympy as sp
 
-from symgraph.core.cost import cost
+from symgraph.core.cost import ADD, cost
 from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
-from symgraph.simplify.rational import (
-    Kernels,
-    cheapest,
-    denominator_factors,
-    in_lowest_terms,
-    irreducible,
-    is_manageable,
-    preference,
-    shapes,
-)  # fmt: skip
+from symgraph.simplify.polynomials import Field, Polynomial, Quotient, Work, expression_of, written
+from symgraph.simplify.rational import PROBLEM, Kernels, cheapest, preference, shapes
 from symgraph.simplify.selections import joined, parts
 
 MAX_ROUNDS = 4
+
+LEFT = "left as the chain rule gave it"
+"""The rule of a step after which there might be a simpler form, too long to look for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +35,67 @@ class Relation:
     formula: sp.Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One rewriting that ran: the rule's name, before and after, and the element of the forward value it used."""
+Formulas = tuple[sp.Basic, sp.Basic]
 
-    rule: str
-    before: sp.Basic
-    after: sp.Basic
-    through: sp.Expr | None = None
+
+class Step:
+    """One rewriting that ran: the rule's name, before and after, and the element of the forward value it used.
+
+    Before and after may be given by what makes them when somebody reads them.
+    """
+
+    __slots__ = ("_formulas", "rule", "through")
+
+    def __init__(self, rule: str, formulas: Formulas | Callable[[], Formulas], through: sp.Expr | None = None) -> None:
+        self.rule, self._formulas, self.through = rule, formulas, through
+
+    @property
+    def formulas(self) -> Formulas:
+        """Before and after."""
+        if not isinstance(self._formulas, tuple):
+            self._formulas = self._formulas()
+        return self._formulas
+
+    @property
+    def before(self) -> sp.Basic:
+        """What was rewritten."""
+        return self.formulas[0]
+
+    @property
+    def after(self) -> sp.Basic:
+        """What it became."""
+        return self.formulas[1]
+
+
+class Trace(tuple[Step, ...]):
+    """The steps of one simplification, and the work that it took."""
+
+    work: float = 0.0
 
 
 @lru_cache(maxsize=16384)
-def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple[sp.Expr, tuple[Step, ...]]:
-    """The cheapest equal form over the relations' values, and the steps that lead to it."""
+def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple[sp.Expr, Trace]:
+    """The cheapest equal form over the relations' values, and the steps that lead to it.
+
+    What is not found with ``PROBLEM`` of work stays as it is, and the last step says so: its rule is ``LEFT``.
+    """
     steps: list[Step] = []
+    work = Work(PROBLEM)
 
     def inside(branch: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
         here = tuple(Relation(r.value, _in_branch(r.formula, resolved)) for r in relations)
         selections = parts(branch)
         if selections is None:
-            return _simplify_branch(branch, here, steps)
-        return joined([(deltas, _simplify_branch(rest, here, steps)) for deltas, rest in selections])
+            return _simplify_branch(branch, here, steps, work)
+        return joined([(deltas, _simplify_branch(rest, here, steps, work)) for deltas, rest in selections])
 
     guarded = expand_extrema(expression)
     result = per_branch(guarded, inside)
-    return result, tuple(steps)
+    if work.left:
+        steps.append(Step(LEFT, (result, result)))
+    trace = Trace(steps)
+    trace.work = work.done
+    return result, trace
 
 
 def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
@@ -80,10 +112,10 @@ def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     return formula.args[number].expr
 
 
-def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step]) -> sp.Expr:
-    best = _record(steps, "cancel and collect", expression, cheapest(expression))
-    for _ in range(MAX_ROUNDS if _may_fold(best) else 0):
-        found = _cheapest_valid(_candidates(best, relations), cost(best))
+def _simplify_branch(expression: sp.Expr, relations: tuple[Relation, ...], steps: list[Step], work: Work) -> sp.Expr:
+    best = _record(steps, "cancel and collect", expression, cheapest(expression, work))
+    for _ in range(MAX_ROUNDS if may_fold(best) and not work.left else 0):
+        found = _cheapest_valid(work.affordable(_candidates(best, relations, work)), cost(best))
         if found is None:
             break
         best = _record(steps, found.rule, best, found.form)
@@ -104,7 +136,7 @@ def _cheapest_valid(candidates: Iterable[_Candidate], most: float) -> _Candidate
     return next((candidate for candidate in cheaper if candidate.is_valid()), None)
 
 
-def _may_fold(expression: sp.Expr) -> bool:
+def may_fold(expression: sp.Expr) -> bool:
     """Whether there is a function, a root or a quotient that a forward value could stand for."""
     return any(not node.exp.is_Integer or node.exp.is_negative for node in expression.atoms(sp.Pow)) or expression.has(
         sp.Function
@@ -113,23 +145,24 @@ def _may_fold(expression: sp.Expr) -> bool:
 
 def _record(steps: list[Step], rule: str, before: sp.Expr, after: sp.Expr) -> sp.Expr:
     if before != after:
-        steps.append(Step(rule, before, after))
+        steps.append(Step(rule, (before, after)))
     return after
 
 
-def _candidates(expression: sp.Expr, relations: tuple[Relation, ...]) -> Iterator[_Candidate]:
+def _candidates(expression: sp.Expr, relations: tuple[Relation, ...], work: Work) -> Iterator[_Candidate]:
+    most = cost(expression)
     for relation in relations:
         formula = relation.formula
         for known in expression.atoms(sigmoid):
-            formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known)
+            formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known, work=work)
         forms = [Relation(relation.value, formula)]
         if formula.has(sp.log):  # y = u − log S also says eʸ = eᵘ/S
             forms.append(Relation(sp.exp(relation.value), sp.exp(sp.expand(formula))))
         for form in forms:
-            for candidate, is_valid in eliminate(expression, form):
+            for candidate, is_valid in eliminate(expression, form, work, most):
                 yield _Candidate(f"fold through {relation.value}", candidate, is_valid)
     for name, identity in _identities(expression):
-        for candidate, is_valid in eliminate(expression, identity):
+        for candidate, is_valid in eliminate(expression, identity, work, most):
             yield _Candidate(name, candidate, is_valid)
 
 
@@ -145,14 +178,16 @@ def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
             yield "|u| = u·sign u", Relation(sp.Abs(kernel.args[0]), kernel.args[0] * kernel)
 
 
-def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr) -> sp.Expr:
+def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr, work: Work) -> sp.Expr:
     """A forward formula with the exponential inside ``keep`` = σ(u) eliminated, if that is possible."""
-    options = [form for form, _ in eliminate(formula, relation) if form.has(keep)]
+    options = [form for form, _ in eliminate(formula, relation, work) if form.has(keep)]
     return min(options, key=cost, default=formula)
 
 
-def eliminate(expression: sp.Expr, relation: Relation) -> Iterator[tuple[sp.Expr, Callable[[], bool]]]:
-    """The expression with one kernel of the relation's formula eliminated, in every possible way.
+def eliminate(
+    expression: sp.Expr, relation: Relation, work: Work, most: float = float("inf")
+) -> Iterator[tuple[sp.Expr, Callable[[], bool]]]:
+    """The expression with one kernel of the relation's formula eliminated, in all ways that may cost below ``most``.
 
     With each the question whether it divides by nothing that may be 0 where the expression's denominators are not.
     """
@@ -160,55 +195,75 @@ def eliminate(expression: sp.Expr, relation: Relation) -> Iterator[tuple[sp.Expr
     kernels = Kernels([expression, relation.value, relation.formula])
     frozen, value = kernels.freeze(expression), kernels.freeze(relation.value)
     formula = kernels.freeze(relation.formula)
-    if not (is_manageable(frozen) and is_manageable(formula)):
-        return
-    equation = sp.numer(sp.together(value - formula))
     shared = formula.free_symbols & frozen.free_symbols - value.free_symbols
+    if not shared:
+        return
+    field = Field([frozen, value, formula], work)
+    equation = field.above(field.quotient(value - formula))
     for symbol in sorted(shared, key=lambda s: s.sort_key()):
-        substituted = _substitute_solution(frozen, equation, symbol)
-        if substituted is None:
+        solved = _solution(equation, symbol, field)
+        if solved is None:
             continue
-        best = min(shapes(substituted), key=lambda shape: preference(kernels.thaw(shape)))
-        yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict)
+        substituted = _substituted(field.quotient(frozen), symbol, *solved, field)
+        if substituted is None or _least(substituted, kernels, field) >= most:
+            continue
+        degree, solution = solved
+        given = frozen.xreplace({symbol: written(solution)}) if degree == 1 else written(substituted)
+        best = min(shapes(given, substituted, field), key=lambda shape: preference(kernels.thaw(shape)))
+        yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict, field)
 
 
-def _substitute_solution(frozen: sp.Expr, equation: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:
-    """Solve a polynomial equation linear in some power of the symbol, and put the solution in; None where it is not."""
-    if not equation.is_polynomial(symbol):
+def _least(quotient: Quotient, kernels: Kernels, field: Field) -> float:
+    """What any form of a quotient costs at least: its symbols are read, and joined by operations."""
+    symbols = [symbol for symbol in field.symbols if any(field.has(factor, symbol) for factor in quotient.powers)]
+    return cost(sp.Tuple(*map(kernels.thaw, symbols))) + ADD * (len(symbols) - 1)
+
+
+def _solution(equation: Polynomial, symbol: sp.Symbol, field: Field) -> tuple[int, Quotient] | None:
+    """The degree of an equation c·symbolᵈ + b = 0 and −b/c, if it is one."""
+    parts = field.by_power(equation, symbol)
+    if len(parts) != 2 or 0 not in parts:
         return None
-    polynomial = sp.Poly(equation, symbol)
-    exponents = [power for (power,) in polynomial.monoms()]
-    if len(exponents) > 2 or 0 not in exponents or len(exponents) < 2:
-        return None
-    degree = max(exponents)
-    solution = -polynomial.coeff_monomial(1) / polynomial.LC()
-    if degree == 1:
-        return frozen.subs(symbol, solution)
-    fraction = [sp.Poly(part, symbol) for part in sp.fraction(in_lowest_terms(frozen))]
-    if any(power % degree for part in fraction for (power,) in part.monoms()):
-        return None
-    numerator, denominator = (
-        sp.Add(*(factor * solution ** (power // degree) for (power,), factor in part.terms())) for part in fraction
-    )
-    return numerator / denominator
+    degree = max(parts)
+    return degree, Quotient(Fraction(-1), {}) * field.factored(parts[0]) * field.factored(parts[degree]) ** -1
+
+
+def _substituted(
+    quotient: Quotient, symbol: sp.Symbol, degree: int, solution: Quotient, field: Field
+) -> Quotient | None:
+    """A quotient with symbolᵈ = solution put in; None where it has other powers of the symbol than those of its dᵗʰ."""
+    result, parts = Quotient(quotient.number, {}), []
+    for factor, power in quotient.powers.items():
+        if not field.has(factor, symbol):
+            result = result * Quotient(Fraction(1), {factor: power})
+        elif degree == 1:
+            parts.append((factor, power))
+    if degree > 1:  # K² − 1 has K² alone, though its factors do not
+        having = Quotient(Fraction(1), {f: p for f, p in quotient.powers.items() if field.has(f, symbol)})
+        parts = [(field.above(having), 1), (field.below(having), -1)]
+    for part, power in parts:
+        terms = []
+        for exponent, coefficient in field.by_power(part, symbol).items():
+            if exponent % degree:
+                return None
+            terms.append(field.factored(coefficient) * solution ** (exponent // degree))
+        result = result * field.total(terms) ** power
+    return result
 
 
 def _divides_by_nothing_new(
-    folded: sp.Expr, original: sp.Expr, value: sp.Symbol, formula: sp.Expr, strict: bool
+    folded: sp.Expr, original: sp.Expr, value: sp.Expr, formula: sp.Expr, strict: bool, field: Field
 ) -> bool:
     """Whether no denominator of the folded form can be 0 where the original's is not; strictly: none has the value."""
-    allowed = set(denominator_factors(original))
-    for factor in denominator_factors(folded):
-        if factor in allowed or (factor.is_positive and not strict):
+    allowed = field.divisors(original)
+    for factor in field.divisors(folded) - allowed:
+        expression = expression_of(factor)
+        if expression.is_positive and not strict:
             continue
-        if strict and factor.has(value):
+        if strict and expression.has(value):
             return False
-        numerator = sp.numer(sp.together(factor.subs(value, formula)))
-        if numerator.is_positive:
-            continue
-        if not numerator.is_polynomial():
+        inside = field.quotient(expression.subs(value, formula))
+        parts = [part for part, power in inside.powers.items() if power > 0]
+        if not all(part in allowed or expression_of(part).is_positive for part in parts):
             return False
-        for part, _ in irreducible(numerator)[1]:
-            if part not in allowed and -part not in allowed and not part.is_positive:
-                return False
     return True

@@ -6,20 +6,33 @@ multiples of one another are powers of one kernel, and so are roots of one base.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from math import comb, gcd, lcm, prod
-from typing import Any
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import combinations
+from math import gcd, lcm
 
 import sympy as sp
-from sympy.polys.polyerrors import BasePolynomialError
 
-from symgraph.core.cost import cost
+from symgraph.core.cost import ADD, NUMBER, POWER, READ, cost
 from symgraph.core.scalars import sigmoid
+from symgraph.simplify.polynomials import (
+    Field,
+    OutOfWorkError,
+    Polynomial,
+    Quotient,
+    Work,
+    expression_of,
+    is_integer_power,
+    written,
+)
 
-MAX_SYMBOLS = 8  # beyond that a polynomial is left as it stands
-MAX_TERMS = 400  # likewise if it has more terms when multiplied out
+PROBLEM = 8_000
+"""Work allowed to one simplification, in products of terms."""
+
 MAX_COLLECTED = 6
+MAX_JOINED = 64
+BEST = 2
+SHAPE = 100  # the work of writing an expression, in products of terms
 _BOUNDED = (sigmoid, sp.tanh, sp.erf, sp.sin, sp.cos, sp.atan)
 
 
@@ -77,7 +90,7 @@ class Kernels:
         """The expression as a rational function of symbols."""
         if expression in self.symbol_of:
             return self.symbol_of[expression]
-        if isinstance(expression, (sp.Add, sp.Mul)) or _is_integer_power(expression):
+        if isinstance(expression, (sp.Add, sp.Mul)) or is_integer_power(expression):
             return expression.func(*(self.freeze(arg) for arg in expression.args))
         return expression
 
@@ -91,15 +104,11 @@ def _kernels(expression: sp.Expr) -> list[sp.Expr]:
     pending = [expression]
     while pending:
         node = pending.pop()
-        if isinstance(node, (sp.Add, sp.Mul)) or _is_integer_power(node):
+        if isinstance(node, (sp.Add, sp.Mul)) or is_integer_power(node):
             pending.extend(reversed(node.args))
         elif node.args:
             found.append(node)
     return found
-
-
-def _is_integer_power(node: sp.Basic) -> bool:
-    return isinstance(node, sp.Pow) and bool(node.exp.is_Integer)
 
 
 def _is_root(node: sp.Basic) -> bool:
@@ -119,14 +128,19 @@ def _common_unit(factors: list[sp.Rational]) -> sp.Rational:
     return sp.Rational(numerator, lcm(*(int(f.q) for f in factors)))
 
 
-@lru_cache(maxsize=16384)
-def cheapest(expression: sp.Expr) -> sp.Expr:
+def cheapest(expression: sp.Expr, work: Work) -> sp.Expr:
     """The cheapest of the expression itself, cancelled, factored, and collected by one of its symbols."""
     if not isinstance(expression, (sp.Add, sp.Mul, sp.Pow)):
         return expression
     kernels = Kernels([expression])
     frozen = kernels.freeze(expression)
-    return min(map(kernels.thaw, shapes(frozen)), key=preference)
+    if not frozen.args:
+        return expression
+    try:
+        field = Field([frozen], work)
+        return min(map(kernels.thaw, shapes(frozen, field.quotient(frozen), field)), key=preference)
+    except OutOfWorkError:
+        return kernels.thaw(presented(frozen))
 
 
 def preference(expression: sp.Expr) -> tuple[float, int]:
@@ -138,58 +152,65 @@ def preference(expression: sp.Expr) -> tuple[float, int]:
     return cost(expression), sum(not total.has(*_BOUNDED) for total in sums)
 
 
-def shapes(frozen: sp.Expr) -> list[sp.Expr]:
-    """Equal shapes of a rational function, the given one first."""
+def shapes(frozen: sp.Expr, quotient: Quotient, field: Field) -> list[sp.Expr]:
+    """Equal shapes of a rational function, the given one first: in lowest terms, factored, a factor collected."""
     found = [presented(frozen)]
-    if not frozen.args or not is_manageable(frozen):
-        return found
-    cancelled = in_lowest_terms(frozen)
-    factored = as_polynomial(sp.factor, cancelled, cancelled)
-    found += [presented(cancelled), presented(factored)]
-    for total in [factor for factor in sp.Mul.make_args(factored) if isinstance(factor, sp.Add)]:
-        if len(total.args) <= MAX_COLLECTED:
-            rest = factored / total
-            symbols = sorted(total.free_symbols, key=lambda symbol: symbol.sort_key())
-            found += [presented(collected * rest) for symbol in symbols for collected in _collected(total, symbol)]
+    joined = _joined(quotient, field)
+    found.append(presented(written(joined)))
+    for factor, power in joined.powers.items():
+        if power == 1 and 2 <= len(factor) <= MAX_COLLECTED:
+            rest = written(joined * Quotient(Fraction(1), {factor: -1}))
+            found += [presented(collected * rest) for collected in _collected(factor, field)]
+    field.work.spend(SHAPE * len(found))
     return list(dict.fromkeys(found))
 
 
-def is_manageable(frozen: sp.Expr) -> bool:
-    """Whether algebra on a rational function is cheap: few symbols, and few terms when it is multiplied out."""
-    return len(frozen.free_symbols) <= MAX_SYMBOLS and _terms(frozen) <= MAX_TERMS
+def _joined(quotient: Quotient, field: Field) -> Quotient:
+    """Factors of equal powers as their product, where that has fewer terms: (x − 1)·(x + 1) as x² − 1."""
+    sums = [factor for factor in quotient.powers if len(factor) > 1]
+    for first, second in combinations(sums, 2):
+        power = quotient.powers[first]
+        if quotient.powers[second] == power and len(first) * len(second) <= MAX_JOINED:
+            product = field.multiplied({first: 1, second: 1})
+            if len(product) < len(first) + len(second):
+                rest = Quotient(quotient.number, {f: p for f, p in quotient.powers.items() if f not in (first, second)})
+                return _joined(rest * Quotient(Fraction(1), {product: power}), field)
+    return quotient
 
 
-def _terms(frozen: sp.Expr) -> int:
-    """Most terms of numerator and denominator together, multiplied out; no more than matters."""
-    if isinstance(frozen, sp.Add):
-        denominators = prod(map(_terms, _denominators(frozen)))
-        return min(sum(map(_terms, frozen.args)) * denominators, MAX_TERMS + 1)
-    if isinstance(frozen, sp.Mul):
-        return min(prod(map(_terms, frozen.args)), MAX_TERMS + 1)
-    if _is_integer_power(frozen):
-        power = min(abs(int(frozen.exp)), MAX_TERMS)
-        return min(comb(_terms(frozen.base) + power - 1, power), MAX_TERMS + 1)
-    return 1
+def _collected(factor: Polynomial, field: Field) -> list[sp.Expr]:
+    """symbol·(…) + …, the coefficient as it is or with common factors out, by a symbol of two or more terms.
+
+    Of all symbols those that promise most.
+    """
+    found: list[tuple[float, sp.Expr, Polynomial, Polynomial]] = []
+    for symbol in sorted(field.symbols, key=lambda symbol: symbol.sort_key()):
+        gen = field.ring.gens[field.position[symbol]]
+        having = field.ring.from_dict({m: c for m, c in factor.items() if m[field.position[symbol]]})
+        if len(having) > 1:
+            part = having.exquo(gen)
+            shared = field.ring.from_dict({tuple(map(min, zip(*part.keys(), strict=True))): part.content()})
+            for common in (field.ring.one, shared)[: 1 + (shared != 1)]:
+                price = _price(gen * common) + _price(part.exquo(common)) + _price(factor - having) + 2 * ADD
+                found.append((price, symbol, having, common))
+    best = sorted(found, key=lambda option: option[0])[:BEST]
+    return [_by_common(factor, *option[1:], field) for option in best]
 
 
-def _denominators(total: sp.Add) -> list[sp.Expr]:
-    """What the terms of a sum are divided by, each in its highest power."""
-    powers: dict[sp.Expr, int] = {}
-    for term in total.args:
-        for factor in sp.Mul.make_args(term):
-            if _is_integer_power(factor) and factor.exp.is_negative and isinstance(factor.base, sp.Add):
-                powers[factor.base] = max(powers.get(factor.base, 0), -int(factor.exp))
-    return [base**power for base, power in powers.items()]
+def _by_common(factor: Polynomial, symbol: sp.Expr, having: Polynomial, common: Polynomial, field: Field) -> sp.Expr:
+    inner = having.exquo(common * field.ring.gens[field.position[symbol]])
+    return symbol * (expression_of(common) * expression_of(inner)) + expression_of(factor - having)
 
 
-def _collected(total: sp.Add, symbol: sp.Symbol) -> list[sp.Expr]:
-    """symbol·(…) + …, the coefficient as it is and with common factors out, where two or more terms have the symbol."""
-    having = [term for term in total.args if term.has(symbol)]
-    if len(having) < 2:
-        return []
-    coefficient = sp.Add(*(term / symbol for term in having))
-    others = sp.Add(*(term for term in total.args if term not in having))
-    return [symbol * shape + others for shape in dict.fromkeys((coefficient, sp.gcd_terms(coefficient)))]
+def _price(polynomial: Polynomial) -> float:
+    """What :func:`cost` makes of a sum of products, without its kernels' own."""
+    total = ADD * max(len(polynomial) - 1, 0)
+    for monomial, coefficient in polynomial.items():
+        powers = [power for power in monomial if power]
+        numbers = abs(coefficient) != 1 or not powers
+        total += NUMBER * numbers + READ * len(powers) + POWER * sum(power > 1 for power in powers)
+        total += ADD * (len(powers) + numbers - 1) + ADD / 2 * (coefficient == -1)
+    return total
 
 
 def presented(expression: sp.Expr) -> sp.Expr:
@@ -220,25 +241,22 @@ def _is_difference(factor: sp.Expr) -> bool:
     )
 
 
-def denominator_factors(frozen: sp.Expr) -> list[sp.Expr]:
-    """Irreducible factors of the denominator of a rational function, numbers left out."""
-    _, denominator = sp.fraction(sp.together(frozen))
-    return [] if denominator.is_number else [factor for factor, _ in irreducible(denominator)[1]]
-
-
 def in_lowest_terms(expression: sp.Expr) -> sp.Expr:
-    """Numerator and denominator without a common factor; as it is what is no quotient of polynomials."""
-    return as_polynomial(sp.cancel, expression, expression)
-
-
-def irreducible(expression: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, int]]]:
-    """The number and the irreducible factors, with their powers; what is no polynomial is one factor."""
-    return as_polynomial(sp.factor_list, expression, (sp.S.One, [(expression, 1)]))
-
-
-def as_polynomial(change: Callable[[sp.Expr], Any], expression: sp.Expr, otherwise: Any) -> Any:
-    """What SymPy's algebra of polynomials makes of an expression, or ``otherwise`` where it is none to SymPy."""
+    """Numerator and denominator multiplied out, without a common factor; as it is where that takes too much work."""
     try:
-        return change(expression)
-    except BasePolynomialError:
-        return otherwise
+        field = Field([expression], Work(PROBLEM))
+        quotient = field.quotient(expression)
+        above, below = field.above(quotient), field.below(quotient)
+    except OutOfWorkError:
+        return expression
+    return sp.Rational(1, quotient.number.denominator) * (expression_of(above) / expression_of(below))
+
+
+def irreducible(expression: sp.Expr) -> tuple[sp.Rational, dict[sp.Expr, int]]:
+    """The number and the irreducible factors with their powers; one factor where that takes too much work."""
+    try:
+        quotient = Field([expression], Work(PROBLEM)).quotient(expression)
+    except OutOfWorkError:
+        return sp.S.One, {expression: 1}
+    number = sp.Rational(quotient.number.numerator, quotient.number.denominator)
+    return number, {expression_of(factor): power for factor, power in quotient.powers.items()}

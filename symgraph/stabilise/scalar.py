@@ -14,7 +14,8 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import cost
 from symgraph.core.scalars import StableFunction, expm1, log1p, sigmoid, softplus
 from symgraph.simplify.fold import Relation, eliminate
-from symgraph.simplify.rational import Kernels, as_polynomial, in_lowest_terms, irreducible
+from symgraph.simplify.polynomials import Work
+from symgraph.simplify.rational import PROBLEM, Kernels, in_lowest_terms, irreducible
 
 WELL_SCALED = 2**10
 """Coefficients up to this, and down to its inverse, keep squares of a polynomial of e^{−|u|} far from overflow."""
@@ -76,19 +77,12 @@ def _stable_log(logarithm: sp.Expr, opened: Opener) -> sp.Expr:
 def _split_log(argument: sp.Expr) -> sp.Expr | None:
     """log of a product as a sum over its factors, if each is an exponential, or provably positive; else None."""
     kernels = Kernels([argument])
-    quotient = in_lowest_terms(kernels.freeze(argument))
-    numerator, denominator = sp.fraction(as_polynomial(sp.factor, quotient, quotient))
-    powers: dict[sp.Expr, int] = {}
-    for sign, part in ((1, numerator), (-1, denominator)):
-        coefficient, factors = irreducible(part)
-        if not coefficient.is_positive:
-            return None
-        powers[coefficient] = powers.get(coefficient, 0) + sign
-        for factor, power in factors:
-            powers[factor] = powers.get(factor, 0) + sign * int(power)
+    number, powers = irreducible(kernels.freeze(argument))
+    if not number.is_positive:
+        return None
     exponents = {s: k.args[0] for s, k in kernels.kernel_of.items() if isinstance(k, sp.exp)}
     total = sp.S.Zero
-    for factor, power in _balanced(powers, set(exponents)).items():
+    for factor, power in _balanced({number: 1} | powers, set(exponents)).items():
         value = _log_of_factor(factor, exponents)
         if value is None:
             return None
@@ -154,7 +148,7 @@ def by_one_exponential(function: sp.Expr) -> sp.Expr | None:
     if len(exponentials) != 1 or not _is_well_scaled(polynomial, exponentials[0]):
         return None
     rational = sp.expand(polynomial**2 - 1) / sp.expand(polynomial**2 + 1)
-    return _two_sided(rational, exponentials[0], kernels)
+    return _two_sided(rational, exponentials[0], kernels.kernel_of[exponentials[0]].args[0], kernels)
 
 
 def _is_well_scaled(expression: sp.Expr, symbol: sp.Symbol) -> bool:
@@ -178,17 +172,24 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
         options: list[sp.Expr] = []
         for argument in (exponent, -exponent):
             for half in (argument / 2, argument):
-                options += [form for form, _ in eliminate(expression, Relation(sp.tanh(half), _tanh(half)))]
+                options += _eliminated(expression, Relation(sp.tanh(half), _tanh(half)))
             logistic = Relation(sigmoid(argument), sigmoid.formula(argument))
-            options += [form for form, _ in eliminate(expression, logistic)]
+            options += _eliminated(expression, logistic)
         options = [o for o in options if not _exponentials_below(o) and not _quotient_of_saturated(o)]
         if options:
             expression = min(options, key=lambda option: (_cancellations(option), cost(option)))
         else:
             kernels = Kernels([expression])
-            expression = _two_sided(kernels.freeze(expression), kernels.symbol_of_power(kernel), kernels)
+            symbol = kernels.symbol_of_power(kernel)
+            power = kernels.kernel_of[symbol].args[0]
+            expression = _two_sided(kernels.freeze(expression), symbol, power, kernels)
             break
     return expression
+
+
+def _eliminated(expression: sp.Expr, relation: Relation) -> list[sp.Expr]:
+    work = Work(PROBLEM)
+    return [form for form, _ in work.affordable(eliminate(expression, relation, work))]
 
 
 def _cancellations(expression: sp.Expr) -> int:
@@ -231,9 +232,14 @@ def _quotient_of_saturated(expression: sp.Expr) -> bool:
     return any(base.has(sp.tanh, sigmoid) for base in _reciprocals(expression))
 
 
-def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, kernels: Kernels) -> sp.Expr:
+def two_sided(quotient: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr) -> sp.Expr:
+    """A quotient in which ``symbol`` stands for e to the ``exponent``, without that: by z = e^{−|exponent|} ≤ 1."""
+    kernels = Kernels([quotient])
+    return _two_sided(kernels.freeze(quotient), symbol, exponent, kernels)
+
+
+def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr, kernels: Kernels) -> sp.Expr:
     """A quotient by z = e^{−|u|} in place of eᵘ, its ``symbol``; for positive u, both sides are divided by a power."""
-    exponent = kernels.kernel_of[symbol].args[0]
     below = in_lowest_terms(frozen)
     above = in_lowest_terms(below.subs(symbol, 1 / symbol))
     small = {symbol: sp.exp(-sp.Abs(exponent))}

@@ -118,6 +118,10 @@ class Row(Elementwise):
         self, name: str, formula: Callable[..., Any], *arguments: sp.Symbol, source: str = "", **options: Any
     ) -> None:
         self.name, self.arguments, self.source, self.options, self._make = name, arguments, source, options, formula
+        self.__module__ = formula.__module__
+
+    def __reduce__(self) -> str:
+        return self.name  # a global of its module, as functions are
 
     @cached_property
     def formula(self) -> sp.Expr:  # type: ignore[override]

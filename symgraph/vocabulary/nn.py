@@ -18,6 +18,9 @@ from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary import activations, functions, gates, init, losses, row_losses
 from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.recurrent_layers import GRU as GRU
+from symgraph.vocabulary.recurrent_layers import LSTM as LSTM
+from symgraph.vocabulary.recurrent_layers import RNN as RNN
 
 
 class Module:
