@@ -74,13 +74,18 @@ class Schedule:
     hyper: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Optimizer:
     """A name, rows, and the hyper-parameters in them, each a number or a :class:`Schedule`."""
 
     name: str
     rows: tuple[Row, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """``Adam(lr=0.01, beta1=0.9, …)``; its formulas are what :func:`symgraph.explain` shows of a loss and it."""
+        given = ", ".join(f"{n}={v.name if isinstance(v, Schedule) else f'{v:g}'}" for n, v in self.given.items())
+        return f"{self.name}({given})"
 
     @property
     def hyper(self) -> dict[str, float]:
@@ -196,7 +201,7 @@ def _is_term(element: Element, body: sp.Basic) -> bool:
 
 
 # -- optimisers made of others ----------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
@@ -247,7 +252,7 @@ def grouped(optimizer: Optimizer, **groups: tuple[Any, Optimizer | None]) -> Opt
     return _Grouped(optimizer.name, groups=tuple(made), default=optimizer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Clipped(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
