@@ -11,7 +11,7 @@ groups and clipping are optimisers made of others.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,7 +142,7 @@ class _Applied:
         self.leaves: dict[str, Tensor] = {} if theta is None else {"theta": theta}
         self.found: list[Update] = []
 
-    def rows(self, rows: Iterable[Row], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def rows(self, rows: Sequence[Row], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         known = dict(given)
         for row in rows:
             if row.initial is not None:
@@ -152,8 +152,9 @@ class _Applied:
             value = known[row.name] = self._value(row, known)
             if row.name not in ("theta", "g") and value.definition is not None:
                 call_first(value, f"{self.owner}_{row.name}")
-            if row.name in self.leaves:
-                self.found.append(Update(self.leaves[row.name], value, row.initial))
+        first = {row.name: row.initial for row in rows}
+        order = sorted(self.leaves, key=lambda name: name == "theta")
+        self.found = [Update(self.leaves[name], known[name], first[name]) for name in order if name in first]
         return known
 
     def _value(self, row: Row, known: Mapping[str, Tensor]) -> Tensor:
