@@ -5,6 +5,7 @@ The derivative on the edge from X to Y is what Y passes back to X: ∂L/∂Y·�
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ from symgraph.reference import evaluate
 from symgraph.simplify.partial import partial
 
 LONGEST = 26
+_INDICES = re.compile(r"\[[^]]*\]|_\{[^}]*\}|_\w")
+"""What two formulas that are written with other letters differ in."""
 
 
 class Flow:
@@ -110,7 +113,7 @@ def formulas(
         above = called(tail, program) or text(wide.arranger.right(tail))
         below = "" if passed is None else _right(wide, passed)
         other = _right(wide, whole[tail]) if tail in whole and tail in single_reader else below
-        if other != below and len(other) <= len(below) + 2:
+        if _INDICES.sub("", other) != _INDICES.sub("", below) and len(other) <= len(below):
             below = f"{below} = {other}"
         found[number] = Shown(shortened(above, LONGEST)), Shown(shortened(below, 2 * LONGEST))
     return found

@@ -28,8 +28,10 @@ from symgraph.drawing.svg import picture_of
 from symgraph.errors import ArgumentError
 from symgraph.reference import evaluate
 
-MOST_DERIVATIONS, MOST_STEPS = 8, 400
+MOST_DERIVATIONS, MOST_STEPS = 8, 200
 """In a page; the others are ``sg.derivation``."""
+MOST_DERIVED = 60
+"""Values of a program, beyond which only the way to the parameters next to the loss is derived."""
 MOST_NODES = 250
 """Of a graph that is shown whole beside its folded form."""
 
@@ -140,6 +142,8 @@ def _graph(loss: Tensor, program: Program) -> Markup:
 def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:
     found: list[Derivation] = []
     steps = 0
+    if len(topological([loss])) > MOST_DERIVED:
+        targets = targets[::-1]
     for target in targets[:MOST_DERIVATIONS]:
         made = derivation(loss, target)
         steps += len(made.steps)
