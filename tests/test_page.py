@@ -17,6 +17,7 @@ from symgraph.display.program import Program
 from symgraph.drawing.mathml import mathml, name_markup, operator
 from symgraph.errors import ArgumentError
 from tests import browser
+from tests.test_drawing import network
 
 NASTY = "</script><img src=x onerror=alert(1)>"
 
@@ -160,6 +161,8 @@ def test_a_report_is_html(tmp_path) -> None:
 
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)
 def test_in_a_browser(page, tmp_path) -> None:
+    deep = tmp_path / "deep.html"
+    sg.report(network(7), deep)
     chromium = browser.Browser()
     try:
         chromium.open(page.as_uri())
@@ -196,6 +199,12 @@ def test_in_a_browser(page, tmp_path) -> None:
         for scheme, colour in (("dark", "rgb(20, 23, 26)"), ("light", "rgb(255, 255, 255)")):
             chromium.prefer(scheme)
             assert chromium.value(paper) == colour
+        # layers that repeat open by a click
+        chromium.open(deep.as_uri())
+        hidden = "['folded', 'whole'].map(id => document.getElementById(id).hidden)"
+        assert chromium.value(hidden) == [False, True]
+        chromium.value(f"document.querySelector('.node.fold').{click}")
+        assert chromium.value(hidden) == [True, False]
         assert chromium.said == []
     finally:
         chromium.close()

@@ -43,6 +43,9 @@ class Page(Shown):
         self.title = title
         self.sections = {name: inside for name, inside in sections.items() if inside}
 
+    def __repr__(self) -> str:
+        return f"<page {self.title!r}: {', '.join(self.sections)}>"
+
     def __str__(self) -> str:
         style, script = _file("page.css"), _file("page.js")
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
