@@ -198,7 +198,9 @@ def killed() -> Iterator[list[int]]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_process_that_is_killed_leaves_a_whole_model(step: codegen.TrainStep, path: Path, killed: list[int]) -> None:
+def test_a_process_that_is_killed_leaves_a_whole_model(
+    step: codegen.TrainStep, path: Path, killed: list[int]
+) -> None:
     """A training process saves after every epoch and is killed at a random moment; the next goes on from its file."""
     data, epochs, chance = {"x": X, "t": T}, 10**6, random.Random(0)
     params = step.init(0)

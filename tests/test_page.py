@@ -15,6 +15,7 @@ import symgraph as sg
 from codegen.run.fitting import History
 from symgraph.display.program import Program
 from symgraph.drawing.mathml import mathml, name_markup, operator
+from symgraph.drawing.page import Page, graph_pane
 from symgraph.errors import ArgumentError
 from tests import browser
 from tests.test_drawing import network
@@ -162,7 +163,8 @@ def test_a_report_is_html(tmp_path) -> None:
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)
 def test_in_a_browser(page, tmp_path) -> None:
     deep = tmp_path / "deep.html"
-    sg.report(network(7), deep)
+    J = network(7)
+    deep.write_text(str(Page("deep", {"Graph": graph_pane(J, Program([J], named=[J]))})), encoding="utf-8")
     chromium = browser.Browser()
     try:
         chromium.open(page.as_uri())

@@ -114,7 +114,7 @@ def report(
     title = f"{naming.names[loss].text}: formula, graph, derivation" + (", kernels" if is_step else "")
     sections = {
         "Declaration": panes.declaration(t for t in naming.reading_order if t.definition is None),
-        "Graph": _graph(loss, told.program),
+        "Graph": graph_pane(loss, told.program),
         "Formulas": panes.formulas(explanation),
         "Derivation": panes.derivations(_derivations(loss, targets)),
     }
@@ -133,7 +133,8 @@ def report(
     return page
 
 
-def _graph(loss: Tensor, program: Program) -> Markup:
+def graph_pane(loss: Tensor, program: Program) -> Markup:
+    """The graph with its repeated layers folded, and the whole of it."""
     whole = with_near_leaves(figure_of(loss, program))
     short = with_near_leaves(folded(figure_of(loss, program)))
     name = f"Graph of {program.naming.names[loss].text}"
