@@ -25,7 +25,7 @@ from symgraph.errors import ArgumentError, DomainError, NameConflictError, Shape
 def scale() -> Any:
     N = sg.dim("N")
     x, w = sg.input("x", (N, 3)), sg.parameter("w", (3,))
-    return codegen.function([x, w], x * w, dtype="float32")
+    return codegen.function([x, w], x * w, dtype="float32", strict=True)
 
 
 def arrays(rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -75,8 +75,9 @@ INPUTS: dict[str, tuple[Callable[[], Any], type[SymgraphError], str]] = {
 @pytest.mark.parametrize("name", INPUTS)
 def test_inputs_that_are_refused(name: str, predict: codegen.Function, weights: dict[str, np.ndarray]) -> None:
     make, error, message = INPUTS[name]
+    strict = codegen.function(predict.inputs, predict.outputs[0], strict=True)
     with pytest.raises(error, match=message):
-        predict(make(), **weights)
+        strict(make(), **weights)
 
 
 def test_functions_that_cannot_be() -> None:

@@ -25,7 +25,7 @@ from tests.network import W1, W2, J, N, T, X, b1, t, x
 @pytest.fixture(scope="module")
 def native() -> codegen.TrainStep:
     """Trained in part, and called often enough that native code checks its calls."""
-    step = codegen.train_step(J, sg.Adam(0.01), parameters=[W1, b1, W2], threads=1)
+    step = codegen.train_step(J, sg.Adam(0.01), parameters=[W1, b1, W2], threads=1, strict=True)
     params = step.init(0)
     for _ in range(4):
         step(params, x=X, t=T)

@@ -64,7 +64,7 @@ def test_three_steps(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def step() -> codegen.TrainStep:
-    return codegen.train_step(network(), Adam(0.01), "float32")
+    return codegen.train_step(network(), Adam(0.01), "float32", strict=True)
 
 
 def same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:

@@ -7,13 +7,16 @@ from collections.abc import Callable
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core.cost import operations
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
 from symgraph.derive import relations
-from symgraph.simplify import fold
+from symgraph.simplify import LEFT, fold
 from symgraph.simplify.partial import _derivative, partial
+from symgraph.simplify.polynomials import Work
+from symgraph.simplify.rational import PROBLEM
 
 Problem = tuple[Tensor, list[Tensor]]
 
@@ -47,7 +50,12 @@ def mixture(components: int) -> Problem:
     return sg.sum(sg.log(density)), [parameter for triple in names for parameter in triple]
 
 
-class Work:
+def body(tensor: Tensor) -> sp.Expr:
+    assert tensor.definition is not None
+    return tensor.definition.body
+
+
+class Counter:
     """Counts of what one ``grad`` asks of algebra; caches are empty before it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,17 +66,27 @@ class Work:
         fold.simplify.cache_clear()
         _derivative.cache_clear()
         self.counts = dict.fromkeys(self.counts, 0)
+        self.work = 0.0
         original, consumer = relations.Relations.simplify, relations.Relations._consumer_element
         with self.patch.context() as patch:
             patch.setattr(relations.Relations, "simplify", self._counting("simplified", original))
+            patch.setattr(Work, "spend", self._spending(Work.spend))
             patch.setattr(relations.Relations, "_consumer_element", self._counting("candidates", consumer))
             gradients = sg.grad(*problem)
         self.counts["distinct"] = fold.simplify.cache_info().misses
+        self.counts["work"] = int(self.work)
         self.counts["slopes"] = _derivative.cache_info().misses
         self.counts["operations"] = sum(
-            operations([t.definition.body]) for t in topological(gradients.values()) if t.definition is not None
+            operations([body(t)]) for t in topological(gradients.values()) if t.definition is not None
         )
         return self.counts
+
+    def _spending(self, spend: Callable[[Work, float], None]) -> Callable[[Work, float], None]:
+        def spent(work: Work, amount: float) -> None:
+            self.work += amount
+            spend(work, amount)
+
+        return spent
 
     def _counting(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
         def counted(*args: object) -> object:
@@ -80,10 +98,40 @@ class Work:
 
 @pytest.mark.parametrize("family", [predator_and_prey, tied, mixture], ids=lambda family: family.__name__)
 def test_work_grows_linearly(family: Callable[[int], Problem], monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work(monkeypatch)
+    work = Counter(monkeypatch)
     half, whole = work.of(family(6)), work.of(family(12))
     for name, count in whole.items():
         assert count <= 2.5 * half[name], (name, half, whole)
+
+
+def exponentials(rates: int) -> Problem:
+    """Exponentials of one value whose rates have a large common denominator."""
+    x = sg.input("x", ())
+    return sg.define((), sum(sp.exp(-k * x.element / (k + 2)) for k in range(1, rates + 1))), [x]
+
+
+def test_work_is_bounded_and_what_is_left_is_told() -> None:
+    """Powers of one exponential of degree 10¹⁷ took hours; a sum of many terms is not simplified as one problem."""
+    loss, [x] = exponentials(40)
+    assert fold.simplify(partial(body(loss), x.element))[1].work <= PROBLEM
+    weight, inputs = sg.parameter("w", ()), [sg.input(f"x{k}", ()) for k in range(20)]
+    J = sum(sg.exp(weight * value) for value in inputs)
+    assert sg.grad(J, [weight]).left == (weight,)
+    told = [line for line in str(sg.derivation(J, weight)).splitlines() if line.endswith(LEFT)]
+    assert len(told) == 1
+    step = codegen.train_step(J, sg.SGD(lr=0.1))
+    assert step.report().left == ("∂J/∂w",)
+    assert "left as the chain rule gave them: ∂J/∂w" in str(step.report())
+
+
+def test_what_is_in_the_cache_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A problem's work counts once for each gradient, whether it was in the cache or not."""
+    monkeypatch.setattr(relations, "SWEEP", 4000)
+    monkeypatch.setattr(relations, "EACH", 0)
+    fold.simplify.cache_clear()
+    problem = mixture(3)
+    first, again = sg.grad(*problem), sg.grad(*problem)
+    assert first.left and [*first.values()] == [*again.values()]
 
 
 def test_equal_bodies_over_other_elements_are_differentiated_once() -> None:

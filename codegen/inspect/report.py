@@ -44,6 +44,7 @@ class Report(Shown):
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
     (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
+    Gradients in ``left`` were too long for algebra: they are as the chain rule gave them.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
     """
 
@@ -51,6 +52,7 @@ class Report(Shown):
     sizes: Mapping[str, int]
     stages: Mapping[str, float]
     obstacle: str = ""
+    left: tuple[str, ...] = ()
 
     @staticmethod
     def of(executable: Executable, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
@@ -98,6 +100,8 @@ class Report(Shown):
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
+        if self.left:
+            lines.append(f"left as the chain rule gave them: {', '.join(self.left)}")
         if self.obstacle:
             lines.append(f"Python checks every call: {self.obstacle}")
         return "\n".join(lines)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import sympy as sp
 
@@ -43,6 +44,15 @@ def contraction_of(tensor: Tensor) -> Contraction | None:
 
     Its columns lie side by side in the right operand; row, column and depth are no multiples in an index of either.
     """
+    if tensor not in _known:
+        _known[tensor] = _contraction_of(tensor)
+    return _known[tensor]
+
+
+_known: WeakKeyDictionary[Tensor, Contraction | None] = WeakKeyDictionary()
+
+
+def _contraction_of(tensor: Tensor) -> Contraction | None:
     definition = tensor.definition
     if definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
         return None

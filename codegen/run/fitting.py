@@ -36,6 +36,7 @@ from codegen.native.epoch_words import (
 )  # fmt: skip
 from codegen.native.team import Job
 from codegen.run import arguments, nonfinite
+from codegen.run.conversion import described
 from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
 from symgraph.core.indices import Dim
@@ -166,11 +167,11 @@ def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[st
         if any(size in extent.atoms(Dim) for extent in others):
             raise ShapeError(
                 at_line(
-                    f"fit takes rows: {arguments.described(leaf)} has the batch size {size} not as its first size alone"
+                    f"fit takes rows: {described(leaf)} has the batch size {size} not as its first size alone"
                 )
             )
     axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
-    arrays, sizes = arguments.collect(step.inputs, data, step.dtype)
+    arrays, sizes = arguments.collect(step.inputs, data, step.dtype, strict=step.strict)
     return axis, sizes, arrays
 
 

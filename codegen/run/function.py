@@ -16,6 +16,7 @@ from codegen.loops.words import DONE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments
+from codegen.run.conversion import described
 from codegen.run.direct import Calls
 from codegen.run.executable import Executable
 from codegen.run.pipeline import leaves_in
@@ -57,8 +58,9 @@ class Function:
     source : the generated source of the last dtype that was called.
     """
 
-    def __init__(self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None) -> None:
+    def __init__(self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None, strict: bool = False) -> None:
         self.dtype = None if dtype is None else as_dtype(dtype)
+        self.strict = arguments.flag("strict", strict)
         self._form = Outputs(outputs)
         self.outputs = self._form.tensors
         self.inputs = tuple(inputs)
@@ -85,16 +87,17 @@ class Function:
         for leaf in leaves_in(Request(self.outputs)):
             if leaf.kind != "constant" and leaf not in self.inputs:
                 raise ArgumentError(
-                    at_line(f"the outputs depend on {arguments.described(leaf)}, which is not among the inputs")
+                    at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs")
                 )
 
     def __reduce__(self) -> Any:
         """What it was made from: the function is made anew, and its code is in the cache."""
         form = self._form.arranged(range(len(self.outputs)))
-        return _again, (Parcel([*self.inputs, *self.outputs]), len(self.inputs), form, self.dtype and self.dtype.name)
+        parcel = Parcel([*self.inputs, *self.outputs])
+        return _again, (parcel, len(self.inputs), form, self.dtype and self.dtype.name, self.strict)
 
     def __deepcopy__(self, memo: Any) -> Function:
-        return Function(self.inputs, self._form.given, self.dtype)
+        return Function(self.inputs, self._form.given, self.dtype, self.strict)
 
     def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
@@ -129,8 +132,8 @@ class Function:
         self, args: Sequence[Any], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
     ) -> Sequence[np.ndarray]:
         given = self._named(args, kwargs)
-        dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES) or np.dtype(np.float64)
-        arrays, sizes = arguments.collect(self.inputs, given, dtype)
+        dtype = self.dtype or arguments.one_dtype(self.inputs, given, DTYPES, self.strict) or np.dtype(np.float64)
+        arrays, sizes = arguments.collect(self.inputs, given, dtype, strict=self.strict)
         values, wrong = self._turn.take(self._run, self.executable(dtype), arrays, sizes, out)
         for leaf, labels in wrong.items():
             arguments.check_labels(leaf, labels, sizes)
@@ -201,21 +204,22 @@ class Function:
         return executables[-1] if executables else self.executable(self.dtype or "float64")
 
 
-def _again(parcel: Parcel, count: int, form: Any, dtype: str | None) -> Function:
+def _again(parcel: Parcel, count: int, form: Any, dtype: str | None, strict: bool) -> Function:
     tensors = parcel.open()
-    return Function(tensors[:count], arranged(form, tensors[count:]), dtype)
+    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict)
 
 
-def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
+def function(inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False) -> Function:
     """Compile expressions.
 
     Parameters
     ----------
     inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of
-        one floating dtype; numbers, lists, and what NumPy makes an array of (a pandas DataFrame) are converted to it,
-        or to float64 where no array tells.
+        one floating dtype; numbers, lists, and what NumPy makes an array of (a data frame, a tensor of another library)
+        are converted to it, or to float64 where no array tells.
     outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
     dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
+    strict : an array of another dtype, order or stride is an error; else it is copied, and a warning says so.
 
     Returns
     -------
@@ -229,7 +233,7 @@ def function(inputs: Any, outputs: Any, dtype: Any = None) -> Function:
         if an output needs a function for which there is no kernel.
     """
     chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
-    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype)
+    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype, strict)
 
 
 def _leaf(given: Any) -> Tensor:

@@ -7,17 +7,18 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from codegen.inspect.report import Report
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
+from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order
 from codegen.run.executable import Executable
 from codegen.run.fitting import History
 from codegen.run.function import as_dtype
@@ -32,11 +33,11 @@ from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
-from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
-from symgraph.vocabulary.optimisers import OPTIMISERS, SGD, Optimizer
+from symgraph.errors import ArgumentError, DomainError, SymgraphError
+from symgraph.vocabulary.optimisers import SGD, Optimizer
+from symgraph.vocabulary.updating import Update
 
 Params = MutableMapping[str, np.ndarray]
-Chosen = Sequence[Tensor | str] | Tensor | str | None
 
 
 class TrainStep:
@@ -59,12 +60,15 @@ class TrainStep:
         parameters: Chosen,
         threads: int | None,
         check_finite: bool,
+        strict: bool = False,
+        updates: Sequence[Update] | None = None,
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
-        self.optimizer = _as_optimizer(optimizer)
+        self.optimizer = as_optimizer(optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
+        self.strict = arguments.flag("strict", strict)
         self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
         self.loss = as_tensor(loss)
         if self.loss.ndim:
@@ -73,14 +77,18 @@ class TrainStep:
             )
         self.form = None if outputs is None else Outputs(outputs)
         extra = self.form.tensors if self.form else ()
-        found = _declared(leaves_in(Request((self.loss, *extra))))
-        self.parameters = self._chosen(found, parameters)
-        gradients = grad(self.loss, list(self.parameters))
-        self.updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+        found = in_order(leaves_in(Request((self.loss, *extra))))
+        self.parameters = chosen_of(self.loss, found, parameters)
+        self.left: tuple[str, ...] = ()
+        if updates is None:
+            gradients = grad(self.loss, list(self.parameters))
+            updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+            self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
+        self.updates = list(updates)
         self.seconds_to_derive = time.perf_counter() - start
         self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
-        leaves = _declared(leaves_in(self._request))
-        _check_names(leaves)
+        leaves = in_order(leaves_in(self._request))
+        check_names(leaves)
         kinds = {
             kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
             for kind in ("parameter", "scalar", "state", "constant")
@@ -98,32 +106,6 @@ class TrainStep:
         self._set_to_first_values()
 
     # -- what the program is about -----------------------------------------------------------------------------------
-    def _chosen(self, leaves: Sequence[Tensor], parameters: Chosen) -> tuple[Tensor, ...]:
-        """The parameters to train, in the order of declaration."""
-        present = [leaf for leaf in leaves if leaf.kind == "parameter"]
-        if parameters is None:
-            if not present:
-                raise DisconnectedError(at_line(f"the loss {self.loss.display_name} depends on no parameter"))
-            return tuple(present)
-        named = {str(leaf.name): leaf for leaf in present}
-        given = (
-            [parameters] if isinstance(parameters, Tensor | str) or not isinstance(parameters, Iterable) else parameters
-        )
-        items = arguments.listed("parameters", given)
-        chosen = [named.get(item, item) if isinstance(item, str) else item for item in items]
-        for item in chosen:
-            if isinstance(item, Tensor) and item.kind != "parameter":
-                raise DomainError(at_line(f"{item.display_name} is no parameter: only parameters are trained"))
-            if item not in present:
-                name = item.display_name if isinstance(item, Tensor) else item
-                raise DisconnectedError(
-                    at_line(f"parameter {name} does not influence the loss {self.loss.display_name}; "
-                            f"its parameters are {', '.join(named) or 'none'}")
-                )  # fmt: skip
-        if not chosen:
-            raise DisconnectedError(at_line("there is nothing to train: parameters is empty"))
-        return tuple(leaf for leaf in present if leaf in chosen)
-
     def _new_state(self, leaf: Tensor) -> np.ndarray:
         return np.zeros(tuple(int(size) for size in leaf.shape), self.dtype if leaf.ndim else np.float64)
 
@@ -135,24 +117,9 @@ class TrainStep:
             raise ArgumentError(
                 at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
             ) from error
-        result = {str(leaf.name): self._first_values(leaf, generator) for leaf in self.stored}
+        result = {str(leaf.name): first_values(leaf, generator, self.dtype) for leaf in self.stored}
         self.reset()
         return result
-
-    def _first_values(self, leaf: Tensor, generator: np.random.Generator) -> np.ndarray:
-        assert leaf.init is not None
-        shape = tuple(int(size) for size in leaf.shape)
-        values = np.asarray(leaf.init(generator, shape))
-        if values.dtype.kind not in "biuf":
-            raise DomainError(at_line(f"the initialiser of {leaf.name} gives {values.dtype}, no real numbers"))
-        try:
-            return np.array(np.broadcast_to(values, shape), dtype=self.dtype, order="C")
-        except ValueError:
-            raise ShapeError(
-                at_line(
-                    f"the initialiser of {leaf.name} {show_shape(leaf.shape)} gives an array of shape {values.shape}"
-                )
-            ) from None
 
     def reset(self) -> None:
         """Set the optimiser's state to its first values."""
@@ -210,14 +177,23 @@ class TrainStep:
 
         ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
         """
-        return self.turn.take(Report.of, self.executable, measure, sizes)  # type: ignore[no-any-return]
+        report = self.turn.take(Report.of, self.executable, measure, sizes)
+        return replace(report, left=self.left)
 
     def __reduce__(self) -> Any:
-        """What it was made from, state and hyper-parameters: the step is made anew, and its code is in the cache."""
+        """Everything that has been derived, state and hyper-parameters; the code is in the cache."""
         extra = self.form.tensors if self.form else ()
         form = self.form and self.form.arranged(range(len(extra)))
-        made_from = (form, len(extra), self.optimizer, self.dtype.name, self._threads, self.check_finite)
-        return _again, (Parcel([self.loss, *extra, *self.parameters]), made_from, dict(self.state), dict(self.hyper))
+        parts = [part for update in self.updates for part in (update.leaf, update.value)]
+        options = {
+            "dtype": self.dtype.name, "threads": self._threads, "check_finite": self.check_finite,
+            "strict": self.strict,
+        }  # fmt: skip
+        known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
+        parcel = Parcel([self.loss, *extra, *self.parameters, *parts])
+        initial = [update.initial for update in self.updates]
+        counts = len(extra), len(self.parameters)
+        return _again, (parcel, self.optimizer.name, form, counts, initial, options, dict(self.state), known)
 
     def __deepcopy__(self, memo: Any) -> TrainStep:
         """A step with its own state and hyper-parameters; the mathematics is shared."""
@@ -268,7 +244,7 @@ class TrainStep:
         arguments.check_names(params, self.stored)
         arguments.check_names(given, self.inputs)
         leaves = (*self.stored, *self.inputs)
-        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters)
+        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters, self.strict)
         self.check_apart(arrays, arrays)
         for name in self.hyper.missing():
             if name not in numbers:
@@ -326,43 +302,28 @@ class TrainStep:
         )
 
 
-def _again(parcel: Parcel, made_from: Any, state: Mapping[str, np.ndarray], hyper: Mapping[str, float]) -> TrainStep:
-    form, count, optimizer, dtype, threads, check_finite = made_from
+def _again(
+    parcel: Parcel,
+    optimizer: str,
+    form: Any,
+    counts: tuple[int, int],
+    initial: Sequence[float | None],
+    options: dict[str, Any],
+    state: Mapping[str, np.ndarray],
+    hyper: Mapping[str, float],
+) -> TrainStep:
+    """A step of tensors that have come from another process; its optimiser is a name, for its updates are here."""
     loss, *rest = parcel.open()
+    begin, end = counts[0], sum(counts)
+    updates = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
     outputs = None if form is None else arranged(form, rest)
-    step = TrainStep(loss, optimizer, dtype, outputs, rest[count:], threads, check_finite)
+    step = TrainStep(
+        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], updates=updates, **options
+    )  # fmt: skip
     for name, values in state.items():
         step.state[name] = values
-    step.hyper.update({name: value for name, value in hyper.items() if not np.isnan(value)})
+    step.hyper.update(hyper)
     return step
-
-
-def _declared(leaves: Sequence[Tensor]) -> list[Tensor]:
-    """In the order in which the user has declared them; scalars last, by name."""
-    return sorted(leaves, key=sp.default_sort_key)
-
-
-def _as_optimizer(given: Any) -> Optimizer:
-    if isinstance(given, Optimizer):
-        return given
-    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
-    name = next(
-        (name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None
-    )
-    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
-    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
-    raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
-
-
-def _check_names(leaves: Sequence[Tensor]) -> None:
-    seen: dict[str, Tensor] = {}
-    for leaf in leaves:
-        other = seen.setdefault(str(leaf.name), leaf)
-        if other is not leaf and "constant" not in (leaf.kind, other.kind):
-            raise NameConflictError(
-                f"the name {leaf.name} stands for two things:\n"
-                f"  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
-            )
 
 
 def train_step(
@@ -373,6 +334,7 @@ def train_step(
     parameters: Chosen = None,
     threads: int | None = None,
     check_finite: bool = True,
+    strict: bool = False,
 ) -> TrainStep:
     """Compile a training step.
 
@@ -387,6 +349,7 @@ def train_step(
     threads : at most so many threads; by default one for each processor, where a step is large enough.
     check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
         that came from; so does ``fit``. False lets them go on.
+    strict : an input of another dtype, order or stride is an error; else it is copied, and a warning says so.
 
     Raises
     ------
@@ -397,4 +360,5 @@ def train_step(
     ArgumentError
         if no input tells a size.
     """
-    return TrainStep(loss, SGD() if optimizer is None else optimizer, dtype, outputs, parameters, threads, check_finite)
+    chosen = SGD() if optimizer is None else optimizer
+    return TrainStep(loss, chosen, dtype, outputs, parameters, threads, check_finite, strict)

@@ -17,7 +17,14 @@ from symgraph.errors import NameConflictError, ShapeError
 @lru_cache(maxsize=65536)
 def elements_of(body: sp.Basic) -> tuple[Element, ...]:
     """Every element in a scalar body, in a fixed order, those inside indices included."""
-    return tuple(sorted(body.atoms(Element), key=sp.default_sort_key))
+    found: dict[Element, None] = {}
+    pending = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Element):
+            found[node] = None
+        pending.extend(node.args)
+    return tuple(found) if len(found) < 2 else tuple(sorted(found, key=sp.default_sort_key))
 
 
 def operands(tensor: Tensor) -> tuple[Tensor, ...]:

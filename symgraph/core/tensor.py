@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sympy as sp
@@ -331,9 +331,9 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
         told += f" {tensor.name}" * (tensor.kind == "slot")
         place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
         return _digest(told), place, (place,)
-    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body)}"
-    found = (leaf for node in sp.preorder_traversal(definition.body) if isinstance(node, Tensor) for leaf in node.first)
-    first = tuple(dict.fromkeys(found))[:MOST_LEAVES]
+    read: list[Tensor] = []
+    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body, read)}"
+    first = tuple(dict.fromkeys(leaf for operand in read for leaf in operand.first))[:MOST_LEAVES]
     digest = _digest(told)
     return digest, f"{digest}{''.join(first)}{tensor.serial:012d}", first
 
@@ -342,20 +342,27 @@ def _digest(told: str) -> str:
     return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _told(body: sp.Basic) -> str:
-    """A body as text, parents first, tensors by their digests, names left out."""
+def _told(body: sp.Basic, read: list[Tensor] | None = None) -> str:
+    """A body as text, parents first, tensors by their digests, names left out; the tensors are added to ``read``."""
     words: list[str] = []
     pending = [body]
     while pending:
         node = pending.pop()
         if isinstance(node, Tensor):
             words.append(node.content)
+            if read is not None:
+                read.append(node)
         elif not node.args:
-            words.append("N" if isinstance(node, Dim) else f"{type(node).__name__}:{node}")
+            words.append(_word(node))
         else:
             words.append(f"{type(node).__name__}/{len(node.args)}")
             pending.extend(reversed(node.args))
     return " ".join(words)
+
+
+@lru_cache(maxsize=4096)
+def _word(atom: sp.Basic) -> str:
+    return "N" if isinstance(atom, Dim) else f"{type(atom).__name__}:{atom}"
 
 
 @cache

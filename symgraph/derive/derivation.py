@@ -32,7 +32,7 @@ from symgraph.display.order import entries
 from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.text import text
 from symgraph.errors import DisconnectedError
-from symgraph.simplify import Step
+from symgraph.simplify import LEFT, Step
 from symgraph.stabilise import stabilise
 
 RULE_COLUMN = 84
@@ -293,7 +293,7 @@ def _distinct(lines: list[Line]) -> list[Line]:
     kept: list[Line] = []
     for line in lines:
         repeats = kept and text(kept[-1].right) == text(line.right) and line.depth == kept[-1].depth
-        if not (repeats and line.left is None):
+        if not (repeats and line.left is None and line.rule != LEFT):
             kept.append(line)
     return kept
 

@@ -32,7 +32,7 @@ from symgraph.core.views import Views
 from symgraph.derive.relations import Relations
 from symgraph.derive.through_time import contributions
 from symgraph.errors import DisconnectedError, DomainError
-from symgraph.simplify import Step, partial
+from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.finite import FiniteValues, guarded, support, within
 from symgraph.simplify.sums import reduction, summed
@@ -74,9 +74,20 @@ class Cotangent:
     result: Tensor | None = None
     guard: sp.Basic = sp.false
 
+    @property
+    def is_left(self) -> bool:
+        """Whether a formula on the way to the definition was left as the chain rule gave it."""
+        traces = [c.steps[0 if self.folded else 1] for c in self.contributions]
+        return any(step.rule == LEFT for steps in [self.steps, *traces] for step in steps)
+
 
 class Gradients(Shown, dict[Tensor, Tensor]):
-    """Gradients by tensor; a leaf's gradient also by its name."""
+    """Gradients by tensor; a leaf's gradient also by its name.
+
+    ``left`` are the tensors whose cotangents, on the way from the loss, algebra left as the chain rule gave them.
+    """
+
+    left: tuple[Tensor, ...] = ()
 
     def __missing__(self, key: object) -> Tensor:
         for tensor, gradient in self.items():
@@ -118,6 +129,7 @@ def grad(loss: Any, wrt: Any, *, disconnected: str = "error", simplify: bool = T
     tensors = [as_tensor(variable) for variable in (wrt if several else [wrt])]
     cotangents = reverse(loss, tensors, simplify)
     found = Gradients()
+    found.left = tuple(cotangent.of for cotangent in cotangents.values() if cotangent.is_left)
     for tensor in tensors:
         cotangent = cotangents.get(tensor)
         if cotangent is not None and cotangent.result is not None:
@@ -283,28 +295,34 @@ class _Sweep:
             slope = partial(body, element)
             if slope == 0:
                 continue
-            rename = free | inner
             forms = [cotangent.full, reference]
             if not self.values.is_finite(slope, overflow=True):
                 forms = [guarded(form, cotangent.guard) for form in forms]
-            forms = [form.xreplace(free) for form in forms]
-            self._contribute(tensor, element.xreplace(rename), slope.xreplace(rename), forms, sizes)
+            self._contribute(tensor, element, slope, forms, free | inner, sizes)
 
     def _contribute(
-        self, consumer: Tensor, element: Element, slope: sp.Expr, forms: list[sp.Expr], sizes: dict[Index, sp.Expr]
+        self,
+        consumer: Tensor,
+        element: Element,
+        slope: sp.Expr,
+        forms: list[sp.Expr],
+        rename: dict[Index, Index],
+        sizes: dict[Index, sp.Expr],
     ) -> None:
         operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
-        found = solve(element, sizes)
+        found = solve(element.xreplace(rename), sizes)
         solution, deltas, guard = found.at, found.deltas, found.where
         left = tuple(index for index in sizes if index not in solution)
         at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
         extents = extents_of(element.tensor.shape) | {index: sizes[index] for index in left}
-        taken = self.cotangents[consumer].guard.xreplace({axis(d): fresh(d) for d in range(consumer.ndim)})
-        taken = sp.And(taken, support(slope)).xreplace(solution)
+        solved = {index: new.xreplace(solution) for index, new in rename.items()}
+        solved = {index: value for index, value in solved.items() if index != value}
+        slope = slope.xreplace(solved)
+        taken = sp.And(self.cotangents[consumer].guard.xreplace(solved), support(slope))
         operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard, support(deltas)), left))
         terms: list[sp.Expr] = []
         for form in forms:
-            term = guarded_product(form.xreplace(solution), slope.xreplace(solution)).xreplace(found.same)
+            term = guarded_product(form.xreplace(solved), slope).xreplace(found.same)
             term = recombined(guarded_product(deltas, term))
             terms.append(term if guard == sp.true else Cases((term, guard), (0, True)))
         if not self.simplify:

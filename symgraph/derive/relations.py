@@ -15,7 +15,8 @@ from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, extents_of
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import Views, has_kernel
-from symgraph.simplify import Relation, Step, may_fold, simplify
+from symgraph.simplify import LEFT, Relation, Step, may_fold, simplify
+from symgraph.simplify.polynomials import Work
 
 MOST = 4
 """Relations of one problem; the formulas that say most come first."""
@@ -23,12 +24,17 @@ MOST = 4
 MOST_ELEMENTS, MOST_OPERATIONS = 12, 60
 """Of a problem: what polynomial algebra takes grows much faster than its formulas."""
 
+SWEEP, EACH = 100_000, 400
+"""Work allowed to all problems of one gradient, in products of terms: at first, and for each operation of the value."""
+
 
 class Relations:
     """The pointwise values of a graph by their views, to be found by the elements that these contain."""
 
     def __init__(self, views: Views) -> None:
         self.views = views
+        self.work = Work(SWEEP + EACH * operations(views.bodies.values()))
+        self.solved: set[tuple[sp.Expr, tuple[Relation, ...]]] = set()
         self.relations: dict[Tensor, frozenset[Tensor]] = {}
         self.rarest: dict[Tensor, list[Tensor]] = {}  # relations under their operand that has fewest of them
         self.position = {tensor: position for position, tensor in enumerate(views.order)}
@@ -45,10 +51,10 @@ class Relations:
     def simplify(self, expression: sp.Expr) -> tuple[sp.Expr, list[Step]]:
         """The cheapest equal form over forward values, with the steps that lead to it.
 
-        A formula too long for algebra stays as the chain rule gave it.
+        A formula too long for algebra stays as the chain rule gave it, and so do those for which no work is left.
         """
         if len(elements_of(expression)) > MOST_ELEMENTS or operations([expression]) > MOST_OPERATIONS:
-            return expression, []
+            return expression, [Step(LEFT, (expression, expression))]
         folds = may_fold(expression)
         if not folds and not expression.has(sp.Add):
             return expression, []
@@ -57,7 +63,13 @@ class Relations:
         naming = {element: _stand_in(n, element) for n, element in enumerate(self._in_order(_outermost(involved)))}
         back = {symbol: element for element, symbol in naming.items()}
         problem = tuple(Relation(naming[value], formula.xreplace(naming)) for value, formula in relations)
-        result, steps = simplify(expression.xreplace(naming), problem)
+        asked = expression.xreplace(naming), problem
+        if asked not in self.solved:
+            if self.work.done >= self.work.limit:
+                return expression, [Step(LEFT, (expression, expression))]
+            self.solved.add(asked)
+            self.work.done += simplify(*asked)[1].work
+        result, steps = simplify(*asked)
         return result.xreplace(back), [_in_elements(step, back) for step in steps]
 
     def _in_order(self, elements: list[Element]) -> list[Element]:
@@ -139,4 +151,4 @@ def _in_elements(step: Step, back: Mapping[sp.Symbol, Element]) -> Step:
     *words, last = step.rule.split(" ")
     through = next((element for symbol, element in back.items() if symbol.name == last), None)
     rule = " ".join([*words, through.tensor.display_name if through else last])
-    return Step(rule, step.before.xreplace(back), step.after.xreplace(back), through)
+    return Step(rule, lambda: (step.before.xreplace(back), step.after.xreplace(back)), through)

@@ -35,14 +35,36 @@ class Relation:
     formula: sp.Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One rewriting that ran: the rule's name, before and after, and the element of the forward value it used."""
+Formulas = tuple[sp.Basic, sp.Basic]
 
-    rule: str
-    before: sp.Basic
-    after: sp.Basic
-    through: sp.Expr | None = None
+
+class Step:
+    """One rewriting that ran: the rule's name, before and after, and the element of the forward value it used.
+
+    Before and after may be given by what makes them when somebody reads them.
+    """
+
+    __slots__ = ("_formulas", "rule", "through")
+
+    def __init__(self, rule: str, formulas: Formulas | Callable[[], Formulas], through: sp.Expr | None = None) -> None:
+        self.rule, self._formulas, self.through = rule, formulas, through
+
+    @property
+    def formulas(self) -> Formulas:
+        """Before and after."""
+        if not isinstance(self._formulas, tuple):
+            self._formulas = self._formulas()
+        return self._formulas
+
+    @property
+    def before(self) -> sp.Basic:
+        """What was rewritten."""
+        return self.formulas[0]
+
+    @property
+    def after(self) -> sp.Basic:
+        """What it became."""
+        return self.formulas[1]
 
 
 class Trace(tuple[Step, ...]):
@@ -70,7 +92,7 @@ def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple
     guarded = expand_extrema(expression)
     result = per_branch(guarded, inside)
     if work.left:
-        steps.append(Step(LEFT, result, result))
+        steps.append(Step(LEFT, (result, result)))
     trace = Trace(steps)
     trace.work = work.done
     return result, trace
@@ -123,7 +145,7 @@ def may_fold(expression: sp.Expr) -> bool:
 
 def _record(steps: list[Step], rule: str, before: sp.Expr, after: sp.Expr) -> sp.Expr:
     if before != after:
-        steps.append(Step(rule, before, after))
+        steps.append(Step(rule, (before, after)))
     return after
 
 

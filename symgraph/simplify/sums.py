@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import sympy as sp
 
@@ -32,7 +33,7 @@ def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list
             return reduction(body, over, extents)  # a sum of its own would read where no branch allows it
         branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
         return Cases(*branches)
-    terms = sp.Add.make_args(sp.expand_mul(body))
+    terms = sp.Add.make_args(sp.expand_mul(body) if body.has(sp.Add) else body)
     if len(terms) > 1 and any(_collapses(term, over, extents) for term in terms):
         return presented(sp.Add(*(_sum_product(term, over, extents, steps) for term in terms)))
     return _sum_product(body, over, extents, steps)
@@ -54,14 +55,13 @@ def _collapses(term: sp.Expr, over: tuple[Index, ...], extents: Extents) -> bool
 
 
 def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list[Step]) -> sp.Expr:
-    before = _shown(body, over)
     factors = list(sp.Mul.make_args(body))
     for factor in factors:
         solved = _solved_delta(factor, over, extents)
         if solved is not None:
             index, value, where = solved
             rest = sp.Mul(*(f for f in factors if f is not factor)).xreplace({index: value})
-            steps.append(Step("δ collapses the sum", before, rest))
+            steps.append(Step("δ collapses the sum", partial(_shown_beside, body, over, rest)))
             if where != sp.true:
                 rest = Cases((rest, where), (0, True))
             return summed(rest, tuple(i for i in over if i != index), extents, steps)
@@ -74,15 +74,25 @@ def _sum_product(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps
             outer *= extents[index]
     left = tuple(index for index in over if _depends(inner, (index,)))
     if not left:
-        steps.append(Step("sum of a constant", before, outer))
+        steps.append(Step("sum of a constant", partial(_shown_beside, body, over, outer)))
         return outer
     row = _sums_to_one(inner, left)
     if row is not None:
-        steps.append(Step("rows sum to 1", before, outer))
+        steps.append(Step("rows sum to 1", partial(_shown_beside, body, over, outer)))
         return outer * sp.prod(extents[i] for i in left if i != row)
     if outer != 1:
-        steps.append(Step("factor out of the sum", before, outer * _shown(inner, left)))
+        steps.append(Step("factor out of the sum", partial(_shown_apart, body, over, outer, inner, left)))
     return outer * reduction(inner, left, extents)
+
+
+def _shown_beside(body: sp.Expr, over: tuple[Index, ...], after: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    return _shown(body, over), after
+
+
+def _shown_apart(
+    body: sp.Expr, over: tuple[Index, ...], outer: sp.Expr, inner: sp.Expr, left: tuple[Index, ...]
+) -> tuple[sp.Expr, sp.Expr]:
+    return _shown(body, over), outer * _shown(inner, left)
 
 
 def _shown(body: sp.Expr, over: tuple[Index, ...]) -> sp.Expr:

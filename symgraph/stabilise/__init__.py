@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy as sp
 
@@ -224,8 +225,19 @@ class _Rewriter:
         return kernel
 
     def _is_positive(self, body: sp.Expr) -> bool:
-        rule = {e: sp.Dummy(positive=True) for e in elements_of(body) if e.tensor in self.positive}
-        return bool(body.xreplace(rule).is_positive)
+        names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
+        return _is_positive_formula(body.xreplace(names))
+
+
+def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
+    label = element.tensor.is_label or None
+    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=label, nonnegative=label)
+
+
+@lru_cache(maxsize=4096)
+def _is_positive_formula(body: sp.Expr) -> bool:
+    """Whether a formula over stand-ins is positive: asked once of equal ones, since SymPy searches its rules."""
+    return bool(body.is_positive)
 
 
 def _single(exponent: sp.Expr) -> tuple[Element, ...]:

@@ -16,7 +16,7 @@ from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary import activations, functions, init
+from symgraph.vocabulary import activations, functions, gates, init
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.recurrent_layers import GRU as GRU
 from symgraph.vocabulary.recurrent_layers import LSTM as LSTM
@@ -129,17 +129,46 @@ class Sequential(Module):
 
 
 def _layer(name: str, function: Callable[..., Tensor]) -> type[Module]:
-    """The class of a layer without parameters, such as ``ReLU``."""
+    """The class of a layer without parameters, such as ``ReLU``; the options of the function are those of the layer."""
 
-    def forward(self: Module, x: Tensor) -> Tensor:
-        return function(x)
+    def __init__(self: Any, *options: Any, **named: Any) -> None:
+        self.options, self.named = options, named
 
-    return type(name, (Module,), {"forward": forward, "__doc__": f"{name} as a layer.", "__module__": __name__})
+    def forward(self: Any, *tensors: Any) -> Tensor:
+        return function(*tensors, *self.options, **self.named)
+
+    members = {"__init__": __init__, "forward": forward, "__call__": names_result(forward)}
+    return type(name, (Module,), {**members, "__doc__": f"{name} as a layer.", "__module__": __name__})
+
+
+class PReLU(Module):
+    """Leaky ReLU with learned slopes, one or one for each channel (He et al., arXiv 1502.01852)."""
+
+    _unnamed = itertools.count(1)
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, name: str | None = None) -> None:
+        self.num_parameters, self.init = num_parameters, init
+        self.slope: Tensor | None = None
+        if name is not None:
+            self.build(f"{name}.")
+
+    def build(self, prefix: str) -> None:
+        if self.slope is None:
+            self.slope = parameter(f"{prefix}weight", (self.num_parameters,), init=init.constant(self.init))
+
+    def parameters(self) -> list[Tensor]:
+        self.build(f"prelu{next(self._unnamed)}." if self.slope is None else "")
+        return [tensor for tensor in (self.slope,) if tensor is not None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return gates.prelu(x, *self.parameters())
 
 
 ReLU = _layer("ReLU", activations.relu)
+ReLU6 = _layer("ReLU6", activations.relu6)
 LeakyReLU = _layer("LeakyReLU", activations.leaky_relu)
 ELU = _layer("ELU", activations.elu)
+CELU = _layer("CELU", activations.celu)
 SELU = _layer("SELU", activations.selu)
 GELU = _layer("GELU", activations.gelu)
 SiLU = _layer("SiLU", activations.silu)
@@ -150,5 +179,15 @@ Tanh = _layer("Tanh", activations.tanh)
 Softplus = _layer("Softplus", activations.softplus)
 Softsign = _layer("Softsign", activations.softsign)
 Hardtanh = _layer("Hardtanh", activations.hardtanh)
+Hardsigmoid = _layer("Hardsigmoid", activations.hardsigmoid)
+Hardswish = _layer("Hardswish", activations.hardswish)
+Tanhshrink = _layer("Tanhshrink", activations.tanhshrink)
+Softshrink = _layer("Softshrink", activations.softshrink)
+Hardshrink = _layer("Hardshrink", activations.hardshrink)
+Threshold = _layer("Threshold", activations.threshold)
+GLU = _layer("GLU", gates.glu)
 Softmax = _layer("Softmax", functions.softmax)
+Softmin = _layer("Softmin", gates.softmin)
 LogSoftmax = _layer("LogSoftmax", functions.log_softmax)
+CosineSimilarity = _layer("CosineSimilarity", gates.cosine_similarity)
+PairwiseDistance = _layer("PairwiseDistance", gates.pairwise_distance)

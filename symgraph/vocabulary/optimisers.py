@@ -144,18 +144,18 @@ def RMSprop(
 
 
 _RATE = Row("rate", lambda lr, beta1, k: lr / (1 - beta1**k), shared=True)
-_UNBIASED = Row("c", lambda beta2, k: 1 / sqrt(1 - beta2**k), shared=True)
-"""The corrections of both means for having begun at 0, once for all parameters: θ ← θ − rate·m/(c·√v + ε)."""
+_UNBIASED = Row("c", lambda beta2, k: sqrt(1 - beta2**k), shared=True)
+"""The corrections of both means for having begun at 0, once for all parameters: θ ← θ − rate·c·m/(√v + c·ε)."""
 
 
 def _adam(amsgrad: bool) -> list[Row]:
     rows = [_RATE, _UNBIASED, _MEAN, _SQUARE]
     if not amsgrad:
-        return [*rows, Row("theta", lambda theta, m, v, rate, c, eps: theta - rate * (m / (c * sqrt(v) + eps)))]
+        return [*rows, Row("theta", lambda theta, m, v, rate, c, eps: theta - rate * c * (m / (sqrt(v) + c * eps)))]
     return [
         *rows,
         Row("v_max", lambda v_max, v: maximum(v_max, v), 0.0),
-        Row("theta", lambda theta, m, v_max, rate, c, eps: theta - rate * (m / (c * sqrt(v_max) + eps))),
+        Row("theta", lambda theta, m, v_max, rate, c, eps: theta - rate * c * (m / (sqrt(v_max) + c * eps))),
     ]
 
 
@@ -210,7 +210,7 @@ def NAdam(
         Row("m_hat", lambda m, g, mu, next, mu_product: (1 - mu) / (1 - mu_product) * g
             + next / (1 - mu_product * next) * m),
         _UNBIASED,
-        Row("theta", lambda theta, m_hat, v, lr, c, eps: theta - lr * (m_hat / (c * sqrt(v) + eps))),
+        Row("theta", lambda theta, m_hat, v, lr, c, eps: theta - lr * c * (m_hat / (sqrt(v) + c * eps))),
     ]  # fmt: skip
     given = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps}
     return _made("NAdam", rows, **given, weight_decay=weight_decay, momentum_decay=momentum_decay)
@@ -230,7 +230,7 @@ def RAdam(lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight
         _SQUARE,
         _RATE,
         _UNBIASED,
-        Row("d", lambda v, r, rho_k, c, eps: where(rho_k > 5, r / (c * (sqrt(v) + eps)), 1)),
+        Row("d", lambda v, r, rho_k, c, eps: where(rho_k > 5, r * c / (sqrt(v) + eps), 1)),
         Row("theta", lambda theta, m, d, rate: theta - rate * (m * d)),
     ]  # fmt: skip
     return _made("RAdam", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)

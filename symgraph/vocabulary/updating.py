@@ -17,11 +17,14 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.cost import operations
 from symgraph.core.define import as_tensor
+from symgraph.core.graph import consumers, elements_of, topological
 from symgraph.core.indices import as_shape, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import MAX_OPERATIONS, inlined, seen_through
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.activations import minimum, sqrt
 from symgraph.vocabulary.functions import sum
@@ -71,13 +74,18 @@ class Schedule:
     hyper: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Optimizer:
     """A name, rows, and the hyper-parameters in them, each a number or a :class:`Schedule`."""
 
     name: str
     rows: tuple[Row, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """``Adam(lr=0.01, beta1=0.9, …)``; its formulas are what :func:`symgraph.explain` shows of a loss and it."""
+        given = ", ".join(f"{n}={v.name if isinstance(v, Schedule) else f'{v:g}'}" for n, v in self.given.items())
+        return f"{self.name}({given})"
 
     @property
     def hyper(self) -> dict[str, float]:
@@ -155,7 +163,7 @@ class _Applied:
                 at_line(f"{self.optimizer.name}: the row {row.name} reads {missing[0]}, which is no row above it and "
                         f"no hyper-parameter; known are {', '.join(known)}")
             )  # fmt: skip
-        value = as_tensor(row.function(*(known[name] for name in row.reads)))
+        value = _one_formula(as_tensor(row.function(*(known[name] for name in row.reads))), set(known.values()))
         leaf = self.leaves.get(row.name)
         if leaf is not None and value.shape != leaf.shape:
             raise ShapeError(
@@ -165,8 +173,34 @@ class _Applied:
         return value
 
 
+def _one_formula(value: Tensor, known: set[Tensor]) -> Tensor:
+    """The value as one formula of what the row reads, as far as no difference is rounded in another order."""
+    if value in known or value.definition is None or value.definition.op is not None:
+        return value
+    body = value.definition.body
+    readers = consumers(topological([value]))
+    pending = list(elements_of(body))
+    while pending:
+        element = pending.pop()
+        own = element.tensor.definition
+        if own is None or own.op is not None or element.tensor in known or len(readers[element.tensor]) != 1:
+            continue
+        inner = inlined(element)
+        wider = None if inner.is_Add and _is_term(element, body) else seen_through(body, element, inner)
+        if wider is not None and operations([wider]) <= MAX_OPERATIONS:
+            body = wider
+            pending += elements_of(inner)
+    return Tensor.define(value.shape, body)
+
+
+def _is_term(element: Element, body: sp.Basic) -> bool:
+    """Whether an element is a term of a sum in a formula, with a number before it or not."""
+    sums = [body, *body.atoms(sp.Add)]
+    return any(term.as_coeff_Mul()[1] == element for total in sums for term in sp.Add.make_args(total))
+
+
 # -- optimisers made of others ----------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
@@ -217,7 +251,7 @@ def grouped(optimizer: Optimizer, **groups: tuple[Any, Optimizer | None]) -> Opt
     return _Grouped(optimizer.name, groups=tuple(made), default=optimizer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Clipped(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
