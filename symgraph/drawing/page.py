@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
@@ -91,7 +93,8 @@ def report(
     program : a scalar tensor, or a training step: then there are its update, kernels and costs as well, for which the
         step is compiled.
     path : where the page is written, ``"model.html"``; it is returned as well.
-    values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients.
+    values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients,
+        and where one of them looks wrong what ``step.diagnose`` says.
     history : of ``step.fit``: curves.
     optimizer : whose update is shown, of a loss; that of a step is known.
     measure : also the times of kernels, as ``step.report(measure=True)``.
@@ -124,7 +127,10 @@ def report(
         sections["Kernels"] = panes.kernels(program.source, costs.kernels, names)
         sections["Cost"] = panes.cost(costs)
     if values is not None:
-        sections["Values"] = panes.distributions(_values(told, values))
+        arrays = _values(told, values)
+        is_wrong = any(panes.warning(np.asarray(array, np.float64)) for array in arrays.values())
+        findings = _diagnosis(program, values) if is_step and is_wrong else ()
+        sections["Values"] = panes.distributions(arrays, findings)
     if history is not None:
         sections["Training"] = panes.curves(history)
     page = Page(title, sections)
@@ -163,6 +169,14 @@ def _values(told: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     backward = [c.result for c in told.sweep if c.result is not None]
     shown = [t for t in dict.fromkeys([*told.forward, *backward]) if t in names and not t.is_label]
     return {names[t].text: array for t, array in zip(shown, evaluate(shown, values), strict=True)}
+
+
+def _diagnosis(step: Any, values: Mapping[str, Any]) -> Sequence[str]:
+    """What the step itself finds wrong."""
+    kept = {str(leaf.name): np.array(values[str(leaf.name)], step.dtype) for leaf in step.stored}
+    given = {name: array if np.asarray(array).dtype.kind in "iu" else np.array(array, step.dtype)
+             for name, array in values.items() if name not in kept}  # fmt: skip
+    return step.diagnose(kept, **given).findings  # type: ignore[no-any-return]
 
 
 def _anchor(name: str) -> str:
