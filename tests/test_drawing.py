@@ -25,7 +25,9 @@ def edges(drawing):
     """(tail, head): what is written above and below the edge."""
     nodes = drawing.figure.nodes
     told = {n: tuple(shown.text for shown in pair) for n, pair in drawing.labels.items()}
-    return {(nodes[e.tail].lines[0], nodes[e.head].lines[0]): told[n] for n, e in enumerate(drawing.figure.edges)}
+    return {
+        (nodes[e.tail].lines[0], nodes[e.head].lines[0]): told.get(n, ()) for n, e in enumerate(drawing.figure.edges)
+    }
 
 
 def test_price_of_apples() -> None:
@@ -77,6 +79,18 @@ def test_affine_layer_by_formulas() -> None:
         ("dot", "+"): ("Σ_i X[n, i]·W[i, j]", "∂L/∂Y[n, j]"),
         ("+", "Y"): ("Y", "∂L/∂Y[n, j]"),
     }
+
+
+def test_local_derivatives_are_over_values_of_the_program() -> None:
+    N = sg.dim("N")
+    x, b = sg.input("x", (N, 2)), sg.parameter("b", (2,))
+    a = x**2 + b
+    h = sg.sigmoid(a)
+    told = edges(sg.draw(sg.sum(h * x), edges="local"))
+    assert told["a (N, 2)", "h (N, 2)"] == (
+        "", "h[n, i]·(1 − h[n, i])",
+    )  # fmt: skip
+    assert told["x (N, 2)", "a (N, 2)"] == ("", "2·x[n, i]") and told["b (2,)", "a (N, 2)"] == ("", "1")
 
 
 def test_softmax_with_loss() -> None:
