@@ -141,6 +141,7 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
+    from symgraph.auditing import audit, equal
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -179,6 +180,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "asymmetric_loss",
+    "audit",
     "avg_pool",
     "batch_norm",
     "binary_cross_entropy",
@@ -211,6 +213,7 @@ __all__ = [
     "elementwise",
     "elu",
     "embedding",
+    "equal",
     "erf",
     "erfc",
     "errors",
@@ -355,8 +358,10 @@ __all__ = [
 ]  # fmt: skip
 __version__ = "0.1.0"
 _FOR_READING = {
+    "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
+    "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
     "report": "symgraph.drawing.page",
 }

@@ -193,9 +193,8 @@ def _verdict(leaf: Tensor, true: Tensor, claim: Claim, known: Sequence[Tensor], 
         shapes = f"the derivative has shape {shape[1].shape}, the claimed one {shape[2].shape}"
         return Verdict(leaf, "different", shapes, repair=repair)
     example = _example(leaf, unequal[0], same, known)
-    condition = _condition(true, samples, same)
-    kind = "equal where" if condition else "different"
-    return Verdict(leaf, kind, "", condition, difference, example, "" if condition else repair)
+    condition = "" if repair else _condition(true, samples, same)
+    return Verdict(leaf, "equal where" if condition else "different", "", condition, difference, example, repair)
 
 
 class _Same:

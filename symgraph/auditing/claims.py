@@ -150,9 +150,10 @@ def _by_torch(apply: Callable[..., Any], upstream: Tensor | None) -> Callable[..
 def _by_jax(function: Callable[..., Any], upstream: Tensor | None) -> Callable[..., Any]:
     def backward(*arrays: np.ndarray) -> list[np.ndarray | None]:
         import jax
-        from jax.experimental import enable_x64  # type: ignore[attr-defined]
 
-        with enable_x64():
+        enable_x64: Any = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64  # its place has moved
+
+        with enable_x64(True):
             given = arrays[:-1] if upstream is not None else arrays
             output, pull = jax.vjp(function, *given)
             seed = arrays[-1] if upstream is not None else np.ones(())
