@@ -151,9 +151,9 @@ def _by_jax(function: Callable[..., Any], upstream: Tensor | None) -> Callable[.
     def backward(*arrays: np.ndarray) -> list[np.ndarray | None]:
         import jax
 
-        enable_x64: Any = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64  # its place has moved
+        home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # it has moved
 
-        with enable_x64(True):
+        with home.enable_x64(True):
             given = arrays[:-1] if upstream is not None else arrays
             output, pull = jax.vjp(function, *given)
             seed = arrays[-1] if upstream is not None else np.ones(())
