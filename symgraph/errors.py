@@ -33,3 +33,7 @@ class ArgumentError(SymgraphError, ValueError):
 
 class NonFiniteError(SymgraphError, ArithmeticError):
     """A loss that is infinite or NaN: nothing was updated."""
+
+
+class ConversionWarning(UserWarning):
+    """An array was copied, for it has another dtype, order or stride than a program reads."""

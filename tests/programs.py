@@ -228,6 +228,8 @@ LOSSES: dict[str, tuple[Callable[..., Tensor], float, float, bool]] = {
     "binary_cross_entropy_with_logits": (sg.binary_cross_entropy_with_logits, -3, 3, True),
 }
 
+ALIKE = ("sign", "relu6", "celu", "hardsigmoid", "tanhshrink", "softshrink", "hardshrink", "threshold")
+"""Activations whose programs are those of others."""
 ROWS: list[Row] = [
     Row("affine", affine),
     Row("two layers, sigmoid", two_layers),
@@ -288,7 +290,7 @@ ROWS: list[Row] = [
             name in SMOOTH,
         )
         for name, f in sg.activations.ELEMENTWISE.items()
-        if f.arguments == (u,) and name != "sign"
+        if f.arguments == (u,) and name not in ALIKE
         for SMOOTH in [
             ("exp", "log", "sqrt", "sin", "cos", "erf", "tanh", "sigmoid", "gelu", "silu", "mish", "softplus")
         ]

@@ -25,7 +25,7 @@ from symgraph.errors import ArgumentError, DomainError, NameConflictError, Shape
 def scale() -> Any:
     N = sg.dim("N")
     x, w = sg.input("x", (N, 3)), sg.parameter("w", (3,))
-    return codegen.function([x, w], x * w, dtype="float32")
+    return codegen.function([x, w], x * w, dtype="float32", strict=True)
 
 
 def arrays(rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -277,7 +277,7 @@ def test_scalars_of_a_refused_call_do_not_stay() -> None:
 
 def test_the_range_of_a_scalar_is_asked_of_sympy_once(monkeypatch: pytest.MonkeyPatch) -> None:
     step, params, numbers = scaled_step(1)
-    monkeypatch.setattr("symgraph.vocabulary.optimisers.FACTS", None)
+    monkeypatch.setattr("symgraph.vocabulary.ranges.FACTS", None)
     step(params, x=np.ones((1, 2)), **{**numbers, "c0": sp.Rational(1, 2)})
     assert step.hyper["c0"] == 0.5
     with pytest.raises(DomainError, match="hyper-parameter c0 must be a finite number, above 0, at least 0, not 0"):

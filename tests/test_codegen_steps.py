@@ -6,7 +6,6 @@ The one step that is compiled is shared, and called until native code checks cal
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from tests.network import W1, W2, J, N, T, X, b1, t, x
 @pytest.fixture(scope="module")
 def native() -> codegen.TrainStep:
     """Trained in part, and called often enough that native code checks its calls."""
-    step = codegen.train_step(J, sg.Adam(0.01), parameters=[W1, b1, W2], threads=1)
+    step = codegen.train_step(J, sg.Adam(0.01), parameters=[W1, b1, W2], threads=1, strict=True)
     params = step.init(0)
     for _ in range(4):
         step(params, x=X, t=T)
@@ -141,7 +140,6 @@ CALLS: dict[str, tuple[Callable[[codegen.TrainStep, Any], Any], str]] = {
     "state as input": (lambda step, p: step(p, x=step.state["W1.m"].reshape(6, 5), t=T[:6]), "W1.m and x overlap"),
     "one array twice": (lambda step, p: step({**p, "b1": p["W1"].ravel()[:6]}, x=X, t=T), "W1 and b1 overlap"),
     "report": (lambda step, p: step.report(sizes={"M": 3}), "there is no size M; known are: N"),
-    "pickle": (lambda step, p: pickle.dumps(step), "not pickled"),
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -123,3 +125,35 @@ def test_an_extent_that_leaves_the_axis_is_an_error() -> None:
         sg.Sum(x[k], (3, k))
     with pytest.raises(ShapeError, match="positive integer"):
         sg.indices("u v", 0)
+
+
+# -- reads under a condition ------------------------------------------------------------------------------------------
+X8 = sg.input("x", (8,))
+KEPT_INSIDE = {
+    "by an inequality": (X8[p + 5], p < 3, [6, 7, 8]),
+    "by another branch": (X8[5 - p], ~(p > 5), [6, 5, 4, 3, 2, 1]),
+    "by a remainder": (X8[2 * p + 7], sp.Eq(p % 8, 0), [8]),
+    "of a quotient": (X8[sp.floor(p / 2) + 5], p < 6, [6, 6, 7, 7, 8, 8]),
+    "and one on values": (X8[p + 5], sp.And(p < 3, X8[p] > 1), [0, 7, 8]),
+}
+NOT_KEPT_INSIDE = {
+    "by the wrong inequality": (X8[p + 5], p > 0, "index p + 5 is outside axis 0 of x(8,) at p = 3"),
+    "by one too many": (X8[sp.floor(p / 2) + 5], p < 7, "at p = 6"),
+    "by values": (X8[p + 5], X8[p] > 0, "where its condition x[p] > 0 may hold"),
+    "by one of two": (X8[p + 5], sp.Or(p < 3, p > 6), "at p = 7"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT_INSIDE)
+def test_a_read_that_its_condition_keeps_inside(name: str) -> None:
+    value, condition, first = KEPT_INSIDE[name]
+    y = sg.define((p,), sp.Piecewise((value, condition), (0, True)), shape=(8,))
+    found = evaluate(y, {"x": np.arange(1.0, 9.0)})
+    np.testing.assert_array_equal(found, first + [0] * (8 - len(first)))
+
+
+@pytest.mark.parametrize("name", NOT_KEPT_INSIDE)
+def test_a_read_that_its_condition_does_not_keep_inside(name: str) -> None:
+    value, condition, message = NOT_KEPT_INSIDE[name]
+    with pytest.raises(ShapeError, match=re.escape(message)):
+        sg.define((p,), sp.Piecewise((value, condition), (0, True)), shape=(8,))

@@ -14,7 +14,7 @@ import symgraph as sg
 from symgraph.core import scalars
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.reference import evaluate
-from symgraph.vocabulary.activations import ELEMENTWISE
+from symgraph.vocabulary.activations import ACTIVATIONS, ELEMENTWISE
 from symgraph.vocabulary.elementwise import Elementwise, u, v
 from tests.oracles import DIGITS, agree, finite, precise
 
@@ -51,7 +51,33 @@ DEFINITIONS: dict[str, tuple[Callable[[mpmath.mpf], mpmath.mpf], tuple[float, ..
     "log_sigmoid": (lambda x: -mpmath.log1p(mpmath.exp(-x)), REAL),
     "softsign": (lambda x: x / (1 + abs(x)), REAL),
     "hardtanh": (lambda x: max(mpmath.mpf(-1), min(mpmath.mpf(1), x)), REAL),
+    "relu6": (lambda x: min(max(x, mp.mpf(0)), mp.mpf(6)), REAL),
+    "celu": (lambda x: x if x > 0 else mpmath.expm1(x), REAL),
+    "hardsigmoid": (lambda x: min(max(x / 6 + mp.mpf(1) / 2, mp.mpf(0)), mp.mpf(1)), REAL),
+    "hardswish": (lambda x: x * min(max(x / 6 + mp.mpf(1) / 2, mp.mpf(0)), mp.mpf(1)), REAL),
+    "tanhshrink": (lambda x: x - mpmath.tanh(x), REAL),
+    "softshrink": (lambda x: mpmath.sign(x) * max(abs(x) - mp.mpf(1) / 2, mp.mpf(0)), REAL),
+    "hardshrink": (lambda x: x if abs(x) > 0.5 else mp.mpf(0), REAL),
+    "threshold": (lambda x: x if x > 0 else mp.mpf(0), REAL),
 }  # fmt: skip
+CORNERS = (-3.0, -1.0, 0.0, 0.5, 1.0)
+"""Where a row has no slope on both sides."""
+KINKS: dict[str, dict[float, float]] = {
+    "relu": {0: 0}, "abs": {0: 0}, "sign": {0: 0}, "leaky_relu": {0: 0.01}, "elu": {0: 1}, "celu": {0: 1},
+    "relu6": {0: 0, 6: 0}, "hardtanh": {-1: 0, 1: 0}, "hardsigmoid": {-3: 0, 3: 0}, "hardswish": {-3: 0, 3: 1},
+    "softshrink": {0.5: 0, -0.5: 0}, "hardshrink": {0.5: 0, -0.5: 0}, "threshold": {0: 0},
+}  # fmt: skip
+"""The slope there follows from that of max and min, where a constant takes all: PyTorch's, but for hardswish."""
+OPTIONS: dict[str, tuple[dict[str, float], Callable[[mpmath.mpf], mpmath.mpf]]] = {
+    "elu": ({"alpha": 0.5}, lambda x: x if x > 0 else mpmath.expm1(x) / 2),
+    "celu": ({"alpha": 0.5}, lambda x: x if x > 0 else mpmath.expm1(2 * x) / 2),
+    "leaky_relu": ({"negative_slope": 0.25}, lambda x: x if x > 0 else x / 4),
+    "softplus": ({"beta": 2}, lambda x: mpmath.log1p(mpmath.exp(2 * x)) / 2),
+    "hardtanh": ({"min_val": -2, "max_val": 3}, lambda x: max(mp.mpf(-2), min(mp.mpf(3), x))),
+    "softshrink": ({"lambd": 0.25}, lambda x: mpmath.sign(x) * max(abs(x) - 0.25, mp.mpf(0))),
+    "hardshrink": ({"lambd": 0.25}, lambda x: x if abs(x) > 0.25 else mp.mpf(0)),
+    "threshold": ({"threshold": 0.75, "value": -1}, lambda x: x if x > 0.75 else mp.mpf(-1)),
+}
 
 HALF = sp.Rational(1, 2)
 WRITTEN: dict[str, sp.Expr] = {
@@ -107,6 +133,10 @@ FORMS: dict[str, sp.Expr] = {
     "cos": -sp.sin(u),
     "abs": sp.sign(u),
     "log_sigmoid": scalars.sigmoid(-u),
+    "celu": sp.Piecewise((1, u > 0), (y + 1, True)),
+    "tanhshrink": (u - y) ** 2,
+    "hardtanh": sp.Piecewise((1, (u > -1) & (u < 1)), (0, True)),
+    "hardswish": sp.Piecewise((u / 3 + HALF, (u > -3) & (u < 3)), (0, u < 3), (1, True)),
 }
 
 
@@ -136,7 +166,7 @@ def test_value_is_that_of_the_definition(name: str) -> None:
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_gradient_is_the_slope_of_the_definition(name: str) -> None:
     definition, domain = DEFINITIONS[name]
-    points = tuple(p for p in domain if p not in (-1.0, 0.0, 1.0)) if domain is REAL else domain
+    points = tuple(p for p in domain if p not in CORNERS) if domain is REAL else domain
     with mpmath.workdps(DIGITS):
         slopes = [derivative_by_difference(definition, mpmath.mpf(p)) for p in points]
         agree(gradient_at(ELEMENTWISE[name], points), slopes, mpmath.mpf(10) ** -15)
@@ -146,6 +176,57 @@ def test_gradient_is_the_slope_of_the_definition(name: str) -> None:
 def test_gradient_is_finite_at_every_corner(name: str) -> None:
     points = DEFINITIONS[name][1]
     assert finite(gradient_at(ELEMENTWISE[name], points))
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_gradient_at_a_kink_is_the_convention(name: str) -> None:
+    found = gradient_at(ELEMENTWISE[name], tuple(map(float, KINKS[name])))
+    np.testing.assert_array_equal(found.astype(float), list(KINKS[name].values()))
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_second_derivative_is_the_curvature_of_the_definition(name: str) -> None:
+    definition, domain = DEFINITIONS[name]
+    points = SMOOTH if domain is REAL else domain
+    x = sg.input("x", (len(points),))
+    slope = sg.grad(sg.sum(ELEMENTWISE[name](x)), x, disconnected="zero")
+    with mpmath.workdps(DIGITS):
+        curvature = [mpmath.diff(definition, mpmath.mpf(p), 2, h=mp.mpf(10) ** -14) for p in points]
+        found = precise(sg.grad(sg.sum(slope), x, disconnected="zero"), {"x": points})
+        agree(found, curvature, mpmath.mpf(10) ** -12)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_are_numbers_symbols_or_tensors(name: str) -> None:
+    """The same values and slopes; a tensor's own slope is that of the definition too."""
+    options, definition = OPTIONS[name]
+    f, x = ELEMENTWISE[name], sg.input("x", (len(SMOOTH),))
+    leaves = {key: sg.input(key, (1,)) for key in options}
+    given = {"x": SMOOTH, **{key: [value] for key, value in options.items()}}
+    with mpmath.workdps(DIGITS):
+        expected = [definition(mpmath.mpf(p)) for p in SMOOTH]
+        slopes = [derivative_by_difference(definition, mpmath.mpf(p)) for p in SMOOTH]
+        for y in (f(x, **options), f(x, *options.values()), f(x, **leaves)):
+            agree(precise(y, given), expected)
+            agree(precise(sg.grad(sg.sum(y), x), given), slopes, mpmath.mpf(10) ** -15)
+    for text, wrong in ((rf"{name} takes \(u, ", {"wrong": 1}),):
+        with pytest.raises(IndexNotationError, match=text):
+            f(x, **wrong)
+
+
+@pytest.mark.usefixtures("plain")
+def test_every_activation_in_one_program_in_float64() -> None:
+    """Value and slope against 50 digits at ordinary, large and boundary points; what cancels is exact beside 1."""
+    points = (*REAL, -700.0, 700.0, 1e-9, -1e-9, 3e-5)
+    x = sg.input("x", (len(points),))
+    slopes = {f"{name}'": sg.grad(sg.sum(f(x)), x) for name, f in ACTIVATIONS.items()}
+    found = codegen.function(x, {name: f(x) for name, f in ACTIVATIONS.items()} | slopes)(np.array(points))
+    for name in ACTIVATIONS:
+        with mpmath.workdps(DIGITS):
+            exact = [float(DEFINITIONS[name][0](mpmath.mpf(p))) for p in points]
+        np.testing.assert_allclose(found[name], exact, rtol=4e-15, atol=2e-16, err_msg=name)
+        exact = precise(slopes[f"{name}'"], {"x": points}).astype(float)
+        np.testing.assert_allclose(found[f"{name}'"], exact, rtol=1e-14, atol=2e-16, err_msg=name)
 
 
 @pytest.mark.parametrize("name", [*WRITTEN, *WRITTEN_POSITIVE])

@@ -228,3 +228,36 @@ def test_forward_and_backward_share_one_maximum_and_one_sum() -> None:
     assert kinds.count("max") == 1 and kinds.count("sum") == 2
     exponentials = [t for t in order if t.definition is not None and t.definition.body.has(sp.exp)]
     assert len({kernel for tensor in exponentials for kernel in tensor.definition.body.atoms(sp.exp)}) <= 2
+
+
+# -- functions of a log-sum-exp ---------------------------------------------------------------------------------------
+OF_LSE = {
+    "square": (lambda v: v**2, lambda v: 2 * v, lambda v: 2),
+    "reciprocal": (lambda v: 1 / v, lambda v: -1 / v**2, lambda v: 2 / v**3),
+    "sine": (sg.sin, mpmath.cos, lambda v: -mpmath.sin(v)),
+    "logarithm": (lambda v: sg.log(v**2) / 2, lambda v: 1 / v, lambda v: -1 / v**2),
+    "softplus": (sg.softplus, lambda v: 1 / (1 + mpmath.exp(-v)), lambda v: mpmath.exp(-v) / (1 + mpmath.exp(-v)) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", OF_LSE)
+def test_gradient_of_a_function_of_a_log_sum_exp(name: str) -> None:
+    """f(log S): S cancels against the exponentials in f′·eˣ/S, wherever else f′ reads it."""
+    function, first, second = OF_LSE[name]
+    x = sg.input("x", (4,))
+    direction = np.array([1.0, -2.0, 0.5, 3.0])
+    J = function(sg.logsumexp(x))
+    found = [sg.stabilise([output])[0] for output in (sg.grad(J, x), sg.hvp(J, x, sg.constant(direction)))]
+    for at in ([1000.0, 999.0, -3000.0, 1000.5], [-1000.0, -999.0, -3000.0, -1000.5], [1.0, 2.0, -3.0, 0.5]):
+        with mpmath.workdps(60):
+            shares = [mpmath.exp(mpmath.mpf(a) - max(at)) for a in at]
+            total = sum(shares)
+            lse, p = max(at) + mpmath.log(total), [share / total for share in shares]
+            along = sum(q * d for q, d in zip(p, direction, strict=True))
+            gradient = [float(first(lse) * q) for q in p]
+            product = [
+                float(second(lse) * q * along + first(lse) * q * (d - along)) for q, d in zip(p, direction, strict=True)
+            ]
+        values = evaluate(found, {"x": np.array(at)})
+        for value, expected in zip(values, (gradient, product), strict=True):
+            np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-300)

@@ -11,6 +11,7 @@ from codegen.run.arguments import check_mapping, whole_number
 from codegen.run.direct import obstacle
 from codegen.run.executable import Executable
 from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
 from symgraph.errors import ArgumentError
 
 UNTOLD = 128
@@ -38,7 +39,7 @@ class KernelReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Shown):
     """Kernels in the order in which they run, and seconds of the stages. ``str`` is a table.
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from codegen.loops.repeat import Loop
 
 DType = Literal["real", "float64", "int64", "bool"]
-Role = Literal["input", "labels", "parameter", "state", "hyper", "constant", "output", "temporary", "scratch", "status"]
+Role = Literal[
+    "input", "labels", "parameter", "state", "hyper", "constant", "output", "temporary", "scratch", "status", "slice"
+]
 Reduction = Literal["sum", "max", "min"]
 
 # -- scalar expressions -----------------------------------------------------------------------------------------------
@@ -232,7 +237,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Kernels in the order in which they run, over named buffers.
+    """Kernels in the order in which they run, over named buffers; some of them in ``loops``, which do not overlap.
 
     ``copies`` are (target, source) pairs of buffers copied after the last kernel: outputs that are leaves or that share
     a buffer with another output.
@@ -243,6 +248,7 @@ class Program:
     sizes: tuple[str, ...]
     outputs: tuple[str, ...]
     copies: tuple[tuple[str, str], ...] = field(default=())
+    loops: tuple[Loop, ...] = field(default=())
 
 
 # -- building integer expressions -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from codegen.loops import ir
 from codegen.loops.counts import ITEM_BYTES
 from codegen.loops.ir import Buffer, Const, Expr, Program
+from codegen.loops.repeat import loop_of, memory
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -71,13 +72,17 @@ class Live:
 
 
 def live_ranges(program: Program, roles: Sequence[ir.Role]) -> dict[str, Live]:
-    """Live ranges of all buffers with one of some roles, in the order in which they begin."""
+    """Live ranges of all buffers with one of some roles, in the order in which they begin; what is used in a loop is
+    needed in all of it."""
     found: dict[str, Live] = {}
     for number, kernel in enumerate(program.kernels):
-        for name in kernel.arguments:
-            if program.buffers[name].role in roles:
-                first = found[name].first if name in found else number
-                found[name] = Live(first, number)
+        loop = loop_of(program, number)
+        for name in (name for argument in kernel.arguments for name in memory(program, argument)):
+            role = program.buffers[name].role
+            if role in roles:
+                whole = loop is not None and role != "scratch"
+                begin, end = (loop.start, loop.stop - 1) if loop is not None and whole else (number, number)
+                found[name] = Live(found[name].first if name in found else begin, end)
     return found
 
 
@@ -136,9 +141,11 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
     sizes: dict[str, int] = {}
     alive: dict[str, set[int]] = {}
     for number, kernel in enumerate(program.kernels):
-        for name in kernel.arguments:
+        loop = loop_of(program, number)
+        again = {number} if loop is None else {loop.start, loop.stop - 1}
+        for name in (name for argument in kernel.arguments for name in memory(program, argument)):
             if program.buffers[name].role in roles:
-                alive.setdefault(name, set()).add(number)
+                alive.setdefault(name, set()).update({number} if program.buffers[name].role == "scratch" else again)
     for name, kernels in alive.items():
         alive[name] = set(range(min(kernels), max(kernels) + 1))
         slot = arena.slots.get(name)

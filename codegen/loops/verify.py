@@ -26,6 +26,7 @@ from codegen.loops.ir import (
     Var,
 )
 from codegen.loops.memory import Arena, check_memory
+from codegen.loops.repeat import loop_of, memory
 
 
 class InvalidProgram(AssertionError):
@@ -36,17 +37,25 @@ def verify_program(program: Program) -> None:
     """Raise :class:`InvalidProgram` if a kernel is ill-formed or reads what nobody wrote; where checks are on."""
     if not debug.checks():
         return
-    written = {
-        name for name, buffer in program.buffers.items() if buffer.role not in ("temporary", "scratch", "output")
-    }
-    for kernel in program.kernels:
+    computed = ("temporary", "scratch", "output", "slice")
+    written = {name for name, buffer in program.buffers.items() if buffer.role not in computed}
+    for number, kernel in enumerate(program.kernels):
         verify_kernel(kernel, program)
+        loop = loop_of(program, number)
+        rest = () if loop is None else program.kernels[number : loop.stop]
+        before = {name for other in rest for name in _written(other, program)}
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-        own = {actual[name] for name in ir.writes(kernel.body)}
+        own = _written(kernel, program)
         for name in ir.reads(kernel.body):
-            if actual[name] not in written | own:
+            base, *first = memory(program, actual[name])
+            if base not in written | own | (before if first else set()) or not written.issuperset(first):
                 raise InvalidProgram(f"{kernel.name} reads {actual[name]}, which nothing has written")
         written |= own
+
+
+def _written(kernel: Kernel, program: Program) -> set[str]:
+    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+    return {memory(program, actual[name])[0] for name in ir.writes(kernel.body)}
 
 
 def verify_kernel(kernel: Kernel, program: Program) -> None:

@@ -40,7 +40,7 @@ class Interface:
 def interface_of(program: Program) -> Interface:
     """Buffers in the order of the program's table."""
     outside = [name for name, buffer in program.buffers.items() if buffer.role in OUTSIDE]
-    inside = [name for name, buffer in program.buffers.items() if buffer.role not in OUTSIDE]
+    inside = [name for name, buffer in program.buffers.items() if buffer.role not in (*OUTSIDE, "slice")]
     position = FIRST_SIZE
 
     def numbered(names: Iterable[str]) -> dict[str, int]:

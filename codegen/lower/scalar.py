@@ -16,7 +16,7 @@ from itertools import pairwise
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.loops.ir import ZERO, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, multiply
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
     FUNCTIONS,
@@ -30,7 +30,7 @@ from codegen.loops.scalar_functions import (
     same_type,
 )
 from codegen.plan.scatter import is_place, is_placed
-from symgraph.core.scalars import Delta, Written
+from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
 from symgraph.stabilise.scalar import by_one_exponential
@@ -160,6 +160,10 @@ class ScalarLowering:
                 return self._element(body)
             case Delta():
                 return self._selected([body], ())
+            case Uniform():
+                *given, place = body.args
+                whole = [self.integer(p) if p.is_Integer else cast(self._lower(p), "int64") for p in given]
+                return Call("uniform", (Const(1.0, "real"), *whole, self.integer(place)), "real")
             case Written():
                 return self._written(body)
             case sp.Piecewise():
@@ -273,20 +277,33 @@ class ScalarLowering:
         number = sp.Mul(*(factor for factor in factors if factor.is_Rational))
         if number.is_negative:
             sign, number = -sign, -number
-        above, below = [], []
+        above, below, inverses = [], [], []
         for factor in sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key):
             if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
-                below.append(self._power(factor.base, -factor.exp))
+                inverse, times = self._inverse(factor.base, -factor.exp)
+                inverses += [inverse] * times
+                if not times:
+                    below.append(self._power(factor.base, -factor.exp))
             else:
                 above.append(self._lower(factor))
-        if below and number.p < LARGEST_SIZE and number.q < LARGEST_SIZE:
+        if below and not inverses and number.p < LARGEST_SIZE and number.q < LARGEST_SIZE:
             result = self._scaled(sp.Integer(number.p), above)
             below = ([Const(float(number.q), "float64")] if number.q != 1 else []) + below
         else:
             result = self._scaled(number, above)
         if below:
             result = arithmetic("/", result, self._folded("*", below))
+        result = _fold(lambda a, b: arithmetic("*", a, b), [result, *inverses])
         return negative(result) if sign < 0 else result
+
+    def _inverse(self, base: sp.Expr, exponent: sp.Expr) -> tuple[Expr, int]:
+        """What a division by a power multiplies by, and how often: a/q² as (a·r)·r, r = 1/q, where q² may overflow."""
+        times = exponent if exponent.is_Integer else 2 * exponent
+        if not times.is_Integer or not 2 <= times <= MOST_INVERSES:
+            return Const(1.0, "float64"), 0
+        value = real(self._lower(base))
+        value = value if exponent.is_Integer else call("sqrt", value)
+        return arithmetic("/", Const(1.0, "float64"), value), int(times)
 
     def _scaled(self, number: sp.Rational, factors: Sequence[Expr]) -> Expr:
         """A positive number times some factors, so that the number is one that both floating types have.
@@ -321,6 +338,9 @@ class ScalarLowering:
         if base == sp.E:
             return call("exp", real(self._lower(exponent)))
         if exponent.is_Rational and exponent.is_negative:
+            inverse, times = self._inverse(base, -exponent)
+            if times:
+                return by_squaring(inverse, times)
             return arithmetic("/", Const(1.0, "float64"), self._power(base, -exponent))
         if exponent.is_Integer and exponent <= 16:
             return by_squaring(real(self._lower(base)), int(exponent))
@@ -347,6 +367,9 @@ WIDEST = sp.Integer(2**1000)
 """Float64 has this number and its inverse."""
 
 LARGEST_SIZE = 2**63
+
+MOST_INVERSES = 4
+"""The largest power that is divided by as often as it says; a larger one is computed first."""
 
 
 def nearest(number: sp.Expr) -> float:

@@ -7,11 +7,13 @@ so that depth costs no time of type inference: Numba sees each distinct kernel o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from codegen.loops import ir, words
+from codegen.loops.counts import ITEM_BYTES
 from codegen.loops.ir import Program
 from codegen.loops.memory import Arena, Slot
+from codegen.loops.repeat import loop_of, memory
 from codegen.loops.words import Interface
 from codegen.native.barrier import SYMBOL, SYNC_WORDS
 from codegen.native.compile import EXCEPTION
@@ -26,12 +28,27 @@ EPILOGUE = (
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A word of the packed array: a size, or, with ``dtype``, the address of a buffer; scratch is each thread's own."""
+    """A word of the packed array: a size, or, with ``dtype``, the address of a buffer; scratch is each thread's own.
+
+    A buffer that moves with a loop's steps is ``stride`` bytes further each step; with ``first``, it is that of the
+    step before, and at the first step this word's.
+    """
 
     name: str
     position: int
     dtype: str = ""
     is_scratch: bool = False
+    stride: ir.Expr | None = None
+    first: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How often a loop runs, from which end, and the words of the sizes."""
+
+    count: ir.Expr
+    backward: bool
+    sizes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,7 @@ class Call:
     """One kernel of the program, the function that computes it, and whether all threads meet before it.
 
     ``needs_labels``: the program ends before it where a label was out of range; ``needs_finite``: where this loss is
-    not finite, if it is asked to.
+    not finite, if it is asked to. ``loop`` is the number of the loop that it is in, which it ``begins`` or ``ends``.
     """
 
     function: str
@@ -48,6 +65,10 @@ class Call:
     meets: bool
     needs_labels: bool = False
     needs_finite: Argument | None = None
+    loop: int | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    begins: Counted | None = None
+    ends: bool = False
 
     @property
     def types(self) -> list[str]:
@@ -67,17 +88,29 @@ def calls_of(
     found = []
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
         arguments = []
+        loop = loop_of(program, number)
         for name in kernel.arguments:
             buffer = program.buffers[name]
             kind = dtype if buffer.dtype == "real" else buffer.dtype
-            arguments.append(Argument(name, position[name], kind, buffer.role == "scratch"))
+            if loop is not None and name in loop.slices:
+                part = loop.slices[name]
+                stride = ir.multiply(ir.product(buffer.shape), ir.integer(ITEM_BYTES.get(kind, 4)))
+                first = None if part.first is None else position[part.first]
+                arguments.append(Argument(name, position[part.base], kind, stride=stride, first=first))
+            else:
+                arguments.append(Argument(name, position[name], kind, buffer.role == "scratch"))
         arguments += [Argument(size, interface.sizes[size]) for size in kernel.sizes]
         needs_finite = None
         if loss is not None and number == first_update:
             kind = program.buffers[loss].dtype
             needs_finite = Argument(loss, position[loss], dtype if kind == "real" else kind)
         meets = number in meetings or number == checked
-        found.append(Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite))
+        call = Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite)
+        if loop is not None:
+            counted = Counted(loop.count, loop.backward, interface.sizes) if number == loop.start else None
+            at = program.loops.index(loop)
+            call = replace(call, loop=at, sizes=interface.sizes, begins=counted, ends=number == loop.stop - 1)
+        found.append(call)
     return tuple(found)
 
 
@@ -108,14 +141,21 @@ def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[
     found: set[int] = set()
     read: set[str] = set()
     written: set[str] = set()
-    for number, kernel in enumerate(program.kernels):
+    order: list[int] = []
+    for number in range(len(program.kernels)):
+        loop = loop_of(program, number)
+        order.append(number)
+        if loop is not None and number == loop.stop - 1:
+            order += range(loop.start, loop.stop)  # what it hands to its next step
+    for number in order:
+        kernel = program.kernels[number]
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
         reads, writes = (
-            {actual[name] for name in names if program.buffers[actual[name]].role != "scratch"}
+            {n for name in names for n in memory(program, actual[name]) if program.buffers[n].role != "scratch"}
             for names in (ir.reads(kernel.body), ir.writes(kernel.body))
         )
         reads |= also_read.get(number, set())
-        if _meet(arena, reads | writes, written) or _meet(arena, writes, read):
+        if number in found or _meet(arena, reads | writes, written) or _meet(arena, writes, read):
             found.add(number)
             read, written = set(), set()
         read |= reads
@@ -144,7 +184,7 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
         lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
     lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
     given = [argument for call in calls for argument in (*call.arguments, call.needs_finite) if argument is not None]
-    used = dict.fromkeys(argument for argument in given if argument.dtype)
+    used = dict.fromkeys(argument for argument in given if argument.dtype and argument.stride is None)
     for argument in sorted(used, key=lambda argument: argument.position):
         buffer = program.buffers[argument.name]
         start = f"packed[{argument.position}]" + (f" + thread*packed[{words.SCRATCH}]" if argument.is_scratch else "")
@@ -152,8 +192,17 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
         lines.append(f"{INDENT}{argument.name} = pointer({start}, {buffer.dtype}, {size})")
     for call in calls:
         names = [argument.name for argument in call.arguments]
+        indent = INDENT if call.loop is None else INDENT * 2
+        if call.begins is not None:
+            count = text(call.begins.count, {})
+            steps = f"{count} - 1, -1, -1" if call.begins.backward else count
+            lines.append(f"{INDENT}for step in range({steps}):")
+            inside = [c for c in calls if c.loop == call.loop]
+            moving = dict.fromkeys(a for c in inside for a in c.arguments if a.stride is not None)
+            for argument in sorted(moving, key=lambda argument: argument.name):
+                lines.append(f"{indent}{_at_step(argument, call.begins, program)}")
         if call.meets:
-            lines.append(f"{INDENT}barrier(sync, threads)")
+            lines.append(f"{indent}barrier(sync, threads)")
         if call.needs_labels:
             lines += [f"{INDENT}if packed[{words.STATUS}] != {words.DONE}:  # a label is out of range"]
             lines += [f"{INDENT * 2}return"]
@@ -162,10 +211,26 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
             lines.append(f"{INDENT}if packed[{words.NEEDS_FINITE}] != 0 and {loss} - {loss} != 0:  # inf or nan")
             lines += [f"{INDENT * 2}packed[{words.STATUS}] = {words.NOT_FINITE}", f"{INDENT * 2}return"]
         if call.parallel:
-            lines.append(f"{INDENT}{call.function}({', '.join([*names, 'thread', 'threads'])})")
+            lines.append(f"{indent}{call.function}({', '.join([*names, 'thread', 'threads'])})")
         else:
-            lines += [f"{INDENT}if thread == 0:", f"{INDENT * 2}{call.function}({', '.join(names)})"]
+            lines += [f"{indent}if thread == 0:", f"{indent}{INDENT}{call.function}({', '.join(names)})"]
     return "\n".join([*lines, ""])
+
+
+def _at_step(argument: Argument, loop: Counted, program: Program) -> str:
+    """The pointer to one step's part of a buffer."""
+    buffer = program.buffers[argument.name]
+    assert argument.stride is not None
+    stride, kind = text(argument.stride, {}, 7), buffer.dtype
+    size = text(ir.product(buffer.shape), {})
+    at = "step"
+    if argument.first is not None:
+        at = "(step + 1)" if loop.backward else "(step - 1)"
+    start = f"packed[{argument.position}] + {at}*{stride}"
+    if argument.first is not None:
+        begin = f"{text(loop.count, {}, 7)} - 1" if loop.backward else "0"
+        start = f"packed[{argument.first}] if step == {begin} else {start}"
+    return f"{argument.name} = pointer({start}, {kind}, {size})"
 
 
 # -- as LLVM text -----------------------------------------------------------------------------------------------------
@@ -189,6 +254,8 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
     for number, call in enumerate(calls):
+        if call.begins is not None:
+            lines += _loop_head(call.begins, f"loop.{call.loop}")
         if call.meets:
             lines.append(f"  call void @{SYMBOL}(ptr %sync, i64 %threads)")
         lines += _conditions(call)
@@ -197,7 +264,45 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
         lines += _call(call, number, callees[call.function])
         if not call.parallel:
             lines += [f"  br label %done.{number}", f"done.{number}:"]
+        if call.ends:
+            lines += _loop_end(f"loop.{call.loop}")
     return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), ""])
+
+
+def _loop_head(loop: Counted, name: str) -> list[str]:
+    """``name.at`` is the step, ``name.before`` the one that came before it, ``name.first`` whether none did."""
+    lines, count = _integer(loop.count, loop.sizes, f"{name}.count")
+    lines += [f"  %{name}.last = sub i64 {count}, 1", f"  %{name}.total = add i64 {count}, 0"]
+    lines += [f"  br label %{name}.enter", f"{name}.enter:", f"  br label %{name}.step", f"{name}.step:"]
+    lines.append(f"  %{name}.done = phi i64 [ 0, %{name}.enter ], [ %{name}.next, %{name}.again ]")
+    first, step = (f"%{name}.last", "-1") if loop.backward else ("0", "1")
+    lines += [f"  %{name}.moved = mul i64 %{name}.done, {step}", f"  %{name}.at = add i64 {first}, %{name}.moved"]
+    lines += [f"  %{name}.before = sub i64 %{name}.at, {step}", f"  %{name}.first = icmp eq i64 %{name}.done, 0"]
+    return lines
+
+
+def _loop_end(name: str) -> list[str]:
+    lines = [f"  br label %{name}.again", f"{name}.again:", f"  %{name}.next = add i64 %{name}.done, 1"]
+    lines.append(f"  %{name}.more = icmp slt i64 %{name}.next, %{name}.total")
+    return [*lines, f"  br i1 %{name}.more, label %{name}.step, label %{name}.after", f"{name}.after:"]
+
+
+def _integer(size: ir.Expr, sizes: Mapping[str, int], name: str) -> tuple[list[str], str]:
+    """An integer made of sizes: the instructions, and its value."""
+    if isinstance(size, ir.Const):
+        return [], str(size.value)
+    if isinstance(size, ir.Var):
+        return _load(sizes[size.name], name), f"%{name}"
+    assert isinstance(size, ir.Op)
+    lines: list[str] = []
+    values: list[str] = []
+    for place, part in enumerate(size.args):
+        before, value = _integer(part, sizes, f"{name}.{place}")
+        lines += before
+        values.append(value)
+    word = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv", "%": "srem", "neg": "sub"}[size.op]
+    values = ["0", *values] if size.op == "neg" else values
+    return [*lines, f"  %{name} = {word} i64 {', '.join(values)}"], f"%{name}"
 
 
 def _conditions(call: Call) -> list[str]:
@@ -226,6 +331,9 @@ def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Seq
     lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
     lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
     lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
+    begun = {call.loop: call.begins for call in calls if call.begins is not None}
+    lines += [f"  %loop.{loop}.{word} = add i64 0, 0" for loop in begun for word in ("at", "before")]
+    lines += [f"  %loop.{loop}.first = icmp eq i64 0, 0" for loop in begun]
     cases = " ".join(f"i64 {number}, label %do.{number}" for number in range(len(calls)))
     lines.append(f"  switch i64 %number, label %after [ {cases} ]")
     for number, call in enumerate(calls):
@@ -239,6 +347,17 @@ def _load(position: int, name: str) -> list[str]:
     ]  # fmt: skip
 
 
+def _at_step_text(argument: Argument, name: str, loop: str, sizes: Mapping[str, int]) -> list[str]:
+    assert argument.stride is not None
+    lines, stride = _integer(argument.stride, sizes, f"{name}.stride")
+    at = f"%{loop}.at" if argument.first is None else f"%{loop}.before"
+    lines += [f"  %{name}.far = mul i64 {at}, {stride}", f"  %{name}.part = add i64 %{name}, %{name}.far"]
+    if argument.first is None:
+        return [*lines, f"  %{name}.own = add i64 %{name}.part, 0"]
+    lines += _load(argument.first, f"{name}.start")
+    return [*lines, f"  %{name}.own = select i1 %{loop}.first, i64 %{name}.start, i64 %{name}.part"]
+
+
 def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str]:
     lines: list[str] = []
     given = ["ptr %result", "ptr %exception"]
@@ -247,10 +366,12 @@ def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str
         lines += _load(argument.position, name)
         if argument.is_scratch:
             lines.append(f"  %{name}.own = add i64 %{name}, %own")
+        if argument.stride is not None:
+            lines += _at_step_text(argument, name, f"loop.{call.loop}", call.sizes)
         if argument.dtype:
-            word = f"{name}.own" if argument.is_scratch else name
-            lines.append(f"  %{name}.start = inttoptr i64 %{word} to ptr")
-        given.append(f"ptr %{name}.start" if argument.dtype else f"i64 %{name}")
+            word = f"{name}.own" if argument.is_scratch or argument.stride is not None else name
+            lines.append(f"  %{name}.pointer = inttoptr i64 %{word} to ptr")
+        given.append(f"ptr %{name}.pointer" if argument.dtype else f"i64 %{name}")
     if call.parallel:
         given += ["i64 %thread", "i64 %threads"]
     return [

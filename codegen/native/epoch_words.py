@@ -5,15 +5,16 @@ After the words named here come, for each array with a row per example
     [address of all rows, bytes of a row, address of the batch, address word]
 
 A schedule is where it is: ``EPOCH``, ``FIRST`` (the next example) and ``TOTAL`` (the sum of losses so far, a float64)
-let a run that was stopped go on as if it had not been.
+let a run that was stopped go on as if it had not been. The order of an epoch's examples depends on ``STATE`` and on
+its number alone, which is ``BEFORE`` + ``EPOCH``.
 """
 
 from __future__ import annotations
 
 (
     EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, STEPS, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, STOPPED, EPOCH, FIRST,
-    TOTAL, HEADER,
-) = range(16)  # fmt: skip
+    TOTAL, BEFORE, HEADER,
+) = range(17)  # fmt: skip
 ROW_RECORD = 4
 GO_ON, ASKED, PAUSED = range(3)
 """What ``STOP`` asks for, and ``STOPPED`` says has happened: nothing, the end, or a pause."""

@@ -49,6 +49,7 @@ from codegen.native.barrier import SYNC_WORDS
 from codegen.native.epoch_words import (
     ARRAYS,
     BATCH,
+    BEFORE,
     EPOCH,
     EPOCHS,
     EXAMPLES,
@@ -226,8 +227,19 @@ def call(address: int) -> None:
 
 
 @kernel
-def shuffled(order: FlatArray, count: int, state: int) -> int:
-    """Fisher and Yates' permutation in place; numbers from xorshift32 (Marsaglia 2003). Returns the next state."""
+def mixed(state: int, number: int) -> int:
+    """32 bits, not all of them zero, from a seed and a number: Wellons' lowbias32 of their combination."""
+    bits = (state ^ (number * 0x9E3779B9)) & 0xFFFFFFFF
+    bits = ((bits ^ (bits >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
+    bits = ((bits ^ (bits >> 15)) * 0x846CA68B) & 0xFFFFFFFF
+    return maximum((bits ^ (bits >> 16)) & 0xFFFFFFFF, 1)
+
+
+@kernel
+def shuffle(order: FlatArray, count: int, state: int) -> None:
+    """A permutation of 0 … count − 1 by Fisher and Yates; numbers from xorshift32 (Marsaglia 2003)."""
+    for place in range(count):
+        order[place] = place
     for last in range(count - 1, 0, -1):
         state ^= (state << 13) & 0xFFFFFFFF
         state ^= state >> 17
@@ -236,7 +248,6 @@ def shuffled(order: FlatArray, count: int, state: int) -> int:
         kept = order[last]
         order[last] = order[other]
         order[other] = kept
-    return state
 
 
 @kernel
@@ -298,7 +309,7 @@ def epochs(address: int, thread: int, threads: int) -> None:
             packed[schedule[SIZE_WORD]] = rows
             point(packed, schedule, first)
             if first == 0 and schedule[SHUFFLE] == 1 and schedule[STOPPED] == GO_ON:
-                schedule[STATE] = shuffled(order, examples, schedule[STATE])
+                shuffle(order, examples, mixed(schedule[STATE], schedule[BEFORE] + epoch))
         if schedule[SHUFFLE] == 1:
             if first == 0:
                 barrier(sync, threads)

@@ -14,13 +14,15 @@ from codegen.loops.scalar_functions import FUNCTIONS
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
-from symgraph.core.scalars import Delta, Written
+from symgraph.core.recurrence import with_steps
+from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
 
 STRUCTURE = (
     sp.Add, sp.Mul, sp.Pow, sp.exp, sp.Max, sp.Min, sp.Mod, sp.Piecewise, ExprCondPair, sp.Heaviside,
-    sp.logic.boolalg.BooleanFunction, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Written,
+    sp.logic.boolalg.BooleanFunction, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Uniform,
+    Written,
 )  # fmt: skip
 
 
@@ -34,7 +36,7 @@ def admit(outputs: Iterable[Tensor], leaves: Iterable[Tensor]) -> None:
     DomainError
         for a function that has no kernel.
     """
-    order = topological(outputs)
+    order = with_steps(topological(outputs))
     given = list(leaves)
     told = {size for leaf in given for size in leaf.shape if isinstance(size, Dim)}
     for tensor in [*given, *order]:
@@ -57,6 +59,8 @@ def _check_sizes(tensor: Tensor, told: set[Dim]) -> None:
 
 def _check_functions(tensor: Tensor) -> None:
     assert tensor.definition is not None
+    if tensor.definition.op == "recurrence":
+        return
     pending = [tensor.definition.body]
     while pending:
         node = pending.pop()

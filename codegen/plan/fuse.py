@@ -20,9 +20,10 @@ from codegen.plan.plan import Node, Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.windows import window_of
 from symgraph.core.indices import Index, axis
+from symgraph.core.recurrence import Recurrence
 from symgraph.core.tensor import Element, Tensor
 
-Kind = Literal["panel", "window", "rows", "columns", "scalar"]
+Kind = Literal["panel", "window", "rows", "columns", "scalar", "loop"]
 
 ROW_LIMIT = 1 << 17
 """Largest right operand, in elements, for which a panel takes all columns at once, so that whole rows can follow it."""
@@ -30,7 +31,7 @@ ROW_LIMIT = 1 << 17
 
 @dataclass(slots=True)
 class Group:
-    """Nodes of one kernel, in order. ``head`` is the contraction of a panel."""
+    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. A loop has values of one recurrence."""
 
     kind: Kind
     nodes: list[Node]
@@ -52,10 +53,15 @@ def fuse(nodes: Sequence[Node]) -> list[Group]:
     groups: list[Group] = []
     place: dict[Tensor, int] = {}
     last_read: dict[Tensor, int] = {}
+    loops: dict[Recurrence, int] = {}
     for node in nodes:
         latest = _latest(node, place)
         after_readers = last_read.get(node.target, -1) if node.target is not None else -1
-        at = _choose(groups, node, max(latest, after_readers))
+        recurrence = node.recurrence
+        if recurrence is None:
+            at = _choose(groups, node, max(latest, after_readers))
+        else:
+            at = loops.setdefault(recurrence, len(groups))
         if at == len(groups):
             groups.append(opened(node))
         else:
@@ -92,7 +98,9 @@ def _related(group: Group, node: Node) -> bool:
 def opened(node: Node) -> Group:
     """A new group that begins with a node."""
     head = node.contraction
-    if head is not None:
+    if node.recurrence is not None:
+        group = Group("loop", [])
+    elif head is not None:
         group = Group("panel", [], head, not head.outer and _is_narrow(node, head))
     elif is_window(node):
         group = Group("window", [])
@@ -119,7 +127,7 @@ def _is_narrow(node: Node, head: Contraction) -> bool:
 
 def fits(group: Group, node: Node) -> bool:
     """Whether a node can be computed inside a group, right where its operands have just been."""
-    if group.kind == "window" or node.contraction is not None or is_window(node):
+    if group.kind in ("window", "loop") or node.contraction is not None or is_window(node):
         return False
     if node.target is not None and not _may_overwrite(group, node):
         return False

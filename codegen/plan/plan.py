@@ -17,7 +17,8 @@ from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
-from symgraph.core.scalars import Delta
+from symgraph.core.recurrence import Recurrence, recurrence_of
+from symgraph.core.scalars import Delta, Uniform
 from symgraph.core.tensor import Definition, Element, Tensor
 
 
@@ -41,6 +42,11 @@ class Node:
     @property
     def contraction(self) -> Contraction | None:
         return contraction_of(self.value) if self.target is None else None
+
+    @property
+    def recurrence(self) -> Recurrence | None:
+        found = recurrence_of(self.value) if self.target is None else None
+        return None if found is None else found[0]
 
     @property
     def reads(self) -> tuple[Element, ...]:
@@ -95,6 +101,8 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
     definition = tensor.definition
     if definition is None or definition.op is not None or definition.body.has(Delta):
         return False
+    if any(reader.definition is not None and reader.definition.op == "recurrence" for reader in readers):
+        return False
     feeds_contraction = any(contraction_of(reader) is not None for reader in readers)
     if isinstance(definition.body, Element):
         return not feeds_contraction or (
@@ -102,6 +110,8 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         )
     if feeds_contraction:
         return False
+    if definition.body.has(Uniform):  # a random number is computed where it is read, once in each of its iterations
+        return all(_covers(r, e) for r in readers for e in elements_of(r.definition.body) if e.tensor is tensor)  # type: ignore[union-attr]
     cheap = _is_cheap(definition.body)
     if tensor.ndim == 0 and cheap and (len(readers) == 1 or _is_of_numbers(definition.body)):
         return True

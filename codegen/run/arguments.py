@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import numbers
 import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from codegen.run.conversion import as_array, code, described, fitting, reshaped
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
@@ -18,16 +17,22 @@ from symgraph.errors import ArgumentError, DomainError, ShapeError
 
 
 def collect(
-    leaves: Sequence[Tensor], given: Mapping[str, Any], dtype: np.dtype[Any], written: Collection[Tensor] = ()
+    leaves: Sequence[Tensor],
+    given: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    written: Collection[Tensor] = (),
+    strict: bool = False,
 ) -> tuple[dict[Tensor, np.ndarray], dict[str, int]]:
     """An array for every leaf, and the sizes that they tell. Shapes are looked at first, then dtypes, then values.
 
     Parameters
     ----------
     leaves : whose values are wanted; scalars are float64, labels int64, all others of ``dtype``.
-    given : arrays by name, used as they are. What is only read may also be a number, a list, or an object that NumPy
-        can make an array of (a pandas DataFrame): these are converted. Labels may have any integer dtype.
+    given : arrays by name. What is only read may also be a number, a list, or an object that NumPy can make an array of
+        (a data frame, a tensor of another library): these are converted, and so is, visibly, an array of another
+        dtype, order or stride. Labels may have any integer dtype.
     written : leaves that are updated in place.
+    strict : such an array is an error.
 
     Raises
     ------
@@ -35,7 +40,7 @@ def collect(
         for the first thing that does not fit.
     """
     check_names(given, leaves)
-    arrays = {leaf: _as_array(leaf, given[str(leaf.name)], leaf in written) for leaf in leaves}
+    arrays = {leaf: as_array(leaf, given[str(leaf.name)], leaf in written) for leaf in leaves}
     sizes: dict[str, int] = {}
     for leaf, array in arrays.items():
         _learn_sizes(leaf, array, sizes)
@@ -43,8 +48,8 @@ def collect(
         _check_sizes(leaf, array, sizes)
     for leaf, array in arrays.items():
         is_given = array is given[str(leaf.name)] and (leaf.ndim > 0 or leaf in written)
-        wanted = np.dtype(np.float64) if leaf.kind == "scalar" else dtype
-        arrays[leaf] = _fitting(leaf, array, wanted, is_given, leaf in written)
+        wanted = np.dtype(np.float64) if is_wide(leaf) else dtype
+        arrays[leaf] = fitting(leaf, array, wanted, is_given, leaf in written, strict)
     for leaf, array in arrays.items():
         if leaf.is_label:
             check_labels(leaf, array, sizes)
@@ -53,74 +58,19 @@ def collect(
     return arrays, sizes
 
 
-def _as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
-    """Any array, of real numbers or as it was given."""
-    if isinstance(given, np.ma.MaskedArray):
-        raise DomainError(at_line(f"{described(leaf)} is a masked array: masks are not supported"))
-    if isinstance(given, np.ndarray):
-        return given
-    if is_written:
-        raise DomainError(
-            at_line(f"{described(leaf)} is updated in place: expected an array, not {type(given).__name__}")
-        )
-    try:
-        array = np.asarray(given)
-    except Exception as error:  # an object's own conversion may raise anything
-        raise DomainError(at_line(f"{described(leaf)} needs an array of numbers: {error}")) from error
-    if array.dtype.kind == "O" and all(isinstance(value, numbers.Real) for value in array.flat):
-        try:
-            array = array.astype(np.float64)
-        except OverflowError as error:
-            raise DomainError(at_line(f"{described(leaf)} needs numbers that float64 can hold: {error}")) from error
-    if array.dtype.kind not in "biuf":
-        raise DomainError(at_line(f"{described(leaf)} needs real numbers, not {type(given).__name__} of {array.dtype}"))
-    return array
-
-
-def _fitting(leaf: Tensor, array: np.ndarray, dtype: np.dtype[Any], is_given: bool, is_written: bool) -> np.ndarray:
-    """The array as the program reads it; what the user has given as an array is not copied, but for labels."""
-    if leaf.is_label:
-        if array.dtype.kind not in "iu":
-            raise DomainError(
-                at_line(
-                    f"{described(leaf)} needs integers, not dtype {array.dtype}: pass {_code(leaf)}.astype(np.int64)"
-                )
-            )
-        return np.ascontiguousarray(array, dtype=np.int64).reshape(array.shape)
-    if array.dtype.kind not in "biuf":
-        advice = f": pass {_code(leaf)}.real if its imaginary part is to be dropped" if array.dtype.kind == "c" else ""
-        raise DomainError(at_line(f"{described(leaf)} needs real numbers, not dtype {array.dtype}{advice}"))
-    if not is_given:
-        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
-    if array.dtype != dtype:
-        raise DomainError(
-            at_line(f"{described(leaf)} needs dtype {dtype}, not {array.dtype}: pass {_code(leaf)}.astype(np.{dtype})")
-        )
-    if not array.flags.aligned:
-        raise ArgumentError(at_line(f"{described(leaf)} is not aligned in memory: pass {_code(leaf)}.copy()"))
-    if not array.flags.c_contiguous:
-        raise ArgumentError(at_line(f"{described(leaf)} is not contiguous: pass np.ascontiguousarray({_code(leaf)})"))
-    if is_written and not array.flags.writeable:
-        raise ArgumentError(at_line(f"{described(leaf)} is updated in place, but the array is read-only"))
-    return array
-
-
-def _code(leaf: Tensor) -> str:
-    """The leaf in a line of advice."""
-    name = str(leaf.name)
-    return name if name.isidentifier() and not keyword.iskeyword(name) else "array"
-
-
-def described(leaf: Tensor) -> str:
-    """``parameter W (64, 32)``."""
-    return f"{leaf.kind} {leaf.name} {show_shape(leaf.shape)}"
+def is_wide(leaf: Tensor) -> bool:
+    """Whether a leaf is float64 in every program: a scalar, and a state of rank 0."""
+    return leaf.kind == "scalar" or (leaf.kind == "state" and leaf.ndim == 0)
 
 
 def _learn_sizes(leaf: Tensor, array: np.ndarray, sizes: dict[str, int]) -> None:
     """Compare an array's shape with its leaf's, and learn sizes from it."""
     if array.ndim != leaf.ndim:
         raise ShapeError(
-            at_line(f"{leaf.kind} {leaf.name} has shape {show_shape(leaf.shape)}; the array has {array.shape}")
+            at_line(
+                f"{leaf.kind} {leaf.name} has shape {show_shape(leaf.shape)}; the array has {array.shape}"
+                f"{reshaped(leaf, array)}"
+            )
         )
     if 0 in array.shape:
         raise ArgumentError(
@@ -153,13 +103,16 @@ def _misfit(leaf: Tensor, array: np.ndarray, axis: int, expected: int, known: st
     )
 
 
-def one_dtype(leaves: Sequence[Tensor], given: Mapping[str, Any], allowed: Collection[np.dtype[Any]]) -> Any:
-    """The floating dtype of the arrays among the values; None where they tell none.
+def one_dtype(
+    leaves: Sequence[Tensor], given: Mapping[str, Any], allowed: Collection[np.dtype[Any]], strict: bool = False
+) -> Any:
+    """The floating dtype of the arrays among the values; None where they tell none. Of two, that of the parameters, or
+    else the wider.
 
     Raises
     ------
     DomainError
-        if there are two; it says which arrays to convert: the inputs, where parameters have another dtype.
+        if there are two and ``strict``; it says which arrays to convert.
     """
     found = [
         (leaf, value.dtype)
@@ -170,13 +123,16 @@ def one_dtype(leaves: Sequence[Tensor], given: Mapping[str, Any], allowed: Colle
     dtypes = {dtype for _, dtype in found}
     if len(dtypes) < 2:
         return next(iter(dtypes), None)
-    kept = next((dtype for leaf, dtype in found if leaf.kind == "parameter"), found[-1][1])
+    kept = next((dtype for leaf, dtype in found if leaf.kind == "parameter"), None)
+    if not strict:
+        return kept or max(dtypes, key=lambda dtype: dtype.itemsize)
+    kept = kept or found[-1][1]
     others = [leaf for leaf, dtype in found if dtype != kept]
     example = next(leaf for leaf, dtype in found if dtype == kept)
     shown = ", ".join(
         f"{leaf.name} is {next(dtype for other, dtype in found if other is leaf)}" for leaf in [*others[:3], example]
     )
-    advice = ", ".join(f"{_code(leaf)}.astype(np.{kept})" for leaf in others[:3])
+    advice = ", ".join(f"{code(leaf)}.astype(np.{kept})" for leaf in others[:3])
     raise DomainError(at_line(f"{shown}: one floating dtype is expected; pass {advice}"))
 
 

@@ -14,7 +14,7 @@ import sympy as sp
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
-from symgraph.vocabulary.optimisers import checked_number, range_of
+from symgraph.vocabulary.ranges import checked_number, range_of
 
 _PLAIN = frozenset((float, int, np.float64, np.float32, np.int64))
 """Types of numbers whose conversion runs nothing of a user's own."""

@@ -7,36 +7,40 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from codegen.inspect.report import Report
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
+from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, with_chance
 from codegen.run.executable import Executable
-from codegen.run.fitting import History
 from codegen.run.function import as_dtype
+from codegen.run.history import History
 from codegen.run.hyper import Hyper, State
 from codegen.run.pipeline import leaves_in
-from codegen.run.results import Outputs
+from codegen.run.results import Outputs, arranged
 from codegen.run.stepping import Bound, StepProgram
 from codegen.run.turn import Turn
+from symgraph.core.chance import KEY, checked_key
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
+from symgraph.core.mode import in_mode
+from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
+from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
-from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
-from symgraph.vocabulary.optimisers import OPTIMISERS, SGD, Optimizer
+from symgraph.errors import ArgumentError, DomainError, SymgraphError
+from symgraph.vocabulary.optimisers import SGD, Optimizer
+from symgraph.vocabulary.updating import Update
 
 Params = MutableMapping[str, np.ndarray]
-Chosen = Sequence[Tensor | str] | Tensor | str | None
 
 
 class TrainStep:
@@ -59,12 +63,17 @@ class TrainStep:
         parameters: Chosen,
         threads: int | None,
         check_finite: bool,
+        strict: bool = False,
+        key: int | None = None,
+        updates: Mapping[Tensor, Any] | None = None,
+        derived: Sequence[Update] | None = None,
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
-        self.optimizer = _as_optimizer(optimizer)
+        self.optimizer = as_optimizer(optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
+        self.strict = arguments.flag("strict", strict)
         self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
         self.loss = as_tensor(loss)
         if self.loss.ndim:
@@ -72,88 +81,69 @@ class TrainStep:
                 at_line(f"the loss must be a scalar; {self.loss.display_name} has shape {show_shape(self.loss.shape)}")
             )
         self.form = None if outputs is None else Outputs(outputs)
-        extra = self.form.tensors if self.form else ()
-        found = _declared(leaves_in(Request((self.loss, *extra))))
-        self.parameters = self._chosen(found, parameters)
-        gradients = grad(self.loss, list(self.parameters))
-        self.updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
-        self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
+        own = checked_updates(updates)
+        self.loss, *others = in_mode([self.loss, *(self.form.tensors if self.form else ()), *own.values()], "train")
+        extra = others[: len(others) - len(own)]
+        found = in_order(leaves_in(Request((self.loss, *extra))))
+        self.parameters = chosen_of(self.loss, found, parameters)
+        self.left: tuple[str, ...] = ()
+        if derived is None:
+            gradients = grad(self.loss, list(self.parameters))
+            derived = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+            derived += [Update(leaf, value, None) for leaf, value in zip(own, others[len(extra) :], strict=True)]
+            self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
+        self.updates = list(derived)
         self.seconds_to_derive = time.perf_counter() - start
-        self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
-        leaves = _declared(leaves_in(self._request))
-        _check_names(leaves)
+        self.request = with_chance((self.loss, *extra), self.updates)
+        leaves = in_order(leaves_in(self.request))
+        check_names(leaves)
         kinds = {
             kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
             for kind in ("parameter", "scalar", "state", "constant")
         }
         self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
-        self.stored = kinds["parameter"]
+        self.states = tuple(leaf for leaf in kinds["state"] if leaf.init is not None)
+        kept = tuple(leaf for leaf in kinds["state"] if leaf.init is None)
+        self.stored = (*kinds["parameter"], *self.states)
         self.scalars = kinds["scalar"]
         self.hyper = Hyper(self.scalars)
-        self.hyper.update(self.optimizer.hyper)
-        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kinds["state"], *kinds["constant"])
-        admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
-        self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
+        self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
+        if KEY in self.scalars:
+            self.hyper[str(KEY.name)] = checked_key(key)
+        self._key = key
+        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kept, *kinds["constant"])
+        admit((*self.request.outputs, *(value for _, value in self.request.updates)), self._leaves)
+        self.updated = (*self.parameters, *(u.leaf for u in self.updates if u.leaf in self.states))
+        self.state_updates = [update for update in self.updates if update.leaf in kept]
         self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
         self.turn = Turn("this training step")
         self._set_to_first_values()
 
-    # -- what the program is about -----------------------------------------------------------------------------------
-    def _chosen(self, leaves: Sequence[Tensor], parameters: Chosen) -> tuple[Tensor, ...]:
-        """The parameters to train, in the order of declaration."""
-        present = [leaf for leaf in leaves if leaf.kind == "parameter"]
-        if parameters is None:
-            if not present:
-                raise DisconnectedError(at_line(f"the loss {self.loss.display_name} depends on no parameter"))
-            return tuple(present)
-        named = {str(leaf.name): leaf for leaf in present}
-        given = (
-            [parameters] if isinstance(parameters, Tensor | str) or not isinstance(parameters, Iterable) else parameters
-        )
-        items = arguments.listed("parameters", given)
-        chosen = [named.get(item, item) if isinstance(item, str) else item for item in items]
-        for item in chosen:
-            if isinstance(item, Tensor) and item.kind != "parameter":
-                raise DomainError(at_line(f"{item.display_name} is no parameter: only parameters are trained"))
-            if item not in present:
-                name = item.display_name if isinstance(item, Tensor) else item
-                raise DisconnectedError(
-                    at_line(f"parameter {name} does not influence the loss {self.loss.display_name}; "
-                            f"its parameters are {', '.join(named) or 'none'}")
-                )  # fmt: skip
-        if not chosen:
-            raise DisconnectedError(at_line("there is nothing to train: parameters is empty"))
-        return tuple(leaf for leaf in present if leaf in chosen)
+    def __setattr__(self, name: str, value: Any) -> None:
+        hyper = self.__dict__.get("hyper", ())
+        if name in hyper:
+            raise ArgumentError(at_line(f"step.{name} sets nothing: write step.hyper[{name!r}] = {value!r}"))
+        object.__setattr__(self, name, value)
 
+    # -- what the program is about -----------------------------------------------------------------------------------
     def _new_state(self, leaf: Tensor) -> np.ndarray:
-        return np.zeros(tuple(int(size) for size in leaf.shape), self.dtype if leaf.ndim else np.float64)
+        return np.zeros(tuple(int(size) for size in leaf.shape), self.dtype_of(leaf))
+
+    def dtype_of(self, leaf: Tensor) -> np.dtype[Any]:
+        """That of the step, but of a state of rank 0, which may count."""
+        return np.dtype(np.float64) if arguments.is_wide(leaf) else self.dtype
 
     def init(self, seed: int | np.random.Generator = 0) -> dict[str, np.ndarray]:
-        """Fresh parameters from their initialisers, in the order of declaration; the optimiser's state starts anew."""
+        """Fresh parameters and states from their initialisers, in the order of declaration; state starts anew."""
         try:
             generator = np.random.default_rng(seed)
         except (TypeError, ValueError) as error:
             raise ArgumentError(
                 at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
             ) from error
-        result = {str(leaf.name): self._first_values(leaf, generator) for leaf in self.stored}
+        result = {str(leaf.name): first_values(leaf, generator, self.dtype_of(leaf)) for leaf in self.stored}
         self.reset()
         return result
-
-    def _first_values(self, leaf: Tensor, generator: np.random.Generator) -> np.ndarray:
-        assert leaf.init is not None
-        shape = tuple(int(size) for size in leaf.shape)
-        values = np.asarray(leaf.init(generator, shape))
-        if values.dtype.kind not in "biuf":
-            raise DomainError(at_line(f"the initialiser of {leaf.name} gives {values.dtype}, no real numbers"))
-        try:
-            return np.array(np.broadcast_to(values, shape), dtype=self.dtype, order="C")
-        except ValueError:
-            raise ShapeError(
-                at_line(
-                    f"the initialiser of {leaf.name} {show_shape(leaf.shape)} gives an array of shape {values.shape}"
-                )
-            ) from None
 
     def reset(self) -> None:
         """Set the optimiser's state to its first values."""
@@ -186,7 +176,7 @@ class TrainStep:
 
     def _compiled(self) -> Executable:
         known = {"derive": self.seconds_to_derive}
-        executable = Executable(self._request, self._leaves, self.dtype, self._threads, known)
+        executable = Executable(self.request, self._leaves, self.dtype, self._threads, known)
         if executable.compiled.outputs[0].definition is None:
             name = executable.compiled.outputs[0].name
             raise DomainError(at_line(f"the loss {self.loss.display_name} is {name} itself"))
@@ -215,7 +205,28 @@ class TrainStep:
         return replace(report, left=self.left)
 
     def __reduce__(self) -> Any:
-        raise DomainError(at_line("a training step is not pickled: keep the parameters, step.state and step.hyper"))
+        """Everything that has been derived, state and hyper-parameters; the code is in the cache."""
+        extra = self.form.tensors if self.form else ()
+        form = self.form and self.form.arranged(range(len(extra)))
+        parts = [part for update in self.updates for part in (update.leaf, update.value)]
+        options = {
+            "dtype": self.dtype.name, "threads": self._threads, "check_finite": self.check_finite,
+            "strict": self.strict, "key": self._key,
+        }  # fmt: skip
+        known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
+        parcel = Parcel([self.loss, *extra, *self.parameters, *parts])
+        initial = [update.initial for update in self.updates]
+        counts = len(extra), len(self.parameters)
+        return _again, (parcel, self.optimizer.name, form, counts, initial, options, dict(self.state), known)
+
+    def __deepcopy__(self, memo: Any) -> TrainStep:
+        """A step with its own state and hyper-parameters; the mathematics is shared."""
+        made = object.__new__(TrainStep)
+        made.__dict__.update(self.__dict__ | {"_program": None, "turn": Turn("this training step")})
+        made.hyper = Hyper(self.scalars)
+        made.state = State({name: values.copy() for name, values in self.state.items()})
+        made.hyper.values_array[:] = self.hyper.values_array
+        return made
 
     # -- calling ------------------------------------------------------------------------------------------------------
     def __call__(self, params: Params, /, **inputs: Any) -> Any:
@@ -257,7 +268,7 @@ class TrainStep:
         arguments.check_names(params, self.stored)
         arguments.check_names(given, self.inputs)
         leaves = (*self.stored, *self.inputs)
-        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters)
+        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.updated, self.strict)
         self.check_apart(arrays, arrays)
         for name in self.hyper.missing():
             if name not in numbers:
@@ -277,19 +288,26 @@ class TrainStep:
 
     def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
         """Raise if an array that is updated shares memory with another."""
-        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.parameters]
+        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.updated]
         arguments.check_overlap(self.written(stored), others)
 
     def written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
         """Every array that a step updates."""
-        parameters = [(leaf, stored[leaf]) for leaf in self.parameters]
-        return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
+        given = [(leaf, stored[leaf]) for leaf in self.updated]
+        return given + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set."""
+        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. A data frame's columns are
+        inputs by name."""
+        if hasattr(inputs, "columns") and not isinstance(inputs, Mapping):
+            inputs = {str(name): inputs[name] for name in inputs.columns}
         arguments.check_mapping(inputs, "data")
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
+
+    def diagnose(self, params: Params, /, **inputs: Any) -> Any:
+        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
+        return nonfinite.diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
@@ -303,37 +321,38 @@ class TrainStep:
         validation: Any = None,
         callback: Any = None,
         progress: bool | None = None,
+        initial_epoch: int = 0,
+        metrics: Mapping[str, Any] | None = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
-        return fitting.fit(self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress)
+        return fitting.fit(
+            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
+            metrics,
+        )
 
 
-def _declared(leaves: Sequence[Tensor]) -> list[Tensor]:
-    """In the order in which the user has declared them; scalars last, by name."""
-    return sorted(leaves, key=sp.default_sort_key)
-
-
-def _as_optimizer(given: Any) -> Optimizer:
-    if isinstance(given, Optimizer):
-        return given
-    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
-    name = next(
-        (name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None
-    )
-    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
-    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
-    raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
-
-
-def _check_names(leaves: Sequence[Tensor]) -> None:
-    seen: dict[str, Tensor] = {}
-    for leaf in leaves:
-        other = seen.setdefault(str(leaf.name), leaf)
-        if other is not leaf and "constant" not in (leaf.kind, other.kind):
-            raise NameConflictError(
-                f"the name {leaf.name} stands for two things:\n"
-                f"  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
-            )
+def _again(
+    parcel: Parcel,
+    optimizer: str,
+    form: Any,
+    counts: tuple[int, int],
+    initial: Sequence[float | None],
+    options: dict[str, Any],
+    state: Mapping[str, np.ndarray],
+    hyper: Mapping[str, float],
+) -> TrainStep:
+    """A step of tensors that have come from another process; its optimiser is a name, for its updates are here."""
+    loss, *rest = parcel.open()
+    begin, end = counts[0], sum(counts)
+    derived = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
+    outputs = None if form is None else arranged(form, rest)
+    step = TrainStep(
+        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=derived, **options
+    )  # fmt: skip
+    for name, values in state.items():
+        step.state[name] = values
+    step.hyper.update(hyper)
+    return step
 
 
 def train_step(
@@ -344,6 +363,9 @@ def train_step(
     parameters: Chosen = None,
     threads: int | None = None,
     check_finite: bool = True,
+    strict: bool = False,
+    key: int | None = None,
+    updates: Mapping[Tensor, Any] | None = None,
 ) -> TrainStep:
     """Compile a training step.
 
@@ -358,6 +380,11 @@ def train_step(
     threads : at most so many threads; by default one for each processor, where a step is large enough.
     check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
         that came from; so does ``fit``. False lets them go on.
+    strict : an input of another dtype, order or stride is an error; else it is copied, and a warning says so.
+    key : of random values, an integer of 0 … 2³² − 1; ``step.hyper["random_key"]`` from then on. Step number
+        ``step.state["random_step"]`` has numbers of its own, so that saved parameters and state resume a run exactly.
+    updates : formulas of the next values of states (:func:`sg.state`), over values before the step; their arrays are
+        among the parameters.
 
     Raises
     ------
@@ -366,6 +393,9 @@ def train_step(
     DisconnectedError
         if there is nothing to train, or a parameter does not influence the loss.
     ArgumentError
-        if no input tells a size.
+        if no input tells a size, a program has random values and no key, or something to update is no state.
+    ShapeError
+        if the formula of a state's next value has another shape.
     """
-    return TrainStep(loss, SGD() if optimizer is None else optimizer, dtype, outputs, parameters, threads, check_finite)
+    rows = SGD() if optimizer is None else optimizer
+    return TrainStep(loss, rows, dtype, outputs, parameters, threads, check_finite, strict, key, updates)

@@ -15,9 +15,10 @@ from functools import lru_cache
 import sympy as sp
 
 from symgraph.core.graph import topological
+from symgraph.core.guarded import Conditions, place_outside, range_under, reads
 from symgraph.core.indices import Dim, Index, extents_of, is_at_least_zero, show_shape, show_size
 from symgraph.core.provenance import Provenance, at_line
-from symgraph.core.scalars import Delta, selected
+from symgraph.core.recurrence import with_steps
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ShapeError
 
@@ -112,15 +113,25 @@ def range_of(index: sp.Expr, intervals: Intervals) -> Interval | None:
     return _range(index, tuple((i, intervals[i]) for i in used if i in intervals))
 
 
-def unproved(index: sp.Expr, size: sp.Expr, extents: Extents) -> list[tuple[sp.Expr, sp.Expr | None]]:
+def unproved(
+    index: sp.Expr, size: sp.Expr, extents: Extents, path: Conditions = ()
+) -> list[tuple[sp.Expr, sp.Expr | None]]:
     """The bounds of ``0 ≤ index < size`` that are not proved: (what must be ≥ 0, the same in sizes alone if known)."""
     if isinstance(index, Index) and extents.get(index) == size:
         return []
     ends = range_of(index, running(extents))
+    if path and (ends is None or not _is_inside(ends, size)):
+        ends = range_under(index, path, extents)
+        if ends is not None and ends[0] > ends[1]:
+            return []  # its conditions hold nowhere
     if ends is None:
         return [(index, None), (size - 1 - index, None)]
-    found = [(index, ends[0]), (size - 1 - index, sp.expand(size - 1 - ends[1]))]
+    found = [(index, sp.sympify(ends[0])), (size - 1 - index, sp.expand(size - 1 - ends[1]))]
     return [(condition, least) for condition, least in found if not is_at_least_zero(least)]
+
+
+def _is_inside(ends: Interval, size: sp.Expr) -> bool:
+    return bool(is_at_least_zero(ends[0]) and is_at_least_zero(sp.expand(size - 1 - ends[1])))
 
 
 def stays_inside(element: Element, extents: Extents) -> bool:
@@ -131,52 +142,41 @@ def stays_inside(element: Element, extents: Extents) -> bool:
 # -- what a definition asks -------------------------------------------------------------------------------------------
 
 
-def unguarded(body: sp.Basic) -> Iterator[Element]:
-    """Elements that are read wherever the body is: not those in a branch or under a δ, which have a condition."""
-    pending: list[sp.Basic] = [body]
-    seen: set[sp.Basic] = set()
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, Element):
-            yield node
-            pending.extend(index for index in node.indices if index.has(Element))
-        elif isinstance(node, sp.Piecewise):
-            pending.append(node.args[0].cond)
-        elif isinstance(node, sp.And | sp.Or | sp.ITE):
-            pending.extend(first_asked(node))
-        elif isinstance(node, sp.Mul) and selected(node) != sp.true:
-            pending.extend(factor for factor in node.args if isinstance(factor, Delta))
-        else:
-            pending.extend(node.args)
-
-
-def first_asked(condition: sp.Basic) -> list[sp.Basic]:
-    """The parts of a condition that are asked first: those that read nothing, if any; they guard the others' reads."""
-    if isinstance(condition, sp.ITE):
-        return [condition.args[0]]
-    plain = [part for part in condition.args if not part.has(Element)]
-    return plain or list(condition.args)
-
-
-def check_element(element: Element, extents: Extents) -> None:
-    """Raise for an element that lies outside its tensor for some index, whatever the sizes are.
+def check_reads(body: sp.Basic, extents: Extents) -> None:
+    """Raise for an element that is read outside its tensor at some place, whatever the sizes are.
 
     Raises
     ------
     ShapeError
-        it names the tensor, the axis, and how far the indices run.
+        it names the tensor, the axis, how far the indices run, and the place if the element stands under a condition.
     """
-    tensor = element.tensor
-    for position, (index, size) in enumerate(zip(element.indices, tensor.shape, strict=True)):
-        for _, least in unproved(index, size, extents):
+    for element, path in sorted(reads(body), key=lambda read: sp.default_sort_key(sp.Tuple(*read[1], read[0]))):
+        check_element(element, extents, path)
+
+
+def check_element(element: Element, extents: Extents, path: Conditions = ()) -> None:
+    """Raise for an element that lies outside its tensor for some index, as :func:`check_reads` does."""
+    for position, (index, size) in enumerate(zip(element.indices, element.tensor.shape, strict=True)):
+        for _, least in unproved(index, size, extents, path):
             if least is not None and is_at_least_zero(least) is None:
                 continue
-            if least is None and not index.atoms(Index, Element) <= extents.keys():
+            if least is None and (path or not index.atoms(Index, Element) <= extents.keys()):
                 continue
+            if path:
+                raise ShapeError(at_line(_outside_under(element, position, extents, path)))
             raise ShapeError(at_line(_outside(element, position, extents)))
+
+
+def _outside_under(element: Element, position: int, extents: Extents, path: Conditions) -> str:
+    """The error of a read that its conditions do not keep inside."""
+    tensor, index, size = element.tensor, element.indices[position], element.tensor.shape[position]
+    at = place_outside(index, path, int(size), extents) if size.is_Integer else {}
+    where = f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)}"
+    place = f" at {', '.join(f'{symbol} = {value}' for symbol, value in at.items())}" if at else ""
+    return (
+        f"index {index} is outside {where}{place}, where its condition {' and '.join(map(str, path))} may hold; "
+        "expected a condition on the indices that keeps it inside"
+    )
 
 
 def _outside(element: Element, position: int, extents: Extents) -> str:
@@ -204,7 +204,7 @@ def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
     found: dict[sp.Expr, Requirement] = {}
     order = topological(outputs)
     losses = dict.fromkeys(tensor.cotangent_of[0] for tensor in order if tensor.cotangent_of is not None)
-    for tensor in topological([*order, *losses]):
+    for tensor in with_steps(topological([*order, *losses])):
         for size, what in _asked(tensor):
             if size.atoms(Dim) and not is_at_least_zero(size):
                 found.setdefault(size, Requirement(size, what, tensor.place))
@@ -221,9 +221,9 @@ def _asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str]]:
     for size in definition.extents:
         yield size - 1, f"a reduction over {show_size(size)} elements in {name}"
     extents = extents_of(tensor.shape, definition.extents)
-    for element in sorted(unguarded(definition.body), key=sp.default_sort_key):
+    for element, path in sorted(reads(definition.body), key=lambda read: sp.default_sort_key(read[0])):
         for position, (index, size) in enumerate(zip(element.indices, element.tensor.shape, strict=True)):
-            for _, least in unproved(index, size, extents):
+            for _, least in unproved(index, size, extents, path):
                 if least is not None:
                     read = f"{element.tensor.display_name}{show_shape(element.tensor.shape)}"
                     yield least, f"index {_shown_index(index)} of axis {position} of {read}"

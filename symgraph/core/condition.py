@@ -45,6 +45,10 @@ class Condition(Tensor, Boolean):  # type: ignore[misc]
         """The condition that holds where this one does not."""
         return Condition.of(self.shape, sp.Not(self.relation))
 
+    def as_set(self) -> sp.Set:
+        """It is on many values at once: SymPy, which asks for the interval of one variable, goes on without."""
+        raise NotImplementedError
+
     @property
     def lhs(self) -> sp.Basic:
         """As ``self = True``, the form in which SymPy leaves it alone."""

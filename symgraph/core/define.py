@@ -15,7 +15,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.symbol import Str
 
-from symgraph.core.bounds import check_element, unguarded
+from symgraph.core.bounds import check_reads
 from symgraph.core.condition import Condition
 from symgraph.core.cost import operations
 from symgraph.core.indices import Dim, Index, Ranged, Shape, as_shape, axis, bound, show_shape
@@ -201,8 +201,7 @@ def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Exp
     for index in (*order, *over):
         if index not in extents:
             raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape="))
-    for element in sorted(unguarded(body), key=sp.default_sort_key):
-        check_element(element, extents)
+    check_reads(body, extents)
     rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
     body = body.xreplace(rename)
     return defined(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))

@@ -27,6 +27,7 @@ from symgraph.core.indices import Dim, Shape, axis, show_shape
 from symgraph.core.provenance import Provenance, at_line, here
 from symgraph.core.reading import call, name_of
 from symgraph.core.scalars import as_formula
+from symgraph.core.shown import Shown
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.operators import Operators
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 DISPLAYED = " /|()[],:-−+*=∂∇"
 """What a name may have beside letters, digits and marks where it is only displayed."""
 
-Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "definition"]
-Reduction = Literal["sum", "max", "min", "argmax", "argmin"]
+Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "random", "definition"]
+Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Definition:
     """``op`` over ``bound(0..)`` of ``body``, for every ``axis(0..)``; without ``op`` the body itself.
 
     ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several
-    bound indices their row-major position; a NaN is better than any number, as in NumPy.
+    bound indices their row-major position; a NaN is better than any number, as in NumPy. A ``recurrence`` is a value of
+    a loop at all its steps (:mod:`symgraph.core.recurrence`).
     """
 
     op: Reduction | None
@@ -54,7 +56,7 @@ class Definition:
     body: sp.Expr
 
 
-class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
+class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     """A real or integer array of symbolic shape. Build one with :mod:`symgraph.core.declare` or operators, not
     directly.
 
@@ -66,6 +68,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     classes : for labels, the number of classes: values are integers in ``[0, classes)``; an ``argmax`` has it too.
     rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
     definition : :class:`Definition`, or None for a leaf.
+    draw : of a random value, its distribution and stream (:class:`symgraph.core.chance.Draw`).
     cotangent_of : (loss, tensor) for a cotangent, which is displayed as ∂loss/∂tensor.
     """
 
@@ -85,6 +88,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     init: Initializer | None
     symbol: sp.Symbol | None
     value: np.ndarray | None
+    draw: Any
     cotangent_of: tuple[Tensor, Tensor] | None
     place: Provenance
     content: str
@@ -94,7 +98,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
         tensor = sp.AtomicExpr.__new__(cls)
-        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of"))
+        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "draw"))
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
         tensor.place = here()
@@ -103,7 +107,7 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return tensor  # type: ignore[no-any-return]
 
     @classmethod
-    def leaf(cls, kind: Kind, name: str, shape: Shape, **attributes: Any) -> Tensor:
+    def leaf(cls, kind: Kind, name: str | None, shape: Shape, **attributes: Any) -> Tensor:
         """A new leaf; each call makes another one, and two of one name in one program are an error."""
         return cls._new(kind, shape, name=name, **attributes)
 
@@ -112,6 +116,12 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         """The rank-0 leaf that a plain SymPy symbol in a formula stands for; one per symbol."""
         checked_name(symbol.name, "the name of a scalar", DISPLAYED)
         return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
+
+    @classmethod
+    def slot(cls, number: int, shape: Shape, classes: sp.Expr | None = None) -> Tensor:
+        """The leaf of that number in the closed step of a recurrence; one for each number and shape."""
+        key = ("slot", number, shape, classes)
+        return cls._intern(key, lambda: cls._new("slot", shape, name=f"slot{number:04d}", classes=classes))
 
     @classmethod
     def define(
@@ -160,7 +170,15 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         return self.class_key(), (1, (self.place_in_order,)), sp.S.One.sort_key(), sp.S.One
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Tensor is an interned object and is not pickled; pickle what declares it")
+        from symgraph.core.packing import Parcel, first
+
+        return first, (Parcel([self]),)
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
@@ -210,12 +228,18 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
     @property
     def display_name(self) -> str:
         """The leaf's name, or the variable the user bound it to, or a letter by kind and rank."""
-        return self.name or name_of(self) or "v"
+        return self.name or name_of(self) or (self.draw.letter if self.draw else "v")
 
     def named(self, name: str) -> Tensor:
         """Give the tensor a display name; returns the tensor."""
         call(self, checked_name(name, more=DISPLAYED))
         return self
+
+    def graph(self, **options: Any) -> Any:
+        """The computational graph as a picture: :func:`symgraph.drawing.draw.draw`."""
+        from symgraph.drawing.draw import draw
+
+        return draw(self, **options)
 
     # -- printing -------------------------------------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -240,11 +264,6 @@ class Tensor(Operators, sp.AtomicExpr):  # type: ignore[misc]
         from symgraph.display import latex_formula, latex_name
 
         return latex_formula(self) if printer._print_level == 1 else latex_name(self.display_name)
-
-    def _repr_latex_(self) -> str:
-        from symgraph.display import latex_formula
-
-        return f"$\\displaystyle {latex_formula(self)}$"
 
 
 class Element(sp.Expr):  # type: ignore[misc]
@@ -311,7 +330,8 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
     definition = tensor.definition
     if definition is None:
         told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
-        place = f"~{tensor.name}" if tensor.kind == "scalar" else f"!{tensor.serial:012d}"
+        told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.draw}" * (tensor.kind == "random")
+        place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
         return _digest(told), place, (place,)
     read: list[Tensor] = []
     told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body, read)}"

@@ -21,6 +21,7 @@ from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Definition, Tensor
 from symgraph.derive.differentiate import Contribution, Cotangent, reverse
 from symgraph.display.arrange import Scope
@@ -57,7 +58,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Shown):
     """How a gradient follows from the definitions: what is given, then every step that ran."""
 
     title: Name
@@ -97,9 +98,6 @@ class Derivation:
 
     def _latex(self, printer: Any) -> str:
         return self.latex()
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def derivation(loss: Any, of: Any) -> Derivation:
@@ -142,7 +140,8 @@ class _Writer:
 
     def derivation(self) -> Derivation:
         lines = [line for c in self.sweep if c.of not in self.alias for line in self._cotangent(c)]
-        given = [t for t in self.program.naming.order if t in self._spoken_of(lines)]
+        spoken = self._spoken_of(lines)
+        given = [t for t in self.program.naming.order if t in spoken]
         title = self._ratio(self.target.of)
         return Derivation(title, tuple(self.program.equation(t) for t in given), tuple(lines))
 

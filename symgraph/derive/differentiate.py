@@ -24,10 +24,13 @@ from symgraph.core.digits import recombined
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
 from symgraph.core.provenance import at_line
+from symgraph.core.recurrence import Recurrence, recurrence_of
+from symgraph.core.shown import Shown
 from symgraph.core.solve import solve
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import Views
 from symgraph.derive.relations import Relations
+from symgraph.derive.through_time import contributions
 from symgraph.errors import DisconnectedError, DomainError
 from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product
@@ -78,7 +81,7 @@ class Cotangent:
         return any(step.rule == LEFT for steps in [self.steps, *traces] for step in steps)
 
 
-class Gradients(dict[Tensor, Tensor]):
+class Gradients(Shown, dict[Tensor, Tensor]):
     """Gradients by tensor; a leaf's gradient also by its name.
 
     ``left`` are the tensors whose cotangents, on the way from the loss, algebra left as the chain rule gave them.
@@ -185,6 +188,11 @@ class _Sweep:
         self.relations = Relations(self.views)
         self.values = FiniteValues(self.views.order)
         self.cotangents: dict[Tensor, Cotangent] = {}
+        self.loops: dict[Recurrence, list[Tensor]] = {}
+        for tensor in self.views.order:
+            found = recurrence_of(tensor)
+            if found is not None:
+                self.loops.setdefault(found[0], []).append(tensor)
 
     def run(self) -> None:
         for tensor in reversed(self.views.order):
@@ -192,8 +200,33 @@ class _Sweep:
             if tensor in self.needed and (reached or (tensor in self.targets and self.root in self.needed)):
                 self._finish(tensor)
                 definition = self.views.definition(tensor)
-                if definition is not None:
+                if definition is not None and definition.op != "recurrence":
                     self._propagate(tensor, definition)
+            found = recurrence_of(tensor)
+            if found is not None and self.loops[found[0]][0] is tensor:
+                self._through_time(found[0])
+
+    def _through_time(self, recurrence: Recurrence) -> None:
+        """Once all values of a recurrence have their cotangents: what it adds to those of its operands."""
+        given: dict[Tensor, Tensor] = {}
+        for tensor in self.loops[recurrence]:
+            cotangent, found = self.cotangents.get(tensor), recurrence_of(tensor)
+            if cotangent is not None and cotangent.result is not None and cotangent.full != 0 and found is not None:
+                given[found[1]] = cotangent.result
+        if not given:
+            return
+
+        def rule(loss: Tensor, wrt: list[Tensor]) -> dict[Tensor, Tensor]:
+            found = reverse(loss, wrt, self.simplify)
+            return {t: found[t].result for t in wrt if t in found}  # type: ignore[misc]
+
+        for operand, value in contributions(recurrence, given, self.needed, rule):
+            cotangent = self.cotangents.setdefault(operand, Cotangent(operand))
+            cotangent.guard = sp.true
+            at = tuple(axis(d) for d in range(operand.ndim))
+            full = value.element
+            consumer = self.loops[recurrence][0]
+            cotangent.contributions.append(Contribution(consumer, at, (), (full, full), full, full, ([], [])))
 
     def _finish(self, tensor: Tensor) -> None:
         """Combine the contributions to a tensor's cotangent and choose the form that becomes its definition."""
@@ -226,7 +259,7 @@ class _Sweep:
         same = value.tensor
         definition = same.definition
         known = same.cotangent_of is not None or same in self.views.bodies or same.definition is None
-        if definition is not None and definition.op is not None and not known:
+        if definition is not None and definition.op not in (None, "recurrence") and not known:
             return Tensor.define(tensor.shape, definition.body, definition.op, definition.extents, of)
         return Tensor.define(tensor.shape, value, cotangent_of=of) if tensor.definition is None else same
 

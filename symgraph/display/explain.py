@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from symgraph.vocabulary.optimisers import Optimizer, Update
 
 MAX_PARAMETERS = 8
-_KINDS = {"input": "inputs", "labels": "labels", "parameter": "parameters", "scalar": "scalars"}
+_KINDS = {
+    "input": "inputs", "labels": "labels", "parameter": "parameters", "state": "states", "random": "random",
+    "scalar": "scalars",
+}  # fmt: skip
 
 
 def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | None = None) -> Explanation:
@@ -44,10 +47,12 @@ def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | 
         targets = sorted((t for t in topological([output]) if t.kind == "parameter"), key=lambda t: t.serial)
     else:
         targets = [as_tensor(variable) for variable in wrt]
-    return _Table(output, targets, optimizer).explanation()
+    return Table(output, targets, optimizer).explanation()
 
 
-class _Table:
+class Table:
+    """What is said about one loss: its cotangents, their names, and the rows of the table."""
+
     def __init__(self, output: Tensor, targets: list[Tensor], optimizer: Optimizer | None) -> None:
         self.targets, self.optimizer = targets, optimizer
         self.cotangents: Mapping[Tensor, Cotangent] = reverse(output, targets) if targets else {}
@@ -165,13 +170,13 @@ class _Table:
         leaves = [t for t in self.program.naming.reading_order if t.definition is None]
         lines = []
         for kind, title in _KINDS.items():
-            found = [t for t in leaves if t.kind == kind]
+            found = [t for t in leaves if t.kind == kind and (kind != "state" or t.init is not None)]
             if found:
-                lines.append(f"{title}: {', '.join(map(_declared, found))}")
+                lines.append(f"{title}: {', '.join(_declared(leaf, self.names[leaf].text) for leaf in found)}")
         return lines
 
-    def _as_computed(self, shown: set[str]) -> tuple[list[Row], list[Row]]:
-        """What a program computes by another formula, forward and backward: stabilised as it is to run, all at once."""
+    def computed(self) -> tuple[Program, set[Tensor]]:
+        """The program by the formulas that run, stabilised all at once, under the same names; and its forward part."""
         roots = [self.root, *self.results, *(update.value for update in self.updates)]
         sources = list(dict.fromkeys([*roots, *self.names, *(c.of for c in self.sweep)]))
         form = dict(zip(sources, stabilise(sources), strict=True))
@@ -180,8 +185,12 @@ class _Table:
             given.setdefault(form[source], name)
         swept = [(form[c.of], form.get(c.result)) for c in self.sweep if c.contributions and c.result is not None]
         pairs = sweep_pairs(form[self.root], swept)
-        stable = Program([form[root] for root in roots], given=given, pairs=pairs)
         inside = set(topological([form[t] for t in self.forward if t in form]))
+        return Program([form[root] for root in roots], given=given, pairs=pairs), inside
+
+    def _as_computed(self, shown: set[str]) -> tuple[list[Row], list[Row]]:
+        """What a program computes by another formula than is declared, forward and backward."""
+        stable, inside = self.computed()
         sides: tuple[list[Row], list[Row]] = [], []
         for tensor in topological(stable.outputs):
             if tensor.definition is None or tensor not in stable.naming.names:
@@ -221,10 +230,11 @@ class _Table:
         return ["Matrix form: functions, ⊙ and ⊘ are element-wise; an array that lacks an axis is repeated along it."]
 
 
-def _declared(tensor: Tensor) -> str:
+def _declared(tensor: Tensor, name: str) -> str:
     shape = show_shape(tensor.shape) if tensor.ndim else ""
     classes = f" in 0…{tensor.classes - 1}" if tensor.classes is not None else ""
-    return f"{tensor.name} {shape}".rstrip() + classes
+    distribution = f" ~ {tensor.draw.distribution.shown}" if tensor.draw is not None else ""
+    return f"{name} {shape}".rstrip() + classes + distribution
 
 
 def _all_steps(cotangent: Cotangent) -> list[Any]:

@@ -103,7 +103,7 @@ def formula(tensor: Tensor) -> str:
     """
     if tensor.definition is None:
         return str(tensor.name)
-    first, *where = _told(tensor)
+    first, *where = told(tensor)
     lines = [str(first)]
     lines += [f"  {'where' if n == 0 else '     '} {equation}" for n, equation in enumerate(where[:MAX_WHERE])]
     if len(where) > MAX_WHERE:
@@ -115,7 +115,7 @@ def latex_formula(tensor: Tensor) -> str:
     """What :func:`formula` says, in LaTeX: ``aligned`` lines where there are several; of a leaf, its element."""
     if tensor.definition is None:
         return latex(Program([tensor]).arranger.right(tensor))
-    first, *where = _told(tensor)
+    first, *where = told(tensor)
     if not where:
         return first.latex()
     lines = [first.latex("&="), *(rf"\text{{where }} {e.latex('&=')}" for e in where[:1])]
@@ -125,7 +125,7 @@ def latex_formula(tensor: Tensor) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-def _told(tensor: Tensor) -> list[Equation]:
+def told(tensor: Tensor) -> list[Equation]:
     """The equation of a tensor, and those of what it reads without the user's having named it; of a gradient, in the
     shortest of its forms."""
     pairs = _pairs(tensor)
@@ -133,7 +133,7 @@ def _told(tensor: Tensor) -> list[Equation]:
     for form in (tensor, *(retold(tensor) if tensor in pairs else ())):
         program = Program([form], pairs={**pairs, form: pairs[tensor]} if tensor in pairs else pairs)
         found.append([program.equation(t) for t in (form, *program.background(form))])
-    return min(found, key=lambda told: sum(len(str(equation)) for equation in told))
+    return min(found, key=lambda equations: sum(len(str(equation)) for equation in equations))
 
 
 def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:

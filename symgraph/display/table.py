@@ -1,13 +1,13 @@
-"""A table of formulas, as text in columns, as HTML and as LaTeX: name and shape, index form, matrix form."""
+"""A table of formulas, as text in columns and as LaTeX: name and shape, index form, matrix form."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from html import escape
 from textwrap import wrap
 from typing import Any
 
+from symgraph.core.shown import Shown
 from symgraph.display.latex import latex
 from symgraph.display.notation import Node
 from symgraph.display.program import Equation
@@ -48,7 +48,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Shown):
     """What a program computes: sections of rows, what is given, and the conventions that apply."""
 
     given: tuple[str, ...]
@@ -78,21 +78,6 @@ class Explanation:
 
     def _latex(self, printer: Any) -> str:
         return self.latex()
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
-
-    def _repr_html_(self) -> str:
-        parts = [f"<p>{'<br>'.join(map(escape, self.given))}</p>", "<table>"]
-        for section in self.sections:
-            parts.append(f"<tr><th>{escape(section.title)}</th><th>index form</th><th>matrix form</th></tr>")
-            for row in section.rows:
-                equation, matrix = row.latex_cells()
-                index = f"$\\displaystyle {equation.replace('&', '', 1)}$"
-                cells = row.name, index, f"$\\displaystyle {matrix}$" if matrix else "–"
-                parts.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
-        parts.append("</table>")
-        return "".join([*parts, *(f"<p>{escape(note)}</p>" for note in self.notes)])
 
 
 def _wrapped(cell: str, width: int) -> list[str]:

@@ -23,7 +23,7 @@ from symgraph.core.scalars import expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import per_branch
-from symgraph.stabilise.scalar import stable, with_one_exponential
+from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""
@@ -64,6 +64,8 @@ class _Rewriter:
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
+        if definition.op == "recurrence":
+            return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         body = per_branch(definition.body, lambda branch, _: self._stable_branch(branch))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
@@ -75,7 +77,7 @@ class _Rewriter:
             self.growing.add(new)
         if definition.op is None:
             self._remember(new, definition.body)
-            if any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
+            if any(self._leads_to_sum(e.tensor) for e in elements_of(body)) or self._single_maxima(body):
                 self.over_sums.add(new)
         if definition.op == "sum":
             self._shift(new, Definition("sum", definition.extents, body))
@@ -83,8 +85,8 @@ class _Rewriter:
 
     def _stable_branch(self, body: sp.Expr) -> sp.Expr:
         rescaled = self._rescaled(body)
-        if rescaled is not body:
-            return self._stable(rescaled)
+        if rescaled is not None:
+            return rescaled
         hazard = self._hazard(body)
         seen = self._seen(body, self.growing)
         form = self._stable(seen)
@@ -158,15 +160,39 @@ class _Rewriter:
         if tensor in self.positive:
             self.positive.add(scaled)
 
-    def _rescaled(self, body: sp.Expr) -> sp.Expr:
-        """The body with S as exp(m)·S′ where every exp(m) cancels against another exponential."""
+    def _rescaled(self, body: sp.Expr) -> sp.Expr | None:
+        """The stable form of the body with S as exp(m)·S′, if every exp(m) cancels or stands under a logarithm."""
         if not any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
-            return body
+            return None
         opened = self._opened(body)
         for form in (opened, with_one_exponential(sp.expand_mul(opened))):
-            if not any(e.tensor in self.shift_of for kernel in form.atoms(sp.exp) for e in _single(kernel.args[0])):
+            form = self._stable(form)
+            if not self._single_maxima(form):
                 return form
-        return body
+        return self._two_sided(body)
+
+    def _two_sided(self, body: sp.Expr) -> sp.Expr | None:
+        """A quotient of S = exp(m)·S′ and of exp(u) = exp(d)·exp(m) by exp(−|m|), if it has one maximum m."""
+        plain = self._seen(body, self.plain)
+        sums = [element for element in elements_of(plain) if element.tensor in self.shifted]
+        largest = {_at(self.shifted[element.tensor].largest, element) for element in sums}
+        if len(largest) != 1:
+            return None
+        (m,) = largest
+        E = sp.Dummy("E", positive=True)
+        rule = {element: E * _at(self.shifted[element.tensor].scaled, element) for element in sums}
+        for kernel in plain.atoms(sp.exp):
+            gap = self._of_gap(sp.exp(kernel.args[0] - m))
+            if _is_gap(gap.args[0]):
+                rule[kernel] = E * gap
+        quotient = replaced(plain, rule).replace(sp.log, lambda w: self._stable(sp.log(w.subs(E, sp.exp(m)))))
+        form = two_sided(quotient, E, m)
+        return form if all(_is_gap(k.args[0]) or k.args[0].is_nonpositive for k in form.atoms(sp.exp)) else None
+
+    def _single_maxima(self, body: sp.Expr) -> bool:
+        """Whether a formula has exp(m) or exp(−|m|): 0 where an exp(u) that it is multiplied by may be infinite."""
+        exponents = [kernel.args[0] for kernel in body.atoms(sp.exp)]
+        return any(m.tensor in self.shift_of for exponent in exponents for m in _single(exponent))
 
     def _leads_to_sum(self, tensor: Tensor) -> bool:
         """Whether a tensor is a sum of exponentials, or a pointwise value that no rule has freed of one."""

@@ -148,7 +148,7 @@ def by_one_exponential(function: sp.Expr) -> sp.Expr | None:
     if len(exponentials) != 1 or not _is_well_scaled(polynomial, exponentials[0]):
         return None
     rational = sp.expand(polynomial**2 - 1) / sp.expand(polynomial**2 + 1)
-    return _two_sided(rational, exponentials[0], kernels)
+    return _two_sided(rational, exponentials[0], kernels.kernel_of[exponentials[0]].args[0], kernels)
 
 
 def _is_well_scaled(expression: sp.Expr, symbol: sp.Symbol) -> bool:
@@ -180,7 +180,9 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
             expression = min(options, key=lambda option: (_cancellations(option), cost(option)))
         else:
             kernels = Kernels([expression])
-            expression = _two_sided(kernels.freeze(expression), kernels.symbol_of_power(kernel), kernels)
+            symbol = kernels.symbol_of_power(kernel)
+            power = kernels.kernel_of[symbol].args[0]
+            expression = _two_sided(kernels.freeze(expression), symbol, power, kernels)
             break
     return expression
 
@@ -230,9 +232,14 @@ def _quotient_of_saturated(expression: sp.Expr) -> bool:
     return any(base.has(sp.tanh, sigmoid) for base in _reciprocals(expression))
 
 
-def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, kernels: Kernels) -> sp.Expr:
+def two_sided(quotient: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr) -> sp.Expr:
+    """A quotient in which ``symbol`` stands for e to the ``exponent``, without that: by z = e^{−|exponent|} ≤ 1."""
+    kernels = Kernels([quotient])
+    return _two_sided(kernels.freeze(quotient), symbol, exponent, kernels)
+
+
+def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr, kernels: Kernels) -> sp.Expr:
     """A quotient by z = e^{−|u|} in place of eᵘ, its ``symbol``; for positive u, both sides are divided by a power."""
-    exponent = kernels.kernel_of[symbol].args[0]
     below = in_lowest_terms(frozen)
     above = in_lowest_terms(below.subs(symbol, 1 / symbol))
     small = {symbol: sp.exp(-sp.Abs(exponent))}

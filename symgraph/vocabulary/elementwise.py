@@ -18,6 +18,7 @@ from symgraph.core.define import (
     as_tensor,
     broadcast,
     broadcast_element,
+    exact,
     finite,
     in_index_notation,
     is_index_notation,
@@ -104,14 +105,63 @@ class Elementwise:
 
 
 class Row(Elementwise):
-    """One of the vocabulary's own, whose formula is made when somebody asks for it: an import evaluates nothing."""
+    """One of the vocabulary's own, whose formula is made when somebody asks for it: an import evaluates nothing.
 
-    def __init__(self, name: str, formula: Callable[[], Any], *arguments: sp.Symbol) -> None:
-        self.name, self.arguments, self._make = name, arguments, formula
+    Parameters
+    ----------
+    formula : makes the formula of options, which have defaults: ``elu(x)``, ``elu(x, alpha=2)``. An option is a
+        number, a symbol, or a tensor, which is broadcast and differentiated like any other; a flag or a word chooses.
+    source : where the definition is from.
+    """
+
+    def __init__(
+        self, name: str, formula: Callable[..., Any], *arguments: sp.Symbol, source: str = "", **options: Any
+    ) -> None:
+        self.name, self.arguments, self.source, self.options, self._make = name, arguments, source, options, formula
+        self.__module__ = formula.__module__
+
+    def __reduce__(self) -> str:
+        return self.name  # a global of its module, as functions are
 
     @cached_property
     def formula(self) -> sp.Expr:  # type: ignore[override]
-        return _checked(self._make())
+        return _checked(self._make(**{name: _option(value) for name, value in self.options.items()}))
+
+    @names_result
+    def __call__(self, *operands: Any, **options: Any) -> Any:
+        if not self.options and not options:
+            return super().__call__(*operands)
+        count = len(self.arguments)
+        given = dict(zip(self.options, operands[count:], strict=False)) | options
+        if len(operands) < count or len(operands) - count > len(self.options) or given.keys() - self.options.keys():
+            takes = ", ".join((*map(str, self.arguments), *(f"{name}={value}" for name, value in self.options.items())))
+            raise IndexNotationError(
+                at_line(
+                    f"{self.name} takes ({takes}); given were {len(operands)} operands {' '.join(options)}".rstrip()
+                )
+            )
+        if not given:
+            return super().__call__(*operands)
+        tensors = {name: value for name, value in given.items() if _varies(value)}
+        symbols = {name: sp.Symbol(name, real=True) for name in tensors}
+        formula = self._make(**{name: _option(value) for name, value in (self.options | given | symbols).items()})
+        changed = Elementwise(formula, *self.arguments, *symbols.values(), name=self.name)
+        return changed(*operands[:count], *tensors.values())
+
+
+def _varies(value: Any) -> bool:
+    """Whether an option is a tensor, or an element of one."""
+    return isinstance(value, Tensor) or is_index_notation(value) or bool(getattr(value, "ndim", 0))
+
+
+def _option(value: Any) -> Any:
+    return (
+        exact(sp.Float(value))
+        if isinstance(value, float)
+        else value
+        if isinstance(value, bool | str)
+        else as_formula(value)
+    )
 
 
 def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f") -> Elementwise:

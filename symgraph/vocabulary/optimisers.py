@@ -2,293 +2,390 @@
 
     SGD(momentum=μ):   v ← μ·v + g      θ ← θ − lr·v
 
-A row reads what the rows above it have just assigned. Names, defaults and conventions are those of ``torch.optim``,
+What a row is says :mod:`symgraph.vocabulary.updating`. Names, defaults and conventions are those of ``torch.optim``,
 whose documentation gives the same rows; the papers are cited at each. Hyper-parameters stay symbols: their values are
-given at run time, and only a hyper-parameter that is zero from the start leaves its terms out of the formula.
+given at run time, and only a hyper-parameter that is zero from the start leaves its terms out of the formula. Each may
+be a schedule, :mod:`symgraph.vocabulary.schedules`.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
-from symgraph.core.define import scalar_body
-from symgraph.core.indices import axis
 from symgraph.core.provenance import at_line
-from symgraph.core.reading import call_first
-from symgraph.core.tensor import Element, Tensor
-from symgraph.errors import DomainError
-
-theta = sp.Symbol("theta", real=True)
-gradient = sp.Symbol("g", real=True)
-count = sp.Symbol("k", integer=True, positive=True)
-
-lr, momentum, dampening, weight_decay, alpha, beta1, beta2, eps, lr_decay = sp.symbols(
-    "lr momentum dampening weight_decay alpha beta1 beta2 eps lr_decay", nonnegative=True
+from symgraph.core.tensor import Tensor
+from symgraph.errors import DomainError, ShapeError
+from symgraph.vocabulary.activations import abs, maximum, minimum, sign, sqrt
+from symgraph.vocabulary.functions import matmul, mean, sum, transpose, where
+from symgraph.vocabulary.ranges import checked_number, hyper_symbol
+from symgraph.vocabulary.updating import (
+    Optimizer,
+    Row,
+    Schedule,
+    Update,
+    accumulate,
+    clip_grad_norm,
+    clip_grad_value,
+    grouped,
 )
-HYPER = (lr, momentum, dampening, weight_decay, alpha, beta1, beta2, eps, lr_decay)
-BELOW_ONE = (alpha, beta1, beta2)
-"""Rates of decaying averages."""
+
+Rate = float | Schedule
+Betas = tuple[Rate, Rate]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """``symbol ← update``, for every element of a parameter; ``initial`` is the state's first value.
-
-    A row without ``initial`` only names a value of this step. The counter ``k`` is one scalar for all parameters.
-    """
-
-    symbol: sp.Symbol
-    update: sp.Expr
-    initial: float | None = None
+def _made(name: str, rows: Sequence[Row], **hyper: Any) -> Optimizer:
+    """An optimiser of rows and checked hyper-parameters, as far as the rows read them."""
+    for key, value in hyper.items():
+        for part, number in ({key: value.base, **value.hyper} if isinstance(value, Schedule) else {key: value}).items():
+            checked_number(f"{name}: {part}", hyper_symbol(part), number)
+    read = {name for row in rows for name in row.reads}
+    numbers = {key: value if isinstance(value, Schedule) else float(value) for key, value in hyper.items()}
+    return Optimizer(name, tuple(rows), {key: value for key, value in numbers.items() if key in read})
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A stored leaf and the definition of its next value."""
-
-    leaf: Tensor
-    value: Tensor
-    initial: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Optimizer:
-    """A name, rows of formulas, and first values of the hyper-parameters in them."""
-
-    name: str
-    rows: tuple[Row, ...]
-    hyper: Mapping[str, float]
-
-    def formulas(self) -> list[tuple[sp.Symbol, sp.Expr, float | None]]:
-        """(symbol, update, initial value) of every row, in the order in which they are computed."""
-        return [(row.symbol, row.update, row.initial) for row in self.rows]
-
-    def updates(self, gradients: Mapping[Tensor, Tensor]) -> list[Update]:
-        """The rows applied to parameters and their gradients: the state first, each parameter's own value last."""
-        result: list[Update] = []
-        shared: dict[sp.Basic, sp.Expr] = {symbol: Element(Tensor.scalar(symbol)) for symbol in HYPER}
-        counter = next((row for row in self.rows if row.symbol == count), None)
-        if counter is not None:
-            leaf = Tensor.leaf("state", "optimizer.k", ())
-            value = Tensor.define((), scalar_body(counter.update).xreplace(_plain(shared | {count: Element(leaf)})))
-            shared[count] = Element(value)
-            result.append(Update(leaf, value, counter.initial))
-        for parameter, slope in gradients.items():
-            result += self._parameter_updates(parameter, slope, shared)
-        return result
-
-    def _parameter_updates(self, parameter: Tensor, slope: Tensor, shared: Mapping[sp.Basic, sp.Expr]) -> list[Update]:
-        free = [axis(d) for d in range(parameter.ndim)]
-        known = dict(shared) | {theta: Element(parameter, *free), gradient: Element(slope, *free)}
-        leaves: dict[sp.Symbol, Tensor] = {theta: parameter}
-        result: list[Update] = []
-        for row in self.rows:
-            if row.symbol == count:
-                continue
-            if row.initial is not None:
-                leaves[row.symbol] = Tensor.leaf("state", f"{parameter.name}.{row.symbol}", parameter.shape)
-                known[row.symbol] = Element(leaves[row.symbol], *free)
-            value = Tensor.define(parameter.shape, row.update.xreplace(known))
-            if value.definition is not None and row.symbol not in (theta, gradient):
-                call_first(value, f"{parameter.name}_{row.symbol}")
-            known[row.symbol] = Element(value, *free)
-            if row.symbol in leaves:
-                result.append(Update(leaves[row.symbol], value, row.initial))
-        return result
-
-
-def _plain(rule: Mapping[sp.Basic, sp.Expr]) -> dict[sp.Basic, sp.Expr]:
-    """The rule for a body in which plain symbols have already become elements of scalars."""
-    return {Element(Tensor.scalar(symbol)): value for symbol, value in rule.items() if isinstance(symbol, sp.Symbol)}
-
-
-_INSIDE = sys.float_info.max
-_FIRST = math.ulp(0.0)
-FACTS: dict[str, tuple[str, float, float]] = {
-    "above 0": ("is_positive", _FIRST, _INSIDE),
-    "at least 0": ("is_nonnegative", 0.0, _INSIDE),
-    "below 0": ("is_negative", -_INSIDE, -_FIRST),
-    "at most 0": ("is_nonpositive", -_INSIDE, 0.0),
-    "integer": ("is_integer", -_INSIDE, _INSIDE),
-}
-"""What may have been declared of a scalar: in words, in SymPy's, and as the least and the greatest number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The numbers that a scalar may be: from ``lowest`` to ``highest``, all of them or the ``whole`` ones."""
-
-    lowest: float
-    highest: float
-    whole: bool
-    words: tuple[str, ...]
-
-    def __contains__(self, value: float) -> bool:
-        return self.lowest <= value <= self.highest and (not self.whole or value % 1 == 0)
-
-
-@functools.cache
-def range_of(symbol: sp.Symbol) -> Range:
-    """What a scalar may be: finite, as it was declared, and below 1 if it is a rate of decay."""
-    held = [(words, low, high) for words, (fact, low, high) in FACTS.items() if getattr(symbol, fact)]
-    if symbol in BELOW_ONE:
-        held.append(("below 1", -_INSIDE, math.nextafter(1, 0)))
-    lowest = max((low for _, low, _ in held), default=-_INSIDE)
-    highest = min((high for _, _, high in held), default=_INSIDE)
-    return Range(lowest, highest, bool(symbol.is_integer), ("a finite number", *(words for words, _, _ in held)))
-
-
-def checked_number(what: str, symbol: sp.Symbol, value: Any) -> float:
-    """A value for a scalar, in its range.
-
-    Raises
-    ------
-    DomainError
-        which says what is expected.
-    """
-    allowed = range_of(symbol)
+def _pair(name: str, what: str, given: Any, expected: str = "two numbers, at least 0 and below 1") -> tuple[Any, Any]:
     try:
-        number = math.nan if isinstance(value, str | bytes | bool) or np.ndim(value) else float(value)
-    except Exception:  # an object's own conversion may raise anything
-        number = math.nan
-    if number not in allowed:
-        raise DomainError(at_line(f"{what} must be {', '.join(allowed.words)}, not {value!r}"))
-    return number
-
-
-def _checked(name: str, **hyper: Any) -> dict[str, float]:
-    symbols = {symbol.name: symbol for symbol in HYPER}
-    return {key: checked_number(f"{name}: {key}", symbols[key], value) for key, value in hyper.items()}
-
-
-def _betas(name: str, betas: Any) -> dict[str, Any]:
-    try:
-        first, second = betas
+        first, second = given
     except (TypeError, ValueError):
-        raise DomainError(
-            at_line(f"{name}: betas must be two numbers, at least 0 and below 1, not {betas!r}")
-        ) from None
-    return {"beta1": first, "beta2": second}
+        raise DomainError(at_line(f"{name}: {what} must be {expected}, not {given!r}")) from None
+    return first, second
 
 
-def _used(rows: Sequence[Row], hyper: Mapping[str, float]) -> dict[str, float]:
-    names = {symbol.name for row in rows for symbol in row.update.free_symbols}
-    return {name: value for name, value in hyper.items() if name in names}
-
-
-def _decayed(hyper: Mapping[str, float]) -> list[Row]:
+def _coupled(weight_decay: Any) -> list[Row]:
     """L2 decay as Torch couples it: the gradient of the cost plus weight_decay/2·‖θ‖²."""
-    return [Row(gradient, gradient + weight_decay * theta)] if hyper["weight_decay"] else []
+    return [Row("g", lambda theta, g, weight_decay: g + weight_decay * theta)] if weight_decay else []
 
 
-_counter = Row(count, count + 1, 0.0)
+def _decoupled(weight_decay: Any) -> list[Row]:
+    """Decay of the parameter itself, apart from the gradient (Loshchilov & Hutter, arXiv 1711.05101)."""
+    return [Row("theta", lambda theta, lr, weight_decay: theta * (1 - lr * weight_decay))] if weight_decay else []
+
+
+_MEAN = Row("m", lambda m, g, beta1: beta1 * m + (1 - beta1) * g, 0.0)
+_SQUARE = Row("v", lambda v, g, beta2: beta2 * v + (1 - beta2) * g**2, 0.0)
 
 
 def SGD(
-    lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False
+    lr: Rate = 1e-3, momentum: Rate = 0.0, dampening: Rate = 0.0, weight_decay: Rate = 0.0, nesterov: bool = False
 ) -> Optimizer:
     """Stochastic gradient descent, with heavy-ball or Nesterov momentum (Sutskever et al. 2013).
 
     Torch's convention: v ← μ·v + (1 − τ)·g, θ ← θ − lr·v; the first step with dampening takes v = g.
     """
-    hyper = _checked("SGD", lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-    if nesterov and (not hyper["momentum"] or hyper["dampening"]):
+    if nesterov and (not momentum or dampening):
         raise DomainError(at_line("SGD: nesterov needs momentum and no dampening"))
-    mu, tau, eta = sp.Symbol("momentum", nonnegative=True), sp.Symbol("dampening", nonnegative=True), HYPER[0]
-    v = sp.Symbol("v", real=True)
-    rows = _decayed(hyper)
-    if not hyper["momentum"]:
-        rows.append(Row(theta, theta - eta * gradient))
-    elif hyper["dampening"]:
-        rows += [
-            _counter,
-            Row(v, sp.Piecewise((gradient, sp.Eq(count, 1)), (mu * v + (1 - tau) * gradient, True)), 0.0),
-        ]
-        rows.append(Row(theta, theta - eta * v))
+    rows = _coupled(weight_decay)
+    if not momentum:
+        rows.append(Row("theta", lambda theta, g, lr: theta - lr * g))
     else:
-        rows += [Row(v, mu * v + gradient, 0.0), Row(theta, theta - eta * (gradient + mu * v if nesterov else v))]
-    return Optimizer("SGD", tuple(rows), _used(rows, hyper))
+        heavy = Row("v", lambda v, g, momentum: momentum * v + g, 0.0)
+        damped = Row(
+            "v",
+            lambda v, g, momentum, dampening, k: where(sp.Eq(k, 1), g, momentum * v + (1 - dampening) * g),
+            0.0,
+        )
+        straight = Row("theta", lambda theta, v, lr: theta - lr * v)
+        ahead = Row("theta", lambda theta, g, v, lr, momentum: theta - lr * (g + momentum * v))
+        rows += [damped if dampening else heavy, ahead if nesterov else straight]
+    return _made("SGD", rows, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
 
 
 def Adagrad(
-    lr: float = 1e-2,
-    lr_decay: float = 0.0,
-    weight_decay: float = 0.0,
+    lr: Rate = 1e-2,
+    lr_decay: Rate = 0.0,
+    weight_decay: Rate = 0.0,
     initial_accumulator_value: float = 0.0,
-    eps: float = 1e-10,
+    eps: Rate = 1e-10,
 ) -> Optimizer:
     """AdaGrad (Duchi, Hazan & Singer 2011)."""
-    hyper = _checked("Adagrad", lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
-    start = checked_number("Adagrad: initial_accumulator_value", HYPER[7], initial_accumulator_value)
-    s = sp.Symbol("s", nonnegative=True)
-    rate, small, fall = HYPER[0], HYPER[7], HYPER[8]
-    rows = _decayed(hyper) + ([_counter] if hyper["lr_decay"] else [])
-    rows.append(Row(s, s + gradient**2, start))
-    falling = rate / (1 + (count - 1) * fall) if hyper["lr_decay"] else rate
-    rows.append(Row(theta, theta - falling * gradient / (sp.sqrt(s) + small)))
-    return Optimizer("Adagrad", tuple(rows), _used(rows, hyper))
+    start = checked_number("Adagrad: initial_accumulator_value", hyper_symbol("eps"), initial_accumulator_value)
+    rows = [*_coupled(weight_decay), Row("s", lambda s, g: s + g**2, start)]
+    if lr_decay:
+        rows.append(Row("lr", lambda lr, lr_decay, k: lr / (1 + (k - 1) * lr_decay)))
+    rows.append(Row("theta", lambda theta, g, s, lr, eps: theta - lr * (g / (sqrt(s) + eps))))
+    return _made("Adagrad", rows, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+
+
+def Adadelta(lr: Rate = 1.0, rho: Rate = 0.9, eps: Rate = 1e-6, weight_decay: Rate = 0.0) -> Optimizer:
+    """Adadelta (Zeiler, arXiv 1212.5701); ε inside the square roots."""
+    rows = [
+        *_coupled(weight_decay),
+        Row("s", lambda s, g, rho: rho * s + (1 - rho) * g**2, 0.0),
+        Row("d", lambda g, s, u, eps: sqrt(u + eps) / sqrt(s + eps) * g),
+        Row("u", lambda u, d, rho: rho * u + (1 - rho) * d**2, 0.0),
+        Row("theta", lambda theta, d, lr: theta - lr * d),
+    ]
+    return _made("Adadelta", rows, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
 
 
 def RMSprop(
-    lr: float = 1e-2,
-    alpha: float = 0.99,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    momentum: float = 0.0,
+    lr: Rate = 1e-2,
+    alpha: Rate = 0.99,
+    eps: Rate = 1e-8,
+    weight_decay: Rate = 0.0,
+    momentum: Rate = 0.0,
     centered: bool = False,
 ) -> Optimizer:
     """RMSprop (Hinton, lecture 6e of "Neural networks for machine learning"; centered: Graves, arXiv 1308.0850)."""
-    hyper = _checked("RMSprop", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
-    rate, mu, smooth, small = HYPER[0], HYPER[1], HYPER[4], HYPER[7]
-    s, mean, v = sp.Symbol("s", nonnegative=True), sp.Symbol("a", real=True), sp.Symbol("v", real=True)
-    rows = _decayed(hyper)
-    rows.append(Row(s, smooth * s + (1 - smooth) * gradient**2, 0.0))
+    rows = [*_coupled(weight_decay), Row("s", lambda s, g, alpha: alpha * s + (1 - alpha) * g**2, 0.0)]
     if centered:
-        rows.append(Row(mean, smooth * mean + (1 - smooth) * gradient, 0.0))
-    scaled = gradient / (sp.sqrt(s - mean**2 if centered else s) + small)
-    if hyper["momentum"]:
-        rows += [Row(v, mu * v + scaled, 0.0), Row(theta, theta - rate * v)]
+        rows.append(Row("a", lambda a, g, alpha: alpha * a + (1 - alpha) * g, 0.0))
+        rows.append(Row("d", lambda g, s, a, eps: g / (sqrt(s - a**2) + eps)))
     else:
-        rows.append(Row(theta, theta - rate * scaled))
-    return Optimizer("RMSprop", tuple(rows), _used(rows, hyper))
+        rows.append(Row("d", lambda g, s, eps: g / (sqrt(s) + eps)))
+    if momentum:
+        rows.append(Row("v", lambda v, d, momentum: momentum * v + d, 0.0))
+        rows.append(Row("theta", lambda theta, v, lr: theta - lr * v))
+    else:
+        rows.append(Row("theta", lambda theta, d, lr: theta - lr * d))
+    return _made("RMSprop", rows, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
 
 
-def _adam_rows(step_from: sp.Expr) -> list[Row]:
-    m, v = sp.Symbol("m", real=True), sp.Symbol("v", nonnegative=True)
-    rate, b1, b2, small = HYPER[0], HYPER[5], HYPER[6], HYPER[7]
-    mean, square = m / (1 - b1**count), v / (1 - b2**count)
+_RATE = Row("rate", lambda lr, beta1, k: lr / (1 - beta1**k), shared=True)
+_UNBIASED = Row("c", lambda beta2, k: sqrt(1 - beta2**k), shared=True)
+"""The corrections of both means for having begun at 0, once for all parameters: θ ← θ − rate·c·m/(√v + c·ε)."""
+
+
+def _adam(amsgrad: bool) -> list[Row]:
+    rows = [_RATE, _UNBIASED, _MEAN, _SQUARE]
+    if not amsgrad:
+        return [*rows, Row("theta", lambda theta, m, v, rate, c, eps: theta - rate * c * (m / (sqrt(v) + c * eps)))]
     return [
-        Row(m, b1 * m + (1 - b1) * gradient, 0.0),
-        Row(v, b2 * v + (1 - b2) * gradient**2, 0.0),
-        Row(theta, step_from - rate * mean / (sp.sqrt(square) + small)),
+        *rows,
+        Row("v_max", lambda v_max, v: maximum(v_max, v), 0.0),
+        Row("theta", lambda theta, m, v_max, rate, c, eps: theta - rate * c * (m / (sqrt(v_max) + c * eps))),
     ]
 
 
 def Adam(
-    lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0
+    lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 0.0, amsgrad: bool = False
 ) -> Optimizer:
-    """Adam (Kingma & Ba, arXiv 1412.6980); ε outside the square root; weight decay coupled."""
-    hyper = _checked("Adam", lr=lr, **_betas("Adam", betas), eps=eps, weight_decay=weight_decay)
-    rows = [_counter, *_decayed(hyper), *_adam_rows(theta)]
-    return Optimizer("Adam", tuple(rows), _used(rows, hyper))
+    """Adam (Kingma & Ba, arXiv 1412.6980); ε outside the square root; weight decay coupled; amsgrad: Reddi 2018."""
+    beta1, beta2 = _pair("Adam", "betas", betas)
+    rows = [*_coupled(weight_decay), *_adam(amsgrad)]
+    return _made("Adam", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
 def AdamW(
-    lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2
+    lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 1e-2, amsgrad: bool = False
 ) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101)."""
-    hyper = _checked("AdamW", lr=lr, **_betas("AdamW", betas), eps=eps, weight_decay=weight_decay)
-    decay = sp.Symbol("weight_decay", nonnegative=True)
-    rows = [_counter, *_adam_rows(theta * (1 - HYPER[0] * decay) if hyper["weight_decay"] else theta)]
-    return Optimizer("AdamW", tuple(rows), _used(rows, hyper))
+    beta1, beta2 = _pair("AdamW", "betas", betas)
+    rows = [*_decoupled(weight_decay), *_adam(amsgrad)]
+    return _made("AdamW", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
-OPTIMISERS: dict[str, Callable[..., Optimizer]] = {f.__name__: f for f in (SGD, Adagrad, RMSprop, Adam, AdamW)}
+def Adamax(lr: Rate = 2e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 0.0) -> Optimizer:
+    """Adam by the infinity norm, u ← max(β₂·u, |g| + ε) (Kingma & Ba, arXiv 1412.6980, section 7)."""
+    beta1, beta2 = _pair("Adamax", "betas", betas)
+    rows = [
+        *_coupled(weight_decay),
+        _MEAN,
+        Row("u", lambda u, g, beta2, eps: maximum(beta2 * u, abs(g) + eps), 0.0),
+        _RATE,
+        Row("theta", lambda theta, m, u, rate: theta - rate * (m / u)),
+    ]
+    return _made("Adamax", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+
+def NAdam(
+    lr: Rate = 2e-3,
+    betas: Betas = (0.9, 0.999),
+    eps: Rate = 1e-8,
+    weight_decay: Rate = 0.0,
+    momentum_decay: Rate = 4e-3,
+) -> Optimizer:
+    """Adam with Nesterov's momentum, μₖ = β₁(1 − ½·0.96^(k·ψ)) (Dozat 2016)."""
+    beta1, beta2 = _pair("NAdam", "betas", betas)
+    fall = sp.Rational(96, 100)
+    rows = [
+        Row("mu", lambda beta1, momentum_decay, k: beta1 * (1 - fall ** (k * momentum_decay) / 2), shared=True),
+        Row("next", lambda beta1, momentum_decay, k: beta1 * (1 - fall ** ((k + 1) * momentum_decay) / 2), shared=True),
+        Row("mu_product", lambda mu_product, mu: mu_product * mu, 1.0, shared=True),
+        *_coupled(weight_decay),
+        _MEAN,
+        _SQUARE,
+        Row("m_hat", lambda m, g, mu, next, mu_product: (1 - mu) / (1 - mu_product) * g
+            + next / (1 - mu_product * next) * m),
+        _UNBIASED,
+        Row("theta", lambda theta, m_hat, v, lr, c, eps: theta - lr * c * (m_hat / (sqrt(v) + c * eps))),
+    ]  # fmt: skip
+    given = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps}
+    return _made("NAdam", rows, **given, weight_decay=weight_decay, momentum_decay=momentum_decay)
+
+
+def RAdam(lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 0.0) -> Optimizer:
+    """Adam that rectifies the variance of its rate, and follows the mean while that is unknown (Liu, 1908.03265)."""
+    beta1, beta2 = _pair("RAdam", "betas", betas)
+    rows = [
+        Row("rho_inf", lambda beta2: 2 / (1 - beta2) - 1, shared=True),
+        Row("rho_k", lambda rho_inf, beta2, k: rho_inf - 2 * k * beta2**k / (1 - beta2**k), shared=True),
+        Row("r", lambda rho_k, rho_inf: where(
+            rho_k > 5,
+            sqrt((rho_k - 4) * (rho_k - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho_k)), 0), shared=True),
+        *_coupled(weight_decay),
+        _MEAN,
+        _SQUARE,
+        _RATE,
+        _UNBIASED,
+        Row("d", lambda v, r, rho_k, c, eps: where(rho_k > 5, r * c / (sqrt(v) + eps), 1)),
+        Row("theta", lambda theta, m, d, rate: theta - rate * (m * d)),
+    ]  # fmt: skip
+    return _made("RAdam", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+
+
+def Rprop(lr: Rate = 1e-2, etas: Betas = (0.5, 1.2), step_sizes: Betas = (1e-6, 50.0)) -> Optimizer:
+    """Resilient propagation: steps by the signs of gradients alone (Riedmiller & Braun 1993)."""
+    eta_minus, eta_plus = _pair("Rprop", "etas", etas, "two numbers")
+    smallest, largest = _pair("Rprop", "step_sizes", step_sizes, "two numbers")
+    start = checked_number("Rprop: lr", hyper_symbol("lr"), lr.base if isinstance(lr, Schedule) else lr)
+    rows = [
+        Row("turn", lambda g, before: sign(g * before)),
+        Row("size", lambda size, turn, eta_minus, eta_plus, smallest, largest: maximum(minimum(
+            size * where(turn > 0, eta_plus, where(turn < 0, eta_minus, 1)), largest), smallest), start),
+        Row("before", lambda g, turn: where(turn < 0, 0, g), 0.0),
+        Row("theta", lambda theta, before, size: theta - sign(before) * size),
+    ]  # fmt: skip
+    given = {"eta_minus": eta_minus, "eta_plus": eta_plus}
+    return _made("Rprop", rows, **given, smallest=smallest, largest=largest)
+
+
+def ASGD(
+    lr: Rate = 1e-2, lambd: Rate = 1e-4, alpha: Rate = 0.75, t0: Rate = 1e6, weight_decay: Rate = 0.0
+) -> Optimizer:
+    """Averaged SGD: ``step.state["W.ax"]`` is the mean of θ after ``t0`` steps (Polyak & Juditsky 1992)."""
+    rows = [
+        Row("eta", lambda lr, lambd, alpha, k: lr / (1 + lambd * lr * (k - 1)) ** alpha, shared=True),
+        *_coupled(weight_decay),
+        Row("theta", lambda theta, g, eta, lambd: theta * (1 - lambd * eta) - eta * g),
+        Row("ax", lambda ax, theta, k, t0: ax + (theta - ax) / maximum(1, k - 1 - t0), 0.0),
+    ]
+    return _made("ASGD", rows, lr=lr, lambd=lambd, alpha=alpha, t0=t0, weight_decay=weight_decay)
+
+
+def Lion(lr: Rate = 1e-4, betas: Betas = (0.9, 0.99), weight_decay: Rate = 0.0) -> Optimizer:
+    """The sign of an interpolated momentum (Chen et al., arXiv 2302.06675); decay decoupled."""
+    beta1, beta2 = _pair("Lion", "betas", betas)
+    rows = [
+        *_decoupled(weight_decay),
+        Row("theta", lambda theta, m, g, lr, beta1: theta - lr * sign(beta1 * m + (1 - beta1) * g)),
+        Row("m", lambda m, g, beta2: beta2 * m + (1 - beta2) * g, 0.0),
+    ]
+    return _made("Lion", rows, lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay)
+
+
+def _root_mean_square(x: Tensor) -> Tensor:
+    return sqrt(mean(x**2))  # type: ignore[no-any-return]
+
+
+def _is_matrix(shape: tuple[sp.Expr, ...]) -> bool:
+    return len(shape) > 1
+
+
+def _is_vector(shape: tuple[sp.Expr, ...]) -> bool:
+    return len(shape) <= 1
+
+
+def Adafactor(
+    lr: Rate = 1e-2,
+    beta2_decay: Rate = -0.8,
+    eps: tuple[Rate, Rate] = (2.0**-23, 1e-3),
+    d: Rate = 1.0,
+    weight_decay: Rate = 0.0,
+) -> Optimizer:
+    """A second moment of rows and columns alone, r·c/mean(r), and steps relative to θ (Shazeer, 1804.04235).
+
+    Torch's convention; ``eps[0]`` is float32's unless told, where Torch takes the dtype's.
+    """
+    eps1, eps2 = _pair("Adafactor", "eps", eps, "two numbers")
+    rows = [
+        Row("rate", lambda beta2_decay, k: k**beta2_decay, shared=True),
+        Row("alpha", lambda theta, lr, eps2, k: maximum(eps2, _root_mean_square(theta)) * minimum(lr, 1 / sqrt(k))),
+        *_decoupled(weight_decay),
+        Row("r", lambda r, g, rate: r + rate * (mean(g**2, -1, keepdims=True) - r), 0.0,
+            lambda shape: (*shape[:-1], 1), when=_is_matrix),
+        Row("c", lambda c, g, rate: c + rate * (mean(g**2, -2, keepdims=True) - c), 0.0,
+            lambda shape: (*shape[:-2], 1, shape[-1]), when=_is_matrix),
+        Row("v", lambda r, c, eps1: r * c / maximum(mean(r, -2, keepdims=True), eps1), when=_is_matrix),
+        Row("v", lambda v, g, rate: v + rate * (g**2 - v), 0.0, when=_is_vector),
+        Row("u", lambda v, g, eps1: g / sqrt(maximum(v, eps1**2))),
+        Row("theta", lambda theta, u, alpha, d: theta - alpha / maximum(1, _root_mean_square(u) / d) * u),
+    ]  # fmt: skip
+    given = {"lr": lr, "beta2_decay": beta2_decay, "eps1": eps1, "eps2": eps2}
+    return _made("Adafactor", rows, **given, d=d, weight_decay=weight_decay)
+
+
+NEWTON_SCHULZ = ("3.4445", "-4.7750", "2.0315")
+
+
+def _orthogonal(x: Tensor, steps: int, eps: Any) -> Tensor:
+    """About UVᵀ of x = UΣVᵀ by Newton–Schulz's iteration X ← aX + (bA + cA²)X with A = XXᵀ."""
+    if x.ndim != 2:
+        raise ShapeError(
+            at_line(f"Muon is for matrices, and a parameter has {x.ndim} axes: give the others an optimiser of their "
+                    "own, sg.grouped(sg.AdamW(), matrices=([W1, W2], sg.Muon()))")
+        )  # fmt: skip
+    a, b, c = (sp.Rational(number) for number in NEWTON_SCHULZ)
+    wide = transpose(x) if (x.shape[0] > x.shape[1]) == sp.true else x
+    found = wide / maximum(sqrt(sum(wide**2)), eps)
+    for _ in range(steps):
+        gram = matmul(found, transpose(found))
+        found = a * found + matmul(b * gram + c * matmul(gram, gram), found)
+    return found if wide is x else transpose(found)
+
+
+def Muon(
+    lr: Rate = 1e-3,
+    weight_decay: Rate = 0.1,
+    momentum: Rate = 0.95,
+    nesterov: bool = True,
+    eps: Rate = 1e-7,
+    ns_steps: int = 5,
+) -> Optimizer:
+    """Momentum, made orthogonal, for matrices (Jordan 2024); Torch iterates in bfloat16, here in the step's dtype."""
+    rows = [
+        Row("m", lambda m, g, momentum: m + (1 - momentum) * (g - m), 0.0),
+        Row("u", lambda m, g, momentum: g + momentum * (m - g)) if nesterov else Row("u", lambda m: m),
+        Row("o", lambda u, eps: _orthogonal(u, ns_steps, eps)),
+        *_decoupled(weight_decay),
+        Row("theta", lambda theta, o, lr: theta - lr * sp.sqrt(sp.Max(1, o.shape[0] / o.shape[1])) * o),
+    ]
+    return _made("Muon", rows, lr=lr, weight_decay=weight_decay, momentum=momentum, eps=eps)
+
+
+OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    f.__name__: f
+    for f in (
+        *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, ASGD, Lion, Adafactor, Muon),
+    )
+}
+"""By name, as in ``torch.optim``."""
+
+__all__ = [
+    "ASGD",
+    "OPTIMISERS",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Muon",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Row",
+    "Rprop",
+    "Schedule",
+    "Update",
+    "accumulate",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "grouped",
+]  # fmt: skip

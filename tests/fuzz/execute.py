@@ -19,7 +19,7 @@ from tests.fuzz.compare import Finding, Tally, compare, compare_splittings, same
 from tests.fuzz.data import data_of
 from tests.fuzz.oracle import OutOfRange, TooLong, evaluate
 from tests.fuzz.programs import Program, run_size, shapes_of
-from tests.fuzz.render import PLAIN, render
+from tests.fuzz.render import PLAIN, SYMBOLS, render
 
 HERE = os.path.dirname(__file__)
 MANY_ROWS = (2000, 200, 50)
@@ -71,8 +71,9 @@ def execute(program: Program, options: Options = Options()) -> Result:
         if outcome is None:
             continue
         if refusal_due:
-            result.findings.append(Finding("not-refused", "an element outside its array was read", style))
-            continue
+            if all(isinstance(size, int) for leaf in program.leaves for size in leaf.shape):
+                result.findings.append(Finding("not-refused", "an element outside its array was read", style))
+            continue  # under a condition on sizes that a call brings, nothing is read there and the value is 0
         assert expected is not None
         result.findings += compare(program, expected, outcome, style, result.tally)
         outcomes.append(outcome)
@@ -102,7 +103,7 @@ def declared(program: Program, style: int, data: Mapping[str, np.ndarray]) -> di
     source = render(program, style, data)
     name = f"<fuzz program {program.seed} style {style}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    symbols = {f"S_{letter}": sp.Symbol(letter, real=True) for letter in "uvw"}
+    symbols = {f"S_{k + 1}": sp.Symbol("uvwz"[k], real=True) for k in range(SYMBOLS)}
     scope: dict[str, Any] = {"sg": sg, "sp": sp, "np": np, "__name__": "fuzzed", **symbols}
     exec(compile(source, name, "exec"), scope)
     return scope

@@ -126,7 +126,8 @@ class Generator:
             case "add" | "sub" | "mul":
                 return (kind, again(), self.number() if self.chance(0.25) else again())
             case "div":
-                return ("div", self.number() if self.chance(0.2) else again(), self.denominator(again()))
+                number = ("num", self.random.choice(NUMBERS[1:]))  # SymPy makes 0/x 0 before we see it
+                return ("div", number if self.chance(0.2) else again(), self.denominator(again()))
             case "pow":
                 exponent = self.random.choice(["2", "2", "3", "-1", "1/2", "0", "4", "-2", "3/2"])
                 if self.chance(0.2):

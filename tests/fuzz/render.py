@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz.programs import Formula, Program, Size, parts, shapes_of
+from tests.fuzz.programs import Formula, Program, Size, shapes_of
 from tests.fuzz.render_formula import Spelling, in_brackets, in_words
 
 LONGEST = 160
+SYMBOLS = 4
+"""Symbols ``S_1 …`` of a script."""
 PLAIN = 0
 """The seed of the style in which every value has a variable."""
 NAMES = ("y", "z", "h", "a", "t", "g", "u2", "J", "L", "e", "p", "q", "v2", "s2", "sigma", "T", "a2", "f", "k1", "sums")
@@ -157,14 +159,25 @@ class _Rendering:
 
     def _formula(self, formula: Formula, given: list[str]) -> str:
         way = "operators" if self.style == PLAIN else self.random.choice(["operators"] * 4 + ["sympy", "user"])
-        if way == "user" and len({p[1] for p in parts(formula) if p[0] == "arg"}) <= 3:
-            letters = ["u", "v", "w"]
-            inner = in_words(formula, Spelling("sympy", self.random), lambda p: f"S_{letters[p[1]]}")
-            symbols = ", ".join(f"S_{letters[k]}" for k in range(len(given)))
-            return f"sg.elementwise({inner}, {symbols})({', '.join(given)})"
+        if way == "user" and (text := self._as_users_formula(formula, given)):
+            return text
         spelling = Spelling("sympy" if way == "sympy" else "sg", self.random if self.style != PLAIN else None)
         text = in_words(formula, spelling, lambda p: given[p[1]])
         return text if way == "operators" and formula[0] != "num" else f"sg.as_tensor({text})"
+
+    def _as_users_formula(self, formula: Formula, given: list[str]) -> str | None:
+        """With a symbol for each occurrence of a value: SymPy makes u/u 1 before we see it, and s/s may be NaN."""
+        occurrences: list[int] = []
+
+        def letter(part: Formula) -> str:
+            occurrences.append(part[1])
+            return f"S_{len(occurrences)}"
+
+        inner = in_words(formula, Spelling("sympy", self.random), letter)
+        if len(occurrences) > SYMBOLS:
+            return None
+        symbols = ", ".join(f"S_{k + 1}" for k in range(len(occurrences)))
+        return f"sg.elementwise({inner}, {symbols})({', '.join(given[k] for k in occurrences)})"
 
     def _define(self, number: int, given: list[str]) -> str:
         free, _, body = self.program.values[number].data

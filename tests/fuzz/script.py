@@ -26,7 +26,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 
-S_u, S_v, S_w = sp.symbols("u v w", real=True)
+S_1, S_2, S_3, S_4 = sp.symbols("u v w z", real=True)
 '''
 
 

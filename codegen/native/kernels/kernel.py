@@ -15,11 +15,15 @@ import llvmlite.binding as llvm
 from numba.core import types, typing
 from numba.core.base import OverloadSelector
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+from numba.core.compiler import CompilerBase
+from numba.core.compiler_machinery import PassManager
 from numba.core.cpu import CPUContext, CPUTargetOptions
 from numba.core.descriptors import TargetDescriptor
 from numba.core.dispatcher import Dispatcher
 from numba.core.fastmathpass import rewrite_module
+from numba.core.typed_passes import NativeLowering, NoPythonBackend, NopythonTypeInference, PreLowerStripPhis
 from numba.core.typing import templates
+from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
 MOST_BLOCKS_INLINED = 8
 """A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
@@ -116,6 +120,26 @@ class _Target(TargetDescriptor):  # type: ignore[misc]
         return self._context
 
 
+class _Passes(CompilerBase):  # type: ignore[misc]
+    """From bytecode to LLVM, without what Numba does for closures, contexts, literals, overloads and references.
+
+    Programs and the vocabulary have none of these, and looking for them in every function takes a sixth of a compile.
+    """
+
+    PASSES = (
+        TranslateByteCode, FixupArgs, IRProcessing, GenericRewrites, ReconstructSSA,
+        NopythonTypeInference, PreLowerStripPhis, NativeLowering, NoPythonBackend,
+    )  # fmt: skip
+
+    def define_pipelines(self) -> list[PassManager]:
+        self.state.type_annotation = None
+        manager = PassManager("symgraph")
+        for one in self.PASSES:
+            manager.add_pass(one, one.__name__)
+        manager.finalize()
+        return [manager]
+
+
 class Kernel(Dispatcher):  # type: ignore[misc]
     """A function of the native vocabulary, compiled for each tuple of argument types."""
 
@@ -154,4 +178,4 @@ def kernel(function: Callable[..., Any]) -> Any:
         "nopython": True, "error_model": "numpy", "fastmath": {"contract"}, "no_cpython_wrapper": True,
         "no_cfunc_wrapper": True, "_nrt": False, "boundscheck": False,
     }  # fmt: skip
-    return Kernel(function, targetoptions=options)
+    return Kernel(function, targetoptions=options, pipeline_class=_Passes)

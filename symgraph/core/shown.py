@@ -1,0 +1,28 @@
+"""What notebooks ask of an object: HTML, LaTeX, SVG, text. All of it is answered in one place, when somebody looks."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+class Shown:
+    """An object that a notebook shows as :mod:`symgraph.drawing.rich` says of its class."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str | None:
+        return _rich("html", self)
+
+    def _repr_latex_(self) -> str | None:
+        return _rich("latex", self)
+
+    def _repr_svg_(self) -> str | None:
+        return _rich("svg", self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("…" if cycle else _rich("pretty", self))
+
+
+def _rich(form: str, shown: Any) -> Any:
+    return import_module("symgraph.drawing.rich").represented(form, shown)

@@ -1,0 +1,238 @@
+"""What a drawing shows: nodes and edges, before anything has a place. Repeated layers are folded into one node.
+
+In: a program (names and formulas) and the values that have nodes. Out: :class:`Figure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+from symgraph.core.graph import operands, topological
+from symgraph.core.indices import show_shape
+from symgraph.core.tensor import Tensor
+from symgraph.display.matrix import matrix_form
+from symgraph.display.program import Program
+from symgraph.display.text import text
+from symgraph.drawing.layout import ranks
+from symgraph.drawing.operations import sign
+
+LONGEST = 34
+"""Characters of a formula in a node; the whole of it is in the node's title."""
+FAR = 2
+"""Ranks between two readers of a leaf, beyond which it is drawn once for each."""
+LEAST_REPEATS, LONGEST_PERIOD = 5, 12
+"""Of a block of values, to be folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One box: what is written in it, what it is, the name that it is selected by, and its whole formula."""
+
+    lines: tuple[str, ...]
+    kind: str
+    name: str = ""
+    formula: str = ""
+    tensor: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """``head`` reads ``tail``; both are positions of nodes."""
+
+    tail: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Nodes, operands first, and edges."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+
+def figure_of(root: Tensor, program: Program, level: str = "definition") -> Figure:
+    """The graph under a value.
+
+    Parameters
+    ----------
+    level : ``"definition"`` has a node for each named value, ``"scalar"`` for each definition, with its operation.
+    """
+    order = topological([root])
+    names = program.naming.names
+    seen = [t for t in order if level == "scalar" or t in names or t is root]
+    make = _operation if level == "scalar" else _definition
+    at = {tensor: position for position, tensor in enumerate(seen)}
+    edges = [Edge(at[t], at[head]) for head in seen for t in reads(head, at.__contains__)]
+    return Figure(tuple(make(tensor, program) for tensor in seen), tuple(edges))
+
+
+def reads(tensor: Tensor, is_seen: Callable[[Tensor], bool]) -> list[Tensor]:
+    """The values with nodes that a definition reads, through those without."""
+    found: dict[Tensor, None] = {}
+    pending = list(reversed(operands(tensor)))
+    passed: set[Tensor] = set()
+    while pending:
+        operand = pending.pop()
+        if is_seen(operand):
+            found[operand] = None
+        elif operand not in passed:
+            passed.add(operand)
+            pending.extend(reversed(operands(operand)))
+    return list(found)
+
+
+def called(tensor: Tensor, program: Program) -> str:
+    """The name of a value in the program, or nothing."""
+    name = program.naming.names.get(tensor)
+    return "" if name is None else name.text
+
+
+def _definition(tensor: Tensor, program: Program) -> Node:
+    name = called(tensor, program)
+    shape = f" {show_shape(tensor.shape)}" if tensor.ndim else ""
+    if tensor.definition is None:
+        return Node((f"{name}{shape}", tensor.kind), tensor.kind, name, f"{tensor.kind} {name}{shape}", tensor)
+    equation = program.equation(tensor)
+    matrix = matrix_form(program.arranger, tensor)
+    shown = text(equation.right if matrix is None else matrix)
+    return Node((f"{name}{shape}", shortened(shown)), "value", name, str(equation), tensor)
+
+
+def _operation(tensor: Tensor, program: Program) -> Node:
+    name = called(tensor, program)
+    if tensor.definition is None:
+        return Node((name,), "leaf", name, f"{tensor.kind} {name} {show_shape(tensor.shape)}", tensor)
+    return Node((sign(tensor),), "operation", name, str(program.equation(tensor)), tensor)
+
+
+def shortened(shown: str, longest: int = LONGEST) -> str:
+    """At most so many characters."""
+    return shown if len(shown) <= longest else f"{shown[: longest - 1].rstrip()}…"
+
+
+def with_near_leaves(figure: Figure) -> Figure:
+    """Leaves that are read far apart are drawn near each of their readers."""
+    rank = ranks(len(figure.nodes), [(edge.tail, edge.head) for edge in figure.edges])
+    nodes, edges = list(figure.nodes), []
+    readers: dict[int, list[int]] = {}
+    for edge in figure.edges:
+        readers.setdefault(edge.tail, []).append(edge.head)
+    for tail, heads in sorted(readers.items()):
+        node = figure.nodes[tail]
+        is_leaf = node.tensor is not None and node.tensor.definition is None
+        here, first = tail, None
+        for head in sorted(heads, key=lambda head: (rank[head], head)):
+            if is_leaf and first is not None and rank[head] - first > FAR:
+                here, first = len(nodes), None
+                nodes.append(node)
+            first = rank[head] if first is None else first
+            edges.append(Edge(here, head))
+    return Figure(tuple(nodes), tuple(edges))
+
+
+# -- folding --------------------------------------------------------------------------------------------------------
+def folded(figure: Figure) -> Figure:
+    """Blocks of values that repeat: the first and the last are drawn, and one node stands for those between them."""
+    values = [n for n, node in enumerate(figure.nodes) if node.tensor is not None and node.tensor.definition]
+    forms = _forms(figure, values)
+    group_of: dict[int, int] = {}
+    groups: list[Node] = []
+    start = 0
+    while start < len(values):
+        period, count = _repeats(forms, start)
+        if count >= LEAST_REPEATS:
+            inside = values[start + period : start + period * (count - 1)]
+            group_of |= dict.fromkeys(inside, len(groups))
+            groups.append(_group([figure.nodes[n] for n in inside], period, count - 2))
+            start += period * count
+        else:
+            start += 1
+    return _contracted(figure, group_of, groups) if groups else figure
+
+
+def _forms(figure: Figure, values: Sequence[int]) -> list[str]:
+    """What one value has in common with another of the same form: its formula, and how far back its operands are."""
+    position = {node.tensor: p for p, node in enumerate(figure.nodes[n] for n in values)}
+    seen = {node.tensor for node in figure.nodes}
+    forms = []
+    for own, tensor in enumerate(position):
+        assert tensor is not None
+        leaves: dict[Tensor, None] = {}
+
+        def operand(other: Tensor, own: int = own, leaves: dict[Tensor, None] = leaves) -> str:
+            if other in position:
+                return f"{own - position[other]} back"
+            if other in seen or other.definition is None:
+                leaves[other] = None
+                return f"{other.kind} {show_shape(other.shape)}"
+            return _form(other, operand)
+
+        forms.append(f"{_form(tensor, operand)} of {len(leaves)}")
+    return forms
+
+
+def _form(tensor: Tensor, operand: Callable[[Tensor], str]) -> str:
+    """A definition with its operands by what ``operand`` says of them."""
+    definition = tensor.definition
+    assert definition is not None
+
+    def told(node: sp.Basic) -> str:
+        if isinstance(node, Tensor):
+            return operand(node)
+        parts = [told(part) for part in node.args]
+        if isinstance(node, sp.Add | sp.Mul):
+            parts.sort()
+        return f"{type(node).__name__}({', '.join(parts)})" if parts else str(node)
+
+    return f"{definition.op} {show_shape(tensor.shape)} {definition.extents} {told(definition.body)}"
+
+
+def _repeats(forms: Sequence[str], start: int) -> tuple[int, int]:
+    """The block at ``start`` that covers most by its repetitions: its length, and how often it is there."""
+    best = 1, 1
+    for period in range(1, LONGEST_PERIOD + 1):
+        count, at = 1, start + period
+        while forms[at : at + period] == forms[start : start + period] and at + period <= len(forms):
+            count, at = count + 1, at + period
+        if count >= LEAST_REPEATS and period * count > best[0] * best[1]:
+            best = period, count
+    return best
+
+
+def _group(nodes: Sequence[Node], period: int, count: int) -> Node:
+    names = [f"{nodes[p].name} … {nodes[p - period].name}" for p in range(period)]
+    shown = nodes[:period]
+    lines = (f"{count} × the same", shortened(", ".join(names)))
+    return Node(lines, "fold", "", "\n".join(node.formula for node in shown))
+
+
+def _contracted(figure: Figure, group_of: dict[int, int], groups: Sequence[Node]) -> Figure:
+    """The figure with groups as nodes; a leaf whose first reader is in a group is in it as well."""
+    readers: dict[int, int] = {}
+    for edge in figure.edges:
+        readers[edge.tail] = min(edge.head, readers.get(edge.tail, edge.head))
+    hidden: set[int] = set()
+    for n, node in enumerate(figure.nodes):
+        is_leaf = node.tensor is not None and node.tensor.definition is None
+        if is_leaf and node.kind in ("parameter", "state", "leaf") and readers.get(n) in group_of:
+            group_of[n] = group_of[readers[n]]
+            hidden.add(n)
+    at: dict[int, int] = {}
+    placed: dict[int, int] = {}
+    nodes: list[Node] = []
+    for n, node in enumerate(figure.nodes):
+        group = group_of.get(n)
+        if group is not None and group in placed:
+            at[n] = placed[group]
+            continue
+        at[n] = len(nodes)
+        if group is not None:
+            placed[group] = at[n]
+        nodes.append(node if group is None else replace(groups[group]))
+    shown = (edge for edge in figure.edges if edge.tail not in hidden or edge.head not in group_of)
+    edges = dict.fromkeys(Edge(at[edge.tail], at[edge.head]) for edge in shown)
+    return Figure(tuple(nodes), tuple(edge for edge in edges if edge.tail != edge.head))

@@ -1,0 +1,224 @@
+"""What flows along the edges of a graph: values forward, derivatives backward, as formulas or as numbers.
+
+The derivative on the edge from X to Y is what Y passes back to X: ∂L/∂Y·∂Y/∂X. Those of all readers add up to ∂L/∂X.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgraph.core.graph import elements_of, operands, substitute, topological
+from symgraph.core.indices import Index, bound
+from symgraph.core.reading import call_first
+from symgraph.core.tensor import Element, Tensor
+from symgraph.derive.differentiate import grad, reverse
+from symgraph.display.program import Program
+from symgraph.display.text import text
+from symgraph.drawing.figure import Figure, called, shortened
+from symgraph.drawing.heat import Shown, shown
+from symgraph.reference import evaluate
+from symgraph.simplify.partial import partial
+
+LONGEST = 26
+_INDICES = re.compile(r"\[[^]]*\]|_\{[^}]*\}|_\w")
+"""What two formulas that are written with other letters differ in."""
+
+
+class Flow:
+    """Values and derivatives of one graph.
+
+    Parameters
+    ----------
+    root : where the derivatives start. If it is an array, it goes on to some loss L, whose derivative arrives as a
+        value ∂L/∂root; a scalar does so if ``upstream`` names the loss, else its own derivative is 1.
+    """
+
+    def __init__(self, root: Tensor, name: str, upstream: str | None) -> None:
+        self.root = root
+        self.arriving: Tensor | None = None
+        self._passed: dict[tuple[Tensor, Tensor], Tensor | None] = {}
+        loss_name = upstream or "L"
+        if root.ndim or upstream:
+            self.arriving = Tensor.leaf("input", f"∂{loss_name}/∂{name}", root.shape)
+        loss = root
+        if root.ndim and self.arriving is not None:
+            loss = (self.arriving * root).sum()
+            call_first(loss, loss_name)
+        reached = [tensor for tensor in topological([root]) if not tensor.is_label]
+        self.results: dict[Tensor, Tensor] = {}
+        for of, cotangent in reverse(loss, reached).items():
+            if cotangent.result is not None and (of is not loss or loss is root):
+                self.results[of] = self.arrived(Tensor.define(of.shape, cotangent.full))
+
+    def arrived(self, result: Tensor) -> Tensor:
+        """The derivative of L, from that of a scalar root."""
+        if self.root.ndim or self.arriving is None:
+            return result
+        return Tensor.define(result.shape, Element(self.arriving) * _formula(result))
+
+    def passed(self, tail: Tensor, head: Tensor, beside: Sequence[Tensor], readers: int) -> Tensor | None:
+        """What ``head`` passes back to ``tail``; None if nothing.
+
+        ``beside`` are all values with nodes that head reads; tail has so many readers.
+        """
+        if readers == 1 or tail not in self.results:
+            return self.results.get(tail)
+        if (tail, head) not in self._passed:
+            self._passed[tail, head] = self._pulled_back(tail, head, beside)
+        return self._passed[tail, head]
+
+    def _pulled_back(self, tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> Tensor | None:
+        """∂L/∂head·∂head/∂tail, of what head reads of tail itself: all that it reads stands for itself alone."""
+        arrived = self.results.get(head)
+        if arrived is None:
+            return None
+        here, there, back = _alone(tail, head, beside)
+        coming = Tensor.leaf("input", "coming", head.shape)
+        if not there.ndim:
+            slope = substitute(grad(there, [here], disconnected="zero")[here], back)
+            return Tensor.define(tail.shape, _formula(arrived) * _formula(slope))
+        passed = grad((coming * there).sum(), [here], disconnected="zero")[here]
+        return substitute(passed, {**back, coming: arrived})
+
+
+def _alone(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> tuple[Tensor, Tensor, dict[Tensor, Tensor]]:
+    """Tail and head where all that head reads are leaves, and what these stand for."""
+    alone = {operand: Tensor.leaf("input", f"at {n}", operand.shape, classes=operand.classes)
+             for n, operand in enumerate(beside)}  # fmt: skip
+    return alone[tail], substitute(head, alone), {leaf: operand for operand, leaf in alone.items()}
+
+
+def _slope(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> Tensor:
+    """∂head/∂tail, element by element, by values of the program: h·(1 − h) of a sigmoid h."""
+    here, there, back = _alone(tail, head, beside)
+    slope = reverse(there.sum(), [here], cuts=[there])[here].result
+    assert slope is not None
+    return substitute(slope, back)
+
+
+def _formula(tensor: Tensor) -> sp.Expr:
+    """An element by its formula; a sum by its name."""
+    definition = tensor.definition
+    return tensor.element if definition is None or definition.op is not None else definition.body
+
+
+def formulas(
+    flow: Flow, figure: Figure, program: Program, original: Tensor, single: Mapping[Tensor, Tensor]
+) -> dict[int, tuple[Shown, Shown]]:
+    """Formulas above and below each edge; a leaf's derivative also as simplified as a whole, where that differs.
+
+    ``original`` is the program as it was declared, and ``single`` the values that stand for its own in the figure.
+    """
+    found: dict[int, tuple[Shown, Shown]] = {}
+    whole, edges = _whole(flow, figure, original), list(passed_back(flow, figure))
+    single_reader = {tail for tail, heads in _neighbours(figure)[0].items() if len(heads) == 1}
+    tensors = [passed for _, _, passed in edges if passed is not None]
+    names = program.naming.names
+    given = names | {own: names[new] for own, new in single.items() if new in names}
+    wide = Program([program.outputs[0], *tensors, *whole.values()], given=given)
+    for number, tail, passed in edges:
+        above = called(tail, program) or text(wide.arranger.right(tail))
+        below = "" if passed is None else _right(wide, passed)
+        other = _right(wide, whole[tail]) if tail in whole and tail in single_reader else below
+        if _INDICES.sub("", other) != _INDICES.sub("", below) and len(other) <= len(below):
+            below = f"{below} = {other}"
+        found[number] = Shown(shortened(above, LONGEST)), Shown(shortened(below, 2 * LONGEST))
+    return found
+
+
+def _right(program: Program, tensor: Tensor) -> str:
+    return text(program.arranger.right(tensor))
+
+
+def _whole(flow: Flow, figure: Figure, original: Tensor) -> dict[Tensor, Tensor]:
+    """Gradients of the leaves as the whole program has them, simplified through all operations at once."""
+    leaves = [n.tensor for n in figure.nodes if n.tensor is not None and n.tensor.definition is None]
+    wanted = [leaf for leaf in leaves if leaf in flow.results]
+    if original.ndim or original is flow.root or not wanted:
+        return {}
+    found = grad(original, wanted, disconnected="zero")
+    return {leaf: flow.arrived(result) for leaf, result in found.items()}
+
+
+def numbers(flow: Flow, figure: Figure, values: Mapping[str, Any]) -> dict[int, tuple[Shown, Shown]]:
+    """Numbers above and below each edge."""
+    edges = list(passed_back(flow, figure))
+    known = evaluated(flow, [t for _, tail, passed in edges for t in (tail, passed) if t is not None], values)
+    return {
+        number: (shown(known[tail]), Shown("") if passed is None else shown(known[passed]))
+        for number, tail, passed in edges
+    }
+
+
+def evaluated(flow: Flow, tensors: Iterable[Tensor], values: Mapping[str, Any]) -> dict[Tensor, Any]:
+    """Values of tensors in double precision; a derivative that arrives is 1 unless it is given."""
+    wanted = list(dict.fromkeys([flow.root, *tensors]))
+    given = dict(values)
+    arriving = flow.arriving
+    if arriving is not None and str(arriving.name) not in given:
+        given[str(arriving.name)] = np.ones_like(evaluate(flow.root, given))
+    return dict(zip(wanted, evaluate(wanted, given), strict=True))
+
+
+def local(figure: Figure, program: Program) -> dict[int, tuple[Shown, Shown]]:
+    """The derivative of each value by what it reads, below the edge, where one formula says it."""
+    found: dict[int, tuple[Shown, Shown]] = {}
+    tails = _neighbours(figure)[1]
+    for number, edge in enumerate(figure.edges):
+        tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
+        if tail is None or head is None or head.definition is None or tail.is_label:
+            continue
+        between = _between(tail, head, tails[head])
+        definition = head.definition
+        over: tuple[Index, ...] = ()
+        is_pointwise = not any(t.definition and t.definition.op for t in (head, *between))
+        if head.ndim and head.shape == tail.shape and is_pointwise:
+            body = _formula(_slope(tail, head, tails[head]))
+        else:
+            slopes = [partial(definition.body, e) for e in elements_of(definition.body) if e.tensor is tail]
+            if between or len(slopes) != 1:
+                continue
+            body, over = slopes[0], tuple(bound(d) for d in range(len(definition.extents)))
+        scope = program.arranger.bind(head, over, program.arranger.scope(head))
+        found[number] = Shown(""), Shown(shortened(text(program.arranger.expression(body, scope)), LONGEST))
+    return found
+
+
+def _between(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> list[Tensor]:
+    """The values without nodes through which head reads tail."""
+    found: dict[Tensor, None] = {}
+    pending = [head]
+    while pending:
+        for operand in operands(pending.pop()):
+            if operand not in beside and operand not in found and tail in topological([operand]):
+                found[operand] = None
+                pending.append(operand)
+    return list(found)
+
+
+def passed_back(flow: Flow, figure: Figure) -> Iterable[tuple[int, Tensor, Tensor | None]]:
+    """Each edge with the value at its tail and what comes back along it."""
+    heads, tails = _neighbours(figure)
+    for number, edge in enumerate(figure.edges):
+        tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
+        if tail is not None and head is not None:
+            yield number, tail, flow.passed(tail, head, tails[head], len(heads[tail]))
+        elif tail is flow.root:
+            yield number, tail, flow.results.get(tail, flow.arriving)
+
+
+def _neighbours(figure: Figure) -> tuple[dict[Tensor, list[Tensor]], dict[Tensor, list[Tensor]]]:
+    """What reads each value, and what each value reads, of the values with nodes."""
+    heads: dict[Tensor, list[Tensor]] = {}
+    tails: dict[Tensor, list[Tensor]] = {}
+    for edge in figure.edges:
+        tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
+        if tail is not None and head is not None:
+            heads.setdefault(tail, []).append(head)
+            tails.setdefault(head, []).append(tail)
+    return heads, tails

@@ -1,0 +1,91 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  const said = document.getElementById("said");
+  const parts = (name) =>
+    [...document.querySelectorAll("[data-v]")].filter((e) => e.dataset.v === name);
+
+  // Selecting a value lights it up everywhere.
+  let selected = null;
+  const select = (name) => {
+    for (const e of document.querySelectorAll(".lit")) e.classList.remove("lit");
+    selected = name === selected ? null : name;
+    if (selected === null) { said.textContent = ""; return; }
+    const found = parts(selected);
+    for (const e of found) e.classList.add("lit");
+    for (const e of document.querySelectorAll(".link"))
+      if (e.dataset.from === selected || e.dataset.to === selected) e.classList.add("lit");
+    said.textContent = `${selected}: in ${found.length} places. Escape ends the selection.`;
+  };
+  document.addEventListener("click", (event) => {
+    const part = event.target.closest("[data-v]");
+    if (part) select(part.dataset.v);
+  });
+
+  // The derivation, a step at a time.
+  const shown = () => document.querySelector(".derivation.chosen");
+  const go = (to, follow = true) => {
+    const derivation = shown();
+    if (!derivation) return;
+    const steps = [...derivation.querySelectorAll("li")];
+    const now = Math.max(0, Math.min(steps.length - 1, to));
+    derivation.dataset.now = now;
+    derivation.querySelector(".steps").classList.add("stepping");
+    steps.forEach((step, n) => {
+      step.classList.toggle("later", n > now);
+      step.classList.toggle("now", n === now);
+      step.toggleAttribute("aria-current", n === now);
+    });
+    if (follow) steps[now].scrollIntoView({ block: "nearest" });
+    document.getElementById("at").textContent = `step ${now + 1} of ${steps.length}`;
+    document.getElementById("back").disabled = now === 0;
+    document.getElementById("on").disabled = now === steps.length - 1;
+  };
+  const at = () => Number(shown()?.dataset.now ?? 0);
+  const last = () => (shown()?.querySelectorAll("li").length ?? 1) - 1;
+  const choose = (number) => {
+    document.querySelectorAll(".derivation").forEach((e, n) => e.classList.toggle("chosen", n === number));
+    go(0, false);
+  };
+  const which = document.getElementById("which");
+  if (which) {
+    which.addEventListener("change", () => choose(which.selectedIndex));
+    document.getElementById("back").addEventListener("click", () => go(at() - 1));
+    document.getElementById("on").addEventListener("click", () => go(at() + 1));
+    document.getElementById("all").addEventListener("click", () => go(last()));
+    choose(0);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input")) return;
+    const to = { ArrowRight: () => at() + 1, ArrowLeft: () => at() - 1, Home: () => 0, End: last }[event.key];
+    const part = event.target.closest("[data-v]");
+    if (to && which && !event.target.closest(".wide")) { event.preventDefault(); go(to()); }
+    else if (event.key === "Escape") { selected = null; select(null); }
+    else if ((event.key === "Enter" || event.key === " ") && part && part.tagName !== "BUTTON") {
+      event.preventDefault();
+      select(part.dataset.v);
+    }
+  });
+
+  // Layers that repeat, folded or not; light and dark.
+  const open = document.getElementById("open");
+  if (open) {
+    const both = [document.getElementById("folded"), document.getElementById("whole")];
+    const turn = () => {
+      for (const e of both) e.hidden = !e.hidden;
+      open.setAttribute("aria-expanded", String(!both[1].hidden));
+    };
+    both[1].hidden = true;
+    open.hidden = false;
+    open.addEventListener("click", turn);
+    for (const e of document.querySelectorAll(".node.fold")) e.addEventListener("click", turn);
+  }
+  document.getElementById("theme").addEventListener("click", () => {
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+  });
+})();

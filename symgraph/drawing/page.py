@@ -1,0 +1,188 @@
+"""``sg.report``: a program as one page that opens without a network: panes that show the same values in linked views.
+
+sg.report(J, "model.html")        sg.report(step, "model.html", values={**params, "x": X, "t": T}, history=history)
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symgraph.core.define import as_tensor
+from symgraph.core.graph import topological
+from symgraph.core.provenance import at_line
+from symgraph.core.shown import Shown
+from symgraph.core.tensor import Tensor
+from symgraph.derive.derivation import Derivation, derivation
+from symgraph.display.explain import Table
+from symgraph.display.program import Program
+from symgraph.drawing import panes
+from symgraph.drawing.figure import figure_of, folded, with_near_leaves
+from symgraph.drawing.markup import Markup, element
+from symgraph.drawing.palette import page_style
+from symgraph.drawing.svg import picture_of
+from symgraph.errors import ArgumentError
+from symgraph.reference import evaluate
+
+MOST_DERIVATIONS, MOST_STEPS = 8, 200
+"""In a page; the others are ``sg.derivation``."""
+MOST_DERIVED = 60
+"""Values of a program, beyond which only the way to the parameters next to the loss is derived."""
+MOST_NODES = 250
+"""Of a graph that is shown whole beside its folded form."""
+
+
+class Page(Shown):
+    """One HTML document; ``str`` is its text, and a notebook shows it in a frame."""
+
+    def __init__(self, title: str, sections: Mapping[str, Markup]) -> None:
+        self.title = title
+        self.sections = {name: inside for name, inside in sections.items() if inside}
+
+    def __repr__(self) -> str:
+        return f"<page {self.title!r}: {', '.join(self.sections)}>"
+
+    def __str__(self) -> str:
+        style, script = _file("page.css"), _file("page.js")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+        links = [element("a", name, href=f"#{_anchor(name)}") for name in self.sections]
+        head = element(
+            "head", element("meta", charset="utf-8"),
+            element("meta", http_equiv="Content-Security-Policy", content=policy),
+            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            element("title", self.title), element("style", Markup(page_style() + style)),
+        )  # fmt: skip
+        bar = element(
+            "div", element("nav", *links, aria_label="panes"),
+            element("p", id="said", role="status", aria_live="polite"),
+            element("button", "light or dark", id="theme", type="button"), class_="bar",
+        )  # fmt: skip
+        hint = "Select a value, by click or by Tab and Enter, and it lights up everywhere."
+        body = element(
+            "body", element("header", element("h1", self.title), element("p", hint, class_="soft"), bar),
+            element("main", *(self._section(name, inside) for name, inside in self.sections.items())),
+            element("script", Markup(script)),
+        )  # fmt: skip
+        return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+    def _section(self, name: str, inside: Markup) -> Markup:
+        anchor = _anchor(name)
+        return element("section", element("h2", name, id=f"{anchor}-title"), inside, id=anchor,
+                       aria_labelledby=f"{anchor}-title")  # fmt: skip
+
+    def framed(self) -> Markup:
+        """The page in a frame of its own, for a notebook."""
+        return element("iframe", srcdoc=str(self), width="100%", height="700", title=self.title)
+
+
+def report(
+    program: Any, path: Any = None, *, values: Mapping[str, Any] | None = None, history: Any = None,
+    optimizer: Any = None, measure: bool = False,
+) -> Page:  # fmt: skip
+    """Write a page about a loss or a training step.
+
+    Parameters
+    ----------
+    program : a scalar tensor, or a training step: then there are its update, kernels and costs as well, for which the
+        step is compiled.
+    path : where the page is written, ``"model.html"``; it is returned as well.
+    values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients,
+        and where one of them looks wrong what ``step.diagnose`` says.
+    history : of ``step.fit``: curves.
+    optimizer : whose update is shown, of a loss; that of a step is known.
+    measure : also the times of kernels, as ``step.report(measure=True)``.
+
+    Raises
+    ------
+    ArgumentError
+        if a leaf has no value in ``values``, or the path does not end in ``.html``.
+    """
+    if path is not None and Path(path).suffix not in (".html", ".htm"):
+        raise ArgumentError(at_line(f"a report is saved as .html, not as {Path(path).name!r}"))
+    is_step = hasattr(program, "source") and hasattr(program, "loss")
+    loss = as_tensor(program.loss if is_step else program)
+    targets = sorted((t for t in topological([loss]) if t.kind == "parameter"), key=lambda t: t.serial)
+    if not targets:
+        targets = [t for t in topological([loss]) if t.definition is None and not t.is_label and t.kind != "constant"]
+    told = Table(loss, targets, program.optimizer if is_step else optimizer)
+    explanation = told.explanation()
+    naming = told.program.naming
+    title = f"{naming.names[loss].text}: formula, graph, derivation" + (", kernels" if is_step else "")
+    sections = {
+        "Declaration": panes.declaration(t for t in naming.reading_order if t.definition is None),
+        "Graph": graph_pane(loss, told.program),
+        "Formulas": panes.formulas(explanation),
+        "Derivation": panes.derivations(_derivations(loss, targets)),
+    }
+    if is_step:
+        costs = program.report(measure=measure)
+        names = [name.text for name in naming.names.values()]
+        sections["Kernels"] = panes.kernels(program.source, costs.kernels, names)
+        sections["Cost"] = panes.cost(costs)
+    if values is not None:
+        arrays = _values(told, values)
+        is_wrong = any(panes.warning(np.asarray(array, np.float64)) for array in arrays.values())
+        findings = _diagnosis(program, values) if is_step and is_wrong else ()
+        sections["Values"] = panes.distributions(arrays, findings)
+    if history is not None:
+        sections["Training"] = panes.curves(history)
+    page = Page(title, sections)
+    if path is not None:
+        Path(path).write_text(str(page), encoding="utf-8", errors="replace")
+    return page
+
+
+def graph_pane(loss: Tensor, program: Program) -> Markup:
+    """The graph with its repeated layers folded, and the whole of it."""
+    whole = with_near_leaves(figure_of(loss, program))
+    short = with_near_leaves(folded(figure_of(loss, program)))
+    name = f"Graph of {program.naming.names[loss].text}"
+    is_folded = len(short.nodes) < len(whole.nodes)
+    other = picture_of(whole, {}) if is_folded and len(whole.nodes) <= MOST_NODES else None
+    return panes.graph(name, picture_of(short, {}), other)
+
+
+def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:
+    found: list[Derivation] = []
+    steps = 0
+    if len(topological([loss])) > MOST_DERIVED:
+        targets = targets[::-1]
+    for target in targets[:MOST_DERIVATIONS]:
+        made = derivation(loss, target)
+        steps += len(made.steps)
+        if found and steps > MOST_STEPS:
+            break
+        found.append(made)
+    return found
+
+
+def _values(told: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of all that has a name and whose leaves are given: forward, then backward."""
+    names = told.program.naming.names
+    backward = [c.result for c in told.sweep if c.result is not None]
+    shown = [t for t in dict.fromkeys([*told.forward, *backward]) if t in names and not t.is_label]
+    return {names[t].text: array for t, array in zip(shown, evaluate(shown, values), strict=True)}
+
+
+def _diagnosis(step: Any, values: Mapping[str, Any]) -> Sequence[str]:
+    """What the step itself finds wrong."""
+    kept = {str(leaf.name): np.array(values[str(leaf.name)], step.dtype) for leaf in step.stored}
+    given = {name: array if np.asarray(array).dtype.kind in "iu" else np.array(array, step.dtype)
+             for name, array in values.items() if name not in kept}  # fmt: skip
+    return step.diagnose(kept, **given).findings  # type: ignore[no-any-return]
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+@lru_cache
+def _file(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

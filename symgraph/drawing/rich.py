@@ -1,0 +1,104 @@
+"""How objects look in a notebook: a row for each class, a column for HTML, LaTeX, SVG and text.
+
+IPython takes the richest form that its page can show; None is no such form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from symgraph.core.graph import topological
+from symgraph.display.program import Equation, latex_formula, told
+from symgraph.drawing import panes
+from symgraph.drawing.charts import curve
+from symgraph.drawing.draw import draw
+from symgraph.drawing.markup import Markup, element, joined
+from symgraph.drawing.mathml import mathml, operator
+from symgraph.drawing.page import Page
+from symgraph.drawing.palette import drawing_style, page_style
+
+MOST_DRAWN = 60
+"""Values under a tensor that a notebook draws without being asked."""
+MOST_TOLD = 20
+"""Equations of a formula."""
+Form = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The forms of one class; without SVG or LaTeX where there is none."""
+
+    html: Form
+    latex: Form = lambda shown: None
+    svg: Form = lambda shown: None
+    pretty: Form = str
+
+
+def represented(form: str, shown: Any) -> Any:
+    """An object in one form, by the first of its classes that has a row; None if there is no such form."""
+    row = next((ROWS[base.__name__] for base in type(shown).__mro__ if base.__name__ in ROWS), None)
+    found = None if row is None else getattr(row, form)(shown)
+    return found if found is None else str(found)
+
+
+def _tensor(tensor: Any) -> Markup:
+    """The formula, and the definitions of what it reads."""
+    if tensor.definition is None:
+        return element("code", repr(tensor))
+    return equations(told(tensor)[: MOST_TOLD + 1])
+
+
+def equations(found: list[Equation]) -> Markup:
+    """Equations under each other, those after the first with "where"."""
+    rows = []
+    for number, equation in enumerate(found):
+        sides = () if equation.left is None else (equation.left, operator("="))
+        where = "where" if number == 1 else ""
+        rows.append(element("tr", element("td", where), element("td", mathml(*sides, equation.right), align="left")))
+    return element("table", *rows)
+
+
+def _gradients(found: Any) -> Markup:
+    return joined(*(element("div", _tensor(gradient)) for gradient in found.values()))
+
+
+def _derivation(derivation: Any) -> str:
+    title = f"Derivation of {derivation.title.text}"
+    return Page(title, {"Derivation": panes.derivations([derivation])}).framed()
+
+
+def _styled(inside: Markup) -> Markup:
+    return element("div", element("style", Markup(page_style())), inside)
+
+
+def _drawn(tensor: Any) -> str | None:
+    if tensor.definition is None or len(topological([tensor])) > MOST_DRAWN:
+        return None
+    return draw(tensor).svg()
+
+
+def _curve(history: Any) -> str | None:
+    if not history.loss:
+        return None
+    return curve(history.loss, "loss").replace("<title>", f"<style>{drawing_style()}</style><title>", 1)
+
+
+def _latex(shown: Any) -> str:
+    return f"$\\displaystyle {shown.latex()}$"
+
+
+ROWS = {
+    "Tensor": Row(_tensor, lambda tensor: f"$\\displaystyle {latex_formula(tensor)}$", _drawn),
+    "Gradients": Row(
+        _gradients, lambda found: "$$" + r" \\ ".join(map(latex_formula, found.values())) + "$$",
+        pretty=lambda found: "\n".join(map(str, found.values())),
+    ),
+    "Derivation": Row(_derivation, _latex),
+    "Explanation": Row(panes.formulas, _latex),
+    "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
+    "Page": Row(lambda page: page.framed(), pretty=repr),
+    "History": Row(lambda history: _styled(panes.curves(history)), svg=_curve, pretty=repr),
+    "Report": Row(lambda report: _styled(panes.cost(report))),
+}  # fmt: skip

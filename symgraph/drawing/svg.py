@@ -1,0 +1,204 @@
+"""A figure as SVG: boxes by their kinds, edges as curves, labels above and below a straight piece of each edge.
+
+A label is a box of the layout like any other, so that nothing is written over anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from symgraph.drawing.figure import Figure, Node
+from symgraph.drawing.heat import Shown
+from symgraph.drawing.layout import Lane, Layout, Size, layout
+from symgraph.drawing.markup import Markup, element, joined
+from symgraph.drawing.palette import drawing_style
+
+Direction = Literal["right", "down"]
+Labels = Mapping[int, tuple[Shown, Shown]]
+LETTER, SMALL = 7.6, 6.4
+"""Widths of a letter, at 13 and 11 pixels, on the generous side."""
+MARGIN, PAD, LINE, CELL = 12.0, 9.0, 16.0, 5.0
+LARGEST = 96.0
+"""Of a heat map, in pixels."""
+ARROW = 5.0
+
+
+LONGEST_RIGHT = 9
+"""Ranks of a picture that goes to the right, unless asked; a longer one goes down."""
+
+
+def picture_of(figure: Figure, labels: Labels, direction: str = "auto") -> Picture:
+    """A figure with its places, in the direction that its length suggests unless told."""
+    if direction in ("right", "down"):
+        return Picture(figure, labels, direction)  # type: ignore[arg-type]
+    right = Picture(figure, labels, "right")
+    count = len({along for along, _ in right.layout.centres})
+    return right if count <= LONGEST_RIGHT * (2 if labels else 1) else Picture(figure, labels, "down")
+
+
+class Picture:
+    """A figure with its places. ``layout`` has the number of crossings."""
+
+    def __init__(self, figure: Figure, labels: Labels, direction: Direction) -> None:
+        self.figure, self.labels, self.direction = figure, labels, direction
+        self.labelled = [n for n in range(len(figure.edges)) if n in labels and any(s.text for s in labels[n])]
+        sizes = [self._size(_node_size(node)) for node in figure.nodes]
+        sizes += [self._size(self._label_size(*labels[n])) for n in self.labelled]
+        count = len(figure.nodes)
+        self.box_of = {n: count + position for position, n in enumerate(self.labelled)}
+        self.sizes = sizes
+        self.ways: dict[int, list[int]] = {}
+        pairs: list[tuple[int, int]] = []
+        for n, edge in enumerate(figure.edges):
+            stops = [edge.tail, *([self.box_of[n]] if n in self.box_of else ()), edge.head]
+            self.ways[n] = list(range(len(pairs), len(pairs) + len(stops) - 1))
+            pairs += pairwise(stops)
+        self.layout: Layout = layout(sizes, pairs, gap=22.0 if labels else 30.0)
+
+    def svg(self, title: str, alone: bool = True, interactive: bool = False) -> Markup:
+        """The whole picture; ``alone`` with its own colours, ``interactive`` with nodes that take the keyboard."""
+        size = self.layout.size
+        width, height = (size.along, size.across) if self.direction == "right" else (size.across, size.along)
+        width, height = width + 2 * MARGIN, height + 2 * MARGIN
+        style = element("style", Markup(drawing_style())) if alone else None
+        parts = [element("title", title), style]
+        parts += [self._edge(n) for n in range(len(self.figure.edges))]
+        parts += [self._label(n) for n in self.labelled]
+        parts += [self._node(n, node, interactive) for n, node in enumerate(self.figure.nodes)]
+        return element(
+            "svg", *parts, xmlns="http://www.w3.org/2000/svg", class_="sg", viewBox=f"0 0 {width:.1f} {height:.1f}",
+            width=width, height=height, role="group" if interactive else "img", aria_label=title,
+        )  # fmt: skip
+
+    # -- places -----------------------------------------------------------------------------------------------------
+    def _size(self, size: tuple[float, float]) -> Size:
+        return Size(*(size if self.direction == "right" else size[::-1]))
+
+    def _point(self, along: float, across: float) -> tuple[float, float]:
+        x, y = (along, across) if self.direction == "right" else (across, along)
+        return x + MARGIN, y + MARGIN
+
+    def _label_size(self, above: Shown, below: Shown) -> tuple[float, float]:
+        first, second = _shown_size(above), _shown_size(below)
+        if self.direction == "right":
+            return max(first[0], second[0]) + 8, 2 * max(first[1], second[1]) + 10
+        return 2 * max(first[0], second[0]) + 16, max(first[1], second[1]) + 4
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+    def _node(self, n: int, node: Node, interactive: bool) -> Markup:
+        x, y = self._point(*self.layout.centres[n])
+        width, height = _node_size(node)
+        is_round = node.kind == "operation" and len(node.lines[0]) <= 3
+        radius = height / 2 if node.kind in ("operation", "input", "labels", "scalar", "constant") else 4.0
+        box = element("rect", class_="box", x=x - width / 2, y=y - height / 2, width=width, height=height,
+                      rx=width / 2 if is_round else radius)  # fmt: skip
+        back = None
+        if node.kind == "fold":
+            back = element("rect", class_="box", x=x - width / 2 + 4, y=y - height / 2 - 4, width=width, height=height,
+                           rx=radius)  # fmt: skip
+        top = y - (len(node.lines) - 1) * LINE / 2 + 4.5
+        lines = [
+            element("text", line, class_="middle" if row == 0 else "middle second", x=x, y=top + row * LINE)
+            for row, line in enumerate(node.lines)
+        ]
+        told = element("title", node.formula) if node.formula else None
+        keyboard: dict[str, str] = {}
+        if interactive and node.name:
+            keyboard = {"tabindex": "0", "role": "button", "aria_label": node.formula}
+        return element("g", told, back, box, *lines, class_=f"node {node.kind}", data_v=node.name or None, **keyboard)
+
+    def _edge(self, n: int) -> Markup:
+        lanes = [lane for way in self.ways[n] for lane in self.layout.lanes[way]]
+        if n in self.box_of:
+            lanes = _through(lanes, self.layout.lanes[self.ways[n][0]])
+        lanes[-1] = Lane(lanes[-1].start, lanes[-1].end - ARROW, lanes[-1].across)
+        tip = self._point(lanes[-1].end + ARROW, lanes[-1].across)
+        wings = [self._point(lanes[-1].end, lanes[-1].across + side * ARROW * 0.7) for side in (-1, 1)]
+        arrow = " ".join(f"{x:.1f},{y:.1f}" for x, y in (tip, *wings))
+        edge = self.figure.edges[n]
+        names = [self.figure.nodes[end].name for end in (edge.tail, edge.head)]
+        return element(
+            "g", element("path", d=self._path(lanes), class_="edge"),
+            element("path", d=f"M{arrow.replace(' ', ' L')}Z", class_="arrow"),
+            class_="link", data_from=names[0] or None, data_to=names[1] or None,
+        )  # fmt: skip
+
+    def _path(self, lanes: Sequence[Lane]) -> str:
+        parts = []
+        for position, lane in enumerate(lanes):
+            start = self._point(lane.start, lane.across)
+            if position == 0:
+                parts.append(_at("M", start))
+            else:
+                before = lanes[position - 1]
+                middle = (before.end + lane.start) / 2
+                bend = self._point(middle, before.across), self._point(middle, lane.across)
+                straight = abs(before.across - lane.across) < 0.05
+                parts.append(_at("L", start) if straight else _at("C", *bend, start))
+            if lane.end - lane.start > 0.05:
+                parts.append(_at("L", self._point(lane.end, lane.across)))
+        return "".join(parts)
+
+    def _label(self, n: int) -> Markup:
+        x, y = self._point(*self.layout.centres[self.box_of[n]])
+        above, below = self.labels[n]
+        if self.direction == "right":
+            first = _written(above, x, y - 4, "above", "middle", up=True)
+            second = _written(below, x, y + 4, "below", "middle", up=False)
+        else:
+            first = _written(above, x - 5, y, "above", "end", up=None)
+            second = _written(below, x + 5, y, "below", "start", up=None)
+        return element("g", first, second, class_="label")
+
+
+def _through(lanes: list[Lane], first: Sequence[Lane]) -> list[Lane]:
+    """The lanes of an edge with a label: straight through the label's box."""
+    end, start = lanes[len(first) - 1], lanes[len(first)]
+    return [*lanes[: len(first) - 1], Lane(end.start, start.end, end.across), *lanes[len(first) + 1 :]]
+
+
+def _at(command: str, *points: tuple[float, float]) -> str:
+    return command + " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _node_size(node: Node) -> tuple[float, float]:
+    if node.kind == "end":
+        return max(len(node.lines[0]) * LETTER, 4.0), 20.0
+    widths = [len(line) * (LETTER if row == 0 else SMALL) for row, line in enumerate(node.lines)]
+    height = len(node.lines) * LINE + (8.0 if len(node.lines) > 1 else 14.0)
+    if node.kind == "leaf":
+        return max(widths) + 6, 20.0
+    return max(max(widths) + 2 * PAD, height), height
+
+
+def _picture_size(shown: Shown) -> tuple[float, float]:
+    """Of the heat map: cells of a few pixels, larger where they are few."""
+    if not shown.picture:
+        return 0.0, 0.0
+    cell = max(CELL - 1, min(12.0, LARGEST / 2 / max(shown.columns, shown.rows)))
+    return min(shown.columns * cell, LARGEST), min(shown.rows * cell, LARGEST)
+
+
+def _shown_size(shown: Shown) -> tuple[float, float]:
+    width, height = _picture_size(shown)
+    if not shown.text:
+        return 0.0, 0.0
+    return max(len(shown.text) * SMALL, width), 14.0 + (height + 4 if height else 0)
+
+
+def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool | None) -> Markup:
+    """A text with its heat map; ``up`` above the line, below it, or (None) beside a line that goes down."""
+    if not shown.text:
+        return Markup()
+    width, height = _picture_size(shown)
+    total = _shown_size(shown)[1]
+    top = {True: y - total, False: y, None: y - total / 2}[up]
+    text = element("text", shown.text, class_=kind, x=x, y=top + 11, text_anchor=anchor)
+    if not shown.picture:
+        return text
+    left = {"middle": x - width / 2, "end": x - width, "start": x}[anchor]
+    place = {"x": left, "y": top + 15, "width": width, "height": height}
+    image = element("image", href=shown.picture, preserveAspectRatio="none", **place)
+    return joined(text, image, element("rect", class_="frame", **place))

@@ -1,0 +1,110 @@
+"""Recurrences by a step: ``scan(step, init, inputs)``, as in JAX. Cumulative sums and averages are rows in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sympy as sp
+
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import as_shape, show_shape, show_size
+from symgraph.core.provenance import at_line
+from symgraph.core.recurrence import closed
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError, DomainError, ShapeError
+
+
+def scan(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    inputs: Any = None,
+    length: Any = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """Apply a step again and again: (carry, x[t]) → (next carry, y[t]).
+
+    Parameters
+    ----------
+    step : a function of tensors, called once, with the carry and one slice of the inputs. What else it reads is the
+        same at every step, and may be differentiated like everything else.
+    init : the first carry: a tensor, or tuples, lists and dicts of tensors; carries keep its form and shapes.
+    inputs : the same of tensors whose first axis is the steps; None where a step needs none.
+    length : the number of steps, an integer or :func:`sg.dim`, where no input tells it.
+    reverse : from the last step to the first.
+
+    Returns
+    -------
+    The last carry, and what the steps gave as y with a first axis of ``length`` (None where they gave None).
+
+    Raises
+    ------
+    ShapeError
+        if inputs differ in length, or a step changes the shape of a carry.
+    ArgumentError
+        if nothing tells the length, or the step does not return a pair.
+    """
+    first, form = _flat(init)
+    slices, input_form = _flat(inputs)
+    steps = _length(slices, length)
+    carries = {Tensor.leaf("input", f"carry{n}", value.shape): value for n, value in enumerate(first)}
+    given = {_one_step(value, n): value for n, value in enumerate(slices)}
+    result = step(form(list(carries)), input_form(list(given)))
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ArgumentError(at_line(f"a step returns (carry, y), not {result!r}; y may be None"))
+    following, _ = _flat(result[0])
+    if len(following) != len(first):
+        raise ShapeError(at_line(f"the step returns {len(following)} carries; init has {len(first)}"))
+    for before, after in zip(first, following, strict=True):
+        if after.shape != before.shape:
+            raise ShapeError(
+                at_line(f"the carry {before.display_name}{show_shape(before.shape)} becomes "
+                        f"{after.display_name}{show_shape(after.shape)} in a step: expected the same shape; "
+                        "broadcast init, or sum in the step")
+            )  # fmt: skip
+        if before.is_label or after.is_label:
+            raise DomainError(at_line(f"the carry {before.display_name} holds integers: expected real numbers"))
+    recurrence, course = closed(steps, reverse, carries, given, following)
+    values, output_form = _flat(result[1])
+    last = form([recurrence.last(number) for number in range(len(first))])
+    return last, output_form([course.of(value) for value in values])
+
+
+def _one_step(value: Tensor, number: int) -> Tensor:
+    """A leaf for one slice of an input."""
+    return Tensor.leaf("input", f"input{number}", value.shape[1:], classes=value.classes)
+
+
+def _length(inputs: list[Tensor], length: Any) -> sp.Expr:
+    sizes = {} if length is None else {as_shape((length,))[0]: "length"}
+    for value in inputs:
+        if not value.ndim:
+            raise ShapeError(at_line(f"the input {value.display_name} has no axis of steps"))
+        sizes.setdefault(value.shape[0], f"{value.display_name}{show_shape(value.shape)}")
+    if not sizes:
+        raise ArgumentError(at_line("a scan without inputs needs length="))
+    if len(sizes) > 1:
+        told = " and ".join(f"{show_size(size)} by {what}" for size, what in sizes.items())
+        raise ShapeError(at_line(f"the number of steps is {told}: expected the same"))
+    return next(iter(sizes))
+
+
+def _flat(value: Any) -> tuple[list[Tensor], Callable[[list[Any]], Any]]:
+    """The tensors of a nest of tuples, lists and dicts, and how others of the same number become such a nest."""
+    if value is None:
+        return [], lambda values: None
+    if isinstance(value, dict):
+        inner, form = _flat(list(value.values()))
+        return inner, lambda values: dict(zip(value, form(values), strict=True))
+    if not isinstance(value, (tuple, list)):
+        return [as_tensor(value)], lambda values: values[0]
+    parts = [_flat(part) for part in value]
+
+    def nest(values: list[Any]) -> Any:
+        rest, found = list(values), []
+        for tensors, form in parts:
+            found.append(form(rest[: len(tensors)]))
+            rest = rest[len(tensors) :]
+        return type(value)(found)
+
+    return [tensor for tensors, _ in parts for tensor in tensors], nest

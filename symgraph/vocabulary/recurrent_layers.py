@@ -1,0 +1,191 @@
+"""Recurrent layers with PyTorch's names, layouts and weights: ``RNN``, ``GRU``, ``LSTM``, stacked and bidirectional.
+
+Inputs are (steps, batch, features); weights are (gates·hidden, features), their gates in PyTorch's order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import sympy as sp
+
+from symgraph.core.declare import parameter
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError, ShapeError
+from symgraph.vocabulary import init
+from symgraph.vocabulary.activations import relu, sigmoid, tanh
+from symgraph.vocabulary.joining import concatenate, stack
+from symgraph.vocabulary.recurrent import scan
+from symgraph.vocabulary.shapes import swapaxes
+
+Cell = Callable[[Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+"""(input's part of the gates, hidden's part, states) → next states, of which the first is the output."""
+
+
+class Recurrent:
+    """A layer that reads a sequence; made as :class:`RNN`, :class:`GRU` or :class:`LSTM`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : features of an input and of a state.
+    num_layers : each reads the outputs of the one before.
+    bias : False for no ``bias_ih`` and ``bias_hh``.
+    batch_first : whether inputs and outputs are (batch, steps, features).
+    bidirectional : a second layer reads from the last step; outputs are (…, 2·hidden_size).
+    name : a prefix of the parameters' names, as in ``lstm.weight_ih_l0``.
+    """
+
+    gates: ClassVar[int] = 1
+    states: ClassVar[int] = 1
+    _unnamed: ClassVar[itertools.count[int]] = itertools.count(1)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        bidirectional: bool = False,
+        name: str | None = None,
+    ) -> None:
+        if num_layers < 1 or hidden_size < 1:
+            raise ArgumentError(at_line(f"num_layers and hidden_size must be at least 1: {num_layers}, {hidden_size}"))
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
+        self.weights: dict[str, Tensor] = {}
+        if name is not None:
+            self.build(f"{name}.")
+
+    def build(self, prefix: str) -> None:
+        """Declare the parameters under names that begin with ``prefix``, U(±1/√hidden_size) as in PyTorch."""
+        if self.weights:
+            return
+        edge = 1 / math.sqrt(self.hidden_size)
+        rows, ways = self.gates * self.hidden_size, 2 if self.bidirectional else 1
+        for layer, way in itertools.product(range(self.num_layers), ("", "_reverse")[:ways]):
+            columns = self.hidden_size * ways if layer else self.input_size
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.hidden_size)}
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {}
+            for kind, shape in shapes.items():
+                key = f"{kind}_l{layer}{way}"
+                self.weights[key] = parameter(f"{prefix}{key}", shape, init=init.uniform(-edge, edge))
+
+    def parameters(self) -> list[Tensor]:
+        """The parameters, in PyTorch's order."""
+        self.build(f"{type(self).__name__.lower()}{next(self._unnamed)}." if not self.weights else "")
+        return list(self.weights.values())
+
+    def __call__(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
+        """Outputs at all steps, and the states after the last, (num_layers·ways, batch, hidden_size) each.
+
+        Raises
+        ------
+        ShapeError
+            if x is not (steps, batch, input_size), or a state has another shape.
+        """
+        x = as_tensor(x)
+        self.parameters()
+        if x.ndim != 3 or x.shape[-1] != self.input_size:
+            order = "batch, steps" if self.batch_first else "steps, batch"
+            raise ShapeError(
+                at_line(f"{type(self).__name__}({self.input_size}, {self.hidden_size}) got {x.display_name}"
+                        f"{show_shape(x.shape)}; expected ({order}, {self.input_size})")
+            )  # fmt: skip
+        values = swapaxes(x, 0, 1) if self.batch_first else x
+        first = self._first(state, values.shape[1])
+        last: list[tuple[Tensor, ...]] = []
+        for layer in range(self.num_layers):
+            found = []
+            for way in ("", "_reverse")[: 1 + self.bidirectional]:
+                states, outputs = self._run(values, f"_l{layer}{way}", first[len(last)], bool(way))
+                last.append(states)
+                found.append(outputs)
+            values = concatenate(found, axis=2) if self.bidirectional else found[0]
+        ends = tuple(stack([states[n] for states in last]) for n in range(self.states))
+        return swapaxes(values, 0, 1) if self.batch_first else values, ends if self.states > 1 else ends[0]
+
+    def _first(self, state: Any, batch: sp.Expr) -> list[tuple[Tensor, ...]]:
+        """The first states of every layer and way: those given, or zeros."""
+        count = self.num_layers * (1 + self.bidirectional)
+        if state is None:
+            zeros = Tensor.define((batch, sp.Integer(self.hidden_size)), sp.S.Zero)
+            return [(zeros,) * self.states] * count
+        given = [as_tensor(one) for one in (state if self.states > 1 else (state,))]
+        expected = (sp.Integer(count), batch, sp.Integer(self.hidden_size))
+        for one in given:
+            if one.shape != expected:
+                shown = f"{one.display_name}{show_shape(one.shape)}"
+                raise ShapeError(at_line(f"the first state is {shown}; expected {show_shape(expected)}"))
+        return [tuple(one[place] for one in given) for place in range(count)]
+
+    def _run(
+        self, values: Tensor, key: str, first: tuple[Tensor, ...], backward: bool
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        weights = self.weights
+        inner, outer = weights[f"weight_ih{key}"].T, weights[f"weight_hh{key}"].T
+        biases = [weights[f"{kind}{key}"] for kind in ("bias_ih", "bias_hh")] if self.bias else [0, 0]
+
+        def step(states: tuple[Tensor, ...], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+            after = self.cell(x @ inner + biases[0], states[0] @ outer + biases[1], states)
+            return after, after[0]
+
+        return scan(step, first, values, reverse=backward)
+
+    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The next states, by the parts of all gates that come from the input and from the state."""
+        raise NotImplementedError
+
+    def part(self, gates: Tensor, number: int) -> Tensor:
+        """One gate's columns."""
+        size = self.hidden_size
+        return gates[:, number * size : (number + 1) * size]
+
+
+class RNN(Recurrent):
+    """Elman's network (1990): h′ = tanh(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh), or ReLU by ``nonlinearity="relu"``."""
+
+    def __init__(self, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ArgumentError(at_line(f"nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}"))
+        self.nonlinearity = tanh if nonlinearity == "tanh" else relu
+        super().__init__(*args, **kwargs)
+
+    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self.nonlinearity(x + h),)
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078) in PyTorch's form: n = tanh(x_n + r·h_n).
+
+    r = σ(x_r + h_r), z = σ(x_z + h_z), h′ = (1 − z)·n + z·h
+    """
+
+    gates = 3
+
+    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        r, z = (sigmoid(self.part(x, n) + self.part(h, n)).named(name) for n, name in enumerate("rz"))
+        new = tanh(self.part(x, 2) + r * self.part(h, 2)).named("n")
+        return ((1 - z) * new + z * states[0],)
+
+
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter, Schmidhuber 1997; forget gate of Gers et al. 2000). States are (h, c).
+
+    i, f, o = σ(x + h) of their columns, g = tanh(x_g + h_g), c′ = f·c + i·g, h′ = o·tanh(c′)
+    """
+
+    gates, states = 4, 2
+
+    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        a = (x + h).named("a")
+        gates = zip("ifgo", (sigmoid, sigmoid, tanh, sigmoid), range(4), strict=True)
+        i, f, g, o = (function(self.part(a, n)).named(name) for name, function, n in gates)
+        c = (f * states[1] + i * g).named("c")
+        return (o * tanh(c)).named("h"), c

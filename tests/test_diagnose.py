@@ -1,0 +1,88 @@
+"""What a step's diagnosis says: the value, the place, and the part of its formula that is the cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import codegen
+import symgraph as sg
+
+N = sg.dim("N")
+SIX = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
+
+
+@pytest.fixture(autouse=True)
+def python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run as plain Python."""
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+
+
+def network() -> tuple[codegen.run.training.TrainStep, dict[str, np.ndarray], dict[str, Any]]:
+    x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
+    W1, b1, W2 = sg.parameter("W1", (4, 5)), sg.parameter("b1", (5,)), sg.parameter("W2", (5, 3))
+    h = sg.relu(x @ W1 + b1)
+    J = sg.cross_entropy(h @ W2, t)
+    random = np.random.default_rng(0)
+    params = {name: random.normal(size=shape).astype(np.float32)
+              for name, shape in (("W1", (4, 5)), ("b1", (5,)), ("W2", (5, 3)))}  # fmt: skip
+    return codegen.train_step(J, sg.SGD(lr=0.1)), params, {"x": SIX, "t": np.arange(6) % 3}
+
+
+def scalar(name: str, value: float) -> dict[str, np.ndarray]:
+    return {name: np.full((), value, np.float32)}
+
+
+def test_nothing_is_wrong_and_nothing_is_updated() -> None:
+    step, params, batch = network()
+    before = {name: array.copy() for name, array in params.items()}
+    found = step.diagnose(params, **batch)
+    assert not found and found.worst < 1e-6
+    assert str(found).startswith("every value is finite, has influence")
+    assert all(np.array_equal(before[name], params[name]) for name in params)
+
+
+def test_units_that_are_dead() -> None:
+    step, params, batch = network()
+    params["b1"][:] = -100
+    assert str(step.diagnose(params, **batch)).splitlines() == [
+        "∂J/∂W1 is 0 everywhere: W1 has no influence, because ∂J/∂a1 is 0: a1[n, j] > 0 holds nowhere",
+        "∂J/∂b1 is 0 everywhere: b1 has no influence, because ∂J/∂a1 is 0: a1[n, j] > 0 holds nowhere",
+        "∂J/∂W2 is 0 everywhere: W2 has no influence: h[n, j] is 0 everywhere",
+    ]
+
+
+def test_what_is_not_finite() -> None:
+    step, params, batch = network()
+    params["W2"][1, 2] = np.nan
+    assert step.diagnose(params, **batch).findings[0] == "parameter W2[1, 2] is nan"
+    u, w = sg.input("u", (N,)), sg.parameter("w", ())
+    y = sg.relu(u * w)
+    J = -sg.mean(sg.log(y))
+    assert codegen.train_step(J).diagnose(scalar("w", 1), u=SIX[:, 0].copy()).findings[0] == (
+        "log(y[n]) is -inf at n = 0, where y[n] is 0"
+    )
+    J = sg.sum(sg.exp(u * w))
+    found = codegen.train_step(J).diagnose(scalar("w", 200), u=SIX[:, 0].copy()).findings[0]
+    assert found.startswith("exp(w·u[n]) is inf at n = 5, where w·u[n] is 147.826; in high precision it is 1.58")
+
+
+def test_what_differs_from_high_precision() -> None:
+    u, w = sg.input("u", (N,)), sg.parameter("w", ())
+    v = u * w + 10000
+    J = sg.sum((v - 10000) ** 2)
+    found = codegen.train_step(J).diagnose(scalar("w", 0.0006), u=np.array([0, 1], np.float32))
+    said = "v[n] − 10000 at n = 1 is 0.000976562, and in high precision 0.0006, 6.3e-01 of its largest away"
+    assert found.findings[0] == said
+    double = codegen.train_step(J, dtype="float64").diagnose({"w": np.full((), 0.0006)}, u=np.array([0.0, 1.0]))
+    assert double.worst < 1e-8
+
+
+def test_a_program_too_large_for_fifty_digits_is_compared_in_long_double() -> None:
+    x, w = sg.input("x", (N, 40)), sg.parameter("w", (40, 40), init=sg.init.normal(0.1))
+    h = sg.tanh(x @ w)
+    step = codegen.train_step(sg.mean(h**2), dtype="float64")
+    found = step.diagnose(step.init(), x=np.random.default_rng(0).normal(size=(30, 40)))
+    assert not found.findings and 0 < found.worst < 1e-13

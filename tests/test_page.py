@@ -1,0 +1,236 @@
+"""One offline page: its parts, its size, that no text becomes markup, and how it acts in a browser."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from codegen.run.fitting import History
+from symgraph.display.program import Program
+from symgraph.drawing.mathml import mathml, name_markup, operator
+from symgraph.drawing.page import Page, graph_pane
+from symgraph.drawing.panes import distributions
+from symgraph.errors import ArgumentError
+from tests import browser
+from tests.test_drawing import network
+
+NASTY = "</script><img src=x onerror=alert(1)>"
+
+
+def model() -> sg.Tensor:
+    N = sg.dim("N")
+    x, t = sg.input("x", (N, 6)), sg.labels("t", (N,), classes=3)
+    W1, b1, W2 = sg.parameter("W1", (6, 4)), sg.parameter("b1", (4,)), sg.parameter("W2", (4, 3))
+    h = sg.sigmoid(x @ W1 + b1)
+    z = h @ W2
+    return sg.cross_entropy(z, t) + sp.Rational(1, 100) * sg.sum(W1**2)
+
+
+def values() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    shapes = {"x": (5, 6), "W1": (6, 4), "b1": (4,), "W2": (4, 3)}
+    return {name: random.normal(size=shape) for name, shape in shapes.items()} | {"t": np.arange(5) % 3}
+
+
+HISTORY = History(loss=[2.0, 1.0, 0.02], validation=[0.5, 0.6, 0.7], steps=9, seconds=0.1)
+
+
+@pytest.fixture(scope="module")
+def step():
+    """A training step, whose kernels are not compiled but run as Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYMGRAPH_PYTHON", "1")
+        step = codegen.train_step(model(), sg.SGD(lr=0.1))
+        assert step.source
+    return step
+
+
+@pytest.fixture(scope="module")
+def page(step, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "model.html"
+    sg.report(step, path, values=values(), history=HISTORY)
+    return path
+
+
+class Tags(HTMLParser):
+    """Whether every element that is opened is closed, in its order; and what is in the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict]] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+
+def tags(text: str) -> Tags:
+    found = Tags()
+    found.feed(text)
+    found.close()
+    assert not found.open
+    return found
+
+
+def test_the_page_is_whole_small_and_alone(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(text.encode()) < 300_000
+    found = tags(text)
+    titles = re.findall(r'<h2 id="[a-z]+-title">(\w+)</h2>', text)
+    assert titles == ["Declaration", "Graph", "Formulas", "Derivation", "Kernels", "Cost", "Values", "Training"]
+    addresses = [a[key] for _, a in found.seen for key in ("src", "href") if key in a]
+    assert all(address.startswith(("#", "data:")) for address in addresses), "nothing comes from elsewhere"
+    ids = [a["id"] for _, a in found.seen if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert not [a for _, a in found.seen if any(key.startswith("on") for key in a)]
+    assert "def forward_" in text and "← " in text and "cancel and collect" in text
+
+
+def test_one_value_is_marked_in_every_pane(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    for anchor in ("graph", "formulas", "derivation", "kernels", "values"):
+        pane = re.search(rf'<section id="{anchor}".*?</section>', text, re.S)
+        assert pane is not None and 'data-v="h"' in pane.group(), anchor
+    assert 'data-v="∂J/∂h"' in text
+
+
+def test_no_text_of_a_user_becomes_markup() -> None:
+    leaf = sg.Tensor.leaf("parameter", NASTY, (sp.Integer(3),))
+    h = sg.exp(leaf).named("h")
+    J = sg.sum(h**2)
+    page = str(sg.report(J))
+    assert "<img" not in page and page.count("</script>") == 1
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in page
+    tags(page)
+    for shown in (J, sg.grad(J, [leaf]), sg.derivation(J, leaf), sg.explain(J)):
+        assert "<img" not in shown._repr_html_() and "<script>" not in shown._repr_html_()
+
+
+def test_mathml_is_the_formula() -> None:
+    assert name_markup("W1") == "<msub><mi>W</mi><mn>1</mn></msub>"
+    assert name_markup("lambda") == "<mi>λ</mi>" and name_markup("θ") == "<mi>θ</mi>"
+    assert name_markup("hidden") == '<mi mathvariant="normal">hidden</mi>'
+    N = sg.dim("N")
+    x, b = sg.input("x", (N, 3)), sg.parameter("b", (3,))
+    y = sg.where(x > 0, sg.sqrt(x) / (1 + abs(b)), sg.exp(-x)) ** 3
+    u, v = Program([y], named=[y]).equation(y), Program([s := sg.sum(x, axis=1)], named=[s]).equation(s)
+    for equation in (u, v):
+        root = ElementTree.fromstring(mathml(equation.left, operator("="), equation.right))
+        entries = {e.get("data-v") for e in root.iter("mrow")} - {None}
+        assert entries >= {"x"}
+    shown = mathml(u.right)
+    assert all(f"<{tag}" in shown for tag in ("msqrt", "mfrac", "msup", "mtable"))
+    assert "<munder>" in mathml(v.right) and "∑" in mathml(v.right)
+
+
+def test_what_notebooks_show() -> None:
+    x = sg.input("x", (2,))
+    y = sg.exp(x)
+    assert "<math" in y._repr_html_() and y._repr_latex_().startswith("$") and "<svg" in y._repr_svg_()
+    gradient = sg.grad(sg.sum(y), [x])
+    assert "<mfrac>" in gradient._repr_html_()
+    assert "srcdoc=" in sg.derivation(sg.sum(y), x)._repr_html_()
+    assert "<table>" in sg.explain(sg.sum(y), wrt=[x])._repr_html_()
+    assert "3 epochs" in HISTORY._repr_html_() and "<polyline" in HISTORY._repr_svg_()
+    assert History()._repr_svg_() is None
+    assert sg.draw(y)._repr_svg_().startswith("<svg") and sg.draw(y)._repr_latex_() is None
+
+    class Printer:
+        said = ""
+
+        def text(self, text: str) -> None:
+            self.said += text
+
+    printer = Printer()
+    y._repr_pretty_(printer, False)
+    assert printer.said == "y[i] = exp(x[i])"
+
+
+def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    dead = values() | {"b1": np.full(4, -1e3)}
+    page = str(sg.report(step, values=dead))
+    assert "0 everywhere" in page and "W1 has no influence" not in page, "its penalty has"
+    assert "b1 has no influence, because ∂J/∂a1 is 0" in page
+    steep = {"∂J/∂a": np.ones(3), "∂J/∂b": np.full(3, 2.0), "∂J/∂c": np.full(3, 1e-6), "∂J/∂d": np.full(3, 1e6)}
+    text = distributions(steep)
+    assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
+
+
+def test_a_report_is_html(tmp_path) -> None:
+    x = sg.input("x", ())
+    with pytest.raises(ArgumentError, match=r"saved as \.html, not as 'a\.pdf'"):
+        sg.report(sg.exp(x), tmp_path / "a.pdf")
+
+
+@pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)
+def test_in_a_browser(page, tmp_path) -> None:
+    deep = tmp_path / "deep.html"
+    J = network(7)
+    deep.write_text(str(Page("deep", {"Graph": graph_pane(J, Program([J], named=[J]))})), encoding="utf-8")
+    chromium = browser.Browser()
+    try:
+        chromium.open(page.as_uri())
+        lit = "[...document.querySelectorAll('.lit')].map(e => e.closest('section').id)"
+        # select by click, then by keyboard
+        click = "dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+        chromium.value(f"document.querySelector('#graph [data-v=h]').{click}")
+        assert set(chromium.value(lit)) >= {"graph", "formulas", "kernels", "values"}
+        assert chromium.value("document.getElementById('said').textContent").startswith("h: in ")
+        chromium.press("Escape")
+        assert chromium.value(lit) == []
+        chromium.value("document.querySelector('#graph [data-v=W1]').focus()")
+        chromium.press("Enter")
+        assert "declaration" in chromium.value(lit)
+        chromium.value("document.activeElement.blur()")
+        # step by the arrow keys
+        seen = "document.querySelectorAll('.chosen li:not(.later)').length"
+        assert chromium.value(seen) == 1
+        for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("Home", 1), ("ArrowLeft", 1)):
+            chromium.press(key)
+            assert chromium.value(seen) == count, key
+        chromium.press("End")
+        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen li').length") > 10
+        # dark, narrow, wide
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert chromium.value(paper) == "rgb(255, 255, 255)"
+        chromium.value("document.getElementById('theme').click()")
+        assert chromium.value(paper) == "rgb(20, 23, 26)"
+        for width in (320, 1600):
+            chromium.resize(width)
+            assert chromium.value("document.documentElement.scrollWidth") <= width
+        # on paper: all steps of all derivations, light, without what is to be pressed
+        chromium.press("Home")
+        chromium.prefer("dark", media="print")
+        shown = "[...document.querySelectorAll('.steps li, .bar, .controls')].map(e => getComputedStyle(e).display)"
+        counts = chromium.value(shown)
+        assert counts.count("none") == 2 and counts.count("flex") == len(counts) - 2 > 40
+        assert chromium.value(paper) == "rgb(255, 255, 255)"
+        chromium.value("delete document.documentElement.dataset.theme")
+        for scheme, colour in (("dark", "rgb(20, 23, 26)"), ("light", "rgb(255, 255, 255)")):
+            chromium.prefer(scheme)
+            assert chromium.value(paper) == colour
+        # layers that repeat open by a click
+        chromium.open(deep.as_uri())
+        hidden = "['folded', 'whole'].map(id => document.getElementById(id).hidden)"
+        assert chromium.value(hidden) == [False, True]
+        chromium.value(f"document.querySelector('.node.fold').{click}")
+        assert chromium.value(hidden) == [True, False]
+        assert chromium.said == []
+    finally:
+        chromium.close()

@@ -1,0 +1,140 @@
+"""Recurrences against unrolled definitions, PyTorch's layers, finite differences, and their own compiled loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import codegen
+import symgraph as sg
+from symgraph.errors import ArgumentError, DomainError, ShapeError
+from symgraph.reference import evaluate
+
+T, N = sg.dim("T"), sg.dim("N")
+RNG = np.random.default_rng(7)
+
+
+def two_values(backward: bool = False) -> tuple[sg.Tensor, list[sg.Tensor], dict[str, Any], Any]:
+    """Two carries that read each other, one of them two steps late, with a readout: scan, and the same unrolled."""
+    x, w, a, b = sg.input("x", (T, N, 2)), sg.parameter("w", (2, 2)), sg.input("a", (N, 2)), sg.input("b", (N, 2))
+
+    def step(carry: Any, at: sg.Tensor) -> Any:
+        p, q, before = carry
+        new = sg.tanh(q @ w + at * before) - p / 2
+        return (new, sg.sin(p) + at, p), new * q
+
+    values = {"x": RNG.normal(size=(4, 3, 2)), "w": RNG.normal(size=(2, 2))}
+    values |= {name: RNG.normal(size=(3, 2)) for name in "ab"}
+    (p, q, _), y = sg.scan(step, (a, b, a), x, reverse=backward)
+    loss = sg.sum(y**2) + sg.sum(p * q)
+    carry, found = (a, b, a), []
+    for t in reversed(range(4)) if backward else range(4):
+        carry, out = step(carry, x[t])
+        found.append(out)
+    unrolled = sum(sg.sum(out**2) for out in found) + sg.sum(carry[0] * carry[1])
+    return loss, [x, w, a, b], values, unrolled
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_gradients_are_those_of_the_unrolled_steps(backward: bool) -> None:
+    loss, leaves, values, unrolled = two_values(backward)
+    assert evaluate(loss, values) == pytest.approx(evaluate(unrolled, values), rel=1e-14)
+    got, expected = sg.grad(loss, leaves), sg.grad(unrolled, leaves, simplify=False)
+    for leaf in leaves:
+        np.testing.assert_allclose(evaluate(got[leaf], values), evaluate(expected[leaf], values), atol=1e-13)
+
+
+def test_second_derivatives_are_the_same_call() -> None:
+    loss, leaves, values, unrolled = two_values()
+    w, a = leaves[1:3]
+    first, bare = sg.grad(loss, [w, a]), sg.grad(unrolled, [w, a], simplify=False)
+    got = sg.grad(sg.sum(first[w] ** 2) + sg.sum(first[a] ** 3), w)
+    expected = sg.grad(sg.sum(bare[w] ** 2) + sg.sum(bare[a] ** 3), w, simplify=False)
+    np.testing.assert_allclose(evaluate(got, values), evaluate(expected, values), rtol=1e-11)
+
+
+def layer(kind: str, **how: Any) -> tuple[list[sg.Tensor], list[sg.Tensor], list[np.ndarray], list[np.ndarray]]:
+    """A layer with its loss and gradients, arrays for its leaves, and what PyTorch's layer gives for them."""
+    torch = pytest.importorskip("torch")
+    net = getattr(sg.nn, kind)(3, 2, name="m", **how)
+    peer = getattr(torch.nn, kind)(3, 2, **how).double()
+    count = how.get("num_layers", 1) * (2 if how.get("bidirectional") else 1)
+    x, first = sg.input("x", (T, N, 3)), [sg.input(name, (count, N, 2)) for name in ("h0", "c0")[: net.states]]
+    y, last = net(x, first if net.states > 1 else first[0])
+    loss = sg.sum(sg.sin(y) * y) + sum(sg.sum(end**2) for end in (last if net.states > 1 else [last]))
+    names = [f"m.{name}" for name, _ in peer.named_parameters()]
+    assert [parameter.name for parameter in net.parameters()] == names
+    leaves = [x, *first, *net.parameters()]
+    arrays = [RNG.normal(size=size) for size in ((4, 2, 3), *[(count, 2, 2)] * net.states)]
+    given = [torch.tensor(array, requires_grad=True) for array in arrays]
+    out, ends = peer(given[0], tuple(given[1:]) if net.states > 1 else given[1])
+    cost = (torch.sin(out) * out).sum() + sum((end**2).sum() for end in (ends if net.states > 1 else [ends]))
+    cost.backward()
+    arrays += [parameter.detach().numpy().copy() for parameter in peer.parameters()]
+    expected = [cost.item(), out.detach().numpy(), *(g.grad.numpy() for g in (*given, *peer.parameters()))]
+    gradients = sg.grad(loss, leaves)
+    return leaves, [loss, y, *(gradients[leaf] for leaf in leaves)], arrays, expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [("RNN", {"nonlinearity": "relu", "bias": False}), ("GRU", {}), ("LSTM", {"num_layers": 2, "bidirectional": True})],
+)
+def test_layers_are_pytorchs(kind: str, how: dict[str, Any]) -> None:
+    leaves, outputs, arrays, expected = layer(kind, **how)
+    values = {str(leaf.name): array for leaf, array in zip(leaves, arrays, strict=True)}
+    for got, wanted in zip(evaluate(outputs, values), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_compiled_lstm_is_pytorchs() -> None:
+    leaves, outputs, arrays, expected = layer("LSTM")
+    for got, wanted in zip(codegen.function(leaves, outputs)(*arrays), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-11)
+
+
+def test_native_loops_compute_what_the_reference_does() -> None:
+    loss, leaves, values, _ = two_values(backward=True)
+    wanted = [loss, sg.grad(loss, leaves[1])]
+    for got, expected in zip(codegen.function(leaves, wanted)(**values), evaluate(wanted, values), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-13)
+
+
+def test_the_program_does_not_grow_with_the_number_of_steps() -> None:
+    def kernels(length: int) -> int:
+        x, w = sg.input("x", (length, N, 3)), sg.parameter("w", (3, 3))
+        last, _ = sg.scan(lambda h, at: (sg.tanh(h @ w + at), None), x[0], x)
+        return codegen.function([x, w], sg.grad(sg.sum(last), w), dtype="float64").source.count("@kernel")
+
+    assert kernels(8) == kernels(512)
+
+
+def test_what_depends_on_no_carry_is_one_product_outside_of_the_loop() -> None:
+    x, u, h0 = sg.input("x", (T, N, 3)), sg.parameter("u", (3, 2)), sg.input("h0", (N, 2))
+    _, y = sg.scan(lambda h, at: (sg.tanh(h + at @ u), h @ u.T), h0, x)
+    source = codegen.function([x, u, h0], y, dtype="float64").source
+    loop = source[source.index("    for step in range(T):") :]
+    kernels = [line.strip() for line in loop.splitlines() if line.startswith(" " * 8) and "thread" in line]
+    assert kernels[0] == "barrier(sync, threads)" and len(kernels) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        (lambda h, x: sg.scan(lambda c, a: (sg.sum(c), None), h, x), ShapeError, r"h\(N, 2\) becomes .*\(\)"),
+        (lambda h, x: sg.scan(lambda c, a: c, h, x), ArgumentError, r"returns \(carry, y\)"),
+        (lambda h, x: sg.scan(lambda c, a: ((c, c), None), h, x), ShapeError, "2 carries; init has 1"),
+        (lambda h, x: sg.scan(lambda c, a: (c + a, None), h, x, length=7), ShapeError, "7 by length and T by x"),
+        (lambda h, x: sg.scan(lambda c, a: (c + 1, None), h), ArgumentError, "needs length="),
+        (lambda h, x: sg.nn.LSTM(3, 2)(x), ShapeError, r"got x\(T, N, 2\); expected \(steps, batch, 3\)"),
+        (lambda h, x: sg.nn.RNN(2, 2)(x, h), ShapeError, r"first state is h\(N, 2\); expected \(1, N, 2\)"),
+        (lambda h, x: sg.scan(lambda t, a: (t, None), sg.labels("t", (N,), 3), x), DomainError, "t holds integers"),
+    ],
+)
+def test_errors_name_the_symbol_and_the_line(wrong: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says) as caught:
+        wrong(sg.input("h", (N, 2)), sg.input("x", (T, N, 2)))
+    assert "test_recurrences.py" in str(caught.value)
