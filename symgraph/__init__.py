@@ -7,7 +7,9 @@ from symgraph import errors
 from symgraph.core.declare import constant, input, labels, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.core.indices import dim, indices
+from symgraph.core.mode import in_training, mode
 from symgraph.core.scalars import Delta
+from symgraph.core.state import state
 from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
@@ -19,8 +21,10 @@ from symgraph.vocabulary import (
     gathers,
     init,
     losses,
+    metrics,
     nn,
     optimisers,
+    random,
     resampling,
     row_losses,
     schedules,
@@ -45,6 +49,7 @@ from symgraph.vocabulary.gates import *
 from symgraph.vocabulary.gathers import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
 from symgraph.vocabulary.losses import *
+from symgraph.vocabulary.normalise import batch_norm, stop_gradient
 from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
@@ -60,6 +65,7 @@ from symgraph.vocabulary.products import (
     triu,
     vdot,
 )
+from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.resampling import *
 from symgraph.vocabulary.row_losses import *
@@ -129,6 +135,7 @@ __all__ = [
     "Sum",
     "Tensor",
     "abs",
+    "accumulate",
     "activations",
     "all",
     "any",
@@ -136,6 +143,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "avg_pool",
+    "batch_norm",
     "broadcast_to",
     "celu",
     "clip",
@@ -154,6 +162,7 @@ __all__ = [
     "dim",
     "dot",
     "draw",
+    "dropout",
     "einsum",
     "elementwise",
     "elu",
@@ -179,6 +188,7 @@ __all__ = [
     "hardtanh",
     "hessian",
     "hvp",
+    "in_training",
     "indices",
     "init",
     "input",
@@ -196,9 +206,11 @@ __all__ = [
     "max_pool",
     "maximum",
     "mean",
+    "metrics",
     "min",
     "minimum",
     "mish",
+    "mode",
     "moveaxis",
     "nn",
     "norm",
@@ -208,6 +220,7 @@ __all__ = [
     "pad",
     "parameter",
     "permute",
+    "random",
     "ravel",
     "relu",
     "relu6",
@@ -233,7 +246,9 @@ __all__ = [
     "squeeze",
     "stabilise",
     "stack",
+    "state",
     "std",
+    "stop_gradient",
     "sum",
     "swapaxes",
     "take",

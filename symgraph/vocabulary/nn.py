@@ -11,34 +11,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from symgraph.core.declare import parameter
-from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary import activations, functions, gates, init, losses, row_losses
 from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.module import Module as Module
+from symgraph.vocabulary.random_layers import AlphaDropout as AlphaDropout
+from symgraph.vocabulary.random_layers import BatchNorm1d as BatchNorm1d
+from symgraph.vocabulary.random_layers import BatchNorm2d as BatchNorm2d
+from symgraph.vocabulary.random_layers import Dropout as Dropout
+from symgraph.vocabulary.random_layers import Dropout1d as Dropout1d
+from symgraph.vocabulary.random_layers import Dropout2d as Dropout2d
+from symgraph.vocabulary.random_layers import GaussianNoise as GaussianNoise
+from symgraph.vocabulary.random_layers import RReLU as RReLU
 from symgraph.vocabulary.recurrent_layers import GRU as GRU
 from symgraph.vocabulary.recurrent_layers import LSTM as LSTM
 from symgraph.vocabulary.recurrent_layers import RNN as RNN
-
-
-class Module:
-    """A function of a tensor with parameters; names are given by the enclosing :class:`Sequential`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def build(self, prefix: str) -> None:
-        """Declare the parameters under names that begin with ``prefix``."""
-
-    def parameters(self) -> list[Tensor]:
-        """The parameters, in order of declaration."""
-        return []
-
-    @names_result
-    def __call__(self, x: Any) -> Tensor:
-        return self.forward(as_tensor(x))
 
 
 class Linear(Module):
@@ -114,6 +104,13 @@ class Sequential(Module):
     def parameters(self) -> list[Tensor]:
         self.build("")
         return [tensor for layer in self.layers for tensor in layer.parameters()]
+
+    def states(self) -> list[Tensor]:
+        self.build("")
+        return [state for layer in self.layers for state in layer.states()]
+
+    def updates(self) -> dict[Tensor, Tensor]:
+        return {state: value for layer in self.layers for state, value in layer.updates().items()}
 
     def forward(self, x: Tensor) -> Tensor:
         self.build("")

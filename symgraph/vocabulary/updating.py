@@ -290,3 +290,42 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
 
     return _Clipped(optimizer.name, given={"clip_value": clip_value}, inner=optimizer, change=between)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accumulated(Optimizer):
+    inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
+    batches: int = 1
+
+    def scalars(self, group: str) -> dict[str, float]:
+        return self.inner.scalars(group)
+
+    def in_group(self, group: str, gradients: Mapping[Tensor, Tensor]) -> list[Update]:
+        from symgraph.vocabulary.functions import where
+
+        seen = Tensor.leaf("state", f"{group or 'optimizer'}.batches", ())
+        due = sp.Ge(seen, self.batches - 1)
+        found = [Update(seen, as_tensor(where(due, 0, seen + 1)), 0.0)]
+        means: dict[Tensor, Tensor] = {}
+        for parameter, slope in gradients.items():
+            held = Tensor.leaf("state", f"{parameter.name}.total", parameter.shape)
+            total = held + slope
+            call_first(total, f"{parameter.name}_total")
+            found.append(Update(held, as_tensor(where(due, 0, total)), 0.0))
+            means[parameter] = total / self.batches
+        for update in self.inner.in_group(group, means):
+            found.append(Update(update.leaf, as_tensor(where(due, update.value, update.leaf)), update.initial))
+        return found
+
+
+def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
+    """One update for every ``batches`` steps, with the mean of their gradients: memory of one batch, the update of all.
+
+    Raises
+    ------
+    DomainError
+        unless ``batches`` is an integer of at least 1.
+    """
+    if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
+        raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
+    return _Accumulated(optimizer.name, inner=optimizer, batches=batches)
