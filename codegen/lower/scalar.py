@@ -220,7 +220,10 @@ class ScalarLowering:
 
     def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
         place = self.integer(index)
-        return _both(Op(">=", (place, ZERO), "bool"), Op("<", (place, self.integer(size)), "bool"))
+        below = Op("<", (place, self.integer(size)), "bool")
+        if isinstance(place, Const) and place.value >= 0:
+            return below
+        return _both(Op(">=", (place, ZERO), "bool"), below)
 
     def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
         """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""
