@@ -207,7 +207,8 @@ def test_a_process_that_is_killed_leaves_a_whole_model(
     step.fit(params, data, epochs=1, batch_size=8, seed=3)
     codegen.save(path, params, step, epoch=1)
     last = 1
-    for _ in range(examples(6, 200)):
+    for number in range(examples(6, 200)):
+        before, deadline = path.stat().st_ino, time.monotonic() + 60
         child = os.fork()
         if not child:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -219,7 +220,9 @@ def test_a_process_that_is_killed_leaves_a_whole_model(
             finally:
                 os._exit(1)
         killed.append(child)
-        time.sleep(chance.uniform(0, 0.05))
+        while number % 2 and path.stat().st_ino == before and time.monotonic() < deadline:
+            time.sleep(0.001)  # every other one has saved at least once
+        time.sleep(chance.uniform(0, 0.02))
         killed.remove(child)
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL

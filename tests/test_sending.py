@@ -98,3 +98,11 @@ def test_a_deep_copy_has_state_of_its_own() -> None:
     assert not np.array_equal(params["W"], again["W"]) and np.array_equal(step.state["W.m"], other.state["W.m"])
     step(params, x=X, t=T)
     assert not np.array_equal(step.state["W.m"], other.state["W.m"])
+
+
+def test_recurrences_and_their_gradients() -> None:
+    x, w = sg.input("x", (sg.dim("T"), N, 2)), sg.parameter("w", (2, 2))
+    last, every = sg.scan(lambda h, at: (sg.tanh(h @ w + at),) * 2, sg.input("h", (N, 2)), x)
+    loss = sg.sum(every**2) + sg.sum(last)
+    slope = sg.grad(loss, w)
+    assert returned(loss) is loss and returned(slope) is slope

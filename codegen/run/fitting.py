@@ -8,10 +8,10 @@ asks the native code to stop before its next batch, and unwinds when it has.
 from __future__ import annotations
 
 import array
-import sys
+import numbers
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,14 +36,17 @@ from codegen.native.epoch_words import (
 )  # fmt: skip
 from codegen.native.team import Job
 from codegen.run import arguments, nonfinite
+from codegen.run.callbacks import all_of
 from codegen.run.conversion import described
+from codegen.run.evaluation import Evaluation
+from codegen.run.history import History
 from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
+from codegen.run.watch import Watch, is_watched
 from symgraph.core.indices import Dim
 from symgraph.core.provenance import at_line
-from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
-from symgraph.errors import DomainError, ShapeError, SymgraphError
+from symgraph.errors import ArgumentError, ShapeError, SymgraphError
 
 if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
@@ -51,22 +54,6 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 2**62
 AT_ONCE = 1 << 16
 """Epochs of one native call: memory for their losses is made as they come."""
-SECONDS_BETWEEN_LINES = 0.1
-
-
-@dataclass(slots=True)
-class History(Shown):
-    """What happened: the mean loss of every finished epoch, values of the validation, and the time.
-
-    ``seconds`` are those of training alone, without compiling, validation and callbacks; ``stopped`` tells that
-    training was interrupted before its end.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    validation: list[Any] = field(default_factory=list)
-    steps: int = 0
-    seconds: float = 0.0
-    stopped: bool = False
 
 
 def fit(
@@ -77,10 +64,11 @@ def fit(
     batch_size: int,
     seed: int,
     shuffle: bool,
-    validation: Callable[[Params], Any] | None,
-    callback: Callable[[int, History], Any] | None,
-    progress: bool | None,
+    validation: Callable[[Params], Any] | Mapping[str, Any] | float | None = None,
+    callback: Any = None,
+    progress: bool | None = None,
     initial_epoch: int = 0,
+    metrics: Mapping[str, Any] | None = None,
 ) -> History:
     """Train in place.
 
@@ -92,11 +80,16 @@ def fit(
         every array with this first size has a row per example.
     epochs, batch_size : at least 0 and 1; the last batch of an epoch may be short.
     seed : of the order of the examples, where ``shuffle``.
-    validation : called with the parameters after each epoch; its values are kept.
-    callback : called with (epoch, history) after each epoch; a true result ends training.
+    validation : data like ``data`` that is not trained on, or a part of the examples between 0 and 1, which ``seed``
+        chooses and training leaves out: the history has their loss after each epoch. Or a function, which is called
+        with the parameters after each epoch; its values are kept.
+    callback : called with (epoch, history) after each epoch; a true result ends training. Or a list of such, as
+        :class:`.EarlyStopping` and :class:`.ReduceLROnPlateau` are.
+    metrics : scalar tensors by name, formulas of the same leaves such as ``sg.metrics.accuracy(z, t)``: one compiled
+        function gives their values after each epoch, for the validation data, or else for the training data.
     initial_epoch : epochs that have been trained before, of ``epochs`` in all: with the parameters and the optimiser's
         state of then (:func:`codegen.load`) training goes on as if it had not stopped, bit for bit.
-    progress : print a line as training goes on; by default where standard error is a terminal.
+    progress : print a line as training goes on; by default where standard error is a terminal or a notebook's.
 
     Raises
     ------
@@ -117,37 +110,87 @@ def fit(
     initial_epoch = arguments.whole_number("initial_epoch", initial_epoch, 0)
     seed = arguments.whole_number("seed", seed, 0)
     shuffle = arguments.flag("shuffle", shuffle)
-    shows = sys.stderr.isatty() if progress is None else arguments.flag("progress", progress)
-    for name, function in (("validation", validation), ("callback", callback)):
-        if function is not None and not callable(function):
-            raise DomainError(at_line(f"{name} must be a function, not {function!r}"))
-    given, numbers = step.split(data)
+    shows = is_watched() if progress is None else arguments.flag("progress", progress)
+    callbacks = all_of(callback)
+    given, hyper = step.split(data)
     axis, sizes, arrays = _rows(step, given)
+    arrays, held = _held_out(step, validation, axis, arrays, seed)
+    sizes[axis.size.name] = len(arrays[axis.leaves[0]])
+    measured = arrays if held is None else held
+    evaluation = (
+        None if held is None and metrics is None else Evaluation(step.loss, metrics or {}, measured, step.dtype)
+    )
     examples = sizes[axis.size.name]
     batch = min(batch_size, examples)
     for rows in (batch, examples % batch or batch):
         step.executable.check(sizes | {axis.size.name: rows})
-    first: dict[str, Any] = dict(numbers)
+    first: dict[str, Any] = dict(hyper)
     for leaf, values in arrays.items():
         first[str(leaf.name)] = values[:batch] if leaf in axis.leaves else values
     bound = step.checked(params, first)
     step.check_apart(bound.arrays, arrays)
     plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
     history = History()
-    at_once = AT_ONCE if validation is None and callback is None else 1
-    watch = _Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
+    looks = bool(callbacks) or validation is not None or evaluation is not None
+    watch = Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
+    for each in callbacks:
+        getattr(each, "begin", _nothing)(step, params)
     done = initial_epoch
-    while done < epochs and not history.stopped:
-        count = min(at_once, epochs - done)
-        plan.table[BEFORE] = done
-        plan.run(params, first, count, watch, history)
-        done += count
-        if validation is not None and not history.stopped:
-            history.validation.append(validation(params))
-        if callback is not None and not history.stopped and callback(done - 1, history):
-            break
+    try:
+        while done < epochs and history.ended == "epochs":
+            count = min(1 if looks else AT_ONCE, epochs - done)
+            plan.table[BEFORE] = done
+            plan.run(params, first, count, watch, history)
+            done += count
+            if history.stopped:
+                history.ended = "interrupted"
+            elif looks:
+                if callable(validation):
+                    history.validation.append(validation(params))
+                if evaluation is not None:
+                    _measure(evaluation, step, params, history, held is not None)
+                asked = [each(done - 1, history) for each in callbacks]
+                if any(asked) and history.ended == "epochs":
+                    history.ended = "callback"
+    finally:
+        for each in callbacks:
+            getattr(each, "end", _nothing)(history)
     watch.finish(history)
     return history
+
+
+def _nothing(*_: Any) -> None:
+    """What a callback does that has no say at the beginning or the end."""
+
+
+def _measure(evaluation: Evaluation, step: TrainStep, params: Params, history: History, is_held: bool) -> None:
+    loss, values = evaluation(params, step.hyper)
+    if is_held:
+        history.validation.append(loss)
+    for name, value in values.items():
+        history.metrics.setdefault(name, []).append(value)
+
+
+def _held_out(
+    step: TrainStep, validation: Any, axis: _BatchAxis, arrays: dict[Tensor, np.ndarray], seed: int
+) -> tuple[dict[Tensor, np.ndarray], dict[Tensor, np.ndarray] | None]:
+    """What is trained on, and the data of the validation."""
+    if validation is None or callable(validation):
+        return arrays, None
+    if not isinstance(validation, numbers.Real):
+        return arrays, arguments.collect(step.inputs, step.split(validation)[0], step.dtype, strict=step.strict)[0]
+    examples = len(arrays[axis.leaves[0]])
+    count = round(float(validation) * examples) if 0 < float(validation) < 1 else 0
+    if isinstance(validation, bool) or not 0 < count < examples:
+        raise ArgumentError(
+            at_line(f"validation must be a function, data, or a part of {examples} examples, not {validation!r}")
+        )
+    chosen = np.random.default_rng([seed, 1]).permutation(examples)
+
+    def part(rows: np.ndarray) -> dict[Tensor, np.ndarray]:
+        return {leaf: values[rows] if leaf in axis.leaves else values for leaf, values in arrays.items()}
+
+    return part(np.sort(chosen[count:])), part(np.sort(chosen[:count]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +265,7 @@ class _Plan:
 
         self.job = _Background(self.native, self.executable, self.table)
 
-    def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: _Watch, history: History) -> None:
+    def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: Watch, history: History) -> None:
         """Train for so many epochs, and enter in the history what was done.
 
         Everything is bound anew: between two epochs a callback may have replaced an array, or called the step itself.
@@ -240,7 +283,7 @@ class _Plan:
         if status != words.DONE:
             raise self._refused(status, bound)
 
-    def _run(self, bound: Bound, losses: np.ndarray, watch: _Watch, history: History) -> int:
+    def _run(self, bound: Bound, losses: np.ndarray, watch: Watch, history: History) -> int:
         """The status of the last step. Fork hooks find the job in the turn, may pause it, and it goes on here."""
         table, turn = self.table, self.step.turn
         table[EPOCH] = table[FIRST] = table[TOTAL] = 0
@@ -256,6 +299,8 @@ class _Plan:
                 try:
                     self.job.begin()
                     while not self.job.has_ended():
+                        if table[EPOCH]:
+                            watch.loss = losses[table[EPOCH] - 1]
                         watch.show()
                 finally:
                     self.job.finish()
@@ -312,30 +357,3 @@ class _Background:
 
     def forget(self) -> None:
         self._job.forget()
-
-
-class _Watch:
-    """Shows a counter of native code, now and then."""
-
-    def __init__(self, plan: _Plan, steps: int, shows: bool) -> None:
-        self.plan, self.steps, self.shows = plan, steps, shows
-        self.started = self.shown = time.perf_counter()
-
-    def show(self) -> None:
-        """A line, if the last is old."""
-        if self.shows and time.perf_counter() - self.shown > SECONDS_BETWEEN_LINES:
-            self.shown = time.perf_counter()
-            self._show()
-
-    def _show(self) -> None:
-        if self.shows:
-            done = self.plan.table[STEPS]
-            rate = done / max(1e-9, time.perf_counter() - self.started)
-            print(f"\r{done}/{self.steps} steps, {rate:.0f}/s", end="", file=sys.stderr, flush=True)
-
-    def finish(self, history: History) -> None:
-        """End the progress line."""
-        if self.shows:
-            self._show()
-            last = f", loss {history.loss[-1]:.4g}" if history.loss else ""
-            print(f", {history.seconds:.2f} s{last}", file=sys.stderr)

@@ -19,6 +19,16 @@ from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError
 
 
+class Named(dict[Any, Any]):
+    """Values by what they were asked for: those of tensors also by the tensors' names, ``slopes["W1"]``."""
+
+    def __missing__(self, key: Any) -> Any:
+        found = [value for tensor, value in self.items() if isinstance(tensor, Tensor) and tensor.name == key]
+        if len(found) != 1:
+            raise KeyError(key)
+        return found[0]
+
+
 class Outputs:
     """What a user asks for; ``tensors`` are the same in one row."""
 
@@ -29,7 +39,7 @@ class Outputs:
         self.arranged: Callable[[Sequence[Any]], Any] = itemgetter(0)
         """One value for each tensor, in the form of what was given."""
         if isinstance(given, Mapping):
-            self.arranged = lambda values: dict(zip(given, values, strict=True))
+            self.arranged = lambda values: Named(zip(given, values, strict=True))
         elif isinstance(given, list | tuple):
             self.arranged = getattr(given, "_make", list if isinstance(given, list) else tuple)
 

@@ -20,8 +20,8 @@ from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
 from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, with_chance
 from codegen.run.executable import Executable
-from codegen.run.fitting import History
 from codegen.run.function import as_dtype
+from codegen.run.history import History
 from codegen.run.hyper import Hyper, State
 from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, arranged
@@ -118,6 +118,12 @@ class TrainStep:
         self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
         self.turn = Turn("this training step")
         self._set_to_first_values()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        hyper = self.__dict__.get("hyper", ())
+        if name in hyper:
+            raise ArgumentError(at_line(f"step.{name} sets nothing: write step.hyper[{name!r}] = {value!r}"))
+        object.__setattr__(self, name, value)
 
     # -- what the program is about -----------------------------------------------------------------------------------
     def _new_state(self, leaf: Tensor) -> np.ndarray:
@@ -291,7 +297,10 @@ class TrainStep:
         return given + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set."""
+        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. A data frame's columns are
+        inputs by name."""
+        if hasattr(inputs, "columns") and not isinstance(inputs, Mapping):
+            inputs = {str(name): inputs[name] for name in inputs.columns}
         arguments.check_mapping(inputs, "data")
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
@@ -313,10 +322,12 @@ class TrainStep:
         callback: Any = None,
         progress: bool | None = None,
         initial_epoch: int = 0,
+        metrics: Mapping[str, Any] | None = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
         return fitting.fit(
-            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch
+            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
+            metrics,
         )
 
 

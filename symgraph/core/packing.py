@@ -97,6 +97,8 @@ def _all(roots: list[Tensor]) -> list[Tensor]:
 def _leaf(tensor: Tensor) -> tuple[Any, ...]:
     if tensor.symbol is not None:
         return "", tensor.kind, tensor.symbol, (), {}, tensor.place
+    if tensor.kind == "slot":
+        return "", tensor.kind, int(str(tensor.name)[4:]), tensor.shape, {"classes": tensor.classes}, tensor.place
     origin = _origins.get(tensor)
     if origin is None:
         origin = _origins[tensor] = uuid.uuid4().hex
@@ -107,7 +109,7 @@ def _leaf(tensor: Tensor) -> tuple[Any, ...]:
 
 def _made(origin: str, kind: Any, name: Any, shape: Any, more: dict[str, Any], place: Any) -> Tensor:
     if not origin:
-        return Tensor.scalar(name)
+        return Tensor.scalar(name) if kind == "scalar" else Tensor.slot(name, shape, **more)
     with Tensor._lock:
         found = _known.get(origin)
         if found is None:
@@ -127,7 +129,7 @@ class _Packer(pickle.Pickler):
         self.places = places
 
     def persistent_id(self, given: Any) -> int | None:
-        return self.places[given] if isinstance(given, Tensor) else None
+        return self.places.get(given) if isinstance(given, Tensor) else None  # None: in a parcel of its own
 
     def reducer_override(self, given: Any) -> Any:
         is_node = isinstance(given, sp.Basic) and given.args

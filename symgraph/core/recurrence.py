@@ -59,6 +59,9 @@ class Track(sp.AtomicExpr):  # type: ignore[misc]
         track.loop, track.value = loop, value
         return track  # type: ignore[no-any-return]
 
+    def __reduce__(self) -> Any:
+        return Track, (self.loop, self.value)
+
     @cached_property
     def content(self) -> str:
         told = [str(self.loop.length), str(self.loop.backward), self.value.content]

@@ -15,7 +15,7 @@ from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary import activations, functions, gates, init
+from symgraph.vocabulary import activations, functions, gates, init, losses, row_losses
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.module import Module as Module
 from symgraph.vocabulary.random_layers import AlphaDropout as AlphaDropout
@@ -188,3 +188,42 @@ Softmin = _layer("Softmin", gates.softmin)
 LogSoftmax = _layer("LogSoftmax", functions.log_softmax)
 CosineSimilarity = _layer("CosineSimilarity", gates.cosine_similarity)
 PairwiseDistance = _layer("PairwiseDistance", gates.pairwise_distance)
+
+
+class Criterion(Module):
+    """A loss with its options by name: ``CrossEntropyLoss(label_smoothing=0.1)(z, t)``."""
+
+    function: Callable[..., Tensor]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    @names_result
+    def __call__(self, *tensors: Any) -> Tensor:
+        return type(self).function(*tensors, **self.options)
+
+
+def _criterion(name: str, function: Callable[..., Tensor]) -> type[Criterion]:
+    return type(name, (Criterion,), {"function": staticmethod(function), "__doc__": f"{name}: {function.__name__}.",
+                                     "__module__": __name__})  # fmt: skip
+
+
+MSELoss = _criterion("MSELoss", losses.mse_loss)
+HalfMSELoss = _criterion("HalfMSELoss", losses.half_mse_loss)
+L1Loss = _criterion("L1Loss", losses.l1_loss)
+HuberLoss = _criterion("HuberLoss", losses.huber_loss)
+SmoothL1Loss = _criterion("SmoothL1Loss", losses.smooth_l1_loss)
+CrossEntropyLoss = _criterion("CrossEntropyLoss", row_losses.cross_entropy)
+NLLLoss = _criterion("NLLLoss", row_losses.nll_loss)
+BCELoss = _criterion("BCELoss", losses.binary_cross_entropy)
+BCEWithLogitsLoss = _criterion("BCEWithLogitsLoss", losses.binary_cross_entropy_with_logits)
+KLDivLoss = _criterion("KLDivLoss", losses.kl_div)
+PoissonNLLLoss = _criterion("PoissonNLLLoss", losses.poisson_nll_loss)
+GaussianNLLLoss = _criterion("GaussianNLLLoss", losses.gaussian_nll_loss)
+HingeEmbeddingLoss = _criterion("HingeEmbeddingLoss", losses.hinge_embedding_loss)
+MarginRankingLoss = _criterion("MarginRankingLoss", losses.margin_ranking_loss)
+MultiMarginLoss = _criterion("MultiMarginLoss", row_losses.multi_margin_loss)
+MultiLabelSoftMarginLoss = _criterion("MultiLabelSoftMarginLoss", row_losses.multilabel_soft_margin_loss)
+SoftMarginLoss = _criterion("SoftMarginLoss", losses.soft_margin_loss)
+CosineEmbeddingLoss = _criterion("CosineEmbeddingLoss", row_losses.cosine_embedding_loss)
+TripletMarginLoss = _criterion("TripletMarginLoss", row_losses.triplet_margin_loss)

@@ -1,0 +1,54 @@
+"""Progress of ``fit``: a line on standard error, from a counter that native code keeps."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol
+
+from codegen.native.epoch_words import STEPS
+from codegen.run.history import History
+
+SECONDS_BETWEEN_LINES = 0.1
+
+
+class Counted(Protocol):
+    """What has a schedule, whose word ``STEPS`` counts."""
+
+    table: Any
+
+
+def is_watched() -> bool:
+    """Whether somebody looks at standard error: a terminal, or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+class Watch:
+    """Shows a counter of native code, now and then."""
+
+    def __init__(self, plan: Counted, steps: int, shows: bool) -> None:
+        self.plan, self.steps, self.shows = plan, steps, shows
+        self.loss: float | None = None
+        self.started = self.shown = time.perf_counter()
+
+    def show(self) -> None:
+        """A line, if the last is old."""
+        if self.shows and time.perf_counter() - self.shown > SECONDS_BETWEEN_LINES:
+            self.shown = time.perf_counter()
+            self._show()
+
+    def _show(self) -> None:
+        if self.shows:
+            done = self.plan.table[STEPS]
+            rate = done / max(1e-9, time.perf_counter() - self.started)
+            loss = "" if self.loss is None else f", loss {self.loss:.4g}"
+            left = f", {(self.steps - done) / rate:.0f} s left" if 0 < done < self.steps else ""
+            print(f"\r{done}/{self.steps} steps, {rate:.0f}/s{loss}{left}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def finish(self, history: History) -> None:
+        """End the progress line."""
+        if self.shows:
+            self.loss = history.loss[-1] if history.loss else None
+            self._show()
+            ended = "" if history.ended == "epochs" else f", ended by {history.ended}"
+            print(f", {history.seconds:.2f} s{ended}", file=sys.stderr)

@@ -1,0 +1,184 @@
+"""``fit`` as practitioners use it: validation, metrics, early stopping, plateaus, accumulation, history, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import codegen
+import symgraph as sg
+from symgraph.errors import ArgumentError, DomainError, SymgraphError
+
+pytestmark = pytest.mark.usefixtures("plain")
+N = sg.dim("N")
+X = np.random.default_rng(0).normal(size=(30, 3))
+T = (X[:, 0] > 0).astype(np.int64)
+DATA, HELD = {"x": X[:20], "t": T[:20]}, {"x": X[20:], "t": T[20:]}
+x, t = sg.input("x", (N, 3)), sg.labels("t", (N,), classes=2)
+W = sg.parameter("W", (3, 2), init=sg.init.normal(0.1))
+z = x @ W
+J = sg.cross_entropy(z, t)
+
+
+@pytest.fixture(scope="module")
+def step() -> codegen.TrainStep:
+    return codegen.train_step(J, sg.SGD(0.1, momentum=0.9), "float64")
+
+
+def loss_at(w: np.ndarray, data: dict[str, np.ndarray]) -> float:
+    scores = data["x"] @ w
+    return float(np.mean(np.log(np.exp(scores).sum(1)) - scores[np.arange(len(scores)), data["t"]]))
+
+
+def test_metrics_are_scikit_learns() -> None:
+    sk = pytest.importorskip("sklearn.metrics")
+    s, b, p = sg.input("s", (N,)), sg.labels("b", (N,), classes=2), sg.input("p", (N, 4))
+    c, y, w = sg.labels("c", (N,), classes=4), sg.input("y", (N, 2)), sg.input("w", (N, 2))
+    random = np.random.default_rng(1)
+    S, P, Y, V = (random.normal(size=(40, *shape)).round(1) for shape in ((), (4,), (2,), (2,)))
+    B, C = random.integers(0, 2, 40), random.integers(0, 3, 40)
+    m = sg.metrics
+    found = codegen.function([s, b, p, c, y, w], [
+        m.accuracy(p, c), m.f1_score(p, c), m.roc_auc_score(s, b), m.r2_score(y, w), m.mean_absolute_error(y, w),
+        m.mean_squared_error(y, w),
+    ])(S, B, P, C, Y, V)  # fmt: skip
+    best = P.argmax(1)
+    expected = [
+        sk.accuracy_score(C, best), sk.f1_score(C, best, average="macro", labels=range(4), zero_division=0),
+        sk.roc_auc_score(B, S), sk.r2_score(V, Y), sk.mean_absolute_error(V, Y), sk.mean_squared_error(V, Y),
+    ]  # fmt: skip
+    np.testing.assert_allclose([float(value) for value in found], expected, rtol=1e-13)
+
+
+def test_validation_and_metrics_after_every_epoch(step: codegen.TrainStep) -> None:
+    params, weights = step.init(0), []
+    history = step.fit(
+        params, DATA, epochs=4, batch_size=8, validation=HELD, metrics={"accuracy": sg.metrics.accuracy(z, t)},
+        callback=lambda epoch, _: weights.append(params["W"].copy()),
+    )  # fmt: skip
+    np.testing.assert_allclose(history.validation, [loss_at(w, HELD) for w in weights], rtol=1e-13)
+    right = [float(np.mean((HELD["x"] @ w).argmax(1) == HELD["t"])) for w in weights]
+    assert history.metrics == {"accuracy": pytest.approx(right)} and history.ended == "epochs"
+    arrays = history.arrays()
+    assert list(arrays) == ["loss", "validation", "accuracy"] and all(len(column) == 4 for column in arrays.values())
+    frame = pytest.importorskip("pandas") and history.frame()
+    np.testing.assert_array_equal(frame["validation"], history.validation)
+
+
+def test_a_part_is_held_out_by_the_seed(step: codegen.TrainStep) -> None:
+    whole = {"x": X, "t": T}
+    first, second, other = (
+        step.fit(step.init(0), whole, epochs=2, batch_size=8, validation=0.3, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first.validation == second.validation != other.validation and first.steps == 2 * 3
+    params = step.init(0)
+    held = np.sort(np.random.default_rng([1, 1]).permutation(30)[:9])
+    rows = np.setdiff1d(np.arange(30), held)
+    again = step.fit(
+        params, {"x": X[rows], "t": T[rows]}, epochs=2, batch_size=8, seed=1, validation={"x": X[held], "t": T[held]}
+    )  # fmt: skip
+    assert again.validation == first.validation and again.loss == first.loss
+
+
+def test_early_stopping_restores_the_best(step: codegen.TrainStep) -> None:
+    params, kept = step.init(0), []
+    noise = {"x": HELD["x"], "t": 1 - HELD["t"]}  # what is learnt makes this worse
+
+    def keep(epoch: int, _: codegen.History) -> None:
+        kept.append((params["W"].copy(), step.state["W.v"].copy()))
+
+    history = step.fit(
+        params, DATA, epochs=50, batch_size=8, validation=noise,
+        callback=[keep, codegen.EarlyStopping(patience=2), codegen.ReduceLROnPlateau(patience=0)],
+    )  # fmt: skip
+    best = int(np.argmin(history.validation))
+    assert history.ended == "early stopping" and history.best_epoch == best and len(history.loss) == best + 4
+    np.testing.assert_array_equal(params["W"], kept[best][0])
+    np.testing.assert_array_equal(step.state["W.v"], kept[best][1])
+    assert step.hyper["lr"] == 0.1 and not history.stopped
+
+
+def test_the_rate_falls_on_a_plateau(step: codegen.TrainStep) -> None:
+    rates: list[float] = []
+    step.fit(
+        step.init(0), DATA, epochs=6, batch_size=20, callback=[
+            codegen.ReduceLROnPlateau(patience=1, factor=0.5, min_delta=100, min_lr=0.04),
+            lambda epoch, _: rates.append(step.hyper["lr"]),
+        ],
+    )  # fmt: skip
+    assert rates == [0.1, 0.1, 0.05, 0.05, 0.04, 0.04]
+    step.hyper["lr"] = 0.1
+
+
+def test_how_training_ended(step: codegen.TrainStep) -> None:
+    history = step.fit(step.init(0), DATA, epochs=9, callback=lambda epoch, _: epoch == 1)
+    assert history.ended == "callback" and len(history.loss) == 2
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
+    """Adam counts updates and not steps; state between updates stays as it is."""
+    one, four = (codegen.train_step(J, optimizer, "float64")
+                 for optimizer in (sg.Adam(0.1), sg.accumulate(sg.Adam(0.1), 4)))  # fmt: skip
+    params, again = one.init(0), four.init(0)
+    for _ in range(3):
+        one(params, **DATA)
+        before = again["W"].copy()
+        for part in range(0, 20, 5):
+            np.testing.assert_array_equal(again["W"], before)
+            four(again, **{name: values[part : part + 5] for name, values in DATA.items()})
+        np.testing.assert_allclose(again["W"], params["W"], rtol=1e-12)
+    assert float(four.state["optimizer.k"]) == 3 and not four.state["W.total"].any()
+
+
+def test_progress_tells_loss_and_time_left(step: codegen.TrainStep, capsys: pytest.CaptureFixture[str]) -> None:
+    step.fit(step.init(0), DATA, epochs=2, batch_size=8, progress=True)
+    shown = capsys.readouterr().err
+    assert "6/6 steps" in shown and ", loss " in shown
+    step.fit(step.init(0), DATA, epochs=2, batch_size=8)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_columns_of_a_frame_are_inputs() -> None:
+    pandas = pytest.importorskip("pandas")
+    a, b, w = sg.input("a", (N,)), sg.input("b", (N,)), sg.parameter("w", ())
+    trained = codegen.train_step(sg.mse_loss(w * a, b), sg.SGD(0.1), "float64")
+    first, second = trained.init(0), trained.init(0)
+    trained.fit(first, pandas.DataFrame({"a": X[:, 0], "b": X[:, 1]}))
+    trained.fit(second, {"a": X[:, 0].copy(), "b": X[:, 1].copy()})
+    assert first["w"] == second["w"] != 0
+
+
+def test_results_are_found_by_name() -> None:
+    slopes = codegen.function([x, t, W], sg.grad(J, [W, x]))(X, T, np.ones((3, 2)))
+    assert slopes["W"] is slopes[W] and slopes["x"].shape == X.shape
+    with pytest.raises(KeyError):
+        slopes["V"]
+
+
+Fit = Callable[[codegen.TrainStep, dict[str, np.ndarray]], Any]
+WRONG: dict[str, tuple[Fit, type[SymgraphError], str]] = {
+    "whole": (lambda s, p: s.fit(p, DATA, validation=1.0), ArgumentError, "a part of 20 examples, not 1.0"),
+    "nothing": (lambda s, p: s.fit(p, DATA, validation=0.01), ArgumentError, "a part of 20 examples"),
+    "data": (lambda s, p: s.fit(p, DATA, validation={"x": X}), ArgumentError, "t .* has no value"),
+    "vector": (lambda s, p: s.fit(p, DATA, metrics={"z": z}), DomainError, r"metric z must be a scalar, .*\(N, 2\)"),
+    "name": (lambda s, p: s.fit(p, DATA, metrics={"loss": J}), ArgumentError, "cannot be called loss"),
+    "input": (lambda s, p: s.fit(p, DATA, metrics={"q": sg.sum(sg.input("q", (N,)))}), ArgumentError, "q .* not in"),
+    "callback": (lambda s, p: s.fit(p, DATA, callback=codegen.EarlyStopping), DomainError, "must be a function"),
+    "monitor": (lambda s, p: s.fit(p, DATA, callback=codegen.EarlyStopping(monitor="auc")), ArgumentError,
+                "there is no auc to monitor; known are loss"),
+    "mode": (lambda s, p: codegen.EarlyStopping(mode="best"), ArgumentError, 'mode must be "min" or "max"'),
+    "rate": (lambda s, p: s.fit(p, DATA, callback=codegen.ReduceLROnPlateau(hyper="rate")), ArgumentError, "no rate"),
+    "step.lr": (lambda s, p: setattr(s, "lr", 0.1), ArgumentError, r"write step.hyper\['lr'\] = 0.1"),
+    "batches": (lambda s, p: sg.accumulate(sg.SGD(0.1), 0), DomainError, "batches must be an integer"),
+    "scores": (lambda s, p: sg.metrics.accuracy(x, t), SymgraphError, r"x\(N, 3\) against t\(N,\): expected scores"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_slips_are_told(name: str, step: codegen.TrainStep) -> None:
+    call, error, message = WRONG[name]
+    with pytest.raises(error, match=message):
+        call(step, step.init(0))
