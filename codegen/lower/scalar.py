@@ -161,11 +161,8 @@ class ScalarLowering:
             case Delta():
                 return self._selected([body], ())
             case Uniform():
-                *given, place = body.args
-                whole = [self.integer(p) if p.is_Integer else cast(self._lower(p), "int64") for p in given]
-                column = sp.Add(*(term for term in sp.Add.make_args(place) if term.is_Symbol))
-                parts = (self.integer(place - column), self.integer(column))
-                return Call("uniform", (Const(1.0, "real"), *whole, *parts), "real")
+                whole = [self.integer(p) if p.is_integer else cast(self._lower(p), "int64") for p in body.args]
+                return Call("uniform", (Const(1.0, "real"), *whole), "real")
             case Written():
                 return self._written(body)
             case sp.Piecewise():
