@@ -395,5 +395,4 @@ def train_step(
     ArgumentError
         if no input tells a size, a program has random values and no key, or what ``updates`` has is no state.
     """
-    rows = SGD() if optimizer is None else optimizer
-    return TrainStep(loss, rows, dtype, outputs, parameters, threads, check_finite, strict, key, updates)
+    return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads, check_finite, strict, key, updates)
