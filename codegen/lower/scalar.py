@@ -161,9 +161,8 @@ class ScalarLowering:
             case Delta():
                 return self._selected([body], ())
             case Uniform():
-                *given, place = body.args
-                whole = [self.integer(p) if p.is_Integer else cast(self._lower(p), "int64") for p in given]
-                return Call("uniform", (Const(1.0, "real"), *whole, self.integer(place)), "real")
+                whole = [self.integer(p) if p.is_integer else cast(self._lower(p), "int64") for p in body.args]
+                return Call("uniform", (Const(1.0, "real"), *whole), "real")
             case Written():
                 return self._written(body)
             case sp.Piecewise():

@@ -393,8 +393,6 @@ def train_step(
     DisconnectedError
         if there is nothing to train, or a parameter does not influence the loss.
     ArgumentError
-        if no input tells a size, a program has random values and no key, or something to update is no state.
-    ShapeError
-        if the formula of a state's next value has another shape.
+        if no input tells a size, a program has random values and no key, or what ``updates`` has is no state.
     """
     return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads, check_finite, strict, key, updates)
