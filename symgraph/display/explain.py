@@ -14,6 +14,7 @@ from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
 from symgraph.core.indices import show_shape
 from symgraph.core.mode import in_mode
+from symgraph.core.recurrence import recurrence_of
 from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import Cotangent, reverse
@@ -91,10 +92,16 @@ class Table:
             pairs=sweep_pairs(self.root, [(c.of, c.result) for c in self.sweep if c.contributions]),
         )
         self.names = self.program.naming.names
+        self.begun: set[Tensor] = set()
 
     def explanation(self) -> Explanation:
         inside = set(self.forward)
-        named = [t for t in self.program.naming.order if t.definition is not None and t in self.names]
+        loops = {found[0] for found in map(recurrence_of, self.forward) if found is not None}
+        for tensor in self.program.naming.order:
+            found = recurrence_of(tensor)
+            if found is not None and found[0] in loops:
+                inside.add(tensor)  # what its steps compute beside what is asked for
+        named = [t for t in _in_steps(self.program.naming.order) if t.definition is not None and t in self.names]
         forward = [self._row(t) for t in named if t in inside]
         rows: dict[Tensor, Row] = {}
         backward = self._backward(inside, rows) if self.slopes else []
@@ -131,7 +138,8 @@ class Table:
 
     def _add_with_operands(self, tensor: Tensor, rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
         """The row of a value, after those of all that it reads and no earlier row has shown."""
-        if tensor.definition is not None and tensor not in rows and tensor not in inside:
+        if tensor.definition is not None and tensor not in rows and tensor not in inside and tensor not in self.begun:
+            self.begun.add(tensor)  # a value of a loop reads itself
             self._add_operands(self.program.reads(tensor), rows, inside)
             rows[tensor] = self._row(tensor)
 
@@ -246,6 +254,17 @@ class Table:
         if all(tensor.ndim == 0 for tensor in self.forward):
             return []
         return ["Matrix form: functions, ⊙ and ⊘ are element-wise; an array that lacks an axis is repeated along it."]
+
+
+def _in_steps(order: list[Tensor]) -> list[Tensor]:
+    """The order in which values are told: those of one recurrence together, as a step computes them."""
+    found: dict[Tensor, None] = {}
+    known = set(order)
+    for tensor in order:
+        recurrence = recurrence_of(tensor)
+        tracks = [] if recurrence is None else [recurrence[0].track(v) for v in recurrence[0].loop.steps]
+        found |= dict.fromkeys(t for t in (*tracks, tensor) if t in known)
+    return list(found)
 
 
 def _declared(tensor: Tensor, name: str) -> str:
