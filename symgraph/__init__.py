@@ -7,12 +7,28 @@ from symgraph import errors
 from symgraph.core.declare import constant, input, labels, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.core.indices import dim, indices
+from symgraph.core.mode import in_training, mode
 from symgraph.core.scalars import Delta
+from symgraph.core.state import state
 from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import activations, functions, init, losses, metrics, nn, optimisers, schedules
+from symgraph.vocabulary import (
+    activations,
+    functions,
+    gates,
+    gathers,
+    init,
+    losses,
+    metrics,
+    nn,
+    optimisers,
+    random,
+    resampling,
+    row_losses,
+    schedules,
+)
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -29,30 +45,11 @@ from symgraph.vocabulary.functions import (
     transpose,
     where,
 )
-from symgraph.vocabulary.gates import (
-    cosine_similarity,
-    geglu,
-    glu,
-    normalize,
-    pairwise_distance,
-    prelu,
-    reglu,
-    softmin,
-    swiglu,
-)
+from symgraph.vocabulary.gates import *
+from symgraph.vocabulary.gathers import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
-from symgraph.vocabulary.losses import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    half_mse_loss,
-    huber_loss,
-    l1_loss,
-    log_cosh_loss,
-    mse_loss,
-    nll_of_probabilities,
-    smooth_l1_loss,
-)
+from symgraph.vocabulary.losses import *
+from symgraph.vocabulary.normalise import batch_norm, stop_gradient
 from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
@@ -68,7 +65,10 @@ from symgraph.vocabulary.products import (
     triu,
     vdot,
 )
+from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.recurrent import scan
+from symgraph.vocabulary.resampling import *
+from symgraph.vocabulary.row_losses import *
 from symgraph.vocabulary.shapes import (
     broadcast_to,
     expand_dims,
@@ -105,6 +105,7 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
+    from symgraph.auditing import audit, equal
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -142,9 +143,9 @@ __all__ = [
     "argmax",
     "argmin",
     "as_tensor",
+    "audit",
     "avg_pool",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
+    "batch_norm",
     "broadcast_to",
     "celu",
     "clip",
@@ -156,8 +157,6 @@ __all__ = [
     "conv2d",
     "conv3d",
     "cos",
-    "cosine_similarity",
-    "cross_entropy",
     "define",
     "derivation",
     "diag",
@@ -165,10 +164,12 @@ __all__ = [
     "dim",
     "dot",
     "draw",
+    "dropout",
     "einsum",
     "elementwise",
     "elu",
     "embedding",
+    "equal",
     "erf",
     "erfc",
     "errors",
@@ -179,31 +180,26 @@ __all__ = [
     "flatten",
     "flip",
     "functions",
-    "geglu",
     "gelu",
     "global_avg_pool",
     "global_max_pool",
-    "glu",
     "grad",
     "grouped",
-    "half_mse_loss",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hessian",
-    "huber_loss",
     "hvp",
+    "in_training",
     "indices",
     "init",
     "input",
     "jacobian",
     "kron",
-    "l1_loss",
     "labels",
     "leaky_relu",
     "log",
-    "log_cosh_loss",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
@@ -217,22 +213,18 @@ __all__ = [
     "min",
     "minimum",
     "mish",
+    "mode",
     "moveaxis",
-    "mse_loss",
-    "nll_of_probabilities",
     "nn",
     "norm",
-    "normalize",
     "one_hot",
     "optimisers",
     "outer",
     "pad",
-    "pairwise_distance",
     "parameter",
     "permute",
-    "prelu",
+    "random",
     "ravel",
-    "reglu",
     "relu",
     "relu6",
     "repeat",
@@ -247,9 +239,7 @@ __all__ = [
     "sign",
     "silu",
     "sin",
-    "smooth_l1_loss",
     "softmax",
-    "softmin",
     "softplus",
     "softshrink",
     "softsign",
@@ -259,10 +249,11 @@ __all__ = [
     "squeeze",
     "stabilise",
     "stack",
+    "state",
     "std",
+    "stop_gradient",
     "sum",
     "swapaxes",
-    "swiglu",
     "take",
     "tanh",
     "tanhshrink",
@@ -280,10 +271,17 @@ __all__ = [
     "vdot",
     "where",
 ]  # fmt: skip
+__all__ += gates.__all__
+__all__ += gathers.__all__
+__all__ += losses.__all__
+__all__ += resampling.__all__
+__all__ += row_losses.__all__
 __version__ = "0.1.0"
 _FOR_READING = {
+    "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
+    "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
     "report": "symgraph.drawing.page",
 }

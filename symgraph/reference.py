@@ -6,18 +6,22 @@ evaluate([J], values, dtype="mpmath")   object arrays of high-precision numbers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from symgraph.core.bounds import requirements
+from symgraph.core.chance import KEY, STEP, streams
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, axis, bound, show_shape
 from symgraph.core.recurrence import Recurrence, recurrence_of
-from symgraph.core.scalars import Delta, StableFunction, Written, selected, slot
+from symgraph.core.scalars import Delta, StableFunction, Written, selected, slot, stop_gradient
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.threefry import uniform
 from symgraph.errors import ArgumentError, DomainError
 
 Values = Mapping[str, Any]
@@ -46,8 +50,9 @@ def evaluate(
     mode = _Mpmath() if dtype == "mpmath" else _Floats(np.dtype(dtype))
     known: dict[Tensor, np.ndarray] = {}
     dims: dict[sp.Basic, Any] = {Dim(name): sp.Integer(size) for name, size in (sizes or {}).items()}
+    numbers = streams(order)
     for tensor in order:
-        if tensor.definition is None:
+        if tensor.definition is None and tensor not in numbers:
             known[tensor] = _leaf(tensor, values, mode)
             told = zip(tensor.shape, map(sp.Integer, known[tensor].shape), strict=True)
             dims = dict(pair for pair in told if isinstance(pair[0], Dim)) | dims
@@ -57,6 +62,8 @@ def evaluate(
     for requirement in requirements(wanted):
         if requirement.size.atoms(Dim) <= dims.keys() and not requirement.holds(dims):
             raise ArgumentError(requirement.message({dim.name: int(size) for dim, size in dims.items()}))
+    for tensor, stream in numbers.items():
+        known[tensor] = _random(tensor, stream, values, dims, mode)
     with np.errstate(all="ignore"):
         for tensor in order:
             if tensor.definition is not None:
@@ -107,6 +114,15 @@ def _steps(
                 step[inner] = _value(inner, step, dims, mode)
         carries, found[t] = [step[after] for after in loop.following], step[value]
     return np.stack([found[t] for t in range(length)])
+
+
+def _random(tensor: Tensor, stream: int, values: Values, dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
+    """The numbers of a random value; ``random_key`` and ``random_step`` are among the values, 0 unless told."""
+    shape = [_extent(tensor, size, dims) for size in tensor.shape]
+    places = np.arange(math.prod(shape)).reshape(shape)
+    key, step, u = *(int(values.get(str(leaf.name), 0)) for leaf in (KEY, STEP)), sp.Symbol("u", real=True)
+    numbers = mode.array(uniform(key, stream, step, places, getattr(mode, "dtype", np.float64)))
+    return np.array(_scalar(tensor.draw.distribution.quantile(u), {u: numbers}, {}, mode))
 
 
 def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
@@ -175,6 +191,8 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return _read(known[node.tensor], args)
         case Delta():
             return mode.truth(np.equal(args[0], args[1]))
+        case stop_gradient():
+            return args[0]
         case Written():
             return _scalar(node.args[0], {slot(n): arg for n, arg in enumerate(args)}, known, mode)
         case sp.Piecewise():
@@ -239,7 +257,7 @@ NAMES: dict[type, str] = {
     for function in (
         *(sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh),
         *(sp.acosh, sp.atanh, sp.cot, sp.sec, sp.csc, sp.coth, sp.sech, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.floor),
-        *(sp.ceiling, sp.Heaviside, sp.loggamma),
+        *(sp.ceiling, sp.Heaviside, sp.loggamma, sp.erfinv),
     )
 }  # fmt: skip
 """Functions of one argument, by their classes: a user's function of the same name is another one."""
@@ -292,7 +310,7 @@ class _Floats:
 
     def function(self, name: str, u: Any) -> Any:
         u = self._real(u)
-        if name in ("erf", "erfc", "loggamma"):
+        if name in ("erf", "erfc", "loggamma", "erfinv"):
             return _by_element(name, u).astype(self.dtype)
         return NUMPY_FUNCTIONS[name](u)
 
@@ -322,9 +340,11 @@ NUMPY_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def _by_element(name: str, u: np.ndarray) -> np.ndarray:
-    import math
+    def inverse(x: float) -> float:
+        tail = (1 - abs(x)) / 2
+        return math.copysign(-NormalDist().inv_cdf(tail) / math.sqrt(2) if tail > 0 else math.inf, x)
 
-    function = {"erf": math.erf, "erfc": math.erfc, "loggamma": math.lgamma}[name]
+    function = {"erfinv": inverse, "erf": math.erf, "erfc": math.erfc, "loggamma": math.lgamma}[name]
     return np.vectorize(function, otypes=[np.float64])(u)
 
 

@@ -74,9 +74,10 @@ class Browser:
     def resize(self, width: int, height: int = 900) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def prefer(self, scheme: str) -> None:
-        """Light or dark, as a reader's system says."""
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    def prefer(self, scheme: str, media: str = "screen") -> None:
+        """Light or dark, as a reader's system says, on a screen or in print."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", media=media, features=features)
 
     def value(self, expression: str) -> Any:
         """The value of an expression in the page."""
@@ -91,10 +92,6 @@ class Browser:
     def picture(self) -> bytes:
         """A PNG of what is seen."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
-
-    def printed(self) -> bytes:
-        """The page as it is printed."""
-        return base64.b64decode(self.call("Page.printToPDF")["data"])
 
     def close(self) -> None:
         os.close(self._write)

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from xml.etree import ElementTree
 
 SPACE = "{http://www.w3.org/2000/svg}"
@@ -43,24 +44,39 @@ class Seen:
     size: tuple[float, float]
 
     def overlaps(self) -> int:
-        """Pairs of boxes or labels that lie on each other, and texts outside the picture."""
+        """Pairs of boxes or labels that lie on each other, and those that reach out of the picture."""
         boxes = [*self.nodes, *self.labels]
-        frame = Rectangle(0, 0, *self.size)
-        outside = sum(not (frame.left <= b.left and b.right <= frame.right and frame.top <= b.top
-                           and b.bottom <= frame.bottom) for b in boxes)  # fmt: skip
-        return sum(a.meets(b) for a, b in itertools.combinations(boxes, 2)) + outside
+        outside = sum(
+            min(b.left, b.top) < 0 or b.right > self.size[0] or b.bottom > self.size[1] for b in boxes
+        )  # fmt: skip
+        return (sum(a.meets(b) for a in boxes for b in self._beside(a)) - len(boxes)) // 2 + outside
 
     def struck(self) -> int:
         """Edges that go through a box or a text that is not at one of their ends."""
-        boxes = [*self.nodes, *self.labels]
         return sum(
-            any(box.has(point) for box in boxes if box.meets(around, by=-1) for point in way[3:-3])
-            for way, around in ((way, _around(way)) for way in self.ways)
+            any(box.has(point) for box in self._beside(_around(way)) for point in way[3:-3]) for way in self.ways
         )
+
+    def _beside(self, place: Rectangle) -> list[Rectangle]:
+        """Boxes and labels in the bands of the picture that a place lies in."""
+        found = {box: None for band in _bands(place) for box in self.bands.get(band, ())}
+        return list(found)
+
+    @cached_property
+    def bands(self) -> dict[int, list[Rectangle]]:
+        bands: dict[int, list[Rectangle]] = {}
+        for box in [*self.nodes, *self.labels]:
+            for band in _bands(box):
+                bands.setdefault(band, []).append(box)
+        return bands
 
     def crossings(self) -> int:
         """Pairs of edges without a common end that cross."""
         return sum(_cross(a, b) for a, b in itertools.combinations(self.ways, 2))
+
+
+def _bands(place: Rectangle) -> range:
+    return range(int(place.top // 64), int(place.bottom // 64) + 1)
 
 
 def seen(svg: str) -> Seen:
@@ -124,7 +140,7 @@ def _cross(one: list, other: list) -> bool:
     if one[0] == other[0] or abs(one[-1][0] - other[-1][0]) + abs(one[-1][1] - other[-1][1]) < 12:
         return False
     a, b = _around(one), _around(other)
-    if not a.meets(b, by=0):
+    if not a.meets(b, by=-1):
         return False
     return any(_segments_cross(*p, *q) for p in itertools.pairwise(one) for q in itertools.pairwise(other))
 
@@ -138,4 +154,5 @@ def _segments_cross(a, b, c, d) -> bool:
     def side(p, q, r):
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+    one, other = (side(a, b, c), side(a, b, d)), (side(c, d, a), side(c, d, b))
+    return any((*one, *other)) and one[0] * one[1] <= 0 and other[0] * other[1] <= 0

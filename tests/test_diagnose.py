@@ -10,9 +10,14 @@ import pytest
 import codegen
 import symgraph as sg
 
-pytestmark = pytest.mark.usefixtures("plain")
 N = sg.dim("N")
 SIX = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
+
+
+@pytest.fixture(autouse=True)
+def python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run as plain Python."""
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
 
 
 def network() -> tuple[codegen.run.training.TrainStep, dict[str, np.ndarray], dict[str, Any]]:

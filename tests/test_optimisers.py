@@ -101,6 +101,7 @@ def in_double() -> Iterator[None]:
 @pytest.mark.usefixtures("plain", "in_double")
 def test_every_row_step_by_step_against_pytorch() -> None:
     step = trained()
+    assert len({update.leaf for update in step.updates}) == len(step.updates)
     params = {f"p_{name}": value.copy() for name, value in FIRST.items()}
     theirs = {name: torch.tensor(value.copy(), requires_grad=True) for name, value in FIRST.items()}
     with warnings.catch_warnings():

@@ -15,8 +15,11 @@ import symgraph as sg
 from codegen.run.fitting import History
 from symgraph.display.program import Program
 from symgraph.drawing.mathml import mathml, name_markup, operator
+from symgraph.drawing.page import Page, graph_pane
+from symgraph.drawing.panes import distributions
 from symgraph.errors import ArgumentError
 from tests import browser
+from tests.test_drawing import network
 
 NASTY = "</script><img src=x onerror=alert(1)>"
 
@@ -40,13 +43,19 @@ HISTORY = History(loss=[2.0, 1.0, 0.02], validation=[0.5, 0.6, 0.7], steps=9, se
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The page of a training step, whose kernels are not compiled but run as Python."""
+def step():
+    """A training step, whose kernels are not compiled but run as Python."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYMGRAPH_PYTHON", "1")
         step = codegen.train_step(model(), sg.SGD(lr=0.1))
-        path = tmp_path_factory.mktemp("page") / "model.html"
-        sg.report(step, path, values=values(), history=HISTORY)
+        assert step.source
+    return step
+
+
+@pytest.fixture(scope="module")
+def page(step, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "model.html"
+    sg.report(step, path, values=values(), history=HISTORY)
     return path
 
 
@@ -152,6 +161,17 @@ def test_what_notebooks_show() -> None:
     assert printer.said == "y[i] = exp(x[i])"
 
 
+def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    dead = values() | {"b1": np.full(4, -1e3)}
+    page = str(sg.report(step, values=dead))
+    assert "0 everywhere" in page and "W1 has no influence" not in page, "its penalty has"
+    assert "b1 has no influence, because ∂J/∂a1 is 0" in page
+    steep = {"∂J/∂a": np.ones(3), "∂J/∂b": np.full(3, 2.0), "∂J/∂c": np.full(3, 1e-6), "∂J/∂d": np.full(3, 1e6)}
+    text = distributions(steep)
+    assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
+
+
 def test_a_report_is_html(tmp_path) -> None:
     x = sg.input("x", ())
     with pytest.raises(ArgumentError, match=r"saved as \.html, not as 'a\.pdf'"):
@@ -160,6 +180,9 @@ def test_a_report_is_html(tmp_path) -> None:
 
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)
 def test_in_a_browser(page, tmp_path) -> None:
+    deep = tmp_path / "deep.html"
+    J = network(7)
+    deep.write_text(str(Page("deep", {"Graph": graph_pane(J, Program([J], named=[J]))})), encoding="utf-8")
     chromium = browser.Browser()
     try:
         chromium.open(page.as_uri())
@@ -191,11 +214,23 @@ def test_in_a_browser(page, tmp_path) -> None:
         for width in (320, 1600):
             chromium.resize(width)
             assert chromium.value("document.documentElement.scrollWidth") <= width
-        assert chromium.picture().startswith(b"\x89PNG") and chromium.printed().startswith(b"%PDF")
+        # on paper: all steps of all derivations, light, without what is to be pressed
+        chromium.press("Home")
+        chromium.prefer("dark", media="print")
+        shown = "[...document.querySelectorAll('.steps li, .bar, .controls')].map(e => getComputedStyle(e).display)"
+        counts = chromium.value(shown)
+        assert counts.count("none") == 2 and counts.count("flex") == len(counts) - 2 > 40
+        assert chromium.value(paper) == "rgb(255, 255, 255)"
         chromium.value("delete document.documentElement.dataset.theme")
         for scheme, colour in (("dark", "rgb(20, 23, 26)"), ("light", "rgb(255, 255, 255)")):
             chromium.prefer(scheme)
             assert chromium.value(paper) == colour
+        # layers that repeat open by a click
+        chromium.open(deep.as_uri())
+        hidden = "['folded', 'whole'].map(id => document.getElementById(id).hidden)"
+        assert chromium.value(hidden) == [False, True]
+        chromium.value(f"document.querySelector('.node.fold').{click}")
+        assert chromium.value(hidden) == [True, False]
         assert chromium.said == []
     finally:
         chromium.close()

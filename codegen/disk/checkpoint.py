@@ -8,7 +8,7 @@ They are here and not in ``symgraph`` because optimiser state, hyper-parameters 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,7 @@ def save(
             raise ArgumentError(at_line(f"a parameter to be saved cannot be called {name}"))
     description: dict[str, Any] = {"parameters": list(arrays), "epoch": epoch, "extra": extra}
     if step is not None:
-        _check_arrays(step.stored, arrays, step.dtype, "params")
+        _check_arrays(step, arrays, "params")
         arrays |= {f"{STATE}{name}": values for name, values in step.state.items()}
         arrays = step.turn.take(lambda: {name: values.copy() for name, values in arrays.items()})
         known = {name: value for name, value in step.hyper.items() if not np.isnan(value)}
@@ -113,7 +113,7 @@ def load(
     if step is not None:
         if described is None or "state" not in described:
             raise ArgumentError(at_line(f"{path} was saved without a step: load it without one, for its parameters"))
-        _check_arrays(step.stored, found.params, step.dtype, f"the parameters of {path}")
+        _check_arrays(step, found.params, f"the parameters of {path}")
         _check_like(step.state, found.state, f"the optimiser state of {path}")
         numbers = {name: step.hyper.checked(name, value) for name, value in found.hyper.items()}
     if params is not None:
@@ -121,6 +121,7 @@ def load(
         for name, values in params.items():
             if not values.flags.writeable:
                 raise ArgumentError(at_line(f"parameter {name} is to be loaded into an array that is read-only"))
+
     def copy() -> None:
         for name, values in (params or {}).items():
             values[...] = found.params[name]
@@ -163,15 +164,15 @@ def _leaf(leaf: Tensor) -> dict[str, Any]:
     return {"name": str(leaf.name), "kind": leaf.kind, "shape": [show_size(size) for size in leaf.shape], **classes}
 
 
-def _check_arrays(leaves: Iterable[Tensor], arrays: Mapping[str, np.ndarray], dtype: Any, what: str) -> None:
-    """The arrays are those of the leaves: names, shapes and dtype."""
-    chosen = list(leaves)
+def _check_arrays(step: TrainStep, arrays: Mapping[str, np.ndarray], what: str) -> None:
+    """The arrays are those of the step's parameters and states: names, shapes and dtype."""
     try:
-        arguments.check_names(arrays, chosen)
+        arguments.check_names(arrays, step.stored)
     except ArgumentError as error:
         raise ArgumentError(f"{what}: {error}") from None
-    for leaf in chosen:
-        _check_one(f"{what}: {leaf.name}", arrays[str(leaf.name)], tuple(map(int, leaf.shape)), dtype, leaf.shape)
+    for leaf in step.stored:
+        shape, dtype = tuple(map(int, leaf.shape)), step.dtype_of(leaf)
+        _check_one(f"{what}: {leaf.name}", arrays[str(leaf.name)], shape, dtype, leaf.shape)
 
 
 def _check_like(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray], what: str) -> None:

@@ -134,7 +134,8 @@ FUNCTIONS: Mapping[type[sp.Basic], Callable[[Expr], Expr]] = {
         function: _word(word)
         for function, word in (
             (sp.exp, "exp"), (expm1, "expm1"), (sp.log, "log"), (log1p, "log1p"), (sp.tanh, "tanh"),
-            (sigmoid, "sigmoid"), (softplus, "softplus"), (sp.erf, "erf"), (sp.erfc, "erfc"), (sp.sin, "sin"),
+            (sigmoid, "sigmoid"), (softplus, "softplus"), (sp.erf, "erf"), (sp.erfc, "erfc"),
+            (sp.erfinv, "erfinv"), (sp.sin, "sin"),
             (sp.cos, "cos"), (sp.atan, "atan"), (sp.floor, "floor"), (sp.sign, "sign"), (sp.Abs, "abs"),
         )
     },

@@ -143,13 +143,14 @@ class Sharing:
         before.append(Let(var, node))
         return var
 
-    def once(self, body: Sequence[Stmt]) -> list[Stmt]:
-        """Bind what occurs more than once in a straight-line body, just before its first use."""
+    def once(self, body: Sequence[Stmt], loads: bool = True) -> list[Stmt]:
+        """Bind what occurs more than once in a straight-line body, just before its first use; loads if asked to."""
         counts: Counter[Expr] = Counter()
         for statement in body:
             for expression in _direct(statement):
                 self._count(expression, counts)
         repeated = {node for node, count in counts.items() if count > 1 and self._is_costly(node)}
+        repeated = repeated if loads else {node for node in repeated if not isinstance(node, Load)}
         local: dict[Expr, Var] = {}
         result: list[Stmt] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MATHEMATICS = frozenset([
     "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "atan", "pow", "sqrt",
-    "rsqrt", "floor", "sign", "maximum", "minimum", "fma", "abs",
+    "rsqrt", "floor", "sign", "maximum", "minimum", "fma", "abs", "erfinv", "uniform",
 ])  # fmt: skip
 """Functions of real scalars. Those without a word of their own are made of these in :mod:`codegen.lower.scalar`."""
 

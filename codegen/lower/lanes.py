@@ -36,7 +36,10 @@ LANES = 16
 
 
 def suits_lanes(group: Group) -> bool:
-    """Whether all rows of a group are short, read only themselves, and have more work than to be moved."""
+    """Whether all rows of a group are short, read only themselves, are worth being moved, and fill a block."""
+    rows = group.nodes[0].shape[0] if group.nodes[0].shape else sp.S.Zero
+    if rows.is_Integer and rows < LANES:
+        return False
     nodes = [node for node in group.nodes if node.contraction is None]
     if group.kind not in ("panel", "rows") or (group.head is not None and not group.whole_rows):
         return False

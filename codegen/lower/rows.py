@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import sympy as sp
+
 from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
@@ -32,7 +34,7 @@ class RowLowering(WindowLowering):
     # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
         body = self._body()
-        whole = tuple([*self.top, *body])
+        whole = tuple([*self.sharing.once(self.top, loads=False), *body])
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         scratch = [*self.scratch.values(), *self.unnamed_scratch]
         rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
@@ -52,10 +54,16 @@ class RowLowering(WindowLowering):
 
     def _own_rows(self) -> list[Stmt]:
         """The rows that this thread owns, if threads share those of a scatter."""
-        if self.group.kind != "columns" or self.segments[0].scatter is None:
+        node = self.group.nodes[0]
+        if self.group.kind != "columns" or self.segments[0].scatter is None or self._is_small(node):
             return []
         self.part = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
-        return [Share(*self.part, self.scalars.integer(self.group.nodes[0].shape[0]))]
+        return [Share(*self.part, self.scalars.integer(node.shape[0]))]
+
+    def _is_small(self, node: Node) -> bool:
+        """Whether one thread takes all terms: those of a few elements, and without a sum."""
+        size = sp.prod(node.shape)
+        return node.definition.op is None and bool(size.is_Integer) and int(size) <= COLUMN_GRAIN
 
     def _column_blocks(self) -> list[Stmt]:
         """All segments for some columns after the other; the threads share the columns."""
@@ -223,7 +231,7 @@ class RowLowering(WindowLowering):
         buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
         op = node.definition.op
         is_place = op in ("argmax", "argmin")
-        start = Const(START[str(op)], "real")
+        start = Const(START[op or "sum"], "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
         cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]

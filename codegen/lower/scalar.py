@@ -16,7 +16,7 @@ from itertools import pairwise
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.loops.ir import ZERO, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, multiply
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
     FUNCTIONS,
@@ -30,7 +30,7 @@ from codegen.loops.scalar_functions import (
     same_type,
 )
 from codegen.plan.scatter import is_place, is_placed
-from symgraph.core.scalars import Delta, Written
+from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
 from symgraph.stabilise.scalar import by_one_exponential
@@ -160,6 +160,10 @@ class ScalarLowering:
                 return self._element(body)
             case Delta():
                 return self._selected([body], ())
+            case Uniform():
+                *given, place = body.args
+                whole = [self.integer(p) if p.is_Integer else cast(self._lower(p), "int64") for p in given]
+                return Call("uniform", (Const(1.0, "real"), *whole, self.integer(place)), "real")
             case Written():
                 return self._written(body)
             case sp.Piecewise():

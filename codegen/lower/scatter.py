@@ -9,6 +9,7 @@ threads there are, and what lies outside the result is never written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import sympy as sp
@@ -18,12 +19,21 @@ from codegen.loops.ranges import bounds_of, is_within
 from codegen.lower.formula import formula_text
 from codegen.lower.segments import Segments
 from codegen.plan.plan import Node
-from codegen.plan.scatter import Scatter, scatter_of
+from codegen.plan.scatter import Scatter, Term, scatter_of
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
 
 COLUMN_GRAIN = 256
 """Columns that are reduced together: their results stay in the first-level cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One term in one iteration: the places to be computed, when they are this thread's, and what is added there."""
+
+    places: list[Let]
+    inside: list[Expr]
+    store: Store
 
 
 class ScatterLowering(Segments):
@@ -51,28 +61,72 @@ class ScatterLowering(Segments):
 
     def _scatter(self, node: Node, scatter: Scatter, buffer: str) -> list[Stmt]:
         """Go over all terms, and add each where it belongs."""
-        canonical = self._loops(node)
+        canonical = [*self._loops(node), *(axis(position) for position in sorted(scatter.axes))]
         loops = {index: Var(self._loop_name(self._extent(node, index)), "int64") for index in canonical}
-        at = {axis(position): Var(self._loop_name(node.shape[position]), "int64") for position in scatter.axes}
-        self.scalars.indices = {**loops, **at}
+        self.scalars.indices = dict(loops)
         self.scalars.bounds = bounds_of(node.shape, node.definition)
         self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
-        places: list[Stmt] = [Let(at[axis(p)], self.scalars.integer(other)) for p, other in scatter.places]
-        inside = [c for p, other in scatter.places for c in self._inside(at[axis(p)], p, other, node)]
+        body: list[Stmt] = []
+        done: list[Term] = []
+        for terms in self._nests(node, scatter):
+            additions = []
+            for term in terms:
+                first = node.definition.op is None and all(map(term.is_apart, done))
+                at = dict(loops) if len(scatter.terms) == 1 else self._named_anew(node, term, loops)
+                store = Store(buffer, (), ZERO, None if first else "sum", "" if done else self.formulas[-1])
+                additions.append(self._addition(node, term, at, store))
+                done.append(term)
+            body += self._nest_of_terms(node, terms[0], loops, additions)
+        return body
+
+    def _nests(self, node: Node, scatter: Scatter) -> list[list[Term]]:
+        """Terms that share one nest of loops: fixed ones that are all this thread's."""
+        nests: dict[object, list[Term]] = {}
+        for number, term in enumerate(scatter.terms):
+            shares = term.is_fixed and not any(self._inside(ZERO, p, other, node) for p, other in term.places)
+            nests.setdefault(term.axes if shares else number, []).append(term)
+        return list(nests.values())
+
+    def _named_anew(self, node: Node, term: Term, loops: Mapping[Index, Var]) -> dict[Index, Var]:
+        """The loops, and for every place that has to be computed a name that no other term has."""
+        varying = [p for p, other in term.places if other.has(Index, Element)]
+        return {**loops, **{axis(p): Var(self._loop_name(node.shape[p]), "int64") for p in varying}}
+
+    def _addition(self, node: Node, term: Term, names: Mapping[Index, Var], store: Store) -> Addition:
+        at: dict[Index, Expr] = dict(names)
+        places: list[Let] = []
+        for position, other in term.places:
+            if other.has(Index, Element):
+                places.append(Let(names[axis(position)], self.scalars.integer(other)))
+            else:
+                at[axis(position)] = self.scalars.integer(other)
+        inside = [c for p, other in term.places for c in self._inside(at[axis(p)], p, other, node)]
+        outside, self.scalars.indices = self.scalars.indices, dict(at)
         with self.scalars.guarded():
-            value = self.scalars.product(scatter.factors)
-        index = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        self.here = index
-        store: Stmt = Store(buffer, index, value, "sum", self.formulas[-1])
-        decided = {index for _, other in scatter.places for index in other.atoms(Index)}
-        outer = [i for i in canonical if i.name.startswith("_r")]
-        outer += [i for i in canonical if i not in outer] if decided - set(outer) else []
-        inner = [i for i in canonical if i not in outer]
-        scope = {loops[i].name for i in outer} | {var.name for var in at.values()}
-        hoisted, body = self._shared([store], scope, bool(inner))
+            value = self.scalars.product(term.factors)
+        self.scalars.indices = outside
+        self.here = tuple(at[axis(d)] for d in range(len(node.shape)))
+        return Addition(places, inside, replace(store, index=self.here, value=value))
+
+    def _nest_of_terms(
+        self, node: Node, term: Term, loops: Mapping[Index, Var], additions: Sequence[Addition]
+    ) -> list[Stmt]:
+        """The loops over the indices that the places of a term leave free, around what is added in each iteration."""
+        free = [index for index in loops if index not in {axis(p) for p in term.axes}]
+        outer = [i for i in free if i.name.startswith("_r")]
+        outer += [i for i in free if i not in outer] if term.decided - set(outer) else []
+        inner = [i for i in free if i not in outer]
+        places = [place for addition in additions for place in addition.places]
+        body: list[Stmt] = [addition.store for addition in additions]
+        if free:
+            scope = {loops[i].name for i in outer} | {place.var.name for place in places}
+            hoisted, body = self._shared(body, scope, bool(inner))
+        else:
+            hoisted, body = [], self.sharing.once(body)
         for i in reversed(inner):
             body = [self._loop(loops, i, node, body)]
         body = [*hoisted, *body]
+        inside = [condition for addition in additions for condition in addition.inside]
         if inside:
             body = [If(reduce(lambda a, b: Op("and", (a, b), "bool"), inside), tuple(body))]
         body = [*places, *body]
@@ -98,7 +152,7 @@ class ScatterLowering(Segments):
         begin, end = self._limits(int(index.name[1:]), node.shape)
         return For(loops[index], begin, end, tuple(body))
 
-    def _inside(self, place: Var, position: int, other: sp.Expr, node: Node) -> list[Expr]:
+    def _inside(self, place: Expr, position: int, other: sp.Expr, node: Node) -> list[Expr]:
         """The conditions under which a place is this thread's; labels are looked at, whatever was checked before."""
         size = node.shape[position]
         begin: Expr = ZERO

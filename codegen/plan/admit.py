@@ -15,13 +15,14 @@ from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.recurrence import with_steps
-from symgraph.core.scalars import Delta, Written
+from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
 
 STRUCTURE = (
     sp.Add, sp.Mul, sp.Pow, sp.exp, sp.Max, sp.Min, sp.Mod, sp.Piecewise, ExprCondPair, sp.Heaviside,
-    sp.logic.boolalg.BooleanFunction, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Written,
+    sp.logic.boolalg.BooleanFunction, sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom, Delta, Uniform,
+    Written,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import sympy as sp
 
 from codegen.loops.ranges import all_exist, bounds_of, exists
-from codegen.plan.scatter import is_place, is_placed, scatter_of
+from codegen.plan.scatter import is_place, ordered, scatter_of, terms_of, with_scatter
 from symgraph.core.bounds import running
 from symgraph.core.graph import rewrite
 from symgraph.core.indices import Dim, Index, axis, bound
@@ -121,7 +121,7 @@ def _roles(rank: int, first: Element, second: Element, depth: tuple[Index, ...])
 
 def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
     """The replacement of every tensor under ``outputs``."""
-    return rewrite(outputs, _reshaped)
+    return rewrite(outputs, lambda tensor, definition: with_scatter(_reshaped(tensor, definition)))
 
 
 def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
@@ -150,7 +150,7 @@ def _as_contractions(tensor: Tensor, body: sp.Expr, extents: Sequence[sp.Expr]) 
     """The sum with its matrix products and scatters split off; None if it has none, or is one scatter."""
     shape = tensor.shape
     free = [axis(d) for d in range(len(shape))]
-    terms = _terms(body)
+    terms = terms_of(body)
     if len(terms) > 1:
         parts = [_term(shape, term, extents) or _scattered(shape, term, extents) for term in terms]
         if all(found is None for found in parts):
@@ -168,30 +168,11 @@ def _as_contractions(tensor: Tensor, body: sp.Expr, extents: Sequence[sp.Expr]) 
     return Tensor.define(tuple(shape), found)
 
 
-def _terms(body: sp.Expr) -> list[sp.Expr]:
-    """The terms of a sum; a factor in which every term has its place is multiplied out."""
-    found: list[sp.Expr] = []
-    pending = _ordered(body) if isinstance(body, sp.Add) else [body]
-    while pending:
-        term = pending.pop(0)
-        placed = next((factor for factor in sp.Mul.make_args(term) if is_placed(factor)), None)
-        if placed is None:
-            found.append(term)
-        else:
-            rest = [factor for factor in sp.Mul.make_args(term) if factor is not placed]
-            pending += [sp.Mul(*sp.Mul.make_args(part), *rest, evaluate=False) for part in _ordered(placed)]
-    return found
-
-
 def _scattered(shape: Sequence[sp.Expr], term: sp.Expr, extents: Sequence[sp.Expr]) -> sp.Expr | None:
     """The sum of one term, if it is a scatter."""
     if scatter_of(len(shape), Definition("sum", tuple(extents), term)) is None:
         return None
     return Element(Tensor.define(tuple(shape), term, "sum", tuple(extents)), *(axis(d) for d in range(len(shape))))
-
-
-def _ordered(expression: sp.Expr) -> list[sp.Expr]:
-    return sorted(expression.args, key=sp.default_sort_key)
 
 
 def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -> sp.Expr | None:
@@ -205,7 +186,7 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
         return None
     outside: list[sp.Expr] = []
     inside: list[tuple[frozenset[Index], sp.Expr]] = []
-    for factor in _ordered(body):
+    for factor in ordered(body):
         used = frozenset(factor.atoms(Index))
         if depth in used and selected(factor) != sp.true:
             return None  # it selects what the others are, and is no number beside them

@@ -18,7 +18,7 @@ from codegen.plan.merge import merge, written_in
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.recurrence import Recurrence, recurrence_of
-from symgraph.core.scalars import Delta
+from symgraph.core.scalars import Delta, Uniform
 from symgraph.core.tensor import Definition, Element, Tensor
 
 
@@ -110,6 +110,8 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         )
     if feeds_contraction:
         return False
+    if definition.body.has(Uniform):  # a random number is computed where it is read, once in each of its iterations
+        return all(_covers(r, e) for r in readers for e in elements_of(r.definition.body) if e.tensor is tensor)  # type: ignore[union-attr]
     cheap = _is_cheap(definition.body)
     if tensor.ndim == 0 and cheap and (len(readers) == 1 or _is_of_numbers(definition.body)):
         return True

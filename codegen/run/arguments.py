@@ -48,7 +48,7 @@ def collect(
         _check_sizes(leaf, array, sizes)
     for leaf, array in arrays.items():
         is_given = array is given[str(leaf.name)] and (leaf.ndim > 0 or leaf in written)
-        wanted = np.dtype(np.float64) if leaf.kind == "scalar" else dtype
+        wanted = np.dtype(np.float64) if is_wide(leaf) else dtype
         arrays[leaf] = fitting(leaf, array, wanted, is_given, leaf in written, strict)
     for leaf, array in arrays.items():
         if leaf.is_label:
@@ -56,6 +56,11 @@ def collect(
         if leaf.rows_sum_to_one:
             check_rows(leaf, array)
     return arrays, sizes
+
+
+def is_wide(leaf: Tensor) -> bool:
+    """Whether a leaf is float64 in every program: a scalar, and a state of rank 0."""
+    return leaf.kind == "scalar" or (leaf.kind == "state" and leaf.ndim == 0)
 
 
 def _learn_sizes(leaf: Tensor, array: np.ndarray, sizes: dict[str, int]) -> None:

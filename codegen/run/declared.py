@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from codegen.plan.plan import Request
 from codegen.run import arguments
+from codegen.run.pipeline import leaves_in
+from symgraph.core.chance import STEP, drawn
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DisconnectedError, DomainError, NameConflictError, ShapeError
 from symgraph.vocabulary.optimisers import OPTIMISERS, Optimizer
+from symgraph.vocabulary.updating import Update
 
 Chosen = Sequence[Tensor | str] | Tensor | str | None
 
@@ -44,7 +48,7 @@ def chosen_of(loss: Tensor, leaves: Sequence[Tensor], parameters: Chosen) -> tup
 
 
 def first_values(leaf: Tensor, generator: np.random.Generator, dtype: np.dtype[Any]) -> np.ndarray:
-    """Values of a parameter's initialiser, as an array of its shape."""
+    """Values of the initialiser of a parameter or state, as an array of its shape."""
     assert leaf.init is not None
     shape = tuple(int(size) for size in leaf.shape)
     values = np.asarray(leaf.init(generator, shape))
@@ -56,6 +60,16 @@ def first_values(leaf: Tensor, generator: np.random.Generator, dtype: np.dtype[A
         raise ShapeError(
             at_line(f"the initialiser of {leaf.name} {show_shape(leaf.shape)} gives an array of shape {values.shape}")
         ) from None
+
+
+def with_chance(outputs: Sequence[Tensor], updates: list[Update]) -> Request:
+    """The program with every random value by its definition; the count of its steps then joins the updates."""
+    found = drawn([*outputs, *(update.value for update in updates)])
+    if STEP in leaves_in(Request(tuple(found))) and all(update.leaf is not STEP for update in updates):
+        updates.append(Update(STEP, Tensor.define((), Element(STEP) + 1), 0.0))
+        found.append(updates[-1].value)
+    pairs = zip((update.leaf for update in updates), found[len(outputs) :], strict=True)
+    return Request(tuple(found[: len(outputs)]), tuple(pairs))
 
 
 def in_order(leaves: Sequence[Tensor]) -> list[Tensor]:

@@ -209,9 +209,7 @@ def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[st
         others = leaf.shape[1:] if leaf.shape[:1] == (size,) else leaf.shape
         if any(size in extent.atoms(Dim) for extent in others):
             raise ShapeError(
-                at_line(
-                    f"fit takes rows: {described(leaf)} has the batch size {size} not as its first size alone"
-                )
+                at_line(f"fit takes rows: {described(leaf)} has the batch size {size} not as its first size alone")
             )
     axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
     arrays, sizes = arguments.collect(step.inputs, data, step.dtype, strict=step.strict)

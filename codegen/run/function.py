@@ -22,8 +22,10 @@ from codegen.run.executable import Executable
 from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
+from symgraph.core.chance import KEY, STEP, checked_key, drawn
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import Dim, Index
+from symgraph.core.mode import TRAINING, in_mode
 from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
@@ -58,12 +60,18 @@ class Function:
     source : the generated source of the last dtype that was called.
     """
 
-    def __init__(self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None, strict: bool = False) -> None:
+    def __init__(
+        self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None,
+        mode: str = "evaluate",
+    ) -> None:  # fmt: skip
         self.dtype = None if dtype is None else as_dtype(dtype)
         self.strict = arguments.flag("strict", strict)
         self._form = Outputs(outputs)
-        self.outputs = self._form.tensors
-        self.inputs = tuple(inputs)
+        self._made_from = (tuple(inputs), key, mode)
+        chosen = self._form.tensors if TRAINING in inputs else in_mode(self._form.tensors, mode)
+        self.outputs = tuple(drawn(chosen))
+        self._numbers: dict[str, int] = {}
+        self.inputs = (*inputs, *self._of_chance(inputs, key))
         self._check_inputs()
         self._request = Request(self.outputs)
         constants = [leaf for leaf in leaves_in(self._request) if leaf.kind == "constant"]
@@ -73,6 +81,15 @@ class Function:
         self._calls_of: dict[np.dtype[Any], Calls | None] = {}
         self._calls: Calls | None = None
         self._turn = Turn("this function")
+
+    def _of_chance(self, inputs: Sequence[Tensor], key: int | None) -> list[Tensor]:
+        """Key and step as further inputs that a call need not give, where the outputs have random values."""
+        used = leaves_in(Request(self.outputs))
+        found = [leaf for leaf in (KEY, STEP) if leaf in used and leaf not in inputs]
+        if KEY in found and key is None:
+            raise ArgumentError(at_line("the outputs have random values: pass a key, codegen.function(…, key=0)"))
+        self._numbers = {str(leaf.name): checked_key(key) if leaf is KEY else 0 for leaf in found}
+        return found
 
     def _check_inputs(self) -> None:
         for leaf in self.inputs:
@@ -86,18 +103,18 @@ class Function:
                 raise NameConflictError(at_line(f"the name {name} occurs twice among the inputs"))
         for leaf in leaves_in(Request(self.outputs)):
             if leaf.kind != "constant" and leaf not in self.inputs:
-                raise ArgumentError(
-                    at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs")
-                )
+                raise ArgumentError(at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs"))
 
     def __reduce__(self) -> Any:
         """What it was made from: the function is made anew, and its code is in the cache."""
         form = self._form.arranged(range(len(self.outputs)))
-        parcel = Parcel([*self.inputs, *self.outputs])
-        return _again, (parcel, len(self.inputs), form, self.dtype and self.dtype.name, self.strict)
+        inputs, key, mode = self._made_from
+        parcel = Parcel([*inputs, *self._form.tensors])
+        return _again, (parcel, len(inputs), form, self.dtype and self.dtype.name, self.strict, key, mode)
 
     def __deepcopy__(self, memo: Any) -> Function:
-        return Function(self.inputs, self._form.given, self.dtype, self.strict)
+        inputs, key, mode = self._made_from
+        return Function(inputs, self._form.given, self.dtype, self.strict, key, mode)
 
     def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
@@ -114,6 +131,7 @@ class Function:
             before anything is written.
         """
         into = None if out is None else self._form.arrays(out)
+        kwargs = self._numbers | kwargs if self._numbers else kwargs
         values, turn = None, self._turn
         with turn.lock:
             if turn.inside:
@@ -204,12 +222,16 @@ class Function:
         return executables[-1] if executables else self.executable(self.dtype or "float64")
 
 
-def _again(parcel: Parcel, count: int, form: Any, dtype: str | None, strict: bool) -> Function:
+def _again(
+    parcel: Parcel, count: int, form: Any, dtype: str | None, strict: bool, key: int | None, mode: str
+) -> Function:
     tensors = parcel.open()
-    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict)
+    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict, key, mode)
 
 
-def function(inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False) -> Function:
+def function(
+    inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None, mode: str = "evaluate"
+) -> Function:
     """Compile expressions.
 
     Parameters
@@ -220,6 +242,9 @@ def function(inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False)
     outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
     dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
     strict : an array of another dtype, order or stride is an error; else it is copied, and a warning says so.
+    key : of random values, an integer of 0 … 2³² − 1. The same key and step give the same numbers: step 0, unless a
+        call says ``random_step=…``; it may say another ``random_key`` too.
+    mode : ``"evaluate"``, or ``"train"`` for a network as it is in training.
 
     Returns
     -------
@@ -228,12 +253,12 @@ def function(inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False)
     Raises
     ------
     ArgumentError
-        if an output depends on a leaf that is no input, or on a size that no input tells.
+        if an output depends on a leaf that is no input, on a size that no input tells, or on chance without a key.
     DomainError
         if an output needs a function for which there is no kernel.
     """
     chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
-    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype, strict)
+    return Function([_leaf(leaf) for leaf in chosen], outputs, dtype, strict, key, mode)
 
 
 def _leaf(given: Any) -> Tensor:

@@ -68,7 +68,7 @@ def _first_value(
     step: TrainStep, arrays: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, batched: Collection[Tensor]
 ) -> str:
     """The first value, in an order of computing, and what it is computed from."""
-    request = stabilised(Request((step.loss,)))
+    request = stabilised(Request((step.request.outputs[0],)))
     order = [tensor for tensor in topological(request.outputs) if tensor.definition is not None]
     leaves = [leaf for leaf in leaves_in(request) if leaf.kind != "constant"]
     try:
@@ -92,7 +92,8 @@ def _first_value(
 
 
 def _value(step: TrainStep, leaf: Tensor, arrays: Mapping[Tensor, np.ndarray]) -> Any:
-    return arrays[leaf] if leaf in arrays else step.hyper[str(leaf.name)]
+    name = str(leaf.name)
+    return arrays[leaf] if leaf in arrays else step.state[name] if name in step.state else step.hyper[name]
 
 
 def _place(array: np.ndarray) -> tuple[int, ...] | None:

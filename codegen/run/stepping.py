@@ -44,9 +44,9 @@ class StepProgram:
         self.step, self.executable = step, executable
         self.native: Any = None
         self._words, self._address = executable.words, executable.address
-        protected = len(step.parameters) + len(step.state)
+        protected = len(step.updated) + len(step.state)
         self._direct = Direct(
-            executable, step.stored, step.inputs, step.parameters, protected=protected,
+            executable, step.stored, step.inputs, step.updated, protected=protected,
             learns_sizes=not executable.requirements,
         )  # fmt: skip
         self._pick_parameters = picker([str(leaf.name) for leaf in step.stored])

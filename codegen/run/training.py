@@ -18,7 +18,7 @@ from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
-from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order
+from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, with_chance
 from codegen.run.executable import Executable
 from codegen.run.function import as_dtype
 from codegen.run.history import History
@@ -27,10 +27,13 @@ from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, arranged
 from codegen.run.stepping import Bound, StepProgram
 from codegen.run.turn import Turn
+from symgraph.core.chance import KEY, checked_key
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
+from symgraph.core.mode import in_mode
 from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
+from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
@@ -61,6 +64,8 @@ class TrainStep:
         threads: int | None,
         check_finite: bool,
         strict: bool = False,
+        key: int | None = None,
+        updates: Mapping[Tensor, Any] | None = None,
         derived: Sequence[Update] | None = None,
     ) -> None:
         start = time.perf_counter()
@@ -76,32 +81,40 @@ class TrainStep:
                 at_line(f"the loss must be a scalar; {self.loss.display_name} has shape {show_shape(self.loss.shape)}")
             )
         self.form = None if outputs is None else Outputs(outputs)
-        extra = self.form.tensors if self.form else ()
+        own = checked_updates(updates)
+        self.loss, *others = in_mode([self.loss, *(self.form.tensors if self.form else ()), *own.values()], "train")
+        extra = others[: len(others) - len(own)]
         found = in_order(leaves_in(Request((self.loss, *extra))))
         self.parameters = chosen_of(self.loss, found, parameters)
         self.left: tuple[str, ...] = ()
-        updates = derived
-        if updates is None:
+        if derived is None:
             gradients = grad(self.loss, list(self.parameters))
-            updates = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+            derived = self.optimizer.updates({p: gradients[p] for p in self.parameters})
+            derived += [Update(leaf, value, None) for leaf, value in zip(own, others[len(extra) :], strict=True)]
             self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
-        self.updates = list(updates)
+        self.updates = list(derived)
         self.seconds_to_derive = time.perf_counter() - start
-        self._request = Request((self.loss, *extra), tuple((u.leaf, u.value) for u in self.updates))
-        leaves = in_order(leaves_in(self._request))
+        self.request = with_chance((self.loss, *extra), self.updates)
+        leaves = in_order(leaves_in(self.request))
         check_names(leaves)
         kinds = {
             kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
             for kind in ("parameter", "scalar", "state", "constant")
         }
         self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
-        self.stored = kinds["parameter"]
+        self.states = tuple(leaf for leaf in kinds["state"] if leaf.init is not None)
+        kept = tuple(leaf for leaf in kinds["state"] if leaf.init is None)
+        self.stored = (*kinds["parameter"], *self.states)
         self.scalars = kinds["scalar"]
         self.hyper = Hyper(self.scalars)
         self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
-        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kinds["state"], *kinds["constant"])
-        admit((self.loss, *extra, *(update.value for update in self.updates)), self._leaves)
-        self.state_updates = [update for update in self.updates if update.leaf.kind == "state"]
+        if KEY in self.scalars:
+            self.hyper[str(KEY.name)] = checked_key(key)
+        self._key = key
+        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kept, *kinds["constant"])
+        admit((*self.request.outputs, *(value for _, value in self.request.updates)), self._leaves)
+        self.updated = (*self.parameters, *(u.leaf for u in self.updates if u.leaf in self.states))
+        self.state_updates = [update for update in self.updates if update.leaf in kept]
         self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
         self.turn = Turn("this training step")
         self._set_to_first_values()
@@ -114,17 +127,21 @@ class TrainStep:
 
     # -- what the program is about -----------------------------------------------------------------------------------
     def _new_state(self, leaf: Tensor) -> np.ndarray:
-        return np.zeros(tuple(int(size) for size in leaf.shape), self.dtype if leaf.ndim else np.float64)
+        return np.zeros(tuple(int(size) for size in leaf.shape), self.dtype_of(leaf))
+
+    def dtype_of(self, leaf: Tensor) -> np.dtype[Any]:
+        """That of the step, but of a state of rank 0, which may count."""
+        return np.dtype(np.float64) if arguments.is_wide(leaf) else self.dtype
 
     def init(self, seed: int | np.random.Generator = 0) -> dict[str, np.ndarray]:
-        """Fresh parameters from their initialisers, in the order of declaration; the optimiser's state starts anew."""
+        """Fresh parameters and states from their initialisers, in the order of declaration; state starts anew."""
         try:
             generator = np.random.default_rng(seed)
         except (TypeError, ValueError) as error:
             raise ArgumentError(
                 at_line(f"seed must be an integer, at least 0, or a generator, not {seed!r}")
             ) from error
-        result = {str(leaf.name): first_values(leaf, generator, self.dtype) for leaf in self.stored}
+        result = {str(leaf.name): first_values(leaf, generator, self.dtype_of(leaf)) for leaf in self.stored}
         self.reset()
         return result
 
@@ -159,7 +176,7 @@ class TrainStep:
 
     def _compiled(self) -> Executable:
         known = {"derive": self.seconds_to_derive}
-        executable = Executable(self._request, self._leaves, self.dtype, self._threads, known)
+        executable = Executable(self.request, self._leaves, self.dtype, self._threads, known)
         if executable.compiled.outputs[0].definition is None:
             name = executable.compiled.outputs[0].name
             raise DomainError(at_line(f"the loss {self.loss.display_name} is {name} itself"))
@@ -194,7 +211,7 @@ class TrainStep:
         parts = [part for update in self.updates for part in (update.leaf, update.value)]
         options = {
             "dtype": self.dtype.name, "threads": self._threads, "check_finite": self.check_finite,
-            "strict": self.strict,
+            "strict": self.strict, "key": self._key,
         }  # fmt: skip
         known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
         parcel = Parcel([self.loss, *extra, *self.parameters, *parts])
@@ -251,7 +268,7 @@ class TrainStep:
         arguments.check_names(params, self.stored)
         arguments.check_names(given, self.inputs)
         leaves = (*self.stored, *self.inputs)
-        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.parameters, self.strict)
+        arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.updated, self.strict)
         self.check_apart(arrays, arrays)
         for name in self.hyper.missing():
             if name not in numbers:
@@ -271,13 +288,13 @@ class TrainStep:
 
     def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
         """Raise if an array that is updated shares memory with another."""
-        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.parameters]
+        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.updated]
         arguments.check_overlap(self.written(stored), others)
 
     def written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
         """Every array that a step updates."""
-        parameters = [(leaf, stored[leaf]) for leaf in self.parameters]
-        return parameters + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
+        given = [(leaf, stored[leaf]) for leaf in self.updated]
+        return given + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. A data frame's columns are
@@ -327,10 +344,10 @@ def _again(
     """A step of tensors that have come from another process; its optimiser is a name, for its updates are here."""
     loss, *rest = parcel.open()
     begin, end = counts[0], sum(counts)
-    updates = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
+    derived = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
     outputs = None if form is None else arranged(form, rest)
     step = TrainStep(
-        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=updates, **options
+        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=derived, **options
     )  # fmt: skip
     for name, values in state.items():
         step.state[name] = values
@@ -347,6 +364,8 @@ def train_step(
     threads: int | None = None,
     check_finite: bool = True,
     strict: bool = False,
+    key: int | None = None,
+    updates: Mapping[Tensor, Any] | None = None,
 ) -> TrainStep:
     """Compile a training step.
 
@@ -362,6 +381,10 @@ def train_step(
     check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
         that came from; so does ``fit``. False lets them go on.
     strict : an input of another dtype, order or stride is an error; else it is copied, and a warning says so.
+    key : of random values, an integer of 0 … 2³² − 1; ``step.hyper["random_key"]`` from then on. Step number
+        ``step.state["random_step"]`` has numbers of its own, so that saved parameters and state resume a run exactly.
+    updates : formulas of the next values of states (:func:`sg.state`), over values before the step; their arrays are
+        among the parameters.
 
     Raises
     ------
@@ -370,7 +393,8 @@ def train_step(
     DisconnectedError
         if there is nothing to train, or a parameter does not influence the loss.
     ArgumentError
-        if no input tells a size.
+        if no input tells a size, a program has random values and no key, or something to update is no state.
+    ShapeError
+        if the formula of a state's next value has another shape.
     """
-    chosen = SGD() if optimizer is None else optimizer
-    return TrainStep(loss, chosen, dtype, outputs, parameters, threads, check_finite, strict)
+    return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads, check_finite, strict, key, updates)

@@ -32,12 +32,13 @@ def main():
     predict = codegen.function([x, *parameters], sg.argmax(scores))
     X, T = spiral(100, np.random.default_rng(0))
 
+    theta, g = sg.parameter("theta", (4,)), sg.input("g", (4,))  # any parameter and its gradient: the rows are the same
     optimizers = [sg.SGD(lr=0.1, momentum=0.9), sg.Adam(lr=1e-2)]
     results = {}
     for optimizer in optimizers:
         print(optimizer.name)
-        for symbol, update, _ in optimizer.formulas():
-            print(f"  {symbol} ← {update}")
+        for update in optimizer.updates({theta: g}):
+            print(f"  {update.leaf.name} ← {update.value}")
         step = codegen.train_step(J, optimizer, dtype="float32")
         params = step.init(seed=0)
         first = step(params, x=X, t=T)  # one step on everything: the cost before the update

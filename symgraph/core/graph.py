@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import sympy as sp
 
@@ -73,7 +74,7 @@ def leaves(outputs: Iterable[Tensor]) -> dict[str, Tensor]:
         if tensor.definition is not None:
             continue
         name = str(tensor.name)
-        if tensor.kind == "constant":
+        if tensor.kind in ("constant", "random"):
             name = f"{name}#{tensor.serial}"
         other = found.setdefault(name, tensor)
         if other is not tensor:
@@ -97,15 +98,19 @@ def free_symbols(tensor: Tensor) -> set[sp.Basic]:
     return found
 
 
-def rewrite(outputs: Iterable[Tensor], change: Callable[[Tensor, Definition], Tensor]) -> dict[Tensor, Tensor]:
+def rewrite(
+    outputs: Iterable[Tensor],
+    change: Callable[[Tensor, Definition], Tensor],
+    instead: Mapping[Tensor, Tensor] = MappingProxyType({}),
+) -> dict[Tensor, Tensor]:
     """Rebuild the graph: ``change`` gets each definition over already rebuilt operands and says what replaces it.
 
-    Returns the replacement of every tensor. What a tensor is called carries over.
+    Returns the replacement of every tensor, of a leaf what is ``instead`` of it. What a tensor is called carries over.
     """
     replaced: dict[Tensor, Tensor] = {}
     for tensor in topological(outputs):
         if tensor.definition is None:
-            replaced[tensor] = tensor
+            replaced[tensor] = instead.get(tensor, tensor)
             continue
         definition = tensor.definition
         body = replace_tensors(definition.body, replaced)

@@ -18,12 +18,14 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 import sympy as sp
 
+from symgraph.core.chance import STEP
 from symgraph.core.graph import topological
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.tensor import Tensor
 
 _origins: WeakKeyDictionary[Tensor, str] = WeakKeyDictionary()
 _known: WeakValueDictionary[str, Tensor] = WeakValueDictionary()
+_origins[STEP], _known["random_step"] = "random_step", STEP
 
 _DERIVED = frozenset((
     "kind", "name", "shape", "serial", "place", "content", "place_in_order", "first", "definition", "symbol",

@@ -73,7 +73,7 @@ def names_result(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def named(*args: P.args, **kwargs: P.kwargs) -> R:
         result = function(*args, **kwargs)
-        if getattr(result, "definition", None) is not None and name_of(result) is None:  # type: ignore[arg-type]
+        if getattr(result, "name", "") is None and name_of(result) is None:  # type: ignore[arg-type]
             caller = sys._getframe(1)
             while caller.f_back is not None and _is_foreign(caller):
                 caller = caller.f_back

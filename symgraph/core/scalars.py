@@ -80,6 +80,36 @@ def modulo(u: sp.Expr, v: sp.Expr) -> sp.Expr:
     return sp.Mod(u, v) if u.is_integer and v.is_integer else u - v * sp.floor(u / v)
 
 
+class Uniform(sp.Function):  # type: ignore[misc]
+    """The random number of (0, 1) at (key, stream, step, place), four integers (:mod:`symgraph.core.threefry`)."""
+
+    nargs = 4
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"uniform({', '.join(map(printer._print, self.args))})"
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.S.Zero
+
+
+class stop_gradient(sp.Function):  # type: ignore[misc]
+    """u itself, with derivative 0; a program computes u."""
+
+    nargs = 1
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
+        return sp.S.Zero
+
+
 class Slot(sp.Symbol):
     """The place of an operand in a formula."""
 

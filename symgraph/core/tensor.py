@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 DISPLAYED = " /|()[],:-−+*=∂∇"
 """What a name may have beside letters, digits and marks where it is only displayed."""
 
-Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "definition"]
+Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "random", "definition"]
 Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence"]
 
 
@@ -68,6 +68,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     classes : for labels, the number of classes: values are integers in ``[0, classes)``; an ``argmax`` has it too.
     rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
     definition : :class:`Definition`, or None for a leaf.
+    draw : of a random value, its distribution and stream (:class:`symgraph.core.chance.Draw`).
     cotangent_of : (loss, tensor) for a cotangent, which is displayed as ∂loss/∂tensor.
     """
 
@@ -87,6 +88,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     init: Initializer | None
     symbol: sp.Symbol | None
     value: np.ndarray | None
+    draw: Any
     cotangent_of: tuple[Tensor, Tensor] | None
     place: Provenance
     content: str
@@ -96,7 +98,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
         tensor = sp.AtomicExpr.__new__(cls)
-        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of"))
+        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "draw"))
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
         tensor.place = here()
@@ -105,7 +107,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         return tensor  # type: ignore[no-any-return]
 
     @classmethod
-    def leaf(cls, kind: Kind, name: str, shape: Shape, **attributes: Any) -> Tensor:
+    def leaf(cls, kind: Kind, name: str | None, shape: Shape, **attributes: Any) -> Tensor:
         """A new leaf; each call makes another one, and two of one name in one program are an error."""
         return cls._new(kind, shape, name=name, **attributes)
 
@@ -226,7 +228,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     @property
     def display_name(self) -> str:
         """The leaf's name, or the variable the user bound it to, or a letter by kind and rank."""
-        return self.name or name_of(self) or "v"
+        return self.name or name_of(self) or (self.draw.letter if self.draw else "v")
 
     def named(self, name: str) -> Tensor:
         """Give the tensor a display name; returns the tensor."""
@@ -328,7 +330,7 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
     definition = tensor.definition
     if definition is None:
         told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
-        told += f" {tensor.name}" * (tensor.kind == "slot")
+        told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.draw}" * (tensor.kind == "random")
         place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
         return _digest(told), place, (place,)
     read: list[Tensor] = []

@@ -140,7 +140,8 @@ class _Writer:
 
     def derivation(self) -> Derivation:
         lines = [line for c in self.sweep if c.of not in self.alias for line in self._cotangent(c)]
-        given = [t for t in self.program.naming.order if t in self._spoken_of(lines)]
+        spoken = self._spoken_of(lines)
+        given = [t for t in self.program.naming.order if t in spoken]
         title = self._ratio(self.target.of)
         return Derivation(title, tuple(self.program.equation(t) for t in given), tuple(lines))
 

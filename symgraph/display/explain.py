@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from symgraph.vocabulary.optimisers import Optimizer, Update
 
 MAX_PARAMETERS = 8
-_KINDS = {"input": "inputs", "labels": "labels", "parameter": "parameters", "scalar": "scalars"}
+_KINDS = {
+    "input": "inputs", "labels": "labels", "parameter": "parameters", "state": "states", "random": "random",
+    "scalar": "scalars",
+}  # fmt: skip
 
 
 def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | None = None) -> Explanation:
@@ -167,9 +170,9 @@ class Table:
         leaves = [t for t in self.program.naming.reading_order if t.definition is None]
         lines = []
         for kind, title in _KINDS.items():
-            found = [t for t in leaves if t.kind == kind]
+            found = [t for t in leaves if t.kind == kind and (kind != "state" or t.init is not None)]
             if found:
-                lines.append(f"{title}: {', '.join(map(_declared, found))}")
+                lines.append(f"{title}: {', '.join(_declared(leaf, self.names[leaf].text) for leaf in found)}")
         return lines
 
     def computed(self) -> tuple[Program, set[Tensor]]:
@@ -227,10 +230,11 @@ class Table:
         return ["Matrix form: functions, ⊙ and ⊘ are element-wise; an array that lacks an axis is repeated along it."]
 
 
-def _declared(tensor: Tensor) -> str:
+def _declared(tensor: Tensor, name: str) -> str:
     shape = show_shape(tensor.shape) if tensor.ndim else ""
     classes = f" in 0…{tensor.classes - 1}" if tensor.classes is not None else ""
-    return f"{tensor.name} {shape}".rstrip() + classes
+    distribution = f" ~ {tensor.draw.distribution.shown}" if tensor.draw is not None else ""
+    return f"{name} {shape}".rstrip() + classes + distribution
 
 
 def _all_steps(cotangent: Cotangent) -> list[Any]:

@@ -88,8 +88,9 @@ class Naming:
     def _name_leaves(self) -> None:
         for tensor in self.order:
             if tensor.definition is None and tensor not in self.names:
-                text = str(tensor.name)
-                if tensor.kind == "constant" and any(name.text == text for name in self.names.values()):
+                text = tensor.display_name
+                several = tensor.kind in ("constant", "random")
+                if several and any(name.text == text for name in self.names.values()):
                     text = self._numbered(text)
                 self.names[tensor] = Name(text, latex_name(text))
 
@@ -202,7 +203,7 @@ def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, 
 
 
 def _given_names(order: list[Tensor]) -> set[str]:
-    leaves = {str(tensor.name) for tensor in order if tensor.definition is None}
+    leaves = {tensor.display_name for tensor in order if tensor.definition is None}
     bodies = (t.definition.body for t in order if t.definition)
     sizes = {size.name for t in order for extent in t.shape for size in extent.atoms(Dim)}
     return leaves | sizes | {size.name for body in bodies for size in body.atoms(Dim)}

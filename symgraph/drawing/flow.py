@@ -5,6 +5,7 @@ The derivative on the edge from X to Y is what Y passes back to X: ∂L/∂Y·�
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.graph import elements_of, operands, substitute, topological
-from symgraph.core.indices import bound
+from symgraph.core.indices import Index, bound
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad, reverse
@@ -24,6 +25,8 @@ from symgraph.reference import evaluate
 from symgraph.simplify.partial import partial
 
 LONGEST = 26
+_INDICES = re.compile(r"\[[^]]*\]|_\{[^}]*\}|_\w")
+"""What two formulas that are written with other letters differ in."""
 
 
 class Flow:
@@ -74,16 +77,28 @@ class Flow:
         arrived = self.results.get(head)
         if arrived is None:
             return None
-        alone = {operand: Tensor.leaf("input", f"at {n}", operand.shape, classes=operand.classes)
-                 for n, operand in enumerate(beside)}  # fmt: skip
-        here, there = alone[tail], substitute(head, alone)
+        here, there, back = _alone(tail, head, beside)
         coming = Tensor.leaf("input", "coming", head.shape)
-        back = {leaf: operand for operand, leaf in alone.items()}
         if not there.ndim:
             slope = substitute(grad(there, [here], disconnected="zero")[here], back)
             return Tensor.define(tail.shape, _formula(arrived) * _formula(slope))
         passed = grad((coming * there).sum(), [here], disconnected="zero")[here]
         return substitute(passed, {**back, coming: arrived})
+
+
+def _alone(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> tuple[Tensor, Tensor, dict[Tensor, Tensor]]:
+    """Tail and head where all that head reads are leaves, and what these stand for."""
+    alone = {operand: Tensor.leaf("input", f"at {n}", operand.shape, classes=operand.classes)
+             for n, operand in enumerate(beside)}  # fmt: skip
+    return alone[tail], substitute(head, alone), {leaf: operand for operand, leaf in alone.items()}
+
+
+def _slope(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> Tensor:
+    """∂head/∂tail, element by element, by values of the program: h·(1 − h) of a sigmoid h."""
+    here, there, back = _alone(tail, head, beside)
+    slope = reverse(there.sum(), [here], cuts=[there])[here].result
+    assert slope is not None
+    return substitute(slope, back)
 
 
 def _formula(tensor: Tensor) -> sp.Expr:
@@ -110,7 +125,7 @@ def formulas(
         above = called(tail, program) or text(wide.arranger.right(tail))
         below = "" if passed is None else _right(wide, passed)
         other = _right(wide, whole[tail]) if tail in whole and tail in single_reader else below
-        if other != below and len(other) <= len(below) + 2:
+        if _INDICES.sub("", other) != _INDICES.sub("", below) and len(other) <= len(below):
             below = f"{below} = {other}"
         found[number] = Shown(shortened(above, LONGEST)), Shown(shortened(below, 2 * LONGEST))
     return found
@@ -153,21 +168,37 @@ def evaluated(flow: Flow, tensors: Iterable[Tensor], values: Mapping[str, Any]) 
 def local(figure: Figure, program: Program) -> dict[int, tuple[Shown, Shown]]:
     """The derivative of each value by what it reads, below the edge, where one formula says it."""
     found: dict[int, tuple[Shown, Shown]] = {}
-    seen = {node.tensor for node in figure.nodes}
+    tails = _neighbours(figure)[1]
     for number, edge in enumerate(figure.edges):
         tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
         if tail is None or head is None or head.definition is None or tail.is_label:
             continue
-        inner = [t for t in operands(head) if t not in seen]
-        if tail in topological(inner):
-            continue
-        over = tuple(bound(d) for d in range(len(head.definition.extents)))
+        between = _between(tail, head, tails[head])
+        definition = head.definition
+        over: tuple[Index, ...] = ()
+        is_pointwise = not any(t.definition and t.definition.op for t in (head, *between))
+        if head.ndim and head.shape == tail.shape and is_pointwise:
+            body = _formula(_slope(tail, head, tails[head]))
+        else:
+            slopes = [partial(definition.body, e) for e in elements_of(definition.body) if e.tensor is tail]
+            if between or len(slopes) != 1:
+                continue
+            body, over = slopes[0], tuple(bound(d) for d in range(len(definition.extents)))
         scope = program.arranger.bind(head, over, program.arranger.scope(head))
-        slopes = [partial(head.definition.body, e) for e in elements_of(head.definition.body) if e.tensor is tail]
-        if len(slopes) == 1:
-            below = text(program.arranger.expression(slopes[0], scope))
-            found[number] = Shown(""), Shown(shortened(below, LONGEST))
+        found[number] = Shown(""), Shown(shortened(text(program.arranger.expression(body, scope)), LONGEST))
     return found
+
+
+def _between(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> list[Tensor]:
+    """The values without nodes through which head reads tail."""
+    found: dict[Tensor, None] = {}
+    pending = [head]
+    while pending:
+        for operand in operands(pending.pop()):
+            if operand not in beside and operand not in found and tail in topological([operand]):
+                found[operand] = None
+                pending.append(operand)
+    return list(found)
 
 
 def passed_back(flow: Flow, figure: Figure) -> Iterable[tuple[int, Tensor, Tensor | None]]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
@@ -28,8 +30,10 @@ from symgraph.drawing.svg import picture_of
 from symgraph.errors import ArgumentError
 from symgraph.reference import evaluate
 
-MOST_DERIVATIONS, MOST_STEPS = 8, 400
+MOST_DERIVATIONS, MOST_STEPS = 8, 200
 """In a page; the others are ``sg.derivation``."""
+MOST_DERIVED = 60
+"""Values of a program, beyond which only the way to the parameters next to the loss is derived."""
 MOST_NODES = 250
 """Of a graph that is shown whole beside its folded form."""
 
@@ -40,6 +44,9 @@ class Page(Shown):
     def __init__(self, title: str, sections: Mapping[str, Markup]) -> None:
         self.title = title
         self.sections = {name: inside for name, inside in sections.items() if inside}
+
+    def __repr__(self) -> str:
+        return f"<page {self.title!r}: {', '.join(self.sections)}>"
 
     def __str__(self) -> str:
         style, script = _file("page.css"), _file("page.js")
@@ -86,7 +93,8 @@ def report(
     program : a scalar tensor, or a training step: then there are its update, kernels and costs as well, for which the
         step is compiled.
     path : where the page is written, ``"model.html"``; it is returned as well.
-    values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients.
+    values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients,
+        and where one of them looks wrong what ``step.diagnose`` says.
     history : of ``step.fit``: curves.
     optimizer : whose update is shown, of a loss; that of a step is known.
     measure : also the times of kernels, as ``step.report(measure=True)``.
@@ -109,7 +117,7 @@ def report(
     title = f"{naming.names[loss].text}: formula, graph, derivation" + (", kernels" if is_step else "")
     sections = {
         "Declaration": panes.declaration(t for t in naming.reading_order if t.definition is None),
-        "Graph": _graph(loss, told.program),
+        "Graph": graph_pane(loss, told.program),
         "Formulas": panes.formulas(explanation),
         "Derivation": panes.derivations(_derivations(loss, targets)),
     }
@@ -119,7 +127,10 @@ def report(
         sections["Kernels"] = panes.kernels(program.source, costs.kernels, names)
         sections["Cost"] = panes.cost(costs)
     if values is not None:
-        sections["Values"] = panes.distributions(_values(told, values))
+        arrays = _values(told, values)
+        is_wrong = any(panes.warning(np.asarray(array, np.float64)) for array in arrays.values())
+        findings = _diagnosis(program, values) if is_step and is_wrong else ()
+        sections["Values"] = panes.distributions(arrays, findings)
     if history is not None:
         sections["Training"] = panes.curves(history)
     page = Page(title, sections)
@@ -128,7 +139,8 @@ def report(
     return page
 
 
-def _graph(loss: Tensor, program: Program) -> Markup:
+def graph_pane(loss: Tensor, program: Program) -> Markup:
+    """The graph with its repeated layers folded, and the whole of it."""
     whole = with_near_leaves(figure_of(loss, program))
     short = with_near_leaves(folded(figure_of(loss, program)))
     name = f"Graph of {program.naming.names[loss].text}"
@@ -140,6 +152,8 @@ def _graph(loss: Tensor, program: Program) -> Markup:
 def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:
     found: list[Derivation] = []
     steps = 0
+    if len(topological([loss])) > MOST_DERIVED:
+        targets = targets[::-1]
     for target in targets[:MOST_DERIVATIONS]:
         made = derivation(loss, target)
         steps += len(made.steps)
@@ -155,6 +169,14 @@ def _values(told: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     backward = [c.result for c in told.sweep if c.result is not None]
     shown = [t for t in dict.fromkeys([*told.forward, *backward]) if t in names and not t.is_label]
     return {names[t].text: array for t, array in zip(shown, evaluate(shown, values), strict=True)}
+
+
+def _diagnosis(step: Any, values: Mapping[str, Any]) -> Sequence[str]:
+    """What the step itself finds wrong."""
+    kept = {str(leaf.name): np.array(values[str(leaf.name)], step.dtype) for leaf in step.stored}
+    given = {name: array if np.asarray(array).dtype.kind in "iu" else np.array(array, step.dtype)
+             for name, array in values.items() if name not in kept}  # fmt: skip
+    return step.diagnose(kept, **given).findings  # type: ignore[no-any-return]
 
 
 def _anchor(name: str) -> str:

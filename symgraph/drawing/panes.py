@@ -25,6 +25,8 @@ from symgraph.drawing.svg import Picture
 
 MOST_LINES = 4000
 """Of generated source in a page."""
+STRANGE = 1e4
+"""Ratio of a derivative to the usual one, from which on it vanishes or explodes."""
 
 
 def declaration(leaves: Iterable[Tensor]) -> Markup:
@@ -159,23 +161,27 @@ def cost(report: Any) -> Markup:
     return joined(element("p", f"At {at}. " if at else "", f"Stages: {stages}.", class_="soft"), table(head, rows))
 
 
-def distributions(values: Mapping[str, Any]) -> Markup:
-    """Each value's range, mean, deviation and histogram, and what looks wrong with it."""
+def distributions(values: Mapping[str, Any], findings: Iterable[str] = ()) -> Markup:
+    """Each value's range, mean, deviation and histogram, and what looks wrong with it; then what a diagnosis found."""
     rows = []
+    usual = _usual(values)
     for name, given in values.items():
         array = np.asarray(given, dtype=np.float64)
         finite = array[np.isfinite(array)]
-        told = (span(float(finite.min()), float(finite.max())), number(float(finite.mean())),
-                number(float(finite.std()))) if finite.size else ("", "", "")  # fmt: skip
+        told: tuple[str, ...] = ("", "", "")
+        if finite.size:
+            told = span(float(finite.min()), float(finite.max())), *map(number, (finite.mean(), finite.std()))
         picture = histogram(finite) if finite.size > 1 else Markup()
         figures = [element("td", text, class_="n") for text in told]
-        warning = element("td", _warning(array), class_="bad")
+        strange = warning(array) or (_beside(array, usual) if "/∂" in name else "")
         rows.append(element("tr", element("td", named(name)), element("td", array.shape), *figures,
-                            element("td", picture), warning, data_v=name))  # fmt: skip
-    return table(("value", "shape", "range", "mean", "deviation", "distribution", ""), rows)
+                            element("td", picture), element("td", strange, class_="bad"), data_v=name))  # fmt: skip
+    found = [element("p", finding, class_="bad") for finding in findings]
+    return joined(*found, table(("value", "shape", "range", "mean", "deviation", "distribution", ""), rows))
 
 
-def _warning(array: np.ndarray) -> str:
+def warning(array: np.ndarray) -> str:
+    """What is wrong with an array by itself: not finite, 0 everywhere, columns that are dead; or nothing."""
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         place = ", ".join(map(str, wrong[0]))
@@ -186,6 +192,24 @@ def _warning(array: np.ndarray) -> str:
         dead = int((~array.any(axis=0)).sum())
         return f"{dead} of {array.shape[1]} columns are 0 in every row" if dead else ""
     return ""
+
+
+def _usual(values: Mapping[str, Any]) -> float:
+    """The median, over all derivatives, of the largest element of each."""
+    found = [float(np.abs(np.asarray(array, np.float64)).max()) for name, array in values.items()
+             if "/∂" in name and np.size(array)]  # fmt: skip
+    finite = [value for value in found if value and np.isfinite(value)]
+    return float(np.median(finite)) if finite else 0.0
+
+
+def _beside(array: np.ndarray, usual: float) -> str:
+    """What is strange about a derivative beside the others."""
+    largest = float(np.abs(array).max()) if array.size else 0.0
+    if not usual or not largest:
+        return ""
+    if largest < usual / STRANGE:
+        return f"vanishes: {largest / usual:.0e} of the usual derivative"
+    return f"explodes: {largest / usual:.0e} times the usual derivative" if largest > usual * STRANGE else ""
 
 
 def curves(history: Any) -> Markup:

@@ -98,7 +98,7 @@ ROWS = {
     "Derivation": Row(_derivation, _latex),
     "Explanation": Row(panes.formulas, _latex),
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
-    "Page": Row(lambda page: page.framed(), pretty=lambda page: f"<page {page.title!r}; sg.report(…, 'model.html')>"),
+    "Page": Row(lambda page: page.framed(), pretty=repr),
     "History": Row(lambda history: _styled(panes.curves(history)), svg=_curve, pretty=repr),
     "Report": Row(lambda report: _styled(panes.cost(report))),
 }  # fmt: skip

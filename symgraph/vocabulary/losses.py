@@ -1,161 +1,305 @@
 """Losses: each a plain formula of one element, and the reduction over elements. Gradients and stable forms follow.
 
-Order of arguments, names and divisors as in ``torch.nn.functional``: (input, target), ``reduction`` "mean", "sum" or
-"none"; the mean is over all elements, for cross-entropy over the batch.
+Order of arguments, names and divisors as in ``torch.nn.functional``: (input, target), then options; ``reduction`` is
+"mean" over all elements, "sum", "batchmean" (the sum by the number of rows) or "none"; ``sample_weight`` of (rows…)
+weighs rows, and the mean is then Σ w·ℓ/Σ w. Losses over the classes of a row: :mod:`symgraph.vocabulary.row_losses`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import sympy as sp
 
-from symgraph.core.define import Sum, as_tensor, define, pointwise
-from symgraph.core.indices import Index, axis, bound, extents_of, show_shape
+from symgraph.core.cases import Cases
+from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
-from symgraph.core.reading import call_first
-from symgraph.core.scalars import as_formula
-from symgraph.core.tensor import Element, Tensor, require_real
-from symgraph.core.views import Views
-from symgraph.errors import DomainError, ShapeError
-from symgraph.simplify.sums import summed
-from symgraph.vocabulary.elementwise import Elementwise, elementwise, u, v
-from symgraph.vocabulary.functions import mean, softmax, sum
-
-Reduction = Literal["mean", "sum", "none"]
-
-squared_error = elementwise((u - v) ** 2, u, v, name="squared_error")
-half_squared_error = elementwise((u - v) ** 2 / 2, u, v, name="half_squared_error")
-absolute_error = elementwise(sp.Abs(u - v), u, v, name="absolute_error")
-binary_error = elementwise(-v * sp.log(u) - (1 - v) * sp.log(1 - u), u, v, name="binary_error")
-logistic_error = elementwise(sp.log(1 + sp.exp(u)) - v * u, u, v, name="logistic_error")
-log_cosh_error = elementwise(sp.log(sp.cosh(u - v)), u, v, name="log_cosh_error")
-
-
-def _reduced(values: Tensor, reduction: Reduction) -> Tensor:
-    match reduction:
-        case "mean":
-            return mean(values)
-        case "sum":
-            return sum(values)
-        case "none":
-            return values
-    raise DomainError(at_line(f'reduction is "mean", "sum" or "none", not {reduction!r}'))
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError, ShapeError
+from symgraph.vocabulary.elementwise import Row, u, v, w
+from symgraph.vocabulary.reductions import Reduction, reduced
+from symgraph.vocabulary.row_losses import (
+    cosine_embedding_loss,
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    info_nce_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    nll_loss,
+    nll_of_probabilities,
+    triplet_margin_loss,
+    tversky_loss,
+)
 
 
-def _loss(formula: Elementwise, text: str) -> Callable[..., Tensor]:
-    """A loss that applies a formula of (input, target) to tensors of one shape and reduces."""
+class Loss:
+    """A formula ℓ of an element of (input, target), and the reduction over all elements.
 
-    def loss(input: Any, target: Any, reduction: Reduction = "mean") -> Tensor:
-        prediction, wanted = as_tensor(input), as_tensor(target)
-        if prediction.shape != wanted.shape:
-            raise ShapeError(
-                at_line(f"{formula.name}: {prediction.display_name}{show_shape(prediction.shape)} against "
-                        f"{wanted.display_name}{show_shape(wanted.shape)}; expected one shape")
-            )  # fmt: skip
-        return _reduced(formula(prediction, wanted), reduction)
-
-    loss.__name__ = formula.name
-    loss.__doc__ = f"{text}, elements of (input, target) of one shape, averaged over all of them unless told."
-    return names_result(loss)
-
-
-mse_loss = _loss(squared_error, "Squared error (y − t)²")
-half_mse_loss = _loss(half_squared_error, "Half squared error ½(y − t)²")
-l1_loss = _loss(absolute_error, "Absolute error |y − t|")
-binary_cross_entropy = _loss(binary_error, "−t log y − (1 − t) log(1 − y), y probabilities")
-binary_cross_entropy_with_logits = _loss(logistic_error, "log(1 + eᶻ) − t·z, z logits")
-log_cosh_loss = _loss(log_cosh_error, "log cosh(y − t)")
-
-
-@names_result
-def huber_loss(input: Any, target: Any, delta: Any = 1, reduction: Reduction = "mean") -> Tensor:
-    """½r² where |r| ≤ δ, else δ(|r| − ½δ), with r = input − target (Huber 1964)."""
-    r = u - v
-    d = as_formula(delta)
-    formula = sp.Piecewise((r**2 / 2, sp.Abs(r) <= d), (d * (sp.Abs(r) - d / 2), True))
-    return _loss(elementwise(formula, u, v, name="huber"), "Huber's loss")(input, target, reduction)
-
-
-@names_result
-def smooth_l1_loss(input: Any, target: Any, beta: Any = 1, reduction: Reduction = "mean") -> Tensor:
-    """½r²/β where |r| < β, else |r| − ½β; huber_loss(δ) is δ times this with β = δ (Girshick, arXiv 1504.08083)."""
-    r = u - v
-    b = as_formula(beta)
-    formula = sp.Piecewise((r**2 / (2 * b), sp.Abs(r) < b), (sp.Abs(r) - b / 2, True))
-    return _loss(elementwise(formula, u, v, name="smooth_l1"), "Smooth L1")(input, target, reduction)
-
-
-@names_result
-def cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean") -> Tensor:
-    """−Σ_k t_k log y_k with y = softmax(logits) along the last axis, averaged over the rows.
-
-    Parameters
-    ----------
-    logits : (…, C) real scores, no probabilities.
-    target : labels of shape (…), or probabilities of shape (…, C): one-hot rows, or soft targets.
+    ``loss(input, target, *options, reduction="mean", sample_weight=None)``: input and target have one shape. A word
+    among the options is the reduction.
 
     Raises
     ------
     ShapeError
-        if the target's shape is neither, or the classes differ in number.
-    DomainError
-        if ``logits`` are already probabilities (their rows sum to 1 by their own definition).
+        with both shapes, if they differ.
     """
-    z, t = as_tensor(logits), as_tensor(target)
-    require_real(z, "cross_entropy")
-    _refuse_probabilities(z)
-    y = softmax(z)
-    call_first(y, "y")
-    return _rows(y, t, reduction, z)
 
+    def __init__(self, row: Row, text: str) -> None:
+        self.row, self.text, self.__name__ = row, text, row.name
 
-@names_result
-def nll_of_probabilities(probabilities: Any, target: Any, reduction: Reduction = "mean") -> Tensor:
-    """−Σ_k t_k log y_k for given probabilities y (…, C); the target as in :func:`cross_entropy`."""
-    y = as_tensor(probabilities)
-    return _rows(y, as_tensor(target), reduction, y)
-
-
-def _rows(y: Tensor, t: Tensor, reduction: Reduction, given: Tensor) -> Tensor:
-    """−Σ_k t_k log y_k; errors speak of what was ``given``."""
-    if not y.ndim:
-        raise ShapeError(at_line(f"cross-entropy of the scalar {given.display_name}: it needs an axis of classes"))
-    free, k = [Index(f"i{d}") for d in range(y.ndim - 1)], Index("k")
-    shown = f"{given.display_name}{show_shape(y.shape)} against {t.display_name}{show_shape(t.shape)}"
-    if t.is_label:
-        if t.shape != y.shape[:-1]:
-            raise ShapeError(at_line(f"cross-entropy of {shown}: labels need the shape {show_shape(y.shape[:-1])}"))
-        if t.classes != y.shape[-1]:
-            raise ShapeError(
-                at_line(f"cross-entropy of {shown}: {t.classes} classes, but {y.shape[-1]} columns; expected the same")
+    @names_result
+    def __call__(self, *given: Any, **named: Any) -> Tensor:
+        count = len(self.row.arguments)
+        known = (*self.row.options, "sample_weight", "reduction")
+        words = [("reduction", value) for value in given[count:] if isinstance(value, str)]
+        others = [value for value in given[count:] if not isinstance(value, str)]
+        options = dict([*zip(known, others, strict=False), *words]) | named
+        wrong = [name for name in options if name not in known]
+        if len(given) < count or len(given) > count + len(known) or wrong:
+            said = f"there is no option {wrong[0]}" if wrong else f"{len(given)} arguments were given"
+            raise ArgumentError(
+                at_line(f"{self.row.name} takes {count} tensors and the options {', '.join(known)}; {said}")
             )
-        term, over = sp.log(Element(y, *free, Element(t, *free))), free
-    else:
-        if t.shape != y.shape:
-            raise ShapeError(at_line(f"cross-entropy of {shown}: target probabilities need the shape of the logits"))
-        term, over = Element(t, *free, k) * sp.log(Element(y, *free, k)), [*free, k]
-    if reduction == "none":
-        return define(free, -term if t.is_label else -Sum(term, k))
-    total = define((), -Sum(term, *over) if over else -term)
-    if reduction == "sum" or not free:
-        return total
-    if reduction != "mean":
-        return _reduced(total, reduction)
-    return pointwise(lambda value: value / sp.prod(y.shape[:-1]), total)
+        reduction: Reduction = options.pop("reduction", "mean")
+        weight = options.pop("sample_weight", None)
+        prediction, wanted, *more = map(as_tensor, given[:count])
+        if prediction.shape != wanted.shape:
+            raise ShapeError(
+                at_line(f"{self.row.name}: {prediction.display_name}{show_shape(prediction.shape)} against "
+                        f"{wanted.display_name}{show_shape(wanted.shape)}; expected one shape")
+            )  # fmt: skip
+        return reduced(self.row(prediction, wanted, *more, **options), reduction, weight)
+
+    def __repr__(self) -> str:
+        return f"sg.{self.row.name}: {self.text}"
 
 
-def _refuse_probabilities(z: Tensor) -> None:
-    """Raise if the rows of ``z`` sum to 1 whatever its leaves are: a softmax before a loss on logits is a mistake."""
-    if not z.ndim or (z.definition is not None and z.definition.op is not None):
-        return
-    element = Element(z, *(axis(d) for d in range(z.ndim - 1)), bound(0))
-    body = element if z.definition is None else Views([z]).at(element)
-    extents = extents_of(z.shape, z.shape[-1:])
-    total = summed(body, (bound(0),), extents, [])
-    if total == 1:
-        raise DomainError(
-            at_line(f"the rows of {z.display_name}{show_shape(z.shape)} already sum to 1: cross_entropy takes logits; "
-                    "leave the softmax out, or use nll_of_probabilities")
-        )  # fmt: skip
+_R = u - v
+
+
+def _loss(name: str, formula: Any, text: str, *more: sp.Symbol, source: str = "", **options: Any) -> Loss:
+    return Loss(Row(name, formula, u, v, *more, source=source, **options), text)
+
+
+# -- regression -------------------------------------------------------------------------------------------------------
+mse_loss = _loss("mse_loss", lambda: (u - v) ** 2, "squared error (y − t)²")
+half_mse_loss = _loss("half_mse_loss", lambda: (u - v) ** 2 / 2, "half squared error ½(y − t)²")
+l1_loss = _loss("l1_loss", lambda: sp.Abs(u - v), "absolute error |y − t|")
+huber_loss = _loss(
+    "huber_loss",
+    lambda delta: Cases((_R**2 / 2, sp.Abs(_R) <= delta), (delta * (sp.Abs(_R) - delta / 2), True)),
+    "½r² where |r| ≤ δ, else δ(|r| − ½δ), with r = y − t",
+    source="Huber 1964",
+    delta=1,
+)
+smooth_l1_loss = _loss(
+    "smooth_l1_loss",
+    lambda beta: Cases((_R**2 / (2 * beta), sp.Abs(_R) < beta), (sp.Abs(_R) - beta / 2, True)),
+    "½r²/β where |r| < β, else |r| − ½β; Huber's is δ times this with β = δ",
+    source="Girshick, arXiv 1504.08083",
+    beta=1,
+)
+log_cosh_loss = _loss("log_cosh_loss", lambda: sp.log(sp.cosh(u - v)), "log cosh(y − t)")
+quantile_loss = _loss(
+    "quantile_loss",
+    lambda q: sp.Max(q * (v - u), (q - 1) * (v - u)),
+    "the pinball loss, q(t − y) below and (1 − q)(y − t) above: least at the q-quantile",
+    source="Koenker & Bassett 1978",
+    q=0.5,
+)
+expectile_loss = _loss(
+    "expectile_loss",
+    lambda q: Cases((q * _R**2, u < v), ((1 - q) * _R**2, True)),
+    "q(y − t)² where y < t, else (1 − q)(y − t)²",
+    source="Newey & Powell 1987",
+    q=0.5,
+)
+fair_loss = _loss(
+    "fair_loss",
+    lambda c: c**2 * (sp.Abs(_R) / c - sp.log(1 + sp.Abs(_R) / c)),
+    "c²(|r|/c − log(1 + |r|/c))",
+    source="Fair 1974",
+    c=1,
+)
+cauchy_loss = _loss(
+    "cauchy_loss",
+    lambda c: c**2 * sp.log(1 + (_R / c) ** 2) / 2,
+    "½c² log(1 + (r/c)²)",
+    source="Barron 1701.03077",
+    c=1,
+)
+linex_loss = _loss(
+    "linex_loss", lambda a: sp.exp(a * _R) - a * _R - 1, "exp(a·r) − a·r − 1, asymmetric", source="Varian 1975", a=1
+)
+msle_loss = _loss("msle_loss", lambda: (sp.log(1 + u) - sp.log(1 + v)) ** 2, "(log(1 + y) − log(1 + t))²")
+mape_loss = _loss("mape_loss", lambda: sp.Abs((u - v) / v), "|y − t|/|t|, not times 100")
+
+# -- two classes, and several labels ----------------------------------------------------------------------------------
+binary_cross_entropy = _loss(
+    "binary_cross_entropy",
+    lambda weight: weight * (-v * sp.log(u) - (1 - v) * sp.log(1 - u)),
+    "−t log y − (1 − t) log(1 − y), y probabilities",
+    weight=1,
+)
+binary_cross_entropy_with_logits = _loss(
+    "binary_cross_entropy_with_logits",
+    lambda weight, pos_weight: weight * (sp.log(1 + sp.exp(u)) - v * u + (pos_weight - 1) * v * sp.log(1 + sp.exp(-u))),
+    "−p·t log σ(z) − (1 − t) log(1 − σ(z)), z logits; p is pos_weight",
+    weight=1,
+    pos_weight=1,
+)
+
+
+def _sigma(z: sp.Expr) -> sp.Expr:
+    return 1 / (1 + sp.exp(-z))
+
+
+sigmoid_focal_loss = _loss(
+    "sigmoid_focal_loss",
+    lambda alpha, gamma: (
+        (alpha * v + (1 - alpha) * (1 - v))
+        * (v * _sigma(-u) + (1 - v) * _sigma(u)) ** gamma
+        * (sp.log(1 + sp.exp(u)) - v * u)
+    ),
+    "α_t(1 − p_t)^γ times binary cross-entropy with logits",
+    source="Lin et al., arXiv 1708.02002",
+    alpha=0.25,
+    gamma=2,
+)
+asymmetric_loss = _loss(
+    "asymmetric_loss",
+    lambda gamma_neg, gamma_pos, clip: (
+        v * _sigma(-u) ** gamma_pos * sp.log(1 + sp.exp(-u))
+        - (1 - v) * sp.Max(_sigma(u) - clip, 0) ** gamma_neg * sp.log(1 - sp.Max(_sigma(u) - clip, 0))
+    ),
+    "−t(1 − p)^γ₊ log p − (1 − t)q^γ₋ log(1 − q) with p = σ(z), q = max(p − clip, 0)",
+    source="Ridnik et al., arXiv 2009.14119",
+    gamma_neg=4,
+    gamma_pos=1,
+    clip=0.05,
+)
+hinge_loss = _loss(
+    "hinge_loss", lambda: sp.Max(0, 1 - v * u), "max(0, 1 − t·y), t is ±1", source="Cortes & Vapnik 1995"
+)
+squared_hinge_loss = _loss("squared_hinge_loss", lambda: sp.Max(0, 1 - v * u) ** 2, "max(0, 1 − t·y)², t is ±1")
+soft_margin_loss = _loss("soft_margin_loss", lambda: sp.log(1 + sp.exp(-v * u)), "log(1 + exp(−t·y)), t is ±1")
+hinge_embedding_loss = _loss(
+    "hinge_embedding_loss",
+    lambda margin: Cases((u, sp.Eq(v, 1)), (sp.Max(0, margin - u), True)),
+    "y where t = 1, max(0, margin − y) where t = −1",
+    source="torch.nn",
+    margin=1,
+)
+margin_ranking_loss = _loss(
+    "margin_ranking_loss",
+    lambda margin: sp.Max(0, margin - w * (u - v)),
+    "max(0, margin − t(y₁ − y₂)), t is ±1",
+    w,
+    source="torch.nn",
+    margin=0,
+)
+
+
+# -- likelihoods and deviances ----------------------------------------------------------------------------------------
+def _poisson(log_input: bool, full: bool, eps: Any) -> sp.Expr:
+    value = sp.exp(u) - v * u if log_input else u - v * sp.log(u + eps)
+    stirling = v * sp.log(v) - v + sp.log(2 * sp.pi * v) / 2
+    return value + Cases((stirling, v > 1), (0, True)) if full else value
+
+
+poisson_nll_loss = _loss(
+    "poisson_nll_loss",
+    _poisson,
+    "exp(y) − t·y, or y − t log(y + ε) without log_input; full adds Stirling's log t! for t > 1",
+    log_input=True,
+    full=False,
+    eps=1e-8,
+)
+gaussian_nll_loss = _loss(
+    "gaussian_nll_loss",
+    lambda full, eps: (sp.log(sp.Max(w, eps)) + (u - v) ** 2 / sp.Max(w, eps) + (sp.log(2 * sp.pi) if full else 0)) / 2,
+    "½(log σ² + (y − t)²/σ²), σ² at least ε",
+    w,
+    source="Nix & Weigend 1994",
+    full=False,
+    eps=1e-6,
+)
+kl_div = _loss(
+    "kl_div",
+    lambda log_target: sp.exp(v) * (v - u) if log_target else Cases((v * (sp.log(v) - u), v > 0), (0, True)),
+    "t(log t − y), y log-probabilities; mathematics' divergence has reduction batchmean",
+    source="Kullback & Leibler 1951",
+    log_target=False,
+)
+poisson_deviance_loss = _loss(
+    "poisson_deviance_loss",
+    lambda: 2 * (Cases((v * sp.log(v / u), v > 0), (0, True)) - v + u),
+    "2(t log(t/y) − t + y), y means",
+    source="McCullagh & Nelder 1989",
+)
+gamma_deviance_loss = _loss(
+    "gamma_deviance_loss",
+    lambda: 2 * (sp.log(u / v) + v / u - 1),
+    "2(log(y/t) + t/y − 1), y means",
+    source="McCullagh & Nelder 1989",
+)
+
+
+def _tweedie(power: Any) -> sp.Expr:
+    one, two = 1 - power, 2 - power
+    return 2 * (v**two / (one * two) - v * u**one / one + u**two / two)
+
+
+tweedie_deviance_loss = _loss(
+    "tweedie_deviance_loss",
+    _tweedie,
+    "2(t^(2−p)/((1−p)(2−p)) − t·y^(1−p)/(1−p) + y^(2−p)/(2−p)), 1 < p < 2",
+    source="Jørgensen 1987",
+    power=1.5,
+)
+
+POINTWISE: dict[str, Loss] = {name: value for name, value in globals().items() if isinstance(value, Loss)}
+"""Losses of one element, by name."""
+ROWWISE = {
+    f.__name__: f
+    for f in (
+        *(cross_entropy, nll_loss, nll_of_probabilities, focal_loss, multi_margin_loss, multilabel_margin_loss),
+        *(multilabel_soft_margin_loss, dice_loss, tversky_loss, cosine_embedding_loss, triplet_margin_loss),
+        info_nce_loss,
+    )
+}
+"""Losses of one row, by name."""
+
+__all__ = [
+    "asymmetric_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cauchy_loss",
+    "expectile_loss",
+    "fair_loss",
+    "gamma_deviance_loss",
+    "gaussian_nll_loss",
+    "half_mse_loss",
+    "hinge_embedding_loss",
+    "hinge_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "linex_loss",
+    "log_cosh_loss",
+    "mape_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "msle_loss",
+    "poisson_deviance_loss",
+    "poisson_nll_loss",
+    "quantile_loss",
+    "sigmoid_focal_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "squared_hinge_loss",
+    "tweedie_deviance_loss",
+]

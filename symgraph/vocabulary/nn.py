@@ -11,34 +11,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from symgraph.core.declare import parameter
-from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary import activations, functions, gates, init
+from symgraph.vocabulary import activations, functions, gates, init, losses, row_losses
 from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.module import Module as Module
+from symgraph.vocabulary.random_layers import AlphaDropout as AlphaDropout
+from symgraph.vocabulary.random_layers import BatchNorm1d as BatchNorm1d
+from symgraph.vocabulary.random_layers import BatchNorm2d as BatchNorm2d
+from symgraph.vocabulary.random_layers import Dropout as Dropout
+from symgraph.vocabulary.random_layers import Dropout1d as Dropout1d
+from symgraph.vocabulary.random_layers import Dropout2d as Dropout2d
+from symgraph.vocabulary.random_layers import GaussianNoise as GaussianNoise
+from symgraph.vocabulary.random_layers import RReLU as RReLU
 from symgraph.vocabulary.recurrent_layers import GRU as GRU
 from symgraph.vocabulary.recurrent_layers import LSTM as LSTM
 from symgraph.vocabulary.recurrent_layers import RNN as RNN
-
-
-class Module:
-    """A function of a tensor with parameters; names are given by the enclosing :class:`Sequential`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def build(self, prefix: str) -> None:
-        """Declare the parameters under names that begin with ``prefix``."""
-
-    def parameters(self) -> list[Tensor]:
-        """The parameters, in order of declaration."""
-        return []
-
-    @names_result
-    def __call__(self, x: Any) -> Tensor:
-        return self.forward(as_tensor(x))
 
 
 class Linear(Module):
@@ -114,6 +104,13 @@ class Sequential(Module):
     def parameters(self) -> list[Tensor]:
         self.build("")
         return [tensor for layer in self.layers for tensor in layer.parameters()]
+
+    def states(self) -> list[Tensor]:
+        self.build("")
+        return [state for layer in self.layers for state in layer.states()]
+
+    def updates(self) -> dict[Tensor, Tensor]:
+        return {state: value for layer in self.layers for state, value in layer.updates().items()}
 
     def forward(self, x: Tensor) -> Tensor:
         self.build("")
@@ -191,3 +188,42 @@ Softmin = _layer("Softmin", gates.softmin)
 LogSoftmax = _layer("LogSoftmax", functions.log_softmax)
 CosineSimilarity = _layer("CosineSimilarity", gates.cosine_similarity)
 PairwiseDistance = _layer("PairwiseDistance", gates.pairwise_distance)
+
+
+class Criterion(Module):
+    """A loss with its options by name: ``CrossEntropyLoss(label_smoothing=0.1)(z, t)``."""
+
+    function: Callable[..., Tensor]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    @names_result
+    def __call__(self, *tensors: Any) -> Tensor:
+        return type(self).function(*tensors, **self.options)
+
+
+def _criterion(name: str, function: Callable[..., Tensor]) -> type[Criterion]:
+    return type(name, (Criterion,), {"function": staticmethod(function), "__doc__": f"{name}: {function.__name__}.",
+                                     "__module__": __name__})  # fmt: skip
+
+
+MSELoss = _criterion("MSELoss", losses.mse_loss)
+HalfMSELoss = _criterion("HalfMSELoss", losses.half_mse_loss)
+L1Loss = _criterion("L1Loss", losses.l1_loss)
+HuberLoss = _criterion("HuberLoss", losses.huber_loss)
+SmoothL1Loss = _criterion("SmoothL1Loss", losses.smooth_l1_loss)
+CrossEntropyLoss = _criterion("CrossEntropyLoss", row_losses.cross_entropy)
+NLLLoss = _criterion("NLLLoss", row_losses.nll_loss)
+BCELoss = _criterion("BCELoss", losses.binary_cross_entropy)
+BCEWithLogitsLoss = _criterion("BCEWithLogitsLoss", losses.binary_cross_entropy_with_logits)
+KLDivLoss = _criterion("KLDivLoss", losses.kl_div)
+PoissonNLLLoss = _criterion("PoissonNLLLoss", losses.poisson_nll_loss)
+GaussianNLLLoss = _criterion("GaussianNLLLoss", losses.gaussian_nll_loss)
+HingeEmbeddingLoss = _criterion("HingeEmbeddingLoss", losses.hinge_embedding_loss)
+MarginRankingLoss = _criterion("MarginRankingLoss", losses.margin_ranking_loss)
+MultiMarginLoss = _criterion("MultiMarginLoss", row_losses.multi_margin_loss)
+MultiLabelSoftMarginLoss = _criterion("MultiLabelSoftMarginLoss", row_losses.multilabel_soft_margin_loss)
+SoftMarginLoss = _criterion("SoftMarginLoss", losses.soft_margin_loss)
+CosineEmbeddingLoss = _criterion("CosineEmbeddingLoss", row_losses.cosine_embedding_loss)
+TripletMarginLoss = _criterion("TripletMarginLoss", row_losses.triplet_margin_loss)

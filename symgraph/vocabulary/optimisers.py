@@ -329,7 +329,7 @@ def _orthogonal(x: Tensor, steps: int, eps: Any) -> Tensor:
                     "own, sg.grouped(sg.AdamW(), matrices=([W1, W2], sg.Muon()))")
         )  # fmt: skip
     a, b, c = (sp.Rational(number) for number in NEWTON_SCHULZ)
-    wide = x if x.shape[0] <= x.shape[1] else transpose(x)
+    wide = transpose(x) if (x.shape[0] > x.shape[1]) == sp.true else x
     found = wide / maximum(sqrt(sum(wide**2)), eps)
     for _ in range(steps):
         gram = matmul(found, transpose(found))

@@ -11,7 +11,7 @@ groups and clipping are optimisers made of others.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,13 +74,18 @@ class Schedule:
     hyper: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Optimizer:
     """A name, rows, and the hyper-parameters in them, each a number or a :class:`Schedule`."""
 
     name: str
     rows: tuple[Row, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """``Adam(lr=0.01, beta1=0.9, …)``; its formulas are what :func:`symgraph.explain` shows of a loss and it."""
+        given = ", ".join(f"{n}={v.name if isinstance(v, Schedule) else f'{v:g}'}" for n, v in self.given.items())
+        return f"{self.name}({given})"
 
     @property
     def hyper(self) -> dict[str, float]:
@@ -137,7 +142,7 @@ class _Applied:
         self.leaves: dict[str, Tensor] = {} if theta is None else {"theta": theta}
         self.found: list[Update] = []
 
-    def rows(self, rows: Iterable[Row], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def rows(self, rows: Sequence[Row], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         known = dict(given)
         for row in rows:
             if row.initial is not None:
@@ -147,8 +152,9 @@ class _Applied:
             value = known[row.name] = self._value(row, known)
             if row.name not in ("theta", "g") and value.definition is not None:
                 call_first(value, f"{self.owner}_{row.name}")
-            if row.name in self.leaves:
-                self.found.append(Update(self.leaves[row.name], value, row.initial))
+        first = {row.name: row.initial for row in rows}
+        order = sorted(self.leaves, key=lambda name: name == "theta")
+        self.found = [Update(self.leaves[name], known[name], first[name]) for name in order if name in first]
         return known
 
     def _value(self, row: Row, known: Mapping[str, Tensor]) -> Tensor:
@@ -195,7 +201,7 @@ def _is_term(element: Element, body: sp.Basic) -> bool:
 
 
 # -- optimisers made of others ----------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
@@ -246,7 +252,7 @@ def grouped(optimizer: Optimizer, **groups: tuple[Any, Optimizer | None]) -> Opt
     return _Grouped(optimizer.name, groups=tuple(made), default=optimizer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Clipped(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)

@@ -48,6 +48,7 @@ from codegen.native.kernels.blocking import choose_tile, should_pack
 from codegen.native.kernels.kernel import kernel
 from codegen.native.kernels.packing import copy_block, transpose_block
 from codegen.native.kernels.pointer import Buffer, at, pointer
+from codegen.native.kernels.random import uniform
 from codegen.native.kernels.scalar import accumulate, floor, fma, maximum, minimum, rsqrt, select, sign, sqrt
 from codegen.native.kernels.threads import barrier, chunk, new_sync
 from codegen.native.kernels.tile import tile
@@ -58,6 +59,7 @@ from codegen.native.kernels.vectormath import (
     cos,
     erf,
     erfc,
+    erfinv,
     exp,
     expm1,
     log,
@@ -83,6 +85,7 @@ __all__ = [
     "cos",
     "erf",
     "erfc",
+    "erfinv",
     "exp",
     "expm1",
     "floor",
@@ -106,4 +109,5 @@ __all__ = [
     "tanh",
     "tile",
     "transpose_block",
+    "uniform",
 ]

@@ -10,17 +10,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numba.core import types
 
-from codegen.native.kernels import arctangent, error_function, exponential, logarithm, power, trigonometric
+from codegen.native.kernels import (
+    arctangent,
+    error_function,
+    exponential,
+    inverse_error,
+    logarithm,
+    power,
+    trigonometric,
+)
 from codegen.native.kernels.binding import bind
 from codegen.native.kernels.lane import Lane
 
 Scalar = Any
 """A Python float or NumPy floating scalar; results keep NumPy's dtype."""
+_NORMAL = NormalDist()
 
 
 def exp(x: Scalar) -> Scalar:
@@ -67,6 +77,18 @@ def erf(x: Scalar) -> Scalar:
 def erfc(x: Scalar) -> Scalar:
     """1 − erf x, accurate for large x."""
     return type(x)(math.erfc(x))
+
+
+def erfinv(x: Scalar) -> Scalar:
+    """The inverse of the error function; ±inf at ±1, NaN beyond."""
+    tail = (1 - abs(float(x))) / 2
+    if 0 < tail < 0.25:
+        value = -_NORMAL.inv_cdf(tail) * math.sqrt(0.5)
+    elif tail >= 0.25:
+        value = inverse_error.middle(abs(float(x)))
+    else:
+        value = math.inf if tail == 0 else math.nan
+    return type(x)(math.copysign(value, x))
 
 
 def sin(x: Scalar) -> Scalar:
@@ -134,6 +156,7 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(softplus, logarithm.softplus, "softplus", 2.0, ((-2, 2), (-110, 40), (-750, 40))),
         VectorFunction(erf, error_function.erf, "erf", 1.5, ((-0.01, 0.01), (-1, 1), (-6, 6))),
         VectorFunction(erfc, error_function.erfc, "erfc", 2.0, ((-1, 1), (-6, 6), (1, 10.3), (1, 27.5))),
+        VectorFunction(erfinv, inverse_error.erfinv, "erfinv", 6.0, ((-0.01, 0.01), (-1, 1), (0.999, 1))),
         VectorFunction(sin, trigonometric.sin, "sin", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
         VectorFunction(cos, trigonometric.cos, "cos", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
         VectorFunction(atan, arctangent.atan, "atan", 2.0, ((-0.1, 0.1), (-3, 3), (-100, 100))),
