@@ -105,6 +105,7 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
+    from symgraph.auditing import audit, equal
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -142,6 +143,7 @@ __all__ = [
     "argmax",
     "argmin",
     "as_tensor",
+    "audit",
     "avg_pool",
     "batch_norm",
     "broadcast_to",
@@ -167,6 +169,7 @@ __all__ = [
     "elementwise",
     "elu",
     "embedding",
+    "equal",
     "erf",
     "erfc",
     "errors",
@@ -275,8 +278,10 @@ __all__ += resampling.__all__
 __all__ += row_losses.__all__
 __version__ = "0.1.0"
 _FOR_READING = {
+    "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
+    "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
     "report": "symgraph.drawing.page",
 }
