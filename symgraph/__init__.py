@@ -14,7 +14,21 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary import activations, functions, init, losses, metrics, nn, optimisers, random, schedules
+from symgraph.vocabulary import (
+    activations,
+    functions,
+    gates,
+    gathers,
+    init,
+    losses,
+    metrics,
+    nn,
+    optimisers,
+    random,
+    resampling,
+    row_losses,
+    schedules,
+)
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
@@ -31,48 +45,10 @@ from symgraph.vocabulary.functions import (
     transpose,
     where,
 )
-from symgraph.vocabulary.gates import (
-    cosine_similarity,
-    geglu,
-    glu,
-    normalize,
-    pairwise_distance,
-    prelu,
-    reglu,
-    softmin,
-    swiglu,
-)
+from symgraph.vocabulary.gates import *
+from symgraph.vocabulary.gathers import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
-from symgraph.vocabulary.losses import (
-    asymmetric_loss,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cauchy_loss,
-    expectile_loss,
-    fair_loss,
-    gamma_deviance_loss,
-    gaussian_nll_loss,
-    half_mse_loss,
-    hinge_embedding_loss,
-    hinge_loss,
-    huber_loss,
-    kl_div,
-    l1_loss,
-    linex_loss,
-    log_cosh_loss,
-    mape_loss,
-    margin_ranking_loss,
-    mse_loss,
-    msle_loss,
-    poisson_deviance_loss,
-    poisson_nll_loss,
-    quantile_loss,
-    sigmoid_focal_loss,
-    smooth_l1_loss,
-    soft_margin_loss,
-    squared_hinge_loss,
-    tweedie_deviance_loss,
-)
+from symgraph.vocabulary.losses import *
 from symgraph.vocabulary.normalise import batch_norm, stop_gradient
 from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
@@ -91,20 +67,8 @@ from symgraph.vocabulary.products import (
 )
 from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.recurrent import scan
-from symgraph.vocabulary.row_losses import (
-    cosine_embedding_loss,
-    cross_entropy,
-    dice_loss,
-    focal_loss,
-    info_nce_loss,
-    multi_margin_loss,
-    multilabel_margin_loss,
-    multilabel_soft_margin_loss,
-    nll_loss,
-    nll_of_probabilities,
-    triplet_margin_loss,
-    tversky_loss,
-)
+from symgraph.vocabulary.resampling import *
+from symgraph.vocabulary.row_losses import *
 from symgraph.vocabulary.shapes import (
     broadcast_to,
     expand_dims,
@@ -141,6 +105,7 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
+    from symgraph.auditing import audit, equal
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -178,13 +143,10 @@ __all__ = [
     "argmax",
     "argmin",
     "as_tensor",
-    "asymmetric_loss",
+    "audit",
     "avg_pool",
     "batch_norm",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
     "broadcast_to",
-    "cauchy_loss",
     "celu",
     "clip",
     "clip_grad_norm",
@@ -195,14 +157,10 @@ __all__ = [
     "conv2d",
     "conv3d",
     "cos",
-    "cosine_embedding_loss",
-    "cosine_similarity",
-    "cross_entropy",
     "define",
     "derivation",
     "diag",
     "diagonal",
-    "dice_loss",
     "dim",
     "dot",
     "draw",
@@ -211,58 +169,41 @@ __all__ = [
     "elementwise",
     "elu",
     "embedding",
+    "equal",
     "erf",
     "erfc",
     "errors",
     "exp",
     "expand_dims",
-    "expectile_loss",
     "explain",
     "eye",
-    "fair_loss",
     "flatten",
     "flip",
-    "focal_loss",
     "functions",
-    "gamma_deviance_loss",
-    "gaussian_nll_loss",
-    "geglu",
     "gelu",
     "global_avg_pool",
     "global_max_pool",
-    "glu",
     "grad",
     "grouped",
-    "half_mse_loss",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hessian",
-    "hinge_embedding_loss",
-    "hinge_loss",
-    "huber_loss",
     "hvp",
     "in_training",
     "indices",
-    "info_nce_loss",
     "init",
     "input",
     "jacobian",
-    "kl_div",
     "kron",
-    "l1_loss",
     "labels",
     "leaky_relu",
-    "linex_loss",
     "log",
-    "log_cosh_loss",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "losses",
-    "mape_loss",
-    "margin_ranking_loss",
     "matmul",
     "max",
     "max_pool",
@@ -274,30 +215,16 @@ __all__ = [
     "mish",
     "mode",
     "moveaxis",
-    "mse_loss",
-    "msle_loss",
-    "multi_margin_loss",
-    "multilabel_margin_loss",
-    "multilabel_soft_margin_loss",
-    "nll_loss",
-    "nll_of_probabilities",
     "nn",
     "norm",
-    "normalize",
     "one_hot",
     "optimisers",
     "outer",
     "pad",
-    "pairwise_distance",
     "parameter",
     "permute",
-    "poisson_deviance_loss",
-    "poisson_nll_loss",
-    "prelu",
-    "quantile_loss",
     "random",
     "ravel",
-    "reglu",
     "relu",
     "relu6",
     "repeat",
@@ -309,21 +236,16 @@ __all__ = [
     "schedules",
     "selu",
     "sigmoid",
-    "sigmoid_focal_loss",
     "sign",
     "silu",
     "sin",
-    "smooth_l1_loss",
-    "soft_margin_loss",
     "softmax",
-    "softmin",
     "softplus",
     "softshrink",
     "softsign",
     "split",
     "sqrt",
     "square",
-    "squared_hinge_loss",
     "squeeze",
     "stabilise",
     "stack",
@@ -332,7 +254,6 @@ __all__ = [
     "stop_gradient",
     "sum",
     "swapaxes",
-    "swiglu",
     "take",
     "tanh",
     "tanhshrink",
@@ -342,10 +263,7 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
-    "triplet_margin_loss",
     "triu",
-    "tversky_loss",
-    "tweedie_deviance_loss",
     "unfold",
     "unsqueeze",
     "upsample",
@@ -353,10 +271,17 @@ __all__ = [
     "vdot",
     "where",
 ]  # fmt: skip
+__all__ += gates.__all__
+__all__ += gathers.__all__
+__all__ += losses.__all__
+__all__ += resampling.__all__
+__all__ += row_losses.__all__
 __version__ = "0.1.0"
 _FOR_READING = {
+    "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
+    "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
     "report": "symgraph.drawing.page",
 }

@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +20,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     catalogue.add_argument("--kind", choices=("activation", "loss", "optimiser", "schedule"))
     catalogue.add_argument("--html", metavar="FILE", type=Path, help="write a page")
     catalogue.add_argument("--json", action="store_true", help="print records for programs")
-    return _catalogue(parser.parse_args(arguments))
+    catalogue.set_defaults(run=_catalogue)
+    audit = commands.add_parser("audit", help="a claimed derivative against the derived one; 1 if they differ")
+    audit.add_argument("forward", help="module:name of a tensor or formula")
+    audit.add_argument("claimed", help="module:name of a formula, a dict of formulas, or a function of arrays")
+    audit.add_argument("--of", nargs="+", metavar="LEAF", help="the leaves; all by default")
+    audit.add_argument("--upstream", metavar="MODULE:NAME", help="the gradient that flows in, which formulas may read")
+    audit.set_defaults(run=_audit)
+    given = parser.parse_args(arguments)
+    return int(given.run(given))
 
 
 def _catalogue(given: argparse.Namespace) -> int:
@@ -35,6 +45,31 @@ def _catalogue(given: argparse.Namespace) -> int:
     else:
         print("\n".join(map(str, rows)))
     return 0
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from symgraph.auditing import audit
+    from symgraph.errors import SymgraphError
+
+    try:
+        forward, claimed = _named(given.forward), _named(given.claimed)
+        upstream = _named(given.upstream) if given.upstream else None
+        found = audit(forward, claimed, given.of, upstream=upstream)
+    except (ImportError, AttributeError, ValueError, SymgraphError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(found)
+    return 0 if found else 1
+
+
+def _named(place: str) -> Any:
+    """What ``module:name`` stands for; modules of the folder that the command runs in are found."""
+    module, colon, name = place.partition(":")
+    if not (module and colon and name):
+        raise ValueError(f"{place!r} is no module:name")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    return getattr(import_module(module), name)
 
 
 if __name__ == "__main__":

@@ -80,3 +80,15 @@ def test_any_quotient(dtype: str, data: st.DataObject) -> None:
         expected = np.array(divided, dtype) / np.array(divisor, dtype)
     smallest = np.finfo(dtype).smallest_subnormal
     np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps, atol=2 * smallest)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_division_by_a_value_that_is_0() -> None:
+    """1/z of z = 0 is infinite where it is computed; no complex infinity of SymPy's takes its place."""
+    u = sp.Symbol("u", real=True)
+    zero, m = sg.elementwise(u - u, u)(x), sg.input("m", (N,))
+    inverse = sg.elementwise(1 / u, u)(zero)
+    gradient = sg.grad(sg.sum(m * inverse), m)
+    for output in (inverse, gradient):
+        found = codegen.function([x, m], output)(np.ones(2), np.ones(2))
+        np.testing.assert_array_equal(found, [np.inf, np.inf])

@@ -177,6 +177,20 @@ def test_what_is_no_formula_is_refused_where_it_is_declared(name: str) -> None:
         sg.elementwise(REFUSED[name], u)
 
 
+def test_a_condition_on_a_sum_of_many_branches_is_refused_until_the_sum_has_a_name() -> None:
+    """SymPy writes it out for all combinations of branches, and from 2⁸ on it recurses too deep."""
+    xs, (i,) = [sg.parameter(f"x{k}", (2,)) for k in range(6)], sg.indices("i")
+    total = sum(sp.Piecewise((x[i], x[i] > 0), (0, True)) for x in xs)
+    with pytest.raises(DomainError, match=r"64 combinations of branches.*s = sg\.define"):
+        sg.define((i,), sp.Piecewise((xs[0][i] ** 2, total > 3), (0, True)), shape=(2,))
+    s = sg.define((i,), total, shape=(2,))
+    y = sg.define((i,), sp.Piecewise((xs[0][i] ** 2, s[i] > 3), (0, True)), shape=(2,))
+    values = {f"x{k}": np.array([2.0, 0.1 * k - 0.3]) for k in range(6)}
+    value, slope = evaluate([sg.sum(y), sg.grad(sg.sum(y), xs[0])], values)
+    assert value == 4
+    assert slope.tolist() == [4, 0]
+
+
 @pytest.mark.parametrize(
     "name", ["a__b", "__", "_", "a_", "__a", "a__", "'", "a''", "λ__1", "W__hat_1", "a.__b", ".", "a..b"]
 )

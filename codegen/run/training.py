@@ -395,5 +395,4 @@ def train_step(
     ShapeError
         if the formula of a state's next value has another shape.
     """
-    rows = SGD() if optimizer is None else optimizer
-    return TrainStep(loss, rows, dtype, outputs, parameters, threads, check_finite, strict, key, updates)
+    return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads, check_finite, strict, key, updates)

@@ -6,10 +6,17 @@ conditions that contain branches for their symbols. A body has :class:`Cases` in
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
+
+from symgraph.core.provenance import at_line
+from symgraph.errors import DomainError
+
+MOST_COMBINATIONS = 32
+"""Combinations of branches that one condition is written out for."""
 
 
 class Case(ExprCondPair):  # type: ignore[misc]
@@ -47,10 +54,16 @@ def decided(condition: sp.Basic) -> sp.Basic:
     """A condition that compares values with branches as one on the values of the branches.
 
     {u if c, else v} > 0 is (c and u > 0) or (not c and v > 0).
+
+    Raises
+    ------
+    DomainError
+        if that has more than ``MOST_COMBINATIONS`` parts: they are as many as the branches' products.
     """
     if not condition.has(sp.Piecewise):
         return condition
     pieces = sorted(condition.atoms(sp.Piecewise), key=sp.default_sort_key)
+    allow(prod(len(branches) for branches in {conditions(piece) for piece in pieces}))
     chosen = next(p for p in pieces if not any(p is not other and other.has(p) for other in pieces))
     same = [piece for piece in pieces if conditions(piece) == conditions(chosen)]
     found, before = sp.false, sp.true
@@ -59,6 +72,15 @@ def decided(condition: sp.Basic) -> sp.Basic:
         found = sp.Or(found, sp.And(before, holds, decided(value)))
         before = sp.And(before, sp.Not(holds))
     return found
+
+
+def allow(combinations: int) -> None:
+    """Raise if a condition has more combinations of branches than are written out."""
+    if combinations > MOST_COMBINATIONS:
+        raise DomainError(
+            at_line(f"a condition compares a value of {combinations} combinations of branches, at most "
+                    f"{MOST_COMBINATIONS} are written out: name the value first, s = sg.define(…), and compare s")
+        )  # fmt: skip
 
 
 def conditions(piece: sp.Piecewise) -> tuple[sp.Basic, ...]:

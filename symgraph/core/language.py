@@ -15,7 +15,7 @@ from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
-from symgraph.core.cases import Cases, decided
+from symgraph.core.cases import Cases, allow, decided
 from symgraph.core.provenance import at_line
 from symgraph.core.rebuild import bottom_up, evaluated
 from symgraph.core.scalars import Delta, modulo
@@ -61,6 +61,7 @@ def in_language(body: sp.Basic, asked: Asked, whole: tuple[type, ...] = ()) -> s
         for what is no real number, or no formula of one.
     """
     whole = (*_WHOLE, *whole)
+    allow(1 + len(body.atoms(sp.ITE)))  # which is what SymPy makes of branches in a condition
     inside = {node: _member(node.args[0], node.args[1], body) for node in body.atoms(sp.Contains)}
     body = body.xreplace(inside) if inside else body
     return bottom_up(

@@ -20,6 +20,7 @@ from symgraph.core.graph import consumers, elements_of, topological
 from symgraph.core.indices import Index, axis
 from symgraph.core.rebuild import replaced
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.errors import DomainError
 from symgraph.simplify.partial import partial
 
 MAX_OPERATIONS, MAX_KERNELS, MAX_ELEMENTS = 24, 2, 8
@@ -99,10 +100,16 @@ def inlined(element: Element) -> sp.Expr:
 
 
 def seen_through(body: sp.Expr, element: Element, inner: sp.Expr) -> sp.Expr | None:
-    """``body`` with ``inner`` in an element's place; None where SymPy drops a part of either: exp(log u) is not u."""
-    wider = replaced(body, {element: inner})
+    """``body`` with ``inner`` in an element's place; None where SymPy drops a part of either: exp(log u) is not u.
+
+    None too where that would be a condition with more branches than are written out.
+    """
+    try:
+        wider = replaced(body, {element: inner})
+    except DomainError:  # a condition with too many branches in it
+        return None
     expected = (set(elements_of(body)) - {element}) | set(elements_of(inner))
-    if set(elements_of(wider)) != expected:
+    if set(elements_of(wider)) != expected or wider.has(sp.zoo, sp.nan):  # 1/z of z = 0 stays a division
         return None
     hidden = sp.Dummy(real=True)
     around = _kernels_in(body.xreplace({element: hidden}))

@@ -98,3 +98,16 @@ def pairwise_distance(x1: Any, x2: Any, p: Any = 2, eps: float = 1e-6) -> Tensor
         )  # fmt: skip
     difference = pointwise(lambda u, v, w: u - v + w, a, b, sp.Rational(repr(eps)))
     return sqrt(sum(difference**2, -1)) if p == 2 else norm(difference, p, -1)  # type: ignore[no-any-return]
+
+
+__all__ = [
+    "cosine_similarity",
+    "geglu",
+    "glu",
+    "normalize",
+    "pairwise_distance",
+    "prelu",
+    "reglu",
+    "softmin",
+    "swiglu",
+]

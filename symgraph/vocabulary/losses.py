@@ -272,3 +272,34 @@ ROWWISE = {
     )
 }
 """Losses of one row, by name."""
+
+__all__ = [
+    "asymmetric_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cauchy_loss",
+    "expectile_loss",
+    "fair_loss",
+    "gamma_deviance_loss",
+    "gaussian_nll_loss",
+    "half_mse_loss",
+    "hinge_embedding_loss",
+    "hinge_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "linex_loss",
+    "log_cosh_loss",
+    "mape_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "msle_loss",
+    "poisson_deviance_loss",
+    "poisson_nll_loss",
+    "quantile_loss",
+    "sigmoid_focal_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "squared_hinge_loss",
+    "tweedie_deviance_loss",
+]

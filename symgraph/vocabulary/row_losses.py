@@ -320,3 +320,19 @@ def info_nce_loss(
     _same_shape("info_nce_loss", q, k)
     scores = matmul(normalize(q), transpose(normalize(k))) / temperature
     return reduced(-diagonal(log_softmax(scores)), reduction, sample_weight)
+
+
+__all__ = [
+    "cosine_embedding_loss",
+    "cross_entropy",
+    "dice_loss",
+    "focal_loss",
+    "info_nce_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
+    "nll_of_probabilities",
+    "triplet_margin_loss",
+    "tversky_loss",
+]

@@ -26,12 +26,12 @@ Numbers = int | Iterable[int]
 Padding = int | str | Iterable[Any]
 
 
-def _numbers(given: Any, count: int, what: str, least: int = 1) -> tuple[int, ...]:
+def numbers(given: Any, count: int, what: str, least: int = 1) -> tuple[int, ...]:
     """A number for each place axis."""
-    numbers = (given,) * count if hasattr(given, "__index__") else tuple(given)
-    if len(numbers) != count or not all(hasattr(n, "__index__") and int(n) >= least for n in numbers):
+    found = (given,) * count if hasattr(given, "__index__") else tuple(given)
+    if len(found) != count or not all(hasattr(n, "__index__") and int(n) >= least for n in found):
         raise ShapeError(at_line(f"{what} is a number of at least {least}, or {count} of them, not {given!r}"))
-    return tuple(map(int, numbers))
+    return tuple(map(int, found))
 
 
 class _Windows:
@@ -42,8 +42,8 @@ class _Windows:
     ) -> None:
         places = len(kernel)
         self.kernel, self.name = kernel, name
-        self.stride = _numbers(stride, places, f"{name}: stride")
-        self.dilation = _numbers(dilation, places, f"{name}: dilation")
+        self.stride = numbers(stride, places, f"{name}: stride")
+        self.dilation = numbers(dilation, places, f"{name}: dilation")
         self.x = self._padded(x, padding, fill)
         reach = [d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True)]
         sizes = self.x.shape[-places:]
@@ -87,7 +87,7 @@ class _Windows:
         pairs = list(padding) if not hasattr(padding, "__index__") else []
         if len(pairs) == places and all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
             return [(int(before), int(after)) for before, after in pairs]
-        return [(n, n) for n in _numbers(padding, places, f"{self.name}: padding", 0)]
+        return [(n, n) for n in numbers(padding, places, f"{self.name}: padding", 0)]
 
     def reduced(self, kind: Callable[..., Any]) -> Tensor:
         """``kind`` over every window."""
@@ -106,7 +106,7 @@ def _convolution(places: int, x: Any, weight: Any, bias: Any, moves: tuple[Any, 
     channels, outputs = a.shape[1], w.shape[0]
     if not all(size.is_Integer for size in (*w.shape, channels)):
         raise ShapeError(at_line(f"{name}: the sizes of {shown(w)} and the channels of {shown(a)} must be numbers"))
-    (count,) = _numbers(groups, 1, f"{name}: groups")
+    (count,) = numbers(groups, 1, f"{name}: groups")
     if channels % count or outputs % count or w.shape[1] * count != channels:
         of_groups = f" in {count} groups" if count > 1 else ""
         raise ShapeError(
@@ -167,7 +167,7 @@ def _pooled(name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation:
     a = as_tensor(x)
     if a.ndim < 3:
         raise ShapeError(at_line(f"{name}: {shown(a)} needs axes (batch, channels, places…)"))
-    sizes = _numbers(kernel, a.ndim - 2, f"{name}: kernel_size")
+    sizes = numbers(kernel, a.ndim - 2, f"{name}: kernel_size")
     padded = padding if hasattr(padding, "__index__") else None
     if padded is not None and any(2 * int(padded) > size for size in sizes):
         raise ShapeError(at_line(f"{name}: a padding of {padded} is more than half of the window {sizes}"))
@@ -211,7 +211,7 @@ def unfold(x: Any, kernel_size: Numbers, dilation: Numbers = 1, padding: Padding
     a = as_tensor(x)
     if a.ndim < 3:
         raise ShapeError(at_line(f"unfold: {shown(a)} needs axes (batch, channels, places…)"))
-    view = _Windows("unfold", a, _numbers(kernel_size, a.ndim - 2, "unfold: kernel_size"), stride, padding, dilation)
+    view = _Windows("unfold", a, numbers(kernel_size, a.ndim - 2, "unfold: kernel_size"), stride, padding, dilation)
     n, c = Index("n"), Index("c")
     columns = define([n, c, *view.over, *view.out], Element(view.x, n, c, *view.at),
                      (*a.shape[:2], *view.kernel, *view.shape))  # fmt: skip
@@ -222,6 +222,6 @@ def unfold(x: Any, kernel_size: Numbers, dilation: Numbers = 1, padding: Padding
 def upsample(x: Any, scale_factor: Numbers) -> Tensor:
     """Every place of (N, C, places…) so many times: nearest upsampling."""
     a = as_tensor(x)
-    for d, times in enumerate(_numbers(scale_factor, a.ndim - 2, "upsample: scale_factor")):
+    for d, times in enumerate(numbers(scale_factor, a.ndim - 2, "upsample: scale_factor")):
         a = repeat(a, times, d + 2)
     return a

@@ -1,0 +1,220 @@
+"""Windows the other way, and other resolutions: transposed convolutions, fold, adaptive pooling, interpolation.
+
+    conv_transpose1d:  y[n, o, l] = Σ_{c,m} {x[n, c, m]·W[c, o, l − 2·m] if 0 ≤ l − 2·m < 3, else 0}
+
+A transposed convolution is what the rule makes of a convolution: the derivative of Σ conv(v, W)·x by v, which v has no
+part in. Fold is that of unfold. Axes and names are PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.declare import input
+from symgraph.core.define import Max, Sum, as_tensor, define
+from symgraph.core.indices import Index, Ranged, axis, show_shape
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.tensor import Element, Tensor
+from symgraph.derive.differentiate import grad
+from symgraph.errors import DomainError, ShapeError
+from symgraph.vocabulary.functions import sum
+from symgraph.vocabulary.joining import pad
+from symgraph.vocabulary.shapes import reshape, shown
+from symgraph.vocabulary.windows import (
+    Numbers,
+    avg_pool,
+    conv1d,
+    conv2d,
+    conv3d,
+    max_pool,
+    numbers,
+    unfold,
+    upsample,
+)
+
+
+def _adjoint(linear: Callable[[Tensor], Tensor], shape: tuple[Any, ...], x: Tensor) -> Tensor:
+    """The transpose of a linear function of an array of ``shape``, applied to x, as a definition of its own."""
+    v = input("v", shape)
+    found = grad(sum(linear(v) * x), [v])[v]
+    definition = found.definition
+    assert definition is not None
+    return Tensor.define(found.shape, definition.body, definition.op, definition.extents)
+
+
+def _transposed(places: int, convolution: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    name = f"conv_transpose{places}d"
+
+    def transposed(
+        x: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Numbers = 1,
+        padding: Numbers = 0,
+        output_padding: Numbers = 0,
+        groups: int = 1,
+        dilation: Numbers = 1,
+    ) -> Tensor:
+        a, w = as_tensor(x), as_tensor(weight)
+        if a.ndim != places + 2 or w.ndim != places + 2 or a.shape[1] != w.shape[0]:
+            raise ShapeError(at_line(f"{name}: {shown(a)} and {shown(w)} need {places + 2} axes each, and the first of "
+                                     "the weight is the channels of the input"))  # fmt: skip
+        moves = [numbers(stride, places, f"{name}: stride"), numbers(dilation, places, f"{name}: dilation")]
+        edges = [numbers(padding, places, f"{name}: padding", 0),
+                 numbers(output_padding, places, f"{name}: output_padding", 0)]  # fmt: skip
+        if any(more >= step for more, step in zip(edges[1], moves[0], strict=True)):
+            raise ShapeError(at_line(f"{name}: output_padding {edges[1]} is not below the stride {moves[0]}"))
+        sizes = [
+            (size - 1) * s - 2 * p + d * (k - 1) + more + 1
+            for size, k, s, d, p, more in zip(a.shape[2:], w.shape[2:], *moves, *edges, strict=True)
+        ]
+        shape = (a.shape[0], w.shape[1] * groups, *sizes)
+        options = {"stride": moves[0], "padding": edges[0], "dilation": moves[1], "groups": groups}
+        y = _adjoint(lambda v: convolution(v, w, **options), shape, a)
+        return y if bias is None else y + reshape(bias, (shape[1], *([1] * places)))
+
+    transposed.__name__ = name
+    transposed.__doc__ = (
+        f"The transpose of conv{places}d: (N, C, …) and a weight (C, O/groups, window…) → (N, O, …), each size "
+        "(L − 1)s − 2p + d(K − 1) + output_padding + 1."
+    )
+    return names_result(transposed)
+
+
+conv_transpose1d = _transposed(1, conv1d)
+conv_transpose2d = _transposed(2, conv2d)
+conv_transpose3d = _transposed(3, conv3d)
+
+
+@names_result
+def fold(
+    x: Any, output_size: Any, kernel_size: Numbers, dilation: Numbers = 1, padding: Numbers = 0, stride: Numbers = 1
+) -> Tensor:
+    """Columns (N, C·window, number of windows) added where :func:`unfold` took them: (N, C, *output_size)."""
+    a = as_tensor(x)
+    sizes = tuple(output_size)
+    window = sp.prod(numbers(kernel_size, len(sizes), "fold: kernel_size"))
+    if a.ndim != 3 or not a.shape[1].is_Integer or a.shape[1] % window:
+        raise ShapeError(at_line(f"fold: {shown(a)} needs the shape (N, C·{window}, number of windows)"))
+    shape = (a.shape[0], a.shape[1] / window, *sizes)
+    columns = unfold(input("v", shape), kernel_size, dilation, padding, stride)
+    if columns.shape != a.shape:
+        raise ShapeError(
+            at_line(f"fold: {shown(a)} needs the shape {show_shape(columns.shape)} for {show_shape(shape)}")
+        )
+    return _adjoint(lambda v: unfold(v, kernel_size, dilation, padding, stride), shape, a)
+
+
+# -- pooling to a size ------------------------------------------------------------------------------------------------
+def _adaptive(name: str, x: Any, output_size: Any, largest: bool) -> Tensor:
+    a = as_tensor(x)
+    sizes = numbers(output_size, a.ndim - 2, f"{name}: output_size")
+    for d, count in enumerate(sizes):
+        a = _adapted(name, a, d + 2, sp.Integer(count), largest)
+    return a
+
+
+def _adapted(name: str, a: Tensor, d: int, count: sp.Integer, largest: bool) -> Tensor:
+    """One axis pooled to so many places: place p is over ⌊p·L/P⌋ … ⌈(p + 1)·L/P⌉."""
+    size = a.shape[d]
+    if not size.is_Integer:
+        raise ShapeError(at_line(f"{name}: axis {d} of {shown(a)} must be a number, to be parted into {count}"))
+    free = [Index(f"i{e}") for e in range(a.ndim)]
+    p = free[d] = Ranged("p", count) if count > 1 else free[d]
+    here = p if count > 1 else sp.S.Zero
+    start = sp.floor(here * size / count)
+    length = sp.floor(((here + 1) * size + count - 1) / count) - start
+    widest = max(int(length.xreplace({p: sp.Integer(n)})) for n in range(int(count)))
+    u = Ranged("u", sp.Integer(widest))
+    at = Element(a, *free[:d], start + u, *free[d + 1 :])
+    inside = Cases((at, u < length), (-sp.oo if largest else sp.S.Zero, True))
+    body = Max(inside, u) if largest else Sum(inside, u) / length
+    return define(free, body, (*a.shape[:d], count, *a.shape[d + 1 :]))
+
+
+@names_result
+def adaptive_avg_pool(x: Any, output_size: Numbers) -> Tensor:
+    """Means over windows that make (N, C, *output_size), from ⌊p·L/P⌋ to ⌈(p + 1)·L/P⌉."""
+    return _adaptive("adaptive_avg_pool", x, output_size, largest=False)
+
+
+@names_result
+def adaptive_max_pool(x: Any, output_size: Numbers) -> Tensor:
+    """Largest elements of windows that make (N, C, *output_size)."""
+    return _adaptive("adaptive_max_pool", x, output_size, largest=True)
+
+
+# -- interpolation ----------------------------------------------------------------------------------------------------
+@names_result
+def interpolate(x: Any, scale_factor: Numbers, mode: str = "nearest") -> Tensor:
+    """Every place of (N, C, places…) so many times: ``"nearest"``, or ``"linear"``, ``"bilinear"``, ``"trilinear"``.
+
+    Linear: y[p] = (1 − f)·x[⌊q⌋] + f·x[⌊q⌋ + 1] with q = (p + ½)/s − ½ along each axis, the border repeated
+    (PyTorch's ``align_corners=False``).
+    """
+    a = as_tensor(x)
+    if mode == "nearest":
+        return upsample(a, scale_factor)
+    if mode not in ("linear", "bilinear", "trilinear"):
+        raise DomainError(at_line(f'interpolate: mode is "nearest", "linear", "bilinear" or "trilinear", not {mode!r}'))
+    for d, times in enumerate(numbers(scale_factor, a.ndim - 2, "interpolate: scale_factor")):
+        if times > 1:
+            a = _between(a, d + 2, times)
+    return a
+
+
+def _between(a: Tensor, d: int, times: int) -> Tensor:
+    wide = pad(a, [(0, 0)] * d + [(1, 1)] + [(0, 0)] * (a.ndim - d - 1), mode="edge")
+    place = 2 * axis(d) + 1 + times
+    first, part = sp.floor(place / sp.Integer(2 * times)), sp.Mod(place, 2 * times) / sp.Integer(2 * times)
+    free = [axis(e) for e in range(a.ndim)]
+    left, right = (Element(wide, *free[:d], first + more, *free[d + 1 :]) for more in (0, 1))
+    return Tensor.define((*a.shape[:d], a.shape[d] * times, *a.shape[d + 1 :]), (1 - part) * left + part * right)
+
+
+# -- PyTorch's names of pooling ---------------------------------------------------------------------------------------
+def _named(name: str, places: int, pooling: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def pooled(x: Any, *options: Any, **named: Any) -> Tensor:
+        a = as_tensor(x)
+        if a.ndim != places + 2:
+            raise ShapeError(at_line(f"{name}: {shown(a)} needs {places + 2} axes, (batch, channels, places…)"))
+        return pooling(a, *options, **named)
+
+    pooled.__name__, pooled.__doc__ = name, f"``{pooling.__name__}`` over {places} axes of places."
+    return names_result(pooled)
+
+
+max_pool1d, max_pool2d, max_pool3d = (_named(f"max_pool{d}d", d, max_pool) for d in (1, 2, 3))
+avg_pool1d, avg_pool2d, avg_pool3d = (_named(f"avg_pool{d}d", d, avg_pool) for d in (1, 2, 3))
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = (
+    _named(f"adaptive_avg_pool{d}d", d, adaptive_avg_pool) for d in (1, 2, 3)
+)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = (
+    _named(f"adaptive_max_pool{d}d", d, adaptive_max_pool) for d in (1, 2, 3)
+)
+
+__all__ = [
+    "adaptive_avg_pool",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "fold",
+    "interpolate",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]
