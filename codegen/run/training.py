@@ -305,9 +305,7 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
-    def diagnose(self, params: Params, /, **inputs: Any) -> Any:
-        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
-        return nonfinite.diagnosed(self, params, inputs)
+    diagnose = nonfinite.diagnosed
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
