@@ -50,6 +50,7 @@ class Naming:
     named : tensors that need a name even if they would be written inline.
     given : names that are settled.
     pairs : (loss, value) of cotangents, where that is known better than by the tensor, which may be one of two losses.
+    inline : cotangents that are written where they are read.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Naming:
         named: Iterable[Tensor] = (),
         given: Mapping[Tensor, Name] | None = None,
         pairs: Mapping[Tensor, Pair] | None = None,
+        inline: Iterable[Tensor] = (),
     ) -> None:
-        self.pairs = dict(pairs or {})
+        self.pairs, self._inline = dict(pairs or {}), set(inline)
         roots, required = list(outputs), list(named)
         self.order = _closure([*roots, *required], self.pair)
         depth = _depths([p[0] for p in map(self.pair, self.order) if p is not None] or roots)
@@ -151,7 +153,7 @@ class Naming:
 
     def _name_cotangents(self) -> None:
         for tensor in sorted(self.order, key=self._order_of_derivative):
-            if self.pair(tensor) is None or tensor in self.names:
+            if self.pair(tensor) is None or tensor in self.names or tensor in self._inline:
                 continue
             pair = self.pair(tensor)
             assert pair is not None

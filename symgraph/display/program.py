@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from symgraph.core.graph import topological
+from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.recurrence import recurrence_of
 from symgraph.core.tensor import Tensor
 from symgraph.core.unfolded import first_values, operands_as_read
 from symgraph.display.arrange import Arranger
+from symgraph.display.compose import is_large
 from symgraph.display.latex import latex
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming, Pair, cotangent_of
@@ -67,9 +68,10 @@ class Program:
         named: Iterable[Tensor] = (),
         given: Mapping[Tensor, Name] | None = None,
         pairs: Mapping[Tensor, Pair] | None = None,
+        inline: Iterable[Tensor] = (),
     ) -> None:
         self.outputs = list(outputs)
-        self.naming = Naming(self.outputs, named, given, pairs)
+        self.naming = Naming(self.outputs, named, given, pairs, inline)
         self.arranger = Arranger(self.naming, Letters(self.naming))
 
     def equation(self, tensor: Tensor) -> Equation:
@@ -147,11 +149,37 @@ def told(tensor: Tensor) -> list[Equation]:
     """The equation of a tensor, and those of what it reads without the user's having named it; of a gradient, in the
     shortest of its forms."""
     pairs = _pairs(tensor)
+    if tensor not in pairs:
+        return _equations(Program([tensor], pairs=pairs))
     found: list[list[Equation]] = []
-    for form in (tensor, *(retold(tensor) if tensor in pairs else ())):
-        program = Program([form], pairs={**pairs, form: pairs[tensor]} if tensor in pairs else pairs)
-        found.append([program.equation(t) for t in (form, *program.background(form))])
+    for form in (tensor, *retold(tensor, topological([pairs[tensor][0]]))):
+        given = {**pairs, form: pairs[tensor]}
+        found.append(_equations(Program([form], pairs=given)))
+        inside = _told_inside(form, found[-1], given)
+        if inside:
+            found.append(_equations(Program([form], pairs=given, inline=inside)))
     return min(found, key=lambda equations: sum(len(str(equation)) for equation in equations))
+
+
+def _equations(program: Program) -> list[Equation]:
+    (output,) = program.outputs
+    return [program.equation(t) for t in (output, *program.background(output))]
+
+
+def _told_inside(gradient: Tensor, equations: list[Equation], pairs: Mapping[Tensor, Pair]) -> list[Tensor]:
+    """Cotangents that may be written where they are read: once, by the gradient's own formula, and free of other
+    cotangents, sums and branches, so that the chain of a network keeps its lines."""
+    readers: dict[Tensor, list[Tensor]] = {}
+    for reader in topological([gradient]):
+        for element in elements_of(reader.definition.body) if reader.definition else ():
+            readers.setdefault(element.tensor, []).append(reader)
+    own = {gradient, *(t for t in readers if t not in pairs)}
+    return [
+        e.tensor
+        for e in equations[1:]
+        if e.tensor in pairs and not is_large(e.right) and not any(t in pairs for t in operands(e.tensor))
+        if len(read := readers[e.tensor]) == 1 and read[0] in own
+    ]
 
 
 def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:
