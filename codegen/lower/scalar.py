@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
 
 import sympy as sp
@@ -375,10 +376,7 @@ def _both(left: Expr, right: Expr) -> Expr:
 
 
 def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
-    result = parts[0]
-    for part in parts[1:]:
-        result = combine(result, part)
-    return result
+    return reduce(combine, parts)
 
 
 def _ordered(body: sp.Basic) -> list[sp.Basic]:

@@ -25,6 +25,7 @@ HERE = os.path.dirname(__file__)
 MANY_ROWS = (2000, 200, 50)
 MOST_ITERATIONS = 3_000_000
 SLOW = 10.0
+FULL = 64
 
 
 @dataclass
@@ -125,7 +126,7 @@ def _run(
             if program.native:
                 _check_threads(program, function, given, outcome, style, result)
             if options.cost and style == PLAIN:
-                result.findings += _check_cost(program, scope, given)
+                result.findings += _check_cost(program, scope)
     except SymgraphError as error:
         result.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         return None
@@ -181,8 +182,11 @@ def _iterations(program: Program, rows: int) -> int:
     return most
 
 
-def _check_cost(program: Program, scope: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> list[Finding]:
-    """Value and gradient together cost at most five times the value's operations, and a few for each element."""
+def _check_cost(program: Program, scope: Mapping[str, Any]) -> list[Finding]:
+    """Value and gradient together cost at most five times the value's operations, and two for each element given.
+
+    At as many rows as fill blocks: a block of lanes takes as long whatever it holds.
+    """
     import codegen
 
     by_loss: dict[int, list[int]] = {}
@@ -190,18 +194,18 @@ def _check_cost(program: Program, scope: Mapping[str, Any], given: Mapping[str, 
         value = program.values[k]
         if value.op == "grad" and all(program.values[n].op != "grad" for n in _below(program, value.args[0])):
             by_loss.setdefault(value.args[0], []).append(k)
+    shapes = [leaf.shape for leaf in program.leaves]
+    sizes = {"N": FULL} if any(not isinstance(size, int) for shape in shapes for size in shape) else {}
+    elements = sum(math.prod(run_size(size, {"N": FULL}) for size in shape) for shape in shapes)
     found = []
     for loss, gradients in by_loss.items():
         if loss not in program.outputs:
             continue
         outputs = scope["outputs"]
-        value_alone = codegen.function(scope["inputs"], {"value": outputs[f"o{loss}"]}, program.dtype)
         both = {f"o{k}": outputs[f"o{k}"] for k in (loss, *gradients)}
-        together = codegen.function(scope["inputs"], both, program.dtype)
-        value_alone(**given), together(**given)
-        counts = [sum(row.operations for row in f.report().kernels) for f in (value_alone, together)]
-        elements = sum(np.size(array) for array in given.values())
-        if counts[1] > 5 * counts[0] + 8 * elements + 40:
+        functions = [codegen.function(scope["inputs"], some, program.dtype) for some in ([outputs[f"o{loss}"]], both)]
+        counts = [sum(row.operations for row in f.report(sizes=sizes).kernels) for f in functions]
+        if counts[1] > 5 * counts[0] + 2 * elements + 8:
             text = f"value {counts[0]:.0f} operations, value and gradient {counts[1]:.0f}, {elements} elements given"
             found.append(Finding("cost", text, PLAIN))
     return found
