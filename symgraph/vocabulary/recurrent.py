@@ -27,7 +27,8 @@ def scan(
     Parameters
     ----------
     step : a function of tensors, called once, with the carry and one slice of the inputs. What else it reads is the
-        same at every step, and may be differentiated like everything else.
+        same at every step, and may be differentiated like everything else; so is a random value that is drawn in it:
+        one that differs from step to step is drawn outside, with an axis of steps, and is an input.
     init : the first carry: a tensor, or tuples, lists and dicts of tensors; carries keep its form and shapes.
     inputs : the same of tensors whose first axis is the steps; None where a step needs none.
     length : the number of steps, an integer or :func:`sg.dim`, where no input tells it.

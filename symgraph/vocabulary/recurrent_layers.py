@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import sympy as sp
@@ -23,9 +22,6 @@ from symgraph.vocabulary.activations import relu, sigmoid, tanh
 from symgraph.vocabulary.joining import concatenate, stack
 from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.shapes import swapaxes
-
-Cell = Callable[[Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
-"""(input's part of the gates, hidden's part, states) → next states, of which the first is the output."""
 
 
 class Recurrent:
@@ -128,24 +124,27 @@ class Recurrent:
     def _run(
         self, values: Tensor, key: str, first: tuple[Tensor, ...], backward: bool
     ) -> tuple[tuple[Tensor, ...], Tensor]:
-        weights = self.weights
-        inner, outer = weights[f"weight_ih{key}"].T, weights[f"weight_hh{key}"].T
-        biases = [weights[f"{kind}{key}"] for kind in ("bias_ih", "bias_hh")] if self.bias else [0, 0]
+        inner, outer = (self._parts(self.weights[f"{kind}{key}"]) for kind in ("weight_ih", "weight_hh"))
+        biases: list[Any] = [[0] * self.gates] * 2
+        if self.bias:
+            biases = [self._parts(self.weights[f"{kind}{key}"]) for kind in ("bias_ih", "bias_hh")]
 
         def step(states: tuple[Tensor, ...], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-            after = self.cell(x @ inner + biases[0], states[0] @ outer + biases[1], states)
+            from_input = [x @ weight.T + bias for weight, bias in zip(inner, biases[0], strict=True)]
+            from_state = [states[0] @ weight.T + bias for weight, bias in zip(outer, biases[1], strict=True)]
+            after = self.cell(from_input, from_state, states)
             return after, after[0]
 
         return scan(step, first, values, reverse=backward)
 
-    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The next states, by the parts of all gates that come from the input and from the state."""
+    def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The next states, by what comes from the input, and from the state, to every gate."""
         raise NotImplementedError
 
-    def part(self, gates: Tensor, number: int) -> Tensor:
-        """One gate's columns."""
+    def _parts(self, weights: Tensor) -> list[Tensor]:
+        """The rows of each gate. Every gate is a product of its own, so that no cotangent is put together of parts."""
         size = self.hidden_size
-        return gates[:, number * size : (number + 1) * size]
+        return [weights[gate * size : (gate + 1) * size] for gate in range(self.gates)]
 
 
 class RNN(Recurrent):
@@ -157,8 +156,8 @@ class RNN(Recurrent):
         self.nonlinearity = tanh if nonlinearity == "tanh" else relu
         super().__init__(*args, **kwargs)
 
-    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self.nonlinearity(x + h),)
+    def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self.nonlinearity(x[0] + h[0]),)
 
 
 class GRU(Recurrent):
@@ -169,9 +168,9 @@ class GRU(Recurrent):
 
     gates = 3
 
-    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        r, z = (sigmoid(self.part(x, n) + self.part(h, n)).named(name) for n, name in enumerate("rz"))
-        new = tanh(self.part(x, 2) + r * self.part(h, 2)).named("n")
+    def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        r, z = (sigmoid(x[gate] + h[gate]).named(name) for gate, name in enumerate("rz"))
+        new = tanh(x[2] + r * h[2]).named("n")
         return ((1 - z) * new + z * states[0],)
 
 
@@ -183,9 +182,10 @@ class LSTM(Recurrent):
 
     gates, states = 4, 2
 
-    def cell(self, x: Tensor, h: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        a = (x + h).named("a")
-        gates = zip("ifgo", (sigmoid, sigmoid, tanh, sigmoid), range(4), strict=True)
-        i, f, g, o = (function(self.part(a, n)).named(name) for name, function, n in gates)
+    def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        i, f, g, o = (
+            function(of_x + of_h).named(name)
+            for name, function, of_x, of_h in zip("ifgo", (sigmoid, sigmoid, tanh, sigmoid), x, h, strict=True)
+        )
         c = (f * states[1] + i * g).named("c")
         return (o * tanh(c)).named("h"), c
