@@ -168,18 +168,7 @@ def length(shown: str) -> int:
     return len("".join(shown.split()))
 
 
-LONGER = {linear, ridge, poisson, convolution, attention, lotka_volterra}
-"""Not there yet: a cotangent that is read once has a line of its own, and a named value is opened."""
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(m, marks=pytest.mark.xfail(strict=True, reason="a line for one use") if m in LONGER else ())
-        for m in MODELS
-    ],
-    ids=lambda model: model.__name__,
-)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_a_gradient_is_as_short_as_by_hand(model) -> None:
     loss, of = model()
     shown = str(sg.grad(loss.named("J"), of))

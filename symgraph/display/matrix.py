@@ -60,7 +60,7 @@ class _NoMatrixForm(Exception):
 
 def matrix_form(arranger: Arranger, tensor: Tensor) -> Node | None:
     """The right-hand side of a tensor's definition in matrix form, or None."""
-    if tensor.definition is None or tensor.ndim > 2:
+    if tensor.definition is None or tensor.ndim > 2 or tensor.definition.op == "recurrence":
         return None
     scope = arranger.scope(tensor)
     try:

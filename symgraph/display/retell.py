@@ -7,14 +7,14 @@ In: a tensor. Out: equal tensors, of which the printer takes the shortest. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import sympy as sp
 
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.reading import name_of
-from symgraph.core.tensor import Definition, Tensor
+from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices
 
 MOST = 40
@@ -23,8 +23,9 @@ MOST_FACTORS = 4
 """Sums in it, and its largest power: what is multiplied out stays small."""
 
 
-def retold(tensor: Tensor) -> Iterator[Tensor]:
-    """The tensor by equal formulas: rational functions of real values alone, since others are guarded or costly."""
+def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
+    """The tensor by equal formulas: rational functions of real values alone, since others are guarded or costly; a sum
+    that is one of the named ``values`` is that value."""
     definition = tensor.definition
     if definition is None or definition.op is not None:
         return
@@ -33,6 +34,8 @@ def retold(tensor: Tensor) -> Iterator[Tensor]:
         body = _opened(definition.body, names, whole)
         if body is None:
             continue
+        for element, total in _named_sums(values, names, tensor):
+            body = _folded(body, names.setdefault(element, sp.Dummy(real=True)), total)
         told = _fractions(_without_signs(body))
         for part, dummy in reversed(names.items()):
             told = told.xreplace({dummy: part})
@@ -58,6 +61,30 @@ def _opened(body: sp.Expr, names: dict[sp.Basic, sp.Dummy], whole: bool, depth: 
         rule[element] = opened
     found = body.xreplace(rule)
     return found if operations([found]) <= MOST and _is_rational(found) else None
+
+
+def _named_sums(
+    values: Iterable[Tensor], names: dict[sp.Basic, sp.Dummy], reader: Tensor
+) -> Iterator[tuple[Element, sp.Expr]]:
+    """Elements of named values that are sums, at the reader's own indices, and the sums over the same symbols."""
+    for value in values:
+        definition = value.definition
+        if definition is None or definition.op is not None or name_of(value) is None or value.shape != reader.shape:
+            continue
+        total = _opened(definition.body, names, True)
+        if total is not None and isinstance(total, sp.Add) and total.is_polynomial():
+            yield value.element, total
+
+
+def _folded(body: sp.Expr, symbol: sp.Dummy, total: sp.Expr) -> sp.Expr:
+    """The body with each sum that equals ``total``, or its negative, as the symbol."""
+    wanted = sp.expand(total)
+    rule: dict[sp.Expr, sp.Expr] = {}
+    for part in body.atoms(sp.Add):
+        written = sp.expand(part)
+        if written in (wanted, sp.expand(-wanted)):
+            rule[part] = symbol if written == wanted else -symbol
+    return body.xreplace(rule)
 
 
 def _is_rational(body: sp.Expr) -> bool:
