@@ -69,6 +69,25 @@ def test_a_run_that_is_resumed_equals_one_that_is_not(step: codegen.TrainStep, p
     assert same(again, whole) and same(step.state, state) and first.loss + second.loss == history.loss
 
 
+@pytest.mark.usefixtures("plain")
+def test_chance_and_statistics_are_resumed_too(path: Path) -> None:
+    """Dropout draws what it would have drawn, and running statistics go on."""
+    x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=2)
+    net = sg.nn.Sequential(sg.nn.Linear(4, 3), sg.nn.BatchNorm1d(3), sg.nn.Dropout(0.5), sg.nn.Linear(3, 2))
+    loss = sg.cross_entropy(net(x), t)
+    step = codegen.train_step(loss, sg.SGD(0.1), key=5, updates=net.updates())
+    data, whole = {"x": X, "t": T}, step.init(0)
+    step.fit(whole, data, epochs=4, batch_size=8)
+    params = step.init(0)
+    history = step.fit(params, data, epochs=2, batch_size=8, validation=data)
+    assert history.validation[0] != history.loss[0]  # without dropout
+    codegen.save(path, params, step, epoch=2)
+    again = step.init(3)
+    codegen.load(path, step, again)
+    step.fit(again, data, epochs=4, batch_size=8, initial_epoch=2)
+    assert same(again, whole)
+
+
 def test_what_a_file_says(step: codegen.TrainStep, path: Path) -> None:
     params = step.init(0)
     codegen.save(path, params, step)

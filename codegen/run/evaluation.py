@@ -15,6 +15,7 @@ from codegen.run.function import Function
 from codegen.run.pipeline import leaves_in
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
+from symgraph.core.mode import in_mode
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError
@@ -46,13 +47,14 @@ class Evaluation:
             if tensor.ndim:
                 raise DomainError(at_line(f"metric {name} must be a scalar, not of shape {show_shape(tensor.shape)}"))
         self.names = list(tensors)
-        found = [leaf for leaf in leaves_in(Request((loss, *tensors.values()))) if leaf.kind != "constant"]
+        outputs = in_mode([loss, *tensors.values()], "evaluate")
+        found = [leaf for leaf in leaves_in(Request(tuple(outputs))) if leaf.kind != "constant"]
         self.leaves = in_order(found)
         for leaf in self.leaves:
             if leaf.kind in ("input", "labels") and leaf not in data:
                 raise ArgumentError(at_line(f"a metric reads {described(leaf)}, which is not in the data"))
         self.data = {str(leaf.name): data[leaf] for leaf in self.leaves if leaf in data}
-        self.function = Function(self.leaves, [loss, *tensors.values()], dtype)
+        self.function = Function(self.leaves, outputs, dtype)
 
     def __call__(self, params: Mapping[str, np.ndarray], hyper: Mapping[str, float]) -> tuple[float, dict[str, float]]:
         """Loss, and metrics by name."""

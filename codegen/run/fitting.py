@@ -118,7 +118,7 @@ def fit(
     sizes[axis.size.name] = len(arrays[axis.leaves[0]])
     measured = arrays if held is None else held
     evaluation = (
-        None if held is None and metrics is None else Evaluation(step.loss, metrics or {}, measured, step.dtype)
+        None if held is None and metrics is None else Evaluation(step.declared, metrics or {}, measured, step.dtype)
     )
     examples = sizes[axis.size.name]
     batch = min(batch_size, examples)

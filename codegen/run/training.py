@@ -75,14 +75,14 @@ class TrainStep:
         self.check_finite = check_finite
         self.strict = arguments.flag("strict", strict)
         self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
-        self.loss = as_tensor(loss)
-        if self.loss.ndim:
+        self.declared = given = as_tensor(loss)
+        if given.ndim:
             raise DomainError(
-                at_line(f"the loss must be a scalar; {self.loss.display_name} has shape {show_shape(self.loss.shape)}")
+                at_line(f"the loss must be a scalar; {given.display_name} has shape {show_shape(given.shape)}")
             )
         self.form = None if outputs is None else Outputs(outputs)
         own = checked_updates(updates)
-        self.loss, *others = in_mode([self.loss, *(self.form.tensors if self.form else ()), *own.values()], "train")
+        self.loss, *others = in_mode([given, *(self.form.tensors if self.form else ()), *own.values()], "train")
         extra = others[: len(others) - len(own)]
         found = in_order(leaves_in(Request((self.loss, *extra))))
         self.parameters = chosen_of(self.loss, found, parameters)
@@ -214,7 +214,7 @@ class TrainStep:
             "strict": self.strict, "key": self._key,
         }  # fmt: skip
         known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
-        parcel = Parcel([self.loss, *extra, *self.parameters, *parts])
+        parcel = Parcel([self.declared, *extra, *self.parameters, *parts])
         initial = [update.initial for update in self.updates]
         counts = len(extra), len(self.parameters)
         return _again, (parcel, self.optimizer.name, form, counts, initial, options, dict(self.state), known)
