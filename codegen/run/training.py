@@ -393,4 +393,5 @@ def train_step(
     ArgumentError
         if no input tells a size, a program has random values and no key, or what ``updates`` has is no state.
     """
-    return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads, check_finite, strict, key, updates)
+    rows = SGD() if optimizer is None else optimizer
+    return TrainStep(loss, rows, dtype, outputs, parameters, threads, check_finite, strict, key, updates)
