@@ -15,7 +15,7 @@ from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
-from codegen.plan.slices import slice_values
+from codegen.plan.slices import own_places, slice_values
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.recurrence import Recurrence, recurrence_of
@@ -63,7 +63,8 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, merge temporaries, mask by maxima, bring sums into shape, share common functions, split, inline, order."""
+    """Slice, merge temporaries, mask by maxima, bring sums into shape, share common functions, split, inline,
+    place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
     merged = _replace(sliced, merge(_roots(sliced)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
@@ -72,7 +73,8 @@ def plan(request: Request) -> tuple[Request, list[Node]]:
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
     inlined = _replace(split, _inline(_roots(split)))
-    return inlined, _ordered(inlined)
+    placed = _replace(inlined, own_places(_roots(inlined)))
+    return placed, _ordered(placed)
 
 
 def _roots(request: Request) -> list[Tensor]:

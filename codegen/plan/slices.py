@@ -8,6 +8,7 @@ Beside a δ that gives an axis a place, a factor is read at that place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import sympy as sp
 
@@ -24,6 +25,29 @@ def slice_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     placed = rewrite(roots, lambda tensor, definition: tensor.redefined(_at_places(tensor, definition)))
     sliced = rewrite([placed[root] for root in roots], _Slices([placed[root] for root in roots]).change)
     return {tensor: sliced[new] for tensor, new in placed.items() if new in sliced}
+
+
+def own_places(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor, in which the only place of an axis of 1 is the reader's own on such an axis."""
+
+    def change(tensor: Tensor, definition: Definition) -> Tensor:
+        if definition.op == "recurrence":
+            return tensor.redefined(definition)
+        rule = {
+            element: placed
+            for element in elements_of(definition.body)
+            if (placed := _at_own_place(element, tensor.shape)) is not element
+        }
+        body = literal(definition.body, rule) if rule else None
+        return tensor.redefined(definition if body is None else replace(definition, body=body))
+
+    return rewrite(roots, change)
+
+
+def _at_own_place(element: Element, shape: Sequence[sp.Expr]) -> Element:
+    pairs = zip(element.indices, element.tensor.shape, strict=True)
+    own = [axis(d) if d < len(shape) and i == 0 and size == shape[d] == 1 else i for d, (i, size) in enumerate(pairs)]
+    return element if own == list(element.indices) else Element(element.tensor, *own)
 
 
 def _at_places(tensor: Tensor, definition: Definition) -> Definition:
