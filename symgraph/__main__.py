@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     catalogue = commands.add_parser("catalogue", help="every activation, loss, optimiser and schedule, from its row")
     catalogue.add_argument("name", nargs="?", help="one row alone")
-    catalogue.add_argument("--kind", choices=("activation", "loss", "optimiser", "schedule"))
+    catalogue.add_argument("--kind", help="activation, loss, optimiser, schedule or initialiser")
     catalogue.add_argument("--html", metavar="FILE", type=Path, help="write a page")
     catalogue.add_argument("--json", action="store_true", help="print records for programs")
     catalogue.set_defaults(run=_catalogue)
@@ -36,7 +36,8 @@ def _catalogue(given: argparse.Namespace) -> int:
 
     rows = list(entries(given.kind, given.name))
     if not rows:
-        print(f"there is no row {given.name}; without a name all are shown", file=sys.stderr)
+        asked = given.name or f"of the kind {given.kind}"
+        print(f"there is no row {asked}; without a name or kind all are shown", file=sys.stderr)
         return 1
     if given.html:
         given.html.write_text(as_html(rows), encoding="utf-8")

@@ -29,9 +29,11 @@ from symgraph.display.text import text
 from symgraph.vocabulary import schedules
 from symgraph.vocabulary.activations import ACTIVATIONS
 from symgraph.vocabulary.elementwise import Row
+from symgraph.vocabulary.init import INITIALISERS
 from symgraph.vocabulary.losses import POINTWISE, ROWWISE
 from symgraph.vocabulary.optimisers import OPTIMISERS
 
+KINDS = ("activation", "loss", "optimiser", "schedule", "initialiser")
 LABELLED = ("cross_entropy", "nll_loss", "nll_of_probabilities", "focal_loss", "multi_margin_loss")
 """Losses whose target is labels."""
 NEEDED = {"step_size": 30, "milestones": (30, 80), "gamma": 0.9, "T_max": 100, "T_0": 10, "total_steps": 100}
@@ -57,12 +59,13 @@ class Entry:
 
 
 def entries(kind: str | None = None, name: str | None = None) -> Iterator[Entry]:
-    """The rows, of one kind ("activation", "loss", "optimiser", "schedule") or of one name where that is asked for."""
+    """The rows, of one of the :data:`KINDS` or of one name where that is asked for."""
     tables: dict[str, tuple[dict[str, Any], Callable[[str, Any], Entry]]] = {
         "activation": (ACTIVATIONS, lambda key, row: _elementwise("activation", row, row.source)),
         "loss": ({**POINTWISE, **ROWWISE}, _loss),
         "optimiser": (OPTIMISERS, _optimiser),
         "schedule": (schedules.SCHEDULES, _schedule),
+        "initialiser": (INITIALISERS, _initialiser),
     }
     for found, (rows, described) in tables.items():
         if kind in (None, found):
@@ -142,6 +145,11 @@ def _schedule(name: str, make: Callable[..., Any]) -> Entry:
     value = made.formula(names.pop("lr"), names.pop("t"), **names)
     _, _, formula = str(value).partition(" = ") if " = " in str(value).split("\n")[0] else ("", "", str(value))
     return Entry("schedule", name, (f"lr[t] = {formula}",), (), (), options, _first_line(make))
+
+
+def _initialiser(name: str, make: Callable[..., Any]) -> Entry:
+    needed, options = _signature(make)
+    return Entry("initialiser", name, (_first_line(make),), (), (), ", ".join([*needed, options]).strip(", "), "")
 
 
 # -- pages ------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_native_numbers_are_those_of_the_words(dtype: str) -> None:
         out = pointer(words[0], kind, 3)
         for i in range(3):
             at = 1 + 4 * i
-            out[i] = uniform(kind(1), words[at], words[at + 1], words[at + 2], words[at + 3])
+            out[i] = uniform(kind(1), words[at], words[at + 1], words[at + 2], words[at + 3], 0)
 
     found = np.zeros(3, kind)
     rows = [(*key, counter[1], counter[0]) for counter, key, _ in KNOWN]

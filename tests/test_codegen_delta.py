@@ -8,6 +8,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from symgraph.errors import ArgumentError
 
 N = sg.dim("N")
 x = sg.input("x", (3,))
@@ -90,3 +91,44 @@ def test_log_sum_exp_of_one_mean() -> None:
     value = sg.logsumexp(sg.mean(a, keepdims=True))
     found = codegen.function([a], [value, sg.grad(sg.sum(value), a)])(np.array([800.0]))
     assert [np.ravel(part).tolist() for part in found] == [[800.0], [1.0]]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_fixed_places_are_stored_once(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five elements and rows of X, of which one meets another: each is added in its place, the rest is 0."""
+    if not native:
+        monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    X = sg.input("X", (N, 3))
+    elements = sg.define((), X[0, 0] * X[1, 2] * X[3, 1] * sp.sin(X[2, 0]))
+    loss = elements + sg.sum(sg.define((j,), X[1, j] * X[0, j] ** 3))
+    values = np.arange(1.0, 13.0).reshape(4, 3)
+    expected = np.zeros((4, 3))
+    expected[0] = 3 * values[0] ** 2 * values[1]
+    expected[1] = values[0] ** 3
+    (a, _, _), (_, _, b), (c, *_), (_, d, _) = values
+    expected[0, 0] += b * d * np.sin(c)
+    expected[1, 2] += a * d * np.sin(c)
+    expected[3, 1] = a * b * np.sin(c)
+    expected[2, 0] = a * b * d * np.cos(c)
+    found = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("SYMGRAPH_THREADS", threads)
+        gradient = codegen.function([X], sg.grad(loss, X))
+        found.append(gradient(values))
+        with pytest.raises(ArgumentError, match=r"index 3 of axis 0 of X\(N, 3\) needs N ≥ 4; here N = 3"):
+            gradient(values[:3])
+    assert found[0].tobytes() == found[1].tobytes()
+    np.testing.assert_allclose(found[0], expected, rtol=1e-14)
+    assert "d_X[2, 0] = " in gradient.source and "Delta" not in gradient.source
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_value_is_computed_where_it_is_read() -> None:
+    """Row 2 of a table of exponentials whose other rows overflow."""
+    E = sg.input("E", (500, 3))
+    row = sg.define((j,), sg.exp(E)[2, j] + sp.log(E[2, j]))
+    compute = codegen.function([E], [row, sg.grad(sg.sum(row), E)])
+    value, gradient = compute(np.full((500, 3), 1.0))
+    np.testing.assert_allclose(value, [np.e] * 3)
+    np.testing.assert_allclose(gradient, np.where(np.arange(500)[:, None] == 2, np.e + 1, 0) * np.ones(3))
+    assert sum(kernel.operations for kernel in compute.report().kernels) < 30

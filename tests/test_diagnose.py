@@ -69,6 +69,20 @@ def test_what_is_not_finite() -> None:
     assert found.startswith("exp(w·u[n]) is inf at n = 5, where w·u[n] is 147.826; in high precision it is 1.58")
 
 
+def test_random_values_are_those_of_the_next_step() -> None:
+    x, w, b = sg.input("x", (N, 4)), sg.parameter("w", (4,)), sg.parameter("b", ())
+    kept = sg.nn.Dropout(0.5)(x * w + b)
+    step = codegen.train_step(sg.sum(kept**2), key=3)
+    found = step.diagnose({"w": np.ones(4, np.float32), "b": np.zeros((), np.float32)}, x=SIX)
+    assert not found.findings and found.worst < 1e-6
+    shifted = x + b
+    centred = shifted - sg.mean(shifted)
+    step = codegen.train_step(sg.sum(centred**2))
+    assert str(step.diagnose(scalar("b", 1), x=SIX)) == (
+        "∂J/∂b is 0 everywhere: b has no influence: the formula of its derivative is 0"
+    )
+
+
 def test_what_differs_from_high_precision() -> None:
     u, w = sg.input("u", (N,)), sg.parameter("w", ())
     v = u * w + 10000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +11,9 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.loops.counts import flops
+from codegen.plan.plan import Request
+from codegen.run.pipeline import leaves_in, translate
 from symgraph.core.cost import operations
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
@@ -96,10 +101,10 @@ class Counter:
         return counted
 
 
-@pytest.mark.parametrize("family", [predator_and_prey, tied, mixture], ids=lambda family: family.__name__)
-def test_work_grows_linearly(family: Callable[[int], Problem], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("family", "size"), [(predator_and_prey, 4), (tied, 6), (mixture, 4)])
+def test_work_grows_linearly(family: Callable[[int], Problem], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     work = Counter(monkeypatch)
-    half, whole = work.of(family(6)), work.of(family(12))
+    half, whole = work.of(family(size)), work.of(family(2 * size))
     for name, count in whole.items():
         assert count <= 2.5 * half[name], (name, half, whole)
 
@@ -149,3 +154,76 @@ def test_the_side_of_a_tie_does_not_depend_on_the_variable() -> None:
     body = sp.Max(x.element, z.element)
     shares = [partial(body, side.element).xreplace({x.element: 1, z.element: 1}) for side in (x, z)]
     assert shares == [sp.Rational(1, 2)] * 2
+
+
+def product() -> Problem:
+    x = sg.parameter("x", (20,))
+    return math.prod((x[k] for k in range(1, 20)), start=x[0]), [x]
+
+
+def product_of_scalars() -> Problem:
+    x = [sg.parameter(f"x{k}", ()) for k in range(40)]
+    return math.prod(x[1:], start=x[0]), x
+
+
+def minors() -> Problem:
+    """A determinant by Laplace's expansion over the first two rows."""
+    A = sg.parameter("A", (4, 4))
+    pairs = list(itertools.combinations(range(4), 2))
+    upper, lower = ({(i, j): A[r, i] * A[r + 1, j] - A[r, j] * A[r + 1, i] for i, j in pairs} for r in (0, 2))
+    signed = [(-1) ** sum(pair) * upper[pair] * lower[rest] for pair, rest in zip(pairs, pairs[::-1], strict=True)]
+    return -sum(signed[1:], start=signed[0]), [A]
+
+
+def pieces() -> Problem:
+    x = sg.parameter("x", (30,))
+    return sg.sum(sg.elu(x**2)), [x]
+
+
+def runge_kutta() -> Problem:
+    """One step of the classical method for Lotka and Volterra's equations, rates and state as vectors."""
+    rates, start = sg.parameter("p", (4,)), sg.parameter("s", (2,))
+    a, b, c, d = (rates[k] for k in range(4))
+
+    def slope(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return a * x - b * x * y, c * x * y - d * y
+
+    x, y = start[0], start[1]
+    first = slope(x, y)
+    second = slope(x + first[0] / 20, y + first[1] / 20)
+    third = slope(x + second[0] / 20, y + second[1] / 20)
+    fourth = slope(x + third[0] / 10, y + third[1] / 10)
+    slopes = zip(first, second, third, fourth, strict=True)
+    x, y = (z + (p + 2 * q + 2 * r + s) / 60 for z, (p, q, r, s) in zip((x, y), slopes, strict=True))
+    return (x - 1) ** 2 + (y - 2) ** 2, [rates, start]
+
+
+def words_and_rows() -> Problem:
+    """Rows that labels pick, beside fixed ones."""
+    E, w, t = sg.parameter("E", (7, 3)), sg.input("w", (30,)), sg.labels("t", (30,), classes=7)
+    n, d = sg.indices("n d")
+    return sg.sum(sg.define((n, d), E[t[n], d] * E[2, d] * sp.sin(w[n] * E[0, d]))), [E]
+
+
+def fixed_rows() -> Problem:
+    A, B = sg.parameter("A", (6, 30)), sg.parameter("B", (6, 30))
+    (j,) = sg.indices("j")
+    rows = sp.sin(A[0, j] * B[1, j]) * sp.exp(A[3, j]) + A[4, j] ** 2 * B[0, j]
+    return sg.sum(sg.define((j,), rows)), [A, B]
+
+
+CHEAP = [product, product_of_scalars, minors, pieces, runge_kutta, words_and_rows, fixed_rows]
+
+
+@pytest.mark.parametrize("make", CHEAP, ids=lambda make: make.__name__)
+def test_value_and_gradient_cost_at_most_five_values(make: Callable[[], Problem]) -> None:
+    """Griewank's bound: reverse mode costs at most five times the value, whatever the number of parameters."""
+    loss, wrt = make()
+    value, both = (operations_of(roots) for roots in ([loss], [loss, *sg.grad(loss, wrt).values()]))
+    assert both <= 5 * value, (value, both)
+
+
+def operations_of(roots: list[Tensor]) -> float:
+    """Floating-point operations of a program, as its source says."""
+    request = Request(tuple(roots))
+    return sum(flops(kernel.body, {}) for kernel in translate(request, leaves_in(request), "float64").program.kernels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,51 @@ def test_layer_is_its_function(name: str) -> None:
 def test_wrong_number_of_features_names_layer_and_shape() -> None:
     with pytest.raises(ShapeError, match=r"Linear\(4, 3\) got x\(N, 5\); expected a last axis of 4"):
         sg.nn.Linear(4, 3)(sg.input("x", (N, 5)))
+
+
+IMAGES, LINES = (2, 4, 5, 6), (2, 4, 7)
+WITH_PYTORCH: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = {
+    "Conv1d": ("Conv1d", (4, 6, 3), {"stride": 2, "padding": 1, "groups": 2}, LINES),
+    "Conv2d": ("Conv2d", (4, 3, (2, 3), 2, 1), {"bias": False}, IMAGES),
+    "ConvTranspose1d": ("ConvTranspose1d", (4, 6, 3), {"stride": 2, "groups": 2}, LINES),
+    "MaxPool2d": ("MaxPool2d", (2,), {}, IMAGES),
+    "AvgPool1d": ("AvgPool1d", (3, 2), {"padding": 1}, LINES),
+    "AdaptiveAvgPool2d": ("AdaptiveAvgPool2d", (2,), {}, IMAGES),
+    "Flatten": ("Flatten", (), {}, IMAGES),
+    "Upsample": ("Upsample", (), {"scale_factor": 2, "mode": "bilinear"}, IMAGES),
+    "Unfold": ("Unfold", (2,), {"stride": 2}, IMAGES),
+    "LayerNorm": ("LayerNorm", (7,), {}, LINES),
+    "LayerNorm over two axes": ("LayerNorm", ((5, 6),), {"bias": False}, IMAGES),
+    "RMSNorm": ("RMSNorm", (7,), {"eps": 1e-6}, LINES),
+    "GroupNorm": ("GroupNorm", (2, 4), {}, IMAGES),
+    "InstanceNorm1d": ("InstanceNorm1d", (4,), {"affine": True}, LINES),
+    "InstanceNorm2d": ("InstanceNorm2d", (4,), {}, IMAGES),
+}
+
+
+@pytest.mark.parametrize("case", WITH_PYTORCH)
+def test_a_layer_with_weights_is_pytorchs(case: str) -> None:
+    torch = pytest.importorskip("torch")
+    name, sizes, options, shape = WITH_PYTORCH[case]
+    layer, theirs = getattr(sg.nn, name)(*sizes, **options), getattr(torch.nn, name)(*sizes, **options).double()
+    generator = np.random.default_rng(0)
+    given = {"x": generator.normal(size=shape)}
+    for leaf, weight in zip(layer.parameters(), theirs.parameters(), strict=True):
+        assert tuple(map(int, leaf.shape)) == tuple(weight.shape) and leaf.name.endswith(("weight", "bias"))
+        given[leaf.name] = generator.normal(size=tuple(weight.shape))
+        weight.data = torch.tensor(given[leaf.name])
+    found = evaluate(layer(sg.input("x", shape)), given)
+    np.testing.assert_allclose(found, theirs(torch.tensor(given["x"])).detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_tables_and_bilinear_forms() -> None:
+    torch = pytest.importorskip("torch")
+    ids, generator = np.array([[0, 2, 2], [1, 0, 2]]), np.random.default_rng(1)
+    table, W, b = generator.normal(size=(3, 4)), generator.normal(size=(2, 3, 4)), generator.normal(size=2)
+    t, x, y = sg.labels("t", (2, 3), 3), sg.input("x", (5, 3)), sg.input("y", (5, 4))
+    given = {"e.weight": table, "t": ids, "q.weight": W, "q.bias": b, "x": generator.normal(size=(5, 3)),
+             "y": generator.normal(size=(5, 4))}  # fmt: skip
+    agree(evaluate(sg.nn.Embedding(3, 4, name="e")(t), given), table[ids], 1e-14)
+    agree(evaluate(sg.nn.EmbeddingBag(3, 4, name="e")(t), given), table[ids].mean(1), 1e-14)
+    theirs = torch.nn.functional.bilinear(*(torch.tensor(given[k]) for k in ("x", "y", "q.weight", "q.bias")))
+    agree(evaluate(sg.nn.Bilinear(3, 4, 2, name="q")(x, y), given), theirs.numpy(), 1e-12)

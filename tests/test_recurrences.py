@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
 
 import codegen
 import symgraph as sg
@@ -119,6 +120,32 @@ def test_what_depends_on_no_carry_is_one_product_outside_of_the_loop() -> None:
     loop = source[source.index("    for step in range(T):") :]
     kernels = [line.strip() for line in loop.splitlines() if line.startswith(" " * 8) and "thread" in line]
     assert kernels[0] == "barrier(sync, threads)" and len(kernels) == 2
+
+
+def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
+    x, h0 = sg.input("x", (T, N, 4)), sg.input("h0", (N, 4))
+    V = sg.parameter("V", (4, 4))
+
+    def step(h: sg.Tensor, at: sg.Tensor) -> Any:
+        a = (h @ V).named("a")
+        h = sg.tanh(a + at).named("h")
+        return h, h
+
+    _, h = sg.scan(step, h0, x)
+    J = sg.sum(h**2).named("J")
+    assert str(h).splitlines()[0] == "h[t, n, i] = tanh(x[t, n, i] + a[t, n, i]),  h[−1, n, i] = h0[n, i]"
+    back = [
+        "∂J/∂h[t, n, i] = Σ_j ∂J/∂a[t + 1, n, j]·V[i, j] + 2·h[t, n, i]",
+        "∂J/∂a[t, n, i] = ∂J/∂h[t, n, i]·(1 − h[t, n, i]²)",
+        "∂J/∂V[i, j] = Σ_{t,n} h[t − 1, n, i]·∂J/∂a[t, n, j]",
+    ]
+    told = [" ".join(line.split()) for line in str(sg.derivation(J, V)).splitlines()]
+    for line in back:
+        assert any(other.startswith(line) for other in told), line
+    table = str(sg.explain(J))
+    assert all(line in table for line in back)
+    assert table.index("a[t, n, i] = Σ_j h[t − 1, n, j]·V[j, i]") < table.index("h[t, n, i] = tanh")
+    assert r"h_{t - 1,n,i} \, \frac{\partial J}{\partial a_{t,n,j}}" in sp.latex(sg.grad(J, V))
 
 
 @pytest.mark.parametrize(

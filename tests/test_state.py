@@ -95,6 +95,15 @@ def test_states_are_saved_with_the_parameters(tmp_path: Any, monkeypatch: pytest
     assert [step(saved.params, **batch) for _ in range(2)] == after
 
 
+def test_updates_are_printed() -> None:
+    x = sg.input("x", (N, 4))
+    norm = sg.nn.BatchNorm1d(4, name="bn")
+    table = str(sg.explain(sg.sum(norm(x) ** 3), sg.SGD(), updates=norm.updates()))
+    assert "states: bn.running_mean (4,), bn.running_var (4,)" in table
+    assert "bn.running_mean[i] ← 0.9·bn.running_mean[i] + mu[i]/10" in table
+    assert "bn.running_var[i] ← 0.9·bn.running_var[i] + N·var[i]/(10·(N − 1))" in table
+
+
 def test_no_derivative_passes_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
     x, w, _ = regression()

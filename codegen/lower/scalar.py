@@ -161,9 +161,8 @@ class ScalarLowering:
             case Delta():
                 return self._selected([body], ())
             case Uniform():
-                *given, place = body.args
-                whole = [self.integer(p) if p.is_Integer else cast(self._lower(p), "int64") for p in given]
-                return Call("uniform", (Const(1.0, "real"), *whole, self.integer(place)), "real")
+                whole = [self.integer(p) if p.is_integer else cast(self._lower(p), "int64") for p in body.args]
+                return Call("uniform", (Const(1.0, "real"), *whole), "real")
             case Written():
                 return self._written(body)
             case sp.Piecewise():
@@ -220,7 +219,10 @@ class ScalarLowering:
 
     def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
         place = self.integer(index)
-        return _both(Op(">=", (place, ZERO), "bool"), Op("<", (place, self.integer(size)), "bool"))
+        below = Op("<", (place, self.integer(size)), "bool")
+        if isinstance(place, Const) and place.value >= 0:
+            return below
+        return _both(Op(">=", (place, ZERO), "bool"), below)
 
     def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
         """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""

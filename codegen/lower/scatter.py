@@ -16,7 +16,7 @@ import sympy as sp
 
 from codegen.loops.ir import ZERO, Const, Expr, For, If, Let, Op, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of, is_within
-from codegen.lower.formula import formula_text
+from codegen.lower.formula import formula_text, term_text
 from codegen.lower.segments import Segments
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter, Term, scatter_of
@@ -65,7 +65,6 @@ class ScatterLowering(Segments):
         loops = {index: Var(self._loop_name(self._extent(node, index)), "int64") for index in canonical}
         self.scalars.indices = dict(loops)
         self.scalars.bounds = bounds_of(node.shape, node.definition)
-        self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
         body: list[Stmt] = []
         done: list[Term] = []
         for terms in self._nests(node, scatter):
@@ -73,11 +72,17 @@ class ScatterLowering(Segments):
             for term in terms:
                 first = node.definition.op is None and all(map(term.is_apart, done))
                 at = dict(loops) if len(scatter.terms) == 1 else self._named_anew(node, term, loops)
-                store = Store(buffer, (), ZERO, None if first else "sum", "" if done else self.formulas[-1])
+                self.formulas.append(self._text(node, term, not first, at))
+                store = Store(buffer, (), ZERO, None if first else "sum", self.formulas[-1])
                 additions.append(self._addition(node, term, at, store))
                 done.append(term)
             body += self._nest_of_terms(node, terms[0], loops, additions)
         return body
+
+    def _text(self, node: Node, term: Term, adds: bool, at: Mapping[Index, Expr]) -> str:
+        if node.definition.op is not None:
+            return formula_text(node, at, self._shown_name)
+        return term_text(node, term, adds, at, self._shown_name)
 
     def _nests(self, node: Node, scatter: Scatter) -> list[list[Term]]:
         """Terms that share one nest of loops: fixed ones that are all this thread's."""

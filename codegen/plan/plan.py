@@ -15,6 +15,7 @@ from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
+from codegen.plan.slices import slice_values
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.recurrence import Recurrence, recurrence_of
@@ -62,8 +63,9 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Merge temporaries, mask by maxima, bring sums into shape, compute common functions once, split, inline, order."""
-    merged = _replace(request, merge(_roots(request)))
+    """Slice, merge temporaries, mask by maxima, bring sums into shape, share common functions, split, inline, order."""
+    sliced = _replace(request, slice_values(_roots(request)))
+    merged = _replace(sliced, merge(_roots(sliced)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     shaped = _replace(masked, reshape_sums(_roots(masked)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))

@@ -17,8 +17,11 @@ from symgraph.core.indices import Index, axis
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
-FEW = 4
-"""Operations of terms without a sum up to which each element chooses among them, in one pass with other values."""
+FEW, FIXED = 4, 1
+"""Operations of terms without a sum up to which each element chooses among them, in one pass with other values.
+
+Beside fixed places all else is 0, and to clear it takes none.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ def scatter_of(rank: int, definition: Definition) -> Scatter | None:
         return None
     found = [_term(rank, term, summed=False) for term in terms_of(definition.body)]
     terms = tuple(term for term in found if term is not None)
-    return Scatter(terms) if len(terms) == len(found) and _is_worth(terms) else None
+    worth = _operations(terms) > (FIXED if all(term.is_fixed for term in terms) else FEW)
+    return Scatter(terms) if worth and len(terms) == len(found) else None
 
 
 def with_scatter(tensor: Tensor) -> Tensor:
@@ -111,18 +115,17 @@ def with_scatter(tensor: Tensor) -> Tensor:
     if definition is None or definition.op is not None or not definition.body.has(Delta):
         return tensor
     terms = terms_of(definition.body)
-    placed = [term for term in terms if _term(len(shape), term, summed=False) is not None]
-    rest = [term for term in terms if term not in placed]
-    if not rest or not placed or not scatter_of(len(shape), Definition(None, (), sp.Add(*placed))):
+    found = [_term(len(shape), term, summed=False) for term in terms]
+    rest = [term for term, place in zip(terms, found, strict=True) if place is None]
+    if not rest or _operations([place for place in found if place is not None]) <= FEW:
         return tensor
-    apart = Tensor.define(shape, sp.Add(*placed))
+    apart = Tensor.define(shape, sp.Add(*(t for t, place in zip(terms, found, strict=True) if place is not None)))
     body = sp.Add(*rest, Element(apart, *(axis(d) for d in range(len(shape)))))
     return tensor.redefined(Definition(None, (), body))
 
 
-def _is_worth(terms: Sequence[Term]) -> bool:
-    """Whether terms without a sum take more than a few operations, which are not to be done for every element."""
-    return sum(1 + operations([sp.Mul(*term.factors, evaluate=False)]) for term in terms) > FEW
+def _operations(terms: Sequence[Term]) -> int:
+    return sum(1 + operations([sp.Mul(*term.factors, evaluate=False)]) for term in terms)
 
 
 def _term(rank: int, body: sp.Expr, summed: bool) -> Term | None:

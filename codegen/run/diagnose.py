@@ -19,8 +19,10 @@ from codegen.run.function import function
 from codegen.run.pipeline import leaves_in
 from codegen.run.stepping import Bound
 from symgraph.core.cases import Cases
-from symgraph.core.graph import operands, topological
+from symgraph.core.chance import KEY, STEP
+from symgraph.core.graph import operands, rewrite, topological
 from symgraph.core.indices import Dim, axis, bound
+from symgraph.core.reading import name_of
 from symgraph.core.tensor import Element, Tensor
 from symgraph.display.explain import Table
 from symgraph.display.text import text
@@ -67,12 +69,27 @@ def diagnosed(step: TrainStep, params: Any, inputs: Mapping[str, Any]) -> Diagno
     return Diagnosis(tuple(found), case.worst)
 
 
+def _held(step: TrainStep, given: Bound) -> tuple[Tensor, dict[Tensor, np.ndarray]]:
+    """The loss with the random values of the next step as inputs, and these."""
+    random = [tensor for tensor in topological([step.loss]) if tensor.kind == "random"]
+    if not random:
+        return step.loss, {}
+    held = {tensor: Tensor.leaf("input", f"{name_of(tensor) or tensor.draw.letter} {number}", tensor.shape)
+            for number, tensor in enumerate(random, 1)}  # fmt: skip
+    found = rewrite([step.loss], lambda tensor, definition: tensor.redefined(definition), held)
+    draw = function(step.inputs, random, dtype=step.dtype, key=int(step.hyper[str(KEY.name)]))
+    now = {str(STEP.name): np.asarray(step.state[str(STEP.name)], step.dtype)}
+    arrays = draw(**{str(leaf.name): given.arrays[leaf] for leaf in step.inputs}, **now)
+    return found[step.loss], dict(zip(held.values(), arrays, strict=True))
+
+
 class _Case:
     """The values of one step, computed twice, under their names."""
 
     def __init__(self, step: TrainStep, given: Bound) -> None:
         self.dtype, self.sizes = step.dtype, dict(given.sizes)
-        self.program, self.forward = Table(step.loss, list(step.parameters), None).computed()
+        loss, held = _held(step, given)
+        self.program, self.forward = Table(loss, list(step.parameters), None).computed()
         self.slopes = self.program.outputs[1:]
         self.order = [t for t in topological(self.program.outputs) if t.definition is not None]
         leaves = leaves_in(Request(tuple(self.program.outputs)))
@@ -83,8 +100,11 @@ class _Case:
                 self.known[leaf] = given.arrays[leaf]
             elif leaf.value is not None:
                 self.known[leaf] = np.asarray(leaf.value)
+            elif leaf in held:
+                self.known[leaf] = held[leaf]
             else:
-                self.known[leaf] = np.asarray(given.numbers.get(name, step.hyper[name]), step.dtype)
+                told = given.numbers[name] if name in given.numbers else step.state.get(name, step.hyper.get(name))
+                self.known[leaf] = np.asarray(told, step.dtype)
         asked = [leaf for leaf in leaves if leaf.kind != "constant"]
         values = {str(leaf.name): self.known[leaf] for leaf in asked}
         compiled = function(asked, self.order, dtype=step.dtype)(**values)
@@ -171,6 +191,8 @@ class _Case:
     def _why_zero(self, tensor: Tensor) -> str:
         definition = tensor.definition
         assert definition is not None
+        if definition.body == 0:
+            return "the formula of its derivative is 0"
         for part in sorted(definition.body.atoms(Relational), key=sp.default_sort_key):
             held = self._part(tensor, Cases((1, part), (0, True)))
             if not held.any():

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.core.shown import Shown
+
 
 @dataclass(slots=True)
-class History:
+class History(Shown):
     """What happened: a value for every finished epoch, and the time.
 
     Attributes

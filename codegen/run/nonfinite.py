@@ -25,8 +25,8 @@ LONGEST = 160
 """Characters of a formula in a message."""
 
 
-def diagnosed(step: TrainStep, params: Any, inputs: Mapping[str, Any]) -> Any:
-    """What :mod:`codegen.run.diagnose` says, which is imported when somebody asks."""
+def diagnosed(step: TrainStep, params: Any, /, **inputs: Any) -> Any:
+    """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
     from codegen.run.diagnose import diagnosed
 
     return diagnosed(step, params, inputs)

@@ -305,9 +305,7 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
-    def diagnose(self, params: Params, /, **inputs: Any) -> Any:
-        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
-        return nonfinite.diagnosed(self, params, inputs)
+    diagnose = nonfinite.diagnosed
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
@@ -393,8 +391,6 @@ def train_step(
     DisconnectedError
         if there is nothing to train, or a parameter does not influence the loss.
     ArgumentError
-        if no input tells a size, a program has random values and no key, or something to update is no state.
-    ShapeError
-        if the formula of a state's next value has another shape.
+        if no input tells a size, a program has random values and no key, or what ``updates`` has is no state.
     """
     return TrainStep(loss, optimizer or SGD(), dtype, outputs, parameters, threads, check_finite, strict, key, updates)

@@ -10,7 +10,7 @@ to thirty digits at all of some fifty points of various sizes are taken to be eq
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +94,7 @@ def audit(forward: Any, claimed: Any, of: Any = None, *, upstream: Tensor | None
     forward : tensor or SymPy formula. If it is no scalar, the derivatives are those of Σ forward·upstream.
     claimed : a formula (tensor, SymPy), or a dict from leaf (or its name) to formula; or a function of NumPy arrays,
         a ``torch.autograd.Function``, a JAX function with a custom derivative. See :mod:`symgraph.auditing.claims`.
-    of : the leaf or leaves; all real inputs, parameters and symbols of ``forward`` by default.
+    of : the leaf or leaves; by default those of a dict, else all real inputs, parameters and symbols of ``forward``.
     upstream : the gradient that flows in, of the shape of ``forward``: an input that claimed formulas may read.
     seed : where random points begin.
 
@@ -112,7 +112,7 @@ def audit(forward: Any, claimed: Any, of: Any = None, *, upstream: Tensor | None
                     f"{show_shape(value.shape)}")
         )  # fmt: skip
     leaves = _leaves_of(value)
-    wanted = _wanted(leaves, of)
+    wanted = _wanted(leaves, list(claimed) if of is None and isinstance(claimed, Mapping) else of)
     claim = claim_of(claimed, leaves, wanted, upstream)
     known = [*leaves, *([upstream] if upstream is not None else [])]
     checked_leaves(claim, known)

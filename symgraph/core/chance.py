@@ -130,11 +130,10 @@ def _without_stops(tensor: Tensor, definition: Definition) -> Tensor:
 
 
 def _definition(leaf: Tensor, stream: int) -> Tensor:
-    place: sp.Expr = sp.S.Zero
+    row, column = sp.S.Zero, sp.S.Zero
     for number, size in enumerate(leaf.shape):
-        place = sp.expand(place * size + axis(number))
-    made = Tensor.define(
-        leaf.shape, leaf.draw.distribution.quantile(Uniform(Element(KEY), sp.Integer(stream), Element(STEP), place))
-    )
+        row, column = sp.expand((row + column) * size), axis(number)
+    at_place = Uniform(Element(KEY), sp.Integer(stream), Element(STEP), row, column)
+    made = Tensor.define(leaf.shape, leaf.draw.distribution.quantile(at_place))
     call_first(made, name_of(leaf) or leaf.draw.distribution.letter)
     return made

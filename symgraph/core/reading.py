@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from symgraph.core.tensor import Tensor
 
+_cotangents: WeakKeyDictionary[Tensor, tuple[Tensor, Tensor]] = WeakKeyDictionary()
 _called: WeakKeyDictionary[Tensor, str] = WeakKeyDictionary()
 
 
@@ -24,3 +25,15 @@ def call(tensor: Tensor, name: str) -> None:
 def call_first(tensor: Tensor, name: str) -> None:
     """Call a value by a name, unless it has one."""
     _called.setdefault(tensor, name)
+
+
+def cotangent_pair(tensor: Tensor) -> tuple[Tensor, Tensor] | None:
+    """(loss, value) of a value that is ∂loss/∂value, where a loop computes it."""
+    return _cotangents.get(tensor)
+
+
+def call_cotangent(tensor: Tensor, pair: tuple[Tensor, Tensor]) -> None:
+    """Say that a value is ∂loss/∂value, unless it is that of another value of the same loss already."""
+    known = _cotangents.get(tensor)
+    if known is None or known[0] is not pair[0]:
+        _cotangents[tensor] = pair

@@ -180,7 +180,7 @@ class Course:
             element = Element(self.of(value), bound(0), *(axis(d) for d in range(value.ndim)))
             return Tensor.define(value.shape, element, "sum", (self.length,))
         later: dict[Index, sp.Expr] = {bound(d): bound(d + 1) for d in range(len(definition.extents))}
-        body = self._at(definition.body, bound(0), later)
+        body = self.at(definition.body, bound(0), later)
         return Tensor.define(value.shape, body, "sum", (self.length, *definition.extents))
 
     def _look(self, value: Tensor) -> None:
@@ -195,14 +195,14 @@ class Course:
                 continue
             assert definition is not None
             later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(tensor.ndim)}
-            body = self._at(definition.body, axis(0), later)
+            body = self.at(definition.body, axis(0), later)
             found = Tensor.define((self.length, *tensor.shape), body, definition.op, definition.extents)
             name = name_of(tensor)
             if name is not None:
                 call_first(found, name)
             self.known[tensor] = found
 
-    def _at(self, body: sp.Expr, step: Index, rename: Mapping[Index, sp.Expr]) -> sp.Expr:
+    def at(self, body: sp.Expr, step: Index, rename: Mapping[Index, sp.Expr]) -> sp.Expr:
         """A body at one step, its indices renamed."""
 
         def build(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:

@@ -81,9 +81,9 @@ def modulo(u: sp.Expr, v: sp.Expr) -> sp.Expr:
 
 
 class Uniform(sp.Function):  # type: ignore[misc]
-    """The random number of (0, 1) at (key, stream, step, place), four integers (:mod:`symgraph.core.threefry`)."""
+    """The random number of (0, 1) at key, stream, step, and the place row + column (:mod:`symgraph.core.threefry`)."""
 
-    nargs = 4
+    nargs = 5
 
     def _sympystr(self, printer: Any) -> str:
         return f"uniform({', '.join(map(printer._print, self.args))})"

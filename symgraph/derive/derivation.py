@@ -21,6 +21,7 @@ from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
+from symgraph.core.recurrence import recurrence_of
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Definition, Tensor
 from symgraph.derive.differentiate import Contribution, Cotangent, reverse
@@ -139,11 +140,35 @@ class _Writer:
         self.arranger = self.program.arranger
 
     def derivation(self) -> Derivation:
-        lines = [line for c in self.sweep if c.of not in self.alias for line in self._cotangent(c)]
+        lines: list[Line] = []
+        for c in self.sweep:
+            if recurrence_of(c.of) is not None:
+                continue  # a part of what it is in the loop that runs the other way
+            if any(recurrence_of(contribution.consumer) is not None for contribution in c.contributions):
+                lines += self._through_time(c, lines)
+            elif c.of not in self.alias:
+                lines += self._cotangent(c)
         spoken = self._spoken_of(lines)
         given = [t for t in self.program.naming.order if t in spoken]
         title = self._ratio(self.target.of)
         return Derivation(title, tuple(self.program.equation(t) for t in given), tuple(lines))
+
+    def _through_time(self, cotangent: Cotangent, told: list[Line]) -> list[Line]:
+        """The loop that runs the other way, where nothing has told it, and what follows from it."""
+        result, lines = cotangent.result, []
+        assert result is not None
+        before = {line.left for line in told}
+        needed = [result] if result in self.names else []
+        needed += [t for t in self.program.background(result) if recurrence_of(t) is not None]
+        for tensor in reversed(list(dict.fromkeys(needed))):
+            equation = self.program.equation(tensor)
+            if equation.left is not None and equation.left not in before and recurrence_of(tensor) is not None:
+                lines.append(Line(equation.left, equation.right, "back through the steps"))
+        scope = self.arranger.scope(cotangent.of)
+        left = Entry(self._ratio(cotangent.of), tuple(scope.called.values()))
+        if left not in before and left not in {line.left for line in lines}:
+            lines.append(Line(left, self.arranger.right(result), "sum over the steps"))
+        return lines
 
     def _spoken_of(self, lines: list[Line]) -> set[Tensor]:
         """The definitions on the path, those that the steps name, and what these read in turn, as far as the user or

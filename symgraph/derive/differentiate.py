@@ -218,9 +218,9 @@ class _Sweep:
 
         def rule(loss: Tensor, wrt: list[Tensor]) -> dict[Tensor, Tensor]:
             found = reverse(loss, wrt, self.simplify)
-            return {t: found[t].result for t in wrt if t in found}  # type: ignore[misc]
+            return {t: cotangent.result for t, cotangent in found.items() if cotangent.result is not None}
 
-        for operand, value in contributions(recurrence, given, self.needed, rule):
+        for operand, value in contributions(self.root, recurrence, given, self.needed, rule):
             cotangent = self.cotangents.setdefault(operand, Cotangent(operand))
             cotangent.guard = sp.true
             at = tuple(axis(d) for d in range(operand.ndim))
@@ -253,6 +253,8 @@ class _Sweep:
 
     def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
         """A cotangent's definition, which knows what it is a cotangent of."""
+        if recurrence_of(tensor) is not None:
+            return Tensor.define(tensor.shape, value)  # a part of what it is in the loop that runs the other way
         of = (self.root, tensor)
         if not isinstance(value, Element) or not value.is_all_of(tensor.shape):
             return Tensor.define(tensor.shape, value, cotangent_of=of)

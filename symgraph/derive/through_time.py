@@ -15,15 +15,16 @@ import sympy as sp
 
 from symgraph.core.graph import replace_tensors
 from symgraph.core.indices import bound
-from symgraph.core.recurrence import Recurrence, below, closed
+from symgraph.core.reading import call_cotangent, name_of
+from symgraph.core.recurrence import Recurrence, below, closed, recurrence_of
 from symgraph.core.tensor import Element, Tensor
 
 Rule = Callable[[Tensor, list[Tensor]], Mapping[Tensor, Tensor]]
-"""Gradients of a scalar with respect to those tensors that it depends on."""
+"""Cotangents of a scalar on the way to some tensors, and of these."""
 
 
 def contributions(
-    recurrence: Recurrence, cotangents: Mapping[Tensor, Tensor], needed: Collection[Tensor], rule: Rule
+    root: Tensor, recurrence: Recurrence, cotangents: Mapping[Tensor, Tensor], needed: Collection[Tensor], rule: Rule
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What a recurrence adds to the cotangents of its operands: (operand, tensor of its shape).
 
@@ -62,6 +63,13 @@ def contributions(
     zeros = {leaf: Tensor.define(leaf.shape, sp.S.Zero) for leaf in later.values()}
     following = [made[found[carry]] for carry in loop.carries]
     reverse, values = closed(loop.length, not loop.backward, zeros, slices, following)
+    tracks = [track for track in values.known.values() if recurrence_of(track) is not None]
+    for value in sorted(found, key=lambda value: name_of(value) is None):
+        track = values.known.get(made.get(found[value], found[value]))
+        if value in loop.steps and track in tracks:
+            call_cotangent(track, (root, recurrence.track(value)))
+    for track in tracks:
+        track.__dict__["beside"] = tracks  # what a loop's values are called is known as long as one of them is
     for number, (target, operand) in enumerate(filled.items()):
         if operand not in needed:
             continue

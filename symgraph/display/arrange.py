@@ -20,6 +20,7 @@ from symgraph.core.indices import Index, axis, bound
 from symgraph.core.rebuild import unevaluated
 from symgraph.core.scalars import Delta, Written
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.unfolded import as_read
 from symgraph.display import numbers, order
 from symgraph.display.compose import cases, is_numeric, quotient, reduction, unsigned
 from symgraph.display.latex_names import latex_name
@@ -88,7 +89,7 @@ class Arranger:
         return self._body(tensor, scope)
 
     def _body(self, tensor: Tensor, scope: Scope) -> Node:
-        definition = tensor.definition
+        definition = as_read(tensor)
         assert definition is not None
         if definition.op is None:
             return self.expression(definition.body, scope)
@@ -115,7 +116,7 @@ class Arranger:
         """Body and scope of an inlined element without reduction; None for anything else."""
         if not isinstance(element, Element) or not self.naming.is_inlined(element.tensor):
             return None
-        definition = element.tensor.definition
+        definition = as_read(element.tensor)
         if definition is None or definition.op is not None:
             return None
         return definition.body, self.inner_scope(element, scope)
@@ -209,7 +210,8 @@ class Arranger:
 
     def _is_sum(self, factor: sp.Expr) -> bool:
         inlined = isinstance(factor, Element) and self.naming.is_inlined(factor.tensor)
-        return inlined and factor.tensor.definition.op == "sum"
+        definition = as_read(factor.tensor) if inlined else None
+        return definition is not None and definition.op == "sum"
 
     def _add(self, expression: sp.Expr, scope: Scope) -> Node:
         common = abs(expression.args[0].as_coeff_Mul()[0])

@@ -13,6 +13,9 @@ import sympy as sp
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
 from symgraph.core.indices import show_shape
+from symgraph.core.mode import in_mode
+from symgraph.core.recurrence import recurrence_of
+from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import Cotangent, reverse
 from symgraph.display.latex_names import latex_name
@@ -20,11 +23,13 @@ from symgraph.display.matrix import matrix_form
 from symgraph.display.names import ratio
 from symgraph.display.notation import Entry, Name
 from symgraph.display.program import Equation, Program, sweep_pairs
+from symgraph.display.retell import retold
 from symgraph.display.table import Explanation, Row, Section
 from symgraph.stabilise import stabilise
+from symgraph.vocabulary.updating import Update
 
 if TYPE_CHECKING:
-    from symgraph.vocabulary.optimisers import Optimizer, Update
+    from symgraph.vocabulary.optimisers import Optimizer
 
 MAX_PARAMETERS = 8
 _KINDS = {
@@ -33,27 +38,42 @@ _KINDS = {
 }  # fmt: skip
 
 
-def explain(loss: Any, optimizer: Optimizer | None = None, wrt: Iterable[Any] | None = None) -> Explanation:
+def explain(
+    loss: Any,
+    optimizer: Optimizer | None = None,
+    wrt: Iterable[Any] | None = None,
+    updates: Mapping[Tensor, Any] | None = None,
+) -> Explanation:
     """The formulas of a loss, of its gradients and of the updates.
 
     Parameters
     ----------
     loss : scalar.
-    optimizer : adds the section of updates.
+    optimizer : adds the section of updates; the formulas are then those of training.
     wrt : what to differentiate by; all parameters unless told.
+    updates : next values of states, as ``train_step`` takes them.
     """
-    output = as_tensor(loss)
+    states = checked_updates(updates)
+    roots = [as_tensor(loss), *states.values()]
+    output, *values = in_mode(roots, "train") if optimizer is not None or states else roots
     if wrt is None:
         targets = sorted((t for t in topological([output]) if t.kind == "parameter"), key=lambda t: t.serial)
     else:
         targets = [as_tensor(variable) for variable in wrt]
-    return Table(output, targets, optimizer).explanation()
+    states = dict(zip(states, values, strict=True))
+    return Table(output, targets, optimizer, states).explanation()
 
 
 class Table:
     """What is said about one loss: its cotangents, their names, and the rows of the table."""
 
-    def __init__(self, output: Tensor, targets: list[Tensor], optimizer: Optimizer | None) -> None:
+    def __init__(
+        self,
+        output: Tensor,
+        targets: list[Tensor],
+        optimizer: Optimizer | None = None,
+        states: Mapping[Tensor, Tensor] | None = None,
+    ) -> None:
         self.targets, self.optimizer = targets, optimizer
         self.cotangents: Mapping[Tensor, Cotangent] = reverse(output, targets) if targets else {}
         self.root = output
@@ -65,7 +85,7 @@ class Table:
         self.results = [c.result for c in self.slopes.values() if c.result is not None]
         needed = set(topological(self.results))
         self.sweep = [c for c in self.sweep if c.result in needed or c in self.slopes.values()]
-        self.updates = self._updates()
+        self.updates = self._updates() + [Update(leaf, value, None) for leaf, value in (states or {}).items()]
         self.program = Program(
             [self.root, *self.results, *(update.value for update in self.updates)],
             named=[self.root, *(c.of for c in self.slopes.values())],
@@ -73,14 +93,20 @@ class Table:
             pairs=sweep_pairs(self.root, [(c.of, c.result) for c in self.sweep if c.contributions]),
         )
         self.names = self.program.naming.names
+        self.begun: set[Tensor] = set()
 
     def explanation(self) -> Explanation:
         inside = set(self.forward)
-        named = [t for t in self.program.naming.order if t.definition is not None and t in self.names]
+        loops = {found[0] for found in map(recurrence_of, self.forward) if found is not None}
+        for tensor in self.program.naming.order:
+            found = recurrence_of(tensor)
+            if found is not None and found[0] in loops:
+                inside.add(tensor)  # what its steps compute beside what is asked for
+        named = [t for t in _in_steps(self.program.naming.order) if t.definition is not None and t in self.names]
         forward = [self._row(t) for t in named if t in inside]
         rows: dict[Tensor, Row] = {}
         backward = self._backward(inside, rows) if self.slopes else []
-        updates = self._update_rows(inside, rows) if self.optimizer is not None else []
+        updates = self._update_rows(inside, rows) if self.updates else []
         before, after = self._as_computed({row.cells()[1] for row in (*forward, *backward, *updates)})
         titled = {
             "Forward": forward,
@@ -113,9 +139,19 @@ class Table:
 
     def _add_with_operands(self, tensor: Tensor, rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
         """The row of a value, after those of all that it reads and no earlier row has shown."""
-        if tensor.definition is not None and tensor not in rows and tensor not in inside:
+        if tensor.definition is not None and tensor not in rows and tensor not in inside and tensor not in self.begun:
+            self.begun.add(tensor)  # a value of a loop reads itself
             self._add_operands(self.program.reads(tensor), rows, inside)
-            rows[tensor] = self._row(tensor)
+            rows[tensor] = self._told(tensor)
+
+    def _told(self, tensor: Tensor) -> Row:
+        """The row of a value, in the shortest of its forms if it is a gradient that was asked for."""
+        found = [self._row(tensor)]
+        for form in retold(tensor, self.forward) if tensor in self.results else ():
+            arranger, plain = self.program.arranger, found[0].equation
+            equation = Equation(tensor, plain.left, plain.indices, arranger.right(form, tensor))
+            found.append(Row(found[0].name, equation, matrix_form(arranger, form, tensor)))
+        return min(found, key=lambda row: len(row.cells()[1]))
 
     def _add_operands(self, operands: Iterable[Tensor], rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
         for operand in sorted(operands, key=self.program.naming.position.__getitem__):
@@ -142,7 +178,7 @@ class Table:
         """A stored value after its update is written with a prime: v′."""
         found: dict[Tensor, Name] = {}
         for update in self.updates:
-            if update.value.definition is not None and update.leaf.kind != "parameter":
+            if update.value.definition is not None and update.leaf.init is None:
                 found[update.value] = Name(f"{update.leaf.name}′", f"{latex_name(str(update.leaf.name))}'")
         return found
 
@@ -154,9 +190,9 @@ class Table:
             scope = self.program.arranger.scope(update.leaf)
             indices = tuple(scope.called.values())
             name = self.names.get(update.leaf) or Name(str(update.leaf.name), latex_name(str(update.leaf.name)))
-            left = Entry(self.names.get(update.value, name) if update.leaf.kind != "parameter" else name, indices)
+            left = Entry(self.names.get(update.value, name) if update.leaf.init is None else name, indices)
             right = self.program.arranger.right(update.value)
-            sign = "←" if update.leaf.kind == "parameter" else "="
+            sign = "=" if update.leaf.init is None else "←"
             count = len(told)
             self._add_operands(self.program.reads(update.value), told, inside)
             rows += list(told.values())[count:]
@@ -228,6 +264,17 @@ class Table:
         if all(tensor.ndim == 0 for tensor in self.forward):
             return []
         return ["Matrix form: functions, ⊙ and ⊘ are element-wise; an array that lacks an axis is repeated along it."]
+
+
+def _in_steps(order: list[Tensor]) -> list[Tensor]:
+    """The order in which values are told: those of one recurrence together, as a step computes them."""
+    found: dict[Tensor, None] = {}
+    known = set(order)
+    for tensor in order:
+        recurrence = recurrence_of(tensor)
+        tracks = [] if recurrence is None else [recurrence[0].track(v) for v in recurrence[0].loop.steps]
+        found |= dict.fromkeys(t for t in (*tracks, tensor) if t in known)
+    return list(found)
 
 
 def _declared(tensor: Tensor, name: str) -> str:

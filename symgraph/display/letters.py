@@ -13,6 +13,7 @@ import sympy as sp
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Dim, Index, axis, bound
 from symgraph.core.tensor import Tensor
+from symgraph.core.unfolded import as_read
 from symgraph.display.names import Naming, Pair
 
 POOL = "ijklmpqrsuvwabcdfgh"
@@ -52,7 +53,7 @@ class Letters:
         if pair is not None:
             for d in range(tensor.ndim):
                 self._join((tensor, axis(d)), (pair[1], axis(d)))
-        definition = tensor.definition
+        definition = as_read(tensor)
         if definition is None:
             return
         for d, extent in enumerate(definition.extents):
@@ -95,7 +96,8 @@ class Letters:
         """Classes that stand in one definition."""
         together: dict[Slot, set[Slot]] = {}
         for tensor in naming.order:
-            extents = tensor.definition.extents if tensor.definition else ()
+            definition = as_read(tensor)
+            extents = definition.extents if definition else ()
             indices = [axis(d) for d in range(tensor.ndim)] + [bound(d) for d in range(len(extents))]
             found = {self._find((tensor, index)) for index in indices}
             for one in found:

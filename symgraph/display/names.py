@@ -18,8 +18,10 @@ import sympy as sp
 
 from symgraph.core.graph import elements_of, topological
 from symgraph.core.indices import Dim
-from symgraph.core.reading import name_of
+from symgraph.core.reading import cotangent_pair, name_of
+from symgraph.core.recurrence import recurrence_of
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.unfolded import as_read, operands_as_read
 from symgraph.core.views import is_contraction
 from symgraph.display.latex_names import latex_name
 from symgraph.display.notation import Name
@@ -34,7 +36,7 @@ Pair = tuple[Tensor, Tensor]
 
 def cotangent_of(tensor: Tensor) -> Pair | None:
     """(loss, value) of a cotangent; None for a value that was there before the loss and happens to equal one."""
-    pair = tensor.cotangent_of
+    pair = tensor.cotangent_of or cotangent_pair(tensor)
     return pair if pair is not None and tensor.serial > pair[0].serial else None
 
 
@@ -109,7 +111,9 @@ class Naming:
         for tensor in self.order:
             if tensor.definition is None or tensor in self.names or self.pair(tensor):
                 continue
-            body = tensor.definition.body
+            read = as_read(tensor)
+            assert read is not None
+            body = read.body
             inner = sum(size.get(element.tensor, 0) for element in elements_of(body))
             size[tensor] = _size(body) + inner
             affine = _is_affine(tensor) and not _is_linear_part(tensor, reads.get(tensor, []))
@@ -121,10 +125,29 @@ class Naming:
                 self._give(tensor, self._numbered("a" if affine else _PREFIX.get(str(tensor.definition.op), "v")))
             if tensor in self.names:
                 size[tensor] = 0
+        for tensor in self.order:
+            if recurrence_of(tensor) is not None and tensor not in self.names and self._reads_itself(tensor):
+                self._give(tensor, self._numbered("v"))
+
+    def _reads_itself(self, tensor: Tensor) -> bool:
+        """Whether a value stands in its own formula, if what has no name is written out."""
+        seen: set[Tensor] = set()
+        pending = [tensor]
+        while pending:
+            node = pending.pop()
+            if node in seen or (node is not tensor and (node in self.names or self.pair(node))):
+                continue
+            seen.add(node)
+            reads = operands_as_read(node)
+            if tensor in reads and not self.pair(tensor):
+                return True
+            pending += reads
+        return False
 
     def _needs_name(self, tensor: Tensor, reads: int, size: int) -> bool:
-        assert tensor.definition is not None
-        if tensor.definition.op is None and _size(tensor.definition.body) <= max(tensor.ndim, 1) + 2:
+        definition = as_read(tensor)
+        assert definition is not None
+        if definition.op is None and _size(definition.body) <= max(tensor.ndim, 1) + 2:
             return size > MAX_INLINED
         return reads > 1 or (size > MAX_INLINED and reads > 0)
 
@@ -181,10 +204,16 @@ def _closure(outputs: list[Tensor], pair: Callable[[Tensor], Pair | None]) -> li
         order = topological(roots)
         known = set(order)
         found = [p for p in map(pair, order) if p is not None]
-        first = list(dict.fromkeys([*(loss for loss, _ in found), *(of for _, of in found), *roots]))
+        tracks = [v for t in order for v in (*_tracks_of(t), *operands_as_read(t)) if v not in known or v in roots]
+        first = list(dict.fromkeys([*(loss for loss, _ in found), *(of for _, of in found), *tracks, *roots]))
         if known.issuperset(first) and first == roots:
             return order
         roots = first
+
+
+def _tracks_of(tensor: Tensor) -> list[Tensor]:
+    found = recurrence_of(tensor)
+    return [] if found is None else [found[0].track(value) for value in found[0].loop.steps]
 
 
 def _depths(losses: Iterable[Tensor]) -> dict[Tensor, int]:
@@ -218,8 +247,9 @@ def _usable(hint: str | None) -> bool:
 def _reads(order: list[Tensor]) -> dict[Tensor, list[tuple[Tensor, Element]]]:
     found: dict[Tensor, list[tuple[Tensor, Element]]] = {}
     for tensor in order:
-        if tensor.definition is not None:
-            for element in elements_of(tensor.definition.body):
+        definition = as_read(tensor)
+        if definition is not None:
+            for element in elements_of(definition.body):
                 found.setdefault(element.tensor, []).append((tensor, element))
     return found
 

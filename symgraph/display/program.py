@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from symgraph.core.graph import elements_of, operands, topological
+from symgraph.core.recurrence import recurrence_of
 from symgraph.core.tensor import Tensor
+from symgraph.core.unfolded import first_values, operands_as_read
 from symgraph.display.arrange import Arranger
 from symgraph.display.compose import is_large
 from symgraph.display.latex import latex
@@ -24,22 +26,33 @@ MAX_WHERE = 20
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """``left = right`` of a tensor; ``left`` is None for a value without a name."""
+    """``left = right`` of a tensor; ``left`` is None for a value without a name. A carry has its ``first`` value."""
 
     tensor: Tensor
     left: Entry | None
     indices: tuple[Node, ...]
     right: Node
+    first: tuple[Entry, Node] | None = None
 
     def __str__(self) -> str:
+        if self.left is not None and self.first is not None:
+            return f"{text(self.left)} = {text(self.right)}{self.start()}"
         if self.left is None:
             return f"[{', '.join(map(text, self.indices))}] ↦ {text(self.right)}" if self.indices else text(self.right)
         return f"{text(self.left)} = {text(self.right)}"
 
+    def start(self) -> str:
+        """The first value of a carry, behind a comma: ``,  h[−1] = h0``."""
+        return f",  {text(self.first[0])} = {text(self.first[1])}" if self.first is not None else ""
+
+    def start_latex(self) -> str:
+        """The same in LaTeX."""
+        return rf",\quad {latex(self.first[0])} = {latex(self.first[1])}" if self.first is not None else ""
+
     def latex(self, sign: str = "=") -> str:
         """The equation in LaTeX; the left side of a value without a name is the list of its indices, as in text."""
         if self.left is not None:
-            return f"{latex(self.left)} {sign} {latex(self.right)}"
+            return f"{latex(self.left)} {sign} {latex(self.right)}{self.start_latex()}"
         mark = "&" if sign.startswith("&") else ""
         if not self.indices:
             return mark + latex(self.right)
@@ -66,18 +79,23 @@ class Program:
         named = tensor in self.naming.names
         scope = self.arranger.scope(tensor)
         left = self.arranger.left(tensor) if named else None
-        return Equation(tensor, left, tuple(letter(c) for c in scope.free), self.arranger.right(tensor))
+        free, right = tuple(letter(c) for c in scope.free), self.arranger.right(tensor)
+        first = first_values(tensor)
+        if first is None or left is None:
+            return Equation(tensor, left, free, right)
+        begin = Entry(left.name, (self.arranger.expression(first[0], scope), *free[1:]))
+        return Equation(tensor, left, free, right, (begin, self.arranger.expression(first[1], scope)))
 
     def reads(self, tensor: Tensor) -> list[Tensor]:
         """The named definitions that a tensor's equation refers to."""
         found: dict[Tensor, None] = {}
-        pending = list(reversed(operands(tensor)))
+        pending = list(reversed(operands_as_read(tensor)))
         while pending:
             operand = pending.pop()
             if operand in found or operand.definition is None:
                 continue
             if self.naming.is_inlined(operand):
-                pending.extend(reversed(operands(operand)))
+                pending.extend(reversed(operands_as_read(operand)))
             else:
                 found[operand] = None
         return list(found)
@@ -159,7 +177,8 @@ def _told_inside(gradient: Tensor, equations: list[Equation], pairs: Mapping[Ten
     return [
         e.tensor
         for e in equations[1:]
-        if e.tensor in pairs and not is_large(e.right) and not any(t in pairs for t in operands(e.tensor))
+        if e.tensor in pairs and recurrence_of(e.tensor) is None and not is_large(e.right)
+        if not any(t in pairs for t in operands(e.tensor))
         if len(read := readers[e.tensor]) == 1 and read[0] in own
     ]
 
@@ -183,6 +202,7 @@ def sweep_pairs(root: Tensor, results: Iterable[tuple[Tensor, Tensor | None]]) -
     forward = set(topological([root]))
     found: dict[Tensor, Pair] = {}
     for of, result in results:
-        if result is not None and result.definition is not None and result not in forward:
+        known = result is not None and result.definition is not None and result not in forward
+        if result is not None and known and recurrence_of(of) is None and recurrence_of(result) is None:
             found.setdefault(result, (root, of))
     return found

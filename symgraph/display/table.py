@@ -30,13 +30,14 @@ class Row:
         left, right = self.equation.left, text(self.equation.right)
         index = f"{text(left)} {self.sign} {right}" if left is not None else right
         matrix = "–" if self.matrix is None else text(self.matrix)
-        return self.name, index, "" if matrix == right else matrix
+        return self.name, index + self.equation.start(), "" if matrix == right else matrix
 
     def latex_cells(self) -> tuple[str, str]:
         """Left and right of the alignment sign, and the matrix form."""
         sign = "=" if self.sign == "=" else r"\leftarrow"
         left = "" if self.equation.left is None else latex(self.equation.left)
-        return f"{left} &{sign} {latex(self.equation.right)}", "" if self.matrix is None else latex(self.matrix)
+        right = latex(self.equation.right) + self.equation.start_latex()
+        return f"{left} &{sign} {right}", "" if self.matrix is None else latex(self.matrix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Explanation(Shown):
 
     def __str__(self) -> str:
         rows = [row.cells() for section in self.sections for row in section.rows]
-        widths = [min(max((len(cells[c]) for cells in rows), default=0), WIDTHS[c]) for c in range(3)]
+        widths = [min(max([1, *(len(cells[c]) for cells in rows)]), WIDTHS[c]) for c in range(3)]
         widths[0] = max(widths[0], *(len(section.title) - 2 for section in self.sections))
         lines = ["Given", *(f"  {line}" for line in self.given)]
         for section in self.sections:

@@ -21,6 +21,7 @@ COLOURS = {
 }  # fmt: skip
 """By name, on light and on dark paper. Text on its ground has a contrast of at least 4.5 (WCAG 2.1, AA)."""
 
+_GIVEN = ("input", "state", "constant", "scalar", "random")
 _SHAPE = "stroke:{line};stroke-width:1"
 RULES = {
     ".sg text": "font:13px system-ui,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:{ink}",
@@ -31,7 +32,7 @@ RULES = {
     ".sg .edge": "fill:none;stroke:{line};stroke-width:1.2",
     ".sg .arrow": "fill:{line}",
     ".sg .box": f"fill:{{value}};{_SHAPE}",
-    ".sg .input .box, .sg .state .box, .sg .constant .box, .sg .scalar .box": f"fill:{{input}};{_SHAPE}",
+    ",".join(f".sg .{kind} .box" for kind in _GIVEN): f"fill:{{input}};{_SHAPE}",
     ".sg .parameter .box": f"fill:{{parameter}};{_SHAPE}",
     ".sg .labels .box": f"fill:{{target}};{_SHAPE}",
     ".sg .fold .box": f"fill:{{fold}};{_SHAPE};stroke-dasharray:4 3",

@@ -213,12 +213,9 @@ def _beside(array: np.ndarray, usual: float) -> str:
 
 
 def curves(history: Any) -> Markup:
-    """The loss of each epoch, and what was validated if it is numbers."""
-    lines = {"loss": [float(value) for value in history.loss]}
-    checked = [value for value in history.validation if isinstance(value, int | float | np.number)]
-    if checked and len(checked) == len(history.validation):
-        lines["validation"] = [float(value) for value in checked]
-    told = f"{len(lines['loss'])} epochs, {history.steps} steps, {number(history.seconds)} s"
+    """What has a number for each epoch: the loss, validation, metrics."""
+    lines = {name: values.tolist() for name, values in history.arrays().items()}
+    told = f"{len(history.loss)} epochs, {history.steps} steps, {number(history.seconds)} s"
     pictures = [curve(values, name) for name, values in lines.items() if values]
     return joined(element("p", told, class_="soft"), element("div", *pictures, class_="bars"))
 

@@ -91,7 +91,7 @@ class Picture:
         x, y = self._point(*self.layout.centres[n])
         width, height = _node_size(node)
         is_round = node.kind == "operation" and len(node.lines[0]) <= 3
-        radius = height / 2 if node.kind in ("operation", "input", "labels", "scalar", "constant") else 4.0
+        radius = height / 2 if node.kind in ("operation", "input", "labels", "scalar", "constant", "random") else 4.0
         box = element("rect", class_="box", x=x - width / 2, y=y - height / 2, width=width, height=height,
                       rx=width / 2 if is_round else radius)  # fmt: skip
         back = None

@@ -187,6 +187,8 @@ class _Rewriter:
                 rule[kernel] = E * gap
         quotient = replaced(plain, rule).replace(sp.log, lambda w: self._stable(sp.log(w.subs(E, sp.exp(m)))))
         form = two_sided(quotient, E, m)
+        if form.has(E):  # under a root it is no factor of numerator or denominator
+            return None
         return form if all(_is_gap(k.args[0]) or k.args[0].is_nonpositive for k in form.atoms(sp.exp)) else None
 
     def _single_maxima(self, body: sp.Expr) -> bool:

@@ -15,6 +15,9 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from symgraph.core.provenance import at_line
+from symgraph.errors import DomainError
+
 Initializer = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 P = ParamSpec("P")
 
@@ -84,6 +87,45 @@ def uniform(low: float = 0.0, high: float = 1.0) -> Initializer:
 
 
 @initializer
+def trunc_normal(std: float = 1.0, mean: float = 0.0, a: float = -2.0, b: float = 2.0) -> Initializer:
+    """Normal(mean, std²) drawn again until it lies in [a, b].
+
+    Raises
+    ------
+    DomainError
+        if [a, b] is empty, or farther than four standard deviations from the mean.
+    """
+    if not a < b or a > mean + 4 * std or b < mean - 4 * std:
+        raise DomainError(at_line(f"trunc_normal: [{a}, {b}] has next to nothing of Normal({mean}, {std}²)"))
+
+    def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        values = generator.normal(mean, std, shape)
+        while (outside := (values < a) | (values > b)).any():
+            values = np.where(outside, generator.normal(mean, std, shape), values)
+        return values
+
+    return draw
+
+
+@initializer
+def eye(gain: float = 1.0) -> Initializer:
+    """The identity, of as many ones as fit: y = x·W keeps its inputs."""
+    return lambda generator, shape: gain * np.eye(shape[0], math.prod(shape[1:])).reshape(shape)
+
+
+GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
+
+
+def calculate_gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
+    """The factor that keeps the size of what an activation passes on, as ``torch.nn.init.calculate_gain``."""
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + negative_slope**2))
+    if nonlinearity not in GAINS:
+        raise DomainError(at_line(f"no gain is known for {nonlinearity!r}; known are {', '.join(GAINS)}, leaky_relu"))
+    return GAINS[nonlinearity]
+
+
+@initializer
 def xavier_normal(gain: float = 1.0) -> Initializer:
     """Normal with std gain·√(2/(fan_in + fan_out))."""
     return _scaled_normal(lambda fan_in, fan_out: gain * math.sqrt(2 / (fan_in + fan_out)))
@@ -96,15 +138,17 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
 
 
 @initializer
-def kaiming_normal(gain: float = math.sqrt(2)) -> Initializer:
-    """Normal with std gain/√fan_in; the gain √2 suits ReLU."""
-    return _scaled_normal(lambda fan_in, fan_out: gain / math.sqrt(fan_in))
+def kaiming_normal(gain: float = math.sqrt(2), mode: str = "fan_in") -> Initializer:
+    """Normal with std gain/√fan_in, or fan_out; the gain √2 suits ReLU."""
+    of = _fan("kaiming_normal", mode)
+    return _scaled_normal(lambda *fans: gain / math.sqrt(fans[of]))
 
 
 @initializer
-def kaiming_uniform(gain: float = math.sqrt(2)) -> Initializer:
-    """Uniform in ±gain·√(3/fan_in)."""
-    return _scaled_uniform(lambda fan_in, fan_out: gain * math.sqrt(3 / fan_in))
+def kaiming_uniform(gain: float = math.sqrt(2), mode: str = "fan_in") -> Initializer:
+    """Uniform in ±gain·√(3/fan_in), or fan_out."""
+    of = _fan("kaiming_uniform", mode)
+    return _scaled_uniform(lambda *fans: gain * math.sqrt(3 / fans[of]))
 
 
 @initializer
@@ -132,6 +176,12 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     return draw
 
 
+def _fan(name: str, mode: str) -> int:
+    if mode not in ("fan_in", "fan_out"):
+        raise DomainError(at_line(f'{name}: mode is "fan_in" or "fan_out", not {mode!r}'))
+    return ("fan_in", "fan_out").index(mode)
+
+
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """fan_in and fan_out of a weight (in, out), or of a kernel (out, in, *window)."""
     if len(shape) < 2:
@@ -152,3 +202,15 @@ def _scaled_uniform(limit: Callable[[int, int], float]) -> Initializer:
         return generator.uniform(-edge, edge, shape)
 
     return draw
+
+
+glorot_normal, glorot_uniform, he_normal, he_uniform = xavier_normal, xavier_uniform, kaiming_normal, kaiming_uniform
+"""What Keras calls them."""
+INITIALISERS: dict[str, Callable[..., Initializer]] = {
+    f.__name__: f
+    for f in (
+        *(zeros, ones, constant, uniform, normal, trunc_normal, xavier_uniform, xavier_normal, kaiming_uniform),
+        *(kaiming_normal, lecun_uniform, lecun_normal, orthogonal, eye),
+    )
+}
+"""By name, as in ``torch.nn.init``."""

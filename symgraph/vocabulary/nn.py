@@ -15,8 +15,23 @@ from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary import activations, functions, gates, init, losses, row_losses
+from symgraph.vocabulary import activations, functions, gates, init, losses, resampling, row_losses, shapes, windows
 from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.learned_layers import Bilinear as Bilinear
+from symgraph.vocabulary.learned_layers import Conv1d as Conv1d
+from symgraph.vocabulary.learned_layers import Conv2d as Conv2d
+from symgraph.vocabulary.learned_layers import Conv3d as Conv3d
+from symgraph.vocabulary.learned_layers import ConvTranspose1d as ConvTranspose1d
+from symgraph.vocabulary.learned_layers import ConvTranspose2d as ConvTranspose2d
+from symgraph.vocabulary.learned_layers import ConvTranspose3d as ConvTranspose3d
+from symgraph.vocabulary.learned_layers import Embedding as Embedding
+from symgraph.vocabulary.learned_layers import EmbeddingBag as EmbeddingBag
+from symgraph.vocabulary.learned_layers import GroupNorm as GroupNorm
+from symgraph.vocabulary.learned_layers import InstanceNorm1d as InstanceNorm1d
+from symgraph.vocabulary.learned_layers import InstanceNorm2d as InstanceNorm2d
+from symgraph.vocabulary.learned_layers import InstanceNorm3d as InstanceNorm3d
+from symgraph.vocabulary.learned_layers import LayerNorm as LayerNorm
+from symgraph.vocabulary.learned_layers import RMSNorm as RMSNorm
 from symgraph.vocabulary.module import Module as Module
 from symgraph.vocabulary.random_layers import AlphaDropout as AlphaDropout
 from symgraph.vocabulary.random_layers import BatchNorm1d as BatchNorm1d
@@ -188,6 +203,24 @@ Softmin = _layer("Softmin", gates.softmin)
 LogSoftmax = _layer("LogSoftmax", functions.log_softmax)
 CosineSimilarity = _layer("CosineSimilarity", gates.cosine_similarity)
 PairwiseDistance = _layer("PairwiseDistance", gates.pairwise_distance)
+
+
+Flatten = _layer("Flatten", lambda x, start_dim=1, end_dim=-1: shapes.flatten(x, start_dim, end_dim))
+MaxPool1d, MaxPool2d, MaxPool3d = (
+    _layer(f"MaxPool{d}d", function)
+    for d, function in enumerate((resampling.max_pool1d, resampling.max_pool2d, resampling.max_pool3d), 1)
+)
+AvgPool1d, AvgPool2d, AvgPool3d = (
+    _layer(f"AvgPool{d}d", function)
+    for d, function in enumerate((resampling.avg_pool1d, resampling.avg_pool2d, resampling.avg_pool3d), 1)
+)
+AdaptiveAvgPool1d = _layer("AdaptiveAvgPool1d", resampling.adaptive_avg_pool1d)
+AdaptiveAvgPool2d = _layer("AdaptiveAvgPool2d", resampling.adaptive_avg_pool2d)
+AdaptiveMaxPool1d = _layer("AdaptiveMaxPool1d", resampling.adaptive_max_pool1d)
+AdaptiveMaxPool2d = _layer("AdaptiveMaxPool2d", resampling.adaptive_max_pool2d)
+Upsample = _layer("Upsample", resampling.interpolate)
+Unfold = _layer("Unfold", windows.unfold)
+Fold = _layer("Fold", resampling.fold)
 
 
 class Criterion(Module):

@@ -11,6 +11,7 @@ from symgraph.core.define import as_tensor, pointwise
 from symgraph.core.indices import is_at_least_zero, show_shape
 from symgraph.core.mode import in_training
 from symgraph.core.provenance import at_line, names_result
+from symgraph.core.reading import call_first
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
 from symgraph.vocabulary.activations import sqrt
@@ -64,6 +65,7 @@ def batch_norm(
     average = in_training(average, places["running_mean"])
     variance = in_training(variance, places["running_var"])
     normal = (value - average) / sqrt(variance + eps)
+    call_first(normal, "xhat")
     scaled = normal * places["weight"] if "weight" in places else normal
     return scaled + places["bias"] if "bias" in places else scaled
 
@@ -72,7 +74,10 @@ def statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean and the biased variance of each channel of a batch, (C,)."""
     over = (0, *range(2, x.ndim))
     average = mean(x, over)
-    return average, mean((x - _along_channel(average, x.ndim)) ** 2, over)
+    variance = mean((x - _along_channel(average, x.ndim)) ** 2, over)
+    call_first(average, "mu")
+    call_first(variance, "var")
+    return average, variance
 
 
 def running(x: Tensor, mean_before: Tensor, var_before: Tensor, momentum: Any) -> dict[Tensor, Tensor]:

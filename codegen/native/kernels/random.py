@@ -1,4 +1,4 @@
-"""Random numbers as a word: ``uniform(width, key, stream, step, index)``, a number of (0, width) by Threefry-2×32.
+"""Random numbers as a word: ``uniform(width, key, stream, step, row, column)``, of (0, width) by Threefry-2×32.
 
 The rounds are additions, rotations and exclusive or of 32-bit integers, which the loop vectoriser widens; the algorithm
 and its Python meaning are :mod:`symgraph.core.threefry`. ``width`` tells the dtype.
@@ -19,10 +19,13 @@ from symgraph.core import threefry
 Scalar = Any
 
 
-def uniform(width: Scalar, key: int, stream: int, step: int, index: int) -> Scalar:
-    """The random number of (0, width) at four integers, which count modulo 2³²."""
+def uniform(width: Scalar, key: int, stream: int, step: int, row: int, column: int) -> Scalar:
+    """The random number of (0, width) at key, stream, step and place row + column, which count modulo 2³².
+
+    The place comes in two parts, so that the loop over the second counts in 32 bits.
+    """
     dtype = type(width) if isinstance(width, np.floating) else np.float64
-    return width * threefry.uniform(key, stream, step, index, dtype)
+    return width * threefry.uniform(key, stream, step, row + column, dtype)
 
 
 def _rotated(word: Lane, count: int) -> Lane:
@@ -46,11 +49,11 @@ def _unsigned_shift(word: Lane, count: int) -> Lane:
     return Lane(word.builder, word.builder.lshr(word.value, ir.Constant(word.type, count)))
 
 
-def uniform_lanes(width: Lane, key: Lane, stream: Lane, step: Lane, index: Lane) -> Lane:
+def uniform_lanes(width: Lane, *integers: Lane) -> Lane:
     """(w + ½)/2ᵏ of the first 23 or 52 bits, times the width: exact up to there."""
     builder = width.builder
-    words = [Lane(builder, builder.trunc(lane.value, INT32)) for lane in (key, stream, index, step)]
-    first, second = threefry_lanes((words[0], words[1]), (words[2], words[3]))
+    key, stream, step, row, column = (Lane(builder, builder.trunc(lane.value, INT32)) for lane in integers)
+    first, second = threefry_lanes((key, stream), (row + column, step))
     if width.type == FLOAT32:
         number = _unsigned_shift(first, 9).to_float()
         return fma(number, 2.0**-23, 2.0**-24) * width
@@ -61,9 +64,9 @@ def uniform_lanes(width: Lane, key: Lane, stream: Lane, step: Lane, index: Lane)
 
 
 def _type(
-    width: types.Type, key: types.Type, stream: types.Type, step: types.Type, index: types.Type
+    width: types.Type, key: types.Type, stream: types.Type, step: types.Type, row: types.Type, column: types.Type
 ) -> types.Type | None:
-    integers = all(isinstance(part, types.Integer) for part in (key, stream, step, index))
+    integers = all(isinstance(part, types.Integer) for part in (key, stream, step, row, column))
     return width if isinstance(width, types.Float) and integers else None
 
 

@@ -1,0 +1,1 @@
+"""Estimators for scikit-learn over compiled training steps; users import them as ``symgraph.sklearn``."""

@@ -1,0 +1,250 @@
+"""What all estimators do: check data, train, predict. Parameters and attributes are scikit-learn's."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+import symgraph as sg
+from codegen.estimators import programs
+from codegen.estimators.programs import Declared
+from codegen.run.callbacks import EarlyStopping
+from codegen.run.history import History
+from symgraph.vocabulary.optimisers import OPTIMISERS
+from symgraph.vocabulary.updating import Optimizer
+
+MOST_ROWS = 200
+"""Rows of a batch where ``batch_size`` is ``"auto"``, as scikit-learn has it."""
+
+
+class Trained(BaseEstimator, metaclass=ABCMeta):
+    """An estimator that is trained by gradients of a declared network."""
+
+    _is_classifier = False
+    class_weight: Any = None
+    max_iter: int
+    batch_size: Any
+    shuffle: bool
+    random_state: Any
+    tol: float
+    n_iter_no_change: int
+    early_stopping: bool
+    validation_fraction: float
+    warm_start: bool
+    verbose: Any
+    loss_curve_: list[float]
+    solver: Any
+    learning_rate_init: Any
+    alpha: float
+
+    # -- what each kind of estimator says ---------------------------------------------------------------------------
+    @abstractmethod
+    def _network(self, features: int) -> Declared:
+        """The declared network for so many features and the target as it was seen."""
+
+    @abstractmethod
+    def _initial(self, network: Declared, random: Any) -> dict[str, np.ndarray]:
+        """First values of the parameters."""
+
+    def _optimizer(self) -> tuple[Any, Optimizer]:
+        """A key for optimisers of the same formulas, and the optimiser."""
+        if isinstance(self.solver, str):
+            known = {name.lower(): (name, make) for name, make in OPTIMISERS.items()}
+            if self.solver.lower() not in known:
+                raise ValueError(f"solver must be one of {', '.join(known)}, or an optimiser, not {self.solver!r}")
+            name, make = known[self.solver.lower()]
+            made = make(self.learning_rate_init, **self._solver_options(name))
+            zeros = tuple(sorted(key for key, value in made.hyper.items() if not value))
+            is_plain = isinstance(self.learning_rate_init, int | float | np.number)
+            rows = tuple(row.name for row in made.rows)
+            ahead = bool(self._solver_options(name).get("nesterov"))
+            return (name, zeros, rows, ahead, None if is_plain else programs.Same(made)), made
+        return programs.Same(self.solver), self.solver
+
+    def _solver_options(self, name: str) -> dict[str, Any]:
+        return {}
+
+    # -- training ----------------------------------------------------------------------------------------------------
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on features (n, d) and a target (n,) or (n, k); rows count ``sample_weight`` times.
+
+        Raises
+        ------
+        ValueError, TypeError
+            for data that are not such; they are scikit-learn's own.
+        """
+        again = self.warm_start and hasattr(self, "_params")
+        return self._fit(X, y, sample_weight, self.max_iter, again=again, first=not again, keeps=False)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, epochs: int, again: bool, first: bool, keeps: bool,
+        classes: Any = None,
+    ) -> Self:  # fmt: skip
+        numeric, allowed = not self._is_classifier, [np.float64, np.float32]
+        X, y = validate_data(self, X, y, reset=first, dtype=allowed, multi_output=True, y_numeric=numeric)
+        self._check_options()
+        target = self._seen(y, again, classes)
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        if self._is_classifier and self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, y)
+        rows = weight > 0
+        if not rows.any():
+            raise ValueError("all sample weights are zero: there is nothing to train on")
+        X, target, weight, y = X[rows], target[rows], weight[rows], np.asarray(y)[rows]
+        random = check_random_state(self.random_state)
+        network = self._network(X.shape[1])
+        if not again:
+            self._params = {name: v.astype(X.dtype) for name, v in self._initial(network, random).items()}
+        params = {name: values.astype(X.dtype) for name, values in self._params.items()}
+        seed = int(random.randint(2**31 - 1))
+        held = None
+        if self.early_stopping and not keeps:
+            stratified = target if self._target == "labels" else None
+            parts = train_test_split(
+                X, target, weight, y, test_size=self.validation_fraction, random_state=seed, stratify=stratified
+            )  # fmt: skip
+            X, held_X, target, _, weight, held_w, _, held_y = parts
+            held = (held_X, held_y, held_w)
+        data = {
+            "X": programs.padded(X, self._columns(network), X.dtype),
+            "y": np.ascontiguousarray(target, np.int64 if self._target == "labels" else X.dtype),
+            "sample_weight": np.ascontiguousarray(weight, X.dtype),
+        }
+        history = self._train(network, params, data, epochs, seed, held, keeps)
+        self._params = params
+        self._report(history, len(X), again and keeps)
+        if not keeps and history.ended == "epochs":
+            warnings.warn(f"training has not converged in {epochs} epochs", ConvergenceWarning, stacklevel=3)
+        return self
+
+    def _train(
+        self, network: Declared, params: dict[str, np.ndarray], data: dict[str, np.ndarray], epochs: int, seed: int,
+        held: Any, keeps: bool,
+    ) -> History:  # fmt: skip
+        key, optimizer = self._optimizer()
+        rows, dtype = len(data["X"]), data["X"].dtype
+        size = min(MOST_ROWS, rows) if self.batch_size == "auto" else min(int(self.batch_size), rows)
+        callbacks, validation = [], None
+        if held is not None:
+            stop = EarlyStopping(self.n_iter_no_change, self.tol, "validation", "max")
+            callbacks = [stop]
+
+            def validation(values: Any) -> float:
+                return self._scored(self._outputs(network, values, held[0]), held[1], held[2])
+        elif not keeps:
+            callbacks = [EarlyStopping(self.n_iter_no_change, max(0.0, self.tol), "loss", restore_best=False)]
+        with programs.borrowed(network, key, optimizer, dtype) as step:
+            if programs.L2.name in step.hyper:
+                step.hyper[programs.L2.name] = self.alpha
+            if keeps:
+                for name, values in getattr(self, "_state", {}).items():
+                    step.state[name] = values
+            history = step.fit(
+                params, data, epochs, size, seed, bool(self.shuffle), validation, callbacks, bool(self.verbose)
+            )  # fmt: skip
+            self._state = {name: values.copy() for name, values in step.state.items()} if keeps else {}
+        return history
+
+    def _report(self, history: History, rows: int, goes_on: bool) -> None:
+        """scikit-learn's attributes of what happened."""
+        before: list[float] = self.loss_curve_ if goes_on else []
+        self.loss_curve_ = [*before, *history.loss]
+        self.n_iter_ = len(self.loss_curve_)
+        self.t_ = rows * self.n_iter_
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
+        self.best_loss_ = None if history.validation else min(self.loss_curve_, default=np.inf)
+        if history.validation:
+            self.validation_scores_ = history.validation
+            self.best_validation_score_ = max(history.validation)
+
+    def _check_options(self) -> None:
+        for name, least in (("max_iter", 1), ("n_iter_no_change", 1)):
+            if not isinstance(getattr(self, name), int | np.integer) or getattr(self, name) < least:
+                raise ValueError(f"{name} must be an integer, at least {least}, not {getattr(self, name)!r}")
+
+    # -- targets ------------------------------------------------------------------------------------------------------
+    def _seen(self, y: Any, again: bool, classes: Any) -> np.ndarray:
+        """The target as the program reads it; what it is like is remembered."""
+        y = np.asarray(y)
+        if self._is_classifier:
+            return self._seen_classes(y, again, classes)
+        self._target, self._is_flat = "real", y.ndim == 1
+        values = y.reshape(len(y), -1)
+        self.n_outputs_ = values.shape[1]
+        return values
+
+    def _seen_classes(self, y: np.ndarray, again: bool, classes: Any) -> np.ndarray:
+        check_classification_targets(y)
+        kind = type_of_target(y)
+        if kind == "multilabel-indicator":
+            self._target, self.n_outputs_ = "multilabel", y.shape[1]
+            self.classes_ = np.arange(y.shape[1])
+            return y
+        if y.ndim == 2 and y.shape[1] == 1:
+            from sklearn.utils import column_or_1d
+
+            y = column_or_1d(y, warn=True)
+        if y.ndim == 2:
+            raise ValueError("targets of several columns must be indicators of labels, 0 and 1")
+        known = unique_labels(y)
+        if not again:
+            self.classes_ = known if classes is None else unique_labels(classes)
+        if not np.isin(known, self.classes_).all():
+            raise ValueError(f"y has labels that are not among the classes {self.classes_}: {known}")
+        self._target, self.n_outputs_ = "labels", max(2, len(self.classes_))
+        return np.searchsorted(self.classes_, y).astype(np.int64)
+
+    # -- predictions --------------------------------------------------------------------------------------------------
+    def _outputs(self, network: Declared, params: dict[str, np.ndarray], X: np.ndarray) -> np.ndarray:
+        dtype = next(iter(params.values())).dtype
+        wide = programs.padded(X, self._columns(network), dtype)
+        return programs.predictor(network, dtype)(wide, **params)  # type: ignore[no-any-return]
+
+    def _columns(self, network: Declared) -> int:
+        return int(network.x.shape[1])
+
+    def _predicted(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return self._outputs(self._network(X.shape[1]), self._params, X)
+
+    def _decided(self, outputs: np.ndarray) -> np.ndarray:
+        """Classes or values of what the network gives."""
+        if self._target == "labels":
+            return self.classes_[outputs[:, : len(self.classes_)].argmax(axis=1)]  # type: ignore[no-any-return]
+        if self._target == "multilabel":
+            return (outputs > 0.5).astype(np.int64)  # type: ignore[no-any-return]
+        return outputs[:, 0] if self._is_flat else outputs
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        """Of the classes that there are: a single one has probability 1."""
+        found = self._predicted(X)
+        if self._target != "labels" or len(self.classes_) == found.shape[1]:
+            return found
+        return np.ones((len(found), 1), found.dtype)
+
+    def _scored(self, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+        measure = accuracy_score if self._is_classifier else r2_score
+        return float(measure(y, self._decided(outputs), sample_weight=weight))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Classes or values (n,), or (n, k) for several outputs."""
+        return self._decided(self._predicted(X))
+
+    def explain(self) -> Any:
+        """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
+        check_is_fitted(self)
+        return sg.explain(self._network(self.n_features_in_).cost, self._optimizer()[1])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_params")

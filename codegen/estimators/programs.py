@@ -1,0 +1,177 @@
+"""What an estimator declares, once for all fits of one form, and the compiled steps and functions that it borrows.
+
+Comes in: a declared network with weighted examples. Goes out: a :class:`TrainStep` for the time of one fit, and
+functions for predictions. Grid searches fit the same form again and again: what is derived and compiled is kept, and
+lent to one fit at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+import symgraph as sg
+from codegen.plan.plan import Request
+from codegen.run.function import Function
+from codegen.run.pipeline import leaves_in
+from codegen.run.training import TrainStep
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ArgumentError, ShapeError
+
+MOST_IDLE = 32
+"""Steps that are kept for later fits."""
+L2 = sp.Symbol("l2", nonnegative=True)
+_idle: dict[Any, list[TrainStep]] = {}
+_lock = threading.Lock()
+
+
+class Same:
+    """An object as a key that only it equals; it lives as long as the key."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.given is other.given
+
+    def __hash__(self) -> int:
+        return id(self.given)
+
+
+@dataclass(frozen=True, eq=False)
+class Declared:
+    """A network with its weighted loss.
+
+    Attributes
+    ----------
+    x, parameters : the features (N, d), and what is trained, in the order of declaration.
+    output : what predictions are made of: probabilities, or values.
+    cost : (Σ_n w[n]·ℓ[n] + ½·l2·Σ‖W‖²)/Σ_n w[n], where ℓ is the loss of a row and W the matrices.
+    """
+
+    x: Tensor
+    parameters: tuple[Tensor, ...]
+    output: Tensor
+    cost: Tensor
+
+
+def declared(x: Tensor, score: Tensor, target: str, width: int, loss: Any) -> Declared:
+    """The weighted cost of scores of shape (N, width) against a target of the kind ``"labels"``, ``"multilabel"`` or
+    ``"real"``; ``loss`` is a function of (scores, target, reduction="none"), or None for the usual one.
+
+    Raises
+    ------
+    ShapeError
+        if the scores have another shape, or the loss gives no value for each row.
+    """
+    rows = x.shape[0]
+    if score.shape != (rows, width):
+        raise ShapeError(at_line(f"the model gives {score.display_name}{score.shape}; expected (N, {width})"))
+    weight = sg.input("sample_weight", (rows,))
+    t = sg.labels("y", (rows,), classes=width) if target == "labels" else sg.input("y", (rows, width))
+    usual: dict[str, Any] = {
+        "labels": sg.cross_entropy, "multilabel": sg.binary_cross_entropy_with_logits, "real": sg.half_mse_loss,
+    }  # fmt: skip
+    each = (loss or usual[target])(score, t, reduction="none")
+    if each.ndim == 2:
+        each = sg.sum(each, axis=1) if target == "multilabel" else sg.mean(each, axis=1)
+    if each.shape != (rows,):
+        raise ShapeError(at_line(f"the loss gives {each.shape}; expected a value for each row, (N,)"))
+    found = [leaf for leaf in leaves_in(Request((score,))) if leaf.kind == "parameter"]
+    parameters = tuple(sorted(found, key=sp.default_sort_key))
+    total = sg.sum(weight * each)
+    for matrix in (parameter for parameter in parameters if parameter.ndim > 1):
+        total = total + L2 / 2 * sg.sum(matrix**2)
+    outputs: dict[str, Any] = {"labels": sg.softmax, "multilabel": sg.sigmoid, "real": lambda values: values}
+    output = outputs[target](score)
+    return Declared(x, parameters, output, total / sg.sum(weight))
+
+
+def named(what: str, given: Any, known: dict[str, Any]) -> Any:
+    """A function by its name in the catalogue, or the user's own.
+
+    Raises
+    ------
+    ArgumentError
+        for a name that is none.
+    """
+    if not isinstance(given, str):
+        return given
+    found = known.get(given, getattr(sg, given, None) if given in sg.__all__ else None)
+    if not callable(found):
+        raise ArgumentError(at_line(f"{what} {given!r} is not known: pass {', '.join(known)}, or a name of symgraph's"))
+    return found
+
+
+ACTIVATIONS = {"identity": lambda u: u, "logistic": sg.sigmoid, "tanh": sg.tanh, "relu": sg.relu}
+
+
+@lru_cache(maxsize=64)
+def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any) -> Declared:
+    """h₁ = f(x·W1 + b1), …, scores = h·W + b."""
+    function = named("activation", activation, ACTIVATIONS)
+    x = value = sg.input("X", (sg.dim("N"), widths[0]))
+    for number, (before, after) in enumerate(pairwise(widths), start=1):
+        weight, bias = sg.parameter(f"W{number}", (before, after)), sg.parameter(f"b{number}", (after,))
+        value = (value @ weight + bias).named(f"a{number}")
+        if number < len(widths) - 1:
+            value = function(value).named(f"h{number}")
+    return declared(x, value, target, widths[-1], named("loss", loss, {}))
+
+
+# -- compiled, and lent -----------------------------------------------------------------------------------------------
+def threads() -> int | None:
+    """As many as joblib leaves to this process; all by default."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdigit() and int(told) else None
+
+
+@contextmanager
+def borrowed(network: Declared, key: Any, optimizer: Any, dtype: np.dtype[Any]) -> Iterator[TrainStep]:
+    """A step for one fit alone. Optimisers of one ``key`` have the same formulas, perhaps with other numbers."""
+    place = (network, key, dtype, threads())
+    with _lock:
+        step = _idle[place].pop() if _idle.get(place) else None
+    if step is None:
+        step = TrainStep(network.cost, optimizer, dtype, None, None, threads(), True)
+    else:
+        step.reset()
+        step.hyper.update({name: value for name, value in optimizer.hyper.items() if name in step.hyper})
+    yield step  # after an error it is not lent again
+    with _lock:
+        if sum(map(len, _idle.values())) < MOST_IDLE:
+            _idle.setdefault(place, []).append(step)
+
+
+@lru_cache(maxsize=128)
+def predictor(network: Declared, dtype: np.dtype[Any]) -> Function:
+    """Predictions by features and parameters."""
+    return Function((network.x, *network.parameters), network.output, dtype)
+
+
+def padded(array: np.ndarray, columns: int, dtype: np.dtype[Any]) -> np.ndarray:
+    """Features with columns of zeros up to a width, contiguous."""
+    if array.shape[1] == columns:
+        return np.ascontiguousarray(array, dtype)
+    wide = np.zeros((len(array), columns), dtype)
+    wide[:, : array.shape[1]] = array
+    return wide
+
+
+def drawn(shapes: Sequence[tuple[int, ...]], factor: float, random: Any) -> list[np.ndarray]:
+    """Glorot's uniform values ±√(factor/(fan_in + fan_out)) for pairs of (fan_in, fan_out), each with its bias."""
+    found = []
+    for fan_in, fan_out in shapes:
+        edge = np.sqrt(factor / (fan_in + fan_out))
+        found += [random.uniform(-edge, edge, (fan_in, fan_out)), random.uniform(-edge, edge, fan_out)]
+    return found

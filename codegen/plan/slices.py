@@ -1,0 +1,114 @@
+"""Computes of a value what is read of it: where every reader reads one and the same place of an axis, that place.
+
+    d[i, j] = δ(i, 0)·v[i, j],  v[i, j] = Σ_n f(x[n, i, j])   →   d[i, j] = δ(i, 0)·u[j],  u[j] = Σ_n f(x[n, 0, j])
+
+Beside a δ that gives an axis a place, a factor is read at that place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sympy as sp
+
+from codegen.plan.scatter import is_place
+from symgraph.core.graph import elements_of, rewrite, topological
+from symgraph.core.indices import Index, axis
+from symgraph.core.rebuild import literal
+from symgraph.core.scalars import Delta
+from symgraph.core.tensor import Definition, Element, Tensor
+
+
+def slice_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``roots``."""
+    placed = rewrite(roots, lambda tensor, definition: tensor.redefined(_at_places(tensor, definition)))
+    sliced = rewrite([placed[root] for root in roots], _Slices([placed[root] for root in roots]).change)
+    return {tensor: sliced[new] for tensor, new in placed.items() if new in sliced}
+
+
+def _at_places(tensor: Tensor, definition: Definition) -> Definition:
+    """The definition in which factors are read at the places that a δ beside them gives."""
+    if not definition.body.has(Delta) or definition.op not in (None, "sum"):
+        return definition
+    terms = [_at_place(term, tensor.ndim) for term in sp.Add.make_args(definition.body)]
+    body = sp.Add(*terms, evaluate=False) if len(terms) > 1 else terms[0]
+    return Definition(definition.op, definition.extents, body)
+
+
+def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
+    factors = sp.Mul.make_args(term)
+    rule = dict(found for factor in factors if is_place(factor) and (found := _fixed(factor, rank)))
+    if not rule:
+        return term
+    new = [factor if is_place(factor) else _read_at(factor, rule) or factor for factor in factors]
+    return sp.Mul(*new, evaluate=False) if len(new) > 1 else term
+
+
+def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
+    """The axis that a δ gives a place that is a number, and the number."""
+    one, other = sorted(factor.as_base_exp()[0].args, key=lambda side: side.is_Integer is True)
+    return (one, other) if other.is_Integer and one in {axis(d) for d in range(rank)} else None
+
+
+def _read_at(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
+    """A formula at other indices, where nothing but an index is evaluated anew."""
+    parts = body.atoms(Element, Delta)
+    return literal(body, {**rule, **{part: part.xreplace(dict(rule)) for part in parts}})
+
+
+class _Slices:
+    """Which place is read of which value, found from the readers to what they read."""
+
+    def __init__(self, roots: Sequence[Tensor]) -> None:
+        self.places: dict[Tensor, dict[Index, sp.Expr]] = {}
+        self.slices: dict[Tensor, tuple[Tensor, tuple[int, ...]]] = {}
+        reads: dict[Tensor, list[Element]] = {}
+        whole = set(roots)
+        for tensor in reversed(topological(roots)):
+            definition = tensor.definition
+            if definition is None:
+                continue
+            body = definition.body
+            if tensor not in whole and definition.op in (None, "sum", "max", "min") and not tensor.is_label:
+                there = _places_read(tensor, reads.get(tensor, []))
+                found = _read_at(body, there) if there else None
+                if found is not None:
+                    self.places[tensor], body = there, found
+            for element in elements_of(body):
+                reads.setdefault(element.tensor, []).append(element)
+            if definition.op == "recurrence":
+                whole.update(element.tensor for element in elements_of(body))
+
+    def change(self, tensor: Tensor, definition: Definition) -> Tensor:
+        """Note the slice of a value, for its readers to read instead."""
+        body = definition.body.xreplace({e: self._sliced(e) for e in elements_of(definition.body)})
+        there = self.places.get(tensor, {})
+        new = tensor.redefined(Definition(definition.op, definition.extents, body))
+        small = _read_at(body, there) if there else None
+        if small is not None:
+            kept = tuple(d for d in range(tensor.ndim) if axis(d) not in there)
+            small = small.xreplace({axis(d): axis(position) for position, d in enumerate(kept)})
+            shape = tuple(tensor.shape[d] for d in kept)
+            self.slices[new] = Tensor.define(shape, small, definition.op, definition.extents), kept
+        return new
+
+    def _sliced(self, element: Element) -> Element:
+        if element.tensor not in self.slices:
+            return element
+        tensor, kept = self.slices[element.tensor]
+        return Element(tensor, *(element.indices[d] for d in kept))
+
+
+def _places_read(tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
+    """The axes of which all readers read one place, and that place."""
+    found = {}
+    for d, size in enumerate(tensor.shape):
+        places = {element.indices[d] for element in reads}
+        if len(places) == 1 and _is_inside(place := places.pop(), size):
+            found[axis(d)] = place
+    return found
+
+
+def _is_inside(place: sp.Expr, size: sp.Expr) -> bool:
+    """Whether a place is a number on an axis that has it, and more."""
+    return bool(place.is_Integer and size.is_Integer and 0 <= place < size and size > 1)

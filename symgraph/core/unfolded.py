@@ -1,0 +1,73 @@
+"""Definitions as one reads them: a value of a recurrence by the body of its step, which reads itself at another step.
+
+    h[t, n, j] = tanh(Σ_k h[t − 1, n, k]·V[k, j] + x[t, n, j])      is what the loop of h′ = tanh(h·V + x) computes
+
+They are for reading alone: such definitions go in a circle, and no graph has them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis
+from symgraph.core.recurrence import Recurrence, recurrence_of
+from symgraph.core.tensor import Definition, Element, Tensor
+
+
+@lru_cache(maxsize=4096)
+def as_read(tensor: Tensor) -> Definition | None:
+    """The definition of a tensor, with carries of the step before as elements at that step."""
+    definition, found = tensor.definition, recurrence_of(tensor)
+    if definition is None:
+        return None
+    if found is not None:
+        recurrence, value = found
+        assert value.definition is not None
+        later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(value.ndim)}
+        body = recurrence.course().at(value.definition.body, axis(0), later)
+        definition = Definition(value.definition.op, value.definition.extents, body)
+    rule: dict[sp.Basic, sp.Basic] = {}
+    for element in elements_of(definition.body):
+        before = _before(element.tensor)
+        if before is not None:
+            track, move = before
+            rule[element] = Element(track, element.indices[0] + move, *element.indices[1:])
+    return Definition(definition.op, definition.extents, definition.body.xreplace(rule)) if rule else definition
+
+
+def operands_as_read(tensor: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in a definition as it is read, each once."""
+    definition = as_read(tensor)
+    return () if definition is None else tuple(dict.fromkeys(e.tensor for e in elements_of(definition.body)))
+
+
+def first_values(tensor: Tensor) -> tuple[sp.Expr, Element] | None:
+    """For a carry of a recurrence: the step before its first one, and what it is there."""
+    found = recurrence_of(tensor)
+    if found is None or found[1] not in found[0].loop.following:
+        return None
+    recurrence, value = found
+    first = recurrence.operands[recurrence.loop.following.index(value)]
+    step = recurrence.loop.length if recurrence.loop.backward else -sp.S.One
+    return step, Element(first, *(axis(d + 1) for d in range(first.ndim)))
+
+
+def _before(tensor: Tensor) -> tuple[Tensor, int] | None:
+    """The track of which a tensor is the step before, and by how much it lies behind."""
+    definition = tensor.definition
+    if definition is None or definition.op is not None or not isinstance(definition.body, sp.Piecewise):
+        return None
+    read = definition.body.args[0].args[0]
+    found = recurrence_of(read.tensor) if isinstance(read, Element) else None
+    return _among_carries(tensor, read.tensor, found[0]) if found is not None else None
+
+
+def _among_carries(tensor: Tensor, track: Tensor, recurrence: Recurrence) -> tuple[Tensor, int] | None:
+    loop = recurrence.loop
+    for number, value in enumerate(loop.following):
+        if recurrence.track(value) is track and recurrence.previous(number) is tensor:
+            return track, 1 if loop.backward else -1
+    return None

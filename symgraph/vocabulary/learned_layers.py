@@ -1,0 +1,227 @@
+"""Layers with weights of their own beside Linear: convolutions, embeddings, norms, laid out as in PyTorch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from symgraph.core.declare import parameter
+from symgraph.core.define import as_tensor
+from symgraph.core.provenance import at_line, names_result
+from symgraph.core.tensor import Tensor
+from symgraph.errors import ShapeError
+from symgraph.vocabulary import gathers, init, resampling, statistics, windows
+from symgraph.vocabulary.activations import sqrt
+from symgraph.vocabulary.functions import mean
+from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.module import Module
+from symgraph.vocabulary.products import einsum
+from symgraph.vocabulary.shapes import reshape, shown
+
+Declared = dict[str, tuple[tuple[int, ...], Initializer]]
+
+
+class Learned(Module):
+    """A layer that declares its parameters by name: shapes and first values, under the name of its place."""
+
+    _unnamed = itertools.count(1)
+
+    def __init__(self, declared: Declared, name: str | None = None) -> None:
+        self.declared = declared
+        self.made: dict[str, Tensor] = {}
+        if name is not None:
+            self.build(f"{name}.")
+
+    def build(self, prefix: str) -> None:
+        if not self.made:
+            self.made = {
+                name: parameter(f"{prefix}{name}", shape, init=first) for name, (shape, first) in self.declared.items()
+            }
+
+    def parameters(self) -> list[Tensor]:
+        self.build("" if self.made else f"{type(self).__name__.lower()}{next(Learned._unnamed)}.")
+        return list(self.made.values())
+
+    @property
+    def weight(self) -> Tensor:
+        """The first parameter."""
+        return self.parameters()[0]
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The second parameter, if there is one."""
+        return self.parameters()[1] if len(self.declared) > 1 else None
+
+
+def _uniform(weight: tuple[int, ...], bias: tuple[int, ...] | None, fan_in: int) -> Declared:
+    """U(±1/√fan_in) for both, as PyTorch."""
+    edge = 1 / math.sqrt(fan_in)
+    first = init.uniform(-edge, edge)
+    return {"weight": (weight, first)} | ({"bias": (bias, first)} if bias else {})
+
+
+# -- convolutions -----------------------------------------------------------------------------------------------------
+def _convolution(places: int, function: Callable[..., Tensor], transposed: bool) -> type[Learned]:
+    def __init__(
+        self: Any,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        *moves: Any,
+        bias: bool = True,
+        groups: int = 1,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        kernel = windows.numbers(kernel_size, places, "kernel_size")
+        first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
+        weight = (first, second // groups, *kernel)
+        order = ("stride", "padding", "output_padding" if transposed else "dilation")
+        self.options = {"groups": groups, **dict(zip(order, moves, strict=False)), **options}
+        Learned.__init__(self, _uniform(weight, (out_channels,) if bias else None, math.prod(weight[1:])), name)
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return function(x, self.weight, self.bias, **self.options)
+
+    name = f"Conv{'Transpose' if transposed else ''}{places}d"
+    text = f"``{function.__name__}`` with a weight and a bias of its own: (in, out, window, stride, padding, …)."
+    members = {"__init__": __init__, "forward": forward, "__doc__": text, "__module__": __name__}
+    return type(name, (Learned,), members)
+
+
+Conv1d = _convolution(1, windows.conv1d, transposed=False)
+Conv2d = _convolution(2, windows.conv2d, transposed=False)
+Conv3d = _convolution(3, windows.conv3d, transposed=False)
+ConvTranspose1d = _convolution(1, resampling.conv_transpose1d, transposed=True)
+ConvTranspose2d = _convolution(2, resampling.conv_transpose2d, transposed=True)
+ConvTranspose3d = _convolution(3, resampling.conv_transpose3d, transposed=True)
+
+
+# -- tables and products ----------------------------------------------------------------------------------------------
+class Embedding(Learned):
+    """The rows of a table at labels, N(0, 1) at first: (…) → (…, embedding_dim)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, name: str | None = None) -> None:
+        super().__init__({"weight": ((num_embeddings, embedding_dim), init.normal(1.0))}, name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return statistics.embedding(x, self.weight)
+
+
+class EmbeddingBag(Embedding):
+    """The sum, mean or largest of the rows at labels: (N, L) → (N, embedding_dim)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, mode: str = "mean", name: str | None = None) -> None:
+        super().__init__(num_embeddings, embedding_dim, name)
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return gathers.embedding_bag(x, self.weight, self.mode)
+
+
+class Bilinear(Learned):
+    """y[n, o] = Σ_{i,j} x₁[n, i]·W[o, i, j]·x₂[n, j] + b[o]."""
+
+    def __init__(
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, name: str | None = None
+    ) -> None:
+        shape = (out_features, in1_features, in2_features)
+        super().__init__(_uniform(shape, (out_features,) if bias else None, in1_features), name)
+
+    @names_result
+    def __call__(self, x1: Any, x2: Any = None) -> Tensor:
+        y = einsum("...i,oij,...j->...o", as_tensor(x1), self.weight, as_tensor(x1 if x2 is None else x2))
+        return y if self.bias is None else y + self.bias
+
+
+# -- norms ------------------------------------------------------------------------------------------------------------
+class _Norm(Learned):
+    """Scaled and shifted element by element."""
+
+    def __init__(self, shape: tuple[int, ...], affine: bool, bias: bool, eps: float, name: str | None) -> None:
+        self.shape, self.eps = shape, eps
+        weight: Declared = {"weight": (shape, init.ones())} if affine else {}
+        super().__init__(weight | ({"bias": (shape, init.zeros())} if affine and bias else {}), name)
+
+    def _scaled(self, y: Tensor, shape: tuple[int, ...]) -> Tensor:
+        if not self.declared:
+            return y
+        y = y * reshape(self.weight, shape)
+        return y if self.bias is None else y + reshape(self.bias, shape)
+
+
+def _whitened(x: Tensor, axes: Any, eps: float) -> Tensor:
+    """(x − mean)/√(var + ε) over axes."""
+    return (x - mean(x, axes, keepdims=True)) / sqrt(statistics.var(x, axes, keepdims=True) + eps)  # type: ignore[no-any-return]
+
+
+class LayerNorm(_Norm):
+    """(x − mean)/√(var + ε)·weight + bias over the last axes (Ba, Kiros & Hinton, arXiv 1607.06450)."""
+
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        name: str | None = None,
+    ) -> None:
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        super().__init__(shape, elementwise_affine, bias, eps, name)
+
+    def _axes(self, x: Tensor) -> range:
+        rank = len(self.shape)
+        if x.shape[-rank:] != self.shape:
+            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} does not end in {self.shape}"))
+        return range(x.ndim - rank, x.ndim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._scaled(_whitened(x, self._axes(x), self.eps), self.shape)
+
+
+class RMSNorm(LayerNorm):
+    """x/√(mean x² + ε)·weight over the last axes (Zhang & Sennrich, arXiv 1910.07467); ε is float32's unless told."""
+
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = 2.0**-23,
+        elementwise_affine: bool = True,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(normalized_shape, eps, elementwise_affine, False, name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._scaled(x / sqrt(mean(x**2, self._axes(x), keepdims=True) + self.eps), self.shape)
+
+
+class GroupNorm(_Norm):
+    """Each group of channels of (N, C, places…) normalised, then scaled by channel (Wu & He, arXiv 1803.08494)."""
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, name: str | None = None
+    ) -> None:
+        if num_channels % num_groups:
+            raise ShapeError(at_line(f"GroupNorm: {num_channels} channels do not part into {num_groups} groups"))
+        self.groups = num_groups
+        super().__init__((num_channels,), affine, True, eps, name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (channels,) = self.shape
+        if x.ndim < 2 or x.shape[1] != channels:
+            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} needs {channels} channels in axis 1"))
+        parts = reshape(x, (x.shape[0], self.groups, channels // self.groups, *x.shape[2:]))
+        y = reshape(_whitened(parts, range(2, parts.ndim), self.eps), x.shape)
+        return self._scaled(y, (channels, *([1] * (x.ndim - 2))))
+
+
+class InstanceNorm(GroupNorm):
+    """Each channel of each row of (N, C, places…) normalised (Ulyanov et al., arXiv 1607.08022)."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False, name: str | None = None) -> None:
+        super().__init__(num_features, num_features, eps, affine, name)
+
+
+InstanceNorm1d = InstanceNorm2d = InstanceNorm3d = InstanceNorm

@@ -1,0 +1,138 @@
+"""Estimators for scikit-learn: its own checks, and its tools around them."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgraph as sg
+from tests import sizes
+
+pytest.importorskip("sklearn")
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(24, 3))
+T = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Small fits as plain Python; --long compiles them."""
+    if not sizes.LONG:
+        monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+CHECKED: dict[str, Callable[[], Any]] = {
+    "own regressor": lambda: SymbolicEstimator(learning_rate_init=0.3, max_iter=sizes.examples(8, 200)),
+    "classifier": lambda: MLPClassifier(),
+    "regressor": lambda: MLPRegressor(),
+    "own classifier": lambda: SymbolicEstimator(kind="classifier"),
+}
+
+
+@pytest.mark.parametrize("name", [*CHECKED][: sizes.examples(1, 4)])
+def test_scikit_learns_own_checks(name: str) -> None:
+    check_estimator(CHECKED[name](), on_skip=None)
+
+
+def test_pipelines_grid_search_and_pickling() -> None:
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=3, learning_rate_init=0.1, random_state=0)),
+        {"mlpclassifier__alpha": [1e-4, 1e-1]}, cv=2, n_jobs=sizes.examples(1, 2),
+    ).fit(X, T)  # fmt: skip
+    best = search.best_estimator_
+    again = pickle.loads(pickle.dumps(best))
+    np.testing.assert_array_equal(again.predict_proba(X), best.predict_proba(X))
+    np.testing.assert_allclose(best.predict_proba(X).sum(axis=1), 1)
+    assert set(best.predict(X)) <= {"no", "yes"} and list(best.classes_) == ["no", "yes"]
+
+
+def test_random_state_clone_and_warm_start() -> None:
+    first = MLPClassifier((4,), max_iter=2, random_state=3).fit(X, T)
+    same, other = clone(first).fit(X, T), clone(first).set_params(random_state=4).fit(X, T)
+    np.testing.assert_array_equal(first.coefs_[0], same.coefs_[0])
+    assert not np.array_equal(first.coefs_[0], other.coefs_[0])
+    assert [w.shape for w in first.coefs_] == [(3, 4), (4, 2)] and len(first.loss_curve_) == first.n_iter_ == 2
+    first.set_params(warm_start=True).fit(X, T)
+    assert first.loss_curve_[0] < same.loss_curve_[1]
+
+
+def test_weights_and_classes() -> None:
+    """Rows that count twice are rows that stand there twice; classes may be balanced."""
+    weight = RANDOM.integers(0, 3, 24)
+    weighted = MLPClassifier((4,), max_iter=5, random_state=0).fit(X, T, weight)
+    repeated = MLPClassifier((4,), max_iter=5, random_state=0).fit(np.repeat(X, weight, 0), np.repeat(T, weight))
+    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-9)
+    balanced = MLPClassifier((4,), max_iter=5, random_state=0, class_weight={"no": 0.0, "yes": 1.0}).fit(X, T)
+    assert (balanced.predict(X) == "yes").mean() > (weighted.predict(X) == "yes").mean() - 0.5
+
+
+def test_partial_fit_goes_on_with_the_optimisers_state() -> None:
+    """Epochs one by one are the epochs of a fit, where the whole set is one batch."""
+    whole = MLPRegressor((4,), max_iter=4, random_state=0, tol=0).fit(X, X[:, 0])
+    parts = MLPRegressor((4,), random_state=0)
+    for _ in range(4):
+        parts.partial_fit(X, X[:, 0])
+    np.testing.assert_allclose(parts.coefs_[0], whole.coefs_[0], rtol=1e-9)
+    assert parts.predict(X).shape == (24,) and parts.fit(X, X[:, :2]).predict(X).shape == (24, 2)
+
+
+def test_several_labels_and_early_stopping() -> None:
+    labels = (X[:, :2] > 0).astype(int)
+    model = MLPClassifier((4,), max_iter=40, learning_rate_init=0.1, early_stopping=True, n_iter_no_change=3,
+                          validation_fraction=0.2, random_state=0).fit(X, labels)  # fmt: skip
+    assert model.predict(X).shape == model.predict_proba(X).shape == (24, 2)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert accuracy_score(labels, model.predict(X)) > 0.5
+
+
+def test_own_formulas_and_catalogue_names() -> None:
+    u = sg.elementwise.__globals__["u"]
+    model = MLPRegressor((4,), activation=sg.elementwise(u * sg.sigmoid.formula.subs(sg.sigmoid.arguments[0], u)),
+                         loss="huber_loss", solver="adamw", max_iter=3, random_state=0).fit(X, X[:, 0])  # fmt: skip
+    named = MLPRegressor((4,), activation="silu", loss="huber_loss", solver=sg.AdamW(1e-3), max_iter=3, random_state=0)
+    np.testing.assert_allclose(named.fit(X, X[:, 0]).coefs_[0], model.coefs_[0], rtol=1e-12)
+    assert "∂" in str(named.explain()) and "X (N, 3)" in str(named.explain())
+    with pytest.raises(ValueError, match="activation 'wobble' is not known"):
+        MLPRegressor(activation="wobble").fit(X, X[:, 0])
+
+
+def decay(x: sg.Tensor) -> sg.Tensor:
+    """a·exp(−b·x), a curve with two parameters."""
+    a, b = sg.parameter("a", (1,), init=sg.init.ones()), sg.parameter("b", (1,), init=sg.init.ones())
+    return a * sg.exp(-b * x)
+
+
+def test_a_model_of_ones_own() -> None:
+    x = np.linspace(0, 2, 40)[:, None]
+    y = 3 * np.exp(-0.5 * x[:, 0])
+    model = SymbolicEstimator(decay, learning_rate_init=0.1, max_iter=150, tol=0, n_iter_no_change=150).fit(x, y)
+    assert model.score(x, y) > 0.99
+    found = pickle.loads(pickle.dumps(model)).parameters_
+    np.testing.assert_allclose([found["a"][0], found["b"][0]], [3, 0.5], rtol=0.1)
+
+
+@pytest.mark.skipif("not config.getoption('--long')")
+def test_digits() -> None:
+    images, digits = load_digits(return_X_y=True)
+    model = make_pipeline(StandardScaler(), MLPClassifier((64,), max_iter=40, random_state=0))
+    model.fit(images[:1400], digits[:1400])
+    assert model.score(images[1400:], digits[1400:]) > 0.92
