@@ -7,7 +7,6 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -17,6 +16,7 @@ import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST, nearest
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
     FUNCTIONS,
@@ -362,24 +362,8 @@ class ScalarLowering:
 STEPS = (sp.floor, sp.ceiling, sp.sign)
 """Functions that jump."""
 
-SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Rational(1, 2**149)
-"""Float32 has normal numbers from 2⁻¹²⁶ on, others from 2⁻¹⁴⁹ on, and none above 2¹²⁸."""
-
-WIDEST = sp.Integer(2**1000)
-"""Float64 has this number and its inverse."""
-
-LARGEST_SIZE = 2**63
-
 MOST_INVERSES = 4
 """The largest power that is divided by as often as it says; a larger one is computed first."""
-
-
-def nearest(number: sp.Expr) -> float:
-    """The float64 that is nearest to a number; infinite where the number is too large."""
-    try:
-        return number.p / number.q if isinstance(number, sp.Rational) else float(number)
-    except OverflowError:
-        return math.copysign(math.inf, 1 if number.is_positive else -1)
 
 
 def _is_negative(term: sp.Expr) -> bool:

@@ -1,0 +1,24 @@
+"""Which numbers of a formula the floating types have."""
+
+from __future__ import annotations
+
+import math
+
+import sympy as sp
+
+SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Rational(1, 2**149)
+"""Float32 has normal numbers from 2⁻¹²⁶ on, others from 2⁻¹⁴⁹ on, and none above 2¹²⁸."""
+
+WIDEST = sp.Integer(2**1000)
+"""Float64 has this number and its inverse."""
+
+LARGEST_SIZE = 2**63
+"""Whole numbers below this are sizes in the generated code."""
+
+
+def nearest(number: sp.Expr) -> float:
+    """The float64 that is nearest to a number; infinite where the number is too large."""
+    try:
+        return number.p / number.q if isinstance(number, sp.Rational) else float(number)
+    except OverflowError:
+        return math.copysign(math.inf, 1 if number.is_positive else -1)
