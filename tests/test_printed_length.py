@@ -135,6 +135,62 @@ def layer_norm() -> tuple[Tensor, Tensor]:
     return sg.sum(y * g * T), g
 
 
+def gelu() -> tuple[Tensor, Tensor]:
+    x = sg.parameter("x", (5,))
+    return sg.sum(sg.gelu(x)), x
+
+
+def residual_of_an_equation() -> tuple[Tensor, Tensor]:
+    """u' = −k·u at the points x, of the trial u = a·x + b·x²."""
+    k, a, b, x = sg.parameter("k"), sg.parameter("a"), sg.parameter("b"), sg.input("x", (N,))
+    r = a + 2 * b * x + k * (a * x + b * x**2)
+    return sg.sum(r**2), k
+
+
+def logsumexp() -> tuple[Tensor, Tensor]:
+    x = sg.parameter("x", (5,))
+    return sg.logsumexp(x), x
+
+
+def norm() -> tuple[Tensor, Tensor]:
+    x = sg.parameter("x", (5,))
+    return sg.sqrt(sg.sum(x**2)), x
+
+
+def cosine_similarity() -> tuple[Tensor, Tensor]:
+    x, y = sg.parameter("x", (5,)), sg.input("y", (5,))
+    a, b = sg.sqrt(sg.sum(x**2)), sg.sqrt(sg.sum(y**2))
+    return sg.sum(x * y) / (a * b), x
+
+
+def softmax_attention() -> tuple[Tensor, Tensor]:
+    Q, K, V, G = sg.input("Q", (4, 3)), sg.input("K", (4, 3)), sg.parameter("V", (4, 2)), sg.input("G", (4, 2))
+    P = sg.softmax(Q @ K.T / sp.sqrt(3))
+    return sg.sum(P @ V * G), V
+
+
+def batch_norm() -> tuple[Tensor, Tensor]:
+    x, g, T, e = sg.input("x", (N, 5)), sg.parameter("γ", (5,)), sg.input("T", (N, 5)), sg.parameter("ε")
+    n, i = sg.indices("n i")
+    c = x - sg.mean(x, 0)
+    s = sg.mean(c**2, 0)
+    y = sg.define((n, i), c[n, i] / sp.sqrt(s[i] + e.element))
+    return sg.sum(y * g * T), g
+
+
+def gru_cell() -> tuple[Tensor, Tensor]:
+    h, x, c, G = (sg.input(name, (4,)) for name in "hxcG")
+    U, W = sg.parameter("U", (4, 4)), sg.parameter("W", (4, 4))
+    z = sg.sigmoid(x @ U + h @ W)
+    return sg.sum(((1 - z) * h + z * c) * G), U
+
+
+def divergence_of_a_vae() -> tuple[Tensor, Tensor]:
+    """The part of the ELBO that has a closed form: from N(μ, σ²) to N(0, 1)."""
+    m, s = sg.parameter("μ", (4,)), sg.parameter("σ", (4,))
+    return sg.sum(m**2 + s**2 - 1 - sg.log(s**2)) / 2, s
+
+
 CHAIN = "∂J/∂W[i, j] = Σ_n x[n, i]·∂J/∂a[n, j]  where ∂J/∂a[n, j] = ∂J/∂h[n, j]·{} ∂J/∂h[n, j] = r[n]·u[j]"
 MODELS = {
     gaussian: "∂J/∂σ = 1/σ − (x − μ)²/σ³",
@@ -156,6 +212,15 @@ MODELS = {
     layer_norm: "∂J/∂γ[i] = Σ_n T[n, i]·y[n, i]",
     huber: "∂J/∂w[i] = Σ_n x[n, i]·∂J/∂z[n] "
     "where ∂J/∂z[n] = {(z[n] − t[n])/N if |z[n] − t[n]| ≤ 1, else sign(z[n] − t[n])/N}",
+    gelu: "∂J/∂x[i] = (1 + erf(x[i]/√2))/2 + x[i]·exp(−x[i]²/2)/√(2·π)",
+    residual_of_an_equation: "∂J/∂k = 2·Σ_n r[n]·(a·x[n] + b·x[n]²)",
+    logsumexp: "∂J/∂x[i] = exp(x[i])/Σ_j exp(x[j])",
+    norm: "∂J/∂x[i] = x[i]/J",
+    cosine_similarity: "∂J/∂x[i] = y[i]/(a·b) − J·x[i]/a²",
+    softmax_attention: "∂J/∂V[i, k] = Σ_j P[j, i]·G[j, k]",
+    batch_norm: "∂J/∂γ[i] = Σ_n T[n, i]·y[n, i]",
+    gru_cell: "∂J/∂U[j, i] = x[j]·G[i]·(c[i] − h[i])·z[i]·(1 − z[i])",
+    divergence_of_a_vae: "∂J/∂σ[i] = σ[i] − 1/σ[i]",
 }
 NETWORKS = {
     sg.sigmoid: CHAIN.format("h[n, j]·(1 − h[n, j])"),
@@ -168,7 +233,20 @@ def length(shown: str) -> int:
     return len("".join(shown.split()))
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+LONGER = {
+    residual_of_an_equation: "a named value inside a sum is opened",
+    logsumexp: "the sum has a line for one use",
+    norm: "the guard at 0 has a line of its own",
+    cosine_similarity: "Σ x² is not seen to be a²",
+}
+"""Not there yet, and why."""
+
+
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(m, marks=pytest.mark.xfail(strict=True, reason=LONGER[m]) if m in LONGER else ()) for m in MODELS],
+    ids=lambda model: model.__name__,
+)
 def test_a_gradient_is_as_short_as_by_hand(model) -> None:
     loss, of = model()
     shown = str(sg.grad(loss.named("J"), of))
@@ -194,3 +272,11 @@ def test_what_is_told_in_another_way_is_equal(model) -> None:
         first, *others = evaluate(*generator.normal(size=len(leaves)))
         assert np.allclose(others, first, rtol=1e-9, atol=0)
     assert len(forms) > 1
+
+
+@pytest.mark.parametrize("model", [kl_first, lotka_volterra], ids=lambda model: model.__name__)
+def test_the_table_tells_a_gradient_as_the_gradient_does(model) -> None:
+    """Scalars alone, so that the column of the matrix form is empty."""
+    loss, of = model()
+    loss = loss.named("J")
+    assert str(sg.grad(loss, of)) in str(sg.explain(loss, wrt=[of]))

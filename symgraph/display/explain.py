@@ -23,6 +23,7 @@ from symgraph.display.matrix import matrix_form
 from symgraph.display.names import ratio
 from symgraph.display.notation import Entry, Name
 from symgraph.display.program import Equation, Program, sweep_pairs
+from symgraph.display.retell import retold
 from symgraph.display.table import Explanation, Row, Section
 from symgraph.stabilise import stabilise
 from symgraph.vocabulary.updating import Update
@@ -141,7 +142,16 @@ class Table:
         if tensor.definition is not None and tensor not in rows and tensor not in inside and tensor not in self.begun:
             self.begun.add(tensor)  # a value of a loop reads itself
             self._add_operands(self.program.reads(tensor), rows, inside)
-            rows[tensor] = self._row(tensor)
+            rows[tensor] = self._told(tensor)
+
+    def _told(self, tensor: Tensor) -> Row:
+        """The row of a value, in the shortest of its forms if it is a gradient that was asked for."""
+        found = [self._row(tensor)]
+        for form in retold(tensor, self.forward) if tensor in self.results else ():
+            arranger, plain = self.program.arranger, found[0].equation
+            equation = Equation(tensor, plain.left, plain.indices, arranger.right(form, tensor))
+            found.append(Row(found[0].name, equation, matrix_form(arranger, form, tensor)))
+        return min(found, key=lambda row: len(row.cells()[1]))
 
     def _add_operands(self, operands: Iterable[Tensor], rows: dict[Tensor, Row], inside: set[Tensor]) -> None:
         for operand in sorted(operands, key=self.program.naming.position.__getitem__):

@@ -58,11 +58,11 @@ class _NoMatrixForm(Exception):
     """The formula needs its indices."""
 
 
-def matrix_form(arranger: Arranger, tensor: Tensor) -> Node | None:
-    """The right-hand side of a tensor's definition in matrix form, or None."""
+def matrix_form(arranger: Arranger, tensor: Tensor, like: Tensor | None = None) -> Node | None:
+    """The right-hand side of a tensor's definition in matrix form, with the letters of ``like`` if told, or None."""
     if tensor.definition is None or tensor.ndim > 2 or tensor.definition.op == "recurrence":
         return None
-    scope = arranger.scope(tensor)
+    scope = arranger.scope(tensor if like is None else like)
     try:
         return _Matrix(arranger).body(tensor, scope, scope.free).node
     except _NoMatrixForm:

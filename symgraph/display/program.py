@@ -177,7 +177,8 @@ def _told_inside(gradient: Tensor, equations: list[Equation], pairs: Mapping[Ten
     return [
         e.tensor
         for e in equations[1:]
-        if e.tensor in pairs and not is_large(e.right) and not any(t in pairs for t in operands(e.tensor))
+        if e.tensor in pairs and recurrence_of(e.tensor) is None and not is_large(e.right)
+        if not any(t in pairs for t in operands(e.tensor))
         if len(read := readers[e.tensor]) == 1 and read[0] in own
     ]
 

@@ -34,7 +34,7 @@ def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
         body = _opened(definition.body, names, whole)
         if body is None:
             continue
-        for element, total in _named_sums(values, names, tensor):
+        for element, total in _named_sums(values if body.has(sp.Add) else (), names, tensor):
             body = _folded(body, names.setdefault(element, sp.Dummy(real=True)), total)
         told = _fractions(_without_signs(body))
         for part, dummy in reversed(names.items()):
@@ -78,6 +78,8 @@ def _named_sums(
 
 def _folded(body: sp.Expr, symbol: sp.Dummy, total: sp.Expr) -> sp.Expr:
     """The body with each sum that equals ``total``, or its negative, as the symbol."""
+    if not total.free_symbols <= body.free_symbols:
+        return body
     wanted = sp.expand(total)
     rule: dict[sp.Expr, sp.Expr] = {}
     for part in body.atoms(sp.Add):

@@ -58,7 +58,7 @@ class Explanation(Shown):
 
     def __str__(self) -> str:
         rows = [row.cells() for section in self.sections for row in section.rows]
-        widths = [min(max((len(cells[c]) for cells in rows), default=0), WIDTHS[c]) for c in range(3)]
+        widths = [min(max([1, *(len(cells[c]) for cells in rows)]), WIDTHS[c]) for c in range(3)]
         widths[0] = max(widths[0], *(len(section.title) - 2 for section in self.sections))
         lines = ["Given", *(f"  {line}" for line in self.given)]
         for section in self.sections:
