@@ -165,3 +165,25 @@ def test_errors_name_the_symbol_and_the_line(wrong: Any, error: type[Exception],
     with pytest.raises(error, match=says) as caught:
         wrong(sg.input("h", (N, 2)), sg.input("x", (T, N, 2)))
     assert "test_recurrences.py" in str(caught.value)
+
+
+def test_a_batch_of_one_is_fused_as_any_other() -> None:
+    """The only place of an axis of 1 is every reader's own; and one row is nothing for threads to share."""
+    kernels = []
+    for batch in (1, 2):
+        x, target = sg.input("x", (12, batch, 3)), sg.input("target", (batch, 4))
+        y, _ = sg.nn.GRU(3, 4, name="net")(x)
+        step = codegen.train_step(sg.mse_loss(y[11], target), sg.SGD(lr=0.1), "float64", threads=2)
+        kernels.append(step.source.count("@kernel"))
+        if batch == 1:
+            params, random = step.init(0), np.random.default_rng(0)
+            given = {"x": random.normal(size=(12, 1, 3)), "target": random.normal(size=(1, 4))}
+            slopes = evaluate(
+                list(sg.grad(sg.mse_loss(y[11], target), list(step.parameters)).values()), {**given, **params}
+            )
+            before = {name: array.copy() for name, array in params.items()}
+            step(params, **given)
+            for parameter, slope in zip(step.parameters, slopes, strict=True):
+                name = str(parameter.name)
+                np.testing.assert_allclose(params[name], before[name] - 0.1 * slope, rtol=1e-12, atol=1e-15)
+    assert kernels[0] <= kernels[1] + 2

@@ -14,9 +14,10 @@ import numpy as np
 
 from codegen import debug
 from codegen.loops import words
-from codegen.loops.counts import evaluate_integer, flops, largest_integer, traffic
+from codegen.loops.counts import evaluate_integer, largest_integer
 from codegen.loops.ir import ZERO, Expr
 from codegen.loops.memory import Arena
+from codegen.loops.worth import threads_worth
 from codegen.lower.scalar import ScalarLowering
 from codegen.native import capi, jit, placement
 from codegen.native.compile import Entry
@@ -29,8 +30,6 @@ from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError
 
 ALIGNMENT = 64
-WORTH_THREADS = 1e6
-"""Operations of a program from which on all threads take part; or half as many bytes, which take as long."""
 FIRST_CALL = "first call"
 NUMPY_TYPES = {"float64": np.dtype(np.float64), "int64": np.dtype(np.int64)}
 
@@ -65,7 +64,7 @@ class Executable:
         self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
         self.most_threads = 1 if self.runs_as_python else placement.thread_limit(threads)
         self.threads = 1
-        self._work: dict[tuple[int, ...], float] = {}
+        self._work: dict[tuple[int, ...], int] = {}
         self.sizes: dict[str, int] = {}
         self._memory: dict[int, np.ndarray] = {}
         self._blocks: dict[str, Blocks] = {}
@@ -140,16 +139,13 @@ class Executable:
             raise ArgumentError(self.requirements[min(missed)[1]][0].message(sizes))
 
     def _threads_for(self, sizes: tuple[int, ...]) -> int:
-        """One thread for little work: what a barrier costs must be small beside it."""
         if self.most_threads == 1:
             return 1
         if sizes not in self._work:
-            program, item = self.compiled.program, self.dtype.itemsize
-            self._work[sizes] = sum(
-                max(flops(kernel.body, self.sizes), 2.0 * traffic(kernel, program.buffers, self.sizes, item))
-                for kernel in program.kernels
+            self._work[sizes] = threads_worth(
+                self.compiled.program, self.sizes, self.dtype.itemsize, self.most_threads
             )
-        return self.most_threads if self._work[sizes] >= WORTH_THREADS else 1
+        return self._work[sizes]
 
     @property
     def size_names(self) -> tuple[str, ...]:

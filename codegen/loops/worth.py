@@ -1,0 +1,46 @@
+"""Whether threads are worth their meetings: what they save must be more than what the barriers between kernels cost.
+
+A loop of many small steps meets thousands of times; a kernel of one row is one thread's, whatever there is to do in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from codegen.loops.counts import evaluate_integer, flops, traffic
+from codegen.loops.ir import Const, For, Kernel, Program, Share, Stmt
+from codegen.loops.repeat import loop_of
+
+WORTH_THREADS = 1e6
+"""Operations of a program from which on all threads take part; or half as many bytes, which take as long."""
+MEETING = 1e4
+"""What a barrier costs, in operations: a third of a microsecond."""
+
+
+def threads_worth(program: Program, sizes: Mapping[str, int], item: int, most: int) -> int:
+    """All threads, or one. ``item`` is the size of a real number in bytes."""
+    total = saved = meetings = 0.0
+    for number, kernel in enumerate(program.kernels):
+        loop = loop_of(program, number)
+        runs = 1 if loop is None else evaluate_integer(loop.count, sizes)
+        work = runs * max(flops(kernel.body, sizes), 2.0 * traffic(kernel, program.buffers, sizes, item))
+        total += work
+        saved += work * (1 - 1 / min(most, _parts(kernel, sizes)))
+        meetings += runs
+    return most if total >= WORTH_THREADS and saved >= MEETING * meetings else 1
+
+
+def _parts(kernel: Kernel, sizes: Mapping[str, int]) -> int:
+    """How many threads can have a part of a kernel."""
+    return max([1, *(_shared(statement, sizes) for statement in kernel.body)]) if kernel.parallel else 1
+
+
+def _shared(statement: Stmt, sizes: Mapping[str, int]) -> int:
+    match statement:
+        case Share(_, _, extent):
+            return evaluate_integer(extent, sizes)
+        case For(_, start, stop, _, step, True):
+            size = int(step.value) if isinstance(step, Const) else 1
+            return math.ceil((evaluate_integer(stop, sizes) - evaluate_integer(start, sizes)) / size)
+    return 1
