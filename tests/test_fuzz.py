@@ -20,8 +20,9 @@ from tests.fuzz.pool import Pool
 from tests.fuzz.programs import Program, Value
 from tests.fuzz.script import script
 from tests.fuzz.tape import PRECISION
+from tests.sizes import examples
 
-SEEDS = range(40)
+SEEDS = range(examples(28, 200))
 SMALL = 8
 
 

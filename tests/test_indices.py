@@ -375,3 +375,12 @@ def test_arrays_of_labels_index_as_numpys_do() -> None:
         leaves = [leaf for leaf in values if leaf in expression.free_symbols]
         found = codegen.function(leaves, expression)(*(values[leaf] for leaf in leaves))
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("plain")
+def test_the_sign_of_an_index() -> None:
+    """sign 0 is 0: that |k| is k, for an index k, does not make its sign 1."""
+    w = sg.input("w", (2,))
+    s = sg.define((i, j), w[i] * sp.sign(j), shape=(2, 3))
+    found = codegen.function(w, sg.grad(sg.sum(s), w), "float64")(np.ones(2))
+    np.testing.assert_array_equal(found, [2, 2])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.scalar_formulas import check, formula
+from tests.sizes import examples
 
-BATCHES, SIZE, LARGEST = 5, 40, 80
+BATCHES, SIZE, LARGEST = 5, examples(28, 400), 80
 
 
 @pytest.mark.usefixtures("plain")

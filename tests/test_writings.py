@@ -12,6 +12,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.core.tensor import Tensor
+from tests.sizes import examples
 
 N = sg.dim("N")
 UNARY = ("(-{})", "sg.exp({})", "sg.tanh({})", "1/(1 + {}**2)", "sg.log(1 + sg.exp({}))", "sg.sigmoid({})", "1/(1 + sg.exp({}))")
@@ -61,7 +62,7 @@ GIVEN = {
 
 
 @pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(examples(16, 100)))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_program_in_many_writings(seed: int, dtype: str) -> None:
     tree = formula(random.Random(seed), 3)

@@ -27,13 +27,13 @@ class Case(ExprCondPair):  # type: ignore[misc]
 
 
 class Cases(sp.Piecewise):  # type: ignore[misc]
-    """The first value whose condition holds. What never holds, or stands behind what always holds, is left out."""
+    """The first value whose condition holds. What is never reached is left out."""
 
     def __new__(cls, *args: Any, **_: Any) -> sp.Expr:
         cases: list[Case] = []
         for arg in args:
             case = Case(*getattr(arg, "args", arg))
-            if case.cond == sp.false:
+            if case.cond == sp.false or any(case.cond == earlier.cond for earlier in cases):
                 continue
             cases.append(case)
             if case.cond == sp.true:

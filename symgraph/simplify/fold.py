@@ -17,7 +17,7 @@ import sympy as sp
 from symgraph.core.cost import ADD, cost
 from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
-from symgraph.simplify.polynomials import Field, Polynomial, Quotient, Work, expression_of, written
+from symgraph.simplify.polynomials import Field, OutOfWorkError, Polynomial, Quotient, Work, expression_of, written
 from symgraph.simplify.rational import PROBLEM, Kernels, cheapest, preference, shapes
 from symgraph.simplify.selections import joined, parts
 
@@ -133,7 +133,14 @@ class _Candidate:
 
 def _cheapest_valid(candidates: Iterable[_Candidate], most: float) -> _Candidate | None:
     cheaper = sorted((c for c in candidates if cost(c.form) < most), key=lambda c: preference(c.form))
-    return next((candidate for candidate in cheaper if candidate.is_valid()), None)
+    return next((candidate for candidate in cheaper if _is_proved(candidate)), None)
+
+
+def _is_proved(candidate: _Candidate) -> bool:
+    try:
+        return candidate.is_valid()
+    except OutOfWorkError:
+        return False
 
 
 def may_fold(expression: sp.Expr) -> bool:
@@ -174,8 +181,8 @@ def _identities(expression: sp.Expr) -> Iterator[tuple[str, Relation]]:
                 yield "logistic function", Relation(value, value.rewrite_plain())
         if isinstance(kernel, sp.cosh):
             yield "sinh u / cosh u = tanh u", Relation(sp.tanh(kernel.args[0]), sp.sinh(kernel.args[0]) / kernel)
-        if isinstance(kernel, sp.sign):
-            yield "|u| = u·sign u", Relation(sp.Abs(kernel.args[0]), kernel.args[0] * kernel)
+        if isinstance(kernel, sp.sign) and isinstance(size := sp.Abs(kernel.args[0]), sp.Abs):
+            yield "|u| = u·sign u", Relation(size, kernel.args[0] * kernel)  # k = k·sign k, of an index, divides by 0
 
 
 def _through(formula: sp.Expr, relation: Relation, keep: sp.Expr, work: Work) -> sp.Expr:
