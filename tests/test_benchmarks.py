@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests import sizes
 from tests.benchmarks import __main__ as benchmarks
 from tests.benchmarks import mnist, peers, processes, timing
 from tests.benchmarks.networks import Network
@@ -30,6 +31,7 @@ def test_mnist_without_data_is_skipped(capsys: pytest.CaptureFixture[str], monke
     assert "skipped" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not sizes.LONG, reason="an example of the examples does the same: --long")
 def test_mnist_trains_on_a_folder_of_idx_files(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist, "JOBS", {"symgraph": mnist.JOBS["symgraph"]})
     for part, count in (("train", 200), ("t10k", 10)):

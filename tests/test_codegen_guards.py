@@ -11,12 +11,13 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from tests.sizes import examples
 
 B = sg.dim("B")
 b, i, k = sg.indices("b i k")
 
 
-@pytest.mark.parametrize(("seed", "count"), [(0, 2), (4, 2)])
+@pytest.mark.parametrize(("seed", "count"), [(0, examples(3, 40))])
 def test_random_guards(seed: int, count: int) -> None:
     """Windows under And, Or, Not, Max and Min, between pages that may not be read; ``python -m tests.guarded``."""
     command = [sys.executable, "-m", "tests.guarded", str(seed), str(count)]

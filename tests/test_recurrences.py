@@ -167,6 +167,7 @@ def test_errors_name_the_symbol_and_the_line(wrong: Any, error: type[Exception],
     assert "test_recurrences.py" in str(caught.value)
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_batch_of_one_is_fused_as_any_other() -> None:
     """The only place of an axis of 1 is every reader's own; and one row is nothing for threads to share."""
     kernels = []
