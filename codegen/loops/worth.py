@@ -15,7 +15,7 @@ from codegen.loops.repeat import loop_of
 WORTH_THREADS = 1e6
 """Operations of a program from which on all threads take part; or half as many bytes, which take as long."""
 MEETING = 1.25e5
-"""What a kernel with its barrier costs two threads, in operations: above a microsecond. Measured: a step of an RNN of 32
+"""What a kernel with its barrier costs threads, in operations: a microsecond or more. Measured: a step of an RNN of 32
 rows, 64 wide, saves 1.1e5 and loses a third of its time by threads; one of an LSTM saves 1.4e5 and gains a quarter."""
 
 
