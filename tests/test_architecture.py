@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,14 @@ def run(code: str, **environment: str) -> str:
     return result.stdout
 
 
+@lru_cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def imported(file: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -64,12 +70,12 @@ def test_file_is_small_and_has_a_docstring(file: Path) -> None:
     source = file.read_text()
     assert len(source.splitlines()) <= 400
     assert file.stem not in FORBIDDEN_NAMES
-    assert not source.strip() or ast.get_docstring(ast.parse(source))
+    assert not source.strip() or ast.get_docstring(parsed(file))
 
 
 @pytest.mark.parametrize("file", PACKAGES, ids=relative)
 def test_no_text_is_evaluated(file: Path) -> None:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             assert name not in ("eval", "parse_expr", "loads") or (

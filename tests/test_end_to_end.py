@@ -28,7 +28,7 @@ def compare(loss: Tensor, wanted: list[Tensor], tolerance: float, seed: int = 0)
 
 
 @settings(
-    max_examples=examples(10, 100), deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=examples(6, 100), deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(program=programs())
@@ -40,7 +40,7 @@ def test_random_program_runs_as_plain_python(
     compare(*program, tolerance=1e-9)
 
 
-@settings(max_examples=examples(4, 30), deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+@settings(max_examples=examples(3, 30), deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 @given(program=programs())
 def test_random_program_runs_natively(program: tuple[Tensor, list[Tensor]]) -> None:
     compare(*program, tolerance=1e-9)

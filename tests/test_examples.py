@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import sizes
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 README = ROOT / "README.md"
@@ -51,6 +53,7 @@ def test_price_of_apples() -> None:
 # -- the main job -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not sizes.LONG, reason="the command line trains, too: --long")
 def test_digits_learns_in_a_few_epochs() -> None:
     params, history, accuracies = load(EXAMPLES / "digits.py").train(epochs=10, seed=0, show=False)
     assert {name: values.shape for name, values in params.items()} == {

@@ -20,7 +20,7 @@ def softmax_values(classes: int) -> tuple[list[sg.Tensor], list[sg.Tensor]]:
     return [z, W, t], [loss, sg.softmax(z @ W), sg.grad(loss, W)]
 
 
-@pytest.mark.parametrize("classes", [1, 3, 10, 16, 17])
+@pytest.mark.parametrize("classes", [1, 10, 17])
 def test_short_rows(classes: int) -> None:
     inputs, outputs = softmax_values(classes)
     function = codegen.function(inputs, outputs, dtype="float64")
