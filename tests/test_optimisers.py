@@ -168,6 +168,22 @@ def test_a_schedule_is_a_formula_of_the_step(name: str) -> None:
         np.testing.assert_allclose(found[n], weight.detach().numpy(), rtol=1e-12, err_msg=f"step {n + 1}")
 
 
+@pytest.mark.usefixtures("in_double")
+@pytest.mark.parametrize("name", ["Adagrad", "RMSprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adafactor"])
+def test_every_optimiser_follows_a_schedule(name: str) -> None:
+    """Also where a row of all parameters, such as Adam's rate, reads what is scheduled."""
+    slopes = [generator.normal(size=(3,)) for _ in range(4)]
+    found = run_in_reference(getattr(ours, name)(lr=schedules.StepLR(0.1, 2, 0.5)), slopes)
+    weight = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimizer = getattr(torch.optim, name)([weight], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+    for n, slope in enumerate(slopes):
+        weight.grad = torch.tensor(slope)
+        optimizer.step()
+        scheduler.step()
+        np.testing.assert_allclose(found[n], weight.detach().numpy(), rtol=1e-12, err_msg=f"step {n + 1}")
+
+
 def test_gradients_are_clipped_together_or_one_by_one() -> None:
     slopes = [generator.normal(size=(3, 2)) * 3 for _ in range(2)]
     total = np.cumsum([s * min(1, 2 / (np.sqrt((s**2).sum()) + 1e-6)) for s in slopes], axis=0)

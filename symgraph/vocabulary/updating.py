@@ -111,13 +111,15 @@ class Optimizer:
         rows = [row for row in self.rows if row.shared]
         if self._counts and all(row.name != "k" for row in rows):
             rows = [COUNTER, *rows]
+        counted = next((place for place, row in enumerate(rows, 1) if row.name == "k"), 0)
         step = _Applied(self, group or "optimizer", ())
-        known = step.rows(rows, {name: Tensor.scalar(hyper_symbol(name, group)) for name in self.given})
+        known = step.rows(rows[:counted], {name: Tensor.scalar(hyper_symbol(name, group)) for name in self.given})
         for name, value in self.given.items():
             if isinstance(value, Schedule):
                 numbers = {key: Tensor.scalar(hyper_symbol(key, group)) for key in value.hyper}
                 known[name] = as_tensor(value.formula(known[name], known["k"] - 1, **numbers))
-        found = step.found
+        known = step.rows(rows[counted:], known)
+        found = list(step.found)
         for parameter, slope in gradients.items():
             each = _Applied(self, str(parameter.name), parameter.shape, parameter)
             own = [row for row in self.rows if not row.shared and (row.when is None or row.when(parameter.shape))]
@@ -154,7 +156,7 @@ class _Applied:
                 call_first(value, f"{self.owner}_{row.name}")
         first = {row.name: row.initial for row in rows}
         order = sorted(self.leaves, key=lambda name: name == "theta")
-        self.found = [Update(self.leaves[name], known[name], first[name]) for name in order if name in first]
+        self.found += [Update(self.leaves[name], known[name], first[name]) for name in order if name in first]
         return known
 
     def _value(self, row: Row, known: Mapping[str, Tensor]) -> Tensor:
