@@ -62,16 +62,16 @@ def layer(kind: str, **how: Any) -> tuple[list[sg.Tensor], list[sg.Tensor], list
     net = getattr(sg.nn, kind)(3, 2, name="m", **how)
     peer = getattr(torch.nn, kind)(3, 2, **how).double()
     count = how.get("num_layers", 1) * (2 if how.get("bidirectional") else 1)
-    x, first = sg.input("x", (T, N, 3)), [sg.input(name, (count, N, 2)) for name in ("h0", "c0")[: net.states]]
-    y, last = net(x, first if net.states > 1 else first[0])
-    loss = sg.sum(sg.sin(y) * y) + sum(sg.sum(end**2) for end in (last if net.states > 1 else [last]))
+    x, first = sg.input("x", (T, N, 3)), [sg.input(name, (count, N, 2)) for name in ("h0", "c0")[: net.carried]]
+    y, last = net(x, first if net.carried > 1 else first[0])
+    loss = sg.sum(sg.sin(y) * y) + sum(sg.sum(end**2) for end in (last if net.carried > 1 else [last]))
     names = [f"m.{name}" for name, _ in peer.named_parameters()]
     assert [parameter.name for parameter in net.parameters()] == names
     leaves = [x, *first, *net.parameters()]
-    arrays = [RNG.normal(size=size) for size in ((4, 2, 3), *[(count, 2, 2)] * net.states)]
+    arrays = [RNG.normal(size=size) for size in ((4, 2, 3), *[(count, 2, 2)] * net.carried)]
     given = [torch.tensor(array, requires_grad=True) for array in arrays]
-    out, ends = peer(given[0], tuple(given[1:]) if net.states > 1 else given[1])
-    cost = (torch.sin(out) * out).sum() + sum((end**2).sum() for end in (ends if net.states > 1 else [ends]))
+    out, ends = peer(given[0], tuple(given[1:]) if net.carried > 1 else given[1])
+    cost = (torch.sin(out) * out).sum() + sum((end**2).sum() for end in (ends if net.carried > 1 else [ends]))
     cost.backward()
     arrays += [parameter.detach().numpy().copy() for parameter in peer.parameters()]
     expected = [cost.item(), out.detach().numpy(), *(g.grad.numpy() for g in (*given, *peer.parameters()))]

@@ -26,7 +26,7 @@ STATE = "state/"
 """Begins the names of the optimiser's arrays in a file; parameters have their own, as other programs expect."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Saved:
     """What a file holds.
 
@@ -45,6 +45,12 @@ class Saved:
     epoch: int | None = None
     extra: Any = None
     declaration: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """``<saved epoch 3: W1 (64, 32), b1 (32,); state of W1.m, b1.m>``, without their numbers."""
+        arrays = ", ".join(f"{name} {show_shape(values.shape)}" for name, values in self.params.items())
+        state = f"; state of {', '.join(self.state)}" if self.state else ""
+        return f"<saved{'' if self.epoch is None else f' epoch {self.epoch}'}: {arrays}{state}>"
 
 
 def save(
@@ -178,9 +184,9 @@ def _check_arrays(step: TrainStep, arrays: Mapping[str, np.ndarray], what: str) 
 def _check_like(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray], what: str) -> None:
     for name in {**wanted, **found}:
         if name not in found:
-            raise ArgumentError(at_line(f"{what} have no {name}; there are {', '.join(found) or 'none'}"))
+            raise ArgumentError(at_line(f"{name} is missing in {what}; there are {', '.join(found) or 'none'}"))
         if name not in wanted:
-            raise ArgumentError(at_line(f"{what} have a {name}; expected are {', '.join(wanted) or 'none'}"))
+            raise ArgumentError(at_line(f"{name} is among {what}; expected are {', '.join(wanted) or 'none'}"))
         if not isinstance(wanted[name], np.ndarray):
             raise DomainError(at_line(f"{name} is to be loaded into an array, not {type(wanted[name]).__name__}"))
         _check_one(f"{what}: {name}", found[name], wanted[name].shape, wanted[name].dtype, wanted[name].shape)

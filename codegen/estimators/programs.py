@@ -109,7 +109,8 @@ def named(what: str, given: Any, known: dict[str, Any]) -> Any:
         return given
     found = known.get(given, getattr(sg, given, None) if given in sg.__all__ else None)
     if not callable(found):
-        raise ArgumentError(at_line(f"{what} {given!r} is not known: pass {', '.join(known)}, or a name of symgraph's"))
+        listed = ", ".join([*known, "a name of symgraph's, or a function"])
+        raise ArgumentError(at_line(f"{what} {given!r} is not known: pass {listed}"))
     return found
 
 

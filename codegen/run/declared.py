@@ -96,6 +96,14 @@ def as_optimizer(given: Any) -> Optimizer:
     raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
 
 
+def told(step: Any) -> str:
+    """``<training step of J by SGD(lr=0.1), float32: x (N, 64), t (N,); W1 (64, 32), …>``"""
+    inputs, stored = (
+        ", ".join(f"{leaf.name} {show_shape(leaf.shape)}" for leaf in leaves) for leaves in (step.inputs, step.stored)
+    )
+    return f"<training step of {step.declared.display_name} by {step.optimizer!r}, {step.dtype}: {inputs}; {stored}>"
+
+
 def check_names(leaves: Sequence[Tensor]) -> None:
     """Raise if a name stands for two things."""
     seen: dict[str, Tensor] = {}
@@ -104,5 +112,6 @@ def check_names(leaves: Sequence[Tensor]) -> None:
         if other is not leaf and "constant" not in (leaf.kind, other.kind):
             raise NameConflictError(
                 f"the name {leaf.name} stands for two things:\n"
-                f"  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}"
+                f"  {other.kind} at {other.place}\n  {leaf.kind} at {leaf.place}\n"
+                "give one of them another; layers take one too, Sequential(…, name='encoder')"
             )

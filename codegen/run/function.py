@@ -24,7 +24,7 @@ from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
 from symgraph.core.chance import KEY, STEP, checked_key, drawn
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import Dim, Index
+from symgraph.core.indices import Dim, Index, show_shape
 from symgraph.core.mode import TRAINING, in_mode
 from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
@@ -104,6 +104,11 @@ class Function:
         for leaf in leaves_in(Request(self.outputs)):
             if leaf.kind != "constant" and leaf not in self.inputs:
                 raise ArgumentError(at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs"))
+
+    def __repr__(self) -> str:
+        """``<function of x (N, 3), W (3, 1): 2 outputs>``"""
+        inputs = ", ".join(f"{leaf.name} {show_shape(leaf.shape)}" for leaf in self.inputs)
+        return f"<function of {inputs}: {len(self.outputs)} output{'s' if len(self.outputs) > 1 else ''}>"
 
     def __reduce__(self) -> Any:
         """What it was made from: the function is made anew, and its code is in the cache."""

@@ -18,7 +18,7 @@ from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
-from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, with_chance
+from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, told, with_chance
 from codegen.run.executable import Executable
 from codegen.run.function import as_dtype
 from codegen.run.history import History
@@ -124,6 +124,8 @@ class TrainStep:
         if name in hyper:
             raise ArgumentError(at_line(f"step.{name} sets nothing: write step.hyper[{name!r}] = {value!r}"))
         object.__setattr__(self, name, value)
+
+    __repr__ = told
 
     # -- what the program is about -----------------------------------------------------------------------------------
     def _new_state(self, leaf: Tensor) -> np.ndarray:

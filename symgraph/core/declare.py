@@ -54,7 +54,8 @@ def constant(value: Any, name: str = "c") -> Tensor:
     except ValueError:
         raise ShapeError(at_line(f"constant {name} is no array: its rows differ in length")) from None
     if array.dtype.kind not in "biuf":
-        raise DomainError(at_line(f"a constant needs real numbers, not dtype {array.dtype}"))
+        what = f"{value!r}: write constant(value, name)" if isinstance(value, str) else f"dtype {array.dtype}"
+        raise DomainError(at_line(f"a constant needs real numbers, not {what}"))
     if array.size == 0:
         raise ShapeError(at_line(f"constant {name} is empty: shape {array.shape}"))
     is_label = array.dtype.kind in "iu" and array.min() >= 0 and array.max() < np.iinfo(np.int64).max

@@ -81,7 +81,8 @@ def leaves(outputs: Iterable[Tensor]) -> dict[str, Tensor]:
             raise NameConflictError(
                 f"the name {name} stands for two different tensors:\n"
                 f"  {other.kind} {name}{show_shape(other.shape)} at {other.place}\n"
-                f"  {tensor.kind} {name}{show_shape(tensor.shape)} at {tensor.place}"
+                f"  {tensor.kind} {name}{show_shape(tensor.shape)} at {tensor.place}\n"
+                "give one of them another; layers take one too, Sequential(…, name='encoder')"
             )
     return found
 

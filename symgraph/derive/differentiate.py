@@ -89,6 +89,11 @@ class Gradients(Shown, dict[Tensor, Tensor]):
 
     left: tuple[Tensor, ...] = ()
 
+    def __repr__(self) -> str:
+        """``<gradients of W1 (64, 32), b1 (32,)>``; each prints as its formula."""
+        of = (f"{tensor.display_name} {show_shape(tensor.shape)}".rstrip() for tensor in self)
+        return f"<gradients of {', '.join(of)}>"
+
     def __missing__(self, key: object) -> Tensor:
         for tensor, gradient in self.items():
             if tensor.name == key or tensor is key:

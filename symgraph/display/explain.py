@@ -202,8 +202,8 @@ class Table:
 
     # -- what is given, what holds ---------------------------------------------------------------------------------
     def _given(self) -> list[str]:
-        """Leaves by kind, with shapes."""
-        leaves = [t for t in self.program.naming.reading_order if t.definition is None]
+        """Leaves by kind, with shapes, in the order of declaration."""
+        leaves = sorted((t for t in self.program.naming.order if t.definition is None), key=sp.default_sort_key)
         lines = []
         for kind, title in _KINDS.items():
             found = [t for t in leaves if t.kind == kind and (kind != "state" or t.init is not None)]

@@ -16,7 +16,8 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
 from symgraph.core.indices import Index, bound
-from symgraph.core.scalars import Delta
+from symgraph.core.rebuild import unevaluated
+from symgraph.core.scalars import Delta, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.display import numbers
 from symgraph.display.arrange import Arranger, Scope, is_reciprocal, is_root_of_reciprocal
@@ -105,6 +106,8 @@ class _Matrix:
                 return self._delta(expression, scope, axes)
             case sp.Piecewise():
                 return self._piecewise(expression, scope, axes)
+            case Written():
+                return self.form(unevaluated(expression.args[0], dict(expression.bindings())), scope, axes)
             case sp.Function() | sp.Max() | sp.Min():
                 return self._call(expression, scope, axes)
         raise _NoMatrixForm

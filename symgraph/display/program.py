@@ -121,6 +121,8 @@ def formula(tensor: Tensor) -> str:
       where ∂J/∂a1[n, j] = ∂J/∂h[n, j]·h[n, j]·(1 − h[n, j])
       ...
     """
+    if tensor.draw is not None:
+        return f"{tensor.display_name} ~ {tensor.draw.distribution.shown}"
     if tensor.definition is None:
         return str(tensor.name)
     first, *where = told(tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from symgraph.core.define import as_tensor
@@ -10,26 +11,54 @@ from symgraph.core.tensor import Tensor
 
 
 class Module:
-    """A function of a tensor with parameters; names are given by the enclosing :class:`Sequential`."""
+    """A function of a tensor with parameters. A network of your own has layers as attributes, and a ``forward``:
+
+        class Net(sg.nn.Module):
+            def __init__(self):
+                self.first, self.last = sg.nn.Linear(8, 16), sg.nn.Linear(16, 3)
+
+            def forward(self, x):
+                return self.last(sg.tanh(self.first(x)))
+
+    Parameters are named by attributes, ``first.weight``, and by positions in lists, ``blocks.0.weight``.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def children(self) -> dict[str, Module]:
+        """The layers in this one, by name."""
+        found: dict[str, Module] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                found[name] = value
+            elif isinstance(value, list | tuple):
+                found |= {f"{name}.{n}": layer for n, layer in enumerate(value) if isinstance(layer, Module)}
+        return found
+
     def build(self, prefix: str) -> None:
-        """Declare the parameters under names that begin with ``prefix``."""
+        """Declare the parameters under names that begin with ``prefix``, unless they are declared."""
+        for name, layer in self.children().items():
+            layer.build(f"{prefix}{name}.")
 
     def parameters(self) -> list[Tensor]:
         """The parameters, in order of declaration."""
-        return []
+        return self._all("parameter", lambda layer: layer.parameters())
 
     def states(self) -> list[Tensor]:
         """The states, such as running statistics; their arrays stand among those of the parameters."""
-        return []
+        return self._all("state", lambda layer: layer.states())
+
+    def _all(self, kind: str, of: Callable[[Module], list[Tensor]]) -> list[Tensor]:
+        Module.build(self, "")
+        own = [t for t in vars(self).values() if isinstance(t, Tensor) and t.kind == kind]
+        return list(dict.fromkeys([*own, *(t for layer in self.children().values() for t in of(layer))]))
 
     def updates(self) -> dict[Tensor, Tensor]:
         """The next values of the states, by the last call: for ``train_step(…, updates=net.updates())``."""
-        return {}
+        return {state: value for layer in self.children().values() for state, value in layer.updates().items()}
 
     @names_result
     def __call__(self, x: Any) -> Tensor:
+        Module.build(self, "")
         return self.forward(as_tensor(x))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from symgraph.core.declare import parameter
+from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
@@ -90,45 +91,35 @@ class Linear(Module):
 
 
 class Function(Module):
-    """A function of one tensor as a layer without parameters."""
+    """A function as a layer without parameters: of a tensor, or of what the layer before has returned."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, function: Callable[..., Tensor]) -> None:
         self.function = function
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
+    @names_result
+    def __call__(self, x: Any) -> Any:
+        return self.function(x if isinstance(x, tuple) else as_tensor(x))
 
 
 class Sequential(Module):
-    """Layers one after the other; parameters are named by position: ``0.weight``, ``0.bias``, ``2.weight``, …"""
+    """Layers one after the other; parameters are named by position: ``0.weight``, ``0.bias``, ``2.weight``, …
 
-    def __init__(self, *layers: Module | Callable[[Tensor], Tensor]) -> None:
+    ``name`` is a prefix of their names, ``encoder.0.weight``, which two networks in one program need.
+    """
+
+    def __init__(self, *layers: Module | Callable[..., Tensor], name: str | None = None) -> None:
         for layer in layers:
             if isinstance(layer, type) or not callable(layer):
                 example = f"{layer.__name__}(...)" if isinstance(layer, type) else "a layer or a function"
                 raise DomainError(at_line(f"Sequential takes layers, not {layer!r}: write {example}"))
         self.layers = [layer if isinstance(layer, Module) else Function(layer) for layer in layers]
-        self._built = False
+        if name is not None:
+            self.build(f"{name}.")
 
-    def build(self, prefix: str) -> None:
-        if not self._built:
-            for position, layer in enumerate(self.layers):
-                layer.build(f"{prefix}{position}.")
-            self._built = True
-
-    def parameters(self) -> list[Tensor]:
-        self.build("")
-        return [tensor for layer in self.layers for tensor in layer.parameters()]
-
-    def states(self) -> list[Tensor]:
-        self.build("")
-        return [state for layer in self.layers for state in layer.states()]
-
-    def updates(self) -> dict[Tensor, Tensor]:
-        return {state: value for layer in self.layers for state, value in layer.updates().items()}
+    def children(self) -> dict[str, Module]:
+        return {str(position): layer for position, layer in enumerate(self.layers)}
 
     def forward(self, x: Tensor) -> Tensor:
-        self.build("")
         for layer in self.layers:
             x = layer(x)
         return x

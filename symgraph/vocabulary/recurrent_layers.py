@@ -20,11 +20,13 @@ from symgraph.errors import ArgumentError, ShapeError
 from symgraph.vocabulary import init
 from symgraph.vocabulary.activations import relu, sigmoid, tanh
 from symgraph.vocabulary.joining import concatenate, stack
+from symgraph.vocabulary.module import Module
+from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.shapes import swapaxes
 
 
-class Recurrent:
+class Recurrent(Module):
     """A layer that reads a sequence; made as :class:`RNN`, :class:`GRU` or :class:`LSTM`.
 
     Parameters
@@ -33,12 +35,13 @@ class Recurrent:
     num_layers : each reads the outputs of the one before.
     bias : False for no ``bias_ih`` and ``bias_hh``.
     batch_first : whether inputs and outputs are (batch, steps, features).
+    dropout : in training, of the outputs of every layer but the last.
     bidirectional : a second layer reads from the last step; outputs are (…, 2·hidden_size).
     name : a prefix of the parameters' names, as in ``lstm.weight_ih_l0``.
     """
 
     gates: ClassVar[int] = 1
-    states: ClassVar[int] = 1
+    carried: ClassVar[int] = 1
     _unnamed: ClassVar[itertools.count[int]] = itertools.count(1)
 
     def __init__(
@@ -48,6 +51,7 @@ class Recurrent:
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
+        dropout: float = 0.0,
         bidirectional: bool = False,
         name: str | None = None,
     ) -> None:
@@ -55,6 +59,7 @@ class Recurrent:
             raise ArgumentError(at_line(f"num_layers and hidden_size must be at least 1: {num_layers}, {hidden_size}"))
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
+        self.dropout = dropout
         self.weights: dict[str, Tensor] = {}
         if name is not None:
             self.build(f"{name}.")
@@ -78,7 +83,7 @@ class Recurrent:
         self.build(f"{type(self).__name__.lower()}{next(self._unnamed)}." if not self.weights else "")
         return list(self.weights.values())
 
-    def __call__(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:
+    def __call__(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:  # type: ignore[override]
         """Outputs at all steps, and the states after the last, (num_layers·ways, batch, hidden_size) each.
 
         Raises
@@ -104,16 +109,21 @@ class Recurrent:
                 last.append(states)
                 found.append(outputs)
             values = concatenate(found, axis=2) if self.bidirectional else found[0]
-        ends = tuple(stack([states[n] for states in last]) for n in range(self.states))
-        return swapaxes(values, 0, 1) if self.batch_first else values, ends if self.states > 1 else ends[0]
+            if self.dropout and layer < self.num_layers - 1:
+                values = dropout(values, self.dropout)
+        ends = tuple(stack([states[n] for states in last]) for n in range(self.carried))
+        return swapaxes(values, 0, 1) if self.batch_first else values, ends if self.carried > 1 else ends[0]
 
     def _first(self, state: Any, batch: sp.Expr) -> list[tuple[Tensor, ...]]:
         """The first states of every layer and way: those given, or zeros."""
         count = self.num_layers * (1 + self.bidirectional)
         if state is None:
             zeros = Tensor.define((batch, sp.Integer(self.hidden_size)), sp.S.Zero)
-            return [(zeros,) * self.states] * count
-        given = [as_tensor(one) for one in (state if self.states > 1 else (state,))]
+            return [(zeros,) * self.carried] * count
+        is_pair = isinstance(state, tuple | list) and len(state) == self.carried
+        if not is_pair and self.carried > 1:
+            raise ArgumentError(at_line(f"the first state of {type(self).__name__} is a pair, (h, c)"))
+        given = [as_tensor(one) for one in (state if self.carried > 1 else (state,))]
         expected = (sp.Integer(count), batch, sp.Integer(self.hidden_size))
         for one in given:
             if one.shape != expected:
@@ -180,7 +190,7 @@ class LSTM(Recurrent):
     i, f, o = σ(x + h) of their columns, g = tanh(x_g + h_g), c′ = f·c + i·g, h′ = o·tanh(c′)
     """
 
-    gates, states = 4, 2
+    gates, carried = 4, 2
 
     def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         i, f, g, o = (

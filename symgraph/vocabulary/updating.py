@@ -28,7 +28,7 @@ from symgraph.core.views import MAX_OPERATIONS, inlined, seen_through
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.activations import minimum, sqrt
 from symgraph.vocabulary.functions import sum
-from symgraph.vocabulary.ranges import hyper_symbol
+from symgraph.vocabulary.ranges import checked_number, hyper_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,10 @@ class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
 
+    def __repr__(self) -> str:
+        groups = (f", {name}=({list(members)}, {part!r})" for name, members, part in self.groups)
+        return f"grouped({self.default!r}{''.join(groups)})"
+
     def scalars(self, group: str) -> dict[str, float]:
         parts = [(_joined(group, name), part) for name, _, part in self.groups]
         found = self.default.scalars(group)
@@ -220,11 +224,12 @@ class _Grouped(Optimizer):
         rest = dict(gradients)
         found: list[Update] = []
         for name, members, part in self.groups:
+            own: dict[Tensor, Tensor] = {}
             for member in members:
                 if named.get(member) not in rest:
-                    what = "is in two groups" if member in named else "is no parameter that is trained"
+                    what = "is in groups twice" if member in named else "is no parameter that is trained"
                     raise DomainError(at_line(f"group {name}: {member} {what}; those are {', '.join(named)}"))
-            own = {named[member]: rest.pop(named[member]) for member in members}
+                own[named[member]] = rest.pop(named[member])
             found += part.in_group(_joined(group, name), own) if part is not None else []
         return (self.default.in_group(group, rest) if rest else []) + found
 
@@ -245,19 +250,36 @@ def grouped(optimizer: Optimizer, **groups: tuple[Any, Optimizer | None]) -> Opt
     Raises
     ------
     DomainError
-        when applied, for a name that is no parameter or is in two groups.
+        for what is no optimiser; when applied, for a name that is no parameter or is twice in groups.
     """
     made = []
-    for name, (members, part) in groups.items():
+    for name, group in groups.items():
+        members, part = _pair_of(name, group)
         listed = [members] if isinstance(members, str | Tensor) else list(members)
         made.append((name, tuple(str(m.name) if isinstance(m, Tensor) else str(m) for m in listed), part))
-    return _Grouped(optimizer.name, groups=tuple(made), default=optimizer)
+    return _Grouped(_checked("grouped", optimizer).name, groups=tuple(made), default=optimizer)
+
+
+def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
+    if not isinstance(group, tuple) or len(group) != 2:
+        raise DomainError(at_line(f"group {name}: write {name}=(parameters, optimiser), not {group!r}"))
+    return group[0], None if group[1] is None else _checked(f"group {name}", group[1])
+
+
+def _checked(what: str, optimizer: Any) -> Optimizer:
+    if not isinstance(optimizer, Optimizer):
+        raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
+    return optimizer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Clipped(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
+    maker: str = ""
+
+    def __repr__(self) -> str:
+        return f"{self.maker}({self.inner!r}, {', '.join(f'{bound:g}' for bound in self.given.values())})"
 
     def scalars(self, group: str) -> dict[str, float]:
         return Optimizer.scalars(self, group) | self.inner.scalars(group)
@@ -281,7 +303,13 @@ def clip_grad_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
         call_first(factor, "clip_factor")
         return {parameter: slope * factor for parameter, slope in gradients.items()}
 
-    return _Clipped(optimizer.name, given={"max_norm": max_norm}, inner=optimizer, change=scaled)
+    return _clipped("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
+
+
+def _clipped(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+    inner = _checked(maker, optimizer)
+    given = {name: checked_number(f"{maker}: {name}", hyper_symbol(name), bound)}
+    return _Clipped(inner.name, given=given, inner=inner, change=change, maker=maker)
 
 
 def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
@@ -291,13 +319,16 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
     def between(gradients: Mapping[Tensor, Tensor], bound: Tensor) -> dict[Tensor, Tensor]:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
 
-    return _Clipped(optimizer.name, given={"clip_value": clip_value}, inner=optimizer, change=between)
+    return _clipped("clip_grad_value", optimizer, "clip_value", clip_value, between)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Accumulated(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     batches: int = 1
+
+    def __repr__(self) -> str:
+        return f"accumulate({self.inner!r}, {self.batches})"
 
     def scalars(self, group: str) -> dict[str, float]:
         return self.inner.scalars(group)
@@ -330,4 +361,4 @@ def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
     """
     if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
         raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
-    return _Accumulated(optimizer.name, inner=optimizer, batches=batches)
+    return _Accumulated(_checked("accumulate", optimizer).name, inner=optimizer, batches=batches)
