@@ -188,3 +188,30 @@ def test_a_batch_of_one_is_fused_as_any_other() -> None:
                 name = str(parameter.name)
                 np.testing.assert_allclose(params[name], before[name] - 0.1 * slope, rtol=1e-12, atol=1e-15)
     assert kernels[0] <= kernels[1] + 2
+
+
+def test_jacobian_and_hessian_run_through_the_steps() -> None:
+    torch = pytest.importorskip("torch")
+    x, h0, V = sg.input("x", (3, 2, 2)), sg.input("h0", (2, 2)), sg.parameter("V", (2, 2))
+
+    def cell(h: sg.Tensor, at: sg.Tensor) -> tuple[sg.Tensor, sg.Tensor]:
+        h = sg.tanh(h @ V + at)
+        return h, h
+
+    last, outputs = sg.scan(cell, h0, x)
+    values = {name: RNG.normal(size=shape) for name, shape in (("x", (3, 2, 2)), ("h0", (2, 2)), ("V", (2, 2)))}
+
+    def run(h: Any, V: Any) -> Any:
+        found = []
+        for at in values["x"]:
+            h = torch.tanh(h @ V + torch.tensor(at))
+            found.append(h)
+        return torch.stack(found)
+
+    first, matrix = torch.tensor(values["h0"]), torch.tensor(values["V"])
+    expected = torch.autograd.functional.jacobian(run, (first, matrix))
+    second = torch.autograd.functional.hessian(lambda V: (run(first, V)[-1] ** 2).sum(), matrix)
+    found = [sg.jacobian(outputs, h0), sg.jacobian(outputs, V), sg.hessian(sg.sum(last**2), V)]
+    for tensor, array in zip(found, (*expected, second), strict=True):
+        np.testing.assert_allclose(evaluate(tensor, values), array.numpy(), rtol=1e-10, atol=1e-13)
+        assert "where" in str(tensor)

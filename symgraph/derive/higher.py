@@ -6,6 +6,7 @@ rows f′ it is ∂y[f′]/∂x. The rows become leading axes of whatever depend
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy as sp
@@ -14,6 +15,7 @@ from symgraph.core.define import Sum, as_tensor, define
 from symgraph.core.graph import elements_of, topological
 from symgraph.core.indices import Index, Shape, axis, bound, show_shape
 from symgraph.core.provenance import at_line, names_result
+from symgraph.core.recurrence import Loop, Recurrence, recurrence_of
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.derive.differentiate import gradient
@@ -63,14 +65,60 @@ def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:
     """``output`` with leading axes of sizes ``rows`` and the seed's element s[f] as δ(f, row)."""
     identity = sp.Mul(*(Delta(axis(d), axis(d + len(rows))) for d in range(len(rows))))
     lifted = {seed: Tensor.define(rows + rows, identity)}
-    for tensor in topological([output]):
-        definition = tensor.definition
-        if definition is not None and any(e.tensor in lifted for e in elements_of(definition.body)):
-            lifted[tensor] = _lift(tensor, definition, seed, rows, lifted)
+    _lift_all(topological([output]), seed, rows, lifted)
     return lifted.get(output) or Tensor.define(rows + output.shape, sp.S.Zero)
 
 
-def _lift(tensor: Tensor, definition: Definition, seed: Tensor, rows: Shape, lifted: dict[Tensor, Tensor]) -> Tensor:
+def _lift_all(order: Iterable[Tensor], seed: Tensor | None, rows: Shape, lifted: dict[Tensor, Tensor]) -> None:
+    """With rows, whatever reads something that has rows already."""
+    for tensor in order:
+        definition = tensor.definition
+        if definition is not None and any(e.tensor in lifted for e in elements_of(definition.body)):
+            found = recurrence_of(tensor)
+            if found is not None:
+                lifted[tensor] = _lift_loop(*found, rows, lifted)
+            else:
+                lifted[tensor] = _lift(tensor, definition, seed, rows, lifted)
+
+
+def _lift_loop(recurrence: Recurrence, value: Tensor, rows: Shape, lifted: Mapping[Tensor, Tensor]) -> Tensor:
+    """A value of a loop at all steps with leading axes: of a loop whose carries have the rows, behind its steps."""
+    loop, count = recurrence.loop, len(rows)
+    slots: dict[Tensor, Tensor] = {}
+    operands: list[Tensor] = []
+    for n, (slot, operand) in enumerate(zip(loop.slots, recurrence.operands, strict=True)):
+        if slot in loop.carries:
+            operand = lifted.get(operand) or _repeated(operand, rows)
+        elif operand not in lifted:
+            operands.append(operand)
+            continue
+        elif slot in loop.inputs:
+            inner = lifted[operand]
+            at = (*(axis(d + 1) for d in range(count)), axis(0), *(axis(d) for d in range(count + 1, inner.ndim)))
+            operand = Tensor.define((loop.length, *rows, *inner.shape[count + 1 :]), Element(inner, *at))
+        else:
+            operand = lifted[operand]
+        operands.append(operand)
+        slots[slot] = Tensor.slot(n, rows + slot.shape, slot.classes)
+    _lift_all(loop.steps, None, rows, slots)
+    carries, inputs, constants = (
+        tuple(slots.get(slot, slot) for slot in part) for part in (loop.carries, loop.inputs, loop.constants)
+    )
+    following = tuple(slots.get(after) or _repeated(after, rows) for after in loop.following)
+    lifted_loop = Loop(loop.length, loop.backward, carries, inputs, constants, following)
+    track = Recurrence(lifted_loop, tuple(operands)).track(slots.get(value) or _repeated(value, rows))
+    at = (axis(count), *(axis(d) for d in range(count)), *(axis(d) for d in range(count + 1, track.ndim)))
+    return Tensor.define((*rows, loop.length, *value.shape), Element(track, *at))
+
+
+def _repeated(tensor: Tensor, rows: Shape) -> Tensor:
+    """The same for every row."""
+    return Tensor.define(rows + tensor.shape, Element(tensor, *(axis(d + len(rows)) for d in range(tensor.ndim))))
+
+
+def _lift(
+    tensor: Tensor, definition: Definition, seed: Tensor | None, rows: Shape, lifted: Mapping[Tensor, Tensor]
+) -> Tensor:
     row = [axis(d) for d in range(len(rows))]
     shift = {axis(d): axis(d + len(rows)) for d in range(tensor.ndim)}
     body = definition.body.xreplace(shift)
