@@ -268,3 +268,15 @@ def test_wrong_use_is_an_error() -> None:
     for kind, attempt, message in wrong:
         with pytest.raises(kind, match=message):
             attempt()
+
+
+@pytest.mark.usefixtures("plain")
+def test_validation_of_what_is_random_in_use_too() -> None:
+    """As a variational autoencoder is: every epoch with the numbers of step 0, so that epochs can be compared."""
+    x, w = sg.input("x", (N, 2)), sg.parameter("w", (2,))
+    loss = sg.mean((x * w + sg.random.normal((N, 2))) ** 2)
+    step = codegen.train_step(loss, sg.SGD(0.1), "float64", key=5)
+    params, rows = step.init(), np.arange(8.0).reshape(4, 2)
+    history = step.fit(params, {"x": rows}, epochs=2, validation={"x": rows[:3]})
+    expected = evaluate(loss, {**params, "x": rows[:3], "random_key": 5, "random_step": 0})
+    np.testing.assert_allclose(history.validation[-1], expected, rtol=1e-12)

@@ -45,6 +45,23 @@ def test_step_outputs_that_are_leaves() -> None:
         codegen.train_step(sg.log(sg.exp(s)))({"s": np.zeros((), np.float32)})
 
 
+@pytest.mark.parametrize("called", [False, True])
+def test_epochs_write_no_outputs_into_results_that_were_handed_out(called: bool) -> None:
+    """Nor into no memory at all, before the first call."""
+    w, v = sg.parameter("w", (3,)), sg.input("v", (N, 3))
+    loss = sg.mean((v @ w) ** 2)
+    step = codegen.train_step(loss, sg.SGD(0.1), "float64", outputs={"y": v @ w, "size": sg.sum(w**2)})
+    params, given = {"w": np.ones(3)}, np.arange(12.0).reshape(4, 3) / 10
+    if called:
+        _, found = step(params, v=given)
+        kept = {name: array.copy() for name, array in found.items()}
+    history = step.fit(params, {"v": given}, epochs=2, batch_size=3, shuffle=False)
+    assert len(history.loss) == 2 and history.loss[1] < history.loss[0]
+    if called:
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, kept[name])
+
+
 class Pair(NamedTuple):
     left: Any
     right: Any

@@ -29,6 +29,7 @@ class Evaluation:
     loss : the step's loss.
     metrics : scalar tensors of the same inputs, by name.
     data : arrays by input, for all of them at once.
+    key : of random values that are there in use too, those of step 0 every time.
 
     Raises
     ------
@@ -37,8 +38,9 @@ class Evaluation:
     """
 
     def __init__(
-        self, loss: Tensor, metrics: Mapping[str, Any], data: Mapping[Tensor, np.ndarray], dtype: np.dtype[Any]
-    ) -> None:
+        self, loss: Tensor, metrics: Mapping[str, Any], data: Mapping[Tensor, np.ndarray], dtype: np.dtype[Any],
+        key: int = 0,
+    ) -> None:  # fmt: skip
         arguments.check_mapping(metrics, "metrics")
         tensors = {name: as_tensor(value) for name, value in metrics.items()}
         for name, tensor in tensors.items():
@@ -48,13 +50,13 @@ class Evaluation:
                 raise DomainError(at_line(f"metric {name} must be a scalar, not of shape {show_shape(tensor.shape)}"))
         self.names = list(tensors)
         outputs = in_mode([loss, *tensors.values()], "evaluate")
-        found = [leaf for leaf in leaves_in(Request(tuple(outputs))) if leaf.kind != "constant"]
+        found = [leaf for leaf in leaves_in(Request(tuple(outputs))) if leaf.kind not in ("constant", "random")]
         self.leaves = in_order(found)
         for leaf in self.leaves:
             if leaf.kind in ("input", "labels") and leaf not in data:
                 raise ArgumentError(at_line(f"a metric reads {described(leaf)}, which is not in the data"))
         self.data = {str(leaf.name): data[leaf] for leaf in self.leaves if leaf in data}
-        self.function = Function(self.leaves, outputs, dtype)
+        self.function = Function(self.leaves, outputs, dtype, key=key)
 
     def __call__(self, params: Mapping[str, np.ndarray], hyper: Mapping[str, float]) -> tuple[float, dict[str, float]]:
         """Loss, and metrics by name."""

@@ -43,6 +43,7 @@ from codegen.run.history import History
 from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
 from codegen.run.watch import Watch, is_watched
+from symgraph.core.chance import KEY
 from symgraph.core.indices import Dim
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
@@ -118,7 +119,9 @@ def fit(
     sizes[axis.size.name] = len(arrays[axis.leaves[0]])
     measured = arrays if held is None else held
     evaluation = (
-        None if held is None and metrics is None else Evaluation(step.declared, metrics or {}, measured, step.dtype)
+        None
+        if held is None and metrics is None
+        else Evaluation(step.declared, metrics or {}, measured, step.dtype, int(step.hyper.get(str(KEY.name), 0)))
     )
     examples = sizes[axis.size.name]
     batch = min(batch_size, examples)
@@ -288,7 +291,7 @@ class _Plan:
         table, turn = self.table, self.step.turn
         table[EPOCH] = table[FIRST] = table[TOTAL] = 0
         table[EPOCHS], table[LOSSES] = len(losses), losses.ctypes.data
-        self.step.program.bind(bound)
+        held = self.step.program.bind(bound)  # memory for further outputs, which no epoch returns
         self.executable.words[words.SCHEDULE] = table.buffer_info()[0]
         self.executable.words[words.STATUS] = words.DONE
         started = time.perf_counter()
@@ -307,6 +310,7 @@ class _Plan:
                 paused = table[STOPPED] == PAUSED
         finally:
             turn.job = None
+            del held
             history.seconds += time.perf_counter() - started
         return self.executable.words[words.STATUS]
 

@@ -93,8 +93,7 @@ class StepProgram:
 
     def checked_call(self, bound: Bound) -> tuple[int, float, list[np.ndarray]]:
         """Status, loss, and the values of further outputs."""
-        self.bind(bound)
-        results = Results(self.executable, bound.arrays, skip=1)
+        results = self.bind(bound)
         status = self.executable.run()
         if status != words.DONE:
             return status, self.read_loss(), []
@@ -103,8 +102,9 @@ class StepProgram:
             self.native = self._direct.native()
         return status, self.read_loss(), results.values({self._loss_name: self._loss}) if self.step.form else []
 
-    def bind(self, bound: Bound) -> None:
-        """Hand everything to the program; the caller keeps the arrays as long as it runs on them."""
+    def bind(self, bound: Bound) -> Results:
+        """Hand everything to the program, with memory for further outputs; the caller keeps the arrays and the results
+        as long as it runs on them."""
         self.native = None
         self.step.hyper.update(bound.numbers)
         self.executable.resize(bound.sizes)
@@ -112,3 +112,4 @@ class StepProgram:
         for leaf, values in bound.arrays.items():
             self.executable.bind(leaf, values)
         self._direct.protect([values for _, values in self.step.written(bound.arrays)])
+        return Results(self.executable, bound.arrays, skip=1)
