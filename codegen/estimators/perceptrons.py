@@ -22,7 +22,7 @@ class _Perceptron(Trained):
     """h = f(x·W1 + b1), …; see scikit-learn's class of the same name for the parameters.
 
     Beyond scikit-learn: ``activation``, ``loss`` and ``solver`` take any name of symgraph's, an ``sg.elementwise``
-    formula, a loss of yours with ``reduction="none"``, an optimiser such as ``sg.AdamW(1e-3)``; ``learning_rate_init``
+    formula, a loss of yours for each row, an optimiser such as ``sg.AdamW(1e-3)``; ``learning_rate_init``
     takes a schedule; ``explain()`` prints the mathematics.
     """
 

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from inspect import Parameter, signature
 from itertools import pairwise
 from typing import Any
 
@@ -67,7 +68,8 @@ class Declared:
 
 def declared(x: Tensor, score: Tensor, target: str, width: int, loss: Any) -> Declared:
     """The weighted cost of scores of shape (N, width) against a target of the kind ``"labels"``, ``"multilabel"`` or
-    ``"real"``; ``loss`` is a function of (scores, target, reduction="none"), or None for the usual one.
+    ``"real"``; ``loss`` is a function of (scores, target), of the catalogue or one's own, that gives
+    a value for each row, or None for the usual one.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def declared(x: Tensor, score: Tensor, target: str, width: int, loss: Any) -> De
     usual: dict[str, Any] = {
         "labels": sg.cross_entropy, "multilabel": sg.binary_cross_entropy_with_logits, "real": sg.half_mse_loss,
     }  # fmt: skip
-    each = (loss or usual[target])(score, t, reduction="none")
+    each = by_rows(loss or usual[target])(score, t)
     if each.ndim == 2:
         each = sg.sum(each, axis=1) if target == "multilabel" else sg.mean(each, axis=1)
     if each.shape != (rows,):
@@ -95,6 +97,17 @@ def declared(x: Tensor, score: Tensor, target: str, width: int, loss: Any) -> De
     outputs: dict[str, Any] = {"labels": sg.softmax, "multilabel": sg.sigmoid, "real": lambda values: values}
     output = outputs[target](score)
     return Declared(x, parameters, output, total / sg.sum(weight))
+
+
+def by_rows(loss: Any) -> Any:
+    """A loss that gives a value for each row: those of the catalogue are told so by ``reduction``; one's own need not
+    take it."""
+    try:
+        taken = signature(loss).parameters.values()
+    except (TypeError, ValueError):
+        return partial(loss, reduction="none")
+    told = any(each.name == "reduction" or each.kind is Parameter.VAR_KEYWORD for each in taken)
+    return partial(loss, reduction="none") if told else loss
 
 
 def named(what: str, given: Any, known: dict[str, Any]) -> Any:

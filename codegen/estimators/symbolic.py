@@ -29,7 +29,7 @@ class SymbolicEstimator(Trained):
     ----------
     model : a function of the features, a tensor (N, d), that declares its parameters and gives scores (N, k): a layer
         of ``sg.nn`` too. Called with the number of outputs as well if it takes two arguments.
-    loss : a function of (scores, target, reduction="none"), or a name such as ``"huber_loss"``; None for half the
+    loss : a function of (scores, target) for each row, or a name such as ``"huber_loss"``; None for half the
         squared error, or cross-entropy for a classifier.
     kind : ``"regressor"`` or ``"classifier"``.
     solver : a name, or an optimiser such as ``sg.AdamW(1e-3)``.

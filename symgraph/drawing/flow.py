@@ -14,6 +14,7 @@ import sympy as sp
 
 from symgraph.core.graph import elements_of, operands, substitute, topological
 from symgraph.core.indices import Index, bound
+from symgraph.core.mode import TRAINING
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad, reverse
@@ -155,10 +156,15 @@ def numbers(flow: Flow, figure: Figure, values: Mapping[str, Any]) -> dict[int, 
     }
 
 
+def in_use(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, and that of the mode: a network in use, unless told."""
+    return {str(TRAINING.name): 0, **values}
+
+
 def evaluated(flow: Flow, tensors: Iterable[Tensor], values: Mapping[str, Any]) -> dict[Tensor, Any]:
     """Values of tensors in double precision; a derivative that arrives is 1 unless it is given."""
     wanted = list(dict.fromkeys([flow.root, *tensors]))
-    given = dict(values)
+    given = in_use(values)
     arriving = flow.arriving
     if arriving is not None and str(arriving.name) not in given:
         given[str(arriving.name)] = np.ones_like(evaluate(flow.root, given))

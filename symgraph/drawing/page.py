@@ -24,6 +24,7 @@ from symgraph.display.explain import Table
 from symgraph.display.program import Program
 from symgraph.drawing import panes
 from symgraph.drawing.figure import figure_of, folded, with_near_leaves
+from symgraph.drawing.flow import in_use
 from symgraph.drawing.markup import Markup, element
 from symgraph.drawing.palette import page_style
 from symgraph.drawing.svg import picture_of
@@ -168,7 +169,7 @@ def _values(told: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     names = told.program.naming.names
     backward = [c.result for c in told.sweep if c.result is not None]
     shown = [t for t in dict.fromkeys([*told.forward, *backward]) if t in names and not t.is_label]
-    return {names[t].text: array for t, array in zip(shown, evaluate(shown, values), strict=True)}
+    return {names[t].text: array for t, array in zip(shown, evaluate(shown, in_use(values)), strict=True)}
 
 
 def _diagnosis(step: Any, values: Mapping[str, Any]) -> Sequence[str]:

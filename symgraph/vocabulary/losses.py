@@ -16,7 +16,7 @@ from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
-from symgraph.errors import ArgumentError, ShapeError
+from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.vocabulary.elementwise import Row, u, v, w
 from symgraph.vocabulary.reductions import Reduction, reduced
 from symgraph.vocabulary.row_losses import (
@@ -35,6 +35,10 @@ from symgraph.vocabulary.row_losses import (
 )
 
 
+POSITIVE = ("delta", "beta", "c")
+"""Options that are widths: above 0."""
+
+
 class Loss:
     """A formula ℓ of an element of (input, target), and the reduction over all elements.
 
@@ -45,6 +49,8 @@ class Loss:
     ------
     ShapeError
         with both shapes, if they differ.
+    ArgumentError, DomainError
+        for an option that there is not, or a width that is not above 0.
     """
 
     def __init__(self, row: Row, text: str) -> None:
@@ -63,6 +69,9 @@ class Loss:
             raise ArgumentError(
                 at_line(f"{self.row.name} takes {count} tensors and the options {', '.join(known)}; {said}")
             )
+        for name, value in options.items():
+            if name in POSITIVE and isinstance(value, int | float | sp.Number) and not value > 0:
+                raise DomainError(at_line(f"{self.row.name}: {name} must be above 0, not {value}"))
         reduction: Reduction = options.pop("reduction", "mean")
         weight = options.pop("sample_weight", None)
         prediction, wanted, *more = map(as_tensor, given[:count])

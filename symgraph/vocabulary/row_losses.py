@@ -98,6 +98,8 @@ def _classes(
     """The rows of a cross-entropy with all its options, and their reduction."""
     free, k = [Index(f"i{d}") for d in range(y.ndim - 1)], Index("k")
     count, eps = y.shape[-1], as_formula(smoothing)
+    if eps.is_number and not 0 <= eps <= 1:
+        raise DomainError(at_line(f"label_smoothing must lie in [0, 1], not {smoothing}"))
     each = None if weight is None else weights_of(weight)
     if each is not None and each.shape != (count,):
         raise ShapeError(at_line(f"the weights of classes {shown(each)} need the shape ({count},) of {shown(y)}"))
