@@ -226,11 +226,11 @@ def _depths(losses: Iterable[Tensor]) -> dict[Tensor, int]:
     return depth
 
 
-def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, int, str]:
+def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, str]:
     """Leaves from the first layer to the targets, in order of declaration; plain symbols last, by name."""
     if leaf.kind == "scalar":
-        return True, 0, 0, str(leaf.name)
-    return False, -depth.get(leaf, -1), leaf.serial, ""
+        return True, 0, str(leaf.name)
+    return False, -depth.get(leaf, -1), leaf.age
 
 
 def _given_names(order: list[Tensor]) -> set[str]:
