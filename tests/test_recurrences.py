@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import re
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
+from sympy.core.cache import clear_cache
 
 import codegen
 import symgraph as sg
+from symgraph.core import reading
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.reference import evaluate
 
@@ -204,3 +208,22 @@ def test_a_batch_of_one_is_fused_as_any_other() -> None:
                 name = str(parameter.name)
                 np.testing.assert_allclose(params[name], before[name] - 0.1 * slope, rtol=1e-12, atol=1e-15)
     assert kernels[0] <= kernels[1] + 2
+
+
+def test_what_loops_values_are_called_keeps_no_model_alive() -> None:
+    def model() -> None:
+        x, w = sg.input("x", (T, N, 2)), sg.parameter("w", (2, 2))
+        last, _ = sg.scan(lambda h, at: (sg.tanh(h @ w + at), None), sg.input("h", (N, 2)), x)
+        sg.grad(sg.sum(last**2), w)
+
+    def kept() -> int:
+        for found in gc.get_objects():
+            if isinstance(found, functools._lru_cache_wrapper) and found.__module__.startswith(("symgraph", "codegen")):
+                found.cache_clear()
+        clear_cache()
+        gc.collect()
+        return len(reading._cotangents)
+
+    before = (kept(), kept())[1]
+    model()
+    assert kept() <= before
