@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -259,15 +260,17 @@ def test_wrong_use_is_an_error() -> None:
         (DomainError, lambda: sg.random.uniform((3,), stream=-1), "a stream must be an integer"),
         (DomainError, lambda: sg.dropout(x, 0.5, shared=(2,)), "x has 2 axes, and none of number 2"),
         (ShapeError, lambda: sg.random.dropout2d(x), "dropout2d needs 4 axes"),
-        (ShapeError, lambda: sg.random.normal((3,), x), "wider shape"),
+        (ShapeError, lambda: sg.random.normal((3,), x), "do not broadcast"),
+        (ShapeError, lambda: sg.random.normal((8,), x), "parameters of a wider shape"),
         (ArgumentError, lambda: codegen.train_step(J), r"pass a key, train_step\(…, key=0\)"),
         (ArgumentError, lambda: codegen.train_step(J, key=2**32), "key must be an integer of 0"),
         (ArgumentError, lambda: codegen.function([x], sg.random.uniform((3,))), r"function\(…, key=0\)"),
         (ArgumentError, lambda: sg.mode(h, "test"), 'mode must be "train" or "evaluate"'),
     ]
     for kind, attempt, message in wrong:
-        with pytest.raises(kind, match=message):
+        with pytest.raises(kind, match=message) as caught:
             attempt()
+        assert re.search(message, str(caught.value).splitlines()[0])  # the line that is shown has the pattern too
 
 
 @pytest.mark.usefixtures("plain")
@@ -280,3 +283,13 @@ def test_validation_of_what_is_random_in_use_too() -> None:
     history = step.fit(params, {"x": rows}, epochs=2, validation={"x": rows[:3]})
     expected = evaluate(loss, {**params, "x": rows[:3], "random_key": 5, "random_step": 0})
     np.testing.assert_allclose(history.validation[-1], expected, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", ["random_key", "random_step"])
+def test_a_call_takes_whole_keys_and_steps_in_their_range(name: str) -> None:
+    drawn = codegen.function([], sg.random.uniform((3,)), key=0)
+    for wrong in (-1, 1.5, 2**60, np.nan, np.inf, "1"):
+        with pytest.raises(DomainError, match=f"{name} must be a finite number, at least 0, integer, below 2"):
+            drawn(**{name: wrong})
+    assert np.array_equal(drawn(**{name: np.array(0.0)}), drawn())

@@ -262,3 +262,31 @@ def test_reading_evaluates_nothing(path: Path) -> None:
         size = int.from_bytes(path.read_bytes()[:8], "little")
         header = json.loads(path.read_bytes()[8 : 8 + size])
         assert json.loads(header["__metadata__"]["symgraph.json"])["parameters"] == ["W"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "\ud800", "__metadata__", "a.npy", "symgraph.json.npy", "x" * 70_000, "../a", ""], ids=ascii
+)
+def test_what_is_saved_is_read_again_or_refused(name: str, path: Path) -> None:
+    codegen.save(path, {"before": np.ones(2)})
+    arrays = {name: np.arange(3).astype(">f4"), "a": np.ones(2)}
+    try:
+        codegen.save(path, arrays)
+    except ArgumentError:
+        assert list(codegen.load(path).params) == ["before"]
+    else:
+        assert same(codegen.load(path).params, arrays)
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"arrays": 1}, {"arrays": ["W"]}, {"hyper": {"lr": 10**400}}, {"epoch": -1}, {"epoch": "x"}, {"parameters": [[]]}],
+    ids=str,
+)
+def test_a_description_of_any_kind_is_an_error_of_ours(told: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda given, **how: dumps({**given, **told}, **how))
+    codegen.save(path, {"W": np.ones(2)})
+    with pytest.raises(ArgumentError, match="damaged"):
+        codegen.load(path)

@@ -118,6 +118,18 @@ def test_how_training_ended(step: codegen.TrainStep) -> None:
     assert history.ended == "callback" and len(history.loss) == 2
 
 
+@pytest.mark.parametrize("where", ["validation", "callback"])
+def test_an_interrupt_between_epochs_ends_training_too(step: codegen.TrainStep, where: str) -> None:
+    counts = iter(range(9))
+
+    def pressed(*_: Any) -> None:
+        if next(counts) == 2:
+            raise KeyboardInterrupt
+
+    history = step.fit(step.init(0), DATA, epochs=9, **{where: pressed})
+    assert history.stopped and history.ended == "interrupted" and len(history.loss) == 3 and len(history.frame()) == 3
+
+
 def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
     """Adam counts updates and not steps; state between updates stays as it is."""
     one, four = (codegen.train_step(J, optimizer, "float64")

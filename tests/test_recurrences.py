@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
+from sympy.core.cache import clear_cache
 
 import codegen
 import symgraph as sg
+from symgraph.core import reading
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.reference import evaluate
 
@@ -153,7 +158,8 @@ def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
     [
         (lambda h, x: sg.scan(lambda c, a: (sg.sum(c), None), h, x), ShapeError, r"h\(N, 2\) becomes .*\(\)"),
         (lambda h, x: sg.scan(lambda c, a: c, h, x), ArgumentError, r"returns \(carry, y\)"),
-        (lambda h, x: sg.scan(lambda c, a: ((c, c), None), h, x), ShapeError, "2 carries; init has 1"),
+        (lambda h, x: sg.scan(lambda c, a: ((c, c), None), h, x), ShapeError, "tuple of 2 as .*; init is one"),
+        (lambda h, x: sg.scan(lambda c, a: ({"p": c["q"]}, None), {"q": h}, x), ShapeError, "dict of p .* dict of q"),
         (lambda h, x: sg.scan(lambda c, a: (c + a, None), h, x, length=7), ShapeError, "7 by length and T by x"),
         (lambda h, x: sg.scan(lambda c, a: (c + 1, None), h), ArgumentError, "needs length="),
         (lambda h, x: sg.nn.LSTM(3, 2)(x), ShapeError, r"got x\(T, N, 2\); expected \(steps, batch, 3\)"),
@@ -164,7 +170,21 @@ def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
 def test_errors_name_the_symbol_and_the_line(wrong: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says) as caught:
         wrong(sg.input("h", (N, 2)), sg.input("x", (T, N, 2)))
-    assert "test_recurrences.py" in str(caught.value)
+    first, *place = str(caught.value).splitlines()  # the line that is shown has the pattern too
+    assert re.search(says, first) and "test_recurrences.py" in place[-1]
+
+
+def test_a_carry_is_told_by_its_key_whatever_the_order() -> None:
+    x = sg.input("x", (T,))
+    last, _ = sg.scan(lambda c, a: ({"q": c["q"] + a, "p": c["p"] * 2}, None), {"p": 1, "q": 0}, x)
+    assert [float(evaluate(last[name], {"x": np.ones(3)})) for name in "pq"] == [8.0, 3.0]
+
+
+def test_a_scan_in_a_step_is_refused_by_name() -> None:
+    x, h = sg.input("x", (T, 4)), sg.input("h", ())
+    last, _ = sg.scan(lambda c, row: sg.scan(lambda c, a: (sg.tanh(c + a), None), c, row), h, x)
+    with pytest.raises(DomainError, match="recurrence in the step of another"):
+        codegen.function([x, h], last)
 
 
 @pytest.mark.usefixtures("plain")
@@ -215,3 +235,22 @@ def test_jacobian_and_hessian_run_through_the_steps() -> None:
     for tensor, array in zip(found, (*expected, second), strict=True):
         np.testing.assert_allclose(evaluate(tensor, values), array.numpy(), rtol=1e-10, atol=1e-13)
         assert "where" in str(tensor)
+
+
+def test_what_loops_values_are_called_keeps_no_model_alive() -> None:
+    def model() -> None:
+        x, w = sg.input("x", (T, N, 2)), sg.parameter("w", (2, 2))
+        last, _ = sg.scan(lambda h, at: (sg.tanh(h @ w + at), None), sg.input("h", (N, 2)), x)
+        sg.grad(sg.sum(last**2), w)
+
+    def kept() -> int:
+        for found in gc.get_objects():
+            if isinstance(found, functools._lru_cache_wrapper) and found.__module__.startswith(("symgraph", "codegen")):
+                found.cache_clear()
+        clear_cache()
+        gc.collect()
+        return len(reading._cotangents)
+
+    before = (kept(), kept())[1]
+    model()
+    assert kept() <= before

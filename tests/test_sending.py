@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from symgraph.core import packing
+from symgraph.core.chance import STEP
 from symgraph.core.tensor import Tensor
 from tests.programs import ROWS
 
@@ -106,3 +109,27 @@ def test_recurrences_and_their_gradients() -> None:
     loss = sg.sum(every**2) + sg.sum(last)
     slope = sg.grad(loss, w)
     assert returned(loss) is loss and returned(slope) is slope
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("process", ["this", "another"])
+def test_the_order_of_leaves_is_that_of_their_home(process: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First values and streams of chance do not depend on what has come before, here a function of the later leaves."""
+
+    def sent() -> tuple[bytes, bytes, float]:
+        x = sg.input("x", (N, 3))
+        first, last = (sg.parameter(name, (3,), init=sg.init.normal(1.0)) for name in ("first", "last"))
+        early, late = sg.random.normal((N, 3)), sg.random.normal((N, 3))
+        loss = sg.sum((x * first + early) ** 2) + sg.sum((x * last + 2 * late) ** 2)
+        step = codegen.train_step(loss, sg.SGD(0.1), "float64", key=0)
+        part = codegen.function([x, last], sg.sum(x * last + late), key=0)
+        return pickle.dumps(part), pickle.dumps(step), step(step.init(0), x=np.ones((4, 3)))
+
+    part, whole, expected = sent()
+    monkeypatch.setattr(packing, "_known", WeakValueDictionary(random_step=STEP))
+    if process == "another":
+        monkeypatch.setattr(packing, "_this_process", "another")
+    kept = pickle.loads(part)
+    step = pickle.loads(whole)
+    assert [str(leaf.name) for leaf in step.parameters] == ["first", "last"]
+    assert step(step.init(0), x=np.ones((4, 3))) == expected and kept.inputs[1] is step.parameters[1]

@@ -80,8 +80,10 @@ def save(
     arguments.check_mapping(params, "params")
     if epoch is not None:
         epoch = arguments.whole_number("epoch", epoch, 0)
-    arrays = {str(name): np.asarray(values) for name, values in params.items()}
+    arrays = {name: _array(name, values) for name, values in params.items()}
     for name in arrays:
+        if not isinstance(name, str):
+            raise ArgumentError(at_line(f"arrays are saved by names, which are texts, not {name!r}"))
         if name.startswith(STATE) or name == files.DESCRIPTION:
             raise ArgumentError(at_line(f"a parameter to be saved cannot be called {name}"))
     description: dict[str, Any] = {"parameters": list(arrays), "epoch": epoch, "extra": extra}
@@ -146,11 +148,11 @@ def _saved(path: Any, arrays: Mapping[str, np.ndarray], described: Mapping[str, 
             {name: arrays[name] for name in described["parameters"]},
             {name: arrays[f"{STATE}{name}"] for name in described.get("state", ())},
             {str(name): float(value) for name, value in described.get("hyper", {}).items()},
-            described.get("epoch"),
+            None if described.get("epoch") is None else arguments.whole_number("epoch", described["epoch"], 0),
             described.get("extra"),
             dict(described.get("declaration", {})),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ArgumentError(at_line(f"{path} is damaged: its description does not fit its arrays ({error})")) from error
 
 
@@ -163,6 +165,13 @@ def declaration(step: TrainStep) -> dict[str, Any]:
         "parameters": [_leaf(leaf) for leaf in step.stored],
         "trained": [str(leaf.name) for leaf in step.parameters],
     }
+
+
+def _array(name: Any, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except Exception as error:  # an object's own conversion may raise anything
+        raise DomainError(at_line(f"{name} needs an array of numbers: {error}")) from error
 
 
 def _leaf(leaf: Tensor) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.core.provenance import at_line
-from symgraph.errors import ArgumentError, DomainError
+from symgraph.errors import ArgumentError, DomainError, SymgraphError
 
 DESCRIPTION = "symgraph.json"
 FORMAT, VERSION = "symgraph", 1
@@ -69,8 +69,11 @@ def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], text: str) -> None:
 
 
 def _read_npz(path: Path) -> tuple[Arrays, str | None]:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays: Arrays = {}
+    with zipfile.ZipFile(path) as whole:
+        for name in whole.namelist():
+            with whole.open(name) as part:
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(part, allow_pickle=False)
     text = arrays.pop(DESCRIPTION, None)
     return arrays, None if text is None else str(text)
 
@@ -83,7 +86,8 @@ FORMATS = {
 
 # -- whole or not at all ----------------------------------------------------------------------------------------------
 def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> None:
-    """Write a file: first beside its place, then to the disk, then under its name, which is one act of the system.
+    """Write a file: first beside its place, then to the disk, then under its name, which is one act of the system; but
+    not before it has been read again.
 
     A process that is killed meanwhile leaves the file that was there before, and at most a hidden one that ends in
     ``.part``.
@@ -91,13 +95,14 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], descri
     Raises
     ------
     ArgumentError
-        for another suffix, or a description that is no JSON; nothing is written.
+        for another suffix, a description that is no JSON, or names and dtypes that the format cannot give back;
+        nothing is written.
     OSError
         as the system says; the file that was there stays.
     """
     target = Path(path)
     form = _form(target)
-    held = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()}
+    held = {name: _held(array) for name, array in arrays.items()}
     rows = {name: _row(array) for name, array in held.items()}
     try:
         text = json.dumps({**description, "format": FORMAT, "version": VERSION, "arrays": rows}, ensure_ascii=False)
@@ -107,7 +112,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], descri
     try:
         part.touch(exist_ok=False)
         mode = (target if target.exists() else part).stat().st_mode & 0o777
-        form.write(part, held, text)
+        _write_and_read(form, part, held, text, rows)
         part.chmod(mode)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
@@ -117,6 +122,26 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], descri
             part.unlink()
         raise
     _folder_to_disk(target.parent)
+
+
+def _held(array: np.ndarray) -> np.ndarray:
+    """Contiguous, and in this machine's order of bytes."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(array.shape)
+
+
+def _write_and_read(form: Format, part: Path, held: Arrays, text: str, rows: Described) -> None:
+    """Each format raises errors of its own for what it cannot hold, or writes something else."""
+    try:
+        form.write(part, held, text)
+        found, again = form.read(part)
+        wrong = [name for name in {**held, **found} if name not in found or rows.get(name) != _row(found[name])]
+    except (SymgraphError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ArgumentError(at_line(f"the arrays cannot be saved in this format: {error}")) from error
+    if wrong or text != again:
+        shown = ", ".join(map(repr, wrong[:3])) or "what is saved beside them"
+        raise ArgumentError(at_line(f"the arrays cannot be saved in this format, which does not give back {shown}"))
 
 
 def _folder_to_disk(folder: Path) -> None:
@@ -162,10 +187,10 @@ def _check(target: Path, arrays: Arrays, description: Any) -> None:
         raise ArgumentError(
             at_line(f"{target} is of version {description.get('version')}; this symgraph reads version {VERSION}")
         )
-    rows = description.get("arrays")
-    found = {name: _row(array) for name, array in arrays.items()}
-    if not isinstance(rows, dict) or rows != found:
-        wrong = next((name for name in {**dict(rows or {}), **found} if (rows or {}).get(name) != found.get(name)), "")
+    rows, found = description.get("arrays"), {name: _row(array) for name, array in arrays.items()}
+    if rows != found:
+        told = rows if isinstance(rows, dict) else {}
+        wrong = next((name for name in {**told, **found} if told.get(name) != found.get(name)), "what it tells of them")
         raise ArgumentError(at_line(f"{target} is damaged: {wrong} is not what was saved"))
 
 

@@ -204,12 +204,12 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
         if call.meets:
             lines.append(f"{indent}barrier(sync, threads)")
         if call.needs_labels:
-            lines += [f"{INDENT}if packed[{words.STATUS}] != {words.DONE}:  # a label is out of range"]
-            lines += [f"{INDENT * 2}return"]
+            lines += [f"{indent}if packed[{words.STATUS}] != {words.DONE}:  # a label is out of range"]
+            lines += [f"{indent}{INDENT}return"]
         if call.needs_finite is not None:
             loss = f"{call.needs_finite.name}[0]"
-            lines.append(f"{INDENT}if packed[{words.NEEDS_FINITE}] != 0 and {loss} - {loss} != 0:  # inf or nan")
-            lines += [f"{INDENT * 2}packed[{words.STATUS}] = {words.NOT_FINITE}", f"{INDENT * 2}return"]
+            lines.append(f"{indent}if packed[{words.NEEDS_FINITE}] != 0 and {loss} - {loss} != 0:  # inf or nan")
+            lines += [f"{indent}{INDENT}packed[{words.STATUS}] = {words.NOT_FINITE}", f"{indent}{INDENT}return"]
         if call.parallel:
             lines.append(f"{indent}{call.function}({', '.join([*names, 'thread', 'threads'])})")
         else:

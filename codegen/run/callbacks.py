@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import sympy as sp
 
 from codegen.run import arguments
 from codegen.run.history import History
 from symgraph.core.provenance import at_line
 from symgraph.errors import ArgumentError, DomainError
+from symgraph.vocabulary.ranges import DecayRate, checked_number
 
 if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
@@ -46,8 +48,7 @@ class _Patient:
         self.patience = arguments.whole_number("patience", self.patience, 0)
         if self.mode not in ("min", "max"):
             raise ArgumentError(at_line(f'mode must be "min" or "max", not {self.mode!r}'))
-        if not self.min_delta >= 0:
-            raise ArgumentError(at_line(f"min_delta must be at least 0, not {self.min_delta!r}"))
+        self.min_delta = checked_number("min_delta", sp.Symbol("min_delta", nonnegative=True), self.min_delta)
 
     def begin(self, step: TrainStep, params: Params) -> None:
         self.step, self.params = step, params
@@ -117,8 +118,8 @@ class ReduceLROnPlateau(_Patient):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.factor < 1:
-            raise ArgumentError(at_line(f"factor must be above 0 and below 1, not {self.factor!r}"))
+        self.factor = checked_number("factor", DecayRate("factor", positive=True), self.factor)
+        self.min_lr = checked_number("min_lr", sp.Symbol("min_lr", nonnegative=True), self.min_lr)
 
     def begin(self, step: TrainStep, params: Params) -> None:
         super().begin(step, params)

@@ -102,9 +102,9 @@ def fit(
 
     Notes
     -----
-    Ctrl-C ends training: the history says ``stopped``. Any other exception, of a signal's handler, of the callback or
-    of the validation, ends it too, and is raised. Another thread may call the step meanwhile; it waits for the end of
-    an epoch if there is a callback or a validation, else for the end of training.
+    Ctrl-C ends training, also in the callback or the validation: the history says ``stopped``. Any other exception, of
+    a signal's handler, of the callback or of the validation, ends it too, and is raised. Another thread may call the
+    step meanwhile; it waits for the end of an epoch if there is a callback or a validation, else for that of training.
     """
     epochs = arguments.whole_number("epochs", epochs, 0, MOST_EPOCHS)
     batch_size = arguments.whole_number("batch_size", batch_size, 1)
@@ -145,9 +145,7 @@ def fit(
             plan.table[BEFORE] = done
             plan.run(params, first, count, watch, history)
             done += count
-            if history.stopped:
-                history.ended = "interrupted"
-            elif looks:
+            if looks and not history.stopped:
                 if callable(validation):
                     history.validation.append(validation(params))
                 if evaluation is not None:
@@ -155,6 +153,10 @@ def fit(
                 asked = [each(done - 1, history) for each in callbacks]
                 if any(asked) and history.ended == "epochs":
                     history.ended = "callback"
+            if history.stopped:
+                history.ended = "interrupted"
+    except KeyboardInterrupt:  # between two epochs: what is asked there may lack for the last one
+        history.stopped, history.ended = True, "interrupted"
     finally:
         for each in callbacks:
             getattr(each, "end", _nothing)(history)

@@ -22,7 +22,7 @@ from codegen.run.executable import Executable
 from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
-from symgraph.core.chance import KEY, STEP, checked_key, drawn
+from symgraph.core.chance import COUNTERS, KEY, STEP, checked_key, drawn
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import Dim, Index, show_shape
 from symgraph.core.mode import TRAINING, in_mode
@@ -30,6 +30,7 @@ from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
+from symgraph.vocabulary.ranges import checked_number
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -91,6 +92,12 @@ class Function:
         self._numbers = {str(leaf.name): checked_key(key) if leaf is KEY else 0 for leaf in found}
         return found
 
+    def _with_chance(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments by name with key and step, which are checked where a call gives them."""
+        symbols = {str(leaf.name): symbol for leaf, symbol in COUNTERS.items()}
+        told = [name for name in self._numbers if name in given]
+        return {**self._numbers, **given, **{name: checked_number(name, symbols[name], given[name]) for name in told}}
+
     def _check_inputs(self) -> None:
         for leaf in self.inputs:
             if leaf.definition is not None:
@@ -136,7 +143,8 @@ class Function:
             before anything is written.
         """
         into = None if out is None else self._form.arrays(out)
-        kwargs = self._numbers | kwargs if self._numbers else kwargs
+        if self._numbers:
+            kwargs = self._with_chance(kwargs)
         values, turn = None, self._turn
         with turn.lock:
             if turn.inside:

@@ -140,7 +140,7 @@ def equal(left: Any, right: Any, *, seed: int = 0) -> Verdict:
 
 def _leaves_of(value: Tensor) -> list[Tensor]:
     found = [tensor for tensor in topological([value]) if tensor.definition is None and tensor.value is None]
-    return sorted(found, key=lambda leaf: leaf.serial)
+    return sorted(found, key=lambda leaf: leaf.age)
 
 
 def _wanted(leaves: Sequence[Tensor], of: Any) -> list[Tensor]:

@@ -23,13 +23,29 @@ from symgraph.core.scalars import Uniform, stop_gradient
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
 
-KEY = Tensor.scalar(sp.Symbol("random_key", integer=True, nonnegative=True))
+MOST = 2**32
+
+
+class KeySymbol(sp.Symbol):  # type: ignore[misc]
+    """A key as a scalar: an integer below 2³²."""
+
+    highest = "below 2³²", MOST - 1
+
+
+class StepSymbol(sp.Symbol):  # type: ignore[misc]
+    """A count of steps, which is exact in float64."""
+
+    highest = "below 2⁵³", 2**53 - 1
+
+
+KEY = Tensor.scalar(KeySymbol("random_key", integer=True, nonnegative=True))
 """Which run it is: an argument of a program."""
 STEP = Tensor.leaf("state", "random_step", ())
 """How many steps a training step has made before this one; an argument of a function, 0 unless told."""
+COUNTERS = {KEY: KEY.symbol, STEP: StepSymbol("random_step", integer=True, nonnegative=True)}
+"""What a call of a function may say of chance, and the symbols that tell which numbers each may be."""
 DECLARED = 2**31
 """The first number of streams that are numbered by declaration: those that are told lie below."""
-MOST = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,7 @@ def checked_key(key: Any) -> int:
 
 def streams(order: Iterable[Tensor]) -> dict[Tensor, int]:
     """The stream of every random value in a program."""
-    found = sorted({tensor for tensor in order if tensor.kind == "random"}, key=lambda tensor: tensor.serial)
+    found = sorted({tensor for tensor in order if tensor.kind == "random"}, key=lambda tensor: tensor.age)
     declared = [tensor for tensor in found if tensor.draw.stream is None]
     numbers = {tensor: DECLARED + number for number, tensor in enumerate(declared)}
     return numbers | {tensor: tensor.draw.stream for tensor in found if tensor.draw.stream is not None}

@@ -312,7 +312,7 @@ def _asked(tensor: Tensor, rank: int) -> sp.Basic:
 def _standing(expression: sp.Basic) -> list[Tensor]:
     """Tensors that stand in a formula without indices."""
     indexed = {element: sp.Dummy() for element in expression.atoms(Element)}
-    return sorted(expression.xreplace(indexed).atoms(Tensor), key=lambda tensor: tensor.serial)
+    return sorted(expression.xreplace(indexed).atoms(Tensor), key=lambda tensor: tensor.age)
 
 
 def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:

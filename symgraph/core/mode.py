@@ -48,7 +48,7 @@ def mode(outputs: Any, which: str) -> Any:
 
 def in_mode(roots: Sequence[Tensor], which: str) -> list[Tensor]:
     """The tensors of a mode; see :func:`mode`."""
-    if which not in MODES:
+    if not isinstance(which, str) or which not in MODES:
         raise ArgumentError(at_line(f'mode must be "train" or "evaluate", not {which!r}'))
     if TRAINING not in topological(roots):
         return list(roots)

@@ -2,13 +2,15 @@
 
 Comes in: tensors. Goes out: a parcel that pickle takes, and from it the same tensors, where it is opened. A leaf that
 has been here before is the same object again; the definitions over it then are too, as equal definitions always are.
-Leaves are declared in their old order, on which the order of parameters depends. What tensors are called travels with
+Leaves keep the order in which they were declared there, on which the order of parameters and the streams of chance
+depend, whatever has come from there before. What tensors are called travels with
 them.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import uuid
 from collections.abc import Iterable
@@ -23,12 +25,18 @@ from symgraph.core.graph import topological
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.tensor import Tensor
 
-_origins: WeakKeyDictionary[Tensor, str] = WeakKeyDictionary()
+Origin = tuple[str, str, int]
+"""Which leaf it is, the process that has declared it, and as which one."""
+
+_origins: WeakKeyDictionary[Tensor, Origin] = WeakKeyDictionary()
 _known: WeakValueDictionary[str, Tensor] = WeakValueDictionary()
-_origins[STEP], _known["random_step"] = "random_step", STEP
+_origins[STEP], _known["random_step"] = ("random_step", "", 0), STEP
+_this_process = uuid.uuid4().hex
+_arrived: dict[str, int] = {}
+"""For other processes, when the first leaf of theirs came: theirs are sorted as if all had been declared then."""
 
 _DERIVED = frozenset((
-    "kind", "name", "shape", "serial", "place", "content", "place_in_order", "first", "definition", "symbol",
+    "kind", "name", "shape", "serial", "age", "place", "content", "place_in_order", "first", "definition", "symbol",
     "cotangent_of", "_assumptions", "_mhash",
 ))  # fmt: skip
 """Attributes of a leaf that its making sets, or that are handed over by their own names."""
@@ -40,7 +48,7 @@ class Parcel:
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         roots = list(tensors)
         order = _all(roots)
-        leaves = sorted((tensor for tensor in order if tensor.definition is None), key=lambda leaf: leaf.serial)
+        leaves = sorted((tensor for tensor in order if tensor.definition is None), key=lambda leaf: leaf.age)
         computed = [tensor for tensor in order if tensor.definition is not None]
         places = {tensor: place for place, tensor in enumerate([*leaves, *computed])}
         self.leaves = [_leaf(leaf) for leaf in leaves]
@@ -96,29 +104,48 @@ def _all(roots: list[Tensor]) -> list[Tensor]:
 
 def _leaf(tensor: Tensor) -> tuple[Any, ...]:
     if tensor.symbol is not None:
-        return "", tensor.kind, tensor.symbol, (), {}, tensor.place
+        return None, tensor.kind, tensor.symbol, (), {}, tensor.place
     if tensor.kind == "slot":
-        return "", tensor.kind, int(str(tensor.name)[4:]), tensor.shape, {"classes": tensor.classes}, tensor.place
+        return None, tensor.kind, int(str(tensor.name)[4:]), tensor.shape, {"classes": tensor.classes}, tensor.place
     origin = _origins.get(tensor)
     if origin is None:
-        origin = _origins[tensor] = uuid.uuid4().hex
-        _known[origin] = tensor
+        origin = _origins[tensor] = uuid.uuid4().hex, _this_process, tensor.serial
+        _known[origin[0]] = tensor
     more = {name: value for name, value in vars(tensor).items() if name not in _DERIVED}
     return origin, tensor.kind, tensor.name, tensor.shape, more, tensor.place
 
 
-def _made(origin: str, kind: Any, name: Any, shape: Any, more: dict[str, Any], place: Any) -> Tensor:
-    if not origin:
+def _made(origin: Origin | None, kind: Any, name: Any, shape: Any, more: dict[str, Any], place: Any) -> Tensor:
+    if origin is None:
         return Tensor.scalar(name) if kind == "scalar" else Tensor.slot(name, shape, **more)
     with Tensor._lock:
-        found = _known.get(origin)
+        found = _known.get(origin[0])
         if found is None:
-            found = Tensor.leaf(kind, name, shape, **more)
+            found = Tensor.leaf(kind, name, shape, age=_age(origin), **more)
             found.place = place
             if isinstance(found.value, np.ndarray):
                 found.value.setflags(write=False)
-            _known[origin], _origins[found] = found, origin
+            _known[origin[0]], _origins[found] = found, origin
     return found
+
+
+def _age(origin: Origin) -> str:
+    """The age here of a leaf that comes from elsewhere, or back to where all that was left of it was its parcel."""
+    _, process, serial = origin
+    if process == _this_process:
+        return f"{serial:012d}.{next(Tensor._counter):012d}"
+    if process not in _arrived:
+        _arrived[process] = next(Tensor._counter)
+    return f"{_arrived[process]:012d}.{serial:012d}.{next(Tensor._counter):012d}"
+
+
+def _in_child() -> None:
+    global _this_process
+    _this_process = uuid.uuid4().hex
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 class _Packer(pickle.Pickler):

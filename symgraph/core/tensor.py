@@ -69,6 +69,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
     definition : :class:`Definition`, or None for a leaf.
     draw : of a random value, its distribution and stream (:class:`symgraph.core.chance.Draw`).
+    age : leaves sorted by it are in the order of their declaration, also those of another process.
     cotangent_of : (loss, tensor) for a cotangent, which is displayed as ∂loss/∂tensor.
     """
 
@@ -91,6 +92,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     draw: Any
     cotangent_of: tuple[Tensor, Tensor] | None
     place: Provenance
+    age: str
     content: str
     place_in_order: str
     first: tuple[str, ...]
@@ -100,8 +102,8 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         tensor = sp.AtomicExpr.__new__(cls)
         defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "draw"))
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
-        tensor.kind, tensor.shape, tensor.serial = kind, shape, next(cls._counter)
-        tensor.place = here()
+        tensor.kind, tensor.shape, tensor.serial, tensor.place = kind, shape, next(cls._counter), here()
+        tensor.age = attributes.get("age") or f"{tensor.serial:012d}"
         tensor.content, tensor.place_in_order, tensor.first = _content(tensor)
         tensor._assumptions = _facts(tensor.is_label)
         return tensor  # type: ignore[no-any-return]
@@ -174,11 +176,10 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
 
         return first, (Parcel([self]),)
 
-    def __copy__(self) -> Tensor:
+    def __deepcopy__(self, memo: Any = None) -> Tensor:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Tensor:
-        return self
+    __copy__ = __deepcopy__
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
@@ -200,8 +201,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         """Replace leaves or other tensors: ``J.subs(x, x2)``, ``J.subs({x: x2})``. Shapes must agree."""
         from symgraph.core.graph import substitute
 
-        pairs = dict(args[0]) if len(args) == 1 else {args[0]: args[1]}
-        return substitute(self, pairs)
+        return substitute(self, dict(args[0]) if len(args) == 1 else {args[0]: args[1]})
 
     # -- the shape ------------------------------------------------------------------------------------------------
     @property
@@ -331,7 +331,7 @@ def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
     if definition is None:
         told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
         told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.draw}" * (tensor.kind == "random")
-        place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.serial:012d}"
+        place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.age}"
         return _digest(told), place, (place,)
     read: list[Tensor] = []
     told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body, read)}"

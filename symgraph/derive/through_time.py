@@ -63,7 +63,8 @@ def contributions(
     zeros = {leaf: Tensor.define(leaf.shape, sp.S.Zero) for leaf in later.values()}
     following = [made[found[carry]] for carry in loop.carries]
     reverse, values = closed(loop.length, not loop.backward, zeros, slices, following)
-    tracks = [track for track in values.known.values() if recurrence_of(track) is not None]
+    found_of = {track: recurrence_of(track) for track in values.known.values()}
+    tracks = [track for track, own in found_of.items() if own is not None and own[0] == reverse]
     for value in sorted(found, key=lambda value: name_of(value) is None):
         track = values.known.get(made.get(found[value], found[value]))
         if value in loop.steps and track in tracks:

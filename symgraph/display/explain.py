@@ -57,7 +57,7 @@ def explain(
     roots = [as_tensor(loss), *states.values()]
     output, *values = in_mode(roots, "train") if optimizer is not None or states else roots
     if wrt is None:
-        targets = sorted((t for t in topological([output]) if t.kind == "parameter"), key=lambda t: t.serial)
+        targets = sorted((t for t in topological([output]) if t.kind == "parameter"), key=lambda t: t.age)
     else:
         targets = [as_tensor(variable) for variable in wrt]
     states = dict(zip(states, values, strict=True))

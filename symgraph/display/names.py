@@ -21,7 +21,7 @@ from symgraph.core.indices import Dim
 from symgraph.core.reading import cotangent_pair, name_of
 from symgraph.core.recurrence import recurrence_of
 from symgraph.core.tensor import Element, Tensor
-from symgraph.core.unfolded import as_read, operands_as_read
+from symgraph.core.unfolded import as_read, first_values, operands_as_read
 from symgraph.core.views import is_contraction
 from symgraph.display.latex_names import latex_name
 from symgraph.display.notation import Name
@@ -125,8 +125,10 @@ class Naming:
                 self._give(tensor, self._numbered("a" if affine else _PREFIX.get(str(tensor.definition.op), "v")))
             if tensor in self.names:
                 size[tensor] = 0
-        for tensor in self.order:
-            if recurrence_of(tensor) is not None and tensor not in self.names and self._reads_itself(tensor):
+        tracks = [tensor for tensor in self.order if recurrence_of(tensor) is not None]
+        for tensor in sorted(tracks, key=lambda track: not _tells_first(track)):
+            named = tensor in self.names or self.pair(tensor) is not None
+            if not named and (_tells_first(tensor) or self._reads_itself(tensor)):
                 self._give(tensor, self._numbered("v"))
 
     def _reads_itself(self, tensor: Tensor) -> bool:
@@ -226,11 +228,11 @@ def _depths(losses: Iterable[Tensor]) -> dict[Tensor, int]:
     return depth
 
 
-def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, int, str]:
+def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, str]:
     """Leaves from the first layer to the targets, in order of declaration; plain symbols last, by name."""
     if leaf.kind == "scalar":
-        return True, 0, 0, str(leaf.name)
-    return False, -depth.get(leaf, -1), leaf.serial, ""
+        return True, 0, str(leaf.name)
+    return False, -depth.get(leaf, -1), leaf.age
 
 
 def _given_names(order: list[Tensor]) -> set[str]:
@@ -238,6 +240,12 @@ def _given_names(order: list[Tensor]) -> set[str]:
     bodies = (t.definition.body for t in order if t.definition)
     sizes = {size.name for t in order for extent in t.shape for size in extent.atoms(Dim)}
     return leaves | sizes | {size.name for body in bodies for size in body.atoms(Dim)}
+
+
+def _tells_first(track: Tensor) -> bool:
+    """Whether it is a carry whose first value is not 0, which stands beside its formula."""
+    first = first_values(track)
+    return first is not None and (first[1].tensor.definition is None or first[1].tensor.definition.body != 0)
 
 
 def _usable(hint: str | None) -> bool:

@@ -109,7 +109,7 @@ def report(
         raise ArgumentError(at_line(f"a report is saved as .html, not as {Path(path).name!r}"))
     is_step = hasattr(program, "source") and hasattr(program, "loss")
     loss = as_tensor(program.loss if is_step else program)
-    targets = sorted((t for t in topological([loss]) if t.kind == "parameter"), key=lambda t: t.serial)
+    targets = sorted((t for t in topological([loss]) if t.kind == "parameter"), key=lambda t: t.age)
     if not targets:
         targets = [t for t in topological([loss]) if t.definition is None and not t.is_label and t.kind != "constant"]
     told = Table(loss, targets, program.optimizer if is_step else optimizer)

@@ -34,7 +34,6 @@ from symgraph.vocabulary.row_losses import (
     tversky_loss,
 )
 
-
 POSITIVE = ("delta", "beta", "c")
 """Options that are widths: above 0."""
 

@@ -155,8 +155,8 @@ def _mask(x: Tensor, what: str, p: Any, shared: Sequence[int], stream: int | Non
     require_real(x, what)
     _checked_probability(what, p)
     for axis in shared:
-        if not -x.ndim <= axis < x.ndim:
-            raise DomainError(at_line(f"{what}: {x.display_name} has {x.ndim} axes, and none of number {axis}"))
+        if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
+            raise DomainError(at_line(f"{what}: {x.display_name} has {x.ndim} axes, and none of number {axis!r}"))
     one = {axis % x.ndim for axis in shared}
     return _standard("uniform", tuple(1 if d in one else size for d, size in enumerate(x.shape)), stream)
 

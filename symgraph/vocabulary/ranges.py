@@ -29,6 +29,8 @@ BELOW_ONE = ("alpha", "beta1", "beta2", "rho")
 class DecayRate(sp.Symbol):  # type: ignore[misc]
     """A scalar from 0 up to 1, without 1."""
 
+    highest = "below 1", math.nextafter(1, 0)
+
 
 def hyper_symbol(name: str, group: str = "") -> sp.Symbol:
     """The scalar of a hyper-parameter of an optimiser; in a group ``lr_head``."""
@@ -64,10 +66,12 @@ class Range:
 
 @functools.cache
 def range_of(symbol: sp.Symbol) -> Range:
-    """What a scalar may be: finite, as it was declared, and below 1 if it is a rate of decay."""
+    """What a scalar may be: finite, as it was declared, and at most the ``highest`` of its kind of symbol, told
+    in words too."""
     held = [(words, low, high) for words, (fact, low, high) in FACTS.items() if getattr(symbol, fact)]
-    if isinstance(symbol, DecayRate):
-        held.append(("below 1", -_INSIDE, math.nextafter(1, 0)))
+    last = getattr(symbol, "highest", None)
+    if last is not None:
+        held.append((last[0], -_INSIDE, last[1]))
     lowest = max((low for _, low, _ in held), default=-_INSIDE)
     highest = min((high for _, _, high in held), default=_INSIDE)
     return Range(lowest, highest, bool(symbol.is_integer), ("a finite number", *(words for words, _, _ in held)))

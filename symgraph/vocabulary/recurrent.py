@@ -53,9 +53,7 @@ def scan(
     result = step(form(list(carries)), input_form(list(given)))
     if not isinstance(result, tuple) or len(result) != 2:
         raise ArgumentError(at_line(f"a step returns (carry, y), not {result!r}; y may be None"))
-    following, _ = _flat(result[0])
-    if len(following) != len(first):
-        raise ShapeError(at_line(f"the step returns {len(following)} carries; init has {len(first)}"))
+    following = _in_form_of(init, result[0])
     for before, after in zip(first, following, strict=True):
         if after.shape != before.shape:
             raise ShapeError(
@@ -106,6 +104,29 @@ def _flat(value: Any) -> tuple[list[Tensor], Callable[[list[Any]], Any]]:
         for tensors, form in parts:
             found.append(form(rest[: len(tensors)]))
             rest = rest[len(tensors) :]
-        return type(value)(found)
+        return getattr(type(value), "_make", type(value))(found)
 
     return [tensor for tensors, _ in parts for tensor in tensors], nest
+
+
+def _in_form_of(first: Any, value: Any) -> list[Tensor]:
+    """The tensors of a nest in the order of those of another: the items of dicts by key, of the others by place."""
+    if isinstance(first, dict) and isinstance(value, dict) and first.keys() == value.keys():
+        pairs = [(first[key], value[key]) for key in first]
+    elif isinstance(first, tuple | list) and isinstance(value, tuple | list) and len(first) == len(value):
+        pairs = list(zip(first, value, strict=True))
+    elif first is None and value is None:
+        pairs = []
+    elif first is None or isinstance(first, dict | tuple | list) or isinstance(value, dict | tuple):
+        raise ShapeError(at_line(f"the step returns {_shown(value)} as the next carry; init is {_shown(first)}"))
+    else:
+        return [as_tensor(value)]
+    return [tensor for pair in pairs for tensor in _in_form_of(*pair)]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"dict of {', '.join(map(str, value)) or 'nothing'}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {len(value)}"
+    return "None" if value is None else "one tensor"
