@@ -19,6 +19,7 @@ def test_peers_train_the_same_network() -> None:
     assert all(seconds > 0 for seconds in timing.medians(runs, seconds=0.001, rounds=1).values())
 
 
+@pytest.mark.skipif(not sizes.LONG, reason="five processes compile: --long")
 def test_stages_of_compiling_are_told_apart() -> None:
     found = processes.compile_seconds((3, 2), rounds=1)
     assert all(set(stages) == set(processes.STAGES) for stages in found.values())

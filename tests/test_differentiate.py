@@ -17,12 +17,12 @@ from symgraph.vocabulary.elementwise import u
 from tests.checks import check_gradient
 from tests.oracles import CORNERS, agree, draw, finite, precise
 from tests.programs import ROWS, SIZES, N, Row, k, n, two_layers, weighted
+from tests.sizes import examples
 
-BY_NAME = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-SMOOTH = pytest.mark.parametrize("row", [row for row in ROWS if row.smooth], ids=lambda row: row.name)
+SMOOTH = [row for row in ROWS if row.smooth]
 
 
-@BY_NAME
+@pytest.mark.parametrize("row", ROWS[:: examples(2, 1)], ids=lambda row: row.name)
 def test_simplified_gradient_equals_the_bare_chain_rule(row: Row) -> None:
     loss, wrt = row.make()
     simple, bare = sg.grad(loss, wrt), sg.grad(loss, wrt, simplify=False)
@@ -35,13 +35,13 @@ def test_simplified_gradient_equals_the_bare_chain_rule(row: Row) -> None:
             agree(left, right, where_finite=bool(corners))
 
 
-@BY_NAME
+@pytest.mark.parametrize("row", ROWS[examples(1, 0) :: examples(2, 1)], ids=lambda row: row.name)
 def test_gradient_is_what_differences_of_values_say(row: Row) -> None:
     loss, wrt = row.make()
     check_gradient(loss, wrt, draw([loss], 7, SIZES, row.low, row.high), 1, SIZES)
 
 
-@SMOOTH
+@pytest.mark.parametrize("row", SMOOTH[:: examples(2, 1)], ids=lambda row: row.name)
 def test_second_order_is_what_differences_of_gradients_say(row: Row) -> None:
     loss, wrt = row.make()
     check_gradient(loss, wrt, draw([loss], 11, SIZES, row.low, row.high), 2, SIZES)

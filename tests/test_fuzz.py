@@ -22,7 +22,7 @@ from tests.fuzz.script import script
 from tests.fuzz.tape import PRECISION
 from tests.sizes import examples
 
-SEEDS = range(examples(16, 200))
+SEEDS = range(examples(8, 200))
 SMALL = 8
 
 

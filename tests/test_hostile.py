@@ -12,16 +12,17 @@ import codegen
 import symgraph as sg
 from codegen.native.placement import processor_quota
 from symgraph.errors import ArgumentError, NonFiniteError
-from tests.hostile.__main__ import SCENES, run_scene
+from tests.hostile.__main__ import SCENES, run_scenes
 
-ROUNDS = {"wrong_arguments": 150}
-SLOW = {"killed_while_caching"}
+APART = {"wrong_arguments": 150, "affinity_is_refused": 8, "killed_while_caching": 0}
+TOGETHER = [name for name in SCENES if name not in APART]
+RUNS = [(TOGETHER[::2], 8), (TOGETHER[1::2], 8), *(([name], rounds) for name, rounds in APART.items() if rounds)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
-@pytest.mark.parametrize("name", [name for name in SCENES if name not in SLOW])
-def test_hostile_use(name: str) -> None:
-    assert run_scene(name, ROUNDS.get(name, 8), seed=1) == ""
+@pytest.mark.parametrize(("names", "rounds"), RUNS, ids=["+".join(names) for names, _ in RUNS])
+def test_hostile_use(names: list[str], rounds: int) -> None:
+    assert run_scenes(names, rounds, seed=1) == ""
 
 
 def write(root: Path, files: dict[str, str]) -> None:

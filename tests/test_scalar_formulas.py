@@ -7,7 +7,7 @@ import pytest
 from tests.scalar_formulas import check, formula
 from tests.sizes import examples
 
-BATCHES, SIZE, LARGEST = 5, examples(20, 400), 80
+BATCHES, SIZE, LARGEST = 5, examples(12, 400), 80
 
 
 @pytest.mark.usefixtures("plain")

@@ -15,6 +15,7 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import SymgraphError
 from symgraph.reference import evaluate
 from symgraph.vocabulary import joining, shapes
+from tests.sizes import examples
 
 N = sg.dim("N")
 Case = tuple[tuple[Any, ...], Callable[[Tensor], Tensor], Callable[[np.ndarray], np.ndarray]]
@@ -96,7 +97,7 @@ def weighted(y: Tensor) -> Tensor:
     return sg.sum(sg.define(free, y[tuple(free)] ** 2 * (1 + position / 7)))
 
 
-RUNS = [(name, "reference") for name in CASES] + [(name, "native") for name in [*CASES][::3]]
+RUNS = [(name, "reference") for name in CASES] + [(name, "native") for name in [*CASES][:: examples(6, 3)]]
 
 
 @pytest.mark.parametrize(("name", "mode"), RUNS)

@@ -62,7 +62,7 @@ GIVEN = {
 
 
 @pytest.mark.usefixtures("plain")
-@pytest.mark.parametrize("seed", range(examples(10, 100)))
+@pytest.mark.parametrize("seed", range(examples(5, 100)))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_program_in_many_writings(seed: int, dtype: str) -> None:
     tree = formula(random.Random(seed), 3)
