@@ -6,7 +6,7 @@ In: a loss, an optimiser if there is one, what to differentiate by. Out: an obje
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy as sp
 
@@ -26,10 +26,7 @@ from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.retell import retold
 from symgraph.display.table import Explanation, Row, Section
 from symgraph.stabilise import stabilise
-from symgraph.vocabulary.updating import Update
-
-if TYPE_CHECKING:
-    from symgraph.vocabulary.optimisers import Optimizer
+from symgraph.vocabulary.updating import Optimizer, Update, checked_optimizer
 
 MAX_PARAMETERS = 8
 _KINDS = {
@@ -52,7 +49,14 @@ def explain(
     optimizer : adds the section of updates; the formulas are then those of training.
     wrt : what to differentiate by; all parameters unless told.
     updates : next values of states, as ``train_step`` takes them.
+
+    Raises
+    ------
+    DomainError
+        if ``optimizer`` is none: what to differentiate by is told with ``wrt``.
     """
+    if optimizer is not None:
+        checked_optimizer("explain", optimizer)
     states = checked_updates(updates)
     roots = [as_tensor(loss), *states.values()]
     output, *values = in_mode(roots, "train") if optimizer is not None or states else roots

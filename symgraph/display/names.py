@@ -77,7 +77,7 @@ class Naming:
         self._latex = {latex_name(name) for name in self.taken}
         self._name_leaves()
         self._name_hinted()
-        referred = {part for tensor in self.order for part in self.pair(tensor) or ()}
+        referred = {part for t in self.order if t not in self._inline for part in self.pair(t) or ()}
         self._name_unnamed(referred | set(required))
         self._name_cotangents()
 
@@ -108,23 +108,27 @@ class Naming:
     def _name_unnamed(self, required: set[Tensor]) -> None:
         reads = _reads(self.order)
         size: dict[Tensor, int] = {}
+        folds: set[Tensor] = set()
         for tensor in self.order:
             if tensor.definition is None or tensor in self.names or self.pair(tensor):
                 continue
             read = as_read(tensor)
             assert read is not None
             body = read.body
-            inner = sum(size.get(element.tensor, 0) for element in elements_of(body))
-            size[tensor] = _size(body) + inner
+            read_here = {element.tensor for element in elements_of(body)}
+            size[tensor] = _size(body) + sum(size.get(element.tensor, 0) for element in elements_of(body))
+            if read.op is not None or read_here & folds:
+                folds.add(tensor)
             affine = _is_affine(tensor) and not _is_linear_part(tensor, reads.get(tensor, []))
             if tensor in required and tensor.ndim == 0 and not name_of(tensor) and not reads.get(tensor):
                 self._give(tensor, "J" if "J" not in self.taken else self._numbered("J"))
             elif affine and reads.get(tensor):
                 self._give(tensor, self._numbered("a"))
-            elif tensor in required or self._needs_name(tensor, len(reads.get(tensor, [])), size[tensor]):
+            elif tensor in required or self._needs_name(tensor, len(reads.get(tensor, [])), size[tensor], tensor in folds):
                 self._give(tensor, self._numbered("a" if affine else _PREFIX.get(str(tensor.definition.op), "v")))
             if tensor in self.names:
                 size[tensor] = 0
+                folds.discard(tensor)
         tracks = [tensor for tensor in self.order if recurrence_of(tensor) is not None]
         for tensor in sorted(tracks, key=lambda track: not _tells_first(track)):
             named = tensor in self.names or self.pair(tensor) is not None
@@ -146,10 +150,11 @@ class Naming:
             pending += reads
         return False
 
-    def _needs_name(self, tensor: Tensor, reads: int, size: int) -> bool:
-        definition = as_read(tensor)
-        assert definition is not None
-        if definition.op is None and _size(definition.body) <= max(tensor.ndim, 1) + 2:
+    def _needs_name(self, tensor: Tensor, reads: int, size: int, folds: bool) -> bool:
+        """Long formulas have names, and what is read twice, unless it is short and sums nothing."""
+        read = as_read(tensor)
+        assert read is not None
+        if read.op is None and not folds and _size(read.body) <= max(tensor.ndim, 1) + 2:
             return size > MAX_INLINED
         return reads > 1 or (size > MAX_INLINED and reads > 0)
 

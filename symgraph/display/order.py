@@ -70,9 +70,9 @@ class Order:
         return sorted(factors, key=lambda factor: self._factor(factor, free))
 
     def of_names(self, node: Node) -> tuple[object, ...]:
-        """Places in the program of the names in a node; higher powers first among equals."""
+        """Places in the program of the names in a node; higher powers first among equals, then as their places count."""
         places = tuple(self.position[entry.name] for entry in entries(node) if entry.name in self.position)
-        return places, -degree(node)
+        return places, -degree(node), _digits(node)
 
     def _factor(self, factor: Node, free: tuple[str, ...]) -> tuple[object, ...]:
         if is_constant(factor):
@@ -114,6 +114,10 @@ def degree(node: Node) -> int:
     if isinstance(node, Product):
         return sum(degree(factor) for factor in node.factors)
     return 0 if isinstance(node, Number) else 1
+
+
+def _digits(node: Node) -> tuple[int, ...]:
+    return tuple(int(part.digits) for part in parts(node) if isinstance(part, Number) and part.digits.isdigit())
 
 
 def has_reduction(node: Node) -> bool:

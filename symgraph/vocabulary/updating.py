@@ -257,16 +257,16 @@ def grouped(optimizer: Optimizer, **groups: tuple[Any, Optimizer | None]) -> Opt
         members, part = _pair_of(name, group)
         listed = [members] if isinstance(members, str | Tensor) else list(members)
         made.append((name, tuple(str(m.name) if isinstance(m, Tensor) else str(m) for m in listed), part))
-    return _Grouped(_checked("grouped", optimizer).name, groups=tuple(made), default=optimizer)
+    return _Grouped(checked_optimizer("grouped", optimizer).name, groups=tuple(made), default=optimizer)
 
 
 def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
     if not isinstance(group, tuple) or len(group) != 2:
         raise DomainError(at_line(f"group {name}: write {name}=(parameters, optimiser), not {group!r}"))
-    return group[0], None if group[1] is None else _checked(f"group {name}", group[1])
+    return group[0], None if group[1] is None else checked_optimizer(f"group {name}", group[1])
 
 
-def _checked(what: str, optimizer: Any) -> Optimizer:
+def checked_optimizer(what: str, optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
     return optimizer
@@ -307,7 +307,7 @@ def clip_grad_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
 
 
 def _clipped(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
-    inner = _checked(maker, optimizer)
+    inner = checked_optimizer(maker, optimizer)
     given = {name: checked_number(f"{maker}: {name}", hyper_symbol(name), bound)}
     return _Clipped(inner.name, given=given, inner=inner, change=change, maker=maker)
 
@@ -361,4 +361,4 @@ def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
     """
     if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
         raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
-    return _Accumulated(_checked("accumulate", optimizer).name, inner=optimizer, batches=batches)
+    return _Accumulated(checked_optimizer("accumulate", optimizer).name, inner=optimizer, batches=batches)
