@@ -134,5 +134,5 @@ def _places_read(tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Exp
 
 
 def _is_inside(place: sp.Expr, size: sp.Expr) -> bool:
-    """Whether a place is a number on an axis that has it, and more."""
-    return bool(place.is_Integer and size.is_Integer and 0 <= place < size and size > 1)
+    """Whether a place is a number on an axis that has it."""
+    return bool(place.is_Integer and size.is_Integer and 0 <= place < size)
