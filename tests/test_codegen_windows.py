@@ -11,6 +11,7 @@ import symgraph as sg
 from codegen.plan.windows import window_of
 from symgraph.reference import evaluate
 from tests.sizes import examples
+from tests.source import code_of
 
 N = sg.dim("N")
 n, o, p, q, c, u, v, k = sg.indices("n o p q c u v k")
@@ -152,4 +153,4 @@ def test_a_pooling_s_gradient_has_a_loop_for_each_remainder() -> None:
 def test_an_image_s_gradient_copies_only_what_exists() -> None:
     x, W, y = convolution(4, 6, 9, 3)
     function = codegen.function([x, W], sg.grad(sg.sum(sg.exp(y)), x), "float64")
-    assert "maximum(0, " in function.source and " if " not in function.source.split("def ")[-2]
+    assert "maximum(0, " in function.source and " if " not in code_of(function.source).split("def ")[-2]

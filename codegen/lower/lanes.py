@@ -19,7 +19,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Transpose, Var
 from codegen.loops.ranges import bounds_of
-from codegen.lower.formula import formula_text
+from codegen.lower.comments import formula_text
 from codegen.lower.panels import PanelLowering
 from codegen.lower.rows import START, difference, smaller
 from codegen.lower.scalar import data_type
@@ -179,6 +179,10 @@ class LaneLowering(PanelLowering):
     ) -> None:
         self.scalars.indices = {axis(0): self.position} | dict(zip(self._loops(node), loops, strict=True))
         self.scalars.bounds = bounds_of(node.shape, node.definition)
+        if node.definition.op is not None:
+            self._lanes_of(node.value)
+        else:
+            self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), "real")
         shown = self.scalars.indices | {axis(0): Var(self.row.name, "int64")}  # type: ignore[union-attr]
         self.formulas.append(formula_text(node, shown, self._shown_name))
         value = self.scalars.value(node.definition.body, "real")
@@ -195,9 +199,8 @@ class LaneLowering(PanelLowering):
             before.append(clear)
             inside.append(Store(buffer.name, (*free, self.lane), value, op))  # type: ignore[arg-type]
             return
-        var = Var(self.names.unique(self._value_name(node.value)), "real")
+        var = self.forwarded[node.value]
         inside.append(Let(var, value, self.formulas[-1]))
-        self.forwarded[node.value] = var
         if node.value in self.kept or self._needs_memory(node, segment):
             inside.append(Store(self._lanes_of(node.value).name, (*free, self.lane), var))
 
@@ -213,9 +216,6 @@ class LaneLowering(PanelLowering):
                 self.staged[tensor] = self._new_lanes(tensor)
             return Load(self.staged[tensor].name, (*index[1:], self.lane), data_type(tensor))
         return Load(self.scratch[tensor].name, (*index[1:], self.lane), data_type(tensor))
-
-    def _shown_name(self, tensor: Tensor) -> str:
-        return super()._shown_name(tensor).removesuffix("_lanes")
 
     def _lanes_of(self, tensor: Tensor) -> ir.Buffer:
         if tensor not in self.scratch:

@@ -10,7 +10,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS
 from codegen.loops.ir import ONE, ZERO, Expr, For, Let, Operand, Stmt, Transpose, Var
-from codegen.lower.formula import formula_text
+from codegen.lower.comments import formula_text
 from codegen.lower.rows import RowLowering, difference, smaller
 from codegen.lower.scalar import data_type
 from codegen.plan.fuse import Group

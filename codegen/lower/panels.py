@@ -13,7 +13,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, blocks
 from codegen.loops.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
-from codegen.lower.formula import formula_text
+from codegen.lower.comments import formula_text
 from codegen.lower.maps import MapLowering, is_flat
 from codegen.lower.rows import difference, smaller
 from codegen.plan.contraction import PANEL_COLUMNS

@@ -13,7 +13,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
-from codegen.lower.formula import formula_text
+from codegen.lower.comments import formula_text
 from codegen.lower.residues import Residues, reached, residues_of, with_residues
 from codegen.lower.scalar import data_type
 from codegen.lower.scatter import COLUMN_GRAIN
@@ -148,8 +148,10 @@ class RowLowering(WindowLowering):
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
         self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.residues)
         dtype = data_type(node.value)
-        if node.definition.op is None and node.target is None:
+        if node.target is None and node.definition.op is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
+        elif node.target is None and len(node.shape) <= self.depth:
+            self.local[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
         text = formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name)
         if not any(first for first, _ in self.residues.values()):
             self.formulas.append(text)  # once, not for every residue
@@ -194,15 +196,15 @@ class RowLowering(WindowLowering):
         is_place = definition.op in ("argmax", "argmin")
         value_type = "real" if dtype == "int64" else dtype
         value = self.scalars.value(body, value_type)
-        total = Var(self.names.unique(self._value_name(node.value)), value_type)
-        before.append(Assign(total, Const(START[str(definition.op)], value_type), formula=text))
+        total = self.local[node.value]
+        start = Const(START[str(definition.op)], value_type)
         if is_place:
-            best, total = total, Var(self.names.unique(f"{total.name}_index"), "int64")
-            before.append(Assign(total, ZERO))
+            best = Var(self.names.unique(f"{total.name}_best"), value_type)
+            before += [Assign(best, start, formula=text), Assign(total, ZERO)]
             inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
+            before.append(Assign(total, start, formula=text))
             inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
-        self.local[node.value] = total
         if node.value in self.kept:
             after.append(Store(self.storage.buffers[node.value], where, total))
 

@@ -16,7 +16,7 @@ import sympy as sp
 
 from codegen.loops.ir import ZERO, Const, Expr, For, If, Let, Op, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of, is_within
-from codegen.lower.formula import formula_text, term_text
+from codegen.lower.comments import formula_text, term_text
 from codegen.lower.segments import Segments
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter, Term, scatter_of

@@ -16,7 +16,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import Bounds, axes_left, bounds_of, exists
-from codegen.lower.formula import formula_text
+from codegen.lower.comments import formula_text
 from codegen.lower.scatter import ScatterLowering
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window

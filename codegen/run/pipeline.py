@@ -13,7 +13,6 @@ from codegen.loops.ir import Program
 from codegen.loops.memory import Arena, plan_memory
 from codegen.loops.verify import verify_memory, verify_program
 from codegen.loops.words import Interface, interface_of
-from codegen.lower.assemble import assemble
 from codegen.native.emit import ITEM, Source, emit
 from codegen.plan.commit import updates_after
 from codegen.plan.fuse import fuse
@@ -42,6 +41,8 @@ def translate(
 ) -> Compiled:
     """Source and memory plan of a program. ``leaves`` are in the order of the interface; the time of each stage is
     added to ``seconds``."""
+    from codegen.lower.assemble import assemble  # with the notation of its comments, which an import does not wait for
+
     item, seconds = ITEM[dtype], {} if seconds is None else seconds
     with debug.stage("stabilise", seconds):
         stable = stabilised(request)

@@ -8,7 +8,9 @@ Out: notation, with unnamed definitions written where they are read::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -58,13 +60,30 @@ class Scope:
     free: tuple[str, ...] = ()
 
 
-class Arranger:
-    """Writes the definitions of one program."""
+class Named(Protocol):
+    """What values are called, in which order a reader meets them, and which are written where they are read."""
 
-    def __init__(self, naming: Naming, letters: Letters | None = None) -> None:
+    @property
+    def names(self) -> Mapping[Tensor, Name]: ...
+    @property
+    def position(self) -> Mapping[Tensor, int]: ...
+    def is_inlined(self, tensor: Tensor) -> bool: ...
+
+
+class Arranger:
+    """Writes the definitions of one program; ``letters`` are asked where an index is not called anything yet."""
+
+    def __init__(self, naming: Named, letters: Letters | None = None) -> None:
         self.naming = naming
-        self.letters = letters or Letters(naming)
+        self._letters = letters
         self.order = order.Order({naming.names[t]: p for t, p in naming.position.items() if t in naming.names})
+
+    @property
+    def letters(self) -> Letters:
+        if self._letters is None:
+            assert isinstance(self.naming, Naming)
+            self._letters = Letters(self.naming)
+        return self._letters
 
     # -- definitions ----------------------------------------------------------------------------------------------
     def scope(self, tensor: Tensor) -> Scope:

@@ -112,7 +112,7 @@ class Naming:
         for tensor in self.order:
             if tensor.definition is None or tensor in self.names or self.pair(tensor):
                 continue
-            read = as_read(tensor)
+            times, read = len(reads.get(tensor, [])), as_read(tensor)
             assert read is not None
             body = read.body
             read_here = {element.tensor for element in elements_of(body)}
@@ -120,11 +120,11 @@ class Naming:
             if read.op is not None or read_here & folds:
                 folds.add(tensor)
             affine = _is_affine(tensor) and not _is_linear_part(tensor, reads.get(tensor, []))
-            if tensor in required and tensor.ndim == 0 and not name_of(tensor) and not reads.get(tensor):
+            if tensor in required and tensor.ndim == 0 and not name_of(tensor) and not times:
                 self._give(tensor, "J" if "J" not in self.taken else self._numbered("J"))
-            elif affine and reads.get(tensor):
+            elif affine and times:
                 self._give(tensor, self._numbered("a"))
-            elif tensor in required or self._needs_name(tensor, len(reads.get(tensor, [])), size[tensor], tensor in folds):
+            elif tensor in required or self._needs_name(tensor, times, size[tensor], tensor in folds):
                 self._give(tensor, self._numbered("a" if affine else _PREFIX.get(str(tensor.definition.op), "v")))
             if tensor in self.names:
                 size[tensor] = 0

@@ -70,7 +70,7 @@ class Order:
         return sorted(factors, key=lambda factor: self._factor(factor, free))
 
     def of_names(self, node: Node) -> tuple[object, ...]:
-        """Places in the program of the names in a node; higher powers first among equals, then as their places count."""
+        """Places in the program of the names in a node; higher powers first among equals, then by their places."""
         places = tuple(self.position[entry.name] for entry in entries(node) if entry.name in self.position)
         return places, -degree(node), _digits(node)
 

@@ -267,6 +267,7 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
 
 
 def checked_optimizer(what: str, optimizer: Any) -> Optimizer:
+    """The optimiser; an error that begins with ``what`` takes it, if it is none."""
     if not isinstance(optimizer, Optimizer):
         raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
     return optimizer

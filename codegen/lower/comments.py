@@ -1,0 +1,77 @@
+"""The formula of a node as one line of text: the notation of the printed formulas, with the names and loop variables of
+the generated source.
+
+h[n, j] = max(a[n, j] + b[j], 0)          c[i, j] = Σ_n x[n, i]·d[n, j]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import sympy as sp
+
+from codegen.loops.ir import Expr, Var
+from codegen.plan.plan import Node
+from codegen.plan.scatter import Term
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis, bound
+from symgraph.core.tensor import Element, Tensor
+from symgraph.display.arrange import Arranger, Scope
+from symgraph.display.compose import reduction
+from symgraph.display.notation import Entry, Name, letter
+from symgraph.display.notation import Node as Notation
+from symgraph.display.text import text
+
+
+def formula_text(node: Node, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]) -> str:
+    """One line; ``name`` gives the name of a tensor in the source."""
+    definition = node.definition
+    write = _Writer(node, definition.body, indices, name)
+    body = write(definition.body)
+    if definition.op is not None:
+        body = reduction(definition.op, tuple(write(bound(d)) for d in range(len(definition.extents))), body)
+    left = write.target([axis(d) for d in range(len(node.shape))])
+    return f"{text(left)} {'←' if node.target else '='} {text(body)}"
+
+
+def term_text(
+    node: Node, term: Term, adds: bool, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]
+) -> str:
+    """One term of a scatter, in its places: d_A[0, j] = g[j]; += if it ``adds`` to what is there."""
+    value = sp.Mul(*term.factors, evaluate=False) if len(term.factors) > 1 else sp.Mul(*term.factors)
+    write = _Writer(node, value, indices, name)
+    fixed = {p: other for p, other in term.places if not other.has(Index, Element)}
+    left = write.target([fixed.get(d, axis(d)) for d in range(len(node.shape))])
+    return f"{text(left)} {'+=' if adds else '='} {text(write(value))}"
+
+
+class _Named:
+    """Every value that is read, by the name that it has in the source: nothing is written out where it is read."""
+
+    def __init__(self, tensors: Iterable[Tensor], name: Callable[[Tensor], str]) -> None:
+        self.position = {tensor: place for place, tensor in enumerate(tensors)}
+        self.names = {tensor: Name(name(tensor), "") for tensor in self.position}
+
+    def is_inlined(self, tensor: Tensor) -> bool:
+        return False
+
+
+class _Writer:
+    """The parts of a body as notation."""
+
+    def __init__(
+        self, node: Node, body: sp.Expr, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]
+    ) -> None:
+        self._target = node.target or node.value
+        self._named = _Named(dict.fromkeys([*(e.tensor for e in elements_of(body)), self._target]), name)
+        self._arranger = Arranger(self._named)
+        loops = {index: loop for index, loop in indices.items() if isinstance(loop, Var)}
+        called: dict[Index, Notation] = {index: letter(loop.name) for index, loop in loops.items()}
+        free = [axis(d) for d in range(len(node.shape))]
+        self._scope = Scope(called, frozenset(), tuple(text(called[i]) for i in free if i in called))
+
+    def __call__(self, part: sp.Basic) -> Notation:
+        return self._arranger.expression(part, self._scope)
+
+    def target(self, places: Sequence[sp.Basic]) -> Entry:
+        return Entry(self._named.names[self._target], tuple(map(self, places)))
