@@ -13,8 +13,9 @@ from dataclasses import replace
 import sympy as sp
 
 from codegen.plan.scatter import is_place
+from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
-from symgraph.core.indices import Index, axis
+from symgraph.core.indices import Index, Shape, axis, bound
 from symgraph.core.rebuild import literal
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -54,9 +55,48 @@ def _at_places(tensor: Tensor, definition: Definition) -> Definition:
     """The definition in which factors are read at the places that a δ beside them gives."""
     if not definition.body.has(Delta) or definition.op not in (None, "sum"):
         return definition
-    terms = [_at_place(term, tensor.ndim) for term in sp.Add.make_args(definition.body)]
+    terms = [_before_branches(term) for term in sp.Add.make_args(definition.body)]
+    if definition.op == "sum" and len(terms) == 1 and (split := _before_sum(tensor.shape, definition, terms[0])):
+        definition, terms = split, [split.body]
+    terms = [_at_place(term, tensor.ndim) for term in terms]
     body = sp.Add(*terms, evaluate=False) if len(terms) > 1 else terms[0]
     return Definition(definition.op, definition.extents, body)
+
+
+def _before_sum(shape: Shape, definition: Definition, term: sp.Expr) -> Definition | None:
+    """Σ_n δ(i, 0)·g[n, j] as δ(i, 0)·u[j],  u[j] = Σ_n g[n, j]: a place that no term of the sum has a say in."""
+    summed = {bound(d) for d in range(len(definition.extents))}
+    factors = sp.Mul.make_args(term)
+    places = [factor for factor in factors if is_place(factor) and not factor.atoms(Index) & summed]
+    rest = [factor for factor in factors if factor not in places]
+    if not places or not rest:
+        return None
+    body = _product(rest)
+    own = [d for d in range(len(shape)) if body.has(axis(d))]
+    moved = _read_at(body, {axis(d): axis(position) for position, d in enumerate(own)})
+    if moved is None:
+        return None
+    total = Tensor.define(tuple(shape[d] for d in own), moved, "sum", definition.extents)
+    return Definition(None, (), sp.Mul(*places, Element(total, *map(axis, own)), evaluate=False))
+
+
+def _product(factors: Sequence[sp.Expr]) -> sp.Expr:
+    return sp.Mul(*factors, evaluate=False) if len(factors) > 1 else factors[0] if factors else sp.S.One
+
+
+def _before_branches(term: sp.Expr) -> sp.Expr:
+    """{δ·a if c, else 0} as δ·{a if c, else 0}: a place is the same in all branches that are not 0."""
+    if not isinstance(term, sp.Piecewise):
+        return term
+    values = [sp.Mul.make_args(value) for value, _ in term.args if value != 0]
+    places = [factor for factor in values[0] if is_place(factor) and all(factor in value for value in values)]
+    if not places:
+        return term
+    branches = [
+        (value if value == 0 else _product([f for f in sp.Mul.make_args(value) if f not in places]), condition)
+        for value, condition in term.args
+    ]
+    return sp.Mul(*places, Cases(*branches), evaluate=False)
 
 
 def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
@@ -65,7 +105,7 @@ def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
     if not rule:
         return term
     new = [factor if is_place(factor) else _read_at(factor, rule) or factor for factor in factors]
-    return sp.Mul(*new, evaluate=False) if len(new) > 1 else term
+    return _product(new) if len(new) > 1 else term
 
 
 def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
