@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import sympy as sp
 
 from codegen.plan.scatter import is_place
+from symgraph.core.bounds import requirements
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
-from symgraph.core.indices import Index, Shape, axis, bound
+from symgraph.core.indices import Index, Shape, axis, bound, is_at_least_zero
 from symgraph.core.rebuild import literal
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -126,6 +128,7 @@ class _Slices:
     def __init__(self, roots: Sequence[Tensor]) -> None:
         self.places: dict[Tensor, dict[Index, sp.Expr]] = {}
         self.slices: dict[Tensor, tuple[Tensor, tuple[int, ...]]] = {}
+        self.roots = roots
         reads: dict[Tensor, list[Element]] = {}
         whole = set(roots)
         for tensor in reversed(topological(roots)):
@@ -134,7 +137,7 @@ class _Slices:
                 continue
             body = definition.body
             if tensor not in whole and definition.op in (None, "sum", "max", "min") and not tensor.is_label:
-                there = _places_read(tensor, reads.get(tensor, []))
+                there = self._places_read(tensor, reads.get(tensor, []))
                 found = _read_at(body, there) if there else None
                 if found is not None:
                     self.places[tensor], body = there, found
@@ -156,23 +159,29 @@ class _Slices:
             self.slices[new] = Tensor.define(shape, small, definition.op, definition.extents), kept
         return new
 
+    def _places_read(self, tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
+        """The axes of which all readers read one place, and that place."""
+        found = {}
+        for d, size in enumerate(tensor.shape):
+            places = {element.indices[d] for element in reads}
+            if len(places) == 1 and self._is_inside(place := places.pop(), size):
+                found[axis(d)] = place
+        return found
+
+    def _is_inside(self, place: sp.Expr, size: sp.Expr) -> bool:
+        """Whether a place is a number on an axis that has it in every call that is let through."""
+        if not place.is_Integer or place < 0:
+            return False
+        room = size - 1 - place
+        return bool(room >= 0) if size.is_Integer else any(is_at_least_zero(room - asked) for asked in self.asked)
+
+    @cached_property
+    def asked(self) -> list[sp.Expr]:
+        """What is at least 0 in such a call; every axis has an element."""
+        return [requirement.size for requirement in requirements(self.roots)]
+
     def _sliced(self, element: Element) -> Element:
         if element.tensor not in self.slices:
             return element
         tensor, kept = self.slices[element.tensor]
         return Element(tensor, *(element.indices[d] for d in kept))
-
-
-def _places_read(tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
-    """The axes of which all readers read one place, and that place."""
-    found = {}
-    for d, size in enumerate(tensor.shape):
-        places = {element.indices[d] for element in reads}
-        if len(places) == 1 and _is_inside(place := places.pop(), size):
-            found[axis(d)] = place
-    return found
-
-
-def _is_inside(place: sp.Expr, size: sp.Expr) -> bool:
-    """Whether a place is a number on an axis that has it."""
-    return bool(place.is_Integer and size.is_Integer and 0 <= place < size)
