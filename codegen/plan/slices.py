@@ -86,6 +86,13 @@ def _product(factors: Sequence[sp.Expr]) -> sp.Expr:
     return sp.Mul(*factors, evaluate=False) if len(factors) > 1 else factors[0] if factors else sp.S.One
 
 
+def _in_own_indices(element: Element, position: int) -> sp.Expr | None:
+    """The place on one axis by the indices that the other axes of what is read are called by."""
+    place = element.indices[position]
+    own = {at: axis(d) for d, at in enumerate(element.indices) if isinstance(at, Index) and d != position}
+    return place.xreplace(own) if place.atoms(Index) <= own.keys() else None
+
+
 def _before_branches(term: sp.Expr) -> sp.Expr:
     """{δ·a if c, else 0} as δ·{a if c, else 0}: a place is the same in all branches that are not 0."""
     if not isinstance(term, sp.Piecewise):
@@ -111,9 +118,10 @@ def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
 
 
 def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
-    """The axis that a δ gives a place that is a number, and the number."""
-    one, other = sorted(factor.as_base_exp()[0].args, key=lambda side: side.is_Integer is True)
-    return (one, other) if other.is_Integer and one in {axis(d) for d in range(rank)} else None
+    """The axis that a δ gives a place, which is a number or a label, and the place."""
+    one, other = sorted(factor.as_base_exp()[0].args, key=lambda side: side.is_Integer is True or not side.is_Symbol)
+    fixed = other.is_Integer or (isinstance(other, Element) and not other.has(one))
+    return (one, other) if fixed and one in {axis(d) for d in range(rank)} else None
 
 
 def _read_at(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
@@ -161,19 +169,20 @@ class _Slices:
 
     def _places_read(self, tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
         """The axes of which all readers read one place, and that place."""
-        found = {}
+        found: dict[Index, sp.Expr] = {}
         for d, size in enumerate(tensor.shape):
-            places = {element.indices[d] for element in reads}
-            if len(places) == 1 and self._is_inside(place := places.pop(), size):
+            places = {_in_own_indices(element, d) for element in reads}
+            place = places.pop() if len(places) == 1 else None
+            if place is not None and not place.atoms(Index) & found.keys() and self._is_inside(place, size):
                 found[axis(d)] = place
         return found
 
     def _is_inside(self, place: sp.Expr, size: sp.Expr) -> bool:
-        """Whether a place is a number on an axis that has it in every call that is let through."""
-        if not place.is_Integer or place < 0:
-            return False
+        """Whether a place is a label, or a number on an axis that has it in every call that is let through."""
+        if not place.is_Integer:
+            return isinstance(place, Element)
         room = size - 1 - place
-        return bool(room >= 0) if size.is_Integer else any(is_at_least_zero(room - asked) for asked in self.asked)
+        return bool(place >= 0) and any(is_at_least_zero(room - asked) for asked in (0, *self.asked))
 
     @cached_property
     def asked(self) -> list[sp.Expr]:

@@ -284,7 +284,7 @@ class Arranger:
         return self._quotient(coefficient, above, below, scope.free)
 
     def _quotient(self, coefficient: sp.Number, above: list[Node], below: list[Node], free: tuple[str, ...]) -> Node:
-        if coefficient.is_infinite or coefficient.is_zero:
+        if coefficient.is_infinite or coefficient.is_zero or coefficient is sp.nan:
             return numbers.number(coefficient)
         coefficient, above, below = numbers.gather_roots(coefficient, above, below)
         numerator, denominator = numbers.parts(abs(coefficient))
