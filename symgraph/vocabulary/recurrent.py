@@ -7,11 +7,14 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.cases import Cases
+from symgraph.core.declare import constant
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import as_shape, show_shape, show_size
+from symgraph.core.indices import as_shape, axis, show_shape, show_size
 from symgraph.core.provenance import at_line
+from symgraph.core.reading import call_first, name_of
 from symgraph.core.recurrence import closed
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 
 
@@ -31,7 +34,10 @@ def scan(
         one that differs from step to step is drawn outside, with an axis of steps, and is an input.
     init : the first carry: a tensor, or tuples, lists and dicts of tensors; carries keep its form and shapes.
     inputs : the same of tensors whose first axis is the steps; None where a step needs none.
-    length : the number of steps, an integer or :func:`sg.dim`, where no input tells it.
+    length : the number of steps, an integer or :func:`sg.dim`, where no input tells it; or a tensor or array of one
+        number for each row, the first axes of carries and outputs: a row's carry stays as it is from step ``length``
+        on, its y is 0, and what its inputs are there has no part in values or derivatives. Lengths may be 0; with
+        ``reverse`` a row begins at step ``length − 1``.
     reverse : from the last step to the first.
 
     Returns
@@ -41,13 +47,17 @@ def scan(
     Raises
     ------
     ShapeError
-        if inputs differ in length, or a step changes the shape of a carry.
+        if inputs differ in length, a step changes the shape of a carry, or lengths fit no first axes of a carry.
     ArgumentError
         if nothing tells the length, or the step does not return a pair.
     """
     first, form = _flat(init)
     slices, input_form = _flat(inputs)
-    steps = _length(slices, length)
+    ends = _ends(length)
+    steps = _length(slices, None if ends is not None else length)
+    if ends is not None:  # what lies behind a row's end is not even read: it may be NaN
+        _check_rows(first, ends)
+        slices = [_until(ends, one, None, axis(0), 1) if _has_rows(one, ends) else one for one in slices]
     carries = {Tensor.leaf("input", f"carry{n}", value.shape): value for n, value in enumerate(first)}
     given = {_one_step(value, n): value for n, value in enumerate(slices)}
     result = step(form(list(carries)), input_form(list(given)))
@@ -63,10 +73,57 @@ def scan(
             )  # fmt: skip
         if before.is_label or after.is_label:
             raise DomainError(at_line(f"the carry {before.display_name} holds integers: expected real numbers"))
-    recurrence, course = closed(steps, reverse, carries, given, following)
     values, output_form = _flat(result[1])
+    if ends is not None:
+        _check_rows(values, ends)
+        now = _one_step(_counted(steps), len(given))
+        given[now] = _counted(steps)
+        held = [_until(ends, after, before, now.element) for before, after in zip(carries, following, strict=True)]
+        values = [dict(zip(following, held, strict=True)).get(value, value) for value in values]
+        following = held
+    recurrence, course = closed(steps, reverse, carries, given, following)
     last = form([recurrence.last(number) for number in range(len(first))])
-    return last, output_form([course.of(value) for value in values])
+    found = [course.of(value) for value in values]
+    if ends is not None:
+        found = [_until(ends, value, None, axis(0), 1) for value in found]
+    return last, output_form(found)
+
+
+def _ends(length: Any) -> Tensor | None:
+    """Lengths of rows, where they are that: a tensor, or an array or list of numbers."""
+    if isinstance(length, Tensor) or getattr(length, "ndim", None):
+        return as_tensor(length)
+    return constant(length, "length") if isinstance(length, (list, tuple)) else None
+
+
+def _counted(steps: sp.Expr) -> Tensor:
+    """The number of every step."""
+    return Tensor.define((steps,), axis(0))
+
+
+def _until(ends: Tensor, value: Tensor, kept: Tensor | None, step: sp.Expr, before: int = 0) -> Tensor:
+    """A value while its row lasts, then what is kept of it; ``before`` axes are no rows."""
+    lasts = step < Element(ends, *(axis(before + d) for d in range(ends.ndim)))
+    else_ = sp.S.Zero if kept is None else kept.element
+    found = Tensor.define(value.shape, Cases((value.element, lasts), (else_, True)))
+    name = name_of(value)
+    if name is not None:
+        call_first(found, name)
+    return found
+
+
+def _check_rows(values: list[Tensor], ends: Tensor) -> None:
+    for value in values:
+        if not _has_rows(value, ends, 0):
+            shown = f"{value.display_name}{show_shape(value.shape)}"
+            raise ShapeError(
+                at_line(f"length is {ends.display_name}{show_shape(ends.shape)}, one for each row; {shown} has other "
+                        f"first axes: expected {show_shape((*ends.shape, *value.shape[ends.ndim :]))}")
+            )  # fmt: skip
+
+
+def _has_rows(value: Tensor, ends: Tensor, before: int = 1) -> bool:
+    return value.shape[before : before + ends.ndim] == ends.shape
 
 
 def _one_step(value: Tensor, number: int) -> Tensor:
