@@ -16,6 +16,7 @@ from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
 from symgraph.vocabulary import (
     activations,
+    cumulative,
     functions,
     gates,
     gathers,
@@ -30,6 +31,7 @@ from symgraph.vocabulary import (
     schedules,
 )
 from symgraph.vocabulary.activations import *
+from symgraph.vocabulary.cumulative import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
     argmax,
@@ -271,6 +273,7 @@ __all__ = [
     "vdot",
     "where",
 ]  # fmt: skip
+__all__ += cumulative.__all__
 __all__ += gates.__all__
 __all__ += gathers.__all__
 __all__ += losses.__all__
