@@ -218,7 +218,7 @@ def test_long_sums_over_a_trained_matrix_in_parts(batch: int) -> None:
             np.testing.assert_allclose(found[-1][name], value, rtol=1e-9, atol=1e-12)
         assert same(found[0], found[-1])
     formulas = [formula for kernel in step.report().kernels for formula in kernel.formulas]
-    assert sum("257*" in formula for formula in formulas) == 1 and sum("258*" in formula for formula in formulas) == 1
+    assert sum("257·" in formula for formula in formulas) == 1 and sum("258·" in formula for formula in formulas) == 1
     work = 2 * batch * (516 * 514 * 2 + 514 * 7 * 3 + 516 * 7 * 2) + 2 * (516 * 514 + 514 * 7 + 516 * 7)
     assert work <= sum(kernel.operations for kernel in step.report().kernels) < 1.04 * work
 

@@ -17,8 +17,10 @@ LARGEST_SIZE = 2**63
 
 
 def nearest(number: sp.Expr) -> float:
-    """The float64 that is nearest to a number; infinite where the number is too large."""
+    """The float64 that is nearest to a number; infinite where the number is too large, NaN where it is not real."""
     try:
         return number.p / number.q if isinstance(number, sp.Rational) else float(number)
     except OverflowError:
         return math.copysign(math.inf, 1 if number.is_positive else -1)
+    except TypeError:  # √−1
+        return math.nan

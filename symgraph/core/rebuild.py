@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgraph.core.indices import Shape, bound
+
 Rule = Mapping[sp.Basic, sp.Basic]
 Build = Callable[[sp.Basic, list[sp.Basic]], sp.Basic]
 
@@ -25,6 +27,20 @@ def literal(body: sp.Basic, rule: Rule) -> sp.Basic | None:
         return bottom_up(body, _has_no_parts, _literally, rule)
     except _NotLiteral:
         return None
+
+
+def without_ones(body: sp.Expr, extents: Shape) -> tuple[sp.Expr, Shape] | None:
+    """A reduction's body and extents without the bound indices that it reads at 0 alone; None if there are none.
+
+    A sum of one term that reads no index stays one: a recurrence makes values of its own so of what it only hands on.
+    """
+    if sp.S.One not in extents:
+        return None
+    gone = {d for d, size in enumerate(extents) if size == 1 and body.has(bound(d))}
+    kept = [d for d in range(len(extents)) if d not in gone]
+    rule = {bound(d): sp.S.Zero for d in gone} | {bound(d): bound(place) for place, d in enumerate(kept)}
+    found = literal(body, rule) if gone else None
+    return None if found is None else (found, tuple(extents[d] for d in kept))
 
 
 def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:

@@ -26,6 +26,7 @@ from symgraph.core.checked_names import checked_name
 from symgraph.core.indices import Dim, Shape, axis, show_shape
 from symgraph.core.provenance import Provenance, at_line, here
 from symgraph.core.reading import call, name_of
+from symgraph.core.rebuild import without_ones
 from symgraph.core.scalars import as_formula
 from symgraph.core.shown import Shown
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
@@ -40,6 +41,7 @@ DISPLAYED = " /|()[],:-−+*=∂∇"
 
 Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "random", "definition"]
 Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence"]
+_FOLDS = ("sum", "max", "min")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,12 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
 
         A cotangent is told apart by what it is a cotangent of: equal ones of two losses are two tensors.
         """
+        if op in _FOLDS and (fewer := without_ones(body, extents)) is not None:
+            op, (body, extents) = op if fewer[1] else None, fewer
         if op is None and cotangent_of is None and isinstance(body, Element) and body.is_all_of(shape):
             return body.tensor
-        classes = sp.prod(extents) if op in ("argmax", "argmin") else _integer_range(op, body)
+        passed_on = body.tensor.classes if op is None and isinstance(body, Element) else None  # labels, as in t[i]
+        classes = sp.prod(extents) if op in ("argmax", "argmin") else passed_on
         made = {"definition": Definition(op, extents, body), "classes": classes, "cotangent_of": cotangent_of}
         key = (shape, op, extents, body, cotangent_of)
         return cls._intern(key, lambda: cls._new("definition", shape, **made))
@@ -387,11 +392,6 @@ def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:
         what = f"axis {position} of {axes} is indexed with {index}, which is no index, no integer and no label"
         raise IndexNotationError(at_line(what))
     return index
-
-
-def _integer_range(op: Reduction | None, body: sp.Expr) -> sp.Expr | None:
-    """Range of the labels that a definition passes on unchanged, as in ``t[i]``."""
-    return body.tensor.classes if op is None and isinstance(body, Element) else None
 
 
 def require_real(tensor: Tensor, what: str) -> None:

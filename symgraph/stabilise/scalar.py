@@ -76,6 +76,7 @@ def _stable_log(logarithm: sp.Expr, opened: Opener) -> sp.Expr:
 
 def _split_log(argument: sp.Expr) -> sp.Expr | None:
     """log of a product as a sum over its factors, if each is an exponential, or provably positive; else None."""
+    argument, inner = _without_inner_exponentials(argument)
     kernels = Kernels([argument])
     number, powers = irreducible(kernels.freeze(argument))
     if not number.is_positive:
@@ -87,7 +88,15 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
         if value is None:
             return None
         total += power * value
-    return kernels.thaw(total)
+    return kernels.thaw(total).xreplace(inner)
+
+
+def _without_inner_exponentials(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Dummy, sp.Expr]]:
+    """The formula with the exponentials in exponents as symbols, and what these stand for."""
+    outer = {e for e in expression.atoms(sp.exp) if e.args[0].has(sp.exp)}
+    found = {e: sp.Dummy(real=True, positive=True) for o in outer for e in o.args[0].atoms(sp.exp)}
+    rule = {o: sp.exp(o.args[0].xreplace(found)) for o in outer}
+    return expression.xreplace(rule), {symbol: e for e, symbol in found.items()}
 
 
 def _balanced(powers: dict[sp.Expr, int], exponentials: set[sp.Symbol]) -> dict[sp.Expr, int]:

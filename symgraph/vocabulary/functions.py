@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symgraph.core.bounds import check_element
 from symgraph.core.cases import Cases
+from symgraph.core.declare import constant
 from symgraph.core.define import (
     ArgMax,
     ArgMin,
@@ -211,7 +213,8 @@ def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
 
 @names_result
 def take(x: Tensor, key: Any) -> Any:
-    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices, arrays of labels: a tensor.
+    """``x[n, i]``, an index or a label for each axis: an element. Integers, sizes, slices, ``None`` for a new axis,
+    ``...`` for those that are left, arrays of labels: a tensor.
 
     As in NumPy, arrays of labels are broadcast together, and their axes stand where the first array stood, or in front
     if the arrays do not stand side by side.
@@ -225,27 +228,35 @@ def take(x: Tensor, key: Any) -> Any:
         for more keys than axes, an index outside its axis, and a slice without elements.
     """
     keys = key if isinstance(key, tuple) else (key,)
-    if keys.count(Ellipsis) == 1:
-        fill = x.ndim - len(keys) + 1
-        where_ = keys.index(Ellipsis)
-        keys = keys[:where_] + (slice(None),) * fill + keys[where_ + 1 :]
-    if len(keys) > x.ndim:
-        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {len(keys)}"))
-    arrays = [position for position, k in enumerate(keys) if isinstance(k, Tensor) and k.is_label and k.ndim]
+    given = len([k for k in keys if k is not None and k is not Ellipsis])
+    if given > x.ndim:
+        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {given}"))
+    rest = (slice(None),) * (x.ndim - given)
+    dots = [position for position, k in enumerate(keys) if k is Ellipsis]
+    if len(dots) > 1:
+        raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)}: an index has one '...', not {len(dots)}"))
+    whole = keys[: dots[0]] + rest + keys[dots[0] + 1 :] if dots else keys + rest
+    sizes = iter(x.shape)
+    whole = tuple(None if k is None else _constant_key(x, next(sizes), k) for k in whole)
+    arrays = [position for position, k in enumerate(whole) if _is_labels(k)]
     varies = any(isinstance(k, sp.Basic) and not is_size(k) for k in keys)
-    if varies and not arrays and not any(isinstance(k, slice) for k in keys):
+    if varies and not arrays and not any(k is None or k is Ellipsis or isinstance(k, slice) for k in keys):
         return Element(x, *(_from_end(size, k) for size, k in zip(x.shape, keys, strict=False)))
-    keys += (slice(None),) * (x.ndim - len(keys))
-    together = broadcast(*(keys[position].shape for position in arrays))
+    together = broadcast(*(whole[position].shape for position in arrays))
     side_by_side = not arrays or arrays[-1] - arrays[0] == len(arrays) - 1
     first = arrays[0] if side_by_side and arrays else 0
     body: list[Any] = []
     shape: list[sp.Expr] = []
     start_of_arrays = 0
-    for position, (size, k) in enumerate(zip(x.shape, keys, strict=True)):
+    sizes = iter(x.shape)
+    for position, k in enumerate(whole):
         if arrays and position == first:
             start_of_arrays = len(shape)
             shape += together
+        if k is None:
+            shape.append(sp.S.One)
+            continue
+        size = next(sizes)
         if position in arrays:
             body.append(k)
         elif isinstance(k, slice):
@@ -254,13 +265,36 @@ def take(x: Tensor, key: Any) -> Any:
             shape.append(count)
         else:
             body.append(_from_end(size, k))
-    for position in arrays:
-        labels = broadcast_element(keys[position], len(together))
-        rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
-        body[position] = labels.xreplace(rename)
+    rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
+    body = [broadcast_element(k, len(together)).xreplace(rename) if _is_labels(k) else k for k in body]
     element = Element(x, *body)
     check_element(element, extents_of(tuple(shape)))
     return Tensor.define(tuple(shape), element)
+
+
+def _constant_key(x: Tensor, size: sp.Expr, key: Any) -> Any:
+    """A list or an array of integers, or of one truth value for each place, as a constant of labels."""
+    if isinstance(key, sp.Basic) or not (isinstance(key, list) or np.ndim(key)):
+        return key
+    places, shown_x = np.asarray(key), f"{x.display_name}{show_shape(x.shape)}"
+    if places.dtype == bool:
+        if places.shape != (size,):
+            raise ShapeError(at_line(f"{shown_x}: a mask of shape {places.shape} for an axis of {size}"))
+        places = np.flatnonzero(places)
+    if places.dtype.kind not in "iu" or not places.size:
+        raise ShapeError(at_line(f"{shown_x} is indexed with integers, at least one of them; not with {key!r}"))
+    if places.min() < 0:
+        if not size.is_Integer:
+            raise ShapeError(at_line(f"{shown_x}: an array of places of an axis of {size} counts from its start"))
+        places = np.where(places < 0, places + int(size), places)
+    if places.min() < 0 or (size.is_Integer and places.max() >= size):
+        raise ShapeError(at_line(f"{shown_x}: {key!r} leaves an axis of {size}"))
+    return constant(places)
+
+
+def _is_labels(key: Any) -> bool:
+    """Whether an index is an array of labels."""
+    return isinstance(key, Tensor) and key.is_label and key.ndim > 0
 
 
 def _from_end(size: sp.Expr, index: Any) -> Any:

@@ -154,6 +154,8 @@ class Generator:
             return self.random.choice([("and", *parts), ("or", *parts), ("not", parts[0])])
         left = self.formula(atoms, min(depth, 1))
         right = self.number() if self.chance(0.5) else self.formula(atoms, min(depth, 1))
+        if right == left:  # which SymPy decides before anybody sees it
+            right = self.number()
         return (self.random.choices(["<", "<=", ">", ">=", "=="], [3, 1, 3, 1, 0.5])[0], left, right)
 
     # -- operations -----------------------------------------------------------------------------------------------

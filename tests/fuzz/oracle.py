@@ -169,7 +169,7 @@ class _Run:
 
     def f_relu(self, a: Num) -> Num:
         sign, unsure = self.tape.order(a, self.tape.number(0))
-        if sign > 0:
+        if sign > 0 or not mpmath.isfinite(a.value):
             return self.tape.same(a, corner=unsure)
         return self.tape.same(self.tape.number(0), corner=unsure, losers=[a])
 

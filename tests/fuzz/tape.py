@@ -35,14 +35,32 @@ class Num:
     error : bound of the error of the formula as written, in the tape's dtype.
     plain : what the formula as written gives in the tape's dtype.
     loose : True where no bound can be given: overflow, a condition that rounding may turn, a corner.
+    factors : of a product, the binary exponents of what was multiplied and divided by.
+    fragile : True where a product of three factors or more, multiplied in another order, leaves the numbers of the
+        type on the way: nobody says in which order, so that nobody says whether the result is finite.
     """
 
-    __slots__ = ("error", "loose", "parents", "plain", "serial", "value")
+    __slots__ = ("error", "factors", "fragile", "loose", "parents", "plain", "serial", "value")
     _serial = itertools.count()
 
-    def __init__(self, value: Any, error: float, plain: Any, loose: bool, parents: Any = ()) -> None:
+    def __init__(
+        self, value: Any, error: float, plain: Any, loose: bool, parents: Any = (), factors: tuple[float, ...] = ()
+    ) -> None:
         self.value, self.error, self.plain, self.loose, self.parents = value, error, plain, loose, parents
         self.serial = next(Num._serial)
+        self.factors = factors
+        way = max(sum(e for e in factors if e > 0), -sum(e for e in factors if e < 0)) if len(factors) > 2 else 0
+        most = 1000 if isinstance(plain, float) else 120
+        self.fragile = way > most or any(parent.fragile for parent, _ in parents)
+
+    @property
+    def exponents(self) -> tuple[float, ...]:
+        """Those of its factors; its own, if it is no product."""
+        if self.factors or not mpmath.isfinite(self.value):
+            return self.factors
+        if self.value == 0:
+            return (-1100.0,) if self.error else ()
+        return (float(self.value.exp + self.value.bc),)
 
 
 Parents = Sequence[tuple[Num, Callable[[], Num]]]
@@ -78,17 +96,18 @@ class Tape:
         return Num(value, 0.0 if exact else self.epsilon * _magnitude(value), plain, not mpmath.isfinite(value))
 
     def _enter(
-        self, value: Any, error: float, plain: Any, parents: Parents, loose: bool = False, ulps: float = 1
-    ) -> Num:
+        self, value: Any, error: float, plain: Any, parents: Parents, loose: bool = False, ulps: float = 1,
+        factors: tuple[float, ...] = (),
+    ) -> Num:  # fmt: skip
         loose = loose or any(parent.loose for parent, _ in parents)
         if not mpmath.isfinite(value) or abs(value) > TOO_LARGE:
-            return Num(NAN, 0.0, plain, True, tuple(parents))
+            return Num(NAN, 0.0, plain, True, tuple(parents), factors)
         size = _magnitude(value)
         if ulps == 1 and size < WHOLE and all(_is_whole(parent) for parent, _ in parents) and value == int(value):
-            return Num(value, 0.0, plain, loose, tuple(parents))
+            return Num(value, 0.0, plain, loose, tuple(parents), factors)
         error += ulps * self.epsilon * size + (self.smallest if 0 < size < self.smallest else 0.0)
         loose = loose or size > self.largest / 4 or not error < math.inf
-        return Num(value, error, plain, loose, tuple(parents))
+        return Num(value, error, plain, loose, tuple(parents), factors)
 
     # -- arithmetic -----------------------------------------------------------------------------------------------
     def total(self, terms: Sequence[Num]) -> Num:
@@ -108,14 +127,15 @@ class Tape:
         return self.total([a, b])
 
     def neg(self, a: Num) -> Num:
-        return Num(-a.value, a.error, -a.plain, a.loose, ((a, lambda: self.number(-1)),))
+        return Num(-a.value, a.error, -a.plain, a.loose, ((a, lambda: self.number(-1)),), a.exponents)
 
     def sub(self, a: Num, b: Num) -> Num:
         return self.total([a, self.neg(b)])
 
     def mul(self, a: Num, b: Num) -> Num:
         error = a.error * (_magnitude(b.value) + b.error) + _magnitude(a.value) * b.error if self._finite(a, b) else 0.0
-        return self._enter(a.value * b.value, error, a.plain * b.plain, [(a, lambda: b), (b, lambda: a)])
+        return self._enter(a.value * b.value, error, a.plain * b.plain, [(a, lambda: b), (b, lambda: a)],
+                           factors=a.exponents + b.exponents)  # fmt: skip
 
     def div(self, a: Num, b: Num) -> Num:
         quotient = a.value / b.value if b.value != 0 else NAN
@@ -129,7 +149,8 @@ class Tape:
         def over_b() -> Num:
             return self.neg(self.div(self.div(a, b), b))
 
-        return self._enter(quotient, error, plain, [(a, lambda: self.div(self.number(1), b)), (b, over_b)], loose)
+        return self._enter(quotient, error, plain, [(a, lambda: self.div(self.number(1), b)), (b, over_b)], loose,
+                           factors=a.exponents + tuple(-e for e in b.exponents))  # fmt: skip
 
     def pow(self, a: Num, b: Num, constant: bool) -> Num:
         """a to the power b; a constant exponent has no derivative."""
