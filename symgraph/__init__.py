@@ -21,6 +21,7 @@ from symgraph.vocabulary import (
     gates,
     gathers,
     init,
+    integrators,
     losses,
     metrics,
     nn,
@@ -49,6 +50,7 @@ from symgraph.vocabulary.functions import (
 )
 from symgraph.vocabulary.gates import *
 from symgraph.vocabulary.gathers import *
+from symgraph.vocabulary.integrators import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
 from symgraph.vocabulary.losses import *
 from symgraph.vocabulary.normalise import batch_norm, stop_gradient
@@ -276,6 +278,7 @@ __all__ = [
 __all__ += cumulative.__all__
 __all__ += gates.__all__
 __all__ += gathers.__all__
+__all__ += integrators.__all__
 __all__ += losses.__all__
 __all__ += resampling.__all__
 __all__ += row_losses.__all__

@@ -51,8 +51,8 @@ def scan(
     ArgumentError
         if nothing tells the length, or the step does not return a pair.
     """
-    first, form = _flat(init)
-    slices, input_form = _flat(inputs)
+    first, form = flat(init)
+    slices, input_form = flat(inputs)
     ends = _ends(length)
     steps = _length(slices, None if ends is not None else length)
     if ends is not None:  # what lies behind a row's end is not even read: it may be NaN
@@ -63,7 +63,7 @@ def scan(
     result = step(form(list(carries)), input_form(list(given)))
     if not isinstance(result, tuple) or len(result) != 2:
         raise ArgumentError(at_line(f"a step returns (carry, y), not {result!r}; y may be None"))
-    following = _in_form_of(init, result[0])
+    following = in_form_of(init, result[0])
     for before, after in zip(first, following, strict=True):
         if after.shape != before.shape:
             raise ShapeError(
@@ -73,7 +73,7 @@ def scan(
             )  # fmt: skip
         if before.is_label or after.is_label:
             raise DomainError(at_line(f"the carry {before.display_name} holds integers: expected real numbers"))
-    values, output_form = _flat(result[1])
+    values, output_form = flat(result[1])
     if ends is not None:
         _check_rows(values, ends)
         now = _one_step(_counted(steps), len(given))
@@ -145,16 +145,16 @@ def _length(inputs: list[Tensor], length: Any) -> sp.Expr:
     return next(iter(sizes))
 
 
-def _flat(value: Any) -> tuple[list[Tensor], Callable[[list[Any]], Any]]:
+def flat(value: Any) -> tuple[list[Tensor], Callable[[list[Any]], Any]]:
     """The tensors of a nest of tuples, lists and dicts, and how others of the same number become such a nest."""
     if value is None:
         return [], lambda values: None
     if isinstance(value, dict):
-        inner, form = _flat(list(value.values()))
+        inner, form = flat(list(value.values()))
         return inner, lambda values: dict(zip(value, form(values), strict=True))
     if not isinstance(value, (tuple, list)):
         return [as_tensor(value)], lambda values: values[0]
-    parts = [_flat(part) for part in value]
+    parts = [flat(part) for part in value]
 
     def nest(values: list[Any]) -> Any:
         rest, found = list(values), []
@@ -166,7 +166,7 @@ def _flat(value: Any) -> tuple[list[Tensor], Callable[[list[Any]], Any]]:
     return [tensor for tensors, _ in parts for tensor in tensors], nest
 
 
-def _in_form_of(first: Any, value: Any) -> list[Tensor]:
+def in_form_of(first: Any, value: Any, what: str = "the step returns {} as the next carry; init is {}") -> list[Tensor]:
     """The tensors of a nest in the order of those of another: the items of dicts by key, of the others by place."""
     if isinstance(first, dict) and isinstance(value, dict) and first.keys() == value.keys():
         pairs = [(first[key], value[key]) for key in first]
@@ -175,10 +175,10 @@ def _in_form_of(first: Any, value: Any) -> list[Tensor]:
     elif first is None and value is None:
         pairs = []
     elif first is None or isinstance(first, dict | tuple | list) or isinstance(value, dict | tuple):
-        raise ShapeError(at_line(f"the step returns {_shown(value)} as the next carry; init is {_shown(first)}"))
+        raise ShapeError(at_line(what.format(_shown(value), _shown(first))))
     else:
         return [as_tensor(value)]
-    return [tensor for pair in pairs for tensor in _in_form_of(*pair)]
+    return [tensor for pair in pairs for tensor in in_form_of(*pair, what)]
 
 
 def _shown(value: Any) -> str:
