@@ -1,4 +1,4 @@
-"""Which numbers of a formula the floating types have."""
+"""Which numbers of a formula the floating types have, and how many of them are added at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Ration
 
 WIDEST = sp.Integer(2**1000)
 """Float64 has this number and its inverse."""
+
+SHORT_SUM = 1024
+"""Most terms that are added in one go; a longer sum is one of blocks, which are added in float64."""
 
 LARGEST_SIZE = 2**63
 """Whole numbers below this are sizes in the generated code."""

@@ -14,6 +14,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
+from codegen.lower.long_sums import LongSums
 from codegen.lower.residues import Residues, reached, residues_of, with_residues
 from codegen.lower.scalar import data_type
 from codegen.lower.scatter import COLUMN_GRAIN
@@ -34,9 +35,17 @@ class RowLowering(WindowLowering):
     # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
         body = self._body()
-        whole = tuple([*self.sharing.once(self.top, loads=False), *body])
-        touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         scratch = [*self.scratch.values(), *self.unnamed_scratch]
+        shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
+        shapes |= {
+            name: tuple(map(self.scalars.integer, t.shape))
+            for t, name in self.storage.buffers.items()
+            if data_type(t) == "real"
+        }
+        sums = LongSums(shapes, self.names)
+        whole = sums([*self.sharing.once(self.top, loads=False), *body])
+        scratch += sums.scratch
+        touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
         rows += [
             self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]

@@ -150,7 +150,7 @@ def _counts(kernel: Kernel, program: Program, dtype: str) -> list[str]:
         moved = traffic(kernel, program.buffers, sizes, item)
         return [f"{flops(kernel.body, sizes):.0f} operations, {moved} bytes at {at}"]
     size = program.sizes[0] if program.sizes else "N"
-    points = (1024, 2048, 4096)
+    points = (32, 64, 128)
     operations = {n: flops(kernel.body, {size: n}) for n in points}
     moved_at = {n: float(traffic(kernel, program.buffers, {size: n}, item)) for n in points}
     return [f"{as_formula(operations, size)} operations, {as_formula(moved_at, size)} bytes"]

@@ -8,7 +8,8 @@ Per k it loads one row of ``b`` into vectors, broadcasts one element of ``a`` pe
 per row and vector. ``a`` may have any layout, its transpose included; ``b`` has unit stride in c. Columns beyond
 ``live_cols`` are masked, rows beyond ``live_rows`` compute the last row again and are not stored, so a ragged edge
 costs no more than a whole tile. A single live row, which is all of a batch of one, has a loop of its own: it waits
-for ``b`` and for nothing else. Every element is summed in the order of k, so a row does not depend on the others.
+for ``b`` and for nothing else. Every element is summed in the order of k, so a row does not depend on the others; a
+``depth`` of more than ``SHORT_SUM`` in blocks of ``DEPTH_BLOCK``, whose sums are added in float64.
 (K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the tile is their register block.)
 """
 
@@ -21,8 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype
-from numba.core import types
+from numba.core import cgutils, types
 
+from codegen.loops.numbers import SHORT_SUM
 from codegen.native.kernels.binding import bind
 from codegen.native.kernels.pointer import Buffer, Dtype, FlatArray
 from codegen.native.kernels.vectors import (
@@ -42,6 +44,9 @@ Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, 
 _WAY_BYTES = 4096
 """Rows of ``b`` a multiple of this apart share few sets of the first-level cache, each of which holds eight lines or
 so: the quick loop for one row would run further ahead, and evict what it has yet to read."""
+
+DEPTH_BLOCK = 256
+"""Terms of a block: its sums leave the registers once, for as many multiplications."""
 
 
 @cache
@@ -82,7 +87,8 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
         left = a[a_start + r[:, None] * a_row + k * a_col]
         right = b[b_start + k[:, None] * b_row + c]
         place = out_start + r[:, None] * out_row + c
-        out[place] = left @ right + (out[place] if accumulate else 0)
+        product = left @ right if depth <= SHORT_SUM else _in_blocks(left, right)
+        out[place] = product + (out[place] if accumulate else 0)
 
     block.__name__ = block.__qualname__ = (
         f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
@@ -117,6 +123,14 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
 
     bind(block, typer, lower)
     return block
+
+
+def _in_blocks(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """left @ right, whose blocks of depth are added in float64."""
+    starts = range(0, len(right), DEPTH_BLOCK)
+    parts = (left[:, k : k + DEPTH_BLOCK] @ right[k : k + DEPTH_BLOCK] for k in starts)
+    total: np.ndarray = sum(part.astype(np.float64) for part in parts).astype(left.dtype)  # type: ignore[union-attr]
+    return total
 
 
 class _Operands(NamedTuple):
@@ -201,19 +215,37 @@ class _Block:
         depth: ir.Value,
         masks: list[ir.Value],
     ) -> list[ir.Value]:
-        """Accumulators after the loop over k, which are phi nodes: nothing but registers."""
+        """Accumulators after the loop over k, which are phi nodes: nothing but registers, in a block of the depth."""
         builder = self.builder
+        zero = ir.Constant(INDEX, 0)
+        wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
+        is_long = builder.icmp_signed(">", depth, ir.Constant(INDEX, SHORT_SUM))
+        with builder.if_then(is_long, likely=False):
+            for place in wide:
+                builder.store(ir.Constant(place.type.pointee, None), place)
+        size = builder.select(is_long, ir.Constant(INDEX, DEPTH_BLOCK), depth)
         before = builder.block
-        head, body, after = (builder.append_basic_block(f"tile.{part}") for part in ("head", "body", "after"))
+        block, head, body, after, carry, done = (
+            builder.append_basic_block(f"tile.{part}") for part in ("block", "head", "body", "after", "carry", "done")
+        )
+        builder.branch(block)
+
+        builder.position_at_end(block)
+        first = builder.phi(INDEX)
+        starts = [builder.phi(value.type) for value in initial]
+        first.add_incoming(zero, before)
+        for phi, value in zip(starts, initial, strict=True):
+            phi.add_incoming(value, before)
+        last = self._smaller(builder.add(first, size), depth)
         builder.branch(head)
 
         builder.position_at_end(head)
         k = builder.phi(INDEX)
         sums = [builder.phi(value.type) for value in initial]
-        k.add_incoming(ir.Constant(INDEX, 0), before)
-        for phi, value in zip(sums, initial, strict=True):
-            phi.add_incoming(value, before)
-        builder.cbranch(builder.icmp_signed("<", k, depth), body, after)
+        k.add_incoming(first, block)
+        for phi, value in zip(sums, starts, strict=True):
+            phi.add_incoming(value, block)
+        builder.cbranch(builder.icmp_signed("<", k, last), body, after)
 
         builder.position_at_end(body)
         line = self._shifted(b, builder.mul(k, b_row))
@@ -232,7 +264,33 @@ class _Block:
         builder.branch(head)
 
         builder.position_at_end(after)
-        return sums
+        builder.cbranch(is_long, carry, done)
+
+        builder.position_at_end(carry)
+        totals = [self._added(place, value) for place, value in zip(wide, sums, strict=True)]
+        first.add_incoming(last, carry)
+        for phi in starts:
+            phi.add_incoming(ir.Constant(phi.type, None), carry)
+        rounded = [self._rounded(total, value.type) for total, value in zip(totals, sums, strict=True)]
+        builder.cbranch(builder.icmp_signed("<", last, depth), block, done)
+
+        builder.position_at_end(done)
+        results = [builder.phi(value.type) for value in sums]
+        for result, value, total in zip(results, sums, rounded, strict=True):
+            result.add_incoming(value, after)
+            result.add_incoming(total, carry)
+        return results
+
+    def _added(self, place: ir.Value, part: ir.Value) -> ir.Value:
+        """The sum in float64 with one more part of it."""
+        builder, kind = self.builder, place.type.pointee
+        wider = part if part.type == kind else builder.fpext(part, kind)
+        total = builder.fadd(builder.load(place), wider)
+        builder.store(total, place)
+        return total
+
+    def _rounded(self, total: ir.Value, kind: ir.Type) -> ir.Value:
+        return total if total.type == kind else self.builder.fptrunc(total, kind)
 
     def _smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
