@@ -17,6 +17,7 @@ import symgraph as sg
 from symgraph.core import reading
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.reference import evaluate
+from tests import sizes
 
 T, N = sg.dim("T"), sg.dim("N")
 RNG = np.random.default_rng(7)
@@ -225,11 +226,46 @@ def test_a_carry_is_told_by_its_key_whatever_the_order() -> None:
     assert [float(evaluate(last[name], {"x": np.ones(3)})) for name in "pq"] == [8.0, 3.0]
 
 
-def test_a_scan_in_a_step_is_refused_by_name() -> None:
-    x, h = sg.input("x", (T, 4)), sg.input("h", ())
-    last, _ = sg.scan(lambda c, row: sg.scan(lambda c, a: (sg.tanh(c + a), None), c, row), h, x)
-    with pytest.raises(DomainError, match="recurrence in the step of another"):
-        codegen.function([x, h], last)
+def scans_in_scans() -> tuple[sg.Tensor, list[sg.Tensor], sg.Tensor, dict[str, Any]]:
+    """A loss through a scan in the step of another, the same unrolled, and values for its leaves."""
+    x, w, h0 = sg.input("x", (T, N, sg.dim("K"))), sg.parameter("w", ()), sg.input("h0", (N,))
+
+    def cell(g: sg.Tensor, a: sg.Tensor) -> Any:
+        g = sg.tanh(g * w + a)
+        return g, g * a
+
+    def row(h: sg.Tensor, at: sg.Tensor) -> Any:
+        g, inner = sg.scan(cell, h, at.T)
+        _, beside = sg.scan(cell, at[:, 0], at.T)  # reads no carry
+        return g, sg.sum(inner**2) + sg.sum(g) * sg.sum(beside)
+
+    last, outputs = sg.scan(row, h0, x)
+    carry, found = h0, []
+    for t in range(3):
+        h, b, inner, beside = carry, x[t, :, 0], [], []
+        for k in range(2):
+            (h, one), (b, other) = cell(h, x[t, :, k]), cell(b, x[t, :, k])
+            inner.append(sg.sum(one**2))
+            beside.append(sg.sum(other))
+        carry = h
+        found.append(sum(inner) + sg.sum(h) * sum(beside))
+    values = {"x": RNG.normal(size=(3, 2, 2)), "w": np.array(0.7), "h0": RNG.normal(size=2)}
+    return sg.sum(outputs) + sg.sum(last**3), [x, w, h0], sum(found) + sg.sum(carry**3), values
+
+
+def test_scans_in_scans_run_natively_with_their_derivatives() -> None:
+    loss, leaves, unrolled, values = scans_in_scans()
+    first, bare = sg.grad(loss, leaves), sg.grad(unrolled, leaves, simplify=False)
+    wanted = evaluate([unrolled, *bare.values()], values)
+    for got, expected in zip(evaluate([loss, *first.values()], values), wanted, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
+    run = codegen.function(leaves, [loss, *first.values()], dtype="float64")
+    for got, expected in zip(run(**values), wanted, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
+    if not sizes.LONG:
+        return
+    second, expected = sg.grad(first[leaves[1]], leaves[2]), sg.grad(bare[leaves[1]], leaves[2], simplify=False)
+    np.testing.assert_allclose(evaluate(second, values), evaluate(expected, values), rtol=1e-11)
 
 
 @pytest.mark.usefixtures("plain")

@@ -20,7 +20,7 @@ class Slice:
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Kernels ``start`` to ``stop`` run ``count`` times, from the last step if ``backward``; ``slices`` are buffers of
-    theirs that move with the steps."""
+    theirs that move with the steps. Loops of a step lie inside; a part of a slice moves with both."""
 
     start: int
     stop: int
@@ -29,15 +29,24 @@ class Loop:
     slices: Mapping[str, Slice]
 
 
+def loops_of(program: Program, number: int) -> tuple[Loop, ...]:
+    """The loops in which a kernel is, from the outermost on."""
+    return tuple(loop for loop in program.loops if loop.start <= number < loop.stop)
+
+
 def loop_of(program: Program, number: int) -> Loop | None:
-    """The loop in which a kernel is."""
-    return next((loop for loop in program.loops if loop.start <= number < loop.stop), None)
+    """The outermost loop in which a kernel is."""
+    return next(iter(loops_of(program, number)), None)
+
+
+def slice_of(program: Program, name: str) -> Slice | None:
+    """What a buffer is a part of, at each step of the loop that moves it."""
+    return next((loop.slices[name] for loop in program.loops if name in loop.slices), None)
 
 
 def memory(program: Program, name: str) -> tuple[str, ...]:
-    """The buffers with memory of their own that a name may stand for: of a slice, that of which it is one."""
-    for loop in program.loops:
-        if name in loop.slices:
-            part = loop.slices[name]
-            return (part.base,) if part.first is None else (part.base, part.first)
-    return (name,)
+    """The buffers with memory of their own that a name may stand for, first that of which it is a part."""
+    part = slice_of(program, name)
+    if part is None:
+        return (name,)
+    return (*memory(program, part.base), *(memory(program, part.first) if part.first is not None else ()))

@@ -26,7 +26,7 @@ from codegen.loops.ir import (
     Var,
 )
 from codegen.loops.memory import Arena, check_memory
-from codegen.loops.repeat import loop_of, memory
+from codegen.loops.repeat import loop_of, memory, slice_of
 
 
 class InvalidProgram(AssertionError):
@@ -47,10 +47,20 @@ def verify_program(program: Program) -> None:
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
         own = _written(kernel, program)
         for name in ir.reads(kernel.body):
-            base, *first = memory(program, actual[name])
-            if base not in written | own | (before if first else set()) or not written.issuperset(first):
+            if not _is_written(actual[name], program, written | own, before):
                 raise InvalidProgram(f"{kernel.name} reads {actual[name]}, which nothing has written")
         written |= own
+
+
+def _is_written(name: str, program: Program, written: set[str], before: set[str]) -> bool:
+    """Whether a buffer holds values; ``before`` is what earlier steps of its loops have written."""
+    part = slice_of(program, name)
+    if part is None:
+        return name in written
+    known = written | before if part.first is not None else written
+    return _is_written(part.base, program, known, before) and (
+        part.first is None or _is_written(part.first, program, written, before)
+    )
 
 
 def _written(kernel: Kernel, program: Program) -> set[str]:

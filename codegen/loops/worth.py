@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from codegen.loops.counts import evaluate_integer, flops, traffic
 from codegen.loops.ir import Const, For, Kernel, Program, Share, Stmt
-from codegen.loops.repeat import loop_of
+from codegen.loops.repeat import loops_of
 
 WORTH_THREADS = 1e6
 """Operations of a program from which on all threads take part; or half as many bytes, which take as long."""
@@ -23,8 +23,7 @@ def threads_worth(program: Program, sizes: Mapping[str, int], item: int, most: i
     """All threads, or one. ``item`` is the size of a real number in bytes."""
     total = saved = meetings = 0.0
     for number, kernel in enumerate(program.kernels):
-        loop = loop_of(program, number)
-        runs = 1 if loop is None else evaluate_integer(loop.count, sizes)
+        runs = math.prod(evaluate_integer(loop.count, sizes) for loop in loops_of(program, number))
         work = runs * max(flops(kernel.body, sizes), 2.0 * traffic(kernel, program.buffers, sizes, item))
         total += work
         saved += work * (1 - 1 / min(most, _parts(kernel, sizes)))

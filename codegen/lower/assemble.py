@@ -5,7 +5,7 @@ Comes in: groups. Goes out: an :class:`ir.Program`, in which SymPy no longer occ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.loops import ir
@@ -31,13 +31,13 @@ ROLES: Mapping[str, ir.Role] = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A group to be lowered, the values of it that others read from memory, and where all values live; in a loop, the
-    number of it."""
+    """A group to be lowered, the values of it that others read from memory, where all values live, and the numbers of
+    the loops that it is in."""
 
     group: Group
     kept: set[Tensor]
     buffers: dict[Tensor, str]
-    loop: int | None = None
+    loops: tuple[int, ...]
 
 
 def assemble(
@@ -45,10 +45,9 @@ def assemble(
 ) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...], dict[Tensor, str]]:
     """The program, the buffer name of every leaf and output, the user's names of the sizes, and the copies of labels
     that the program checks."""
-    steps = {number: steps_of(group) for number, group in enumerate(groups) if group.kind == "loop"}
-    inner = [group for found in steps.values() for group in (*found.before, *found.groups)]
+    known: dict[int, Steps] = {}
     names = Names()
-    sizes = {dim.name: names.unique(dim.name) for dim in _dims([*groups, *inner], leaves)}
+    sizes = {dim.name: names.unique(dim.name) for dim in _dims(_with_inner(groups, known), leaves)}
     buffers: dict[Tensor, str] = {leaf: names.unique(str(leaf.name)) for leaf in leaves}
     table: dict[str, ir.Buffer] = {}
     for leaf in leaves:
@@ -57,24 +56,8 @@ def assemble(
     read = {element.tensor for group in groups for node in group.nodes for element in node.reads}
     labels = {leaf: table[buffers[leaf]] for leaf in leaves if leaf.kind == "labels" and leaf in read}
     checked: dict[Tensor, str] = {}
-    outside = spans(groups, request)
-    tasks: list[Task] = []
-    parts: list[dict[str, Slice]] = []
-    shared = buffers
-    for number, group in enumerate(groups):
-        scattered = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
-        kept = {value for value in group.values if outside[value] - {number}} | scattered
-        for node in group.nodes:
-            if node.target is None and node.value in kept:
-                name = buffers[node.value] = names.unique(value_name(node.value))
-                role: ir.Role = "output" if node.value in request.outputs else "temporary"
-                table[name] = _buffer(name, node.value, role, sizes)
-        if number in steps:
-            found, slices = _loop(steps[number], len(parts), buffers, table, sizes, names)
-            tasks += found
-            parts.append(slices)
-        else:
-            tasks.append(Task(group, kept, shared))
+    places = _Places(table, sizes, names, known)
+    places.give(groups, request, buffers, request.outputs, lambda place: ())
     if labels:
         kernel, copies, status = label_check(labels, sizes, names)
         kernels.append(kernel)
@@ -83,73 +66,100 @@ def assemble(
     driver_names = Names(frozenset(names.taken))
     ranges: dict[int, list[int]] = {}
     moved = {buffers[leaf]: name for leaf, name in checked.items()}
-    for task in tasks:
+    for task in places.tasks:
         storage = Storage({value: moved.get(name, name) for value, name in task.buffers.items()}, sizes)
         name = driver_names.unique(kernel_name(task.group, task.kept))
         kernel, scratch = _with_own_scratch(*lower(task.group, storage, task.kept, name), driver_names)
-        if task.loop is not None:
-            ranges.setdefault(task.loop, []).append(len(kernels))
+        for loop in task.loops:
+            ranges.setdefault(loop, []).append(len(kernels))
         kernels.append(kernel)
         table |= {buffer.name: buffer for buffer in scratch}
     loops = tuple(
-        _as_loop(found, ranges[number], parts[number], moved, sizes) for number, found in enumerate(steps.values())
+        _as_loop(found, ranges[number], places.slices[number], moved, sizes)
+        for number, found in enumerate(places.loops)
     )
     outputs = tuple(buffers[output] for output in request.outputs)
     program = ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs, loops=loops)
     return program, buffers, tuple(sizes), checked
 
 
-def _loop(
-    steps: Steps, number: int, buffers: dict[Tensor, str], table: dict[str, ir.Buffer], sizes: Mapping[str, str],
-    names: Names,
-) -> tuple[list[Task], dict[str, Slice]]:  # fmt: skip
-    """The groups of a step, over slices of what lies outside; memory for values of all steps that have none."""
-    recurrence, loop = steps.recurrence, steps.recurrence.loop
-    own: dict[Tensor, str] = {}
-    slices: dict[str, Slice] = {}
-    whole: dict[Tensor, str] = {}
-    for value, planned in steps.results.items():
-        track = recurrence.track(value)
-        if planned in whole:
-            buffers[track] = whole[planned]
-            continue
-        if track not in buffers:
-            name = buffers[track] = names.unique(value_name(track))
-            table[name] = _buffer(name, track, "temporary", sizes)
-        whole[planned] = buffers[track]
-        own[planned] = _slice(planned, Slice(buffers[track]), "now", slices, table, sizes, names)
-    filled = dict(zip(loop.slots, recurrence.operands, strict=True))
-    for carry, value in zip(loop.carries, loop.following, strict=True):
-        part = Slice(whole[steps.results[value]], buffers[filled[carry]])
-        own[carry] = _slice(carry, part, "before", slices, table, sizes, names)
-    for slot in loop.inputs:
-        own[slot] = _slice(slot, Slice(buffers[filled[slot]]), "now", slices, table, sizes, names)
-    for slot in loop.constants:
-        own[slot] = buffers[filled[slot]]
-    request = Request(tuple(dict.fromkeys(steps.results.values())))
-    groups = [*steps.before, *steps.groups]
-    outside = spans(groups, request)
-    tasks: list[Task] = []
-    for place, group in enumerate(groups):
-        scattered = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
-        kept = {value for value in group.values if outside[value] - {place}} | scattered
-        for node in group.nodes:
-            if node.value in kept and node.value not in own:
-                name = own[node.value] = names.unique(value_name(node.value))
-                table[name] = _buffer(name, node.value, "temporary", sizes)
-        tasks.append(Task(group, kept, own, number if place >= len(steps.before) else None))
-    return tasks, slices
+def _with_inner(groups: Sequence[Group], known: dict[int, Steps]) -> list[Group]:
+    """Groups, and those of the steps of the loops among them, which become ``known``."""
+    found: list[Group] = []
+    for group in groups:
+        found.append(group)
+        if group.kind == "loop":
+            steps = known[id(group)] = steps_of(group)
+            found += _with_inner([*steps.before, *steps.groups], known)
+    return found
 
 
-def _slice(
-    tensor: Tensor, part: Slice, when: str, slices: dict[str, Slice], table: dict[str, ir.Buffer],
-    sizes: Mapping[str, str], names: Names,
-) -> str:  # fmt: skip
-    """A buffer for one step's part of another: its name."""
-    name = names.unique(f"{part.base}_{when}")
-    slices[name] = part
-    table[name] = _buffer(name, tensor, "slice", sizes)
-    return name
+class _Places:
+    """Gives values memory, and slices of it in loops; the tasks in order, and the loops, outer ones first."""
+
+    def __init__(
+        self, table: dict[str, ir.Buffer], sizes: Mapping[str, str], names: Names, steps: Mapping[int, Steps]
+    ) -> None:
+        self.table, self.sizes, self.names, self.steps = table, sizes, names, steps
+        self.tasks: list[Task] = []
+        self.loops: list[Steps] = []
+        self.slices: list[dict[str, Slice]] = []
+
+    def give(
+        self, groups: Sequence[Group], request: Request, buffers: dict[Tensor, str], outputs: Collection[Tensor],
+        loops: Callable[[int], tuple[int, ...]],
+    ) -> None:  # fmt: skip
+        """Memory for what the groups hand to each other; ``loops`` tells in which ones a group is."""
+        outside = spans(groups, request)
+        for place, group in enumerate(groups):
+            scattered = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
+            kept = {value for value in group.values if outside[value] - {place}} | scattered
+            for node in group.nodes:
+                if node.target is None and node.value in kept and node.value not in buffers:
+                    self.own(node.value, buffers, "output" if node.value in outputs else "temporary")
+            if group.kind == "loop":
+                self.loop(self.steps[id(group)], buffers, loops(place))
+            else:
+                self.tasks.append(Task(group, kept, buffers, loops(place)))
+
+    def own(self, value: Tensor, buffers: dict[Tensor, str], role: ir.Role) -> None:
+        name = buffers[value] = self.names.unique(value_name(value))
+        self.table[name] = _buffer(name, value, role, self.sizes)
+
+    def loop(self, steps: Steps, buffers: dict[Tensor, str], loops: tuple[int, ...]) -> None:
+        """The groups of a step, over slices of what lies outside; memory for values of all steps that have none."""
+        recurrence, loop, number = steps.recurrence, steps.recurrence.loop, len(self.loops)
+        own: dict[Tensor, str] = {}
+        whole: dict[Tensor, str] = {}
+        self.loops.append(steps)
+        self.slices.append({})
+        for value, planned in steps.results.items():
+            track = recurrence.track(value)
+            if planned in whole:
+                buffers[track] = whole[planned]
+                continue
+            if track not in buffers:
+                self.own(track, buffers, "temporary")
+            whole[planned] = buffers[track]
+            own[planned] = self.slice(planned, Slice(buffers[track]), "now", number)
+        filled = dict(zip(loop.slots, recurrence.operands, strict=True))
+        for carry, value in zip(loop.carries, loop.following, strict=True):
+            part = Slice(whole[steps.results[value]], buffers[filled[carry]])
+            own[carry] = self.slice(carry, part, "before", number)
+        for slot in loop.inputs:
+            own[slot] = self.slice(slot, Slice(buffers[filled[slot]]), "now", number)
+        for slot in loop.constants:
+            own[slot] = buffers[filled[slot]]
+        request = Request(tuple(dict.fromkeys(steps.results.values())))
+        groups, once = [*steps.before, *steps.groups], len(steps.before)
+        self.give(groups, request, own, (), lambda place: loops if place < once else (*loops, number))
+
+    def slice(self, tensor: Tensor, part: Slice, when: str, number: int) -> str:
+        """A buffer for one step's part of another: its name."""
+        name = self.names.unique(f"{part.base}_{when}")
+        self.slices[number][name] = part
+        self.table[name] = _buffer(name, tensor, "slice", self.sizes)
+        return name
 
 
 def _as_loop(

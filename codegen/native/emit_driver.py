@@ -7,13 +7,13 @@ so that depth costs no time of type inference: Numba sees each distinct kernel o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from codegen.loops import ir, words
 from codegen.loops.counts import ITEM_BYTES
 from codegen.loops.ir import Program
 from codegen.loops.memory import Arena
-from codegen.loops.repeat import loop_of
+from codegen.loops.repeat import memory
 from codegen.loops.words import Interface
 from codegen.native.barrier import SYMBOL, SYNC_WORDS
 from codegen.native.compile import EXCEPTION
@@ -28,28 +28,37 @@ EPILOGUE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Argument:
-    """A word of the packed array: a size, or, with ``dtype``, the address of a buffer; scratch is each thread's own.
+class Moving:
+    """An address that moves with the steps of a loop: ``stride`` bytes further each step from ``base``, a word or an
+    address that moves with an outer loop; with ``first``, that of the step before, and at the first step ``first``."""
 
-    A buffer that moves with a loop's steps is ``stride`` bytes further each step; with ``first``, it is that of the
-    step before, and at the first step this word's.
-    """
+    loop: int
+    base: int | Moving
+    stride: ir.Expr
+    first: int | Moving | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word of the packed array: a size, or, with ``dtype``, the address of a buffer; scratch is each thread's own. In
+    a loop a buffer may be at an address that moves."""
 
     name: str
     position: int
     dtype: str = ""
     is_scratch: bool = False
-    stride: ir.Expr | None = None
-    first: int | None = None
+    moving: Moving | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How often a loop runs, from which end, and the words of the sizes."""
+    """A loop: its number, how often it runs, from which end, the words of the sizes, whether threads meet before it."""
 
+    number: int
     count: ir.Expr
     backward: bool
     sizes: Mapping[str, int]
+    meets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class Call:
     """One kernel of the program, the function that computes it, and whether all threads meet before it.
 
     ``needs_labels``: the program ends before it where a label was out of range; ``needs_finite``: where this loss is
-    not finite, if it is asked to. ``loop`` is the number of the loop that it is in, which it ``begins`` or ``ends``.
+    not finite, if it is asked to. ``loops`` are the numbers of the loops that it is in, some of which it ``begins`` or
+    ``ends``, from the outermost on.
     """
 
     function: str
@@ -66,11 +76,10 @@ class Call:
     meets: bool
     needs_labels: bool = False
     needs_finite: Argument | None = None
-    loop: int | None = None
+    loops: tuple[int, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
-    begins: Counted | None = None
-    enters: bool = False
-    ends: bool = False
+    begins: tuple[Counted, ...] = ()
+    ends: tuple[int, ...] = ()
 
     @property
     def types(self) -> list[str]:
@@ -90,31 +99,42 @@ def calls_of(
     found = []
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
         arguments = []
-        loop = loop_of(program, number)
+        loops = [at for at, loop in enumerate(program.loops) if loop.start <= number < loop.stop]
         for name in kernel.arguments:
             buffer = program.buffers[name]
             kind = dtype if buffer.dtype == "real" else buffer.dtype
-            if loop is not None and name in loop.slices:
-                part = loop.slices[name]
-                stride = ir.multiply(ir.product(buffer.shape), ir.integer(ITEM_BYTES.get(kind, 4)))
-                first = None if part.first is None else position[part.first]
-                arguments.append(Argument(name, position[part.base], kind, stride=stride, first=first))
+            place = _place(name, program, position, dtype)
+            if isinstance(place, Moving):
+                arguments.append(Argument(name, position[memory(program, name)[0]], kind, moving=place))
             else:
-                arguments.append(Argument(name, position[name], kind, buffer.role == "scratch"))
+                arguments.append(Argument(name, place, kind, buffer.role == "scratch"))
         arguments += [Argument(size, interface.sizes[size]) for size in kernel.sizes]
         needs_finite = None
         if loss is not None and number == first_update:
             kind = program.buffers[loss].dtype
             needs_finite = Argument(loss, position[loss], dtype if kind == "real" else kind)
-        meets = number in meetings or (number == checked and loop is None)
-        call = Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite)
-        if loop is not None:
-            counted = Counted(loop.count, loop.backward, interface.sizes) if number == loop.start else None
-            at = program.loops.index(loop)
-            call = replace(call, loop=at, sizes=interface.sizes, begins=counted, ends=number == loop.stop - 1)
-            call = replace(call, enters=number in entries or number == checked)
-        found.append(call)
+        meets = number in meetings or (number == checked and not loops)
+        begins = tuple(
+            Counted(at, loop.count, loop.backward, interface.sizes, at in entries or number == checked)
+            for at, loop in enumerate(program.loops)
+            if loop.start == number
+        )
+        ends = tuple(at for at, loop in enumerate(program.loops) if loop.stop == number + 1)
+        of = (tuple(loops), interface.sizes, begins, ends)
+        found.append(Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite, *of))
     return tuple(found)
+
+
+def _place(name: str, program: Program, position: Mapping[str, int], dtype: str) -> int | Moving:
+    """The word of a buffer's address, or how its address moves."""
+    for number, loop in enumerate(program.loops):
+        if name in loop.slices:
+            part, buffer = loop.slices[name], program.buffers[name]
+            item = ITEM_BYTES.get(dtype if buffer.dtype == "real" else buffer.dtype, 4)
+            stride = ir.multiply(ir.product(buffer.shape), ir.integer(item))
+            first = None if part.first is None else _place(part.first, program, position, dtype)
+            return Moving(number, _place(part.base, program, position, dtype), stride, first)
+    return position[name]
 
 
 # -- what is checked on the way --------------------------------------------------------------------------------------
@@ -144,28 +164,29 @@ def _writes(program: Program, kernel: ir.Kernel) -> set[str]:
 def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> str:
     """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
     lines = ["def run(address, thread, threads):", f"{INDENT}packed = pointer(address, int64, {interface.length})"]
-    if any(call.meets or call.enters for call in calls):
+    if any(call.meets or any(loop.meets for loop in call.begins) for call in calls):
         lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
     lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
     given = [argument for call in calls for argument in (*call.arguments, call.needs_finite) if argument is not None]
-    used = dict.fromkeys(argument for argument in given if argument.dtype and argument.stride is None)
+    used = dict.fromkeys(argument for argument in given if argument.dtype and argument.moving is None)
     for argument in sorted(used, key=lambda argument: argument.position):
-        buffer = program.buffers[argument.name]
         start = f"packed[{argument.position}]" + (f" + thread*packed[{words.SCRATCH}]" if argument.is_scratch else "")
-        size = text(ir.product(buffer.shape), {})
-        lines.append(f"{INDENT}{argument.name} = pointer({start}, {buffer.dtype}, {size})")
+        lines.append(f"{INDENT}{_pointer(argument, start, program)}")
+    opened: dict[int, tuple[Counted, str]] = {}
     for call in calls:
         names = [argument.name for argument in call.arguments]
-        indent = INDENT if call.loop is None else INDENT * 2
-        if call.begins is not None:
-            lines += [f"{INDENT}barrier(sync, threads)"] if call.enters else []
-            count = text(call.begins.count, {})
-            steps = f"{count} - 1, -1, -1" if call.begins.backward else count
-            lines.append(f"{INDENT}for step in range({steps}):")
-            inside = [c for c in calls if c.loop == call.loop]
-            moving = dict.fromkeys(a for c in inside for a in c.arguments if a.stride is not None)
+        for depth, loop in enumerate(call.begins, start=len(call.loops) - len(call.begins)):
+            indent, step = INDENT * (depth + 1), f"step{depth or ''}"
+            lines += [f"{indent}barrier(sync, threads)"] if loop.meets else []
+            count = text(loop.count, {})
+            lines.append(f"{indent}for {step} in range({f'{count} - 1, -1, -1' if loop.backward else count}):")
+            opened[loop.number] = loop, step
+            inside = [c for c in calls if loop.number in c.loops]
+            moving = dict.fromkeys(a for c in inside for a in c.arguments if a.moving and a.moving.loop == loop.number)
             for argument in sorted(moving, key=lambda argument: argument.name):
-                lines.append(f"{indent}{_at_step(argument, call.begins, program)}")
+                assert argument.moving is not None
+                lines.append(f"{indent}{INDENT}{_pointer(argument, _at_step(argument.moving, opened), program)}")
+        indent = INDENT * (len(call.loops) + 1)
         if call.meets:
             lines.append(f"{indent}barrier(sync, threads)")
         if call.needs_labels:
@@ -182,20 +203,22 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
     return "\n".join([*lines, ""])
 
 
-def _at_step(argument: Argument, loop: Counted, program: Program) -> str:
-    """The pointer to one step's part of a buffer."""
+def _pointer(argument: Argument, start: str, program: Program) -> str:
     buffer = program.buffers[argument.name]
-    assert argument.stride is not None
-    stride, kind = text(argument.stride, {}, 7), buffer.dtype
-    size = text(ir.product(buffer.shape), {})
-    at = "step"
-    if argument.first is not None:
-        at = "(step + 1)" if loop.backward else "(step - 1)"
-    start = f"packed[{argument.position}] + {at}*{stride}"
-    if argument.first is not None:
-        begin = f"{text(loop.count, {}, 7)} - 1" if loop.backward else "0"
-        start = f"packed[{argument.first}] if step == {begin} else {start}"
-    return f"{argument.name} = pointer({start}, {kind}, {size})"
+    return f"{argument.name} = pointer({start}, {buffer.dtype}, {text(ir.product(buffer.shape), {})})"
+
+
+def _at_step(place: int | Moving, loops: Mapping[int, tuple[Counted, str]]) -> str:
+    """The address of one step's part of a buffer."""
+    if isinstance(place, int):
+        return f"packed[{place}]"
+    loop, step = loops[place.loop]
+    base, stride = _at_step(place.base, loops), text(place.stride, {}, 7)
+    base = base if isinstance(place.base, int) or place.base.first is None else f"({base})"
+    if place.first is None:
+        return f"{base} + {step}*{stride}"
+    at, begin = (f"({step} + 1)", f"{text(loop.count, {}, 7)} - 1") if loop.backward else (f"({step} - 1)", "0")
+    return f"{_at_step(place.first, loops)} if {step} == {begin} else {base} + {at}*{stride}"
 
 
 # -- as LLVM text -----------------------------------------------------------------------------------------------------
@@ -220,23 +243,23 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
     meeting = f"  call void @{SYMBOL}(ptr %sync, i64 %threads)"
     for number, call in enumerate(calls):
-        if call.enters:
-            lines.append(meeting)
-        if call.begins is not None:
-            for n, other in enumerate(calls):
-                lines += _addresses(other, n) if other.loop == call.loop else []
-            lines += _loop_head(call.begins, f"loop.{call.loop}")
+        if call.begins and call.begins[0].number == call.loops[0]:
+            for n, other in enumerate(calls):  # what does not move with the outermost loop is told before it
+                lines += _addresses(other, n) if call.loops[0] in other.loops else []
+        for loop in call.begins:
+            lines += [meeting] if loop.meets else []
+            lines += _loop_head(loop, f"loop.{loop.number}")
         if call.meets:
             lines.append(meeting)
         lines += _conditions(call)
         if not call.parallel:
             lines += [f"  br i1 %is.first, label %do.{number}, label %done.{number}", f"do.{number}:"]
-        lines += _addresses(call, number) if call.loop is None else []
+        lines += _addresses(call, number) if not call.loops else []
         lines += _call(call, number, callees[call.function])
         if not call.parallel:
             lines += [f"  br label %done.{number}", f"done.{number}:"]
-        if call.ends:
-            lines += _loop_end(f"loop.{call.loop}")
+        for ended in reversed(call.ends):
+            lines += _loop_end(f"loop.{ended}")
     return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), ""])
 
 
@@ -302,7 +325,7 @@ def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Seq
     lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
     lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
     lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
-    begun = {call.loop: call.begins for call in calls if call.begins is not None}
+    begun = [loop.number for call in calls for loop in call.begins]
     lines += [f"  %loop.{loop}.{word} = add i64 0, 0" for loop in begun for word in ("at", "before")]
     lines += [f"  %loop.{loop}.first = icmp eq i64 0, 0" for loop in begun]
     cases = " ".join(f"i64 {number}, label %do.{number}" for number in range(len(calls)))
@@ -324,21 +347,30 @@ def _addresses(call: Call, number: int) -> list[str]:
     lines: list[str] = []
     for place, argument in enumerate(call.arguments):
         name = f"a.{number}.{place}"
-        lines += _load(argument.position, name)
-        if argument.stride is not None:
-            before, stride = _integer(argument.stride, call.sizes, f"{name}.stride")
-            lines += [*before, f"  %{name}.apart = add i64 {stride}, 0"]
-        if argument.first is not None:
-            lines += _load(argument.first, f"{name}.start")
+        lines += _load(argument.position, name) if argument.moving is None else _origin(argument.moving, name, call)
     return lines
 
 
-def _at_step_text(argument: Argument, name: str, loop: str) -> list[str]:
-    at = f"%{loop}.at" if argument.first is None else f"%{loop}.before"
-    lines = [f"  %{name}.far = mul i64 {at}, %{name}.apart", f"  %{name}.part = add i64 %{name}, %{name}.far"]
-    if argument.first is None:
+def _origin(place: int | Moving, name: str, call: Call) -> list[str]:
+    if isinstance(place, int):
+        return _load(place, name)
+    before, stride = _integer(place.stride, call.sizes, f"{name}.stride")
+    lines = [*_origin(place.base, f"{name}.base", call), *before, f"  %{name}.apart = add i64 {stride}, 0"]
+    return lines if place.first is None else [*lines, *_origin(place.first, f"{name}.start", call)]
+
+
+def _moved(place: int | Moving, name: str) -> list[str]:
+    """``name.own``, the address at a step; of a word, which does not move, the word itself."""
+    if isinstance(place, int):
+        return [f"  %{name}.own = add i64 %{name}, 0"]
+    loop = f"loop.{place.loop}"
+    at = f"%{loop}.at" if place.first is None else f"%{loop}.before"
+    lines = [*_moved(place.base, f"{name}.base"), f"  %{name}.far = mul i64 {at}, %{name}.apart"]
+    lines.append(f"  %{name}.part = add i64 %{name}.base.own, %{name}.far")
+    if place.first is None:
         return [*lines, f"  %{name}.own = add i64 %{name}.part, 0"]
-    return [*lines, f"  %{name}.own = select i1 %{loop}.first, i64 %{name}.start, i64 %{name}.part"]
+    lines += _moved(place.first, f"{name}.start")
+    return [*lines, f"  %{name}.own = select i1 %{loop}.first, i64 %{name}.start.own, i64 %{name}.part"]
 
 
 def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str]:
@@ -348,10 +380,10 @@ def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str
         name = f"a.{number}.{place}"
         if argument.is_scratch:
             lines.append(f"  %{name}.own = add i64 %{name}, %own")
-        if argument.stride is not None:
-            lines += _at_step_text(argument, name, f"loop.{call.loop}")
+        if argument.moving is not None:
+            lines += _moved(argument.moving, name)
         if argument.dtype:
-            word = f"{name}.own" if argument.is_scratch or argument.stride is not None else name
+            word = f"{name}.own" if argument.is_scratch or argument.moving is not None else name
             lines.append(f"  %{name}.pointer = inttoptr i64 %{word} to ptr")
         given.append(f"ptr %{name}.pointer" if argument.dtype else f"i64 %{name}")
     if call.parallel:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.loops import ir
 from codegen.loops.ir import Program
 from codegen.loops.memory import Arena, Slot
-from codegen.loops.repeat import loop_of, memory
+from codegen.loops.repeat import Loop, memory
 
 
 def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[str]]) -> tuple[set[int], set[int]]:
-    """Kernels before which all threads meet, and first kernels of loops before which they meet once, not at every step.
+    """Kernels before which all threads meet, and numbers of loops before which they meet once, not at every step.
 
     They meet before what touches memory to which another has written since the last meeting, or writes memory that
     another has read. ``also_read`` is what is read just before a kernel. Kernels that one thread alone runs need no
@@ -21,25 +21,30 @@ def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[
     found: set[int] = set()
     entered: set[int] = set()
     since = _Since(arena)
-    for number in range(len(program.kernels)):
-        loop = loop_of(program, number)
-        touched = since.touched(program, number, also_read)
-        if loop is None:
-            if touched.meets():
-                found.add(number)
-                since.clear()
-            touched.note()
-        elif number == loop.start:
-            inside = [since.touched(program, n, also_read) for n in range(loop.start, loop.stop)]
-            if any(one.meets() for one in inside):
-                entered.add(number)
-                since.clear()
-            for n in [*range(loop.start, loop.stop)] * 2:  # what it hands to its next step
-                one = since.touched(program, n, also_read)
-                if n in found or one.meets():
-                    found.add(n)
+
+    def run(start: int, stop: int, loops: Sequence[Loop]) -> None:
+        number = start
+        while number < stop:
+            loop = next((loop for loop in loops if loop.start == number), None)
+            if loop is None:
+                one = since.touched(program, number, also_read)
+                if number in found or one.meets():
+                    found.add(number)
                     since.clear()
                 one.note()
+                number += 1
+                continue
+            inside = [since.touched(program, n, also_read) for n in range(loop.start, loop.stop)]
+            at = program.loops.index(loop)
+            if at in entered or any(one.meets() for one in inside):
+                entered.add(at)
+                since.clear()
+            within = [other for other in loops if other is not loop and loop.start <= other.start < loop.stop]
+            for _ in range(2):  # what it hands to its next step
+                run(loop.start, loop.stop, within)
+            number = loop.stop
+
+    run(0, len(program.kernels), program.loops)
     return found, entered
 
 

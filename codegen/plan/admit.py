@@ -14,7 +14,7 @@ from codegen.loops.scalar_functions import FUNCTIONS
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
-from symgraph.core.recurrence import recurrence_of, with_steps
+from symgraph.core.recurrence import with_steps
 from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
@@ -34,7 +34,7 @@ def admit(outputs: Iterable[Tensor], leaves: Iterable[Tensor]) -> None:
     ArgumentError
         for a size that is no axis of a leaf.
     DomainError
-        for a function that has no kernel, and for a recurrence in the step of another.
+        for a function that has no kernel.
     """
     order = with_steps(topological(outputs))
     given = list(leaves)
@@ -59,14 +59,7 @@ def _check_sizes(tensor: Tensor, told: set[Dim]) -> None:
 
 def _check_functions(tensor: Tensor) -> None:
     assert tensor.definition is not None
-    found = recurrence_of(tensor)
-    if found is not None:
-        if any(recurrence_of(value) is not None for value in found[0].loop.steps):
-            raise DomainError(
-                at_line(f"{tensor.display_name} {show_shape(tensor.shape)} has a recurrence in the step of another, "
-                        "for which there is no kernel: write the inner steps out, for i in range(…), or make one scan "
-                        "of both", tensor.place)
-            )  # fmt: skip
+    if tensor.definition.op == "recurrence":
         return
     pending = [tensor.definition.body]
     while pending:

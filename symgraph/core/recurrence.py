@@ -209,13 +209,40 @@ class Course:
                 self.same[tensor] = new
                 continue
             assert definition is not None
-            later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(tensor.ndim)}
-            body = self.at(definition.body, axis(0), later)
-            found = Tensor.define((self.length, *tensor.shape), body, definition.op, definition.extents)
+            if definition.op == "recurrence":
+                found = self._side_by_side(tensor)
+            else:
+                later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(tensor.ndim)}
+                body = self.at(definition.body, axis(0), later)
+                found = Tensor.define((self.length, *tensor.shape), body, definition.op, definition.extents)
             name = name_of(tensor)
             if name is not None:
                 call_first(found, name)
             self.known[tensor] = found
+
+    def _side_by_side(self, tensor: Tensor) -> Tensor:
+        """A value of a recurrence in the step at all steps: one recurrence, whose values have an axis of these."""
+        found = recurrence_of(tensor)
+        assert found is not None
+        (inner, value), count = found, len(found[0].loop.carries)
+        loop, slots, filled = inner.loop, dict[Tensor, Tensor](), dict[Tensor, Tensor]()
+        known: dict[Tensor, Tensor] = {}
+        same: dict[Tensor, Tensor] = {}
+        for number, (slot, operand) in enumerate(zip(loop.slots, inner.operands, strict=True)):
+            varies = slot in loop.carries or operand in self.known
+            shape = (self.length, *slot.shape) if varies else slot.shape
+            slots[slot] = (known if varies else same).setdefault(slot, Tensor.slot(number, shape, slot.classes))
+            given = self.of(operand) if varies else self.same.get(operand, operand)
+            filled[slot] = _swapped(given) if varies and count <= number < count + len(loop.inputs) else given
+        steps = Course(self.length, known, same)
+        ends = {after: _own(steps.of(after)) for after in loop.following}
+        carries, inputs, constants = (
+            tuple(slots[slot] for slot in role) for role in (loop.carries, loop.inputs, loop.constants)
+        )
+        following = tuple(ends[after] for after in loop.following)
+        made = Loop(loop.length, loop.backward, carries, inputs, constants, following)
+        recurrence = Recurrence(made, tuple(filled[slot] for slot in loop.slots))
+        return _swapped(recurrence.track(ends[value] if value in ends else steps.of(value)))
 
     def at(self, body: sp.Expr, step: Index, rename: Mapping[Index, sp.Expr]) -> sp.Expr:
         """A body at one step, its indices renamed."""
@@ -228,6 +255,13 @@ class Course:
             return Element(self.same.get(node.tensor, node.tensor), *args[1:])
 
         return bottom_up(body, lambda node: not node.args, build, rename)  # type: ignore[return-value]
+
+
+def _swapped(tensor: Tensor) -> Tensor:
+    """A tensor with its first two axes exchanged."""
+    first, second, *rest = tensor.shape
+    places = (axis(1), axis(0), *(axis(d) for d in range(2, tensor.ndim)))
+    return Tensor.define((second, first, *rest), Element(tensor, *places))
 
 
 def _is_track(tensor: Tensor) -> bool:
@@ -312,7 +346,7 @@ def _own(value: Tensor) -> Tensor:
 
 
 def _sums(definition: Definition) -> bool:
-    return definition.op not in (None, "recurrence")
+    return definition.op is not None
 
 
 def _depending(values: Iterable[Tensor], sources: Iterable[Tensor]) -> set[Tensor]:

@@ -25,10 +25,14 @@ def as_read(tensor: Tensor) -> Definition | None:
         return None
     if found is not None:
         recurrence, value = found
-        assert value.definition is not None
+        inner = as_read(value)  # of a recurrence in the step, what its own step reads
+        assert inner is not None
         later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(value.ndim)}
-        body = recurrence.course().at(value.definition.body, axis(0), later)
-        definition = Definition(value.definition.op, value.definition.extents, body)
+        course = recurrence.course()
+        for element in elements_of(inner.body):
+            course.of(element.tensor)
+        body = course.at(inner.body, axis(0), later)
+        definition = Definition(inner.op, inner.extents, body)
     rule: dict[sp.Basic, sp.Basic] = {}
     for element in elements_of(definition.body):
         before = _before(element.tensor)
