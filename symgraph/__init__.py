@@ -16,10 +16,12 @@ from symgraph.derive.higher import hessian, hvp, jacobian
 from symgraph.stabilise import stabilise
 from symgraph.vocabulary import (
     activations,
+    cumulative,
     functions,
     gates,
     gathers,
     init,
+    integrators,
     losses,
     metrics,
     nn,
@@ -30,6 +32,7 @@ from symgraph.vocabulary import (
     schedules,
 )
 from symgraph.vocabulary.activations import *
+from symgraph.vocabulary.cumulative import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
     argmax,
@@ -47,6 +50,7 @@ from symgraph.vocabulary.functions import (
 )
 from symgraph.vocabulary.gates import *
 from symgraph.vocabulary.gathers import *
+from symgraph.vocabulary.integrators import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
 from symgraph.vocabulary.losses import *
 from symgraph.vocabulary.normalise import batch_norm, stop_gradient
@@ -271,8 +275,10 @@ __all__ = [
     "vdot",
     "where",
 ]  # fmt: skip
+__all__ += cumulative.__all__
 __all__ += gates.__all__
 __all__ += gathers.__all__
+__all__ += integrators.__all__
 __all__ += losses.__all__
 __all__ += resampling.__all__
 __all__ += row_losses.__all__

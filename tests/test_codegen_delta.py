@@ -132,3 +132,16 @@ def test_a_value_is_computed_where_it_is_read() -> None:
     np.testing.assert_allclose(value, [np.e] * 3)
     np.testing.assert_allclose(gradient, np.where(np.arange(500)[:, None] == 2, np.e + 1, 0) * np.ones(3))
     assert sum(kernel.operations for kernel in compute.report().kernels) < 30
+
+
+@pytest.mark.parametrize("count", [4, 7, 20, 40])
+def test_a_product_of_elements_and_its_derivatives_share_their_blocks(count: int) -> None:
+    """n² multiplications one by one; 3·n by blocks."""
+    z = sg.input("z", (count,))
+    value = sg.as_tensor(sp.Mul(*[z[i] for i in range(count)]))
+    function = codegen.function([z], [value, sg.grad(value, z)], dtype="float64")
+    at = np.random.default_rng(0).uniform(0.5, 2, count)
+    found, slopes = function(at)
+    np.testing.assert_allclose(found, at.prod(), rtol=1e-14)
+    np.testing.assert_allclose(slopes, at.prod() / at, rtol=1e-14)
+    assert sum(kernel.operations for kernel in function.report().kernels) <= 5 * (count - 1)

@@ -11,6 +11,7 @@ import sympy as sp
 import symgraph as sg
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.reference import evaluate
+from symgraph.vocabulary.elementwise import u, v, w
 from tests.oracles import agree
 from tests.programs import N, i, j, k, n, p
 
@@ -157,3 +158,17 @@ def test_a_read_that_its_condition_does_not_keep_inside(name: str) -> None:
     value, condition, message = NOT_KEPT_INSIDE[name]
     with pytest.raises(ShapeError, match=re.escape(message)):
         sg.define((p,), sp.Piecewise((value, condition), (0, True)), shape=(8,))
+
+
+@pytest.mark.parametrize(
+    ("formula", "at_zero"),
+    [(u * v / w, np.nan), (sp.sqrt(u) * sp.sqrt(v), 0.0), ((u + v) / w, np.nan), (u * v / (w + 1), 0.0)],
+)
+def test_one_tensor_for_several_arguments_cancels_nothing(formula: sp.Expr, at_zero: float) -> None:
+    """S·S/S is written, and has no value at 0; √S·√S has none below it."""
+    S = sg.input("S", (2,))
+    arguments = sorted(formula.free_symbols, key=str)
+    value = sg.elementwise(formula, *arguments)(*[S] * len(arguments))
+    found = evaluate(value, {"S": np.array([0.0, 2.0])})
+    np.testing.assert_array_equal(found[0], at_zero)
+    np.testing.assert_allclose(found[1], float(formula.subs({a: 2 for a in arguments})))

@@ -95,6 +95,42 @@ def test_layers_are_pytorchs(kind: str, how: dict[str, Any]) -> None:
         np.testing.assert_allclose(got, wanted, atol=1e-12)
 
 
+def test_rows_of_unequal_length_are_pytorchs_packed_sequences() -> None:
+    torch = pytest.importorskip("torch")
+    x, length = sg.input("x", (T, N, 3)), sg.labels("length", (N,), classes=T + 1)
+    net, peer = sg.nn.LSTM(3, 2, bidirectional=True, name="m"), torch.nn.LSTM(3, 2, bidirectional=True).double()
+    y, (h, c) = net(x, length=length)
+    loss = sg.sum(sg.sin(y) * y) + sg.sum(h**2) + sg.sum(c**3)
+    array, counts = RNG.normal(size=(5, 3, 3)), np.array([2, 5, 1])
+    given = torch.tensor(array, requires_grad=True)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(given, torch.tensor(counts), enforce_sorted=False)
+    out, (h_n, c_n) = peer(packed)
+    out = torch.nn.utils.rnn.pad_packed_sequence(out)[0]
+    cost = (torch.sin(out) * out).sum() + (h_n**2).sum() + (c_n**3).sum()
+    cost.backward()
+    leaves = [x, *net.parameters()]
+    for row, count in enumerate(counts):
+        array[count:, row] = np.nan  # nobody reads what lies behind the end
+    values = {str(p.name): w.detach().numpy() for p, w in zip(leaves[1:], peer.parameters(), strict=True)}
+    values |= {"x": array, "length": counts}
+    gradients = sg.grad(loss, leaves)
+    outputs = [loss, y, h, c, *(gradients[leaf] for leaf in leaves)]
+    wanted = [cost, out, h_n, c_n, given.grad, *(p.grad for p in peer.parameters())]
+    for got, expected in zip(evaluate(outputs, values), wanted, strict=True):
+        np.testing.assert_allclose(got, expected.detach().numpy(), atol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_row_of_no_steps_keeps_its_first_value() -> None:
+    x, h0, length = sg.input("x", (T, N)), sg.input("h0", (N,)), sg.labels("length", (N,), classes=T + 1)
+    last, y = sg.scan(lambda h, at: (h * at, h), h0, x, length)
+    run = codegen.function([x, h0, length], [last, y, sg.grad(sg.sum(last), x)], dtype="float64")
+    given = np.array([[2.0, 3.0, np.inf], [5.0, np.nan, np.nan]]), np.array([7.0, 11.0, 13.0])
+    values, outputs, slope = run(*given, np.array([2, 1, 0]))
+    assert values.tolist() == [70, 33, 13] and outputs.tolist() == [[7, 11, 0], [14, 0, 0]]
+    assert slope.tolist() == [[35, 11, 0], [14, 0, 0]]
+
+
 @pytest.mark.usefixtures("plain")
 def test_a_compiled_lstm_is_pytorchs() -> None:
     leaves, outputs, arrays, expected = layer("LSTM")
@@ -162,6 +198,7 @@ def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
         (lambda h, x: sg.scan(lambda c, a: ({"p": c["q"]}, None), {"q": h}, x), ShapeError, "dict of p .* dict of q"),
         (lambda h, x: sg.scan(lambda c, a: (c + a, None), h, x, length=7), ShapeError, "7 by length and T by x"),
         (lambda h, x: sg.scan(lambda c, a: (c + 1, None), h), ArgumentError, "needs length="),
+        (lambda h, x: sg.scan(lambda c, a: (c + a, c), h, x, [1, 2]), ShapeError, r"length\(2,\).* h\(N, 2\)"),
         (lambda h, x: sg.nn.LSTM(3, 2)(x), ShapeError, r"got x\(T, N, 2\); expected \(steps, batch, 3\)"),
         (lambda h, x: sg.nn.RNN(2, 2)(x, h), ShapeError, r"first state is h\(N, 2\); expected \(1, N, 2\)"),
         (lambda h, x: sg.scan(lambda t, a: (t, None), sg.labels("t", (N,), 3), x), DomainError, "t holds integers"),

@@ -30,6 +30,7 @@ from codegen.loops.ir import (
     writes,
 )  # fmt: skip
 from codegen.loops.names import Names
+from codegen.loops.products import by_halves
 
 STEPS = frozenset(["floor", "sign"])
 """Functions that jump."""
@@ -85,6 +86,7 @@ class Sharing:
 
         Scratch memory is written inside the kernel, so that nothing of it moves to the outermost level.
         """
+        body = by_halves(body, _direct, with_expressions)
         frozen = self.written | self.scratch if outermost else self.written
         before: list[Stmt] = []
 

@@ -63,7 +63,8 @@ class _Writer:
         self, node: Node, body: sp.Expr, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]
     ) -> None:
         self._target = node.target or node.value
-        self._named = _Named(dict.fromkeys([*(e.tensor for e in elements_of(body)), self._target]), name)
+        values = [*(element.tensor for element in elements_of(body)), *sorted(body.atoms(Tensor), key=str)]
+        self._named = _Named(dict.fromkeys([*values, self._target]), name)
         self._arranger = Arranger(self._named)
         loops = {index: loop for index, loop in indices.items() if isinstance(loop, Var)}
         called: dict[Index, Notation] = {index: letter(loop.name) for index, loop in loops.items()}

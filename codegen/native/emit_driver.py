@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from codegen.loops import ir, words
 from codegen.loops.counts import ITEM_BYTES
 from codegen.loops.ir import Program
-from codegen.loops.memory import Arena, Slot
-from codegen.loops.repeat import loop_of, memory
+from codegen.loops.memory import Arena
+from codegen.loops.repeat import loop_of
 from codegen.loops.words import Interface
 from codegen.native.barrier import SYMBOL, SYNC_WORDS
 from codegen.native.compile import EXCEPTION
 from codegen.native.emit_scalar import text
+from codegen.native.meetings import barriers
 
 INDENT = "    "
 EPILOGUE = (
@@ -68,6 +69,7 @@ class Call:
     loop: int | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     begins: Counted | None = None
+    enters: bool = False
     ends: bool = False
 
     @property
@@ -84,7 +86,7 @@ def calls_of(
     position = {**interface.addresses, **interface.memory}
     checked, first_update = _checked_labels(program), _first_update(program)
     loss = program.outputs[0] if first_update is not None else None
-    meetings = barriers(program, arena, {} if loss is None else {first_update: {loss}})
+    meetings, entries = barriers(program, arena, {} if loss is None else {first_update: {loss}})
     found = []
     for number, (kernel, function) in enumerate(zip(program.kernels, functions, strict=True)):
         arguments = []
@@ -104,17 +106,18 @@ def calls_of(
         if loss is not None and number == first_update:
             kind = program.buffers[loss].dtype
             needs_finite = Argument(loss, position[loss], dtype if kind == "real" else kind)
-        meets = number in meetings or number == checked
+        meets = number in meetings or (number == checked and loop is None)
         call = Call(function, tuple(arguments), kernel.parallel, meets, number == checked, needs_finite)
         if loop is not None:
             counted = Counted(loop.count, loop.backward, interface.sizes) if number == loop.start else None
             at = program.loops.index(loop)
             call = replace(call, loop=at, sizes=interface.sizes, begins=counted, ends=number == loop.stop - 1)
+            call = replace(call, enters=number in entries or number == checked)
         found.append(call)
     return tuple(found)
 
 
-# -- where threads meet -----------------------------------------------------------------------------------------------
+# -- what is checked on the way --------------------------------------------------------------------------------------
 
 
 def _checked_labels(program: Program) -> int | None:
@@ -135,52 +138,13 @@ def _writes(program: Program, kernel: ir.Kernel) -> set[str]:
     return {program.buffers[actual[name]].role for name in ir.writes(kernel.body)}
 
 
-def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[str]]) -> set[int]:
-    """Kernels before which all threads meet: those that touch memory to which another has written since the last
-    meeting, or write memory that another has read. ``also_read`` is what is read just before a kernel."""
-    found: set[int] = set()
-    read: set[str] = set()
-    written: set[str] = set()
-    order: list[int] = []
-    for number in range(len(program.kernels)):
-        loop = loop_of(program, number)
-        order.append(number)
-        if loop is not None and number == loop.stop - 1:
-            order += range(loop.start, loop.stop)  # what it hands to its next step
-    for number in order:
-        kernel = program.kernels[number]
-        actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-        reads, writes = (
-            {n for name in names for n in memory(program, actual[name]) if program.buffers[n].role != "scratch"}
-            for names in (ir.reads(kernel.body), ir.writes(kernel.body))
-        )
-        reads |= also_read.get(number, set())
-        if number in found or _meet(arena, reads | writes, written) or _meet(arena, writes, read):
-            found.add(number)
-            read, written = set(), set()
-        read |= reads
-        written |= writes
-    return found
-
-
-def _meet(arena: Arena, some: set[str], others: set[str]) -> bool:
-    """Whether two sets of buffers have memory in common."""
-    return any(one == other or _share(arena.slots.get(one), arena.slots.get(other)) for one in some for other in others)
-
-
-def _share(one: Slot | None, other: Slot | None) -> bool:
-    if one is None or other is None or one.region != other.region:
-        return False
-    return one.offset < other.offset + other.size and other.offset < one.offset + one.size
-
-
 # -- as Python --------------------------------------------------------------------------------------------------------
 
 
 def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> str:
     """Addresses to buffers, then one call a kernel, with a barrier where threads hand values to each other."""
     lines = ["def run(address, thread, threads):", f"{INDENT}packed = pointer(address, int64, {interface.length})"]
-    if any(call.meets for call in calls):
+    if any(call.meets or call.enters for call in calls):
         lines.append(f"{INDENT}sync = pointer(packed[{words.SYNC}], int64, {SYNC_WORDS})")
     lines += [f"{INDENT}{size} = packed[{position}]" for size, position in interface.sizes.items()]
     given = [argument for call in calls for argument in (*call.arguments, call.needs_finite) if argument is not None]
@@ -194,6 +158,7 @@ def run_text(program: Program, calls: Sequence[Call], interface: Interface) -> s
         names = [argument.name for argument in call.arguments]
         indent = INDENT if call.loop is None else INDENT * 2
         if call.begins is not None:
+            lines += [f"{INDENT}barrier(sync, threads)"] if call.enters else []
             count = text(call.begins.count, {})
             steps = f"{count} - 1, -1, -1" if call.begins.backward else count
             lines.append(f"{INDENT}for step in range({steps}):")
@@ -253,14 +218,20 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
     lines += ["define void @entry_team(i64 %packed, i64 %thread, i64 %threads) {", *prologue]
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
+    meeting = f"  call void @{SYMBOL}(ptr %sync, i64 %threads)"
     for number, call in enumerate(calls):
+        if call.enters:
+            lines.append(meeting)
         if call.begins is not None:
+            for n, other in enumerate(calls):
+                lines += _addresses(other, n) if other.loop == call.loop else []
             lines += _loop_head(call.begins, f"loop.{call.loop}")
         if call.meets:
-            lines.append(f"  call void @{SYMBOL}(ptr %sync, i64 %threads)")
+            lines.append(meeting)
         lines += _conditions(call)
         if not call.parallel:
             lines += [f"  br i1 %is.first, label %do.{number}, label %done.{number}", f"do.{number}:"]
+        lines += _addresses(call, number) if call.loop is None else []
         lines += _call(call, number, callees[call.function])
         if not call.parallel:
             lines += [f"  br label %done.{number}", f"done.{number}:"]
@@ -337,7 +308,8 @@ def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Seq
     cases = " ".join(f"i64 {number}, label %do.{number}" for number in range(len(calls)))
     lines.append(f"  switch i64 %number, label %after [ {cases} ]")
     for number, call in enumerate(calls):
-        lines += [f"do.{number}:", *_call(call, number, callees[call.function], " noinline"), "  br label %after"]
+        lines += [f"do.{number}:", *_addresses(call, number)]
+        lines += [*_call(call, number, callees[call.function], " noinline"), "  br label %after"]
     return [*lines, "after:", "  %more = add i64 %done, 1", "  br label %head", "leave:", *EPILOGUE]
 
 
@@ -347,14 +319,25 @@ def _load(position: int, name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _at_step_text(argument: Argument, name: str, loop: str, sizes: Mapping[str, int]) -> list[str]:
-    assert argument.stride is not None
-    lines, stride = _integer(argument.stride, sizes, f"{name}.stride")
+def _addresses(call: Call, number: int) -> list[str]:
+    """Where the arguments of a call begin, and how far the steps of a loop lie apart: once before the loop."""
+    lines: list[str] = []
+    for place, argument in enumerate(call.arguments):
+        name = f"a.{number}.{place}"
+        lines += _load(argument.position, name)
+        if argument.stride is not None:
+            before, stride = _integer(argument.stride, call.sizes, f"{name}.stride")
+            lines += [*before, f"  %{name}.apart = add i64 {stride}, 0"]
+        if argument.first is not None:
+            lines += _load(argument.first, f"{name}.start")
+    return lines
+
+
+def _at_step_text(argument: Argument, name: str, loop: str) -> list[str]:
     at = f"%{loop}.at" if argument.first is None else f"%{loop}.before"
-    lines += [f"  %{name}.far = mul i64 {at}, {stride}", f"  %{name}.part = add i64 %{name}, %{name}.far"]
+    lines = [f"  %{name}.far = mul i64 {at}, %{name}.apart", f"  %{name}.part = add i64 %{name}, %{name}.far"]
     if argument.first is None:
         return [*lines, f"  %{name}.own = add i64 %{name}.part, 0"]
-    lines += _load(argument.first, f"{name}.start")
     return [*lines, f"  %{name}.own = select i1 %{loop}.first, i64 %{name}.start, i64 %{name}.part"]
 
 
@@ -363,11 +346,10 @@ def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str
     given = ["ptr %result", "ptr %exception"]
     for place, argument in enumerate(call.arguments):
         name = f"a.{number}.{place}"
-        lines += _load(argument.position, name)
         if argument.is_scratch:
             lines.append(f"  %{name}.own = add i64 %{name}, %own")
         if argument.stride is not None:
-            lines += _at_step_text(argument, name, f"loop.{call.loop}", call.sizes)
+            lines += _at_step_text(argument, name, f"loop.{call.loop}")
         if argument.dtype:
             word = f"{name}.own" if argument.is_scratch or argument.stride is not None else name
             lines.append(f"  %{name}.pointer = inttoptr i64 %{word} to ptr")

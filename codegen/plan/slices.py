@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import sympy as sp
 
 from codegen.plan.scatter import is_place
+from symgraph.core.bounds import requirements
+from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
-from symgraph.core.indices import Index, axis
+from symgraph.core.indices import Index, Shape, axis, bound, is_at_least_zero
 from symgraph.core.rebuild import literal
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -54,9 +57,55 @@ def _at_places(tensor: Tensor, definition: Definition) -> Definition:
     """The definition in which factors are read at the places that a δ beside them gives."""
     if not definition.body.has(Delta) or definition.op not in (None, "sum"):
         return definition
-    terms = [_at_place(term, tensor.ndim) for term in sp.Add.make_args(definition.body)]
+    terms = [_before_branches(term) for term in sp.Add.make_args(definition.body)]
+    if definition.op == "sum" and len(terms) == 1 and (split := _before_sum(tensor.shape, definition, terms[0])):
+        definition, terms = split, [split.body]
+    terms = [_at_place(term, tensor.ndim) for term in terms]
     body = sp.Add(*terms, evaluate=False) if len(terms) > 1 else terms[0]
     return Definition(definition.op, definition.extents, body)
+
+
+def _before_sum(shape: Shape, definition: Definition, term: sp.Expr) -> Definition | None:
+    """Σ_n δ(i, 0)·g[n, j] as δ(i, 0)·u[j],  u[j] = Σ_n g[n, j]: a place that no term of the sum has a say in."""
+    summed = {bound(d) for d in range(len(definition.extents))}
+    factors = sp.Mul.make_args(term)
+    places = [factor for factor in factors if is_place(factor) and not factor.atoms(Index) & summed]
+    rest = [factor for factor in factors if factor not in places]
+    if not places or not rest:
+        return None
+    body = _product(rest)
+    own = [d for d in range(len(shape)) if body.has(axis(d))]
+    moved = _read_at(body, {axis(d): axis(position) for position, d in enumerate(own)})
+    if moved is None:
+        return None
+    total = Tensor.define(tuple(shape[d] for d in own), moved, "sum", definition.extents)
+    return Definition(None, (), sp.Mul(*places, Element(total, *map(axis, own)), evaluate=False))
+
+
+def _product(factors: Sequence[sp.Expr]) -> sp.Expr:
+    return sp.Mul(*factors, evaluate=False) if len(factors) > 1 else factors[0] if factors else sp.S.One
+
+
+def _in_own_indices(element: Element, position: int) -> sp.Expr | None:
+    """The place on one axis by the indices that the other axes of what is read are called by."""
+    place = element.indices[position]
+    own = {at: axis(d) for d, at in enumerate(element.indices) if isinstance(at, Index) and d != position}
+    return place.xreplace(own) if place.atoms(Index) <= own.keys() else None
+
+
+def _before_branches(term: sp.Expr) -> sp.Expr:
+    """{δ·a if c, else 0} as δ·{a if c, else 0}: a place is the same in all branches that are not 0."""
+    if not isinstance(term, sp.Piecewise):
+        return term
+    values = [sp.Mul.make_args(value) for value, _ in term.args if value != 0]
+    places = [factor for factor in values[0] if is_place(factor) and all(factor in value for value in values)]
+    if not places:
+        return term
+    branches = [
+        (value if value == 0 else _product([f for f in sp.Mul.make_args(value) if f not in places]), condition)
+        for value, condition in term.args
+    ]
+    return sp.Mul(*places, Cases(*branches), evaluate=False)
 
 
 def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
@@ -65,13 +114,14 @@ def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
     if not rule:
         return term
     new = [factor if is_place(factor) else _read_at(factor, rule) or factor for factor in factors]
-    return sp.Mul(*new, evaluate=False) if len(new) > 1 else term
+    return _product(new) if len(new) > 1 else term
 
 
 def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
-    """The axis that a δ gives a place that is a number, and the number."""
-    one, other = sorted(factor.as_base_exp()[0].args, key=lambda side: side.is_Integer is True)
-    return (one, other) if other.is_Integer and one in {axis(d) for d in range(rank)} else None
+    """The axis that a δ gives a place, which is a number or a label, and the place."""
+    one, other = sorted(factor.as_base_exp()[0].args, key=lambda side: side.is_Integer is True or not side.is_Symbol)
+    fixed = other.is_Integer or (isinstance(other, Element) and not other.has(one))
+    return (one, other) if fixed and one in {axis(d) for d in range(rank)} else None
 
 
 def _read_at(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
@@ -86,6 +136,7 @@ class _Slices:
     def __init__(self, roots: Sequence[Tensor]) -> None:
         self.places: dict[Tensor, dict[Index, sp.Expr]] = {}
         self.slices: dict[Tensor, tuple[Tensor, tuple[int, ...]]] = {}
+        self.roots = roots
         reads: dict[Tensor, list[Element]] = {}
         whole = set(roots)
         for tensor in reversed(topological(roots)):
@@ -94,7 +145,7 @@ class _Slices:
                 continue
             body = definition.body
             if tensor not in whole and definition.op in (None, "sum", "max", "min") and not tensor.is_label:
-                there = _places_read(tensor, reads.get(tensor, []))
+                there = self._places_read(tensor, reads.get(tensor, []))
                 found = _read_at(body, there) if there else None
                 if found is not None:
                     self.places[tensor], body = there, found
@@ -116,23 +167,30 @@ class _Slices:
             self.slices[new] = Tensor.define(shape, small, definition.op, definition.extents), kept
         return new
 
+    def _places_read(self, tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
+        """The axes of which all readers read one place, and that place."""
+        found: dict[Index, sp.Expr] = {}
+        for d, size in enumerate(tensor.shape):
+            places = {_in_own_indices(element, d) for element in reads}
+            place = places.pop() if len(places) == 1 else None
+            if place is not None and not place.atoms(Index) & found.keys() and self._is_inside(place, size):
+                found[axis(d)] = place
+        return found
+
+    def _is_inside(self, place: sp.Expr, size: sp.Expr) -> bool:
+        """Whether a place is a label, or a number on an axis that has it in every call that is let through."""
+        if not place.is_Integer:
+            return isinstance(place, Element)
+        room = size - 1 - place
+        return bool(place >= 0) and any(is_at_least_zero(room - asked) for asked in (0, *self.asked))
+
+    @cached_property
+    def asked(self) -> list[sp.Expr]:
+        """What is at least 0 in such a call; every axis has an element."""
+        return [requirement.size for requirement in requirements(self.roots)]
+
     def _sliced(self, element: Element) -> Element:
         if element.tensor not in self.slices:
             return element
         tensor, kept = self.slices[element.tensor]
         return Element(tensor, *(element.indices[d] for d in kept))
-
-
-def _places_read(tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
-    """The axes of which all readers read one place, and that place."""
-    found = {}
-    for d, size in enumerate(tensor.shape):
-        places = {element.indices[d] for element in reads}
-        if len(places) == 1 and _is_inside(place := places.pop(), size):
-            found[axis(d)] = place
-    return found
-
-
-def _is_inside(place: sp.Expr, size: sp.Expr) -> bool:
-    """Whether a place is a number on an axis that has it."""
-    return bool(place.is_Integer and size.is_Integer and 0 <= place < size)

@@ -8,6 +8,7 @@ top. Extents follow from where an index stands.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ from symgraph.core.provenance import at_line, names_result
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Slot, as_formula, as_written, slot
 from symgraph.core.tensor import Element, Reduction, Tensor
-from symgraph.errors import DomainError, IndexNotationError, ShapeError
+from symgraph.errors import ArgumentError, DomainError, IndexNotationError, ShapeError
 
 MAX_INLINED = 4
 """Operations of a formula of plain symbols that is written into the formula that uses it, as λ/2 is."""
@@ -154,26 +155,48 @@ def exact(number: sp.Float) -> sp.Expr:
 
 
 @names_result
-def define(free: Iterable[Index] | Index, body: Any, shape: Iterable[Any] | None = None) -> Tensor:
-    """Define a tensor by its elements.
+def define(free: Any, body: Any, shape: Any = None, first: Any = None) -> Any:
+    """Define a tensor by its elements, or a recurrence by elements of its own at earlier steps.
+
+    ``h = sg.define((t, n, j), lambda h: sg.tanh(x[t, n, j] + sg.Sum(h[t - 1, n, k] * V[k, j], k)), (T, N, H), h0)``
 
     Parameters
     ----------
     free : the indices of an element, in the order of the axes; ``()`` for a scalar.
-    body : SymPy expression over elements ``x[n, i]``, sizes, symbols, and :func:`Sum`, :func:`Max`, ... of such.
+    body : SymPy expression over elements ``x[n, i]``, sizes, symbols, and :func:`Sum`, :func:`Max`, ... of such; or a
+        function of the tensor that is defined, which reads it at earlier steps of one index, or at later ones. A
+        function of several tensors, which returns as many formulas, is a system: it defines all of them, and a tuple
+        of indices and of sizes for each may stand for ``free`` and ``shape``.
     shape : extents of the free indices, where they do not follow from an element ``x[n, i]`` alone.
+    first : of a recurrence, what it is before the first step, a tensor that broadcasts; where it reads several steps
+        back ``{-1: …, -2: …}``, where it reads later steps, and begins at the last, also ``{T: …}``; of a system a
+        tuple of these.
 
     Raises
     ------
     ShapeError
-        if an index runs over two axes of different sizes.
+        if an index runs over two axes of different sizes, or a first value has another shape.
     IndexNotationError
-        if an index is neither free nor reduced, is repeated, or has no extent.
+        if an index is neither free nor reduced, is repeated, or has no extent; if a value reads itself at the same
+        step, or at earlier and later ones.
+    ArgumentError
+        if first values are missing.
     """
+    if inspect.isfunction(body):
+        from symgraph.core.by_index import defined_by_itself
+
+        return defined_by_itself(free, body, shape, first)
+    if first is not None:
+        raise ArgumentError(at_line("first= is the value of a recurrence before its first step: expected a function"))
     order = (free,) if isinstance(free, Index) else tuple(free)
     if len(set(order)) < len(order) or not all(isinstance(index, Index) for index in order):
         raise IndexNotationError(at_line(f"free indices must be different indices (sg.indices), not {order}"))
     expression = scalar_body(body)
+    return define_by(order, expression, extents_in(order, expression, shape))
+
+
+def extents_in(order: tuple[Index, ...], expression: sp.Basic, shape: Iterable[Any] | None) -> dict[Index, sp.Expr]:
+    """How far the indices of a formula run: by where they stand, by themselves, by the shape of the result."""
     extents = _extents(expression) | {index: index.extent for index in order if isinstance(index, Ranged)}
     if shape is not None:
         sizes = as_shape(shape)
@@ -181,10 +204,11 @@ def define(free: Iterable[Index] | Index, body: Any, shape: Iterable[Any] | None
             raise ShapeError(at_line(f"{len(order)} free indices but shape {show_shape(sizes)}"))
         for index, size in zip(order, sizes, strict=True):
             _agree(extents, index, size, "shape=")
-    return _define(order, expression, extents)
+    return extents
 
 
-def _define(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Expr]) -> Tensor:
+def define_by(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.Expr]) -> Tensor:
+    """The tensor of a formula whose indices run as far as ``extents`` says."""
     op: Reduction | None = None
     over: tuple[Index, ...] = ()
     if isinstance(body, Reduced):
@@ -222,7 +246,7 @@ def _outermost_reductions(body: sp.Expr) -> list[Reduced]:
 def _as_element(node: Reduced, outer: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> Element:
     free = node.args[1].atoms(Index) - set(node.args[2:])
     order = tuple(index for index in outer if index in free)
-    return Element(_define(order, node, extents), *order)
+    return Element(define_by(order, node, extents), *order)
 
 
 def _extents(body: sp.Expr) -> dict[Index, sp.Expr]:

@@ -152,11 +152,19 @@ class Written(sp.Function):  # type: ignore[misc]
 
 
 def as_written(formula: sp.Basic, operands: Sequence[sp.Basic]) -> sp.Basic:
-    """A formula over slots at operands, evaluated by SymPy unless that drops an operand."""
-    found = formula.xreplace({slot(n): operand for n, operand in enumerate(operands)})
+    """A formula over slots at operands, evaluated by SymPy unless that drops an operand, a divisor or a root."""
+    rule = {slot(n): operand for n, operand in enumerate(operands)}
+    found = formula.xreplace(rule)
     written = [operand for n, operand in enumerate(operands) if formula.has(slot(n)) and not operand.is_number]
     dropped = any(not found.has(operand) for operand in written)
+    if not dropped and len(set(written)) < len(written):
+        dropped = not {base.xreplace(rule) for base in _limited(formula)} <= _limited(found)
     return Written(formula, *operands) if dropped else found
+
+
+def _limited(body: sp.Basic) -> set[sp.Basic]:
+    """What is divided by, or under a root: a power of it is not defined everywhere."""
+    return {power.base for power in body.atoms(sp.Pow) if not (power.exp.is_integer and power.exp.is_positive)}
 
 
 def plain(body: sp.Basic) -> sp.Basic:

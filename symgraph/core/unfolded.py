@@ -44,15 +44,33 @@ def operands_as_read(tensor: Tensor) -> tuple[Tensor, ...]:
     return () if definition is None else tuple(dict.fromkeys(e.tensor for e in elements_of(definition.body)))
 
 
-def first_values(tensor: Tensor) -> tuple[sp.Expr, Element] | None:
-    """For a carry of a recurrence: the step before its first one, and what it is there."""
+def first_values(tensor: Tensor) -> list[tuple[sp.Expr, Element]]:
+    """For a carry of a recurrence: the steps before its first one, and what it is there; nothing for another value."""
     found = recurrence_of(tensor)
     if found is None or found[1] not in found[0].loop.following:
-        return None
+        return []
     recurrence, value = found
-    first = recurrence.operands[recurrence.loop.following.index(value)]
-    step = recurrence.loop.length if recurrence.loop.backward else -sp.S.One
-    return step, Element(first, *(axis(d + 1) for d in range(first.ndim)))
+    number, told = recurrence.loop.following.index(value), []
+    for place, operand in enumerate(recurrence.operands[: len(recurrence.loop.carries)]):
+        base, lag = _carried_from(recurrence, place)
+        if base == number:
+            step = recurrence.loop.length + lag - 1 if recurrence.loop.backward else -sp.Integer(lag)
+            told.append((step, Element(operand, *(axis(d + 1) for d in range(operand.ndim)))))
+    return sorted(told, key=lambda pair: str(pair[0]))
+
+
+def _carried_from(recurrence: Recurrence, number: int) -> tuple[int, int]:
+    """The carry that another one hands on, and how many steps late: h[t − 2] is the carry h one step later."""
+    loop, lag = recurrence.loop, 1
+    seen = {number}
+    while (definition := loop.following[number].definition) is not None:
+        body = definition.body
+        handed = isinstance(body, Element) and body.tensor in loop.carries and definition.extents == (sp.S.One,)
+        if not handed or not body.is_all_of(body.tensor.shape) or (other := loop.carries.index(body.tensor)) in seen:
+            break
+        seen.add(other)
+        number, lag = other, lag + 1
+    return number, lag
 
 
 def _before(tensor: Tensor) -> tuple[Tensor, int] | None:
@@ -69,5 +87,6 @@ def _among_carries(tensor: Tensor, track: Tensor, recurrence: Recurrence) -> tup
     loop = recurrence.loop
     for number, value in enumerate(loop.following):
         if recurrence.track(value) is track and recurrence.previous(number) is tensor:
-            return track, 1 if loop.backward else -1
+            base, lag = _carried_from(recurrence, number)
+            return recurrence.track(loop.following[base]), lag if loop.backward else -lag
     return None

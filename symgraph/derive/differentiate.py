@@ -293,9 +293,10 @@ class _Sweep:
         if definition.op in ("max", "min"):
             best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)
             body, extents = body.xreplace({bound(0): best.element}), ()
-        free = {axis(d): fresh(d) for d in range(tensor.ndim)}
-        inner = {bound(d): fresh(tensor.ndim + d) for d in range(len(extents))}
-        sizes = dict(zip([*free.values(), *inner.values()], [*tensor.shape, *extents], strict=True))
+        indices = [*map(axis, range(tensor.ndim)), *map(bound, range(len(extents)))]
+        size_of = dict(zip(indices, [*tensor.shape, *extents], strict=True))
+        rename = {index: fresh(n) if size_of[index] != 1 else sp.S.Zero for n, index in enumerate(indices)}
+        sizes = {rename[index]: size for index, size in size_of.items() if size != 1}
         for element in elements_of(body):
             if element.tensor not in self.needed:
                 continue
@@ -305,7 +306,7 @@ class _Sweep:
             forms = [cotangent.full, reference]
             if not self.values.is_finite(slope, overflow=True):
                 forms = [guarded(form, cotangent.guard) for form in forms]
-            self._contribute(tensor, element, slope, forms, free | inner, sizes)
+            self._contribute(tensor, element, slope, forms, rename, sizes)
 
     def _contribute(
         self,
@@ -313,14 +314,14 @@ class _Sweep:
         element: Element,
         slope: sp.Expr,
         forms: list[sp.Expr],
-        rename: dict[Index, Index],
+        rename: dict[Index, sp.Expr],
         sizes: dict[Index, sp.Expr],
     ) -> None:
         operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
         found = solve(element.xreplace(rename), sizes)
         solution, deltas, guard = found.at, found.deltas, found.where
         left = tuple(index for index in sizes if index not in solution)
-        at = tuple(fresh(d).xreplace(solution) for d in range(consumer.ndim))
+        at = tuple(rename[axis(d)].xreplace(solution) for d in range(consumer.ndim))
         extents = extents_of(element.tensor.shape) | {index: sizes[index] for index in left}
         solved = {index: new.xreplace(solution) for index, new in rename.items()}
         solved = {index: value for index, value in solved.items() if index != value}

@@ -216,15 +216,17 @@ class Arranger:
     def grouped(self, expression: sp.Add) -> list[sp.Expr]:
         """The terms, with c·Σ… + c·Σ… as c·(Σ… + Σ…)."""
         groups: dict[sp.Expr, list[sp.Expr]] = {}
+        found: list[sp.Expr] = []
         for term in expression.args:
             sums = [factor for factor in sp.Mul.make_args(term) if self._is_sum(factor)]
             cofactor = term / sums[0] if len(sums) == 1 else sp.S.One
-            groups.setdefault(term if cofactor == 1 else cofactor, []).append(sums[0] if cofactor != 1 else term)
-        found = []
+            if cofactor == 1:
+                found.append(term)
+            else:
+                groups.setdefault(cofactor, []).append(sums[0])
         for cofactor, parts in groups.items():
-            plain = len(parts) == 1
-            whole = parts[0] * (1 if parts[0] == cofactor else cofactor) if plain else None
-            found.append(whole if plain else sp.Mul(cofactor, sp.Add(*parts), evaluate=False))
+            alone = len(parts) == 1
+            found.append(parts[0] * cofactor if alone else sp.Mul(cofactor, sp.Add(*parts), evaluate=False))
         return found
 
     def _is_sum(self, factor: sp.Expr) -> bool:
@@ -282,7 +284,7 @@ class Arranger:
         return self._quotient(coefficient, above, below, scope.free)
 
     def _quotient(self, coefficient: sp.Number, above: list[Node], below: list[Node], free: tuple[str, ...]) -> Node:
-        if coefficient.is_infinite or coefficient.is_zero:
+        if coefficient.is_infinite or coefficient.is_zero or coefficient is sp.nan:
             return numbers.number(coefficient)
         coefficient, above, below = numbers.gather_roots(coefficient, above, below)
         numerator, denominator = numbers.parts(abs(coefficient))

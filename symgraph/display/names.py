@@ -249,8 +249,8 @@ def _given_names(order: list[Tensor]) -> set[str]:
 
 def _tells_first(track: Tensor) -> bool:
     """Whether it is a carry whose first value is not 0, which stands beside its formula."""
-    first = first_values(track)
-    return first is not None and (first[1].tensor.definition is None or first[1].tensor.definition.body != 0)
+    values = (first.tensor.definition for _, first in first_values(track))
+    return any(definition is None or definition.body != 0 for definition in values)
 
 
 def _usable(hint: str | None) -> bool:

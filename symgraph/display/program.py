@@ -26,28 +26,28 @@ MAX_WHERE = 20
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """``left = right`` of a tensor; ``left`` is None for a value without a name. A carry has its ``first`` value."""
+    """``left = right`` of a tensor; ``left`` is None for a value without a name. A carry has its ``first`` values."""
 
     tensor: Tensor
     left: Entry | None
     indices: tuple[Node, ...]
     right: Node
-    first: tuple[Entry, Node] | None = None
+    first: tuple[tuple[Entry, Node], ...] = ()
 
     def __str__(self) -> str:
-        if self.left is not None and self.first is not None:
+        if self.left is not None and self.first:
             return f"{text(self.left)} = {text(self.right)}{self.start()}"
         if self.left is None:
             return f"[{', '.join(map(text, self.indices))}] ↦ {text(self.right)}" if self.indices else text(self.right)
         return f"{text(self.left)} = {text(self.right)}"
 
     def start(self) -> str:
-        """The first value of a carry, behind a comma: ``,  h[−1] = h0``."""
-        return f",  {text(self.first[0])} = {text(self.first[1])}" if self.first is not None else ""
+        """The first values of a carry, behind commas: ``,  h[−1] = h0``."""
+        return "".join(f",  {text(place)} = {text(value)}" for place, value in self.first)
 
     def start_latex(self) -> str:
         """The same in LaTeX."""
-        return rf",\quad {latex(self.first[0])} = {latex(self.first[1])}" if self.first is not None else ""
+        return "".join(rf",\quad {latex(place)} = {latex(value)}" for place, value in self.first)
 
     def latex(self, sign: str = "=") -> str:
         """The equation in LaTeX; the left side of a value without a name is the list of its indices, as in text."""
@@ -81,10 +81,11 @@ class Program:
         left = self.arranger.left(tensor) if named else None
         free, right = tuple(letter(c) for c in scope.free), self.arranger.right(tensor)
         first = first_values(tensor)
-        if first is None or left is None:
+        if left is None:
             return Equation(tensor, left, free, right)
-        begin = Entry(left.name, (self.arranger.expression(first[0], scope), *free[1:]))
-        return Equation(tensor, left, free, right, (begin, self.arranger.expression(first[1], scope)))
+        told = [tuple(self.arranger.expression(part, scope) for part in pair) for pair in first]
+        begin = tuple((Entry(left.name, (step, *free[1:])), value) for step, value in told)
+        return Equation(tensor, left, free, right, begin)
 
     def reads(self, tensor: Tensor) -> list[Tensor]:
         """The named definitions that a tensor's equation refers to."""

@@ -11,7 +11,7 @@ from symgraph.core.define import as_tensor, pointwise
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import modulo
 from symgraph.errors import DomainError
-from symgraph.vocabulary import activations, functions, joining, products, shapes, statistics
+from symgraph.vocabulary import activations, cumulative, functions, joining, products, shapes, statistics
 from symgraph.vocabulary.comparisons import compared, joined
 from symgraph.vocabulary.functions import matmul
 
@@ -81,6 +81,7 @@ def _norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
 
 
 _SAME = {
+    cumulative: "cumsum cumprod polyval",
     functions: "sum mean max min argmax argmin transpose where",
     shapes: "broadcast_to expand_dims moveaxis ravel reshape squeeze swapaxes",
     joining: "concatenate flip repeat roll split stack take tile",

@@ -83,13 +83,16 @@ class Recurrent(Module):
         self.build(f"{type(self).__name__.lower()}{next(self._unnamed)}." if not self.weights else "")
         return list(self.weights.values())
 
-    def __call__(self, x: Any, state: Any = None) -> tuple[Tensor, Any]:  # type: ignore[override]
+    def __call__(self, x: Any, state: Any = None, length: Any = None) -> tuple[Tensor, Any]:  # type: ignore[override]
         """Outputs at all steps, and the states after the last, (num_layers·ways, batch, hidden_size) each.
+
+        ``length`` (batch,) is the number of steps of each row, as in :func:`scan`: outputs after it are 0, the states
+        are those after its last step, and the way back begins there, as with PyTorch's packed sequences.
 
         Raises
         ------
         ShapeError
-            if x is not (steps, batch, input_size), or a state has another shape.
+            if x is not (steps, batch, input_size), or a state or length has another shape.
         """
         x = as_tensor(x)
         self.parameters()
@@ -105,7 +108,7 @@ class Recurrent(Module):
         for layer in range(self.num_layers):
             found = []
             for way in ("", "_reverse")[: 1 + self.bidirectional]:
-                states, outputs = self._run(values, f"_l{layer}{way}", first[len(last)], bool(way))
+                states, outputs = self._run(values, f"_l{layer}{way}", first[len(last)], bool(way), length)
                 last.append(states)
                 found.append(outputs)
             values = concatenate(found, axis=2) if self.bidirectional else found[0]
@@ -132,7 +135,7 @@ class Recurrent(Module):
         return [tuple(one[place] for one in given) for place in range(count)]
 
     def _run(
-        self, values: Tensor, key: str, first: tuple[Tensor, ...], backward: bool
+        self, values: Tensor, key: str, first: tuple[Tensor, ...], backward: bool, length: Any
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         inner, outer = (self._parts(self.weights[f"{kind}{key}"]) for kind in ("weight_ih", "weight_hh"))
         biases: list[Any] = [[0] * self.gates] * 2
@@ -145,7 +148,7 @@ class Recurrent(Module):
             after = self.cell(from_input, from_state, states)
             return after, after[0]
 
-        return scan(step, first, values, reverse=backward)
+        return scan(step, first, values, length, reverse=backward)
 
     def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The next states, by what comes from the input, and from the state, to every gate."""
