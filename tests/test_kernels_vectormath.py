@@ -28,7 +28,7 @@ from tests.vector_oracles import domain, errors_of, exact_values, native, oracle
 
 UNARY = [row for row in VECTOR_MATH.values() if row.arity == 1]
 DTYPES = (float32, float64)
-GAMMA = ("lgamma", "digamma", "trigamma", "tetragamma")
+GAMMA = ("gamma", "lgamma", "digamma", "trigamma", "tetragamma")
 SPECIAL = (
     0.0,
     -0.0,

@@ -80,6 +80,7 @@ ORACLES: dict[str, Callable[[Any], Any]] = {
     "erfcx": _erfcx,
     "ndtr": _ndtr,
     "log_ndtr": _log_ndtr,
+    "gamma": lambda x: mpmath.gamma(x) if x < 200 else mpmath.inf,
     "lgamma": mpmath.loggamma,
     "cbrt": lambda x: -mpmath.cbrt(-x) if x < 0 else mpmath.cbrt(x),
     "trigamma": lambda x: mpmath.psi(1, x),
@@ -96,7 +97,7 @@ DOMAINS: dict[str, Callable[[Any], Any]] = {
     "acos": lambda x: abs(x) <= 1,
     "atanh": lambda x: abs(x) < 1,
     "acosh": lambda x: x >= 1,
-    **dict.fromkeys(("lgamma", "digamma", "trigamma", "tetragamma"), lambda x: x > 0),
+    **dict.fromkeys(("gamma", "lgamma", "digamma", "trigamma", "tetragamma"), lambda x: x > 0),
 }
 """Where a bound in ulp holds: Γ's functions of negative arguments are as good as their condition."""
 

@@ -86,6 +86,15 @@ def lgamma(x: Scalar) -> Scalar:
     return type(x)(y * (math.log(y) - 1) if y > 1e305 else math.lgamma(y))
 
 
+def gamma(x: Scalar) -> Scalar:
+    """Γ(x); ±inf at ±0, NaN at the other poles and at −inf."""
+    y = float(x)
+    if y == 0 or (y < 0 and (math.isinf(y) or y == math.floor(y))):
+        return type(x)(math.copysign(math.inf, y) if y == 0 else math.nan)
+    with np.errstate(over="ignore"):
+        return type(x)(math.inf if y > 172 else math.gamma(y))
+
+
 def digamma(x: Scalar) -> Scalar:
     """ψ(x) = Γ′(x)/Γ(x); −inf at +0, +inf at −0, NaN at the other poles."""
     return _polygamma(x, 0)

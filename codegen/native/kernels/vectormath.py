@@ -21,7 +21,7 @@ from codegen.native.kernels import (
     cube_root,
     error_function,
     exponential,
-    gamma,
+    gamma_functions,
     hyperbolic,
     inverse_error,
     inverse_trigonometric,
@@ -178,10 +178,13 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(special.erfcx, normal.erfcx, "erfcx", 2.0, ((-1, 1), (-9, 12), (-26, 30), (0, 1e4))),
         VectorFunction(special.ndtr, normal.ndtr, "ndtr", 2.0, ((-1, 1), (-14, 8), (-38, 8))),
         VectorFunction(special.log_ndtr, normal.log_ndtr, "log_ndtr", 2.0, ((-1, 1), (-14, 14), (-40, 38))),
-        VectorFunction(special.lgamma, gamma.lgamma, "lgamma", 2.0, ((0, 3), (0.99, 1.01), (1.99, 2.01), (0, 1e3))),
-        VectorFunction(special.digamma, gamma.digamma, "digamma", 2.0, ((0, 3), (1.46, 1.463), (0, 30))),
-        VectorFunction(special.trigamma, gamma.trigamma, "trigamma", 2.0, ((0, 3), (0, 30))),
-        VectorFunction(special.tetragamma, gamma.tetragamma, "tetragamma", 2.0, ((0, 3), (0, 30))),
+        VectorFunction(special.gamma, gamma_functions.gamma, "gamma", 2.0, ((0, 3), (0, 35), (0, 172))),
+        VectorFunction(
+            special.lgamma, gamma_functions.lgamma, "lgamma", 2.0, ((0, 3), (0.99, 1.01), (1.99, 2.01), (0, 1e3))
+        ),
+        VectorFunction(special.digamma, gamma_functions.digamma, "digamma", 2.0, ((0, 3), (1.46, 1.463), (0, 30))),
+        VectorFunction(special.trigamma, gamma_functions.trigamma, "trigamma", 2.0, ((0, 3), (0, 30))),
+        VectorFunction(special.tetragamma, gamma_functions.tetragamma, "tetragamma", 2.0, ((0, 3), (0, 30))),
         VectorFunction(pow, power.pow_, "power", 1.5, ()),
     )
 }

@@ -1,4 +1,4 @@
-"""log |Γ|, ψ and its derivatives on lanes.
+"""Γ, log |Γ|, ψ and its derivatives on lanes.
 
 Polynomials near 1 and 2, about the root of ψ and, in (x − 5)/(x + 5), for what Stirling's series leaves up to 10; the
 series itself beyond; Euler's reflection for negative arguments, which are as good as their condition. A lane takes
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from codegen.native.kernels.exponential import DOUBLE, power_of_two, reduced
 from codegen.native.kernels.lane import Lane, call, chosen_polynomial, copysign, fma, select
 from codegen.native.kernels.logarithm import log
 from codegen.native.kernels.power import log_pair
@@ -125,11 +126,8 @@ def _turn(a: Lane) -> tuple[Lane, Lane]:
     return sin(part), cos(part)
 
 
-def lgamma(x: Lane) -> Lane:
-    """log |Γ(x)|; +inf at its poles."""
-    if not x.is_double:
-        return lgamma(x.widened()).narrowed()
-    a = abs(x)
+def _logarithm(a: Lane) -> tuple[Lane, Lane]:
+    """log Γ(a), of a < ½ log Γ(1 + a); for a > 0, as a sum."""
     small, first, second = a < 0.5, a < 1.5, a < 2.5
     t = select(small, a, select(first, a - 1.0, a - 2.0))
     inverse = 1.0 / a
@@ -150,14 +148,48 @@ def lgamma(x: Lane) -> Lane:
     taken = product - total
     lost = lost + ((product - (total + taken)) + (taken - a))
     rest = select(a < MIDDLE_EDGE, rest, rest * inverse)
-    stirling = total + (LOG_ROOT_TWO_PI[0] + ((LOG_ROOT_TWO_PI[1] + lost) + rest))
-    positive = select(second, select(small, near - logarithm, near), stirling)
+    correction = LOG_ROOT_TWO_PI[0] + ((LOG_ROOT_TWO_PI[1] + lost) + rest)
+    stirling = total + correction
+    low = select(a < 4.0, total - (stirling - correction), correction - (stirling - total))
+    finite = product < math.inf
+    value = select(second, near, select(finite, stirling, select(a.is_nan(), a, a.constant(math.inf))))
+    return value, select(second, 0.0, select(finite, low, 0.0))
+
+
+def lgamma(x: Lane) -> Lane:
+    """log |Γ(x)|; +inf at its poles."""
+    if not x.is_double:
+        return lgamma(x.widened()).narrowed()
+    a = abs(x)
+    small = a < 0.5
+    value, _ = _logarithm(a)
+    positive = select(small, value - log(a), value)
     sine, _ = _turn(a)
     area = select(small, 1.0, a) * abs(sine) * (1 / math.pi)
-    negative = -log(area) - select(small, near, positive)
-    value = select(x < 0.0, negative, positive)
-    value = select(product < math.inf, value, select(x.is_nan(), x, x.constant(math.inf)))
-    return select(a.equals(0.0), x.constant(math.inf), value)
+    negative = select(a < math.inf, -log(area) - value, a)
+    return select(a.equals(0.0), x.constant(math.inf), select(x < 0.0, negative, positive))
+
+
+def gamma(x: Lane) -> Lane:
+    """Γ(x); ±inf at ±0, NaN at the other poles."""
+    if not x.is_double:
+        return gamma(x.widened()).narrowed()
+    a = abs(x)
+    small = a < 0.5
+    high, low = _logarithm(a)
+    bounded = select(high > 712.0, 712.0, high)
+    fraction, k = reduced(bounded, DOUBLE)
+    fraction = fma(select(high > 712.0, 0.0, low), 1.0 + fraction, fraction)
+    half = k >> 1
+    value = (1.0 + fraction) * power_of_two(half, DOUBLE) * power_of_two(k - half, DOUBLE)
+    sine, _ = _turn(a)
+    part = a - call("llvm.floor", a * 0.5) * 2.0  # sin πa is negative where it is beyond 1
+    signed = copysign(sine, select(part > 1.0, x.constant(-1.0), 1.0))
+    negative = select(small, x.constant(-math.pi), -math.pi / a) / signed / value
+    negative = select(sine.equals(0.0), x.constant(math.nan), negative)
+    positive = select(small, value / a, value)
+    zero = copysign(x.constant(math.inf), x)
+    return select(a.equals(0.0), zero, select(x.is_nan(), x, select(x < 0.0, negative, positive)))
 
 
 def digamma(x: Lane) -> Lane:
