@@ -30,6 +30,7 @@ from symgraph.vocabulary import (
     resampling,
     row_losses,
     schedules,
+    state_space,
 )
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.cumulative import *
@@ -85,6 +86,7 @@ from symgraph.vocabulary.shapes import (
     swapaxes,
     unsqueeze,
 )
+from symgraph.vocabulary.state_space import *
 from symgraph.vocabulary.statistics import (
     all,
     any,
@@ -282,6 +284,7 @@ __all__ += integrators.__all__
 __all__ += losses.__all__
 __all__ += resampling.__all__
 __all__ += row_losses.__all__
+__all__ += state_space.__all__
 __version__ = "0.1.0"
 _FOR_READING = {
     "audit": "symgraph.auditing",

@@ -13,6 +13,7 @@ import symgraph as sg
 from symgraph.errors import ArgumentError, ShapeError
 from symgraph.reference import evaluate
 from symgraph.vocabulary.integrators import METHODS
+from tests import sizes
 
 N, T = sg.dim("N"), sg.dim("T")
 
@@ -71,6 +72,7 @@ def test_states_are_nests_and_times_are_free_at_run_time() -> None:
         assert slope == pytest.approx(3 / 8)
 
 
+@pytest.mark.skipif(not sizes.LONG, reason="two programs are compiled: --long")
 def test_threads_do_not_change_results() -> None:
     y0, w = sg.input("y0", (N, 16)), sg.parameter("w", (16, 16), init=sg.init.normal(0.3))
     y = sg.odeint(lambda y, t: sg.tanh(y @ w), y0, step=sp.Rational(1, 8), steps=9, method="heun")

@@ -121,6 +121,14 @@ def test_rows_of_unequal_length_are_pytorchs_packed_sequences() -> None:
 
 
 @pytest.mark.usefixtures("plain")
+def test_gradients_stop_within_a_step() -> None:
+    x, h0 = sg.input("x", (T,)), sg.input("h0", ())
+    last, _ = sg.scan(lambda h, at: (sg.stop_gradient(h * h) + h * at, None), h0, x)
+    run = codegen.function([x, h0], [last, sg.grad(last, h0)], dtype="float64")
+    assert [float(value) for value in run(np.array([2.0, 3.0]), np.array(1.0))] == [18, 6]  # ((1 + 2)² + 3·3), 2·3
+
+
+@pytest.mark.usefixtures("plain")
 def test_a_row_of_no_steps_keeps_its_first_value() -> None:
     x, h0, length = sg.input("x", (T, N)), sg.input("h0", (N,)), sg.labels("length", (N,), classes=T + 1)
     last, y = sg.scan(lambda h, at: (h * at, h), h0, x, length)

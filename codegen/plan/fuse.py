@@ -177,7 +177,8 @@ def runs_down_columns(node: Node) -> bool:
     votes = 0
     for element in node.reads:
         if element.indices and isinstance(element.indices[-1], Index):
-            votes += 1 if element.indices[-1] == last else -1
+            weight = sum(isinstance(index, Index) for index in element.indices)  # what has more axes is larger
+            votes += weight if element.indices[-1] == last else -weight
     leading = any(_reduces_leading(element.indices) for element in node.reads)
     return votes > 0 and leading
 

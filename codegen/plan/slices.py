@@ -18,6 +18,7 @@ from symgraph.core.bounds import requirements
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, is_at_least_zero
+from symgraph.core.reading import call_first, name_of
 from symgraph.core.rebuild import literal
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -164,7 +165,11 @@ class _Slices:
             kept = tuple(d for d in range(tensor.ndim) if axis(d) not in there)
             small = small.xreplace({axis(d): axis(position) for position, d in enumerate(kept)})
             shape = tuple(tensor.shape[d] for d in kept)
-            self.slices[new] = Tensor.define(shape, small, definition.op, definition.extents), kept
+            part = Tensor.define(shape, small, definition.op, definition.extents, new.cotangent_of)
+            name = name_of(tensor)
+            if name is not None and part.definition is not None:
+                call_first(part, name)
+            self.slices[new] = part, kept
         return new
 
     def _places_read(self, tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:

@@ -19,6 +19,7 @@ from symgraph.core.graph import rewrite, topological
 from symgraph.core.indices import Shape, axis
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first, name_of
+from symgraph.core.recurrence import with_changed_steps, with_steps
 from symgraph.core.scalars import Uniform, stop_gradient
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.errors import ArgumentError, DomainError
@@ -131,14 +132,21 @@ def drawn(roots: Sequence[Tensor]) -> list[Tensor]:
     """The same values as a program computes them: every random one by its definition, and no gradient stopped."""
     order = topological(roots)
     numbers = streams(order)
-    if not numbers and not any(t.definition is not None and t.definition.body.has(stop_gradient) for t in order):
+    if not numbers and not _stopped(order):
         return list(roots)
     leaves = {leaf: _definition(leaf, stream) for leaf, stream in numbers.items()}
     found = rewrite(roots, _without_stops, leaves)
     return [found[root] for root in roots]
 
 
+def _stopped(order: Iterable[Tensor]) -> bool:
+    bodies = (tensor.definition.body for tensor in with_steps(order) if tensor.definition is not None)
+    return any(body.has(stop_gradient) for body in bodies)
+
+
 def _without_stops(tensor: Tensor, definition: Definition) -> Tensor:
+    if definition.op == "recurrence":
+        return tensor.redefined(with_changed_steps(definition, _without_stops) if _stopped([tensor]) else definition)
     body = (
         definition.body.replace(stop_gradient, lambda u: u) if definition.body.has(stop_gradient) else definition.body
     )

@@ -11,15 +11,15 @@ What depends on no carry and sums is computed outside of the loop, for all steps
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.graph import operands, replace_tensors
+from symgraph.core.graph import operands, replace_tensors, rewrite
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.rebuild import bottom_up, evaluated
@@ -142,6 +142,21 @@ def recurrence_of(tensor: Tensor) -> tuple[Recurrence, Tensor] | None:
         return None
     track, *first = definition.body.args
     return Recurrence(track.loop, tuple(element.tensor for element in first)), track.value
+
+
+def with_changed_steps(definition: Definition, change: Callable[[Tensor, Definition], Tensor]) -> Definition:
+    """The definition of a value of a recurrence whose steps are rewritten, as :func:`symgraph.core.graph.rewrite` does.
+
+    All values of one loop become values of one other loop.
+    """
+    track, *first = definition.body.args
+    loop = track.loop
+    made = rewrite([*loop.following, track.value], change)
+    following = tuple(_own(made[value]) for value in loop.following)
+    known = dict(zip(loop.following, following, strict=True))
+    value = known.get(track.value, made[track.value])
+    body = Recur(Track(replace(loop, following=following), value), *first)
+    return Definition(definition.op, definition.extents, body)
 
 
 def with_steps(order: Iterable[Tensor]) -> list[Tensor]:

@@ -16,7 +16,18 @@ from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary import activations, functions, gates, init, losses, resampling, row_losses, shapes, windows
+from symgraph.vocabulary import (
+    activations,
+    functions,
+    gates,
+    init,
+    losses,
+    resampling,
+    row_losses,
+    shapes,
+    state_space,
+    windows,
+)
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.learned_layers import Bilinear as Bilinear
 from symgraph.vocabulary.learned_layers import Conv1d as Conv1d
@@ -232,6 +243,7 @@ def _criterion(name: str, function: Callable[..., Tensor]) -> type[Criterion]:
                                      "__module__": __name__})  # fmt: skip
 
 
+CTCLoss = _criterion("CTCLoss", state_space.ctc_loss)
 MSELoss = _criterion("MSELoss", losses.mse_loss)
 HalfMSELoss = _criterion("HalfMSELoss", losses.half_mse_loss)
 L1Loss = _criterion("L1Loss", losses.l1_loss)
