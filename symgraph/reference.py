@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from statistics import NormalDist
 from typing import Any
 
@@ -197,24 +198,24 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return _scalar(node.args[0], {slot(n): arg for n, arg in enumerate(args)}, known, mode)
         case sp.Piecewise():
             return _select(args)
-        case sp.logic.boolalg.BooleanTrue() | sp.logic.boolalg.BooleanFalse():
+        case sp.logic.boolalg.BooleanAtom():
             return bool(node)
         case sp.Symbol():
             return grid[node]
         case _ if node.is_number and node.is_Atom:
             return int(node) if node.is_Integer else mode.number(node)
         case sp.Add():
-            return _fold(np.add, args)
+            return reduce(np.add, args)
         case sp.Mul():
             return _product(node, args, grid, known, mode)
         case sp.Max():
-            return _fold(np.maximum, args)
+            return reduce(np.maximum, args)
         case sp.Min():
-            return _fold(np.minimum, args)
+            return reduce(np.minimum, args)
         case sp.And():
-            return _fold(np.logical_and, args)
+            return reduce(np.logical_and, args)
         case sp.Or():
-            return _fold(np.logical_or, args)
+            return reduce(np.logical_or, args)
         case sp.Not():
             return np.logical_not(args[0])
         case sp.floor() if len(args) == 2:
@@ -227,6 +228,8 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return RELATIONS[node.rel_op](args[0], args[1])
         case StableFunction():
             return mode.stable(node, args[0])
+        case sp.polygamma() if node.args[0].is_Integer:
+            return mode.polygamma(int(node.args[0]), args[1])
     if type(node) not in NAMES or len(args) > 2:
         known_names = ", ".join(NAMES.values())
         raise DomainError(f"no value is known for {type(node).__name__} in {node}; known are {known_names}")
@@ -236,7 +239,7 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
 def _product(node: sp.Mul, args: Sequence[Any], grid: Grid, known: Mapping[Tensor, np.ndarray], mode: Any) -> Any:
     """A product, 0 where its δ are."""
     where = selected(node)
-    value = _fold(np.multiply, args)
+    value = reduce(np.multiply, args)
     return value if where == sp.true else np.where(_scalar(where, grid, known, mode), value, 0 * mode.truth(True))
 
 
@@ -257,20 +260,13 @@ NAMES: dict[type, str] = {
     for function in (
         *(sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh),
         *(sp.acosh, sp.atanh, sp.cot, sp.sec, sp.csc, sp.coth, sp.sech, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.floor),
-        *(sp.ceiling, sp.Heaviside, sp.loggamma, sp.erfinv),
+        *(sp.ceiling, sp.Heaviside, sp.loggamma, sp.gamma, sp.erfinv),
     )
 }  # fmt: skip
 """Functions of one argument, by their classes: a user's function of the same name is another one."""
 RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
 }  # fmt: skip
-
-
-def _fold(operation: Any, args: Sequence[Any]) -> Any:
-    result = args[0]
-    for arg in args[1:]:
-        result = operation(result, arg)
-    return result
 
 
 def _select(args: Sequence[Any]) -> Any:
@@ -310,9 +306,12 @@ class _Floats:
 
     def function(self, name: str, u: Any) -> Any:
         u = self._real(u)
-        if name in ("erf", "erfc", "loggamma", "erfinv"):
+        if name in ("erf", "erfc", "loggamma", "erfinv", "gamma"):
             return _by_element(name, u).astype(self.dtype)
         return NUMPY_FUNCTIONS[name](u)
+
+    def polygamma(self, order: int, u: Any) -> Any:
+        return self.array(_Mpmath().polygamma(order, u))
 
     def stable(self, node: StableFunction, u: Any) -> Any:
         u = self._real(u)
@@ -322,10 +321,10 @@ class _Floats:
                 return np.where(u >= 0, 1 / (1 + small), small / (1 + small))
             case "softplus":
                 return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
+            case "erfcx" | "ndtr" | "log_ndtr":
+                return self.array(_Mpmath().stable(node, u))
             case name if hasattr(np, name):
                 return getattr(np, name)(u)
-            case name if name in NUMPY_FUNCTIONS:
-                return NUMPY_FUNCTIONS[name](u)
         symbol = sp.Dummy(real=True)
         return _scalar(node.formula(symbol), {symbol: u}, {}, self)
 
@@ -344,8 +343,8 @@ def _by_element(name: str, u: np.ndarray) -> np.ndarray:
         tail = (1 - abs(x)) / 2
         return math.copysign(-NormalDist().inv_cdf(tail) / math.sqrt(2) if tail > 0 else math.inf, x)
 
-    function = {"erfinv": inverse, "erf": math.erf, "erfc": math.erfc, "loggamma": math.lgamma}[name]
-    return np.vectorize(function, otypes=[np.float64])(u)
+    functions = {"erfinv": inverse, "erf": math.erf, "erfc": math.erfc}
+    return np.vectorize(functions.get(name, lambda x: float(_Mpmath().function(name, x))), otypes=[np.float64])(u)
 
 
 class _Mpmath:
@@ -360,10 +359,8 @@ class _Mpmath:
         return self._each(lambda value: self.mp.mpf(value) if not isinstance(value, self.mp.mpf) else value, given)
 
     def number(self, node: sp.Expr) -> Any:
-        if node is sp.nan:
-            return self.mp.nan
-        if node.is_infinite:
-            return self.mp.inf if node.is_extended_positive else -self.mp.inf
+        if node is sp.nan or node.is_infinite:
+            return self.mp.nan if node is sp.nan else self.mp.inf if node.is_extended_positive else -self.mp.inf
         return self.mp.mpf(node.p) / node.q if node.is_Rational else self.mp.mpf(sp.N(node, self.mp.dps + 5)._mpf_)
 
     def truth(self, condition: Any) -> Any:
@@ -380,7 +377,11 @@ class _Mpmath:
         name = {"Abs": "fabs", "ceiling": "ceil"}.get(name, name)
         if name == "Heaviside":
             return self._each(lambda value: self.mp.mpf(value > 0) if value else self.mp.mpf(1) / 2, u)
-        return self._each(getattr(self.mp, name), u)
+        function = getattr(self.mp, name)
+        return self._each((lambda value: function(value).real) if name == "loggamma" else function, u)
+
+    def polygamma(self, order: int, u: Any) -> Any:
+        return self._each(lambda value: self.mp.psi(order, value), u)
 
     def stable(self, node: StableFunction, u: Any) -> Any:
         symbol = sp.Dummy(real=True)

@@ -1,6 +1,6 @@
 """Typed arithmetic of the IR, and what each function of SymPy is made of in it.
 
-tan u   →   sin u / cos u            1 + 2·u   →   real 1 + real 2 * u            asinh u   →   sign u · log1p(…)
+cot u   →   1 / tan u            1 + 2·u   →   real 1 + real 2 * u            ψ′(u)   →   trigamma(u)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from codegen.loops.ir import Call, Cast, Const, DType, Expr, Op, Select
-from symgraph.core.scalars import expm1, log1p, sigmoid, softplus
+from symgraph.core.scalars import erfcx, expm1, log1p, log_ndtr, ndtr, sigmoid, softplus
 
 
 def cast(value: Expr, dtype: DType) -> Expr:
@@ -76,82 +76,40 @@ def _number(value: float) -> Expr:
     return Const(value, "float64")
 
 
-def _odd(half: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
-    """An odd function from what it is at |u|."""
-    return lambda u: arithmetic("*", call("sign", u), half(call("abs", u)))
-
-
-def _sinh(u: Expr) -> Expr:
-    """½·(m + m/(m + 1)) with m = e^u − 1, u ≥ 0: no cancellation near 0, and the quotient is 1 where m is infinite."""
-    m = call("expm1", u)
-    bounded = call("minimum", m, _number(1e30))
-    quotient = arithmetic("/", bounded, arithmetic("+", bounded, _number(1.0)))
-    return arithmetic("*", _number(0.5), arithmetic("+", m, quotient))
-
-
-def _cosh(u: Expr) -> Expr:
-    return arithmetic("*", _number(0.5), arithmetic("+", call("exp", u), call("exp", negative(u))))
-
-
-def _asinh(u: Expr) -> Expr:
-    """log(1 + u + u²/(1 + √(1 + u²))), u ≥ 0, with 1/u in place of u² where that would overflow."""
-    v = arithmetic("/", _number(1.0), u)
-    root = call("sqrt", arithmetic("+", _number(1.0), arithmetic("*", v, v)))
-    return call("log1p", arithmetic("+", u, arithmetic("/", u, arithmetic("+", v, root))))
-
-
-def _acosh(u: Expr) -> Expr:
-    """log(1 + w + √w·√(w + 2)) with w = u − 1."""
-    w = arithmetic("-", u, _number(1.0))
-    root = arithmetic("*", call("sqrt", w), call("sqrt", arithmetic("+", w, _number(2.0))))
-    return call("log1p", arithmetic("+", w, root))
-
-
-def _atanh(u: Expr) -> Expr:
-    """½·log(1 + 2u/(1 − u)), u ≥ 0."""
-    quotient = arithmetic("/", arithmetic("*", _number(2.0), u), arithmetic("-", _number(1.0), u))
-    return arithmetic("*", _number(0.5), call("log1p", quotient))
-
-
-def _asin(u: Expr) -> Expr:
-    """atan(u/√((1 − u)(1 + u))), whose argument is infinite at ±1."""
-    below = arithmetic("*", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
-    return call("atan", arithmetic("/", u, call("sqrt", below)))
-
-
-def _acos(u: Expr) -> Expr:
-    """2·atan √((1 − u)/(1 + u))."""
-    quotient = arithmetic("/", arithmetic("-", _number(1.0), u), arithmetic("+", _number(1.0), u))
-    return arithmetic("*", _number(2.0), call("atan", call("sqrt", quotient)))
-
-
 def _word(name: str) -> Callable[[Expr], Expr]:
     return lambda u: call(name, u)
 
 
+WORDS: Mapping[type[sp.Basic], str] = {
+    sp.exp: "exp", expm1: "expm1", sp.log: "log", log1p: "log1p", sp.tanh: "tanh", sigmoid: "sigmoid",
+    softplus: "softplus", sp.erf: "erf", sp.erfc: "erfc", sp.erfinv: "erfinv", sp.sin: "sin", sp.cos: "cos",
+    sp.tan: "tan", sp.asin: "asin", sp.acos: "acos", sp.atan: "atan", sp.sinh: "sinh", sp.cosh: "cosh",
+    sp.asinh: "asinh", sp.acosh: "acosh", sp.atanh: "atanh", sp.floor: "floor", sp.sign: "sign", sp.Abs: "abs",
+    erfcx: "erfcx", ndtr: "ndtr", log_ndtr: "log_ndtr", sp.loggamma: "lgamma",
+    sp.gamma: "gamma",
+}  # fmt: skip
+"""Functions that are one word."""
+
 FUNCTIONS: Mapping[type[sp.Basic], Callable[[Expr], Expr]] = {
-    **{
-        function: _word(word)
-        for function, word in (
-            (sp.exp, "exp"), (expm1, "expm1"), (sp.log, "log"), (log1p, "log1p"), (sp.tanh, "tanh"),
-            (sigmoid, "sigmoid"), (softplus, "softplus"), (sp.erf, "erf"), (sp.erfc, "erfc"),
-            (sp.erfinv, "erfinv"), (sp.sin, "sin"),
-            (sp.cos, "cos"), (sp.atan, "atan"), (sp.floor, "floor"), (sp.sign, "sign"), (sp.Abs, "abs"),
-        )
-    },
+    **{function: _word(word) for function, word in WORDS.items()},
     sp.ceiling: lambda u: negative(call("floor", negative(u))),
-    sp.tan: lambda u: arithmetic("/", call("sin", u), call("cos", u)),
-    sp.cot: lambda u: arithmetic("/", call("cos", u), call("sin", u)),
+    sp.cot: lambda u: arithmetic("/", _number(1.0), call("tan", u)),
     sp.sec: lambda u: arithmetic("/", _number(1.0), call("cos", u)),
     sp.csc: lambda u: arithmetic("/", _number(1.0), call("sin", u)),
     sp.coth: lambda u: arithmetic("/", _number(1.0), call("tanh", u)),
-    sp.sech: lambda u: arithmetic("/", _number(1.0), _cosh(u)),
-    sp.sinh: _odd(_sinh),
-    sp.cosh: _cosh,
-    sp.asinh: _odd(_asinh),
-    sp.acosh: _acosh,
-    sp.atanh: _odd(_atanh),
-    sp.asin: _asin,
-    sp.acos: _acos,
-}  # fmt: skip
+    sp.sech: lambda u: arithmetic("/", _number(1.0), call("cosh", u)),
+}
 """How each class of function of one argument is computed: a function is what it is, whatever it is called."""
+
+POLYGAMMA = ("digamma", "trigamma", "tetragamma")
+"""ψ and its derivatives, by their order."""
+
+
+def computed(function: sp.Basic) -> Callable[[Expr], Expr] | None:
+    """How a function is computed from its last argument; None where no kernel does."""
+    match function:
+        case sp.polygamma() if function.args[0] in range(len(POLYGAMMA)):
+            return _word(POLYGAMMA[int(function.args[0])])
+        case _ if len(function.args) == 1:
+            return FUNCTIONS.get(type(function))
+    return None

@@ -20,12 +20,12 @@ from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, V
 from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST, nearest
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
-    FUNCTIONS,
     arithmetic,
     by_squaring,
     call,
     cast,
     chosen,
+    computed,
     negative,
     real,
     same_type,
@@ -191,11 +191,11 @@ class ScalarLowering:
                 return self._lower(rational)
             case sp.Heaviside():
                 return self._piecewise(body.rewrite(sp.Piecewise))
-        compose = FUNCTIONS.get(type(body))
-        if compose is None or len(body.args) != 1:
+        compose = computed(body)
+        if compose is None:
             raise DomainError(f"no kernel computes {type(body).__name__} in {body}")
         with self._exactly() if isinstance(body, STEPS) else nullcontext():
-            return compose(real(self._lower(body.args[0])))
+            return compose(real(self._lower(body.args[-1])))
 
     def _written(self, body: Written) -> Expr:
         """The operands, and then the formula, with no thought of what it could be simplified to."""
@@ -350,6 +350,11 @@ class ScalarLowering:
         if exponent.is_Rational and exponent.q == 2:
             root = call("sqrt", real(self._lower(base)))
             return by_squaring(root, int(exponent.p))
+        if exponent.is_Rational and exponent.q == 3 and exponent.p <= 16:  # ⅓ itself is no floating number
+            value = real(self._lower(base))
+            below = Op("<", tuple(same_type([value, Const(0.0, "float64")])), "bool")
+            root = chosen(below, Const(float("nan"), value.dtype), call("cbrt", value))
+            return by_squaring(root if not base.is_nonnegative else call("cbrt", value), int(exponent.p))
         return call("pow", real(self._lower(base)), real(self._lower(exponent)))
 
     def _modulo(self, body: sp.Mod) -> Expr:

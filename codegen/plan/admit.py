@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from codegen.loops.scalar_functions import FUNCTIONS
+from codegen.loops.scalar_functions import FUNCTIONS, computed
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
@@ -66,7 +66,7 @@ def _check_functions(tensor: Tensor) -> None:
         node = pending.pop()
         if isinstance(node, Element) or node.is_Atom or (getattr(node, "is_number", False) and not node.free_symbols):
             continue
-        known = isinstance(node, STRUCTURE) or (type(node) in FUNCTIONS and len(node.args) == 1)
+        known = isinstance(node, STRUCTURE) or computed(node) is not None
         if not known:
             name = type(node).__name__
             kernels = ", ".join(sorted(function.__name__ for function in FUNCTIONS))

@@ -256,3 +256,51 @@ class expm1(StableFunction):
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return sp.exp(self.args[0])
+
+
+class erfcx(StableFunction):
+    """e^{u²}·erfc u, which neither factor overflows or underflows."""
+
+    latex_symbol = r"\operatorname{erfcx}"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.exp(u**2) * sp.erfc(u)
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return 2 * self.args[0] * self - 2 / sp.sqrt(sp.pi)
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
+class ndtr(StableFunction):
+    """Φ(u), the normal distribution function; its lower tail to the last bit."""
+
+    latex_symbol = r"\Phi"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.erfc(-u / sp.sqrt(2)) / 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.exp(-(self.args[0] ** 2) / 2) / sp.sqrt(2 * sp.pi)
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+
+class log_ndtr(StableFunction):
+    """log Φ(u), right in both tails."""
+
+    latex_symbol = r"\log\Phi"
+
+    @staticmethod
+    def formula(u: sp.Expr) -> sp.Expr:
+        return sp.log(sp.erfc(-u / sp.sqrt(2)) / 2)
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.sqrt(2 / sp.pi) / erfcx(-self.args[0] / sp.sqrt(2))
+
+    def _eval_is_negative(self) -> bool:
+        return True

@@ -199,3 +199,30 @@ def horner(z: Lane, coefficients: Sequence[float]) -> Lane:
     for coefficient in coefficients[1:]:
         value = fma(value, z, coefficient)
     return value
+
+
+Choice = tuple[Lane, Lane, Sequence[float]]
+"""Where, the argument, and the coefficients from the highest power down."""
+
+
+def chosen_polynomial(choices: Sequence[Choice], otherwise: tuple[Lane, Sequence[float]]) -> Lane:
+    """The polynomial of the first choice that holds: one Horner scheme whose coefficients are selected."""
+    length = max(len(otherwise[1]), *(len(coefficients) for _, _, coefficients in choices))
+    z, last = otherwise[0], _padded(otherwise[1], length)
+    for where, argument, _ in reversed(choices):
+        z = select(where, argument, z)
+
+    def coefficient(place: int) -> Lane:
+        value = z.constant(last[place])
+        for where, _, coefficients in reversed(choices):
+            value = select(where, _padded(coefficients, length)[place], value)
+        return value
+
+    result = coefficient(0)
+    for place in range(1, length):
+        result = fma(result, z, coefficient(place))
+    return result
+
+
+def _padded(coefficients: Sequence[float], length: int) -> list[float]:
+    return [0.0] * (length - len(coefficients)) + list(coefficients)

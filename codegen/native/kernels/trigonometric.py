@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from codegen.native.kernels.exponential import DOUBLE, format_of
+from codegen.native.kernels.exponential import DOUBLE, format_of, quotient_pair
 from codegen.native.kernels.lane import INT32, Lane, fma, horner, select
 
 LIMIT = 2.0**45
@@ -101,3 +101,26 @@ def sin(x: Lane) -> Lane:
 def cos(x: Lane) -> Lane:
     """Cosine."""
     return turned(x, 1)
+
+
+def tan(x: Lane) -> Lane:
+    """Tangent: a quotient of two sums, or its negative inverse; −0 keeps its sign."""
+    if not x.is_double:
+        return tan(x.widened()).narrowed()
+    r, low, k = reduced_double(x)
+    z = r * r
+    half = z * 0.5
+    rest = fma(z * r, horner(z, SINE[True]), low * (1.0 - half))
+    sine = r + rest
+    sine_lost = rest - (sine - r)
+    unit = 1.0 - half
+    below = ((1.0 - unit) - half) + fma(z * z, horner(z, COSINE[True]), -(r * low))
+    cosine = unit + below
+    cosine_lost = below - (cosine - unit)
+    odd = (k & 1).equals(1)
+    numerator, denominator = select(odd, cosine, sine), select(odd, sine, cosine)
+    taken, lost = select(odd, cosine_lost, sine_lost), select(odd, sine_lost, cosine_lost)
+    first, correction = quotient_pair(numerator, denominator, lost)
+    value = first + (correction + taken / denominator)
+    value = select(odd, -value, value)
+    return select(x.equals(0.0), x, select(abs(x) <= LIMIT, value, x.constant(math.nan)))

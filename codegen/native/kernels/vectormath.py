@@ -18,11 +18,17 @@ from numba.core import types
 
 from codegen.native.kernels import (
     arctangent,
+    cube_root,
     error_function,
     exponential,
+    gamma_functions,
+    hyperbolic,
     inverse_error,
+    inverse_trigonometric,
     logarithm,
+    normal,
     power,
+    special,
     trigonometric,
 )
 from codegen.native.kernels.binding import bind
@@ -156,10 +162,29 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(softplus, logarithm.softplus, "softplus", 2.0, ((-2, 2), (-110, 40), (-750, 40))),
         VectorFunction(erf, error_function.erf, "erf", 1.5, ((-0.01, 0.01), (-1, 1), (-6, 6))),
         VectorFunction(erfc, error_function.erfc, "erfc", 2.0, ((-1, 1), (-6, 6), (1, 10.3), (1, 27.5))),
-        VectorFunction(erfinv, inverse_error.erfinv, "erfinv", 6.0, ((-0.01, 0.01), (-1, 1), (0.999, 1))),
+        VectorFunction(erfinv, inverse_error.erfinv, "erfinv", 2.0, ((-0.01, 0.01), (-1, 1), (0.999, 1))),
         VectorFunction(sin, trigonometric.sin, "sin", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
         VectorFunction(cos, trigonometric.cos, "cos", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
         VectorFunction(atan, arctangent.atan, "atan", 2.0, ((-0.1, 0.1), (-3, 3), (-100, 100))),
+        VectorFunction(special.tan, trigonometric.tan, "tan", 2.0, ((-10, 10), (-1000, 1000), (-1e9, 1e9))),
+        VectorFunction(special.asin, inverse_trigonometric.asin, "asin", 2.0, ((-1, 1), (-0.1, 0.1), (0.99, 1))),
+        VectorFunction(special.acos, inverse_trigonometric.acos, "acos", 2.0, ((-1, 1), (0.99, 1), (-1, -0.99))),
+        VectorFunction(special.sinh, hyperbolic.sinh, "sinh", 2.0, ((-1, 1), (-90, 90), (-711, 711))),
+        VectorFunction(special.cosh, hyperbolic.cosh, "cosh", 2.0, ((-1, 1), (-90, 90), (-711, 711))),
+        VectorFunction(special.asinh, hyperbolic.asinh, "asinh", 2.0, ((-1, 1), (-0.01, 0.01), (-1e4, 1e4))),
+        VectorFunction(special.acosh, hyperbolic.acosh, "acosh", 2.0, ((1, 1.01), (1, 3), (1, 1e4))),
+        VectorFunction(special.atanh, hyperbolic.atanh, "atanh", 2.0, ((-1, 1), (-0.01, 0.01), (0.99, 1))),
+        VectorFunction(special.cbrt, cube_root.cbrt, "cbrt", 1.0, ((-10, 10), (0.7, 1.5))),
+        VectorFunction(special.erfcx, normal.erfcx, "erfcx", 2.0, ((-1, 1), (-9, 12), (-26, 30), (0, 1e4))),
+        VectorFunction(special.ndtr, normal.ndtr, "ndtr", 2.0, ((-1, 1), (-14, 8), (-38, 8))),
+        VectorFunction(special.log_ndtr, normal.log_ndtr, "log_ndtr", 2.0, ((-1, 1), (-14, 14), (-40, 38))),
+        VectorFunction(special.gamma, gamma_functions.gamma, "gamma", 2.0, ((0, 3), (0, 35), (0, 172))),
+        VectorFunction(
+            special.lgamma, gamma_functions.lgamma, "lgamma", 2.0, ((0, 3), (0.99, 1.01), (1.99, 2.01), (0, 1e3))
+        ),
+        VectorFunction(special.digamma, gamma_functions.digamma, "digamma", 2.0, ((0, 3), (1.46, 1.463), (0, 30))),
+        VectorFunction(special.trigamma, gamma_functions.trigamma, "trigamma", 2.0, ((0, 3), (0, 30))),
+        VectorFunction(special.tetragamma, gamma_functions.tetragamma, "tetragamma", 2.0, ((0, 3), (0, 30))),
         VectorFunction(pow, power.pow_, "power", 1.5, ()),
     )
 }

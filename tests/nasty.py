@@ -1,0 +1,286 @@
+"""The nasty list, measured: ``python -m tests.nasty [--float32] [--rows WORD …] [--worst N] [--sample N]``.
+
+Every formula of :mod:`tests.nasty_rows` and :mod:`tests.nasty_tensors`, its first and second derivatives, compiled, at
+points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
+is right is within 1e-10 (float64) or 64 units of the last place (float32) of the value, or of what rounding its
+argument alone changes. "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any
+
+import mpmath
+import numpy as np
+import scipy.special  # noqa: F401  (lambdify reads it)
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from tests.nasty_rows import ONE, TWO
+
+Number = Any
+START, CERTAIN, MOST = 60, 24, 8000
+INFINITE = mpmath.mpf(2) ** 3000
+"""What stands for infinity where a limit is asked for."""
+ROUNDINGS = 4
+"""As many roundings of its argument a right result may be off by."""
+
+
+
+SYMBOLIC = SimpleNamespace(
+    **{name: getattr(sp, name) for name in "exp log sin cos tan asin acos atan sinh cosh tanh".split()},
+    **{name: getattr(sp, name) for name in "asinh acosh atanh sqrt erf erfc gamma loggamma digamma pi sign".split()},
+    where=lambda condition, yes, no: sp.Piecewise((yes, condition), (no, True)),
+    nonzero=lambda x: sp.Ne(x, 0),
+    half=sp.Rational(1, 2), third=sp.Rational(1, 3), sixth=sp.Rational(1, 6),
+    power=lambda x, y: sp.Pow(x, y),
+)  # fmt: skip
+
+
+class _Exact(SimpleNamespace):
+    """mpmath's functions of real numbers; numbers are made when they are read, at the precision of that moment."""
+
+    pi = property(lambda self: +mpmath.pi)
+    half, third, sixth = (property(lambda self, n=n: mpmath.mpf(1) / n) for n in (2, 3, 6))
+
+
+EXACT = _Exact(
+    **{name: getattr(mpmath, name) for name in "exp log sin cos tan asin acos atan sinh cosh tanh".split()},
+    **{name: getattr(mpmath, name) for name in "asinh acosh atanh sqrt erf erfc gamma loggamma digamma sign".split()},
+    where=lambda condition, yes, no: yes if condition else no,
+    nonzero=lambda x: True,  # a formula divides by 0 there, and its limit is what is meant
+    power=lambda x, y: mpmath.mpf(x) ** y,
+)
+
+
+# -- the truth ------------------------------------------------------------------------------------------------------
+class Unknown(Exception):
+    """There is no such value, or none that could be made certain."""
+
+
+def _derivative(formula: Callable[..., Number], at: Sequence[Number], orders: Sequence[int], step: Number) -> Number:
+    """A derivative by central differences, which never ask for the value at a place where an argument is 0."""
+    for place, order in enumerate(orders):
+        if order:
+            less = [o - (n == place) for n, o in enumerate(orders)]
+            h = step * (abs(at[place]) or 1) / 2 ** sum(orders)
+            moved = [[x + sign * h * (n == place) for n, x in enumerate(at)] for sign in (1, -1)]
+            return (_derivative(formula, moved[0], less, step) - _derivative(formula, moved[1], less, step)) / (2 * h)
+    try:
+        return formula(*at)
+    except ZeroDivisionError:  # removable: the mean of two values on both sides
+        h = step**2
+        return (formula(*(x + h for x in at)) + formula(*(x - h for x in at))) / 2
+
+
+def truth(formula: Callable[..., Number], at: Sequence[float], orders: Sequence[int]) -> Number:
+    """A value or a derivative to 24 digits.
+
+    Raises
+    ------
+    Unknown
+        where it is not real, or not certain after all.
+    """
+    digits, before = START, None
+    while digits <= MOST:
+        with mpmath.workdps(digits):
+            exact = [_limit(x) for x in at]
+            try:
+                value = _derivative(formula, exact, orders, mpmath.mpf(10) ** (-digits // 8))
+            except (ZeroDivisionError, ValueError, OverflowError, TypeError):
+                raise Unknown from None
+            if not isinstance(value, mpmath.mpf) or not mpmath.isfinite(value):
+                raise Unknown
+            if before is not None and abs(value - before) <= abs(value) * mpmath.mpf(10) ** -CERTAIN:
+                return value
+            if before is not None and abs(value) < mpmath.mpf(10) ** -400 and abs(before) < mpmath.mpf(10) ** -400:
+                return mpmath.mpf(0)
+            tiny = mpmath.mpf(10) ** (-digits // 10)
+            if before is not None and digits >= 8 * START and abs(value) < tiny and abs(before) < tiny**0.5:
+                return mpmath.mpf(0)  # it goes to 0 with the step
+        digits, before = 2 * digits, value
+    raise Unknown
+
+
+def _limit(x: float) -> Number:
+    return mpmath.mpf(x) if np.isfinite(x) else mpmath.sign(x) * INFINITE
+
+
+# -- judging --------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Verdict:
+    """One number: how far off it is in units of the allowance, and how far the plain formula."""
+
+    row: str
+    orders: tuple[int, ...]
+    at: tuple[float, ...]
+    value: float
+    plain: float
+    truth: Number
+    error: float
+    plain_error: float
+
+    @property
+    def right(self) -> bool:
+        return self.error <= 1
+
+    @property
+    def worse(self) -> bool:
+        """Whether the plain formula is right and this is not."""
+        return self.error > 1 and self.plain_error <= 1
+
+
+def _error(value: float, exact: Number, condition: Number, dtype: Any) -> float:
+    info = np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        rounded = float(dtype(float(exact)))
+    if np.isinf(rounded):
+        return 0.0 if value == rounded or abs(value) > 0.999 * float(info.max) else float("inf")
+    if not np.isfinite(value):
+        return float("inf")
+    relative = mpmath.mpf("1e-10") if dtype is np.float64 else 64 * mpmath.mpf(float(info.eps))
+    allowed = relative * abs(exact) + ROUNDINGS * mpmath.mpf(float(info.eps)) * condition
+    return float(abs(mpmath.mpf(value) - exact) / (allowed + mpmath.mpf(float(info.smallest_normal)) * ROUNDINGS))
+
+
+def derivatives(count: int) -> list[tuple[int, ...]]:
+    """The value, the first derivatives and the second ones of ``count`` variables."""
+    if count == 1:
+        return [(0,), (1,), (2,)]
+    return [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1)]
+
+
+def compiled(formulas: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], dtype: Any) -> Callable[..., Any]:
+    """Values and derivatives of formulas of vectors, natively."""
+    size = sg.dim("N")
+    leaves = [sg.input(f"x{n}", (size,)) for n in range(len(symbols))]
+    outputs: list[Any] = []
+    constant: set[int] = set()
+    for formula in formulas:
+        values = {(0,) * len(symbols): sg.elementwise(formula, *symbols)(*leaves)}
+        for orders in derivatives(len(symbols)):
+            if any(orders):
+                place = max(n for n, order in enumerate(orders) if order)
+                less = tuple(o - (n == place) for n, o in enumerate(orders))
+                total = sg.sum(values[less])
+                try:
+                    values[orders] = sg.grad(total, [leaves[place]])[leaves[place]]
+                except sg.errors.SymgraphError as error:
+                    if "does not depend" not in str(error):
+                        raise
+                    constant.add(len(outputs) + derivatives(len(symbols)).index(orders))
+                    values[orders] = leaves[place]
+        outputs += [values[orders] for orders in derivatives(len(symbols))]
+    run = codegen.function(leaves, outputs, dtype=np.dtype(dtype).name)
+    return lambda *points: [0 * out if n in constant else out for n, out in enumerate(run(*points))]
+
+
+def plain_derivatives(formula: sp.Expr, symbols: Sequence[sp.Symbol], points: Any) -> list[Any]:
+    """The formula as written and its textbook derivatives, by NumPy."""
+    found = []
+    for orders in derivatives(len(symbols)):
+        changed = formula
+        for symbol, order in zip(symbols, orders, strict=True):
+            changed = changed.diff(symbol, order) if order else changed
+        changed = changed.replace(sp.DiracDelta, lambda *_: sp.S.Zero)  # abs and sign away from 0
+        run = sp.lambdify(symbols, changed, modules=["scipy", "numpy"])
+        with np.errstate(all="ignore"):
+            found.append(np.broadcast_to(np.asarray(run(*points), points.dtype), points.shape[1:]))
+    return found
+
+
+def scalar_verdicts(rows: dict[str, Any], count: int, dtype: Any) -> Iterator[Verdict]:
+    """Every number of some rows of formulas of ``count`` variables."""
+    symbols = sp.symbols("x y", real=True)[:count]
+    formulas = {name: formula(SYMBOLIC, *symbols) for name, (formula, _) in rows.items()}
+    for name, (formula, given) in rows.items():
+        with np.errstate(over="ignore"):
+            points = np.array([at if count > 1 else (at,) for at in given], dtype).T
+        try:
+            got = compiled([formulas[name]], symbols, dtype)(*np.ascontiguousarray(points))
+        except sg.errors.SymgraphError as error:
+            print(f"refused: {name}: {error}", file=sys.stderr)
+            got = [np.full(points.shape[1], np.nan)] * len(derivatives(count))
+        plain = plain_derivatives(formulas[name], symbols, points)
+        for number, orders in enumerate(derivatives(count)):
+            for n in range(points.shape[1]):
+                at = tuple(float(x) for x in points[:, n])
+                try:
+                    exact = truth(lambda *x, formula=formula: formula(EXACT, *x), at, orders)
+                    condition = _condition(lambda *x, formula=formula: formula(EXACT, *x), at, orders)
+                except Unknown:
+                    continue
+                value, other = float(got[number][n]), float(plain[number][n])
+                yield Verdict(
+                    name, orders, at, value, other, exact,
+                    _error(value, exact, condition, dtype), _error(other, exact, condition, dtype),
+                )  # fmt: skip
+
+
+def _condition(formula: Callable[..., Number], at: Sequence[float], orders: Sequence[int]) -> Number:
+    """What changes if every argument changes by its own size: Σ |xᵢ·∂f/∂xᵢ|."""
+    total = mpmath.mpf(0)
+    for place, x in enumerate(at):
+        if x and np.isfinite(x):
+            more = [o + (n == place) for n, o in enumerate(orders)]
+            with mpmath.workdps(200):
+                exact = [_limit(x) for x in at]
+                total += abs(x * _derivative(formula, exact, more, mpmath.mpf(10) ** -25))
+    return total
+
+
+def all_verdicts(dtype: Any, words: Sequence[str], sample: int | None) -> Iterator[Verdict]:
+    from tests.nasty_tensors import TENSORS, tensor_verdicts
+
+    def chosen(rows: dict[str, Any]) -> dict[str, Any]:
+        found = {name: row for name, row in rows.items() if not words or any(word in name for word in words)}
+        return dict(islice(found.items(), 0, None, max(1, len(found) // sample))) if sample else found
+
+    yield from scalar_verdicts(chosen(ONE), 1, dtype)
+    yield from scalar_verdicts(chosen(TWO), 2, dtype)
+    yield from tensor_verdicts(chosen(TENSORS), dtype)
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Shares, by the number and by the row."""
+    rows = {verdict.row for verdict in verdicts}
+    wrong = {verdict.row for verdict in verdicts if not verdict.right}
+    right = sum(verdict.right for verdict in verdicts)
+    plain = sum(verdict.plain_error <= 1 for verdict in verdicts)
+    worse = sum(verdict.worse for verdict in verdicts)
+    total = len(verdicts)
+    return (
+        f"{right}/{total} numbers right = {right / total:.2%} (plain NumPy {plain / total:.2%}), "
+        f"{worse} where only plain NumPy is; {len(rows) - len(wrong)}/{len(rows)} formulas right everywhere"
+    )
+
+
+def main(arguments: Iterable[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--float32", action="store_true")
+    parser.add_argument("--rows", nargs="*", default=[])
+    parser.add_argument("--worst", type=int, default=0, help="how many wrong numbers of a formula to print")
+    parser.add_argument("--sample", type=int, help="formulas of each kind")
+    given = parser.parse_args(list(arguments))
+    dtype = np.float32 if given.float32 else np.float64
+    verdicts = list(all_verdicts(dtype, given.rows, given.sample))
+    for row in dict.fromkeys(verdict.row for verdict in verdicts):
+        wrong = [verdict for verdict in verdicts if verdict.row == row and not verdict.right]
+        for v in sorted(wrong, key=lambda v: -v.error)[: given.worst]:
+            order = "".join(map(str, v.orders)) if len(v.orders) < 4 else v.orders
+            print(
+                f"{'WORSE' if v.worse else 'wrong'} {row} ∂{order} at {v.at}: {v.value!r}, true "
+                f"{mpmath.nstr(v.truth, 17)}, plain {v.plain!r}; {v.error:.2g} times what is allowed"
+            )
+    print(f"{np.dtype(dtype).name}: {summary(verdicts)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

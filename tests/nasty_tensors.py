@@ -1,0 +1,4 @@
+"""Tensor formulas."""
+TENSORS = {}
+def tensor_verdicts(rows, dtype):
+    return iter(())
