@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+import webbrowser
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     audit.add_argument("--of", nargs="+", metavar="LEAF", help="the leaves; all by default")
     audit.add_argument("--upstream", metavar="MODULE:NAME", help="the gradient that flows in, which formulas may read")
     audit.set_defaults(run=_audit)
+    course = commands.add_parser("course", help="the lessons, run and opened as pages, or written as notebooks")
+    course.add_argument("only", nargs="*", metavar="LESSON", help="how a lesson's name begins, 01; all by default")
+    course.add_argument("--language", choices=("en", "zh"), default="en", help="the page that is opened: en, zh")
+    course.add_argument(
+        "--out", metavar="DIR", type=Path, help="where pages are written; a temporary folder by default"
+    )
+    course.add_argument("--notebooks", metavar="DIR", type=Path, help="write Jupyter notebooks instead; nothing is run")
+    course.add_argument(
+        "--lessons", metavar="DIR", type=Path, help="lessons of yours, or of a checkout: examples/course"
+    )
+    course.add_argument("--no-open", action="store_true", help="do not open a browser")
+    course.set_defaults(run=_course)
     given = parser.parse_args(arguments)
     return int(given.run(given))
 
@@ -61,6 +75,26 @@ def _audit(given: argparse.Namespace) -> int:
         return 2
     print(found)
     return 0 if found else 1
+
+
+def _course(given: argparse.Namespace) -> int:
+    from symgraph.drawing.course.build import lessons, write_notebooks, write_pages
+    from symgraph.errors import ArgumentError
+
+    try:
+        course = lessons(given.lessons, given.only)
+        if given.notebooks:
+            print(write_notebooks(course, given.notebooks))
+            return 0
+        out = write_pages(course, given.out or Path(tempfile.mkdtemp(prefix="symgraph-course-")))
+    except (ArgumentError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    index = (out / f"index.{given.language}.html").resolve()
+    print(index)
+    if not given.no_open:
+        webbrowser.open(index.as_uri())
+    return 0
 
 
 def _named(place: str) -> Any:

@@ -25,7 +25,7 @@ from symgraph.display.program import Program
 from symgraph.drawing import panes
 from symgraph.drawing.figure import figure_of, folded, with_near_leaves
 from symgraph.drawing.flow import in_use
-from symgraph.drawing.markup import Markup, element
+from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.palette import page_style
 from symgraph.drawing.svg import picture_of
 from symgraph.errors import ArgumentError
@@ -50,28 +50,16 @@ class Page(Shown):
         return f"<page {self.title!r}: {', '.join(self.sections)}>"
 
     def __str__(self) -> str:
-        style, script = _file("page.css"), _file("page.js")
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
         links = [element("a", name, href=f"#{_anchor(name)}") for name in self.sections]
-        head = element(
-            "head", element("meta", charset="utf-8"),
-            element("meta", http_equiv="Content-Security-Policy", content=policy),
-            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            element("title", self.title), element("style", Markup(page_style() + style)),
-        )  # fmt: skip
         bar = element(
             "div", element("nav", *links, aria_label="panes"),
             element("p", id="said", role="status", aria_live="polite"),
             element("button", "light or dark", id="theme", type="button"), class_="bar",
         )  # fmt: skip
         hint = "Select a value, by click or by Tab and Enter, and it lights up everywhere."
-        body = element(
-            "body", element("header", element("h1", self.title), element("p", hint, class_="soft"), bar),
-            element("main", *(self._section(name, inside) for name, inside in self.sections.items())),
-            element("script", Markup(script)),
-        )  # fmt: skip
-        return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+        header = element("header", element("h1", self.title), element("p", hint, class_="soft"), bar)
+        inside = element("main", *(self._section(name, inside) for name, inside in self.sections.items()))
+        return document(self.title, joined(header, inside))
 
     def _section(self, name: str, inside: Markup) -> Markup:
         anchor = _anchor(name)
@@ -81,6 +69,21 @@ class Page(Shown):
     def framed(self) -> Markup:
         """The page in a frame of its own, for a notebook."""
         return element("iframe", srcdoc=str(self), width="100%", height="700", title=self.title)
+
+
+def document(title: str, body: Markup, style: str = "", language: str = "en") -> str:
+    """A whole HTML document with the page's style and script; ``style`` comes after it."""
+    rules, script = page_style() + _file("page.css") + style, _file("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+    head = element(
+        "head", element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title), element("style", Markup(rules)),
+    )  # fmt: skip
+    inside = element("body", body, element("script", Markup(script)))
+    return f"<!DOCTYPE html>\n{element('html', head, inside, lang=language)}\n"
 
 
 def report(
@@ -184,6 +187,11 @@ def _anchor(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-@lru_cache
 def _file(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return text_of(Path(__file__).parent / name)
+
+
+@lru_cache
+def text_of(path: Path) -> str:
+    """A style or script that lies beside the code."""
+    return path.read_text(encoding="utf-8")
