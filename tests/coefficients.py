@@ -76,14 +76,15 @@ def stirling_series(n: int) -> list[float]:
 
 
 def between(n: int, low: Any, high: Any, c: float) -> tuple[Any, ...]:
-    """The rest in (x − c)/(x + c) from low to high, its error weighed by the whole."""
+    """The rest times x^(n + 2), in (x − c)/(x + c) from low to high."""
     rest = stirling_rest(n)
     lo, hi = mpf(low), mpf(high)
-    return (
-        lambda q: rest(from_q(q, c)),
-        lambda q: max(1, from_q(q, c) ** n) if n > 0 else mpf(1),
-        ((lo - c) / (lo + c), (hi - c) / (hi + c)),
-    )
+
+    def scaled(q: Any) -> Any:
+        x = from_q(q, c)
+        return rest(x) * x ** (n + 2)
+
+    return scaled, relative(scaled), ((lo - c) / (lo + c), (hi - c) / (hi + c))
 
 
 def normal_near(z: Any) -> Any:
@@ -111,13 +112,13 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "SCALED": (scaled_tail, relative(scaled_tail), (-1, 1), 25),
     "AROUND_1": (A, relative(A), (mpf(-1) / 2, mpf(1) / 2), 27),
     "AROUND_2": (B, relative(B), (mpf(-1) / 2, mpf(1) / 2), 18),
-    "LGAMMA_MIDDLE": (*between(-1, "2.5", 10, MIDDLE_CENTRE), 24),
+    "LGAMMA_MIDDLE": (*between(-1, "2.5", 13, MIDDLE_CENTRE), 27),
     "DIGAMMA_NEAR": (D, relative(D), (LOW, HIGH), 25),
-    "DIGAMMA_MIDDLE": (*between(0, "2.2", 10, MIDDLE_CENTRE), 25),
+    "DIGAMMA_MIDDLE": (*between(0, "2.2", 13, MIDDLE_CENTRE), 28),
     "TRIGAMMA_LOW": (*between(1, 1, 3, LOW_CENTRE), 22),
-    "TRIGAMMA_MIDDLE": (*between(1, 3, 10, MIDDLE_CENTRE), 22),
+    "TRIGAMMA_MIDDLE": (*between(1, 3, 13, MIDDLE_CENTRE), 26),
     "TETRAGAMMA_LOW": (*between(2, 1, 3, LOW_CENTRE), 27),
-    "TETRAGAMMA_MIDDLE": (*between(2, 3, 10, MIDDLE_CENTRE), 24),
+    "TETRAGAMMA_MIDDLE": (*between(2, 3, 13, MIDDLE_CENTRE), 28),
     "AROUND_MEDIAN": (normal_near, relative(normal_near), (0, 1), 12),
     "ARCSINE": (arcsine_rest, arcsine_weight, (0, mpf(1) / 4), 12),
     "CUBE_ROOT": (mp.cbrt, relative(mp.cbrt), (mp.sqrt(mpf(1) / 2), mp.sqrt(2)), 7),

@@ -33,10 +33,12 @@ ROUNDINGS = 4
 """As many roundings of its argument a right result may be off by."""
 
 
-
+FUNCTIONS = (
+    "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+    "sqrt", "erf", "erfc", "gamma", "loggamma", "digamma", "sign",
+)  # fmt: skip
 SYMBOLIC = SimpleNamespace(
-    **{name: getattr(sp, name) for name in "exp log sin cos tan asin acos atan sinh cosh tanh".split()},
-    **{name: getattr(sp, name) for name in "asinh acosh atanh sqrt erf erfc gamma loggamma digamma pi sign".split()},
+    **{name: getattr(sp, name) for name in (*FUNCTIONS, "pi")},
     where=lambda condition, yes, no: sp.Piecewise((yes, condition), (no, True)),
     nonzero=lambda x: sp.Ne(x, 0),
     half=sp.Rational(1, 2), third=sp.Rational(1, 3), sixth=sp.Rational(1, 6),
@@ -52,10 +54,10 @@ class _Exact(SimpleNamespace):
 
 
 EXACT = _Exact(
-    **{name: getattr(mpmath, name) for name in "exp log sin cos tan asin acos atan sinh cosh tanh".split()},
-    **{name: getattr(mpmath, name) for name in "asinh acosh atanh sqrt erf erfc gamma loggamma digamma sign".split()},
+    **{name: getattr(mpmath, name) for name in FUNCTIONS},
     where=lambda condition, yes, no: yes if condition else no,
-    nonzero=lambda x: True,  # a formula divides by 0 there, and its limit is what is meant
+    # where a formula divides by 0 its limit is what is meant
+    nonzero=lambda x: True,
     power=lambda x, y: mpmath.mpf(x) ** y,
 )
 
@@ -98,12 +100,10 @@ def truth(formula: Callable[..., Number], at: Sequence[float], orders: Sequence[
                 raise Unknown from None
             if not isinstance(value, mpmath.mpf) or not mpmath.isfinite(value):
                 raise Unknown
-            if before is not None and abs(value - before) <= abs(value) * mpmath.mpf(10) ** -CERTAIN:
+            near = before is not None and abs(value - before) <= abs(value) * mpmath.mpf(10) ** -CERTAIN
+            if near and (value or digits >= 16 * START):
                 return value
-            if before is not None and abs(value) < mpmath.mpf(10) ** -400 and abs(before) < mpmath.mpf(10) ** -400:
-                return mpmath.mpf(0)
-            tiny = mpmath.mpf(10) ** (-digits // 10)
-            if before is not None and digits >= 8 * START and abs(value) < tiny and abs(before) < tiny**0.5:
+            if before is not None and digits >= 8 * START and abs(value) <= abs(before) * mpmath.mpf(10) ** -6:
                 return mpmath.mpf(0)  # it goes to 0 with the step
         digits, before = 2 * digits, value
     raise Unknown

@@ -18,11 +18,12 @@ SMALL = (1e-30, 1e-12, 1e-7, 1e-3)
 MIDDLE = (0.1, 0.7, 1.3, 2.6)
 LARGE = (20.0, 87.0, 150.0, 1e4, 1e12, 1e30)
 POSITIVE = SMALL + MIDDLE + LARGE
-REAL = tuple(s * x for x in POSITIVE for s in (1, -1)) + (0.0, -0.0)
-NEAR_ZERO = tuple(s * x for x in SMALL + MIDDLE for s in (1, -1)) + (0.0,)
-MODERATE = tuple(s * x for x in (*SMALL, *MIDDLE, 5.0, 20.0, 60.0) for s in (1, -1)) + (0.0,)
+REAL = (*(s * x for x in POSITIVE for s in (1, -1)), 0.0, -0.0)
+NEAR_ZERO = (*(s * x for x in SMALL + MIDDLE for s in (1, -1)), 0.0)
+MODERATE = (*(s * x for x in (*SMALL, *MIDDLE, 5.0, 20.0, 60.0) for s in (1, -1)), 0.0)
 UNIT = (1e-30, 1e-10, 1e-3, 0.25, 0.5, 0.75, 0.99, 0.9999)
-SIGNED_UNIT = tuple(s * x for x in UNIT for s in (1, -1)) + (0.0,)
+SIGNED_UNIT = (*(s * x for x in UNIT for s in (1, -1)), 0.0)
+MORE_THAN_MINUS_ONE = tuple(x for x in REAL if x > -1)
 NEAR_ONE = (0.5, 0.99, 0.99999, 1.00001, 1.01, 2.0)
 ABOVE_ONE = (1.0000001, 1.001, 1.5, 10.0, 1e5, 1e15, 1e30)
 COUNTS = (0.5, 1.0, 2.5, 10.0, 100.0, 1e4, 1e8)
@@ -88,9 +89,9 @@ ONE: dict[str, tuple[Formula, Points]] = {
     "eˣ·e⁻ˣ²": (lambda m, x: m.exp(x) * m.exp(-(x**2)), REAL),
     "e¹⁰⁰⁺ˣ/e¹⁰⁰": (lambda m, x: m.exp(100 + x) / m.exp(100), NEAR_ZERO),
     # -- logarithms
-    "log(1 + x)": (lambda m, x: m.log(1 + x), [x for x in REAL if x > -1]),
+    "log(1 + x)": (lambda m, x: m.log(1 + x), MORE_THAN_MINUS_ONE),
     "log(1 − x)": (lambda m, x: m.log(1 - x), SIGNED_UNIT),
-    "log(1 + x)/x": (lambda m, x: m.where(m.nonzero(x), m.log(1 + x) / x, 1), [x for x in REAL if x > -1]),
+    "log(1 + x)/x": (lambda m, x: m.where(m.nonzero(x), m.log(1 + x) / x, 1), MORE_THAN_MINUS_ONE),
     "log(1 + x) − x": (lambda m, x: m.log(1 + x) - x, SIGNED_UNIT),
     "log((1 + x)/(1 − x))": (lambda m, x: m.log((1 + x) / (1 - x)), SIGNED_UNIT),
     "logit": (lambda m, x: m.log(x / (1 - x)), UNIT),
@@ -109,8 +110,8 @@ ONE: dict[str, tuple[Formula, Points]] = {
     "signed log": (lambda m, x: m.sign(x) * m.log(1 + abs(x)), [x for x in REAL if x]),
     # -- roots and quotients
     "√(x + 1) − √x": (lambda m, x: m.sqrt(x + 1) - m.sqrt(x), POSITIVE),
-    "√(1 + x) − 1": (lambda m, x: m.sqrt(1 + x) - 1, [x for x in REAL if x > -1]),
-    "(√(1 + x) − 1)/x": (lambda m, x: m.where(m.nonzero(x), (m.sqrt(1 + x) - 1) / x, m.half), [x for x in REAL if x > -1]),
+    "√(1 + x) − 1": (lambda m, x: m.sqrt(1 + x) - 1, MORE_THAN_MINUS_ONE),
+    "(√(1 + x) − 1)/x": (lambda m, x: m.where(m.nonzero(x), (m.sqrt(1 + x) - 1) / x, m.half), MORE_THAN_MINUS_ONE),
     "√(1 + x²) − 1": (lambda m, x: m.sqrt(1 + x**2) - 1, REAL),
     "√(1 + x²) − x": (lambda m, x: m.sqrt(1 + x**2) - x, REAL),
     "pseudo-Huber": (lambda m, x: m.sqrt(1 + x**2) - 1, REAL),
@@ -133,8 +134,8 @@ ONE: dict[str, tuple[Formula, Points]] = {
     "(1 + x)² − 1": (lambda m, x: (1 + x) ** 2 - 1, NEAR_ZERO),
     "(1 + x)¹⁰ − 1": (lambda m, x: (1 + x) ** 10 - 1, NEAR_ZERO),
     "(1 + 1/x)ˣ": (lambda m, x: m.power(1 + 1 / x, x), POSITIVE[2:]),
-    "compound interest": (lambda m, x: (m.power(1 + x, 360) - 1) / x, [x for x in SMALL + (0.1,)]),
-    "annuity": (lambda m, x: x / (1 - m.power(1 + x, -360)), [x for x in SMALL + (0.1,)]),
+    "compound interest": (lambda m, x: (m.power(1 + x, 360) - 1) / x, (*SMALL, 0.1)),
+    "annuity": (lambda m, x: x / (1 - m.power(1 + x, -360)), (*SMALL, 0.1)),
     "relativistic γ − 1": (lambda m, x: 1 / m.sqrt(1 - x**2) - 1, SIGNED_UNIT),
     "relativistic γ": (lambda m, x: 1 / m.sqrt(1 - x**2), SIGNED_UNIT),
     "velocity addition": (lambda m, x: (x + m.half) / (1 + x * m.half), SIGNED_UNIT),
@@ -205,11 +206,11 @@ ONE: dict[str, tuple[Formula, Points]] = {
 PAIRS = ((1.0, 2.0), (1e-8, 1.0), (3.0, 3.0000002), (1e10, 1e-10), (30.0, 1e-3))
 SIGNED_PAIRS = (*PAIRS, (-1.0, 2.0), (0.5, -7.0), (-100.0, -90.0))
 HUGE_PAIRS = (*SIGNED_PAIRS, (1e25, 3e25), (1e-25, 1e-26), (800.0, 802.0), (-800.0, 3.0))
-PROBABILITIES = ((0.5, 0.25), (1e-10, 0.3), (0.3, 0.3000001), (0.999, 0.99), (0.9, 1e-6))
+PROBABILITIES = ((0.5, 0.25), (1e-10, 0.3), (0.999, 0.99), (0.9, 1e-6))
 
 TWO: dict[str, tuple[Formula, Points]] = {
     "log(eˣ + eʸ)": (lambda m, x, y: m.log(m.exp(x) + m.exp(y)), HUGE_PAIRS[:-1]),
-    "log(eˣ − eʸ)": (lambda m, x, y: m.log(m.exp(x) - m.exp(y)), ((2.0, 1.0), (1000.0, 1.0), (3.5, 3.25), (0.0, -90.0))),
+    "log(eˣ − eʸ)": (lambda m, x, y: m.log(m.exp(x) - m.exp(y)), ((2.0, 1.0), (1e3, 1.0), (3.5, 3.25), (0.0, -90.0))),
     "hypot": (lambda m, x, y: m.sqrt(x**2 + y**2), HUGE_PAIRS),
     "x/hypot": (lambda m, x, y: x / m.sqrt(x**2 + y**2), HUGE_PAIRS),
     "x² − y²": (lambda m, x, y: x**2 - y**2, SIGNED_PAIRS),
@@ -222,9 +223,12 @@ TWO: dict[str, tuple[Formula, Points]] = {
     "log softmax of two": (lambda m, x, y: m.log(m.exp(x) / (m.exp(x) + m.exp(y))), HUGE_PAIRS[:-4] + HUGE_PAIRS[-2:]),
     "KL of Bernoulli": (
         lambda m, x, y: x * m.log(x / y) + (1 - x) * m.log((1 - x) / (1 - y)),
-        ((0.5, 0.25), (1e-10, 0.3), (0.999, 0.99), (0.9, 1e-6)),
+        PROBABILITIES,
     ),
-    "KL of Gaussians": (lambda m, x, y: m.log(y / x) + x**2 / (2 * y**2) - m.half, ((1.0, 2.0), (1e-8, 1.0), (5.0, 0.5))),
+    "KL of Gaussians": (
+        lambda m, x, y: m.log(y / x) + x**2 / (2 * y**2) - m.half,
+        ((1.0, 2.0), (1e-8, 1.0), (5.0, 1.0)),
+    ),
     "x·log y": (lambda m, x, y: x * m.log(y), PAIRS),
     "Gaussian log density": (lambda m, x, y: -m.log(y) - (x / y) ** 2 / 2 - m.log(2 * m.pi) / 2, SIGNED_PAIRS[:3]),
     "quadratic formula": (lambda m, x, y: (-x + m.sqrt(x**2 - 4 * y)) / 2, ((3.0, 1.0), (1e8, 1.0), (-50.0, 1e-5))),

@@ -66,6 +66,15 @@ def _log_ndtr(x: Any) -> Any:
     return mpmath.log(_erfcx(-x / mpmath.sqrt(2)) / 2) - x * x / 2
 
 
+def _rest(x: Any, order: int) -> Any:
+    """What Stirling's leading terms leave, in digits enough for what they cancel."""
+    with mpmath.workdps(60 + 4 * max(0, int(mpmath.log10(x)))):
+        log = mpmath.log(x)
+        if order < 0:
+            return mpmath.loggamma(x) - (x - mpmath.mpf(1) / 2) * log + x - mpmath.log(2 * mpmath.pi) / 2
+        return mpmath.psi(1, x) - 1 / x - 1 / (2 * x**2) if order else mpmath.psi(0, x) - log + 1 / (2 * x)
+
+
 def _ndtr(x: Any) -> Any:
     if abs(x) > 60:
         return mpmath.mpf(0 if x < 0 else 1)
@@ -83,6 +92,9 @@ ORACLES: dict[str, Callable[[Any], Any]] = {
     "gamma": lambda x: mpmath.gamma(x) if x < 200 else mpmath.inf,
     "lgamma": mpmath.loggamma,
     "cbrt": lambda x: -mpmath.cbrt(-x) if x < 0 else mpmath.cbrt(x),
+    "lgamma_rest": lambda x: _rest(x, -1),
+    "digamma_rest": lambda x: _rest(x, 0),
+    "trigamma_rest": lambda x: _rest(x, 1),
     "trigamma": lambda x: mpmath.psi(1, x),
     "tetragamma": lambda x: mpmath.psi(2, x),
 }
@@ -97,6 +109,7 @@ DOMAINS: dict[str, Callable[[Any], Any]] = {
     "acos": lambda x: abs(x) <= 1,
     "atanh": lambda x: abs(x) < 1,
     "acosh": lambda x: x >= 1,
+    **dict.fromkeys(("lgamma_rest", "digamma_rest", "trigamma_rest"), lambda x: (x >= 3) & (x < 1e30)),
     **dict.fromkeys(("gamma", "lgamma", "digamma", "trigamma", "tetragamma"), lambda x: x > 0),
 }
 """Where a bound in ulp holds: Γ's functions of negative arguments are as good as their condition."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from codegen.loops.ir import Call, Cast, Const, DType, Expr, Op, Select
-from symgraph.core.scalars import erfcx, expm1, log1p, log_ndtr, ndtr, sigmoid, softplus
+from symgraph.core.scalars import StirlingRest, erfcx, expm1, log1p, log_ndtr, ndtr, sigmoid, softplus
 
 
 def cast(value: Expr, dtype: DType) -> Expr:
@@ -103,6 +103,7 @@ FUNCTIONS: Mapping[type[sp.Basic], Callable[[Expr], Expr]] = {
 
 POLYGAMMA = ("digamma", "trigamma", "tetragamma")
 """ψ and its derivatives, by their order."""
+RESTS = ("lgamma_rest", "digamma_rest", "trigamma_rest")
 
 
 def computed(function: sp.Basic) -> Callable[[Expr], Expr] | None:
@@ -110,6 +111,8 @@ def computed(function: sp.Basic) -> Callable[[Expr], Expr] | None:
     match function:
         case sp.polygamma() if function.args[0] in range(len(POLYGAMMA)):
             return _word(POLYGAMMA[int(function.args[0])])
+        case StirlingRest() if function.args[0] in range(len(RESTS)):
+            return _word(RESTS[int(function.args[0])])
         case _ if len(function.args) == 1:
             return FUNCTIONS.get(type(function))
     return None

@@ -304,3 +304,27 @@ class log_ndtr(StableFunction):
 
     def _eval_is_negative(self) -> bool:
         return True
+
+
+class StirlingRest(sp.Function):  # type: ignore[misc]
+    """What Stirling's leading terms leave of log Γ, log Γ(u) − (u − ½)·log u + u − ½·log 2π, and its derivatives.
+
+    ``StirlingRest(n, u)`` is the n-th derivative, u > 0; it falls like 1/u^(n + 1), where the terms cancel.
+    """
+
+    nargs = 2
+
+    def rewrite_plain(self) -> sp.Expr:
+        """The defining formula at this argument."""
+        order, u = self.args
+        if order == 0:
+            return sp.loggamma(u) - (u - sp.S.Half) * sp.log(u) + u - sp.log(2 * sp.pi) / 2
+        slope = sp.log(u) - 1 / (2 * u)
+        w = sp.Dummy(positive=True)
+        return sp.polygamma(order - 1, u) - slope.subs(u, w).diff(w, order - 1).subs(w, u)
+
+    def fdiff(self, argindex: int = 2) -> sp.Expr:
+        return StirlingRest(self.args[0] + 1, self.args[1])
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[1].is_real

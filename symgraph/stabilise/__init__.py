@@ -24,6 +24,7 @@ from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
+from symgraph.stabilise.special import special
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""
@@ -67,7 +68,7 @@ class _Rewriter:
         if definition.op == "recurrence":
             return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
-        body = per_branch(definition.body, lambda branch, _: self._stable_branch(branch))
+        body = per_branch(special(definition.body), lambda branch, _: self._stable_branch(branch))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))

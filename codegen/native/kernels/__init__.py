@@ -59,15 +59,18 @@ from codegen.native.kernels.special import (
     cbrt,
     cosh,
     digamma,
+    digamma_rest,
     erfcx,
     gamma,
     lgamma,
+    lgamma_rest,
     log_ndtr,
     ndtr,
     sinh,
     tan,
     tetragamma,
     trigamma,
+    trigamma_rest,
 )
 from codegen.native.kernels.threads import barrier, chunk, new_sync
 from codegen.native.kernels.tile import tile
@@ -110,6 +113,7 @@ __all__ = [
     "cos",
     "cosh",
     "digamma",
+    "digamma_rest",
     "erf",
     "erfc",
     "erfcx",
@@ -121,6 +125,7 @@ __all__ = [
     "gamma",
     "kernel",
     "lgamma",
+    "lgamma_rest",
     "log",
     "log1p",
     "log_ndtr",
@@ -145,5 +150,6 @@ __all__ = [
     "tile",
     "transpose_block",
     "trigamma",
+    "trigamma_rest",
     "uniform",
 ]

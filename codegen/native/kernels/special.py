@@ -110,6 +110,30 @@ def tetragamma(x: Scalar) -> Scalar:
     return _polygamma(x, 2)
 
 
+def lgamma_rest(x: Scalar) -> Scalar:
+    """log Γ(x) − (x − ½)·log x + x − ½·log 2π, x > 0: what Stirling's leading terms leave."""
+    y = float(x)
+    if y < 12:
+        return type(x)(math.nan if y <= 0 else math.lgamma(y) - (y - 0.5) * math.log(y) + y - math.log(2 * math.pi) / 2)
+    return type(x)(sum(b / (2 * k * (2 * k - 1)) * (1 / y) ** (2 * k - 1) for k, b in enumerate(BERNOULLI, 1)))
+
+
+def digamma_rest(x: Scalar) -> Scalar:
+    """The derivative of that: ψ(x) − log x + 1/(2x)."""
+    y = float(x)
+    if y < 12:
+        return type(x)(math.nan if y <= 0 else float(digamma(y)) - math.log(y) + 0.5 / y)
+    return type(x)(-sum(b / (2 * k) * (1 / y) ** (2 * k) for k, b in enumerate(BERNOULLI, 1)))
+
+
+def trigamma_rest(x: Scalar) -> Scalar:
+    """The derivative of that: ψ′(x) − 1/x − 1/(2x²)."""
+    y = float(x)
+    if y < 12:
+        return type(x)(math.nan if y <= 0 else float(trigamma(y)) - 1 / y - 0.5 / y**2)
+    return type(x)(sum(b * (1 / y) ** (2 * k + 1) for k, b in enumerate(BERNOULLI, 1)))
+
+
 def _erfcx(x: float) -> float:
     if x < 3:
         return math.exp(x * x) * math.erfc(x) if x > -26.6 else math.inf

@@ -185,6 +185,9 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(special.digamma, gamma_functions.digamma, "digamma", 2.0, ((0, 3), (1.46, 1.463), (0, 30))),
         VectorFunction(special.trigamma, gamma_functions.trigamma, "trigamma", 2.0, ((0, 3), (0, 30))),
         VectorFunction(special.tetragamma, gamma_functions.tetragamma, "tetragamma", 2.0, ((0, 3), (0, 30))),
+        VectorFunction(special.lgamma_rest, gamma_functions.lgamma_rest, "lgamma_rest", 2.0, ((3, 30), (10, 1e4))),
+        VectorFunction(special.digamma_rest, gamma_functions.digamma_rest, "digamma_rest", 2.0, ((3, 30), (10, 1e4))),
+        VectorFunction(special.trigamma_rest, gamma_functions.trigamma_rest, "trigamma_rest", 2.0, ((3, 30), (9, 1e4))),
         VectorFunction(pow, power.pow_, "power", 1.5, ()),
     )
 }
