@@ -208,6 +208,7 @@ def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
         (lambda h, x: sg.scan(lambda c, a: (c + a, None), h, x, length=7), ShapeError, "7 by length and T by x"),
         (lambda h, x: sg.scan(lambda c, a: (c + 1, None), h), ArgumentError, "needs length="),
         (lambda h, x: sg.scan(lambda c, a: (c + a, c), h, x, [1, 2]), ShapeError, r"length\(2,\).* h\(N, 2\)"),
+        (lambda h, x: sg.scan(lambda c, a: (c + a, c), h, x, checkpoint=0), ArgumentError, "at least 1, not 0"),
         (lambda h, x: sg.nn.LSTM(3, 2)(x), ShapeError, r"got x\(T, N, 2\); expected \(steps, batch, 3\)"),
         (lambda h, x: sg.nn.RNN(2, 2)(x, h), ShapeError, r"first state is h\(N, 2\); expected \(1, N, 2\)"),
         (lambda h, x: sg.scan(lambda t, a: (t, None), sg.labels("t", (N,), 3), x), DomainError, "t holds integers"),
@@ -224,6 +225,37 @@ def test_a_carry_is_told_by_its_key_whatever_the_order() -> None:
     x = sg.input("x", (T,))
     last, _ = sg.scan(lambda c, a: ({"q": c["q"] + a, "p": c["p"] * 2}, None), {"p": 1, "q": 0}, x)
     assert [float(evaluate(last[name], {"x": np.ones(3)})) for name in "pq"] == [8.0, 3.0]
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("backward", [False, True])
+def test_checkpoints_compute_segments_again_and_keep_less(backward: bool) -> None:
+    """Of 11 steps: segments of 4 and the 3 that are left over, rows that end, values of every step."""
+    x, w, h0 = sg.input("x", (11, N, 2)), sg.parameter("w", (2, 2)), sg.input("h0", (N, 2))
+    length = sg.labels("length", (N,), 12)
+
+    def step(carry: Any, at: sg.Tensor) -> Any:
+        h, g = carry
+        new = sg.tanh(h @ w + at * g)
+        return (new, sg.sin(g + h)), new * g
+
+    values = {"x": RNG.normal(size=(11, 3, 2)), "w": RNG.normal(size=(2, 2)), "h0": RNG.normal(size=(3, 2))}
+    values["length"] = np.array([11, 6, 0])
+    found, memory = [], []
+    for size in (None, 4):
+        (h, g), y = sg.scan(step, (h0, h0), x, length, backward, checkpoint=size)
+        loss = sg.sum(y**2) + sg.sum(h * g)
+        slopes = sg.grad(loss, [x, w, h0])
+        run = codegen.function([x, w, h0, length], [loss, *slopes.values()], dtype="float64")
+        found.append(run(**values))
+        z = sg.input("z", (T, N, 2))
+        long = sg.scan(step, (h0, h0), z, checkpoint=size)[0][0]
+        lone = codegen.function([z, w, h0], sg.grad(sg.sum(long), w), dtype="float64")
+        memory.append(lone.report(sizes={"T": 256}).memory)
+    assert found[0][0] == found[1][0]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+    assert memory[1] < memory[0] / 3
 
 
 def scans_in_scans() -> tuple[sg.Tensor, list[sg.Tensor], sg.Tensor, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from codegen.loops.counts import flops, traffic
+from codegen.loops.counts import evaluate_integer, flops, traffic
 from codegen.native.emit import ITEM
 from codegen.run.arguments import check_mapping, whole_number
 from codegen.run.direct import obstacle
@@ -46,6 +46,7 @@ class Report(Shown):
     (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
     Gradients in ``left`` were too long for algebra: they are as the chain rule gave them.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
+    ``memory`` is the bytes of all that lies between the kernels, the arena; arguments and results are not in it.
     """
 
     kernels: tuple[KernelReport, ...]
@@ -53,6 +54,7 @@ class Report(Shown):
     stages: Mapping[str, float]
     obstacle: str = ""
     left: tuple[str, ...] = ()
+    memory: int = 0
 
     @staticmethod
     def of(executable: Executable, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
@@ -81,9 +83,9 @@ class Report(Shown):
         if measure:
             rows, warm = _measured(rows, executable, chosen)
         stages = executable.seconds | ({"warm call": warm} if warm else {})
-        return Report(
-            tuple(rows), {name: chosen[position] for name, position in known.items()}, stages, obstacle(executable)
-        )
+        at = {name: chosen[position] for name, position in known.items()}
+        memory = evaluate_integer(executable.compiled.arena.size, chosen)
+        return Report(tuple(rows), at, stages, obstacle(executable), memory=memory)
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -99,6 +101,7 @@ class Report(Shown):
                 shown += f" {row.reached:8.0%}" + (" ◂ far" if is_far else "")
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
+        lines.append(f"memory between kernels: {self.memory} bytes")
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
         if self.left:
             lines.append(f"left as the chain rule gave them: {', '.join(self.left)}")

@@ -137,9 +137,6 @@ def _place(name: str, program: Program, position: Mapping[str, int], dtype: str)
     return position[name]
 
 
-# -- what is checked on the way --------------------------------------------------------------------------------------
-
-
 def _checked_labels(program: Program) -> int | None:
     """The kernel after the one that checks labels."""
     found = [number for number, kernel in enumerate(program.kernels) if _writes(program, kernel) & {"status"}]
@@ -213,12 +210,17 @@ def _at_step(place: int | Moving, loops: Mapping[int, tuple[Counted, str]]) -> s
     if isinstance(place, int):
         return f"packed[{place}]"
     loop, step = loops[place.loop]
-    base, stride = _at_step(place.base, loops), text(place.stride, {}, 7)
-    base = base if isinstance(place.base, int) or place.base.first is None else f"({base})"
+    base, stride = _whole(place.base, loops), text(place.stride, {}, 7)
     if place.first is None:
         return f"{base} + {step}*{stride}"
     at, begin = (f"({step} + 1)", f"{text(loop.count, {}, 7)} - 1") if loop.backward else (f"({step} - 1)", "0")
-    return f"{_at_step(place.first, loops)} if {step} == {begin} else {base} + {at}*{stride}"
+    return f"{_whole(place.first, loops)} if {step} == {begin} else {base} + {at}*{stride}"
+
+
+def _whole(place: int | Moving, loops: Mapping[int, tuple[Counted, str]]) -> str:
+    """The same as one operand."""
+    found = _at_step(place, loops)
+    return found if isinstance(place, int) or place.first is None else f"({found})"
 
 
 # -- as LLVM text -----------------------------------------------------------------------------------------------------

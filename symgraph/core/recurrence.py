@@ -29,7 +29,7 @@ from symgraph.core.tensor import Definition, Element, Tensor
 @dataclass(frozen=True)
 class Loop:
     """``following`` over ``carries``, ``inputs`` and ``constants``, ``length`` times, from the last step if
-    ``backward``."""
+    ``backward``. Derivatives ``recompute`` what a step computes from its slots, or read what was kept of it."""
 
     length: sp.Expr
     backward: bool
@@ -37,6 +37,7 @@ class Loop:
     inputs: tuple[Tensor, ...]
     constants: tuple[Tensor, ...]
     following: tuple[Tensor, ...]
+    recompute: bool = False
 
     @property
     def slots(self) -> tuple[Tensor, ...]:
@@ -64,7 +65,7 @@ class Track(sp.AtomicExpr):  # type: ignore[misc]
 
     @cached_property
     def content(self) -> str:
-        told = [str(self.loop.length), str(self.loop.backward), self.value.content]
+        told = [str(self.loop.length), str(self.loop.backward), str(self.loop.recompute), self.value.content]
         told += [tensor.content for tensor in (*self.loop.slots, *self.loop.following)]
         return hashlib.blake2b(" ".join(told).encode(), digest_size=12).hexdigest()
 
@@ -240,7 +241,7 @@ class Course:
             tuple(slots[slot] for slot in role) for role in (loop.carries, loop.inputs, loop.constants)
         )
         following = tuple(ends[after] for after in loop.following)
-        made = Loop(loop.length, loop.backward, carries, inputs, constants, following)
+        made = Loop(loop.length, loop.backward, carries, inputs, constants, following, loop.recompute)
         recurrence = Recurrence(made, tuple(filled[slot] for slot in loop.slots))
         return _swapped(recurrence.track(ends[value] if value in ends else steps.of(value)))
 
@@ -291,17 +292,22 @@ def closed(
     carries: Mapping[Tensor, Tensor],
     inputs: Mapping[Tensor, Tensor],
     following: Sequence[Tensor],
+    recompute: bool = False,
+    read: Sequence[Tensor] = (),
 ) -> tuple[Recurrence, Course]:
     """The recurrence of a step that was traced, and the traced values at all steps.
 
     ``carries`` and ``inputs`` are the leaves with which it was traced, with the first values and the slices of all
-    steps; whatever else it reads is a constant of it.
+    steps; whatever else it reads is a constant of it. If derivatives ``recompute``, all that differs from step to step
+    is computed step by step, what is to be ``read`` of it too, so that nothing else is kept of all steps at once.
     """
     outside = Course(length, inputs, {})
-    moving, varying = _depending(following, carries), _depending(following, {**carries, **inputs})
+    wanted = [*following, *read] if recompute else following
+    varying = _depending(wanted, {**carries, **inputs})
+    moving = varying if recompute else _depending(following, carries)
     filled: dict[str, dict[Tensor, Tensor]] = {"inputs": {}, "constants": {}}
     body: list[Tensor] = []
-    pending = list(reversed(following))
+    pending = list(reversed(wanted))
     seen: set[Tensor] = set(carries)
     while pending:
         tensor = pending.pop()
@@ -322,7 +328,7 @@ def closed(
         for tensor, operand in filled[role].items():
             free = Tensor.slot(len(carries) + len(places), tensor.shape, tensor.classes)
             made[tensor] = places.setdefault((role, operand), free)
-    for tensor in below(following, made):
+    for tensor in below(wanted, made):
         definition = tensor.definition
         assert definition is not None
         written = replace_tensors(definition.body, made)
@@ -333,7 +339,8 @@ def closed(
     own = {role: tuple(dict.fromkeys(made[t] for t in filled[role])) for role in filled}
     given = {made[t]: operand for role in filled for t, operand in filled[role].items()}
     ends = tuple(_own(made[value]) for value in following)
-    loop = Loop(length, backward, tuple(made[c] for c in carries), own["inputs"], own["constants"], ends)
+    slots = (tuple(made[carry] for carry in carries), own["inputs"], own["constants"])
+    loop = Loop(length, backward, *slots, ends, recompute)
     recurrence = Recurrence(loop, (*carries.values(), *(given[s] for s in (*own["inputs"], *own["constants"]))))
     known: dict[Tensor, Tensor] = {carry: recurrence.previous(n) for n, carry in enumerate(carries)} | dict(inputs)
     known |= {tensor: recurrence.track(made[tensor]) for tensor in body if tensor in moving}

@@ -4,7 +4,8 @@
                                      ∂J/∂x[t] = λ[t]·∂f/∂x[t]        ∂J/∂w = Σ_t λ[t]·∂f/∂w        ∂J/∂h₀ = λ[0]·∂f/∂h
 
 The rule for one step is the chain rule of :mod:`symgraph.derive.differentiate`, applied to Σ_h λ·f. Values of the step
-that its derivative reads come from the forward loop. The result is differentiated like any other.
+that its derivative reads come from the forward loop, or are computed again from what the step reads. The result is
+differentiated like any other.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def contributions(
     step = Tensor.define((), sp.Add(*(product.element for product in products)))
     filled = dict(zip(loop.slots, recurrence.operands, strict=True))
     targets = [s for s, operand in filled.items() if s in loop.carries or operand in needed]
-    forward = set(below([*loop.following, *cotangents], ()))
+    forward = set(loop.slots if loop.recompute else below([*loop.following, *cotangents], ()))
     course = recurrence.course()
     slices: dict[Tensor, Tensor] = {given[value]: cotangent for value, cotangent in cotangents.items()}
     made: dict[Tensor, Tensor] = {}
@@ -62,7 +63,8 @@ def contributions(
             made[tensor] = Tensor.define(tensor.shape, body, definition.op, definition.extents)
     zeros = {leaf: Tensor.define(leaf.shape, sp.S.Zero) for leaf in later.values()}
     following = [made[found[carry]] for carry in loop.carries]
-    reverse, values = closed(loop.length, not loop.backward, zeros, slices, following)
+    asked = [made[found[slot]] for slot, operand in filled.items() if operand in needed and slot not in loop.carries]
+    reverse, values = closed(loop.length, not loop.backward, zeros, slices, following, loop.recompute, asked)
     found_of = {track: recurrence_of(track) for track in values.known.values()}
     tracks = [track for track, own in found_of.items() if own is not None and own[0] == reverse]
     for value in sorted(found, key=lambda value: name_of(value) is None):

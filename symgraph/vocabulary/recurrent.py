@@ -16,14 +16,17 @@ from symgraph.core.reading import call_first, name_of
 from symgraph.core.recurrence import closed
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
+from symgraph.vocabulary.joining import concatenate
+from symgraph.vocabulary.shapes import along, reshape
 
 
 def scan(
-    step: Callable[[Any, Any], tuple[Any, Any]],
+    step: Step,
     init: Any,
     inputs: Any = None,
     length: Any = None,
     reverse: bool = False,
+    checkpoint: int | None = None,
 ) -> tuple[Any, Any]:
     """Apply a step again and again: (carry, x[t]) → (next carry, y[t]).
 
@@ -39,6 +42,9 @@ def scan(
         on, its y is 0, and what its inputs are there has no part in values or derivatives. Lengths may be 0; with
         ``reverse`` a row begins at step ``length − 1``.
     reverse : from the last step to the first.
+    checkpoint : how many steps a derivative computes again at once: it keeps the carries of every ``checkpoint``-th
+        step and not what lies between, for one more run of the steps (Chen et al., arXiv:1604.06174). Values are the
+        same to the last bit. ``report()`` of a program tells its memory.
 
     Returns
     -------
@@ -49,20 +55,29 @@ def scan(
     ShapeError
         if inputs differ in length, a step changes the shape of a carry, or lengths fit no first axes of a carry.
     ArgumentError
-        if nothing tells the length, or the step does not return a pair.
+        if nothing tells the length, the step does not return a pair, or ``checkpoint`` is less than 1.
     """
-    first, form = flat(init)
-    slices, input_form = flat(inputs)
+    slices, form = flat(inputs)
     ends = _ends(length)
     steps = _length(slices, None if ends is not None else length)
-    if ends is not None:  # what lies behind a row's end is not even read: it may be NaN
-        _check_rows(first, ends)
-        slices = [_until(ends, one, None, axis(0), 1) if _has_rows(one, ends) else one for one in slices]
+    if ends is not None:
+        return _in_rows(step, init, slices, form, ends, steps, (reverse, checkpoint))
+    if checkpoint is not None:
+        return _in_segments(step, init, slices, form, steps, reverse, checkpoint)
+    return _scan(step, init, slices, form, steps, reverse)
+
+
+Step = Callable[[Any, Any], tuple[Any, Any]]
+Form = Callable[[list[Any]], Any]
+
+
+def _scan(
+    step: Step, init: Any, slices: list[Tensor], input_form: Form, steps: sp.Expr, reverse: bool, again: bool = False
+) -> tuple[Any, Any]:
+    first, form = flat(init)
     carries = {Tensor.leaf("input", f"carry{n}", value.shape): value for n, value in enumerate(first)}
     given = {_one_step(value, n): value for n, value in enumerate(slices)}
-    result = step(form(list(carries)), input_form(list(given)))
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise ArgumentError(at_line(f"a step returns (carry, y), not {result!r}; y may be None"))
+    result = _pair(step(form(list(carries)), input_form(list(given))))
     following = in_form_of(init, result[0])
     for before, after in zip(first, following, strict=True):
         if after.shape != before.shape:
@@ -74,26 +89,97 @@ def scan(
         if before.is_label or after.is_label:
             raise DomainError(at_line(f"the carry {before.display_name} holds integers: expected real numbers"))
     values, output_form = flat(result[1])
-    if ends is not None:
-        _check_rows(values, ends)
-        now = _one_step(_counted(steps), len(given))
-        given[now] = _counted(steps)
-        held = [_until(ends, after, before, now.element) for before, after in zip(carries, following, strict=True)]
-        values = [dict(zip(following, held, strict=True)).get(value, value) for value in values]
-        following = held
-    recurrence, course = closed(steps, reverse, carries, given, following)
+    recurrence, course = closed(steps, reverse, carries, given, following, again, values)
     last = form([recurrence.last(number) for number in range(len(first))])
-    found = [course.of(value) for value in values]
-    if ends is not None:
-        found = [_until(ends, value, None, axis(0), 1) for value in found]
-    return last, output_form(found)
+    return last, output_form([course.of(value) for value in values])
+
+
+def _pair(result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ArgumentError(at_line(f"a step returns (carry, y), not {result!r}; y may be None"))
+    return result
+
+
+def _in_rows(
+    step: Step, init: Any, slices: list[Tensor], form: Form, ends: Tensor, steps: sp.Expr, how: tuple[bool, Any]
+) -> tuple[Any, Any]:
+    """A scan of rows that end at different steps. What lies behind a row's end is not even read: it may be NaN."""
+    _check_rows(flat(init)[0], ends)
+    slices = [_until(ends, one, None, axis(0), 1) if _has_rows(one, ends) else one for one in slices]
+
+    def held(carry: Any, inputs: Any) -> tuple[Any, Any]:
+        *parts, now = inputs
+        result = _pair(step(carry, form(parts)))
+        after, (values, output_form), (before, nest) = in_form_of(carry, result[0]), flat(result[1]), flat(carry)
+        _check_rows(values, ends)
+        kept = {
+            one: _until(ends, one, old, now.element) if one.shape == old.shape else one
+            for one, old in zip(after, before, strict=True)
+        }
+        return nest([kept[one] for one in after]), output_form([kept.get(value, value) for value in values])
+
+    last, found = scan(held, init, (*slices, _counted(steps)), None, *how)
+    values, output_form = flat(found)
+    return last, output_form([_until(ends, value, None, axis(0), 1) for value in values])
+
+
+def _in_segments(
+    step: Step, init: Any, slices: list[Tensor], form: Form, steps: sp.Expr, reverse: bool, size: Any
+) -> tuple[Any, Any]:
+    """A scan over segments of ``size`` steps, each a scan of its own, and the steps that are left over."""
+    if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
+        raise ArgumentError(at_line(f"checkpoint is a number of steps, at least 1, not {size!r}"))
+    size = int(size)
+    rest = int(steps % size) if steps.is_Integer else 0
+    count = (steps - rest) / size
+    if not (count.is_integer or sp.expand(count).is_integer):
+        return _padded(step, init, slices, form, steps, reverse, size)
+    if count == 0:
+        return _scan(step, init, slices, form, steps, reverse)
+
+    def part(values: list[Tensor], number: Any, begin: Any) -> list[Tensor]:
+        return [along(value, 0, number, axis(0) + begin) for value in values]
+
+    def segments(carry: Any) -> tuple[Any, Any]:
+        def segment(carry: Any, inputs: Any) -> tuple[Any, Any]:
+            return _scan(step, carry, list(inputs), form, sp.Integer(size), reverse)
+
+        whole = part(slices, count * size, 0)
+        cut = [reshape(value, (count, size, *value.shape[1:])) for value in whole]
+        last, found = _scan(segment, carry, cut, tuple, count, reverse, again=True)
+        values, output_form = flat(found)
+        return last, output_form([reshape(value, (count * size, *value.shape[2:])) for value in values])
+
+    def left(carry: Any) -> tuple[Any, Any]:
+        return _scan(step, carry, part(slices, rest, count * size), form, sp.Integer(rest), reverse)
+
+    if rest == 0:
+        return segments(init)
+    carry, first = (left if reverse else segments)(init)
+    last, second = (segments if reverse else left)(carry)
+    (one, output_form), (other, _) = flat(second if reverse else first), flat(first if reverse else second)
+    return last, output_form([concatenate(pair, 0) for pair in zip(one, other, strict=True)])
+
+
+def _padded(
+    step: Step, init: Any, slices: list[Tensor], form: Form, steps: sp.Expr, reverse: bool, size: int
+) -> tuple[Any, Any]:
+    """Segments of a symbolic number of steps: the last one goes beyond, where carries stay as they are."""
+    whole = size * sp.floor((steps + size - 1) / size)
+    longer = [
+        Tensor.define((whole, *value.shape[1:]), Cases((value.element, axis(0) < steps), (sp.S.Zero, True)))
+        for value in slices
+    ]
+    last, found = _in_rows(step, init, longer, form, as_tensor(steps), whole, (reverse, size))
+    values, output_form = flat(found)
+    return last, output_form([along(value, 0, steps, axis(0)) for value in values])
 
 
 def _ends(length: Any) -> Tensor | None:
     """Lengths of rows, where they are that: a tensor, or an array or list of numbers."""
-    if isinstance(length, Tensor) or getattr(length, "ndim", None):
-        return as_tensor(length)
-    return constant(length, "length") if isinstance(length, (list, tuple)) else None
+    if isinstance(length, Tensor):
+        return length
+    return constant(length, "length") if isinstance(length, (list, tuple)) or getattr(length, "ndim", None) else None
 
 
 def _counted(steps: sp.Expr) -> Tensor:
