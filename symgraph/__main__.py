@@ -83,13 +83,13 @@ def _course(given: argparse.Namespace) -> int:
 
     try:
         course = lessons(given.lessons, given.only)
-        if given.notebooks:
-            print(write_notebooks(course, given.notebooks))
-            return 0
-        out = write_pages(course, given.out or Path(tempfile.mkdtemp(prefix="symgraph-course-")))
-    except (ArgumentError, OSError) as error:
+    except ArgumentError as error:
         print(error, file=sys.stderr)
         return 2
+    if given.notebooks:
+        print(write_notebooks(course, given.notebooks))
+        return 0
+    out = write_pages(course, given.out or Path(tempfile.mkdtemp(prefix="symgraph-course-")))
     index = (out / f"index.{given.language}.html").resolve()
     print(index)
     if not given.no_open:

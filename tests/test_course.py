@@ -67,7 +67,8 @@ def test_a_notebook_runs_from_top_to_bottom(lesson) -> None:
     nbclient.NotebookClient(book, timeout=600, resources={"metadata": {"path": str(lesson.path.parent)}}).execute()
     forms = {form for cell in book.cells for output in cell.get("outputs", ()) for form in output.get("data", ())}
     errors = [o for cell in book.cells for o in cell.get("outputs", ()) if o["output_type"] == "error"]
-    assert not errors and {"text/html", "text/plain", "image/svg+xml"} <= forms
+    assert not errors and {"text/html", "text/plain"} <= forms
+    assert "image/svg+xml" in forms or not any("sg.draw(" in cell.source for cell in lesson.told("zh"))
 
 
 def test_notebooks_and_the_index_are_the_lessons_texts(tmp_path, capsys) -> None:

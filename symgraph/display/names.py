@@ -207,20 +207,30 @@ def ratio(loss: Name, of: Name) -> Name:
 def _closure(outputs: list[Tensor], pair: Callable[[Tensor], Pair | None]) -> list[Tensor]:
     """All tensors of the program in topological order: losses and what their cotangents belong to come first."""
     roots = list(outputs)
+    made: dict[tuple[int, tuple[Tensor, ...]], list[Tensor]] = {}
     while True:
         order = topological(roots)
         known = set(order)
         found = [p for p in map(pair, order) if p is not None]
-        tracks = [v for t in order for v in (*_tracks_of(t), *operands_as_read(t)) if v not in known or v in roots]
+        tracks = [
+            v for t in order for v in (*_tracks_of(t, made), *operands_as_read(t)) if v not in known or v in roots
+        ]
         first = list(dict.fromkeys([*(loss for loss, _ in found), *(of for _, of in found), *tracks, *roots]))
         if known.issuperset(first) and first == roots:
             return order
         roots = first
 
 
-def _tracks_of(tensor: Tensor) -> list[Tensor]:
+def _tracks_of(tensor: Tensor, made: dict[tuple[int, tuple[Tensor, ...]], list[Tensor]]) -> list[Tensor]:
+    """The values of the loop that a tensor is of; those of one loop are ``made`` once."""
     found = recurrence_of(tensor)
-    return [] if found is None else [found[0].track(value) for value in found[0].loop.steps]
+    if found is None:
+        return []
+    loop = found[0].loop
+    key = (id(loop), found[0].operands)  # the tensor holds the loop
+    if key not in made:
+        made[key] = [found[0].track(value) for value in loop.steps]
+    return made[key]
 
 
 def _depths(losses: Iterable[Tensor]) -> dict[Tensor, int]:
