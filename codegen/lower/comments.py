@@ -63,7 +63,8 @@ class _Writer:
         self, node: Node, body: sp.Expr, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]
     ) -> None:
         self._target = node.target or node.value
-        values = [*(element.tensor for element in elements_of(body)), *sorted(body.atoms(Tensor), key=str)]
+        others = sorted(body.atoms(Tensor), key=lambda tensor: tensor.place_in_order)
+        values = [*(element.tensor for element in elements_of(body)), *others]
         self._named = _Named(dict.fromkeys([*values, self._target]), name)
         self._arranger = Arranger(self._named)
         loops = {index: loop for index, loop in indices.items() if isinstance(loop, Var)}
