@@ -36,7 +36,13 @@ def load(path: Path) -> ModuleType:
 # -- lessons: each asserts its own numbers ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+SLOW = ("a_recurrent_cell", "a_pendulum", "a_variational_auto_encoder")
+"""Lessons that train for some seconds: ``--long``."""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in LESSONS if sizes.LONG or not path.stem.endswith(SLOW)], ids=lambda path: path.stem
+)
 def test_lesson(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = load(path)
     assert module.__doc__, "a lesson says what it is about"
