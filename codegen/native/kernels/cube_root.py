@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from codegen.native.kernels.exponential import DOUBLE, power_of_two
-from codegen.native.kernels.lane import Lane, copysign, fma, horner, select
+from codegen.native.kernels.lane import Lane, copysign, fma, horner, in_double, select
 from codegen.native.kernels.logarithm import SUBNORMAL_SCALE, normalised
 
 CUBE_ROOT = (
@@ -18,10 +18,9 @@ CUBE_ROOT = (
 """∛m, √½ ≤ m ≤ √2, relative error 2^−25."""
 
 
+@in_double
 def cbrt(x: Lane) -> Lane:
     """The real cube root, of negative numbers too."""
-    if not x.is_double:
-        return cbrt(x.widened()).narrowed()
     a = abs(x)
     smallest, _ = SUBNORMAL_SCALE[True]
     tiny = a < smallest

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from codegen.native.kernels.exponential import DOUBLE, power_of_two, quotient, reduced
-from codegen.native.kernels.lane import Lane, call, chosen_polynomial, copysign, fma, select
+from codegen.native.kernels.lane import Lane, call, chosen_polynomial, copysign, fma, in_double, select
 from codegen.native.kernels.logarithm import log
 from codegen.native.kernels.power import log_pair
 from codegen.native.kernels.trigonometric import cos, sin
@@ -164,10 +164,9 @@ def _logarithm(a: Lane) -> tuple[Lane, Lane]:
     return value, select(second, 0.0, select(finite, low, 0.0))
 
 
+@in_double
 def lgamma(x: Lane) -> Lane:
     """log |Γ(x)|; +inf at its poles."""
-    if not x.is_double:
-        return lgamma(x.widened()).narrowed()
     a = abs(x)
     small = a < 0.5
     value, _ = _logarithm(a)
@@ -178,10 +177,9 @@ def lgamma(x: Lane) -> Lane:
     return select(a.equals(0.0), x.constant(math.inf), select(x < 0.0, negative, positive))
 
 
+@in_double
 def gamma(x: Lane) -> Lane:
     """Γ(x); ±inf at ±0, NaN at the other poles."""
-    if not x.is_double:
-        return gamma(x.widened()).narrowed()
     a = abs(x)
     small = a < 0.5
     high, low = _logarithm(a)
@@ -200,28 +198,25 @@ def gamma(x: Lane) -> Lane:
     return select(a.equals(0.0), zero, select(x.is_nan(), x, select(x < 0.0, negative, positive)))
 
 
+@in_double
 def lgamma_rest(x: Lane) -> Lane:
     """log Γ(x) − (x − ½)·log x + x − ½·log 2π, x > 0."""
-    if not x.is_double:
-        return lgamma_rest(x.widened()).narrowed()
     logarithm = log(x)
     direct = ((lgamma(x) - (x - 0.5) * logarithm) + x) - LOG_ROOT_TWO_PI[0]
     far = _far_rest(x, LGAMMA_MIDDLE, LGAMMA_FAR, 1)
     return _where_positive(x, select(x < 2.5, direct, far))
 
 
+@in_double
 def digamma_rest(x: Lane) -> Lane:
     """The derivative of that: ψ(x) − log x + 1/(2x)."""
-    if not x.is_double:
-        return digamma_rest(x.widened()).narrowed()
     direct = (digamma(x) - log(x)) + 0.5 / x
     return _where_positive(x, select(x < NEAR_EDGE, direct, -_far_rest(x, DIGAMMA_MIDDLE, DIGAMMA_FAR, 2)))
 
 
+@in_double
 def trigamma_rest(x: Lane) -> Lane:
     """The derivative of that: ψ′(x) − 1/x − 1/(2x²)."""
-    if not x.is_double:
-        return trigamma_rest(x.widened()).narrowed()
     inverse = 1.0 / x
     direct = trigamma(x) - (inverse + inverse * inverse * 0.5)
     return _where_positive(x, select(x < LOW_EDGE, direct, _far_rest(x, TRIGAMMA_MIDDLE, TRIGAMMA_FAR, 3)))
@@ -243,10 +238,9 @@ def _far_rest(x: Lane, middle: Sequence[float], far: Sequence[float], power: int
     return select(below < math.inf, value, 0.0)
 
 
+@in_double
 def digamma(x: Lane) -> Lane:
     """ψ(x); NaN at the poles −1, −2, …"""
-    if not x.is_double:
-        return digamma(x.widened()).narrowed()
     a = abs(x)
     small, near = a < 1.0, a < NEAR_EDGE
     t = select(small, a + (1.0 - ROOT[0]), a - ROOT[0]) - ROOT[1]
@@ -275,10 +269,9 @@ def _inverse(a: Lane) -> tuple[Lane, Lane]:
     return inverse, select(inverse < math.inf, select(inverse > 0.0, lost, 0.0), 0.0)
 
 
+@in_double
 def trigamma(x: Lane) -> Lane:
     """ψ′(x) = 1/x + 1/(2x²) + …; of a < 1, ψ′(1 + a) + 1/a²."""
-    if not x.is_double:
-        return trigamma(x.widened()).narrowed()
     a = abs(x)
     small = a < 1.0
     shifted = select(small, a + 1.0, a)
@@ -294,10 +287,9 @@ def trigamma(x: Lane) -> Lane:
     return select(high.equals(math.inf), x.constant(math.inf), value)
 
 
+@in_double
 def tetragamma(x: Lane) -> Lane:
     """ψ″(x) = −1/x² − 1/x³ − …; of a < 1, ψ″(1 + a) − 2/a³."""
-    if not x.is_double:
-        return tetragamma(x.widened()).narrowed()
     a = abs(x)
     small = a < 1.0
     shifted = select(small, a + 1.0, a)

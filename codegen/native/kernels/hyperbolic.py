@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from codegen.native.kernels.exponential import DOUBLE, power_of_two, quotient_pair, reduced
-from codegen.native.kernels.lane import Lane, call, copysign, fma, select
+from codegen.native.kernels.lane import Lane, call, copysign, fma, in_double, select
 from codegen.native.kernels.logarithm import assembled, normalised, reciprocal
 
 LARGE = 40.0
@@ -27,10 +27,9 @@ def _halved_exponential(a: Lane) -> tuple[Lane, Lane, Lane]:
     return fraction, power_of_two(select(a > LARGE, 0, k), DOUBLE), large
 
 
+@in_double
 def sinh(x: Lane) -> Lane:
     """½·(m + m/(m + 1)) with m = eˣ − 1, a sum whose rounding is kept."""
-    if not x.is_double:
-        return sinh(x.widened()).narrowed()
     a = abs(x)
     fraction, scale, large = _halved_exponential(a)
     less, part = scale - 1.0, fraction * scale
@@ -40,10 +39,9 @@ def sinh(x: Lane) -> Lane:
     return copysign(select(a > LARGE, large, value), x)
 
 
+@in_double
 def cosh(x: Lane) -> Lane:
     """½·(eˣ + e^{−x})."""
-    if not x.is_double:
-        return cosh(x.widened()).narrowed()
     a = abs(x)
     fraction, scale, large = _halved_exponential(a)
     part = fraction * scale
@@ -62,10 +60,9 @@ def log1p_of_sum(high: Lane, low: Lane, doubled: Lane) -> Lane:
     return select(high < math.inf, value, high)
 
 
+@in_double
 def asinh(x: Lane) -> Lane:
     """log(1 + a + a²/(1 + √(1 + a²)))."""
-    if not x.is_double:
-        return asinh(x.widened()).narrowed()
     a = abs(x)
     square = a * a
     huge = a > HUGE
@@ -74,10 +71,9 @@ def asinh(x: Lane) -> Lane:
     return copysign(log1p_of_sum(high, rest - (high - a), huge), x)
 
 
+@in_double
 def acosh(x: Lane) -> Lane:
     """log(1 + t + √(t² + 2t)) with t = x − 1."""
-    if not x.is_double:
-        return acosh(x.widened()).narrowed()
     t = x - 1.0
     huge = x > HUGE
     twice = t * 2.0
@@ -92,10 +88,9 @@ def acosh(x: Lane) -> Lane:
     return select(x >= 1.0, value, x.constant(math.nan))
 
 
+@in_double
 def atanh(x: Lane) -> Lane:
     """½·log(1 + 2a/(1 − a))."""
-    if not x.is_double:
-        return atanh(x.widened()).narrowed()
     a = abs(x)
     below = 1.0 - a
     high, low = quotient_pair(a * 2.0, below, (1.0 - below) - a)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from codegen.native.kernels.lane import Lane, call, copysign, fma, horner, select
+from codegen.native.kernels.lane import Lane, call, copysign, fma, horner, in_double, select
 
 ARCSINE = (
     0.03248503225077317, -0.020756273421500455, 0.021525159915789637, 0.003786459116408688, 0.010757459110103795,
@@ -28,19 +28,17 @@ def _halves(x: Lane) -> tuple[Lane, Lane, Lane]:
     return small, s, s * z * horner(z, ARCSINE)
 
 
+@in_double
 def asin(x: Lane) -> Lane:
     """Angle of [−π/2, π/2] whose sine is ``x``."""
-    if not x.is_double:
-        return asin(x.widened()).narrowed()
     small, s, rest = _halves(x)
     far = math.pi / 2 - (fma(s, 2.0, fma(rest, 2.0, -HALF_PI_LOW)))
     return copysign(select(small, s + rest, far), x)
 
 
+@in_double
 def acos(x: Lane) -> Lane:
     """Angle of [0, π] whose cosine is ``x``."""
-    if not x.is_double:
-        return acos(x.widened()).narrowed()
     small, s, rest = _halves(x)
     signed, signed_rest = copysign(s, x), copysign(rest, x)
     first = math.pi / 2 - signed

@@ -7,7 +7,8 @@ fast-math flags cannot make LLVM reorder a Cody–Waite reduction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from llvmlite import ir
@@ -199,6 +200,16 @@ def horner(z: Lane, coefficients: Sequence[float]) -> Lane:
     for coefficient in coefficients[1:]:
         value = fma(value, z, coefficient)
     return value
+
+
+def in_double(function: Callable[[Lane], Lane]) -> Callable[[Lane], Lane]:
+    """A function on lanes of float64; of float32 it is computed in float64 and rounded."""
+
+    @wraps(function)
+    def any_width(x: Lane) -> Lane:
+        return function(x) if x.is_double else function(x.widened()).narrowed()
+
+    return any_width
 
 
 Choice = tuple[Lane, Lane, Sequence[float]]

@@ -10,7 +10,7 @@ import math
 
 from codegen.native.kernels.error_function import NEAR
 from codegen.native.kernels.exponential import DOUBLE, power_of_two, quotient_pair, reduced
-from codegen.native.kernels.lane import Lane, fma, horner, select
+from codegen.native.kernels.lane import Lane, fma, horner, in_double, select
 from codegen.native.kernels.logarithm import assembled, log1p, normalised, reciprocal
 from codegen.native.kernels.power import fast_sum
 
@@ -64,10 +64,9 @@ def complement(x: Lane) -> tuple[Lane, Lane]:
     return _times_exponential(high, low, x, -1.0)
 
 
+@in_double
 def erfcx(x: Lane) -> Lane:
     """e^{x²}·erfc x; of negative x, 2·e^{x²} − erfcx(−x)."""
-    if not x.is_double:
-        return erfcx(x.widened()).narrowed()
     a = abs(x)
     bounded = select(a > 2.0**500, 2.0**500, a)
     denominator = fma(bounded, 2.0, 1.0)
@@ -94,10 +93,9 @@ def _mills(a: Lane) -> tuple[Lane, Lane]:
     return high * 0.5, low * 0.5
 
 
+@in_double
 def ndtr(x: Lane) -> Lane:
     """Φ(x), the normal distribution function."""
-    if not x.is_double:
-        return ndtr(x.widened()).narrowed()
     tail, _ = _tail(abs(x))
     return select(x < 0.0, tail, 1.0 - tail)
 
@@ -119,10 +117,9 @@ def _near(a: Lane) -> tuple[Lane, Lane]:
     return fast_sum(half, lost - a * fma(square, horner(square, AROUND_MEDIAN), DENSITY[1]))
 
 
+@in_double
 def log_ndtr(x: Lane) -> Lane:
     """log Φ(x): −x²/2 + log(e^{x²/2}·Φ(x)) of negative x, else log(1 − Φ(−x))."""
-    if not x.is_double:
-        return log_ndtr(x.widened()).narrowed()
     a = abs(x)
     high, low = _mills(a)
     near = a < MEDIAN_EDGE

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from codegen.native.kernels.exponential import DOUBLE, format_of, quotient_pair
-from codegen.native.kernels.lane import INT32, Lane, fma, horner, select
+from codegen.native.kernels.lane import INT32, Lane, fma, horner, in_double, select
 
 LIMIT = 2.0**45
 """Largest argument that has a sine here."""
@@ -103,10 +103,9 @@ def cos(x: Lane) -> Lane:
     return turned(x, 1)
 
 
+@in_double
 def tan(x: Lane) -> Lane:
     """Tangent: a quotient of two sums, or its negative inverse; −0 keeps its sign."""
-    if not x.is_double:
-        return tan(x.widened()).narrowed()
     r, low, k = reduced_double(x)
     z = r * r
     half = z * 0.5
