@@ -15,7 +15,7 @@ import sympy as sp
 from symgraph.core.by_index import defined_by_itself
 from symgraph.core.cases import Cases
 from symgraph.core.define import as_tensor, broadcast, element_of
-from symgraph.core.indices import Index, show_shape
+from symgraph.core.indices import Index
 from symgraph.core.indices import axis as place
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor, require_real
@@ -23,7 +23,7 @@ from symgraph.errors import ShapeError
 from symgraph.vocabulary.activations import log
 from symgraph.vocabulary.functions import axis_of
 from symgraph.vocabulary.normalise import stop_gradient
-from symgraph.vocabulary.shapes import along, ravel, squeeze
+from symgraph.vocabulary.shapes import along, ravel, shown, squeeze
 
 Rule = Callable[[Any, Any], Any]
 """What is after a step, by what was before it and the element of the step."""
@@ -34,7 +34,7 @@ def _running(name: str, x: Any, axis: int | None, reverse: bool, first: Any, rul
     a = as_tensor(x)
     require_real(a, name)
     if a.ndim == 0:
-        raise ShapeError(at_line(f"{name} needs an axis; {a.display_name}{show_shape(a.shape)} has none"))
+        raise ShapeError(at_line(f"{name} needs an axis; {shown(a)} has none"))
     if axis is None:
         a, axis = ravel(a), 0
     d = axis_of(a, axis)
@@ -149,8 +149,7 @@ def _at_places(given: Any, x: Tensor) -> Callable[[Element], Any]:
     """
     rate = as_tensor(given)
     if broadcast(rate.shape, x.shape) != x.shape:
-        shown = f"{rate.display_name}{show_shape(rate.shape)}"
-        raise ShapeError(at_line(f"{shown} does not broadcast to {x.display_name}{show_shape(x.shape)}"))
+        raise ShapeError(at_line(f"{shown(rate)} does not broadcast to {shown(x)}"))
     return lambda a: element_of(rate, x.ndim).xreplace({place(d): index for d, index in enumerate(a.indices)})
 
 
@@ -162,8 +161,7 @@ def polyval(p: Any, x: Any) -> Tensor:
     """
     coefficients, a = as_tensor(p), as_tensor(x)
     if coefficients.ndim != 1:
-        shown = f"{coefficients.display_name}{show_shape(coefficients.shape)}"
-        raise ShapeError(at_line(f"polyval needs coefficients (K,), not {shown}"))
+        raise ShapeError(at_line(f"polyval needs coefficients (K,), not {shown(coefficients)}"))
     count = coefficients.shape[0]
     if count.is_Integer:
         y = coefficients[0] + 0 * a

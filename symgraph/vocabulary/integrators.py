@@ -14,13 +14,13 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import as_shape, axis, show_shape
+from symgraph.core.indices import as_shape, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
 from symgraph.vocabulary.joining import concatenate
-from symgraph.vocabulary.recurrent import flat, in_form_of, scan
-from symgraph.vocabulary.shapes import expand_dims
+from symgraph.vocabulary.recurrent import counted, flat, in_form_of, scan
+from symgraph.vocabulary.shapes import expand_dims, shown
 
 R = sp.Rational
 
@@ -153,11 +153,10 @@ class _Times:
             raise ArgumentError(at_line("expected times t, or step and steps"))
         if t is None:
             (count,) = as_shape((steps,))
-            return _Times((Tensor.define((count,), axis(0)) * step,), sp.S.Zero, step)
+            return _Times((counted(count) * step,), sp.S.Zero, step)
         times = as_tensor(t)
         if times.ndim != 1 or times.shape[0] == 1:
-            shown = f"{times.display_name}{show_shape(times.shape)}"
-            raise ShapeError(at_line(f"times are (T,), at least two; not {shown}"))
+            raise ShapeError(at_line(f"times are (T,), at least two; not {shown(times)}"))
         return _Times((times[:-1], times[1:] - times[:-1]), times[0])
 
     def of(self, inputs: Any) -> tuple[Any, Any]:
@@ -177,8 +176,8 @@ def _moved(y: list[Tensor], h: Any, weights: tuple[sp.Expr, ...], slopes: list[l
 
 def _of_shape(value: Tensor, state: Tensor, what: str) -> Tensor:
     if value.shape != state.shape:
-        shown = f"{value.display_name}{show_shape(value.shape)}"
-        raise ShapeError(at_line(f"{what} is {shown}; expected {show_shape(state.shape)}, the shape of the state"))
+        expected = f"expected {show_shape(state.shape)}, the shape of the state"
+        raise ShapeError(at_line(f"{what} is {shown(value)}; {expected}"))
     return value
 
 

@@ -17,7 +17,7 @@ from symgraph.core.recurrence import closed
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.vocabulary.joining import concatenate
-from symgraph.vocabulary.shapes import along, reshape
+from symgraph.vocabulary.shapes import along, reshape, shown
 
 
 def scan(
@@ -118,7 +118,7 @@ def _in_rows(
         }
         return nest([kept[one] for one in after]), output_form([kept.get(value, value) for value in values])
 
-    last, found = scan(held, init, (*slices, _counted(steps)), None, *how)
+    last, found = scan(held, init, (*slices, counted(steps)), None, *how)
     values, output_form = flat(found)
     return last, output_form([_until(ends, value, None, axis(0), 1) for value in values])
 
@@ -182,7 +182,7 @@ def _ends(length: Any) -> Tensor | None:
     return constant(length, "length") if isinstance(length, (list, tuple)) or getattr(length, "ndim", None) else None
 
 
-def _counted(steps: sp.Expr) -> Tensor:
+def counted(steps: sp.Expr) -> Tensor:
     """The number of every step."""
     return Tensor.define((steps,), axis(0))
 
@@ -201,10 +201,9 @@ def _until(ends: Tensor, value: Tensor, kept: Tensor | None, step: sp.Expr, befo
 def _check_rows(values: list[Tensor], ends: Tensor) -> None:
     for value in values:
         if not _has_rows(value, ends, 0):
-            shown = f"{value.display_name}{show_shape(value.shape)}"
             raise ShapeError(
-                at_line(f"length is {ends.display_name}{show_shape(ends.shape)}, one for each row; {shown} has other "
-                        f"first axes: expected {show_shape((*ends.shape, *value.shape[ends.ndim :]))}")
+                at_line(f"length is {shown(ends)}, one for each row; {shown(value)} has other first axes: expected "
+                        f"{show_shape((*ends.shape, *value.shape[ends.ndim :]))}")
             )  # fmt: skip
 
 

@@ -12,16 +12,15 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.define import Max, Sum, as_tensor, define
 from symgraph.core.indices import Index, show_shape
-from symgraph.core.indices import axis as place
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.activations import abs, exp, log, maximum
 from symgraph.vocabulary.functions import logsumexp, sum, where
 from symgraph.vocabulary.normalise import stop_gradient
-from symgraph.vocabulary.recurrent import scan
+from symgraph.vocabulary.recurrent import counted, scan
 from symgraph.vocabulary.reductions import Reduction, reduced
-from symgraph.vocabulary.shapes import expand_dims
+from symgraph.vocabulary.shapes import expand_dims, shown
 
 LOG_ZERO = -(sp.Integer(10) ** 30)
 """The logarithm of what is impossible: finite, so that differences of it are, and in range of float32."""
@@ -69,8 +68,8 @@ def hmm_forward(
         after = define((*rows, j), begun + b[(*rows, j)]).named("alpha")
         return after, after
 
-    numbers = Tensor.define(seen.shape[:1], place(0))
-    last, alpha = scan(step, Tensor.define(seen.shape[1:], sp.S.Zero), (seen, numbers), length)
+    inputs = (seen, counted(seen.shape[0]))
+    last, alpha = scan(step, Tensor.define(seen.shape[1:], sp.S.Zero), inputs, length)
     return logsumexp(last, -1), alpha
 
 
@@ -201,7 +200,7 @@ def _log_of_sum(a: Tensor, b: Tensor) -> Tensor:
 
 def _check(name: str, given: Tensor, fits: bool, expected: str) -> None:
     if not fits:
-        raise ShapeError(at_line(f"{name} is {given.display_name}{show_shape(given.shape)}; expected {expected}"))
+        raise ShapeError(at_line(f"{name} is {shown(given)}; expected {expected}"))
 
 
 __all__ = ["ctc_loss", "hmm_forward", "kalman_filter"]
