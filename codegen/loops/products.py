@@ -7,25 +7,21 @@ once, and so is what those have in common that leave out a factor of the same bl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 
-from codegen.loops.ir import Expr, Op, Stmt, children, rebuild
+from codegen.loops.ir import Expr, Op, children, rebuild
 
 FEWEST_FACTORS, FEWEST_PRODUCTS = 4, 4
 """Shorter products, and fewer of them, are left in the order in which they are written."""
 
 
-def by_halves(
-    body: Sequence[Stmt],
-    direct: Callable[[Stmt], tuple[Expr, ...]],
-    with_expressions: Callable[[Stmt, Callable[[Expr], Expr]], Stmt],
-) -> Sequence[Stmt]:
-    """The statements with those of their products in another order, if they share at least half of their factors."""
-    chains = [chain for statement in body for e in direct(statement) for chain in _chains(e)]
+def by_halves(expressions: Iterable[Expr]) -> Callable[[Expr], Expr] | None:
+    """How the products in expressions are brought into that order, where each factor is in four of them on average."""
+    chains = [chain for expression in expressions for chain in _chains(expression)]
     order = {factor: place for place, factor in enumerate(dict.fromkeys(f for chain in chains for f in chain))}
-    if len(chains) < FEWEST_PRODUCTS or 2 * len(order) > sum(map(len, chains)) / 2:
-        return body
+    if len(chains) < FEWEST_PRODUCTS or 4 * len(order) > sum(map(len, chains)):
+        return None
 
     def change(expression: Expr) -> Expr:
         factors = _factors(expression)
@@ -34,7 +30,7 @@ def by_halves(
         parts = tuple(map(change, children(expression)))
         return rebuild(expression, parts) if parts != children(expression) else expression
 
-    return [with_expressions(statement, change) for statement in body]
+    return change
 
 
 def _chains(expression: Expr) -> Iterator[list[Expr]]:

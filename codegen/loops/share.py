@@ -86,7 +86,9 @@ class Sharing:
 
         Scratch memory is written inside the kernel, so that nothing of it moves to the outermost level.
         """
-        body = by_halves(body, _direct, with_expressions)
+        reordered = by_halves(e for statement in body for e in _direct(statement))
+        if reordered is not None:
+            body = [with_expressions(statement, reordered) for statement in body]
         frozen = self.written | self.scratch if outermost else self.written
         before: list[Stmt] = []
 

@@ -15,6 +15,7 @@ from codegen.plan.plan import Node
 from codegen.plan.scatter import Term
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
+from symgraph.core.rebuild import written_product
 from symgraph.core.tensor import Element, Tensor
 from symgraph.display.arrange import Arranger, Scope
 from symgraph.display.compose import reduction
@@ -38,7 +39,7 @@ def term_text(
     node: Node, term: Term, adds: bool, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]
 ) -> str:
     """One term of a scatter, in its places: d_A[0, j] = g[j]; += if it ``adds`` to what is there."""
-    value = sp.Mul(*term.factors, evaluate=False) if len(term.factors) > 1 else sp.Mul(*term.factors)
+    value = written_product(term.factors)
     write = _Writer(node, value, indices, name)
     fixed = {p: other for p, other in term.places if not other.has(Index, Element)}
     left = write.target([fixed.get(d, axis(d)) for d in range(len(node.shape))])

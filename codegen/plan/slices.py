@@ -14,12 +14,12 @@ from functools import cached_property
 import sympy as sp
 
 from codegen.plan.scatter import is_place
-from symgraph.core.bounds import requirements
+from symgraph.core.bounds import requirements, stays_inside
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
-from symgraph.core.indices import Index, Shape, axis, bound, is_at_least_zero
+from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_first, name_of
-from symgraph.core.rebuild import literal
+from symgraph.core.rebuild import literal, written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -74,17 +74,13 @@ def _before_sum(shape: Shape, definition: Definition, term: sp.Expr) -> Definiti
     rest = [factor for factor in factors if factor not in places]
     if not places or not rest:
         return None
-    body = _product(rest)
+    body = written_product(rest)
     own = [d for d in range(len(shape)) if body.has(axis(d))]
     moved = _read_at(body, {axis(d): axis(position) for position, d in enumerate(own)})
     if moved is None:
         return None
     total = Tensor.define(tuple(shape[d] for d in own), moved, "sum", definition.extents)
     return Definition(None, (), sp.Mul(*places, Element(total, *map(axis, own)), evaluate=False))
-
-
-def _product(factors: Sequence[sp.Expr]) -> sp.Expr:
-    return sp.Mul(*factors, evaluate=False) if len(factors) > 1 else factors[0] if factors else sp.S.One
 
 
 def _in_own_indices(element: Element, position: int) -> sp.Expr | None:
@@ -99,11 +95,12 @@ def _before_branches(term: sp.Expr) -> sp.Expr:
     if not isinstance(term, sp.Piecewise):
         return term
     values = [sp.Mul.make_args(value) for value, _ in term.args if value != 0]
-    places = [factor for factor in values[0] if is_place(factor) and all(factor in value for value in values)]
+    first = values[0] if values else ()
+    places = [factor for factor in first if is_place(factor) and all(factor in value for value in values)]
     if not places:
         return term
     branches = [
-        (value if value == 0 else _product([f for f in sp.Mul.make_args(value) if f not in places]), condition)
+        (value if value == 0 else written_product([f for f in sp.Mul.make_args(value) if f not in places]), condition)
         for value, condition in term.args
     ]
     return sp.Mul(*places, Cases(*branches), evaluate=False)
@@ -115,7 +112,7 @@ def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
     if not rule:
         return term
     new = [factor if is_place(factor) else _read_at(factor, rule) or factor for factor in factors]
-    return _product(new) if len(new) > 1 else term
+    return written_product(new)
 
 
 def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
@@ -175,23 +172,28 @@ class _Slices:
     def _places_read(self, tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
         """The axes of which all readers read one place, and that place."""
         found: dict[Index, sp.Expr] = {}
+        extents = extents_of(tensor.shape)
         for d, size in enumerate(tensor.shape):
             places = {_in_own_indices(element, d) for element in reads}
             place = places.pop() if len(places) == 1 else None
-            if place is not None and not place.atoms(Index) & found.keys() and self._is_inside(place, size):
+            if place is None or place.atoms(Index) & found.keys():
+                continue
+            if self._is_inside(place, size, extents):
                 found[axis(d)] = place
         return found
 
-    def _is_inside(self, place: sp.Expr, size: sp.Expr) -> bool:
+    def _is_inside(self, place: sp.Expr, size: sp.Expr, extents: Mapping[Index, sp.Expr]) -> bool:
         """Whether a place is a label, or a number on an axis that has it in every call that is let through."""
         if not place.is_Integer:
-            return isinstance(place, Element)
+            return isinstance(place, Element) and stays_inside(place, extents)
         room = size - 1 - place
-        return bool(place >= 0) and any(is_at_least_zero(room - asked) for asked in (0, *self.asked))
+        return bool(place >= 0) and bool(
+            is_at_least_zero(room) or any(is_at_least_zero(room - asked) for asked in self.asked)
+        )
 
     @cached_property
     def asked(self) -> list[sp.Expr]:
-        """What is at least 0 in such a call; every axis has an element."""
+        """What is at least 0 in such a call."""
         return [requirement.size for requirement in requirements(self.roots)]
 
     def _sliced(self, element: Element) -> Element:

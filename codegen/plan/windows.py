@@ -17,6 +17,7 @@ from functools import lru_cache
 import sympy as sp
 
 from symgraph.core.indices import Index, Shape, axis, bound
+from symgraph.core.rebuild import written_product
 from symgraph.core.scalars import selected
 from symgraph.core.tensor import Definition, Element
 
@@ -67,11 +68,11 @@ def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None
     few = sp.prod(sizes[: len(rows)]) < 2 or sp.prod(sizes[len(rows) :]) < 4
     if few or work < LEAST_WORK:
         return None
-    value = sp.Mul(*right, evaluate=False) if len(right) > 1 else right[0]
+    value = written_product(right)
     if guard != sp.true:
         value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
     outer = free[: len(free) - len(columns) - len(rows)]
-    product = sp.Mul(*left, evaluate=False) if len(left) > 1 else left[0]
+    product = written_product(left)
     around = over[: len(over) - len(inner)]
     return Window(tuple(outer), rows, columns, tuple(around), tuple(inner), product, value)
 

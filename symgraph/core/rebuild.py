@@ -5,7 +5,7 @@ y → t − x in y·2:   replaced gives 2·t − 2·x, literal nothing, since th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
@@ -49,6 +49,11 @@ def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:
         return rule.get(body, body)
     args = [unevaluated(arg, rule) for arg in body.args]
     return body.func(*args) if isinstance(body, ExprCondPair) else body.func(*args, evaluate=False)
+
+
+def written_product(factors: Sequence[sp.Expr]) -> sp.Expr:
+    """The product of just these factors, none evaluated with another; 1 of none."""
+    return sp.Mul(*factors, evaluate=False) if len(factors) > 1 else factors[0] if factors else sp.S.One
 
 
 def bottom_up(body: sp.Basic, is_leaf: Callable[[sp.Basic], bool], build: Build, rule: Rule) -> sp.Basic:
