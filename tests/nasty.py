@@ -1,7 +1,7 @@
 """The nasty list, measured: ``python -m tests.nasty [--float32] [--rows WORD …] [--worst N] [--sample N]``.
 
-Every formula of :mod:`tests.nasty_rows` and :mod:`tests.nasty_tensors`, its first and second derivatives, compiled, at
-points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
+Every formula of :mod:`tests.nasty_rows`, its first and second derivatives, compiled, at points where it is known to go
+wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
 is right is within 1e-10 (float64) or 64 units of the last place (float32) of the value, or of what rounding its
 argument alone changes. "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
 """
@@ -237,15 +237,12 @@ def _condition(formula: Callable[..., Number], at: Sequence[float], orders: Sequ
 
 
 def all_verdicts(dtype: Any, words: Sequence[str], sample: int | None) -> Iterator[Verdict]:
-    from tests.nasty_tensors import TENSORS, tensor_verdicts
-
     def chosen(rows: dict[str, Any]) -> dict[str, Any]:
         found = {name: row for name, row in rows.items() if not words or any(word in name for word in words)}
         return dict(islice(found.items(), 0, None, max(1, len(found) // sample))) if sample else found
 
     yield from scalar_verdicts(chosen(ONE), 1, dtype)
     yield from scalar_verdicts(chosen(TWO), 2, dtype)
-    yield from tensor_verdicts(chosen(TENSORS), dtype)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
