@@ -94,9 +94,8 @@ class Function:
 
     def _with_chance(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments by name with key and step, which are checked where a call gives them."""
-        symbols = {str(leaf.name): symbol for leaf, symbol in COUNTERS.items()}
         told = [name for name in self._numbers if name in given]
-        return {**self._numbers, **given, **{name: checked_number(name, symbols[name], given[name]) for name in told}}
+        return {**self._numbers, **given, **{name: checked_number(name, COUNTERS[name], given[name]) for name in told}}
 
     def _check_inputs(self) -> None:
         for leaf in self.inputs:

@@ -43,8 +43,8 @@ KEY = Tensor.scalar(KeySymbol("random_key", integer=True, nonnegative=True))
 """Which run it is: an argument of a program."""
 STEP = Tensor.leaf("state", "random_step", ())
 """How many steps a training step has made before this one; an argument of a function, 0 unless told."""
-COUNTERS = {KEY: KEY.symbol, STEP: StepSymbol("random_step", integer=True, nonnegative=True)}
-"""What a call of a function may say of chance, and the symbols that tell which numbers each may be."""
+COUNTERS = {"random_key": KEY.symbol, "random_step": StepSymbol("random_step", integer=True, nonnegative=True)}
+"""What a call of a function may say of chance, by name, and the symbols that tell which numbers each may be."""
 DECLARED = 2**31
 """The first number of streams that are numbered by declaration: those that are told lie below."""
 
