@@ -81,6 +81,50 @@ def test_plain_python_words_reach_the_same_memory() -> None:
     assert values[3] == -1
 
 
+def test_integers_and_loops_mean_what_python_means() -> None:
+    """Quotients and remainders are rounded down, whatever the signs; a loop goes either way."""
+    lowest, ends = -(2**63), (-5, -1, 0, 1, 2, 7)
+
+    def of(out: Any, n: Any) -> None:
+        out[0], out[1], out[2], out[3] = n // 1, n % 1, n // 3, n % 3
+        out[4], out[5], out[6], out[7] = n // 8, n % 8, n // 100, n % 100
+        out[8], out[9], out[10], out[11] = n // -3, n % -3, n // out[12], n % out[12]
+
+    def rounds(out: Any, start: Any, stop: Any, step: Any) -> None:
+        for i in range(stop):
+            out[0] = out[0] * 3 + i
+        for i in range(start, stop):
+            out[1] = out[1] * 3 + i
+        for i in range(start, stop, 2):
+            out[2] = out[2] * 3 + i
+        for i in range(start, stop, -3):
+            out[3] = out[3] * 3 + i
+        for i in range(start, stop, step):
+            out[4] = out[4] * 3 + i
+            for _ in range(i):
+                out[5] += 1
+
+    native_of, native_rounds = kernel(of), kernel(rounds)
+
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 24)
+        native_of(pointer(w[0], int64, 13), w[2])
+        native_rounds(pointer(w[1], int64, 6), w[3], w[4], w[5])
+
+    run = load_entry(compile_entry(entry))
+    numbers = [lowest, lowest + 1, *range(-17, 18), 2**63 - 1]
+    loops = [(start, stop, step) for start in ends for stop in ends for step in (1, 2, 3, -1, -4)]
+    for place, given in enumerate(loops):
+        n, divisor = numbers[place % len(numbers)], (5, -7)[place % 2]
+        found, wanted = (np.zeros(19, int64) for _ in range(2))
+        found[12] = wanted[12] = divisor
+        start = found.ctypes.data
+        run(np.array([start, start + 8 * 13, n, *given], int64).ctypes.data)
+        of(values := [0] * 12 + [divisor], n)
+        rounds(counts := [0] * 6, *given)
+        assert found.tolist() == values + counts, (n, divisor, given)
+
+
 def test_code_that_needs_python_is_refused_by_name() -> None:
     def raises(packed: int) -> None:
         if packed == 1:

@@ -37,13 +37,15 @@ class RowLowering(WindowLowering):
         body = self._body()
         scratch = [*self.scratch.values(), *self.unnamed_scratch]
         shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
+        statements = (*self.sharing.once(self.top, loads=False), *body)
+        written = set(ir.writes(statements))
         shapes |= {
             name: tuple(map(self.scalars.integer, t.shape))
             for t, name in self.storage.buffers.items()
-            if data_type(t) == "real"
+            if name in written and data_type(t) == "real"
         }
         sums = LongSums(shapes, self.names)
-        whole = sums([*self.sharing.once(self.top, loads=False), *body])
+        whole = sums(statements)
         scratch += sums.scratch
         touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
         rows = [extent for buffer in scratch for extent in buffer.shape[1:]]

@@ -155,7 +155,7 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
 
     module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
     for part in lowered:
-        module.link_in(llvm.parse_assembly(str(part)))
+        module.link_in(part, preserve=True)
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
     kept = (*exported, f"{exported[0]}_team", "symgraph_room")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -35,8 +35,9 @@ def operands(tensor: Tensor) -> tuple[Tensor, ...]:
     return tuple(dict.fromkeys(element.tensor for element in elements_of(tensor.definition.body)))
 
 
-def topological(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """All tensors that the outputs depend on, operands first; the order depends on the graph alone."""
+def topological(outputs: Iterable[Tensor], known: Collection[Tensor] = ()) -> list[Tensor]:
+    """All tensors that the outputs depend on, operands first, save what only ``known`` ones depend on; the order
+    depends on the graph alone."""
     order: dict[Tensor, None] = {}
     pending: list[tuple[Tensor, bool]] = [(output, False) for output in reversed(list(outputs))]
     while pending:
@@ -47,7 +48,8 @@ def topological(outputs: Iterable[Tensor]) -> list[Tensor]:
             order[tensor] = None
             continue
         pending.append((tensor, True))
-        pending.extend((operand, False) for operand in reversed(operands(tensor)) if operand not in order)
+        below = () if tensor in known else operands(tensor)
+        pending.extend((operand, False) for operand in reversed(below) if operand not in order)
     return list(order)
 
 

@@ -181,7 +181,7 @@ def _one_formula(value: Tensor, known: set[Tensor]) -> Tensor:
     if value in known or value.definition is None or value.definition.op is not None:
         return value
     body = value.definition.body
-    readers = consumers(topological([value]))
+    readers = consumers(topological([value], known))
     pending = list(elements_of(body))
     while pending:
         element = pending.pop()

@@ -68,11 +68,24 @@ class _Context(CPUContext):  # type: ignore[misc]
         self.is32bit = False
         self._internal_codegen = _Codegen("symgraph")
         self._defns = _Definitions(OverloadSelector)
+        self._sizes: dict[Any, int] = {}
 
     def load_additional_registries(self) -> None:
+        from numba.core.imputils import builtin_registry
         from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401  they register themselves
 
-        self.install_registry(mathimpl.registry)
+        from codegen.native.kernels import integers
+
+        for registry in (builtin_registry, mathimpl.registry, integers.registry):
+            self.install_registry(registry)
+
+    def pair_first(self, builder: Any, value: Any, kind: Any) -> Any:
+        """The index of a loop."""
+        return builder.extract_value(value, 0)
+
+    def pair_second(self, builder: Any, value: Any, kind: Any) -> Any:
+        """Whether a loop goes on."""
+        return builder.extract_value(value, 1)
 
     def post_lowering(self, module: Any, library: Any) -> None:
         """Sets the functions' attributes and flags. There are no reference counts, so no run-time library is linked."""
@@ -81,6 +94,12 @@ class _Context(CPUContext):  # type: ignore[misc]
                 function.attributes.add("noinline")
         if self.fastmath:
             rewrite_module(module, self.fastmath)
+
+    def get_abi_sizeof(self, kind: Any) -> int:
+        """Bytes of an LLVM type, asked for every variable; LLVM answers by a module of its own."""
+        if kind not in self._sizes:
+            self._sizes[kind] = super().get_abi_sizeof(kind)
+        return self._sizes[kind]
 
     def get_executable(self, library: Any, fndesc: Any, env: Any) -> object:
         """Nothing is loaded: a caller links the library."""
