@@ -277,21 +277,25 @@ def test_explain_states_conventions(golden) -> None:
     golden("explain_conventions.txt", str(explain(J)))
 
 
-def test_deep_networks_print_in_linear_time() -> None:
-    J, weights = residual(100)
+def seconds_to_print(layers: int) -> float:
+    J, weights = residual(layers)
+    gradient = sg.grad(J, weights[0])
     start = time.process_time()
     assert str(J).startswith("J = ") and balanced(sp.latex(J))
     assert len(str(J * 2)) < 4000
-    assert time.process_time() - start < 2
-    gradient = sg.grad(J, weights[0])
-    start = time.process_time()
     assert "more: sg.explain" in str(gradient)
     assert "∂J/∂" in sp.latex(gradient) or r"\partial J" in sp.latex(gradient)
     program = Program([gradient])
     for tensor in program.naming.names:
         program.equation(tensor)
         matrix_form(program.arranger, tensor)
-    assert time.process_time() - start < 2
+    return time.process_time() - start
+
+
+def test_deep_networks_print_in_linear_time() -> None:
+    """Three times the layers in less than five times the time, on any machine; the square would be nine times."""
+    seconds_to_print(25)
+    assert seconds_to_print(75) < 5 * seconds_to_print(25)
 
 
 def test_latex_renders_with_mathtext() -> None:

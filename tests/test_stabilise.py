@@ -7,12 +7,14 @@ of the dtype's ε, plus what rounding an argument of size |z| costs: |z|·ε.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
@@ -261,3 +263,20 @@ def test_gradient_of_a_function_of_a_log_sum_exp(name: str) -> None:
         values = evaluate(found, {"x": np.array(at)})
         for value, expected in zip(values, (gradient, product), strict=True):
             np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("weights", [(1, 1), (2, 3), (1, 1, 1), (1, 2, 3), (1, 1, "1")], ids=str)
+def test_sums_of_exponentials_at_any_arguments(weights: tuple[Any, ...]) -> None:
+    """log Σ c·eᵘ and its gradient at ±1000 and −∞, as mpmath has them; "1" is a term of 1."""
+    count = sum(not isinstance(weight, str) for weight in weights)
+    leaves = [sg.input(name, ()) for name in "abc"[:count]]
+    terms = [w * sg.exp(leaf) for w, leaf in zip(weights, leaves, strict=False)] + [1] * (len(weights) - count)
+    value = sg.log(sum(terms))
+    slopes = [sg.grad(value, leaf) for leaf in leaves]
+    run = codegen.function(leaves, [value, *slopes], dtype="float64")
+    for at in ((1000.0, 1000.0, 999.0), (-1000.0, -1001.0, -999.0), (-np.inf, 0.5, 2.0), (3.0, -2.0, 700.0)):
+        sizes = [w * mpmath.exp(u) for w, u in zip(weights, at[:count], strict=False)] + [1] * (len(weights) - count)
+        total = mpmath.fsum(sizes)
+        expected = [mpmath.log(total), *(size / total for size in sizes[:count])]
+        np.testing.assert_allclose(run(*at[:count]), [float(e) for e in expected], rtol=1e-13, atol=1e-300)

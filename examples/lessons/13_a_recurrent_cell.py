@@ -77,6 +77,7 @@ def main():
     print(f"On waves it has not seen, from the sixth value on: {error:.5f}")
     assert losses[-1] < 0.02
     assert error < 0.01
+    return losses, error
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def main():
     assert losses[-1] < losses[0] / 4
     assert error < 0.05
     assert codes.std(axis=0).min() > 0.3  # both codes are used: a circle needs two
+    return losses, error
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 
 import sympy as sp
 
@@ -97,9 +98,17 @@ def parts(node: Node) -> Iterator[Node]:
         current = pending.pop()
         if isinstance(current, tuple):
             pending.extend(reversed(current))
-        elif is_dataclass(current) and not isinstance(current, (Name, type)):
+        elif names := _fields(type(current)):  # type: ignore[arg-type]
             yield current  # type: ignore[misc]
-            pending.extend(reversed([getattr(current, part.name) for part in fields(current)]))
+            pending.extend([getattr(current, name) for name in names])
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of notation, the last one first; none of anything else."""
+    if not is_dataclass(kind) or kind is Name:
+        return ()
+    return tuple(field.name for field in reversed(fields(kind)))
 
 
 def entries(node: Node) -> Iterator[Entry]:

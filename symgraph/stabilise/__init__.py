@@ -23,7 +23,7 @@ from symgraph.core.scalars import expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import per_branch
-from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
+from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
 
 MAX_OPENED = 60
@@ -250,6 +250,8 @@ def _single(exponent: sp.Expr) -> tuple[Element, ...]:
 
 def _is_gap(exponent: sp.Expr) -> bool:
     """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
+    if is_below_largest(exponent):
+        return True
     definition = exponent.tensor.definition if isinstance(exponent, Element) else None
     if definition is None or definition.op is not None:
         return False

@@ -1,6 +1,6 @@
 """Stable forms of scalar formulas: logarithms of products and sums of exponentials, quotients of exponentials.
 
-log Σ_i eʷⁱ           by  a ← a + softplus(w_i − a)
+log Σ_i eʷⁱ           as  m + log Σ_i e^{w_i − m},  m = max w_i
 (e²ᵘ − 1)/(e²ᵘ + 1)  as  tanh u,    eᵘ/(1 + eᵘ)  as  σ(u),    eᵘ − 1  as  expm1(u),    log(1 + u)  as  log1p(u)
 """
 
@@ -120,9 +120,13 @@ def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.E
         return log1p(factor - 1) if sp.S.One in factor.args else sp.log(factor)
     known = [term for term in terms if term is not None]
     first, *others = sorted(known, key=lambda term: (not term.is_number, sp.default_sort_key(term)))
-    for other in others:
-        first = first + softplus(sp.expand(other - first))
-    return first
+    if not others:
+        return first
+    if len(others) > 1:
+        largest = sp.Max(*known)
+        return largest + sp.log(sp.Add(*(sp.exp(term - largest) for term in known)))
+    gap = sp.expand(others[0] - first)
+    return first + softplus(gap) if first.is_number else sp.Max(first, others[0]) + softplus(-sp.Abs(gap))
 
 
 def _log_of_term(term: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.Expr | None:
@@ -191,11 +195,56 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
             expression = min(options, key=lambda option: (_cancellations(option), cost(option)))
         else:
             kernels = Kernels([expression])
+            shifted = _by_the_largest(kernels.freeze(expression), kernels)
+            if shifted is not None:
+                expression = shifted
+                break
             symbol = kernels.symbol_of_power(kernel)
             power = kernels.kernel_of[symbol].args[0]
             expression = _two_sided(kernels.freeze(expression), symbol, power, kernels)
             break
     return expression
+
+
+def _by_the_largest(frozen: sp.Expr, kernels: Kernels) -> sp.Expr | None:
+    """A quotient of sums of several exponentials, both sides divided by a power of the largest, m = max u:
+
+    eᵘ/(eᵘ + eᵛ) is s/(s + t) with s = e^{u − m}, t = e^{v − m}, of which one is 1 and none more; a number beside them
+    is one times e⁰. None for what has one exponential, or more above the line than below.
+    """
+    above, below = sp.fraction(in_lowest_terms(frozen))
+    found = {s: kernels.kernel_of[s].args[0] for s in sorted(frozen.free_symbols & kernels.kernel_of.keys(), key=str)
+             if isinstance(kernels.kernel_of[s], sp.exp)}  # fmt: skip
+    factors = [factor.as_base_exp() for factor in sp.Mul.make_args(below)]
+    if len(found) < 2 or not all(power.is_Integer for _, power in factors):
+        return None
+    one = sp.Dummy("one", positive=True)
+    sides = [_homogeneous(form, tuple(found), one) for form in (above, *(base for base, _ in factors))]
+    if any(side is None for side in sides):
+        return None
+    (numerator, height), *bases = [side for side in sides if side is not None]
+    powers = [int(power) for _, power in factors]
+    spare = sum(power * degree for power, (_, degree) in zip(powers, bases, strict=True)) - height
+    if spare < 0:
+        return None
+    has_one = any(form.has(one) for form, _ in bases)
+    largest = sp.Max(*found.values(), *([sp.S.Zero] if has_one else []))
+    rule = {symbol: sp.exp(exponent - largest) for symbol, exponent in found.items()} | {one: sp.exp(-largest)}
+    divisor = sp.Mul(*(form**power for power, (form, _) in zip(powers, bases, strict=True)))
+    return kernels.thaw((numerator * one**spare / divisor).xreplace(rule))
+
+
+def _homogeneous(form: sp.Expr, symbols: tuple[sp.Symbol, ...], one: sp.Dummy) -> tuple[sp.Expr, int] | None:
+    """A polynomial with all terms brought to its degree by powers of ``one``, and that; None for anything else."""
+    if not form.is_polynomial(*symbols):
+        return None
+    terms = sp.Poly(form, *symbols).terms()
+    degree = max(sum(powers) for powers, _ in terms)
+    parts = [
+        c * sp.Mul(*(s**p for s, p in zip(symbols, powers, strict=True))) * one ** (degree - sum(powers))
+        for powers, c in terms
+    ]
+    return sp.Add(*parts), degree
 
 
 def _eliminated(expression: sp.Expr, relation: Relation) -> list[sp.Expr]:
@@ -233,9 +282,15 @@ def _exponentials_below(expression: sp.Expr) -> list[sp.Expr]:
     for base in _reciprocals(expression):
         if isinstance(base, sp.Add):
             for kernel in Kernels([base]).kernel_of.values():
-                if isinstance(kernel, sp.exp) and not kernel.is_number:
+                if isinstance(kernel, sp.exp) and not kernel.is_number and not is_below_largest(kernel.args[0]):
                     found.setdefault(kernel)
     return list(found)
+
+
+def is_below_largest(exponent: sp.Expr) -> bool:
+    """Whether an exponent is u − max(…, u + c, …) with a number c, so that it is not above −c."""
+    largest = [-term for term in sp.Add.make_args(exponent) if isinstance(-term, sp.Max)]
+    return any((other - exponent - m).is_number for m in largest for other in m.args)
 
 
 def _quotient_of_saturated(expression: sp.Expr) -> bool:
