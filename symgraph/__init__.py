@@ -112,7 +112,7 @@ from symgraph.vocabulary.windows import (
 
 if TYPE_CHECKING:
     from symgraph.auditing import audit, equal
-    from symgraph.bridges import objective
+    from symgraph.bridges import objective, scipy
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -242,6 +242,7 @@ __all__ = [
     "scaled_dot_product_attention",
     "scan",
     "schedules",
+    "scipy",
     "selu",
     "sigmoid",
     "sign",
@@ -296,6 +297,7 @@ _WHEN_ASKED = {
     "explain": "symgraph.display.explain",
     "objective": "symgraph.bridges",
     "report": "symgraph.drawing.page",
+    "scipy": "symgraph.bridges",
 }
 
 
