@@ -14,6 +14,7 @@ import sympy as sp
 
 import symgraph as sg
 from tests import sizes
+from tests.benchmarks import practice
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(120, 4))
@@ -77,6 +78,15 @@ def test_derivatives_of_a_long_formula() -> None:
     found = sg.objective("asymmetric_loss", "xgboost")(np.ones(3), np.array([-4, 0.3, 5]))
     expected = [[mpmath.diff(loss, z, order) for z in (-4, 0.3, 5)] for order in (1, 2)]
     np.testing.assert_allclose(found, np.array(expected, float), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["quantile", "focal"])
+def test_objectives_of_the_benchmark(name: str) -> None:
+    loss, by_hand, options = practice.OBJECTIVES[name]
+    scores, target = RANDOM.normal(size=50), (RANDOM.normal(size=50) > 0).astype(float)
+    for weight in (None, np.ones(50)):
+        found = sg.objective(loss, "lightgbm", **options)(target, scores, weight)
+        np.testing.assert_allclose(found, by_hand(target, scores), rtol=1e-12, atol=1e-14)
 
 
 def joined(z: Any, t: Any) -> Any:

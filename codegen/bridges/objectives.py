@@ -63,6 +63,8 @@ class Objective:
                 at_line(f"the second derivative of {self.name} is 0: trees would never split; pass hessian=1.0")
             )
         self._functions: dict[Any, Function] = {}
+        self._number = None if isinstance(hessian, str) else float(hessian)
+        self._filled = np.empty(0)
 
     def derivatives(self, scores: Any, target: Any, sample_weight: Any = None) -> Derivatives:
         """Gradient and Hessian at scores, each of the scores' shape, in float64.
@@ -78,7 +80,13 @@ class Objective:
         ShapeError, DomainError, ArgumentError
             for scores of another number of columns, or labels that are no whole numbers or no classes.
         """
-        return self._evaluated((self.gradient, self.hessian), scores, target, sample_weight)  # type: ignore[return-value]
+        if self._number is None or _is_given(sample_weight):
+            return self._evaluated((self.gradient, self.hessian), scores, target, sample_weight)  # type: ignore[return-value]
+        (gradient,) = self._evaluated((self.gradient,), scores, target, None)
+        if self._filled.shape != gradient.shape:
+            self._filled = np.full(gradient.shape, self._number)
+            self._filled.setflags(write=False)
+        return gradient, self._filled
 
     def _evaluated(self, tensors: tuple[Tensor, ...], scores: Any, target: Any, weight: Any) -> Sequence[np.ndarray]:
         z = np.ascontiguousarray(scores, np.float64)
@@ -88,7 +96,7 @@ class Objective:
                         f"number of columns here and num_class there must be one; objective(…, classes=K), num_class=K")
             )  # fmt: skip
         given = [z, self._targets(target)]
-        weighted = weight is not None and np.size(weight) > 0
+        weighted = _is_given(weight)
         if weighted:
             given.append(np.ascontiguousarray(weight, np.float64).reshape(-1))
         return self._function(tensors, weighted)(*given)  # type: ignore[no-any-return]
@@ -114,7 +122,7 @@ class Objective:
         return self._functions[key]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_functions": {}}
+        return {**self.__dict__, "_functions": {}, "_filled": np.empty(0)}
 
     def __repr__(self) -> str:
         told = "\n".join(str(tensor) for tensor in (self.value, self.gradient, self.hessian))
@@ -214,6 +222,10 @@ def objective(
     if not (hessian in ("exact", "upper") if isinstance(hessian, str) else _is_positive(hessian)):
         raise ArgumentError(at_line(f"hessian must be 'exact', 'upper' or a number above 0, not {hessian!r}"))
     return LIBRARIES[library](loss, count, whole_number("outputs", outputs, least=1), hessian, options)
+
+
+def _is_given(weight: Any) -> bool:
+    return weight is not None and np.size(weight) > 0
 
 
 def _is_positive(number: Any) -> bool:
