@@ -112,6 +112,7 @@ from symgraph.vocabulary.windows import (
 
 if TYPE_CHECKING:
     from symgraph.auditing import audit, equal
+    from symgraph.bridges import objective, scipy
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -223,6 +224,7 @@ __all__ = [
     "moveaxis",
     "nn",
     "norm",
+    "objective",
     "one_hot",
     "optimisers",
     "outer",
@@ -240,6 +242,7 @@ __all__ = [
     "scaled_dot_product_attention",
     "scan",
     "schedules",
+    "scipy",
     "selu",
     "sigmoid",
     "sign",
@@ -286,21 +289,23 @@ __all__ += resampling.__all__
 __all__ += row_losses.__all__
 __all__ += state_space.__all__
 __version__ = "0.1.0"
-_FOR_READING = {
+_WHEN_ASKED = {
     "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
     "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
+    "objective": "symgraph.bridges",
     "report": "symgraph.drawing.page",
+    "scipy": "symgraph.bridges",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """What is for reading alone is imported when somebody reads."""
-    if name not in _FOR_READING:
+    """What is for reading, or for other libraries, is imported when somebody asks for it."""
+    if name not in _WHEN_ASKED:
         raise AttributeError(f"module 'symgraph' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_FOR_READING[name]), name)
+    found = globals()[name] = getattr(import_module(_WHEN_ASKED[name]), name)
     return found
 
 

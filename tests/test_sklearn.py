@@ -136,3 +136,24 @@ def test_digits() -> None:
     model = make_pipeline(StandardScaler(), MLPClassifier((64,), max_iter=40, random_state=0))
     model.fit(images[:1400], digits[:1400])
     assert model.score(images[1400:], digits[1400:]) > 0.92
+
+
+def normed(x: Any, outputs: int) -> Any:
+    net = sg.nn.Sequential(
+        sg.nn.Linear(3, 8), sg.nn.BatchNorm1d(8), sg.nn.ReLU(), sg.nn.Dropout(0.2), sg.nn.Linear(8, outputs)
+    )
+    return net(x), net.updates()
+
+
+def test_batch_norm_and_dropout() -> None:
+    """Statistics run along with training, and both are as in evaluation when predictions are made."""
+    made = SymbolicEstimator(normed, kind="classifier", max_iter=15, random_state=0).fit(X, T)
+    assert made.score(X, T) > 0.8
+    assert made.parameters_["1.running_mean"].any()
+    one_by_one = np.concatenate([made.predict_proba(X[n : n + 1]) for n in range(5)])
+    np.testing.assert_allclose(one_by_one, made.predict_proba(X)[:5])
+    again = clone(made).fit(X, T)
+    assert again.predict_proba(X).tolist() == made.predict_proba(X).tolist()
+    assert pickle.loads(pickle.dumps(made)).predict_proba(X).tolist() == made.predict_proba(X).tolist()
+    with pytest.raises(sg.errors.ArgumentError, match=r"no update: return \(scores, net.updates\(\)\)"):
+        SymbolicEstimator(lambda x, k: normed(x, k)[0], kind="classifier").fit(X, T)

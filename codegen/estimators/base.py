@@ -20,6 +20,7 @@ from codegen.estimators import programs
 from codegen.estimators.programs import Declared
 from codegen.run.callbacks import EarlyStopping
 from codegen.run.history import History
+from symgraph.core.chance import KEY
 from symgraph.vocabulary.optimisers import OPTIMISERS
 from symgraph.vocabulary.updating import Optimizer
 
@@ -146,6 +147,8 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         with programs.borrowed(network, key, optimizer, dtype) as step:
             if programs.L2.name in step.hyper:
                 step.hyper[programs.L2.name] = self.alpha
+            if KEY.name in step.hyper:
+                step.hyper[str(KEY.name)] = seed
             if keeps:
                 for name, values in getattr(self, "_state", {}).items():
                     step.state[name] = values

@@ -112,7 +112,6 @@ class MLPRegressor(RegressorMixin, _Perceptron):
         return tags
 
 
-
 class MLPClassifier(ClassifierMixin, _Perceptron):
     """A perceptron for classes, softmax with cross-entropy, or for indicators of several labels, sigmoids.
 

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from inspect import Parameter, signature
 from itertools import pairwise
@@ -58,15 +58,24 @@ class Declared:
     x, parameters : the features (N, d), and what is trained, in the order of declaration.
     output : what predictions are made of: probabilities, or values.
     cost : (Σ_n w[n]·ℓ[n] + ½·l2·Σ‖W‖²)/Σ_n w[n], where ℓ is the loss of a row and W the matrices.
+    updates : next values of states, such as the running statistics of a batch norm.
     """
 
     x: Tensor
     parameters: tuple[Tensor, ...]
     output: Tensor
     cost: Tensor
+    updates: dict[Tensor, Tensor] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> tuple[Tensor, ...]:
+        """The leaves whose arrays a fitted model consists of: parameters, then states."""
+        return (*self.parameters, *self.updates)
 
 
-def declared(x: Tensor, score: Tensor, target: str, width: int, loss: Any) -> Declared:
+def declared(
+    x: Tensor, score: Tensor, target: str, width: int, loss: Any, updates: dict[Tensor, Tensor] | None = None
+) -> Declared:
     """The weighted cost of scores of shape (N, width) against a target of the kind ``"labels"``, ``"multilabel"`` or
     ``"real"``; ``loss`` is a function of (scores, target), of the catalogue or one's own, that gives
     a value for each row, or None for the usual one.
@@ -91,12 +100,17 @@ def declared(x: Tensor, score: Tensor, target: str, width: int, loss: Any) -> De
         raise ShapeError(at_line(f"the loss gives {each.shape}; expected a value for each row, (N,)"))
     found = [leaf for leaf in leaves_in(Request((score,))) if leaf.kind == "parameter"]
     parameters = tuple(sorted(found, key=sp.default_sort_key))
+    for state in leaves_in(Request((score,))):
+        if state.kind == "state" and state not in (updates or {}):
+            raise ArgumentError(
+                at_line(f"the state {state.name} of the model has no update: return (scores, net.updates())")
+            )
     total = sg.sum(weight * each)
     for matrix in (parameter for parameter in parameters if parameter.ndim > 1):
         total = total + L2 / 2 * sg.sum(matrix**2)
     outputs: dict[str, Any] = {"labels": sg.softmax, "multilabel": sg.sigmoid, "real": lambda values: values}
     output = outputs[target](score)
-    return Declared(x, parameters, output, total / sg.sum(weight))
+    return Declared(x, parameters, output, total / sg.sum(weight), updates or {})
 
 
 def by_rows(loss: Any) -> Any:
@@ -157,7 +171,9 @@ def borrowed(network: Declared, key: Any, optimizer: Any, dtype: np.dtype[Any]) 
     with _lock:
         step = _idle[place].pop() if _idle.get(place) else None
     if step is None:
-        step = TrainStep(network.cost, optimizer, dtype, None, None, threads(), True)
+        step = TrainStep(
+            network.cost, optimizer, dtype, None, None, threads(), True, key=0, updates=network.updates
+        )  # fmt: skip
     else:
         step.reset()
         step.hyper.update({name: value for name, value in optimizer.hyper.items() if name in step.hyper})
@@ -169,8 +185,8 @@ def borrowed(network: Declared, key: Any, optimizer: Any, dtype: np.dtype[Any]) 
 
 @lru_cache(maxsize=128)
 def predictor(network: Declared, dtype: np.dtype[Any]) -> Function:
-    """Predictions by features and parameters."""
-    return Function((network.x, *network.parameters), network.output, dtype)
+    """Predictions by features, parameters and states."""
+    return Function((network.x, *network.stored), network.output, dtype)
 
 
 def padded(array: np.ndarray, columns: int, dtype: np.dtype[Any]) -> np.ndarray:

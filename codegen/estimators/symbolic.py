@@ -28,7 +28,8 @@ class SymbolicEstimator(Trained):
     Parameters
     ----------
     model : a function of the features, a tensor (N, d), that declares its parameters and gives scores (N, k): a layer
-        of ``sg.nn`` too. Called with the number of outputs as well if it takes two arguments.
+        of ``sg.nn`` too. Called with the number of outputs as well if it takes two arguments. Where it has states of
+        its own, as batch norm does, it returns (scores, updates), as ``net(x), net.updates()`` are.
     loss : a function of (scores, target) for each row, or a name such as ``"huber_loss"``; None for half the
         squared error, or cross-entropy for a classifier.
     kind : ``"regressor"`` or ``"classifier"``.
@@ -63,8 +64,11 @@ class SymbolicEstimator(Trained):
             x = sg.input("X", (sg.dim("N"), features))
             takes_outputs = getattr(getattr(model, "__code__", None), "co_argcount", 1) == 2
             score = model(x, self.n_outputs_) if takes_outputs else model(x)
+            updates = model.updates() if isinstance(model, sg.nn.Module) else {}
+            if isinstance(score, tuple):
+                score, updates = score
             loss = programs.named("loss", self.loss, {})
-            made = programs.declared(x, sg.as_tensor(score), self._target, self.n_outputs_, loss)
+            made = programs.declared(x, sg.as_tensor(score), self._target, self.n_outputs_, loss, updates)
             while len(_declared) >= MOST_DECLARED:
                 del _declared[next(iter(_declared))]
             _declared[key] = (model, self.loss, made)
@@ -73,7 +77,7 @@ class SymbolicEstimator(Trained):
     def _initial(self, network: Declared, random: Any) -> dict[str, np.ndarray]:
         generator = np.random.default_rng(random.randint(2**31 - 1))
         double = np.dtype(np.float64)
-        return {str(leaf.name): first_values(leaf, generator, double) for leaf in network.parameters}
+        return {str(leaf.name): first_values(leaf, generator, double) for leaf in network.stored}
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these data; for a classifier, ``classes`` are all that there will be."""

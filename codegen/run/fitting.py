@@ -35,7 +35,7 @@ from codegen.native.epoch_words import (
     TOTAL,
 )  # fmt: skip
 from codegen.native.team import Job
-from codegen.run import arguments, nonfinite
+from codegen.run import arguments, nonfinite, streaming
 from codegen.run.callbacks import all_of
 from codegen.run.conversion import described
 from codegen.run.evaluation import Evaluation
@@ -78,7 +78,8 @@ def fit(
     step : the compiled step.
     params : arrays by name, updated in place.
     data : arrays by input name. The batch size is the first size of the input declared first that has a symbolic one;
-        every array with this first size has a row per example.
+        every array with this first size has a row per example. Memory-mapped arrays are read where they are. Or
+        batches, one by one: a list, a loader, a function that makes a generator (:mod:`codegen.run.streaming`).
     epochs, batch_size : at least 0 and 1; the last batch of an epoch may be short.
     seed : of the order of the examples, where ``shuffle``.
     validation : data like ``data`` that is not trained on, or a part of the examples between 0 and 1, which ``seed``
@@ -113,6 +114,8 @@ def fit(
     shuffle = arguments.flag("shuffle", shuffle)
     shows = is_watched() if progress is None else arguments.flag("progress", progress)
     callbacks = all_of(callback)
+    if streaming.gives_batches(data):
+        return streaming.fit(step, params, data, epochs, validation, callbacks, shows, initial_epoch, metrics)
     given, hyper = step.split(data)
     axis, sizes, arrays = _rows(step, given)
     arrays, held = _held_out(step, validation, axis, arrays, seed)

@@ -242,9 +242,14 @@ def _again(
 
 
 def function(
-    inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None, mode: str = "evaluate"
-) -> Function:
+    inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None, mode: str = "evaluate",
+    gradient: Any = None,
+) -> Function:  # fmt: skip
     """Compile expressions.
+
+    Where all inputs are plain SymPy (symbols, IndexedBase, MatrixSymbol, Matrix, tuples of these), outputs may be too,
+    as for ``sympy.lambdify``: scalar formulas whose arrays broadcast, ``Sum`` over ``IndexedBase``, sums and products
+    of matrices, a Matrix of formulas, nested as you like.
 
     Parameters
     ----------
@@ -257,6 +262,7 @@ def function(
     key : of random values, an integer of 0 … 2³² − 1. The same key and step give the same numbers: step 0, unless a
         call says ``random_step=…``; it may say another ``random_key`` too.
     mode : ``"evaluate"``, or ``"train"`` for a network as it is in training.
+    gradient : of plain SymPy, the inputs by which the one output is differentiated: the result is (value, slopes).
 
     Returns
     -------
@@ -270,10 +276,19 @@ def function(
         if an output needs a function for which there is no kernel.
     """
     chosen = [inputs] if isinstance(inputs, sp.Basic) else arguments.listed("inputs", inputs)
+    if not any(isinstance(leaf, Tensor) for leaf in chosen):
+        from codegen.bridges.broadcasting import Formulas, is_plain
+
+        if is_plain(inputs):
+            return Formulas(inputs, outputs, gradient, dtype, strict, key, mode)
+    if gradient is not None:
+        raise ArgumentError(at_line("gradient= is for plain SymPy: put sg.grad(J, …) among the outputs"))
     return Function([_leaf(leaf) for leaf in chosen], outputs, dtype, strict, key, mode)
 
 
 def _leaf(given: Any) -> Tensor:
     if isinstance(given, Dim | Index):
         raise DomainError(at_line(f"{given} cannot be an input: sizes follow from the shapes of arrays"))
+    if isinstance(given, sp.Expr) and not isinstance(given, sp.Symbol | Tensor):
+        raise ArgumentError(at_line(f"{given} is a formula, not a symbol: it cannot be an input"))
     return Tensor.scalar(given) if isinstance(given, sp.Symbol) else as_tensor(given)

@@ -43,7 +43,8 @@ class Watch:
             rate = done / max(1e-9, time.perf_counter() - self.started)
             loss = "" if self.loss is None else f", loss {self.loss:.4g}"
             left = f", {(self.steps - done) / rate:.0f} s left" if 0 < done < self.steps else ""
-            print(f"\r{done}/{self.steps} steps, {rate:.0f}/s{loss}{left}\x1b[K", end="", file=sys.stderr, flush=True)
+            of = f"/{self.steps}" if self.steps else ""
+            print(f"\r{done}{of} steps, {rate:.0f}/s{loss}{left}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def finish(self, history: History) -> None:
         """End the progress line."""

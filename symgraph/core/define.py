@@ -279,7 +279,9 @@ def broadcast(*shapes: Shape) -> Shape:
         sizes = {shape[position] for shape in shapes if len(shape) >= -position} - {sp.S.One}
         if len(sizes) > 1:
             given = " and ".join(show_shape(shape) for shape in shapes)
-            raise ShapeError(at_line(f"shapes {given} do not broadcast together: axis {position} differs"))
+            fits = len(shapes) == 2 and all(map(len, shapes)) and shapes[0][-1] == shapes[1][max(-2, -len(shapes[1]))]
+            advice = "; * goes element by element, a matrix product is @" if fits else ""
+            raise ShapeError(at_line(f"shapes {given} do not broadcast together: axis {position} differs{advice}"))
         result.append(sizes.pop() if sizes else sp.S.One)
     return tuple(result)
 

@@ -181,6 +181,8 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
     if any(base.has(sp.cosh, sp.sinh) for base in _reciprocals(expression)):
         expression = expression.replace(lambda e: isinstance(e, (sp.cosh, sp.sinh)), lambda e: e.rewrite(sp.exp))
     for kernel in _exponentials_below(expression):
+        if kernel not in _exponentials_below(expression):  # has gone with another of them
+            continue
         exponent = kernel.args[0]
         options: list[sp.Expr] = []
         for argument in (exponent, -exponent):

@@ -75,9 +75,12 @@ class Loss:
         weight = options.pop("sample_weight", None)
         prediction, wanted, *more = map(as_tensor, given[:count])
         if prediction.shape != wanted.shape:
+            pair = ((prediction, wanted), (wanted, prediction))
+            column = next((one.display_name for one, other in pair if one.shape == (*other.shape, 1)), "")
+            advice = f", which {column}[..., 0] has" if column else ""
             raise ShapeError(
                 at_line(f"{self.row.name}: {prediction.display_name}{show_shape(prediction.shape)} against "
-                        f"{wanted.display_name}{show_shape(wanted.shape)}; expected one shape")
+                        f"{wanted.display_name}{show_shape(wanted.shape)}; expected one shape{advice}")
             )  # fmt: skip
         return reduced(self.row(prediction, wanted, *more, **options), reduction, weight)
 

@@ -20,11 +20,15 @@ class Module:
             def forward(self, x):
                 return self.last(sg.tanh(self.first(x)))
 
-    Parameters are named by attributes, ``first.weight``, and by positions in lists, ``blocks.0.weight``.
+    Parameters are named by attributes, ``first.weight``, and by places in lists and dicts, ``blocks.0.weight``. A
+    network of several inputs has a ``forward(self, x, y)``.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+    def _unsaid(self, *inputs: Tensor) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")
+
+    forward: Callable[..., Any] = _unsaid
+    """The network's formula, which a network of your own says."""
 
     def children(self) -> dict[str, Module]:
         """The layers in this one, by name."""
@@ -32,8 +36,9 @@ class Module:
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 found[name] = value
-            elif isinstance(value, list | tuple):
-                found |= {f"{name}.{n}": layer for n, layer in enumerate(value) if isinstance(layer, Module)}
+            elif isinstance(value, list | tuple | dict):
+                parts = value.items() if isinstance(value, dict) else enumerate(value)
+                found |= {f"{name}.{key}": layer for key, layer in parts if isinstance(layer, Module)}
         return found
 
     def build(self, prefix: str) -> None:
@@ -59,6 +64,6 @@ class Module:
         return {state: value for layer in self.children().values() for state, value in layer.updates().items()}
 
     @names_result
-    def __call__(self, x: Any) -> Tensor:
+    def __call__(self, *inputs: Any) -> Tensor:
         Module.build(self, "")
-        return self.forward(as_tensor(x))
+        return self.forward(*map(as_tensor, inputs))
