@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
+from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.long_sums import LongSums
@@ -25,6 +25,8 @@ from symgraph.core.indices import axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
+INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
+"""What one of integers starts from."""
 
 
 class RowLowering(WindowLowering):
@@ -189,13 +191,14 @@ class RowLowering(WindowLowering):
         self, node: Node, loops: Sequence[Expr], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
     ) -> None:
         definition, text = node.definition, self.formulas[-1]
-        dtype = data_type(node.value)
+        is_place = definition.op in ("argmax", "argmin")
+        dtype: DType = "real" if is_place else data_type(node.value)
         body = definition.body
         where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         if len(node.shape) > self.depth:
             buffer, best_at = self._cleared(node, before, text)
             place, here = where if node.value in self.kept else where[self.depth :], where[self.depth :]
-            value = self.scalars.value(body)
+            value = self.scalars.value(body, "int64" if dtype == "int64" else "real")
             if best_at is None:
                 inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
             else:
@@ -204,13 +207,11 @@ class RowLowering(WindowLowering):
                     lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
                 )  # fmt: skip
             return
-        is_place = definition.op in ("argmax", "argmin")
-        value_type = "real" if dtype == "int64" else dtype
-        value = self.scalars.value(body, value_type)
+        value = self.scalars.value(body, dtype)
         total = self.local[node.value]
-        start = Const(START[str(definition.op)], value_type)
+        start = started(str(definition.op), dtype)
         if is_place:
-            best = Var(self.names.unique(f"{total.name}_best"), value_type)
+            best = Var(self.names.unique(f"{total.name}_best"), dtype)
             before += [Assign(best, start, formula=text), Assign(total, ZERO)]
             inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
@@ -244,7 +245,7 @@ class RowLowering(WindowLowering):
         buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
         op = node.definition.op
         is_place = op in ("argmax", "argmin")
-        start = Const(START[op or "sum"], "real")
+        start = started(op or "sum", "int64" if data_type(node.value) == "int64" and not is_place else "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
         cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
@@ -256,6 +257,11 @@ class RowLowering(WindowLowering):
             cleared = [For(fill[position], begin, end, tuple(cleared))]
         before += cleared
         return buffer, best
+
+
+def started(op: str, dtype: DType) -> Const:
+    """What a reduction of such values starts from."""
+    return Const(INTEGER_START[op] if dtype == "int64" else START[op], dtype)
 
 
 def difference(left: Expr, right: Expr) -> Expr:

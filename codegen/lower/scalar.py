@@ -31,6 +31,7 @@ from codegen.loops.scalar_functions import (
     same_type,
 )
 from codegen.plan.scatter import is_place, is_placed
+from symgraph.core.dtypes import is_integer
 from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
@@ -41,8 +42,9 @@ Access = Callable[[Tensor, tuple[Expr, ...]], Expr]
 
 
 def data_type(tensor: Tensor) -> DType:
-    """Type of a tensor's elements: labels are integers; scalars that depend on no array are computed in float64."""
-    if tensor.is_label:
+    """Type of a tensor's elements: integers are int64, truth values 0 and 1 of the program's type; scalars that depend
+    on no array are computed in float64."""
+    if tensor.dtype == "integer":
         return "int64"
     if tensor.kind == "scalar" or (tensor.kind == "state" and tensor.ndim == 0):
         return "float64"
@@ -97,10 +99,12 @@ class ScalarLowering:
             self._steps -= 1
 
     def integer(self, body: sp.Basic) -> Expr:
-        """An index or a size."""
+        """An index, a size, or a value that is computed of integers."""
         match body:
             case Element():
-                return self._element(body)
+                return cast(self._element(body), "int64")
+            case sp.Piecewise():
+                return self._piecewise(body, self.integer)
             case sp.Integer():
                 return Const(int(body), "int64")
             case sp.Symbol():
@@ -159,6 +163,8 @@ class ScalarLowering:
         match body:
             case Element():
                 return self._element(body)
+            case sp.Add() | sp.Mul() | sp.Pow() | sp.Mod() | sp.floor() | sp.Max() | sp.Min() if is_integer(body):
+                return self.integer(body)
             case Delta():
                 return self._selected([body], ())
             case Uniform():
@@ -233,17 +239,21 @@ class ScalarLowering:
             value = cast(self._quotient(factors), "real")
         return Select(condition, value, Const(0.0, "real"), "real")
 
-    def _piecewise(self, body: sp.Piecewise) -> Expr:
+    def _piecewise(self, body: sp.Piecewise, lower: Callable[[sp.Basic], Expr] | None = None) -> Expr:
         pairs: list[tuple[Expr, Expr]] = []
         with ExitStack() as under:
             for value, test in body.args:
                 condition = self.condition(test)
                 with self.guarded(test):
-                    pairs.append((self._lower(value), condition))
+                    pairs.append(((lower or self._lower)(value), condition))
                 under.enter_context(self.guarded(sp.Not(test)))
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
-        values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        values = [value for value, _ in pairs]
+        if lower is None:
+            values = same_type([*values, *([] if closed else [Const(float("nan"), "float64")])])
+        elif not closed:
+            raise DomainError(f"{body} is no integer where no condition holds")
         result = values.pop()
         for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
             result = chosen(condition, value, result)

@@ -145,7 +145,7 @@ class _Case:
         allowed = LOST * float(np.finfo(self.dtype).eps)
         for tensor in self.order:
             computed, exact = self.known[tensor], self.exact[tensor].astype(np.float64)
-            if tensor.is_label or not np.isfinite(computed).all() or not np.isfinite(exact).all():
+            if tensor.dtype == "integer" or not np.isfinite(computed).all() or not np.isfinite(exact).all():
                 continue
             scale = float(np.abs(exact).max()) or 1.0
             error = np.abs(computed.astype(np.float64) - exact) / scale
@@ -213,7 +213,7 @@ class _Case:
         arrays: dict[str, np.ndarray] = {}
         for operand in operands(tensor):
             name = f"operand {len(arrays)}"
-            rename[operand] = Tensor.leaf("input", name, operand.shape, classes=operand.classes)
+            rename[operand] = Tensor.leaf("input", name, operand.shape, classes=operand.classes, dtype=operand.dtype)
             arrays[name] = self.known[operand]
         value = Tensor.define((*tensor.shape, *definition.extents), part.xreplace(rename))
         return np.asarray(evaluate(value, arrays, self.dtype, self.sizes))

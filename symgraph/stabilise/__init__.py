@@ -104,7 +104,7 @@ class _Rewriter:
 
         def hidden(expression: sp.Expr) -> sp.Expr:
             for element in elements_of(expression):
-                if not element.tensor.is_label:
+                if element.tensor.dtype != "integer":
                     positive = True if element.tensor in self.positive else None
                     names.setdefault(element, sp.Symbol(f"e{len(names)}", real=True, positive=positive))
             return expression.xreplace(names)
@@ -233,8 +233,8 @@ class _Rewriter:
 
 
 def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
-    label = element.tensor.is_label or None
-    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=label, nonnegative=label)
+    whole, label = element.tensor.dtype == "integer" or None, element.tensor.is_label or None
+    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=whole, nonnegative=label)
 
 
 @lru_cache(maxsize=4096)
