@@ -100,5 +100,6 @@ ROWS = {
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
     "Page": Row(lambda page: page.framed(), pretty=repr),
     "History": Row(lambda history: _styled(panes.curves(history)), svg=_curve, pretty=repr),
+    "Accuracy": Row(lambda found: _styled(panes.errors(found))),
     "Report": Row(lambda report: _styled(panes.cost(report))),
 }  # fmt: skip
