@@ -32,8 +32,8 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
     for process in started:
         out, errors = process.communicate(timeout=120)
         assert out.split() == ["6.0"], errors
-    names = sorted(path.name for path in (tmp_path / "cache").iterdir())
-    assert [name[-2:] for name in names if not name.endswith(".py")] == [".o"], names
+    names = [path.name for path in (tmp_path / "cache").iterdir()]
+    assert sorted(name.rpartition(".")[2] for name in names) == ["o", "program", "py"], names
 
 
 def test_nothing_is_left_behind_without_a_cache(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.loops.worth import threads_worth
+from codegen.run.linked import portions_of
 from symgraph.core.graph import topological
 
 
@@ -44,4 +45,4 @@ def test_threads_that_are_worth_it(name: str) -> None:
     value = make()
     leaves = sorted({leaf for leaf in topological([value]) if leaf.definition is None}, key=str)
     program = codegen.function(leaves, value).executable(np.dtype("float32")).compiled.program
-    assert threads_worth(program, {}, 4, 2) == expected
+    assert threads_worth(portions_of(program), {}, 4, 2) == expected

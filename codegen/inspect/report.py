@@ -79,7 +79,7 @@ class Report(Shown):
         ArgumentError
             for a size that the program does not have, or that is no positive integer.
         """
-        program, positions = executable.compiled.program, executable.compiled.interface.sizes
+        program, positions = executable.compiled.program, executable.linked.interface.sizes
         known = dict(zip(executable.size_names, positions, strict=True))
         chosen = {name: executable.words[position] or UNTOLD for name, position in positions.items()}
         if sizes is not None:
@@ -98,7 +98,7 @@ class Report(Shown):
             rows, warm = _measured(rows, executable, chosen)
         stages = executable.seconds | ({"warm call": warm} if warm else {})
         at = {name: chosen[position] for name, position in known.items()}
-        memory = evaluate_integer(executable.compiled.arena.size, chosen)
+        memory = evaluate_integer(executable.linked.arena.size, chosen)
         return Report(tuple(rows), at, stages, obstacle(executable), (), memory, _errors(errors, executable))
 
     def __str__(self) -> str:

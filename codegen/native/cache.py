@@ -1,10 +1,12 @@
-"""Object code on disk, so that a second process does not compile again. Nothing read is trusted beyond its checksum.
+"""Object code, and programs, on disk, so that a second process does not compile again. Nothing read is trusted beyond
+its checksum.
 
-An entry is named by the SHA-256 of source, CPU and versions, and holds a header, the SHA-256 of its key and code, and
-the code. Entries are written to a temporary file and moved into place, so that two processes never see half of one.
-The folder belongs to the user alone (mode 0700). Whatever else lies where an entry should be (another owner's file, a
-damaged one, a pipe, a device, a symbolic link) counts as absent, and so does a folder that cannot be made, read or
-written: nothing in here raises or waits. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
+An entry is named by the SHA-256 of what it is made of, CPU and versions, and holds a header, the SHA-256 of its key and
+content, and the content: object code, or what a program runs by (:mod:`codegen.run.kept`). Entries are written to a
+temporary file and moved into place, so that two processes never see half of one. The folder belongs to the user alone
+(mode 0700). Whatever else lies where an entry should be (another owner's file, a damaged one, a pipe, a device, a
+symbolic link) counts as absent, and so does a folder that cannot be made, read or written: nothing in here raises or
+waits. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
 """
 
 from __future__ import annotations
@@ -41,12 +43,19 @@ def machine() -> str:
         except PackageNotFoundError:
             return "?"
 
-    own = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        own.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
     packages = " ".join(f"{package} {of(package)}" for package in ("numba", "llvmlite", "numpy"))
-    return "\n".join([llvm.get_host_cpu_name(), features, platform.machine(), sys.version, packages, own.hexdigest()])
+    cpu = [llvm.get_host_cpu_name(), features, platform.machine()]
+    return "\n".join([*cpu, sys.version, packages, sources("codegen")])
+
+
+@lru_cache(maxsize=2)
+def sources(package: str) -> str:
+    """The digest of one of our two packages."""
+    found = hashlib.sha256()
+    for path in sorted((Path(__file__).parents[2] / package).rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def key_of(source: str, name: str) -> str:
@@ -91,10 +100,10 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def load(key: str) -> bytes | None:
-    """Object code of an entry; None if it is absent, foreign or damaged."""
+def load(key: str, suffix: str = ".o") -> bytes | None:
+    """The content of an entry; None if it is absent, foreign or damaged."""
     path = folder()
-    content = None if path is None else _content(path / f"{key}.o")
+    content = None if path is None else _content(path / f"{key}{suffix}")
     if content is None:
         return None
     start = len(MAGIC) + 32
@@ -104,12 +113,12 @@ def load(key: str) -> bytes | None:
     return code
 
 
-def store(key: str, code: bytes) -> None:
+def store(key: str, code: bytes, suffix: str = ".o") -> None:
     """Write an entry; a cache that cannot be written is no error."""
     path = folder()
     if path is not None:
         _sweep(path)
-        _replace(path / f"{key}.o", MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
+        _replace(path / f"{key}{suffix}", MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
 
 
 def source_file(key: str, source: str) -> Path:

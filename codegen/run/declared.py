@@ -72,7 +72,7 @@ def with_chance(outputs: Sequence[Tensor], updates: list[Update]) -> Request:
     return Request(tuple(found[: len(outputs)]), tuple(pairs))
 
 
-def in_order(leaves: Sequence[Tensor]) -> list[Tensor]:
+def in_order(leaves: Iterable[Tensor]) -> list[Tensor]:
     """In the order in which the user has declared them; scalars last, by name."""
     return sorted(leaves, key=sp.default_sort_key)
 

@@ -15,7 +15,7 @@ from codegen.inspect.report import Report
 from codegen.loops.words import DONE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
-from codegen.run import arguments
+from codegen.run import arguments, kept
 from codegen.run.conversion import described
 from codegen.run.direct import Calls
 from codegen.run.executable import Executable
@@ -78,10 +78,10 @@ class Function:
         self._numbers: dict[str, int] = {}
         self.inputs = (*inputs, *self._of_chance(inputs, key))
         self._check_inputs()
-        self._request = Request(self.outputs)
-        constants = [leaf for leaf in leaves_in(self._request) if leaf.kind == "constant"]
-        self._leaves = (*self.inputs, *constants)
-        admit(self.outputs, self._leaves)
+        self.request = Request(self.outputs)
+        constants = [leaf for leaf in leaves_in(self.request) if leaf.kind == "constant"]
+        self.leaves = (*self.inputs, *constants)
+        admit(self.outputs, self.leaves)
         self._executables: dict[np.dtype[Any], Executable] = {}
         self._calls_of: dict[np.dtype[Any], Calls | None] = {}
         self._calls: Calls | None = None
@@ -208,7 +208,7 @@ class Function:
         """Values of the outputs; or the labels of which some are wrong, which they were not before the run."""
         executable.resize(sizes)
         if out is not None:
-            for tensor, array, name in zip(self.outputs, out, executable.compiled.program.outputs, strict=True):
+            for tensor, array, name in zip(self.outputs, out, executable.linked.outputs, strict=True):
                 arguments.check_out(tensor, array, executable.shape(name), executable.type_of(name))
             arguments.check_overlap(list(zip(self.outputs, out, strict=True)), list(arrays.items()))
         for leaf, array in arrays.items():
@@ -245,7 +245,7 @@ class Function:
         if chosen not in self._executables:
             with self._turn.lock:  # whoever comes meanwhile finds it made
                 if chosen not in self._executables:
-                    made = Executable(self._request, self._leaves, chosen)
+                    made = Executable(kept.function_program(self, chosen.name), self.leaves, chosen)
                     self._executables.setdefault(chosen, made)
         return self._executables[chosen]
 
@@ -256,7 +256,7 @@ class Function:
     def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
         """What every kernel computes and costs, for the last dtype; as :meth:`.TrainStep.report`."""
         return self._turn.take(  # type: ignore[no-any-return]
-            Report.of, self._latest(), measure, sizes, self._request if errors else None
+            Report.of, self._latest(), measure, sizes, self.request if errors else None
         )
 
     def _latest(self) -> Executable:

@@ -42,7 +42,7 @@ def explained(
     bound : what it was given.
     rows, batched : the rows of the data that the batch is made of, and the inputs that have them.
     """
-    given = {**bound.arrays, **{update.leaf: step.state[str(update.leaf.name)] for update in step.state_updates}}
+    given = {**bound.arrays, **{leaf: step.state[str(leaf.name)] for leaf in step.first}}
     found = _first_array(given, rows, batched) or _first_value(step, bound.arrays, rows, batched)
     cause = found or "the values on the way to it are finite one by one"
     return NonFiniteError(
@@ -68,7 +68,7 @@ def _first_value(
     step: TrainStep, arrays: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, batched: Collection[Tensor]
 ) -> str:
     """The first value, in an order of computing, and what it is computed from."""
-    request = stabilised(Request((step.request.outputs[0],)))
+    request = stabilised(Request((step.formulas.request.outputs[0],)))
     order = [tensor for tensor in topological(request.outputs) if tensor.definition is not None]
     leaves = [leaf for leaf in leaves_in(request) if leaf.kind != "constant"]
     try:

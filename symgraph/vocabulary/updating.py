@@ -128,6 +128,11 @@ class Optimizer:
         return found
 
     @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        """The optimisers that it is made of, each with the names of those parameters that are listed for it."""
+        return ()
+
+    @property
     def _counts(self) -> bool:
         scheduled = any(isinstance(value, Schedule) for value in self.given.values())
         return scheduled or any("k" in row.reads for row in self.rows)
@@ -208,6 +213,10 @@ class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
 
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.default), *((members, part) for _, members, part in self.groups))
+
     def __repr__(self) -> str:
         groups = (f", {name}=({list(members)}, {part!r})" for name, members, part in self.groups)
         return f"grouped({self.default!r}{''.join(groups)})"
@@ -279,6 +288,10 @@ class _Clipped(Optimizer):
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
     maker: str = ""
 
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
+
     def __repr__(self) -> str:
         return f"{self.maker}({self.inner!r}, {', '.join(f'{bound:g}' for bound in self.given.values())})"
 
@@ -327,6 +340,10 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
 class _Accumulated(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     batches: int = 1
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"accumulate({self.inner!r}, {self.batches})"
