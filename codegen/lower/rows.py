@@ -15,13 +15,13 @@ from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Loa
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.long_sums import LongSums
-from codegen.lower.residues import Residues, reached, residues_of, with_residues
+from codegen.lower.residues import Nest, Residues, nests_of, places_of, reached, statements_of, with_residues
 from codegen.lower.scalar import data_type
 from codegen.lower.scatter import COLUMN_GRAIN
 from codegen.lower.segments import Segment
 from codegen.lower.windows import WindowLowering
 from codegen.plan.plan import Node
-from symgraph.core.indices import axis, bound
+from symgraph.core.indices import Index, axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
@@ -32,7 +32,8 @@ INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
 class RowLowering(WindowLowering):
     """One group as rows, columns, or a few numbers."""
 
-    residues: Residues = {}  # noqa: RUF012  never changed in place
+    periods: Nest = {}  # noqa: RUF012  never changed in place
+    residues: Residues = {}  # noqa: RUF012
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
@@ -107,21 +108,30 @@ class RowLowering(WindowLowering):
             return [*before, *self._scatter(node, segment.scatter, buffer)]
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         found: list[Stmt] = []
-        for residues in residues_of(segment, self.depth):
-            self.residues = residues
+        for periods in nests_of(segment, self.depth, self._shared_loops(segment)):
+            self.periods = periods
             found += self._nest_of(segment, row, loops, scope)
-        self.residues = {}
+        self.periods, self.residues = {}, {}
         return found
 
+    def _shared_loops(self, segment: Segment) -> list[Index]:
+        """The loops of which a thread, or a block of columns, has a part."""
+        last = [len(segment.extents) - 1] if self._is_blocked else []
+        return [axis(self.depth + position) for position in (*last, *([0] if self.part is not None else []))]
+
+    @property
+    def _is_blocked(self) -> bool:
+        return self.first_column != ZERO or self._splits_columns()
+
     def _nest_of(self, segment: Segment, row: list[Var], loops: list[Var], scope: set[str]) -> list[Stmt]:
-        """The loops of a segment, over the places where the indices have the residues at hand."""
+        """The loops of a segment, over the periods at hand."""
         before: list[Stmt] = []
-        self.here = (*row, *loops)
-        self.forwarded = {}
         inside: list[Stmt] = []
         after: list[Stmt] = []
-        for node in segment.nodes:
-            self._lower_node(node, segment, row, loops, before, inside, after)
+        for residues in statements_of(self.periods):
+            self.residues, self.forwarded = residues, {}
+            for node in segment.nodes:
+                self._lower_node(node, segment, row, loops, before, inside, after)
         self.forwarded = {}
         hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
         self.top += hoisted
@@ -139,17 +149,17 @@ class RowLowering(WindowLowering):
     def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
         """The loops of a segment; a columns group shares its innermost loop among the threads."""
         body: Sequence[Stmt] = inside
-        blocked = self.first_column != ZERO or self._splits_columns()
         for position in reversed(range(len(loops))):
             start: Expr = ZERO
             stop = self.scalars.integer(segment.extents[position])
-            if blocked and position == len(loops) - 1:
+            if self._is_blocked and position == len(loops) - 1:
                 start, stop = self.first_column, self.last_column
             elif self.part is not None and position == 0:
                 start, stop = self.part
-            first, step = self.residues.get(axis(self.depth + position), (0, 1))
-            start = ir.add(start, ir.integer(first))
-            body = (For(loops[position], start, stop, tuple(body), step=ir.integer(step)),)
+            periods = self.periods.get(axis(self.depth + position))
+            if periods is not None:
+                start, stop = ir.integer(periods.first), ir.integer(periods.last)
+            body = (For(loops[position], start, stop, tuple(body)),)
         return list(body)
 
     def _lower_node(
@@ -159,26 +169,29 @@ class RowLowering(WindowLowering):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
-        self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.residues)
+        self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.periods)
+        places = places_of(self.residues)
+        self.here = (*row, *(self.scalars.integer(places.get(index, index)) for index in canonical))
         dtype = data_type(node.value)
         if node.target is None and node.definition.op is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
         elif node.target is None and len(node.shape) <= self.depth:
             self.local[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
-        text = formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name)
-        if not any(first for first, _ in self.residues.values()):
+        body = with_residues(node.definition.body, self.residues, self.scalars.bounds)
+        shown = self.shown_indices or self.scalars.indices
+        text = formula_text(node, shown, self._shown_name, places, body)
+        if not any(place or periods.first for place, periods in self.residues.values()):
             self.formulas.append(text)  # once, not for every residue
         if node.definition.op is not None:
             self._reduce(node, loops, before, inside, after)
             return
-        free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        body = with_residues(node.definition.body, self.residues)
+        free = tuple(self.scalars.integer(places.get(axis(d), axis(d))) for d in range(len(node.shape)))
         value = self.scalars.value(body, dtype)
         if node.target is not None:
-            inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
+            inside.append(Store(self.storage.buffers[node.target], free, value, formula=text))
             return
         var = self.forwarded[node.value]
-        inside.append(Let(var, value, self.formulas[-1]))
+        inside.append(Let(var, value, text))
         if not loops:
             self.local[node.value] = var
         if node.value in self.kept:

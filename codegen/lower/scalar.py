@@ -7,7 +7,7 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import reduce
@@ -26,10 +26,12 @@ from codegen.loops.scalar_functions import (
     cast,
     chosen,
     computed,
+    first_best,
     negative,
     real,
     same_type,
 )
+from codegen.plan.few import FirstBest, argmax
 from codegen.plan.scatter import is_place, is_placed
 from symgraph.core.dtypes import is_integer
 from symgraph.core.scalars import Delta, Uniform, Written
@@ -139,6 +141,8 @@ class ScalarLowering:
                 return Op("not", (self.condition(body.args[0]),), "bool")
             case sp.core.relational.Relational():
                 left, right = body.args
+                if isinstance(right, FirstBest) or isinstance(left, FirstBest):
+                    return self._is_first(*((left, right) if isinstance(right, FirstBest) else (right, left)))
                 if left.is_integer and right.is_integer:
                     return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
                 with self._exactly():
@@ -147,6 +151,14 @@ class ScalarLowering:
             case sp.logic.boolalg.BooleanFunction():
                 return self.condition(body.to_nnf(simplify=False))
         raise DomainError(f"{body} is no condition that can be compiled")
+
+    def _is_first(self, place: sp.Expr, best: FirstBest) -> Expr:
+        """Whether the best of some values is first at a place."""
+        if not place.is_Integer:
+            pairs = [(sp.Eq(place, k), sp.Eq(k, best, evaluate=False)) for k in map(sp.Integer, range(len(best.args)))]
+            return _fold(lambda a, b: Op("or", (a, b), "bool"), [_fold(_both, map(self.condition, p)) for p in pairs])
+        values = same_type(list(map(self._lower, best.args)))
+        return _fold(_both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
 
     def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
         """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
@@ -390,7 +402,7 @@ def _both(left: Expr, right: Expr) -> Expr:
     return Op("and", (left, right), "bool")
 
 
-def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
+def _fold(combine: Callable[[Expr, Expr], Expr], parts: Iterable[Expr]) -> Expr:
     return reduce(combine, parts)
 
 

@@ -13,6 +13,7 @@ import sympy as sp
 
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
+from codegen.plan.few import write_out_windows
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from codegen.plan.slices import own_places, slice_values
@@ -63,12 +64,13 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, merge temporaries, mask by maxima, bring sums into shape, share common functions, split, inline,
-    place, order."""
+    """Slice, merge temporaries, mask by maxima, write out windows, bring sums into shape, share common functions,
+    split, inline, place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
     merged = _replace(sliced, merge(_roots(sliced)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
-    shaped = _replace(masked, reshape_sums(_roots(masked)))
+    written = _replace(masked, write_out_windows(_roots(masked)))
+    shaped = _replace(written, reshape_sums(_roots(written)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
