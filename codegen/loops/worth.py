@@ -1,12 +1,13 @@
 """Whether threads are worth their meetings: what they save must be more than what the barriers between kernels cost.
 
-A loop of many small steps meets thousands of times; a kernel of one row is one thread's, whatever there is to do in it.
+Steps that hand values from one row to another meet thousands of times; where each thread keeps to its rows, they do
+not meet at all. A kernel of one row is one thread's, whatever there is to do in it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from codegen.loops.counts import evaluate_integer, flops, traffic
 from codegen.loops.ir import Const, For, Kernel, Program, Share, Stmt
@@ -19,16 +20,23 @@ MEETING = 1.25e5
 rows, 64 wide, saves 1.1e5 and loses a third of its time by threads; one of an LSTM saves 1.4e5 and gains a quarter."""
 
 
-def threads_worth(program: Program, sizes: Mapping[str, int], item: int, most: int) -> int:
-    """All threads, or one. ``item`` is the size of a real number in bytes."""
-    total = saved = meetings = 0.0
+SHARING = 2.5e3
+"""What it costs a thread to find its share of a kernel, in operations."""
+
+
+def threads_worth(
+    program: Program, sizes: Mapping[str, int], item: int, most: int, met: Collection[int] | None = None
+) -> int:
+    """All threads, or one. ``item`` is the size of a real number in bytes; ``met`` are the numbers of the kernels
+    before which threads meet, all unless told."""
+    total = saved = cost = 0.0
     for number, kernel in enumerate(program.kernels):
         runs = math.prod(evaluate_integer(loop.count, sizes) for loop in loops_of(program, number))
         work = runs * max(flops(kernel.body, sizes), 2.0 * traffic(kernel, program.buffers, sizes, item))
         total += work
         saved += work * (1 - 1 / min(most, _parts(kernel, sizes)))
-        meetings += runs
-    return most if total >= WORTH_THREADS and saved >= MEETING * meetings else 1
+        cost += runs * (MEETING if met is None or number in met else SHARING)
+    return most if total >= WORTH_THREADS and saved >= cost else 1
 
 
 def _parts(kernel: Kernel, sizes: Mapping[str, int]) -> int:

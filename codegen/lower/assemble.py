@@ -69,7 +69,8 @@ def assemble(
     for task in places.tasks:
         storage = Storage({value: moved.get(name, name) for value, name in task.buffers.items()}, sizes)
         name = driver_names.unique(kernel_name(task.group, task.kept))
-        kernel, scratch = _with_own_scratch(*lower(task.group, storage, task.kept, name), driver_names)
+        lowered = lower(task.group, storage, task.kept, name, repeated=bool(task.loops))
+        kernel, scratch = _with_own_scratch(*lowered, driver_names)
         for loop in task.loops:
             ranges.setdefault(loop, []).append(len(kernels))
         kernels.append(kernel)

@@ -105,7 +105,8 @@ class LaneLowering(PanelLowering):
         share = smaller(ir.add(block, ir.integer(LANES)), Var(f"{block.name}_end", "int64"))
         rows = self.scalars.integer(self.group.nodes[0].shape[0])
         body = [Let(last, share), *self._block(block, last)]
-        return [For(block, ZERO, rows, tuple(body), step=ir.integer(LANES), parallel=True)]
+        grain = ONE if self.repeated else None
+        return [For(block, ZERO, rows, tuple(body), ir.integer(LANES), parallel=True, grain=grain)]
 
     # -- one block of rows --------------------------------------------------------------------------------------------
     def _block(self, block: Var, last: Var) -> list[Stmt]:

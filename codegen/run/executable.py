@@ -142,9 +142,9 @@ class Executable:
         if self.most_threads == 1:
             return 1
         if sizes not in self._work:
-            self._work[sizes] = threads_worth(
-                self.compiled.program, self.sizes, self.dtype.itemsize, self.most_threads
-            )
+            met = {number for number, call in enumerate(self.compiled.source.calls) if call.meets}
+            program, item = self.compiled.program, self.dtype.itemsize
+            self._work[sizes] = threads_worth(program, self.sizes, item, self.most_threads, met)
         return self._work[sizes]
 
     @property
