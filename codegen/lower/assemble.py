@@ -13,8 +13,9 @@ from codegen.loops.names import Names
 from codegen.loops.repeat import Loop, Slice
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
-from codegen.lower.scalar import ScalarLowering, data_type
+from codegen.lower.scalar import ScalarLowering
 from codegen.lower.segments import Storage
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, spans
 from codegen.plan.plan import Request
 from codegen.plan.scatter import scatter_of
@@ -69,7 +70,8 @@ def assemble(
     for task in places.tasks:
         storage = Storage({value: moved.get(name, name) for value, name in task.buffers.items()}, sizes)
         name = driver_names.unique(kernel_name(task.group, task.kept))
-        kernel, scratch = _with_own_scratch(*lower(task.group, storage, task.kept, name), driver_names)
+        lowered = lower(task.group, storage, task.kept, name, repeated=bool(task.loops))
+        kernel, scratch = _with_own_scratch(*lowered, driver_names)
         for loop in task.loops:
             ranges.setdefault(loop, []).append(len(kernels))
         kernels.append(kernel)

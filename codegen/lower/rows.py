@@ -16,9 +16,9 @@ from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.long_sums import LongSums
 from codegen.lower.residues import Nest, Residues, nests_of, places_of, reached, statements_of, with_residues
-from codegen.lower.scalar import data_type
 from codegen.lower.scatter import COLUMN_GRAIN
 from codegen.lower.segments import Segment
+from codegen.lower.types import data_type
 from codegen.lower.windows import WindowLowering
 from codegen.plan.plan import Node
 from symgraph.core.indices import Index, axis, bound
