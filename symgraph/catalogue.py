@@ -60,16 +60,25 @@ class Entry:
 
 def entries(kind: str | None = None, name: str | None = None) -> Iterator[Entry]:
     """The rows, of one of the :data:`KINDS` or of one name where that is asked for."""
-    tables: dict[str, tuple[dict[str, Any], Callable[[str, Any], Entry]]] = {
+    for found, (rows, described) in _tables().items():
+        if kind in (None, found):
+            yield from (described(key, row) for key, row in rows.items() if name in (None, key))
+
+
+def known(kind: str | None = None) -> list[str]:
+    """The names of the rows, of one of the :data:`KINDS` where that is asked for."""
+    return [name for found, (rows, _) in _tables().items() if kind in (None, found) for name in rows]
+
+
+def _tables() -> dict[str, tuple[dict[str, Any], Callable[[str, Any], Entry]]]:
+    """The rows of each kind, and what tells one of them."""
+    return {
         "activation": (ACTIVATIONS, lambda key, row: _elementwise("activation", row, row.source)),
         "loss": ({**POINTWISE, **ROWWISE}, _loss),
         "optimiser": (OPTIMISERS, _optimiser),
         "schedule": (schedules.SCHEDULES, _schedule),
         "initialiser": (INITIALISERS, _initialiser),
     }
-    for found, (rows, described) in tables.items():
-        if kind in (None, found):
-            yield from (described(key, row) for key, row in rows.items() if name in (None, key))
 
 
 # -- formulas of one element ------------------------------------------------------------------------------------------

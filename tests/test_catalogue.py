@@ -31,10 +31,13 @@ def test_losses_of_rows_and_optimisers_are_told_as_derived() -> None:
 
 def test_the_page_and_the_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalogue", "--kind", "schedule", "--html", str(tmp_path / "page.html")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<tr id=") == 9 and "&#x27;" not in page.partition("</style>")[0]
     assert main(["catalogue", "softplus", "--json"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["derivative"] == ["∂y/∂u = σ(u)"] and record["latex"][1].endswith(r"\sigma\left(u\right)")
     assert main(["catalogue", "swoosh"]) == 1
-    assert "there is no row swoosh" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("there is no row swoosh; without a name all are shown\n")
+    assert main(["catalogue", "adamv"]) == 1
+    assert capsys.readouterr().err.endswith("there is no row adamv; the nearest are Adam, RAdam, NAdam\n")

@@ -18,7 +18,7 @@ from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.admit import admit
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, nonfinite
-from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, told, with_chance
+from codegen.run.declared import Chosen, check_names, chosen_of, first_values, in_order, told, with_chance
 from codegen.run.executable import Executable
 from codegen.run.function import as_dtype
 from codegen.run.history import History
@@ -38,7 +38,7 @@ from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 from symgraph.vocabulary.optimisers import SGD, Optimizer
-from symgraph.vocabulary.updating import Update
+from symgraph.vocabulary.updating import Update, checked_optimizer
 
 Params = MutableMapping[str, np.ndarray]
 
@@ -70,7 +70,7 @@ class TrainStep:
     ) -> None:
         start = time.perf_counter()
         self.dtype = as_dtype(dtype)
-        self.optimizer = as_optimizer(optimizer)
+        self.optimizer = checked_optimizer("train_step", optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
         self.strict = arguments.flag("strict", strict)
@@ -326,7 +326,17 @@ class TrainStep:
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
         return fitting.fit(
-            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
+            self,
+            params,
+            data,
+            epochs,
+            batch_size,
+            seed,
+            shuffle,
+            validation,
+            callback,
+            progress,
+            initial_epoch,
             metrics,
         )
 
