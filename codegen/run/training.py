@@ -326,17 +326,7 @@ class TrainStep:
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
         return fitting.fit(
-            self,
-            params,
-            data,
-            epochs,
-            batch_size,
-            seed,
-            shuffle,
-            validation,
-            callback,
-            progress,
-            initial_epoch,
+            self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
             metrics,
         )
 
