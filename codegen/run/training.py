@@ -16,7 +16,7 @@ from codegen.inspect.report import Report
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.plan import Request
 from codegen.run import arguments, fitting, kept, nonfinite
-from codegen.run.declared import Chosen, as_optimizer, chosen_of, first_values, in_order, told
+from codegen.run.declared import Chosen, chosen_of, first_values, in_order, told
 from codegen.run.executable import Executable
 from codegen.run.formulas import Roles, StepFormulas
 from codegen.run.function import as_dtype
@@ -36,7 +36,7 @@ from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 from symgraph.vocabulary.optimisers import SGD, Optimizer
-from symgraph.vocabulary.updating import Update
+from symgraph.vocabulary.updating import Update, checked_optimizer
 
 Params = MutableMapping[str, np.ndarray]
 
@@ -67,7 +67,7 @@ class TrainStep:
         derived: Sequence[Update] | None = None,
     ) -> None:
         self.dtype = as_dtype(dtype)
-        self.optimizer = as_optimizer(optimizer)
+        self.optimizer = checked_optimizer("train_step", optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
         self.strict = arguments.flag("strict", strict)

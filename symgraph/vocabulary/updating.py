@@ -275,11 +275,24 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
     return group[0], None if group[1] is None else checked_optimizer(f"group {name}", group[1])
 
 
-def checked_optimizer(what: str, optimizer: Any) -> Optimizer:
-    """The optimiser; an error that begins with ``what`` takes it, if it is none."""
-    if not isinstance(optimizer, Optimizer):
-        raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
-    return optimizer
+def checked_optimizer(what: str, given: Any) -> Optimizer:
+    """The optimiser, if it is one.
+
+    Raises
+    ------
+    DomainError
+        for anything else; it begins with ``what`` takes it, and says what to pass.
+    """
+    if isinstance(given, Optimizer):
+        return given
+    from symgraph.vocabulary.optimisers import OPTIMISERS
+
+    makers = OPTIMISERS.items()
+    name = next((name for name, make in makers if given is make or str(given).lower() == name.lower()), None)
+    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
+    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
+    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
+    raise DomainError(at_line(f"{what}: {shown} is no optimiser: {advice}"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
