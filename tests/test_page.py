@@ -14,9 +14,10 @@ import codegen
 import symgraph as sg
 from codegen.run.fitting import History
 from symgraph.display.program import Program
+from symgraph.drawing.charts import curve
 from symgraph.drawing.mathml import mathml, name_markup, operator
+from symgraph.drawing.measured import distributions
 from symgraph.drawing.page import Page, graph_pane
-from symgraph.drawing.panes import distributions
 from symgraph.errors import ArgumentError
 from tests import browser
 from tests.test_drawing import network
@@ -172,6 +173,25 @@ def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
     assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
 
 
+def test_a_page_in_chinese() -> None:
+    text = str(sg.report(model(), language="zh", values=values(), history=HISTORY, optimizer=sg.Adam()))
+    said = re.findall(r"<(?:h1|h2|th|option|button|p)[^>]*>([^<]+)<", text)
+    names = re.compile(r"[\w′./∂]+( \([\w, ]*\))?|loss|validation")
+    assert not [phrase for phrase in said if not re.search("[一-鿿]", phrase) and not names.fullmatch(phrase)]
+    rules = set(re.findall(r"</math></span><span>([^<]+)<", text))
+    assert {"链式法则，经过 ", "约分并合并"} <= rules and not [rule for rule in rules if re.search("[a-z]{3}", rule)]
+    assert '<html lang="zh-CN">' in text and ">参数<" in text
+    with pytest.raises(ArgumentError, match="language must be one of en, zh, not 'fr'"):
+        sg.report(model(), language="fr")
+
+
+def test_curves_have_axes() -> None:
+    told = curve([2.0, 0.5, float("nan"), 0.004], "loss")
+    assert all(f">{tick}<" in told for tick in ("1", "0.1", "0.01", "2", "4", "loss, logarithmic", "epoch"))
+    assert told.count("<polyline") == 1 and told.count("<circle") == 1, "broken where it is not finite"
+    assert ">1.4<" in curve([2.0, 1.0], "loss") and "<svg" in curve([float("inf")], "x") and "<svg" in curve([], "x")
+
+
 def test_a_report_is_html(tmp_path) -> None:
     x = sg.input("x", ())
     with pytest.raises(ArgumentError, match=r"saved as \.html, not as 'a\.pdf'"):
@@ -199,13 +219,13 @@ def test_in_a_browser(page, tmp_path) -> None:
         assert "declaration" in chromium.value(lit)
         chromium.value("document.activeElement.blur()")
         # step by the arrow keys
-        seen = "document.querySelectorAll('.chosen li:not(.later)').length"
+        seen = "document.querySelectorAll('.chosen .steps > li:not(.later)').length"
         assert chromium.value(seen) == 1
         for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("Home", 1), ("ArrowLeft", 1)):
             chromium.press(key)
             assert chromium.value(seen) == count, key
         chromium.press("End")
-        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen li').length") > 10
+        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen .steps > li').length") > 10
         # dark, narrow, wide
         paper = "getComputedStyle(document.body).backgroundColor"
         assert chromium.value(paper) == "rgb(255, 255, 255)"

@@ -3,6 +3,9 @@
   const root = document.documentElement;
   root.classList.add("js");
   const said = document.getElementById("said");
+  const told = (place, ...values) => {
+    place.textContent = place.dataset.text.replace(/{}/g, () => values.shift());
+  };
   const parts = (name) =>
     [...document.querySelectorAll("[data-v]")].filter((e) => e.dataset.v === name);
 
@@ -16,7 +19,7 @@
     for (const e of found) e.classList.add("lit");
     for (const e of document.querySelectorAll(".link"))
       if (e.dataset.from === selected || e.dataset.to === selected) e.classList.add("lit");
-    said.textContent = `${selected}: in ${found.length} places. Escape ends the selection.`;
+    told(said, selected, found.length);
   };
   document.addEventListener("click", (event) => {
     const part = event.target.closest("[data-v]");
@@ -28,7 +31,7 @@
   const go = (to, follow = true) => {
     const derivation = shown();
     if (!derivation) return;
-    const steps = [...derivation.querySelectorAll("li")];
+    const steps = [...derivation.querySelectorAll(".steps > li")];
     const now = Math.max(0, Math.min(steps.length - 1, to));
     derivation.dataset.now = now;
     derivation.querySelector(".steps").classList.add("stepping");
@@ -38,12 +41,12 @@
       step.toggleAttribute("aria-current", n === now);
     });
     if (follow) steps[now].scrollIntoView({ block: "nearest" });
-    document.getElementById("at").textContent = `step ${now + 1} of ${steps.length}`;
+    told(document.getElementById("at"), now + 1, steps.length);
     document.getElementById("back").disabled = now === 0;
     document.getElementById("on").disabled = now === steps.length - 1;
   };
   const at = () => Number(shown()?.dataset.now ?? 0);
-  const last = () => (shown()?.querySelectorAll("li").length ?? 1) - 1;
+  const last = () => (shown()?.querySelectorAll(".steps > li").length ?? 1) - 1;
   const choose = (number) => {
     document.querySelectorAll(".derivation").forEach((e, n) => e.classList.toggle("chosen", n === number));
     go(0, false);
