@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from symgraph.drawing.charts import curve, histogram
+from symgraph.drawing.folding import rows_folded
 from symgraph.drawing.heat import duration, number, span
 from symgraph.drawing.markup import Markup, element, joined
-from symgraph.drawing.panes import named, table
+from symgraph.drawing.panes import named, spanning, table
 from symgraph.drawing.words import Say, english
 
 MOST_LINES = 4000
@@ -25,19 +26,28 @@ STRANGE = 1e4
 
 
 def kernels(source: str, reports: Sequence[Any], names: Iterable[str], say: Say = english) -> Markup:
-    """Each kernel beside the formulas that it computes."""
+    """Each kernel beside the formulas that it computes; one whose code is another's, with its call of that."""
     texts = {
         found.group(1): text for text in source.split("\n\n\n") if (found := re.search(r"^def (\w+)\(", text, re.M))
     }
     known = _identifiers(names)
+    calls = _calls(source, {kernel.name for kernel in reports})
+    called = calls if len(calls) == len(reports) else [""] * len(reports)
     rows = []
-    for kernel in reports:
-        text = "\n".join(texts.get(kernel.name, "").splitlines()[:MOST_LINES])
+    for kernel, call in zip(reports, called, strict=True):
+        text = "\n".join(texts.get(kernel.name, call).splitlines()[:MOST_LINES])
         shown = element("pre", joined(*(_code(f"{formula}\n", known) for formula in kernel.formulas)), tabindex="0")
         told = f"{kernel.operations:,.0f} operations, {kernel.bytes:,} bytes"
         left = element("div", element("h3", kernel.name), shown, element("p", say(told), class_="soft"))
-        rows.append(element("div", left, element("pre", _code(text, known), tabindex="0"), class_="kernel"))
-    return joined(*rows)
+        right = element("pre", _code(text, known), tabindex="0")
+        rows.append((kernel.name, element("div", left, right, class_="kernel")))
+    return rows_folded(rows, lambda inside: element("div", inside), say)
+
+
+def _calls(source: str, names: Container[str]) -> list[str]:
+    """The calls of kernels in the order in which they run."""
+    driver = source.rpartition("\ndef run(")[2]
+    return [found[0] for found in re.finditer(r"(\w+)\([^()]*\)", driver) if found[1] in names]
 
 
 def _identifiers(names: Iterable[str]) -> dict[str, str]:
@@ -71,13 +81,15 @@ def cost(report: Any, say: Say = english) -> Markup:
         figures = [f"{kernel.operations:,.0f}", f"{kernel.bytes:,}"]
         if is_timed:
             figures += [f"{kernel.seconds * 1e6:.3g}", f"{kernel.reached or 0:.0%}"] if kernel.seconds else ["", ""]
-        rows.append(element("tr", element("td", kernel.name), *(element("td", f, class_="n") for f in figures)))
+        cells = (element("td", f, class_="n") for f in figures)
+        rows.append((kernel.name, element("tr", element("td", kernel.name), *cells)))
     at = ", ".join(f"{name} = {size}" for name, size in report.sizes.items())
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in report.stages.items())
     head = ["kernel", "operations", "bytes", *(["µs", "of the machine's limit"] if is_timed else [])]
     told = joined(say(f"At {at}."), " ") if at else ""
-    return joined(element("p", told, say(f"Stages: {stages}."), class_="soft"),
-                  table(map(say, head), rows, figures=range(1, len(head))))  # fmt: skip
+    inside = [rows_folded(rows, spanning(len(head)), say)]
+    stated = element("p", told, say(f"Stages: {stages}."), class_="soft")
+    return joined(stated, table(map(say, head), inside, figures=range(1, len(head))))
 
 
 def distributions(

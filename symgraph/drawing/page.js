@@ -21,7 +21,26 @@
       if (e.dataset.from === selected || e.dataset.to === selected) e.classList.add("lit");
     told(said, selected, found.length);
   };
+  // Rows that repeat are made when somebody asks, from one of them and the numbers in which they differ.
+  const unfold = (button) => {
+    const isOpen = button.getAttribute("aria-expanded") === "true";
+    const row = button.closest("tr, li, div");
+    button.setAttribute("aria-expanded", String(!isOpen));
+    if (isOpen) { for (let n = Number(button.dataset.made); n > 0; n--) row.nextElementSibling.remove(); return; }
+    const form = row.querySelector("template").innerHTML;
+    const made = button.dataset.numbers.split(";").map((line) => {
+      const numbers = line.split(" ");
+      return form.replace(/\ue000(\d+)\ue001/g, (_, n) => numbers[n]);
+    });
+    const before = row.parentElement.childElementCount;
+    row.insertAdjacentHTML("afterend", made.join(""));
+    button.dataset.made = row.parentElement.childElementCount - before;
+    if (selected !== null) { const name = selected; selected = null; select(name); }
+  };
+
   document.addEventListener("click", (event) => {
+    const more = event.target.closest("button.more");
+    if (more) { unfold(more); if (more.closest(".steps")) go(at()); return; }
     const part = event.target.closest("[data-v]");
     if (part) select(part.dataset.v);
   });

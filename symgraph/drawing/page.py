@@ -36,7 +36,7 @@ MOST_DERIVATIONS, MOST_STEPS = 8, 200
 """In a page; the others are ``sg.derivation``."""
 MOST_DERIVED = 60
 """Values of a program, beyond which only the way to the parameters next to the loss is derived."""
-MOST_NODES = 250
+MOST_NODES = 600
 """Of a graph that is shown whole beside its folded form."""
 
 

@@ -6,7 +6,7 @@ Each takes what is known and gives markup, or nothing where there is nothing to 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from symgraph.core.indices import show_shape
@@ -14,6 +14,7 @@ from symgraph.core.tensor import Tensor
 from symgraph.derive.derivation import Derivation, Line
 from symgraph.display.notation import Name
 from symgraph.display.table import Explanation
+from symgraph.drawing.folding import rows_folded
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.mathml import mathml, name_markup, operator
 from symgraph.drawing.svg import Picture
@@ -29,8 +30,9 @@ def declaration(leaves: Iterable[Tensor], declared: Container[Tensor], say: Say 
         shape = show_shape(leaf.shape) if leaf.ndim else say("scalar")
         place = element("code", leaf.place) if leaf in declared else say("of the optimiser")
         cells = (named(str(leaf.name)), say(leaf.kind), shape, extra, element("span", place, class_="soft"))
-        rows.append(row(str(leaf.name), *cells))
-    return table(map(say, ("name", "kind", "shape", "values", "declared at")), rows)
+        rows.append((str(leaf.name), row(str(leaf.name), *cells)))
+    head = ("name", "kind", "shape", "values", "declared at")
+    return table(map(say, head), [rows_folded(rows, spanning(len(head)), say)])
 
 
 def graph(title: str, folded: Picture, whole: Picture | None, say: Say = english) -> Markup:
@@ -47,17 +49,20 @@ def graph(title: str, folded: Picture, whole: Picture | None, say: Say = english
 
 def formulas(explanation: Explanation, say: Say = english) -> Markup:
     """Forward, backward and update in one table: index form and matrix form."""
-    rows = []
+    parts = []
     for section in explanation.sections:
-        rows.append(element("tr", element("th", say(section.title), colspan=3, scope="rowgroup"), class_="group"))
+        parts.append(element("tr", element("th", say(section.title), colspan=3, scope="rowgroup"), class_="group"))
+        rows = []
         for found in section.rows:
             left = found.equation.left
             name = found.name.partition(" (")[0]
             sides = (left, operator(found.sign)) if left is not None else ()
             matrix = "–" if found.matrix is None else mathml(found.matrix)
-            rows.append(row(name, named(name, found.name), mathml(*sides, found.equation.right), matrix))
+            cells = named(name, found.name), mathml(*sides, found.equation.right), matrix
+            rows.append((name, row(name, *cells)))
+        parts.append(rows_folded(rows, spanning(3), say))
     head = map(say, ("value", "index form", "matrix form"))
-    return joined(table(head, rows), *(element("p", say(note), class_="soft") for note in explanation.notes))
+    return joined(table(head, parts), *(element("p", say(note), class_="soft") for note in explanation.notes))
 
 
 def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:
@@ -77,14 +82,20 @@ def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:
 def steps(derivation: Derivation, say: Say = english) -> Markup:
     """One derivation: what is given, then every step with its rule."""
     given = [
-        element("li", element("span", mathml(*((e.left, operator("=")) if e.left is not None else ()), e.right),
-                              class_="wide"))
+        ("", element("li", element("span", mathml(*((e.left, operator("=")) if e.left is not None else ()), e.right),
+                                   class_="wide")))
         for e in derivation.given
     ]  # fmt: skip
-    lines = [_line(line, say) for line in derivation.steps]
+    lines = rows_folded([("", _line(line, say)) for line in derivation.steps], listed, say)
     title = element("h3", say("Derivation of "), element("math", name_markup_of(derivation.title)))
-    known = joined(element("p", say("given"), class_="soft"), element("ul", *given, class_="given")) if given else None
-    return element("div", title, known, element("ol", *lines, class_="steps"), class_="derivation")
+    known = (
+        joined(
+            element("p", say("given"), class_="soft"), element("ul", rows_folded(given, listed, say), class_="given")
+        )
+        if given
+        else None
+    )
+    return element("div", title, known, element("ol", lines, class_="steps"), class_="derivation")
 
 
 def name_markup_of(name: Name) -> Markup:
@@ -111,6 +122,16 @@ def named(name: str, shown: str | None = None) -> Markup:
 def row(name: str, *cells: Any) -> Markup:
     """A row of a table that belongs to a value."""
     return element("tr", *(element("td", cell) for cell in cells), data_v=name)
+
+
+def spanning(columns: int) -> Callable[[Markup], Markup]:
+    """A row of a table of so many columns, for what stands for rows that are folded."""
+    return lambda inside: element("tr", element("td", inside, colspan=columns))
+
+
+def listed(inside: Markup) -> Markup:
+    """The same in a list."""
+    return element("li", inside)
 
 
 def table(head: Iterable[str], rows: Iterable[Markup], figures: Container[int] = ()) -> Markup:
