@@ -224,9 +224,11 @@ class Function:
     def source(self) -> str:
         return self._latest().source
 
-    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
         """What every kernel computes and costs, for the last dtype; as :meth:`.TrainStep.report`."""
-        return self._turn.take(Report.of, self._latest(), measure, sizes)  # type: ignore[no-any-return]
+        return self._turn.take(  # type: ignore[no-any-return]
+            Report.of, self._latest(), measure, sizes, self._request if errors else None
+        )
 
     def _latest(self) -> Executable:
         """The program for the last dtype that was called, or the one that a first call would take."""

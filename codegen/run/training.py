@@ -198,12 +198,11 @@ class TrainStep:
         """The generated source."""
         return self.executable.source
 
-    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
-        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now.
-
-        ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
+        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now, with
+        ``errors`` how far off every formula is (:func:`sg.accuracy`). ``sizes`` are by name, those of the last call.
         """
-        report = self.turn.take(Report.of, self.executable, measure, sizes)
+        report = self.turn.take(Report.of, self.executable, measure, sizes, self.request if errors else None)
         return replace(report, left=self.left)
 
     def __reduce__(self) -> Any:

@@ -92,6 +92,18 @@ def cost(report: Any, say: Say = english) -> Markup:
     return joined(stated, table(map(say, head), inside, figures=range(1, len(head))))
 
 
+def errors(found: Any) -> Markup:
+    """The errors of formulas, in units of the last place, and what loses bits."""
+    rows = []
+    for line in found.lines:
+        figures = (element("td", f"{value:.3g}", class_="n") for value in (line.written, line.runs, line.median))
+        rows.append(element("tr", element("td", line.formula), element("td", line.dtype), *figures,
+                            element("td", line.at), element("td", line.form or "as written")))  # fmt: skip
+    told = [element("p", text, class_="bad") for text in found.lint]
+    told += [element("p", f"not measured: {text}", class_="soft") for text in found.unmeasured]
+    return joined(table(("formula", "dtype", "written", "runs", "median", "worst at", "runs as"), rows), *told)
+
+
 def distributions(
     values: Mapping[str, Any], findings: Iterable[str] = (), given: Container[str] = (), say: Say = english
 ) -> Markup:

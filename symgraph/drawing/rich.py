@@ -101,5 +101,6 @@ ROWS = {
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
     "Page": Row(lambda page: page.framed(), pretty=repr),
     "History": Row(lambda history: _styled(measured.curves(history)), svg=_curve, pretty=repr),
+    "Accuracy": Row(lambda found: _styled(measured.errors(found))),
     "Report": Row(lambda report: _styled(measured.cost(report))),
 }  # fmt: skip
