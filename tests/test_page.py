@@ -14,9 +14,13 @@ import codegen
 import symgraph as sg
 from codegen.run.fitting import History
 from symgraph.display.program import Program
+from symgraph.drawing.charts import curve
+from symgraph.drawing.folding import rows_folded
+from symgraph.drawing.markup import element, joined
 from symgraph.drawing.mathml import mathml, name_markup, operator
+from symgraph.drawing.measured import distributions
 from symgraph.drawing.page import Page, graph_pane
-from symgraph.drawing.panes import distributions
+from symgraph.drawing.panes import formulas
 from symgraph.errors import ArgumentError
 from tests import browser
 from tests.test_drawing import network
@@ -172,6 +176,52 @@ def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
     assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
 
 
+def test_a_page_in_chinese() -> None:
+    text = str(sg.report(model(), language="zh", values=values(), history=HISTORY, optimizer=sg.Adam()))
+    said = re.findall(r"<(?:h1|h2|th|option|button|p)[^>]*>([^<]+)<", text)
+    names = re.compile(r"[\w′./∂]+( \([\w, ]*\))?|loss|validation")
+    assert not [phrase for phrase in said if not re.search("[一-鿿]", phrase) and not names.fullmatch(phrase)]
+    rules = set(re.findall(r"</math></span><span>([^<]+)<", text))
+    assert {"链式法则，经过 ", "约分并合并"} <= rules and not [rule for rule in rules if re.search("[a-z]{3}", rule)]
+    assert '<html lang="zh-CN">' in text and ">参数<" in text
+    with pytest.raises(ArgumentError, match="language must be one of en, zh, not 'fr'"):
+        sg.report(model(), language="fr")
+
+
+def test_curves_have_axes() -> None:
+    told = curve([2.0, 0.5, float("nan"), 0.004], "loss")
+    assert all(f">{tick}<" in told for tick in ("1", "0.1", "0.01", "2", "4", "loss, logarithmic", "epoch"))
+    assert told.count("<polyline") == 1 and told.count("<circle") == 1, "broken where it is not finite"
+    assert ">1.4<" in curve([2.0, 1.0], "loss") and "<svg" in curve([float("inf")], "x") and "<svg" in curve([], "x")
+
+
+def test_rows_that_repeat_are_made_from_one_of_them() -> None:
+    J = network(13)
+    program = Program([J], named=[J])
+    values = [t for t in program.naming.order if t.definition is not None and t in program.naming.names]
+    cells = [(program.naming.names[t].text, mathml(program.equation(t).right)) for t in values]
+    rows = [(name, element("tr", element("td", name), element("td", formula))) for name, formula in cells]
+    told = rows_folded(rows, lambda inside: element("tr", inside))
+
+    def opened(found: re.Match[str]) -> str:
+        made = ""
+        for line in found[1].split(";"):
+            numbers = line.split(" ")
+            made += re.sub("\ue000(.*?)\ue001", lambda n, numbers=numbers: numbers[int(n[1])], found[2])
+        return made
+
+    button = r'<tr><button.*?data-numbers="(.*?)">[^<]*</button><template>(.*?)</template></tr>'
+    assert re.sub(button, opened, told) == joined(*(markup for _, markup in rows))
+    assert "more of this form: " in told and len(told) < 0.8 * sum(len(markup) for _, markup in rows)
+
+
+def test_kernels_with_the_code_of_another_show_their_call(monkeypatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    page = str(sg.report(codegen.train_step(network(4), sg.SGD(lr=0.1))))
+    text = re.sub("<[^>]*>", "", page)
+    assert "forward_h3h2_W3[n, i] =" in text.replace("\n", "") and "forward_h1(h2, W3, b3," in text
+
+
 def test_a_report_is_html(tmp_path) -> None:
     x = sg.input("x", ())
     with pytest.raises(ArgumentError, match=r"saved as \.html, not as 'a\.pdf'"):
@@ -181,8 +231,9 @@ def test_a_report_is_html(tmp_path) -> None:
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)
 def test_in_a_browser(page, tmp_path) -> None:
     deep = tmp_path / "deep.html"
-    J = network(7)
-    deep.write_text(str(Page("deep", {"Graph": graph_pane(J, Program([J], named=[J]))})), encoding="utf-8")
+    J = network(13)
+    panes = {"Graph": graph_pane(J, Program([J], named=[J])), "Formulas": formulas(sg.explain(J))}
+    deep.write_text(str(Page("deep", panes)), encoding="utf-8")
     chromium = browser.Browser()
     try:
         chromium.open(page.as_uri())
@@ -199,13 +250,13 @@ def test_in_a_browser(page, tmp_path) -> None:
         assert "declaration" in chromium.value(lit)
         chromium.value("document.activeElement.blur()")
         # step by the arrow keys
-        seen = "document.querySelectorAll('.chosen li:not(.later)').length"
+        seen = "document.querySelectorAll('.chosen .steps > li:not(.later)').length"
         assert chromium.value(seen) == 1
         for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("Home", 1), ("ArrowLeft", 1)):
             chromium.press(key)
             assert chromium.value(seen) == count, key
         chromium.press("End")
-        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen li').length") > 10
+        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen .steps > li').length") > 10
         # dark, narrow, wide
         paper = "getComputedStyle(document.body).backgroundColor"
         assert chromium.value(paper) == "rgb(255, 255, 255)"
@@ -231,6 +282,16 @@ def test_in_a_browser(page, tmp_path) -> None:
         assert chromium.value(hidden) == [False, True]
         chromium.value(f"document.querySelector('.node.fold').{click}")
         assert chromium.value(hidden) == [True, False]
+        rows = "document.querySelectorAll('#formulas tr').length"
+        count = chromium.value(rows)
+        chromium.value("document.querySelector('#graph [data-v=W4]').focus()")
+        chromium.press("Enter")
+        assert chromium.value("document.querySelectorAll('#formulas .lit').length") == 0
+        chromium.value("document.querySelectorAll('.more').forEach(e => e.click())")
+        assert chromium.value(rows) > count + 10
+        assert chromium.value("document.querySelectorAll('#formulas .lit').length") > 1
+        chromium.value("document.querySelectorAll('.more').forEach(e => e.click())")
+        assert chromium.value(rows) == count
         assert chromium.said == []
     finally:
         chromium.close()

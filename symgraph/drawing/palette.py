@@ -40,6 +40,7 @@ RULES = {
     ".sg image": "image-rendering:pixelated",
     ".sg .bar-of": "fill:{forward}",
     ".sg .curve": "fill:none;stroke:{forward};stroke-width:1.5",
+    ".sg .grid": "stroke:{rule};stroke-width:1",
     ".sg .frame": f"fill:none;{_SHAPE}",
 }
 """Of the parts of a drawing, with the names of colours in braces."""

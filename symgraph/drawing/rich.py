@@ -11,13 +11,14 @@ from typing import Any
 
 from symgraph.core.graph import topological
 from symgraph.display.program import Equation, latex_formula, told
-from symgraph.drawing import panes
+from symgraph.drawing import measured, panes
 from symgraph.drawing.charts import curve
 from symgraph.drawing.draw import draw
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.mathml import mathml, operator
 from symgraph.drawing.page import Page
 from symgraph.drawing.palette import drawing_style, page_style
+from symgraph.drawing.words import Say, english
 
 MOST_DRAWN = 60
 """Values under a tensor that a notebook draws without being asked."""
@@ -43,30 +44,30 @@ def represented(form: str, shown: Any) -> Any:
     return found if found is None else str(found)
 
 
-def _tensor(tensor: Any) -> Markup:
+def formula(tensor: Any, say: Say = english) -> Markup:
     """The formula, and the definitions of what it reads."""
     if tensor.definition is None:
         return element("code", repr(tensor))
-    return equations(told(tensor)[: MOST_TOLD + 1])
+    return equations(told(tensor)[: MOST_TOLD + 1], say)
 
 
-def equations(found: list[Equation]) -> Markup:
+def equations(found: list[Equation], say: Say = english) -> Markup:
     """Equations under each other, those after the first with "where"."""
     rows = []
     for number, equation in enumerate(found):
         sides = () if equation.left is None else (equation.left, operator("="))
-        where = "where" if number == 1 else ""
+        where = say("where") if number == 1 else ""
         rows.append(element("tr", element("td", where), element("td", mathml(*sides, equation.right), align="left")))
     return element("table", *rows)
 
 
-def _gradients(found: Any) -> Markup:
-    return joined(*(element("div", _tensor(gradient)) for gradient in found.values()))
+def gradients(found: Any, say: Say = english) -> Markup:
+    """The formulas of several gradients."""
+    return joined(*(element("div", formula(gradient, say)) for gradient in found.values()))
 
 
 def _derivation(derivation: Any) -> str:
-    title = f"Derivation of {derivation.title.text}"
-    return Page(title, {"Derivation": panes.derivations([derivation])}).framed()
+    return Page(f"Derivation of {derivation.title.text}", {"Derivation": panes.derivations([derivation])}).framed()
 
 
 def _styled(inside: Markup) -> Markup:
@@ -90,16 +91,16 @@ def _latex(shown: Any) -> str:
 
 
 ROWS = {
-    "Tensor": Row(_tensor, lambda tensor: f"$\\displaystyle {latex_formula(tensor)}$", _drawn),
+    "Tensor": Row(formula, lambda tensor: f"$\\displaystyle {latex_formula(tensor)}$", _drawn),
     "Gradients": Row(
-        _gradients, lambda found: "$$" + r" \\ ".join(map(latex_formula, found.values())) + "$$",
+        gradients, lambda found: "$$" + r" \\ ".join(map(latex_formula, found.values())) + "$$",
         pretty=lambda found: "\n".join(map(str, found.values())),
     ),
     "Derivation": Row(_derivation, _latex),
     "Explanation": Row(panes.formulas, _latex),
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
     "Page": Row(lambda page: page.framed(), pretty=repr),
-    "History": Row(lambda history: _styled(panes.curves(history)), svg=_curve, pretty=repr),
-    "Accuracy": Row(lambda found: _styled(panes.errors(found))),
-    "Report": Row(lambda report: _styled(panes.cost(report))),
+    "History": Row(lambda history: _styled(measured.curves(history)), svg=_curve, pretty=repr),
+    "Accuracy": Row(lambda found: _styled(measured.errors(found))),
+    "Report": Row(lambda report: _styled(measured.cost(report))),
 }  # fmt: skip
