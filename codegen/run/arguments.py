@@ -40,6 +40,7 @@ def collect(
         for the first thing that does not fit.
     """
     check_names(given, leaves)
+    written = frozenset(written)
     arrays = {leaf: as_array(leaf, given[str(leaf.name)], leaf in written) for leaf in leaves}
     sizes: dict[str, int] = {}
     for leaf, array in arrays.items():

@@ -38,9 +38,9 @@ def code(leaf: Tensor) -> str:
 
 def as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
     """Any array, of real numbers or as it was given."""
-    if isinstance(given, np.ma.MaskedArray):
-        raise DomainError(at_line(f"{described(leaf)} is a masked array: masks are not supported"))
     if isinstance(given, np.ndarray):
+        if type(given) is not np.ndarray and isinstance(given, np.ma.MaskedArray):  # whose module is slow to import
+            raise DomainError(at_line(f"{described(leaf)} is a masked array: masks are not supported"))
         return given
     if is_written:
         raise DomainError(

@@ -53,7 +53,7 @@ class Direct:
         self._numbers = array.array("q", bytes(8 * len(leaves)))
         """Memory for numbers, where they stand for arrays of rank 0."""
         if self.possible:
-            self._fill(first, second, updated, outputs, learned)
+            self._fill(first, second, frozenset(updated), outputs, learned)
         self.words[TABLE] = self._table.buffer_info()[0] + 8
         self.protected = array.array("q", bytes(8 * (1 + 2 * (protected + len(outputs)))))
         self.words[SPANS] = self.protected.buffer_info()[0]

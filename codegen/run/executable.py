@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -154,13 +155,16 @@ class Executable:
 
     def _reserve(self, arena: Arena, largest: Mapping[str, int], copies: int) -> int:
         """Memory for the largest sizes so far, and in it a place for every buffer; bytes of one of its copies."""
-        size = largest_integer(arena.size, largest)
+        units = [largest_integer(region.unit, largest) for region in arena.regions]
+        bases = [0, *accumulate(unit * region.size for unit, region in zip(units, arena.regions, strict=True))]
+        size = bases[-1]
         held = self._memory.get(id(arena))
         if held is None or held.nbytes < size * copies + ALIGNMENT:
             held = self._memory[id(arena)] = np.zeros(size * copies + ALIGNMENT, dtype=np.uint8)
         start = -(-held.ctypes.data // ALIGNMENT) * ALIGNMENT
-        for name in arena.slots:
-            self.words[self.linked.interface.memory[name]] = start + largest_integer(arena.offset(name), largest)
+        for name, slot in arena.slots.items():
+            place = start + bases[slot.region] + units[slot.region] * slot.offset
+            self.words[self.linked.interface.memory[name]] = place
         return size
 
     def evaluate(self, size: Expr) -> int:

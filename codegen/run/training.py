@@ -95,8 +95,9 @@ class TrainStep:
             self.hyper[str(KEY.name)] = checked_key(key)
         self._key = key
         self._leaves, self._translated = roles.all, layout.translated
-        self.updated = (*self.parameters, *(leaf for leaf in layout.first if leaf in self.states))
-        self.first = {leaf: value for leaf, value in layout.first.items() if leaf in roles.kept}
+        own_states, kept_states = frozenset(self.states), frozenset(roles.kept)
+        self.updated = (*self.parameters, *(leaf for leaf in layout.first if leaf in own_states))
+        self.first = {leaf: value for leaf, value in layout.first.items() if leaf in kept_states}
         self.state = State({str(leaf.name): self._new_state(leaf) for leaf in self.first})
         self.turn = Turn("this training step")
         self._set_to_first_values()
@@ -276,7 +277,8 @@ class TrainStep:
 
     def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
         """Raise if an array that is updated shares memory with another."""
-        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.updated]
+        updated = frozenset(self.updated)
+        others = [(leaf, array) for leaf, array in read.items() if leaf not in updated]
         arguments.check_overlap(self.written(stored), others)
 
     def written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
