@@ -59,7 +59,7 @@ def step():
 @pytest.fixture(scope="module")
 def page(step, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "model.html"
-    sg.report(step, path, values=values(), history=HISTORY)
+    sg.report(step, path, values=values(), history=HISTORY, errors=True)
     return path
 
 
@@ -96,7 +96,8 @@ def test_the_page_is_whole_small_and_alone(page) -> None:
     assert len(text.encode()) < 300_000
     found = tags(text)
     titles = re.findall(r'<h2 id="[a-z]+-title">(\w+)</h2>', text)
-    assert titles == ["Declaration", "Graph", "Formulas", "Derivation", "Kernels", "Cost", "Values", "Training"]
+    assert titles == ["Declaration", "Graph", "Formulas", "Derivation", "Kernels", "Cost", "Errors", "Values",
+                      "Training"]  # fmt: skip
     addresses = [a[key] for _, a in found.seen for key in ("src", "href") if key in a]
     assert all(address.startswith(("#", "data:")) for address in addresses), "nothing comes from elsewhere"
     ids = [a["id"] for _, a in found.seen if "id" in a]
@@ -111,6 +112,15 @@ def test_one_value_is_marked_in_every_pane(page) -> None:
         pane = re.search(rf'<section id="{anchor}".*?</section>', text, re.S)
         assert pane is not None and 'data-v="h"' in pane.group(), anchor
     assert 'data-v="∂J/∂h"' in text
+
+
+def test_what_a_formula_costs_stands_beside_it(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    text = text.partition('<section id="formulas"')[2]
+    rows = dict(re.findall(r'<tr data-v="([^"]+)">.*?class="beside">(.*?)</div></td></tr>', text))
+    assert "operations: 52·N" in rows["a1"], "6 products and sums for each of 4, and 4 biases"
+    assert "operations: 48·N + 48" in rows["∂J/∂W1"] and "<code>update_W1</code>" in rows["W1"]
+    assert "ulp at worst" in rows["a1"] and "<code>forward_h</code>" in rows["h"]
 
 
 def test_no_text_of_a_user_becomes_markup() -> None:

@@ -65,6 +65,11 @@ def duration(seconds: float) -> str:
     return f"{number(float(f'{seconds * 1e9:.3g}'))} ns"
 
 
+def error(ulps: float) -> str:
+    """An error in units of the last place, in three digits."""
+    return number(float(f"{ulps:.3g}")) if np.isfinite(ulps) else "∞"
+
+
 def _cells(array: np.ndarray) -> np.ndarray:
     """A matrix of the last axis as columns, of at most so many cells a side, each the mean of its block."""
     matrix = array.reshape(1, -1) if array.ndim == 1 else array.reshape(-1, array.shape[-1])

@@ -14,7 +14,7 @@ import numpy as np
 
 from symgraph.drawing.charts import curve, histogram
 from symgraph.drawing.folding import rows_folded
-from symgraph.drawing.heat import duration, number, span
+from symgraph.drawing.heat import duration, error, number, span
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.panes import named, spanning, table
 from symgraph.drawing.words import Say, english
@@ -25,12 +25,14 @@ STRANGE = 1e4
 """Ratio of a derivative to the usual one, from which on it vanishes or explodes."""
 
 
-def kernels(source: str, reports: Sequence[Any], names: Iterable[str], say: Say = english) -> Markup:
-    """Each kernel beside the formulas that it computes; one whose code is another's, with its call of that."""
+def kernels(source: str, reports: Sequence[Any], known: Mapping[str, str], say: Say = english) -> Markup:
+    """Each kernel beside the formulas that it computes; one whose code is another's, with its call of that.
+
+    ``known`` has the values that have names, by what they are called in the source.
+    """
     texts = {
         found.group(1): text for text in source.split("\n\n\n") if (found := re.search(r"^def (\w+)\(", text, re.M))
     }
-    known = _identifiers(names)
     calls = _calls(source, {kernel.name for kernel in reports})
     called = calls if len(calls) == len(reports) else [""] * len(reports)
     rows = []
@@ -50,7 +52,7 @@ def _calls(source: str, names: Container[str]) -> list[str]:
     return [found[0] for found in re.finditer(r"(\w+)\([^()]*\)", driver) if found[1] in names]
 
 
-def _identifiers(names: Iterable[str]) -> dict[str, str]:
+def identifiers(names: Iterable[str]) -> dict[str, str]:
     """What values are called in generated source."""
     found: dict[str, str] = {}
     for name in names:
@@ -92,16 +94,19 @@ def cost(report: Any, say: Say = english) -> Markup:
     return joined(stated, table(map(say, head), inside, figures=range(1, len(head))))
 
 
-def errors(found: Any) -> Markup:
+def errors(found: Any, say: Say = english) -> Markup:
     """The errors of formulas, in units of the last place, and what loses bits."""
     rows = []
     for line in found.lines:
-        figures = (element("td", f"{value:.3g}", class_="n") for value in (line.written, line.runs, line.median))
-        rows.append(element("tr", element("td", line.formula), element("td", line.dtype), *figures,
-                            element("td", line.at), element("td", line.form or "as written")))  # fmt: skip
+        figures = (element("td", error(value), class_="n") for value in (line.written, line.runs, line.median))
+        name = line.formula.partition(" = ")[0].partition("[")[0]
+        first, last = (line.formula, line.dtype), (line.at, line.form or say("as written"))
+        cells = (*(element("td", text) for text in first), *figures, *(element("td", text) for text in last))
+        rows.append(element("tr", *cells, data_v=name))
     told = [element("p", text, class_="bad") for text in found.lint]
-    told += [element("p", f"not measured: {text}", class_="soft") for text in found.unmeasured]
-    return joined(table(("formula", "dtype", "written", "runs", "median", "worst at", "runs as"), rows), *told)
+    told += [element("p", say(f"not measured: {text}"), class_="soft") for text in found.unmeasured]
+    head = ("formula", "dtype", "written", "runs", "median", "worst at", "runs as")
+    return joined(table(map(say, head), rows, figures=range(2, 5)), *told)
 
 
 def distributions(

@@ -23,6 +23,7 @@ from symgraph.derive.derivation import Derivation, derivation
 from symgraph.display.explain import Table
 from symgraph.display.program import Program
 from symgraph.drawing import measured, panes
+from symgraph.drawing.beside import costs_beside
 from symgraph.drawing.figure import figure_of, folded, with_near_leaves
 from symgraph.drawing.flow import in_use
 from symgraph.drawing.markup import Markup, element, joined
@@ -96,7 +97,7 @@ def document(title: str, body: Markup, style: str = "", language: str = "en") ->
 
 def report(
     program: Any, path: Any = None, *, values: Mapping[str, Any] | None = None, history: Any = None,
-    optimizer: Any = None, measure: bool = False, language: str = "en",
+    optimizer: Any = None, measure: bool = False, errors: bool = False, language: str = "en",
 ) -> Page:  # fmt: skip
     """Write a page about a loss or a training step.
 
@@ -110,6 +111,7 @@ def report(
     history : of ``step.fit``: curves.
     optimizer : whose update is shown, of a loss; that of a step is known.
     measure : also the times of kernels, as ``step.report(measure=True)``.
+    errors : also how far off each formula is, in units of the last place, as ``sg.accuracy`` says.
     language : ``"en"`` or ``"zh"``.
 
     Raises
@@ -130,17 +132,22 @@ def report(
     naming = told.program.naming
     title = f"{naming.names[loss].text}: formula, graph, derivation" + (", kernels" if is_step else "")
     leaves = [t for t in naming.reading_order if t.definition is None]
+    names = measured.identifiers(name.text for name in naming.names.values())
+    costs = program.report(measure=measure) if is_step else None
+    found = _accuracy(told, program.dtype if is_step else None) if errors else None
+    named = naming.names.keys() | told.computed()[0].naming.names.keys()
+    beside = costs_beside(named, costs.kernels if costs else (), names, found, say)
     sections = {
         "Declaration": panes.declaration(leaves, told.forward, say),
         "Graph": graph_pane(loss, told.program, say),
-        "Formulas": panes.formulas(explanation, say),
+        "Formulas": panes.formulas(explanation, say, beside),
         "Derivation": panes.derivations(_derivations(loss, targets), say),
     }
-    if is_step:
-        costs = program.report(measure=measure)
-        names = [name.text for name in naming.names.values()]
+    if costs is not None:
         sections["Kernels"] = measured.kernels(program.source, costs.kernels, names, say)
         sections["Cost"] = measured.cost(costs, say)
+    if found is not None:
+        sections["Errors"] = measured.errors(found, say)
     if values is not None:
         arrays, given = _values(told, values), {str(leaf.name) for leaf in leaves}
         is_wrong = any(measured.warning(np.asarray(v, np.float64), name in given) for name, v in arrays.items())
@@ -162,6 +169,13 @@ def graph_pane(loss: Tensor, program: Program, say: Say = english) -> Markup:
     is_folded = len(short.nodes) < len(whole.nodes)
     other = picture_of(whole, {}) if is_folded and len(whole.nodes) <= MOST_NODES else None
     return panes.graph(name, picture_of(short, {}), other, say)
+
+
+def _accuracy(told: Table, dtype: Any) -> Any:
+    """The errors of the loss and of the gradients, in a step's dtype, else in float32."""
+    from symgraph.rounding.report import accuracy
+
+    return accuracy([told.root, *told.results], "float32" if dtype is None else dtype)
 
 
 def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:

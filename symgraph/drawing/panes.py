@@ -14,6 +14,7 @@ from symgraph.core.tensor import Tensor
 from symgraph.derive.derivation import Derivation, Line
 from symgraph.display.notation import Name
 from symgraph.display.table import Explanation
+from symgraph.drawing.beside import Beside
 from symgraph.drawing.folding import rows_folded
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.mathml import mathml, name_markup, operator
@@ -47,11 +48,14 @@ def graph(title: str, folded: Picture, whole: Picture | None, say: Say = english
     return joined(button, first, second)
 
 
-def formulas(explanation: Explanation, say: Say = english) -> Markup:
-    """Forward, backward and update in one table: index form and matrix form."""
+def formulas(explanation: Explanation, say: Say = english, beside: Beside | None = None) -> Markup:
+    """Forward, backward and update in one table: index form, matrix form, and their cost if it is told."""
     parts = []
+    head = ["value", "index form", "matrix form", *(["cost"] if beside else [])]
     for section in explanation.sections:
-        parts.append(element("tr", element("th", say(section.title), colspan=3, scope="rowgroup"), class_="group"))
+        parts.append(
+            element("tr", element("th", say(section.title), colspan=len(head), scope="rowgroup"), class_="group")
+        )
         rows = []
         for found in section.rows:
             left = found.equation.left
@@ -59,10 +63,10 @@ def formulas(explanation: Explanation, say: Say = english) -> Markup:
             sides = (left, operator(found.sign)) if left is not None else ()
             matrix = "–" if found.matrix is None else mathml(found.matrix)
             cells = named(name, found.name), mathml(*sides, found.equation.right), matrix
-            rows.append((name, row(name, *cells)))
-        parts.append(rows_folded(rows, spanning(3), say))
-    head = map(say, ("value", "index form", "matrix form"))
-    return joined(table(head, parts), *(element("p", say(note), class_="soft") for note in explanation.notes))
+            more = [element("div", beside(found), class_="beside")] if beside else []
+            rows.append((name, row(name, *cells, *more)))
+        parts.append(rows_folded(rows, spanning(len(head)), say))
+    return joined(table(map(say, head), parts), *(element("p", say(note), class_="soft") for note in explanation.notes))
 
 
 def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:

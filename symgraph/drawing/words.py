@@ -55,6 +55,11 @@ CHINESE = {
     # kernels, costs, values, curves
     "{} operations, {} bytes": "{} 次运算，{} 字节", "kernel": "内核", "operations": "运算次数", "bytes": "字节数",
     "of the machine's limit": "占机器极限", "At {}.": "当 {} 时。", "Stages: {}.": "各阶段：{}。",
+    "cost": "开销", "operations: {}": "运算次数：{}",
+    "{} ulp at worst, {} in the median": "最差 {} ulp，中位数 {}",
+    "Errors": "误差", "formula": "公式", "dtype": "类型", "written": "按原式",
+    "runs": "实际", "median": "中位数", "worst at": "最差之处", "runs as": "实际计算的形式", "as written": "同原式",
+    "not measured: {}": "未测：{}",
     "range": "范围", "mean": "均值", "deviation": "标准差", "distribution": "分布",
     "{} epochs, {} steps, {}": "{} 轮，{} 步，{}", "epoch": "轮", "loss": "损失", "validation": "验证",
     "{}, logarithmic": "{}（对数坐标）",
