@@ -18,7 +18,8 @@ from tests.sizes import examples
 APART = {"wrong_arguments": examples(100, 1000), "affinity_is_refused": examples(4, 50), "killed_while_caching": 0}
 TOGETHER = [name for name in SCENES if name not in APART]
 ROUNDS = examples(4, 50)
-RUNS = [(TOGETHER[::2], ROUNDS), (TOGETHER[1::2], ROUNDS), *(([name], rounds) for name, rounds in APART.items() if rounds)]
+ALONE = [([name], rounds) for name, rounds in APART.items() if rounds]
+RUNS = [(TOGETHER[::2], ROUNDS), (TOGETHER[1::2], ROUNDS), *ALONE]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
