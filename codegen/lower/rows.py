@@ -34,6 +34,8 @@ class RowLowering(WindowLowering):
 
     periods: Nest = {}  # noqa: RUF012  never changed in place
     residues: Residues = {}  # noqa: RUF012
+    around: tuple[dict[int, list[Stmt]], dict[int, list[Stmt]]] = ({}, {})
+    """What stands before and after the loops inside so many loops of a segment: where reductions begin and end."""
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
@@ -128,6 +130,7 @@ class RowLowering(WindowLowering):
         before: list[Stmt] = []
         inside: list[Stmt] = []
         after: list[Stmt] = []
+        self.around = {}, {}
         for residues in statements_of(self.periods):
             self.residues, self.forwarded = residues, {}
             for node in segment.nodes:
@@ -160,6 +163,8 @@ class RowLowering(WindowLowering):
             if periods is not None:
                 start, stop = ir.integer(periods.first), ir.integer(periods.last)
             body = (For(loops[position], start, stop, tuple(body)),)
+            begin, end = (part.get(position, []) for part in self.around)
+            body = (*begin, *body, *end)
         return list(body)
 
     def _lower_node(
@@ -208,9 +213,11 @@ class RowLowering(WindowLowering):
         dtype: DType = "real" if is_place else data_type(node.value)
         body = definition.body
         where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        if len(node.shape) > self.depth:
+        inner = len(node.shape) - self.depth
+        is_kept = node.value in self.kept
+        place, here = where if is_kept else where[self.depth :], where[self.depth :]
+        if inner and not self._ends_in_a_row(node):
             buffer, best_at = self._cleared(node, before, text)
-            place, here = where if node.value in self.kept else where[self.depth :], where[self.depth :]
             value = self.scalars.value(body, "int64" if dtype == "int64" else "real")
             if best_at is None:
                 inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
@@ -221,8 +228,13 @@ class RowLowering(WindowLowering):
                 )  # fmt: skip
             return
         value = self.scalars.value(body, dtype)
-        total = self.local[node.value]
         start = started(str(definition.op), dtype)
+        if inner:
+            total = Var(self.names.unique(self._value_name(node.value)), data_type(node.value))
+            before, after = (part.setdefault(inner, []) for part in self.around)
+            after.append(Store(self._row_buffer(node), place, total))
+        else:
+            total = self.local[node.value]
         if is_place:
             best = Var(self.names.unique(f"{total.name}_best"), dtype)
             before += [Assign(best, start, formula=text), Assign(total, ZERO)]
@@ -230,8 +242,19 @@ class RowLowering(WindowLowering):
         else:
             before.append(Assign(total, start, formula=text))
             inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
-        if node.value in self.kept:
+        if not inner and is_kept:
             after.append(Store(self.storage.buffers[node.value], where, total))
+
+    def _ends_in_a_row(self, node: Node) -> bool:
+        """Whether a reduction with free inner indices has all its terms one after the other, for each of them."""
+        free = [axis(d) for d in range(self.depth, len(node.shape))]
+        return not self._is_blocked and self.part is None and self._loops(node)[: len(free)] == free
+
+    def _row_buffer(self, node: Node) -> str:
+        """Where a reduction with free inner indices is kept, or its row in scratch memory."""
+        if node.value in self.kept:
+            return self.storage.buffers[node.value]
+        return self._scratch(node.value, node.shape[self.depth :]).name
 
     def _first_best(
         self,
@@ -255,7 +278,7 @@ class RowLowering(WindowLowering):
         from; for places, also that of the best values."""
         shape = node.shape[self.depth :]
         kept = node.value in self.kept
-        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
+        buffer = self._row_buffer(node)
         op = node.definition.op
         is_place = op in ("argmax", "argmin")
         start = started(op or "sum", "int64" if data_type(node.value) == "int64" and not is_place else "real")
