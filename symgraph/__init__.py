@@ -111,8 +111,8 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
-    from symgraph.auditing import audit, equal
-    from symgraph.bridges import objective, scipy
+    from symgraph.auditing import audit, equal, gradcheck
+    from symgraph.bridges import load, objective, save, scipy
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -193,6 +193,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "grad",
+    "gradcheck",
     "grouped",
     "hardshrink",
     "hardsigmoid",
@@ -208,6 +209,7 @@ __all__ = [
     "kron",
     "labels",
     "leaky_relu",
+    "load",
     "log",
     "log_sigmoid",
     "log_softmax",
@@ -241,6 +243,7 @@ __all__ = [
     "report",
     "reshape",
     "roll",
+    "save",
     "scaled_dot_product_attention",
     "scan",
     "schedules",
@@ -298,8 +301,11 @@ _WHEN_ASKED = {
     "draw": "symgraph.drawing.draw",
     "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
+    "gradcheck": "symgraph.auditing",
+    "load": "symgraph.bridges",
     "objective": "symgraph.bridges",
     "report": "symgraph.drawing.page",
+    "save": "symgraph.bridges",
     "scipy": "symgraph.bridges",
 }
 
