@@ -29,8 +29,8 @@ def content(tensor: Tensor) -> tuple[str, str, tuple[str, ...], list[Tensor]]:
     """
     definition = tensor.definition
     if definition is None:
-        told = f"{tensor.kind} {tensor.dtype} {tensor.classes is not None} {tensor.rows_sum_to_one}"
-        told += f" {_told(sp.Tuple(*tensor.shape))}"
+        told = f"{tensor.kind} {tensor.is_label} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
+        told += f" {tensor.dtype}" * (tensor.dtype != "real" and not tensor.is_label)
         told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.draw}" * (tensor.kind == "random")
         place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.age}"
         return _digest(told), place, (place,), []
