@@ -329,9 +329,9 @@ class StirlingRest(sp.Function):  # type: ignore[misc]
         order, u = self.args
         if order == 0:
             return sp.loggamma(u) - (u - sp.S.Half) * sp.log(u) + u - sp.log(2 * sp.pi) / 2
-        slope = sp.log(u) - 1 / (2 * u)
         w = sp.Dummy(positive=True)
-        return sp.polygamma(order - 1, u) - slope.subs(u, w).diff(w, order - 1).subs(w, u)
+        slope = sp.log(w) - 1 / (2 * w)
+        return sp.polygamma(order - 1, u) - slope.diff(w, order - 1).subs(w, u)
 
     def fdiff(self, argindex: int = 2) -> sp.Expr:
         return StirlingRest(self.args[0] + 1, self.args[1])

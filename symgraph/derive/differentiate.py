@@ -32,6 +32,7 @@ from symgraph.core.views import Views
 from symgraph.derive.relations import Relations
 from symgraph.derive.through_time import contributions
 from symgraph.errors import DisconnectedError, DomainError
+from symgraph.series.removable import with_limit
 from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.finite import FiniteValues, guarded, support, within
@@ -302,7 +303,7 @@ class _Sweep:
         for element in elements_of(body):
             if element.tensor not in self.needed:
                 continue
-            slope = partial(body, element)
+            slope = with_limit(partial(body, element), body, element)
             if slope == 0:
                 continue
             forms = [cotangent.full, reference]
