@@ -15,8 +15,9 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from codegen.native import cache, jit
-from codegen.run import formulas, kept, translated
+from codegen.run import kept, pipeline
 from symgraph.core.fingerprint import fingerprint
+from symgraph.derive import differentiate
 
 N = sg.dim("N")
 X = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
@@ -31,8 +32,8 @@ def nothing_derives(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         raise AssertionError("derived again")
 
     def forbid() -> None:
-        monkeypatch.setattr(formulas, "grad", never)
-        monkeypatch.setattr(translated, "translate", never)
+        monkeypatch.setattr(differentiate, "grad", never)
+        monkeypatch.setattr(pipeline, "translate", never)
         monkeypatch.setattr(jit, "compile_program", never)
 
     return forbid

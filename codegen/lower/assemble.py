@@ -16,7 +16,7 @@ from codegen.lower.lower import lower
 from codegen.lower.scalar import ScalarLowering, data_type
 from codegen.lower.segments import Storage
 from codegen.plan.fuse import Group, spans
-from codegen.plan.plan import Request
+from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.steps import Steps, steps_of
 from codegen.plan.value_names import kernel_name, value_name

@@ -16,13 +16,11 @@ import sympy as sp
 
 from codegen import debug
 from codegen.native import cache
-from codegen.plan.admit import admit
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import check_names, in_order
 from codegen.run.encoding import decoded, encoded
 from codegen.run.formulas import StepFormulas
 from codegen.run.linked import Linked
-from codegen.run.pipeline import leaves_in
 from codegen.run.translated import Formulas, Translated
 from symgraph.core.chance import KEY, STEP
 from symgraph.core.fingerprint import fingerprint
@@ -69,6 +67,8 @@ def step_program(formulas: StepFormulas, dtype: str) -> Layout:
     found = _read(key, lambda found: _step_of(found, formulas, dtype, list(known)))
     if found is not None:
         return found
+    from codegen.plan.admit import admit
+
     leaves = in_order(leaves_in(formulas.request))
     check_names(leaves)
     admit((*formulas.request.outputs, *(value for _, value in formulas.request.updates)), leaves)
