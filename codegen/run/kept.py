@@ -44,7 +44,8 @@ class Layout:
 # -- functions --------------------------------------------------------------------------------------------------------
 def function_program(formulas: Formulas, dtype: str) -> Translated:
     """The program of a request whose leaves are known."""
-    key = _key("function", [*formulas.request.outputs, *formulas.leaves], [dtype, str(len(formulas.leaves))])
+    parts = [*formulas.request.outputs, *formulas.leaves]
+    key = _key("function", parts, [dtype, str(len(formulas.leaves))]) if _is_used() else None
 
     def built(found: Any) -> Translated:
         if len(found.leaves) != len(formulas.leaves):
@@ -63,7 +64,7 @@ def step_program(formulas: StepFormulas, dtype: str) -> Layout:
     NameConflictError, ArgumentError, DomainError, DisconnectedError
         for what cannot be compiled, or not be told apart.
     """
-    known, key = _declared(formulas, dtype)
+    known, key = _declared(formulas, dtype) if _is_used() else ({}, None)
     found = _read(key, lambda found: _step_of(found, formulas, dtype, list(known)))
     if found is not None:
         return found
@@ -147,9 +148,14 @@ def _structure(optimizer: Optimizer | None) -> str:
 
 
 # -- the cache --------------------------------------------------------------------------------------------------------
+def _is_used() -> bool:
+    """Whether there is a cache, and nobody wants to see every stage."""
+    return not debug.looks() and cache.folder() is not None
+
+
 def _key(what: str, tensors: Sequence[Tensor], words: Sequence[str]) -> str | None:
-    """The name of an entry; None where there can be none, or somebody wants to see every stage."""
-    told = None if debug.looks() or cache.folder() is None else fingerprint(tensors)
+    """The name of an entry; None where there can be none."""
+    told = fingerprint(tensors)
     if told is None:
         return None
     return cache.key_of("\n".join([sp.__version__, cache.sources("symgraph"), told, *words]), what)
