@@ -119,8 +119,8 @@ def _declared(formulas: StepFormulas, dtype: str) -> tuple[dict[Tensor, int], st
 
 
 def _examples(optimizer: Optimizer, parameters: Iterable[Tensor]) -> dict[Tensor, Tensor]:
-    """Parameters with some gradient each: one of every shape, for rows are the same for all of a shape, and those that
-    are listed by name; all of them for an optimiser that somebody else has made."""
+    """Parameters with some gradient each: one of every shape, for our rows are the same for all of a shape, and those
+    that are listed by name; all of them where somebody else has written a row."""
     listed, ours = _listed(optimizer)
     shapes: set[Any] = set()
     found = {}
@@ -132,11 +132,14 @@ def _examples(optimizer: Optimizer, parameters: Iterable[Tensor]) -> dict[Tensor
 
 
 def _listed(optimizer: Optimizer | None) -> tuple[set[str], bool]:
-    """The parameters that an optimiser lists, and whether it is made of ours alone."""
+    """The parameters that an optimiser lists, and whether all its code is ours."""
     if optimizer is None:
         return set(), True
     inside = [(members, *_listed(part)) for members, part in optimizer.inside]
-    ours = type(optimizer).__module__.startswith(OWN) and all(own for _, _, own in inside)
+    code = [type(optimizer), *(row.function for row in optimizer.rows)]
+    code += [rule for row in optimizer.rows for rule in (row.shape, row.when) if rule is not None]
+    ours = all(str(getattr(one, "__module__", "")).startswith(OWN) for one in code)
+    ours = ours and all(own for _, _, own in inside)
     return {name for members, deeper, _ in inside for name in (*members, *deeper)}, ours
 
 
