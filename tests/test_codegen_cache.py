@@ -204,6 +204,18 @@ for number in range(24):
     assert not list((tmp_path / "cache").glob(".*"))
 
 
+def test_what_is_used_least_goes_when_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "MOST_KEPT", 3000)
+    (tmp_path / "thesis.o").write_bytes(bytes(10_000))
+    for number, key in enumerate("abcd"):
+        cache.store(key * 64, bytes(900))
+        os.utime(tmp_path / f"{key * 64}.o", (number, number))
+    assert cache.load("a" * 64) == bytes(900)  # which is a use of it
+    cache.store("e" * 64, bytes(900), ".program")
+    assert {path.name[0] for path in tmp_path.iterdir()} == {"a", "d", "e", "t"}
+
+
 def test_a_cache_that_cannot_be_written(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry.unlink()
     monkeypatch.setattr(cache.tempfile, "NamedTemporaryFile", full)

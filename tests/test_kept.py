@@ -15,8 +15,9 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from codegen.native import cache, jit
-from codegen.run import formulas, kept, translated
+from codegen.run import kept, pipeline
 from symgraph.core.fingerprint import fingerprint
+from symgraph.derive import differentiate
 
 N = sg.dim("N")
 X = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
@@ -31,8 +32,8 @@ def nothing_derives(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         raise AssertionError("derived again")
 
     def forbid() -> None:
-        monkeypatch.setattr(formulas, "grad", never)
-        monkeypatch.setattr(translated, "translate", never)
+        monkeypatch.setattr(differentiate, "grad", never)
+        monkeypatch.setattr(pipeline, "translate", never)
         monkeypatch.setattr(jit, "compile_program", never)
 
     return forbid
@@ -113,6 +114,10 @@ def test_errors_of_sizes_are_told_in_the_words_of_who_asks() -> None:
         shifted()(np.arange(2.0))
 
 
+def by_name(theta: sg.Tensor, g: sg.Tensor, lr: sg.Tensor) -> Any:
+    return theta - lr * g * (2 if theta.name == "V" else 1)
+
+
 def key(loss: Any, optimizer: Any = None, dtype: str = "float32", **options: Any) -> str | None:
     step = codegen.train_step(loss, optimizer or sg.SGD(0.1), dtype, **options)
     return kept._declared(step.formulas, step.dtype.name)[1]
@@ -134,6 +139,7 @@ def test_what_the_key_is_made_of() -> None:
         "rows that somebody wrote": key(made[0], other),
         "a first value": key(made[0], sg.Adagrad(0.1)),
         "another first value": key(made[0], sg.Adagrad(0.1, initial_accumulator_value=0.5)),
+        "a row that knows a name": key(made[0], sg.Optimizer("mine", (sg.Row("theta", by_name),), {"lr": 0.1})),
         "fewer parameters": key(made[0], parameters=["W"]),
         "outputs": key(made[0], outputs=made[1]),
         "a constant": key(network(rate=2)[0]),

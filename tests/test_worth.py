@@ -10,7 +10,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.loops.worth import threads_worth
-from codegen.run.linked import portions_of
+from codegen.run.linking import portions_of
 from symgraph.core.graph import topological
 from tests.turns import ORDERS, InTurns
 

@@ -17,7 +17,7 @@ from codegen.lower.scalar import ScalarLowering
 from codegen.lower.segments import Storage
 from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, spans
-from codegen.plan.plan import Request
+from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.steps import Steps, steps_of
 from codegen.plan.value_names import kernel_name, value_name

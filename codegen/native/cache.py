@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -28,6 +29,12 @@ MOST_BYTES = 1 << 28
 WRITING = ".writing-"
 ABANDONED = 3600.0
 """Seconds after which a file that is still being written belongs to a process that was killed."""
+MOST_KEPT = 1 << 30
+"""Bytes of all files, from which on those go that have not been used for longest, down to three quarters."""
+OURS = re.compile(r"[0-9a-f]{64}\.(o|program)|[0-9a-f]{24}\.py")
+"""Names of such files: whatever else lies in the folder is somebody else's."""
+USED = 86400.0
+"""Seconds after which a use of an entry is noted anew."""
 
 
 @lru_cache(maxsize=1)
@@ -105,14 +112,18 @@ def _content(path: Path) -> bytes | None:
 
 def load(key: str, suffix: str = ".o") -> bytes | None:
     """The content of an entry; None if it is absent, foreign or damaged."""
-    path = folder()
-    content = None if path is None else _content(path / f"{key}{suffix}")
-    if content is None:
+    place = folder()
+    path = None if place is None else place / f"{key}{suffix}"
+    content = None if path is None else _content(path)
+    if path is None or content is None:
         return None
     start = len(MAGIC) + 32
     digest, code = content[len(MAGIC) : start], content[start:]
     if not content.startswith(MAGIC) or hashlib.sha256(key.encode() + code).digest() != digest:
         return None
+    with contextlib.suppress(OSError):
+        if time.time() - path.lstat().st_mtime > USED:
+            os.utime(path)
     return code
 
 
@@ -166,8 +177,19 @@ def _replace(path: Path, content: bytes) -> bool:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that were killed have left half written."""
+    """Remove what processes that were killed have left half written; and, of too much, what is used least."""
     with contextlib.suppress(OSError):
-        for file in path.glob(f"{WRITING}*"):
-            if time.time() - file.lstat().st_mtime > ABANDONED:
-                file.unlink()
+        found = []
+        for file in os.scandir(path):
+            told = file.stat(follow_symlinks=False)
+            if OURS.fullmatch(file.name) and stat.S_ISREG(told.st_mode):
+                found.append((told.st_mtime, told.st_size, file.path))
+            elif file.name.startswith(WRITING) and time.time() - told.st_mtime > ABANDONED:
+                os.unlink(file.path)
+        kept = sum(size for _, size, _ in found)
+        if kept > MOST_KEPT:
+            for _, size, old in sorted(found):
+                os.unlink(old)
+                kept -= size
+                if kept <= MOST_KEPT * 3 // 4:
+                    break

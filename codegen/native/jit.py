@@ -14,14 +14,16 @@ import types
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codegen import debug
 from codegen.native import cache, team
 from codegen.native.compile import Entry, compile_entry, compile_program, load_entry
-from codegen.native.emit import Source
-from codegen.native.emit_driver import driver_text
+
+if TYPE_CHECKING:  # else imported where it is used: a program from the cache does not wait for the compiler
+    from codegen.native.emit import Source
 
 WORD = re.compile(r"\b[^\W\d]\w*")
 """A name; the e of 1.5e-7 is none."""
@@ -56,6 +58,8 @@ def program(
         return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
 
     def compiled() -> bytes:
+        from codegen.native.emit_driver import driver_text
+
         source = source_of()
         module = _module(source.text, cache.source_file(key, source.text))
         functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}

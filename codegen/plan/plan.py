@@ -16,6 +16,7 @@ from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, 
 from codegen.plan.few import write_out_windows
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
+from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
@@ -53,14 +54,6 @@ class Node:
     @property
     def reads(self) -> tuple[Element, ...]:
         return elements_of(self.definition.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a program is for: values to return, and (leaf, next value) pairs to store."""
-
-    outputs: tuple[Tensor, ...]
-    updates: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments
-from codegen.run.pipeline import leaves_in
 from symgraph.core.chance import STEP, drawn
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line

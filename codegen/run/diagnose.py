@@ -14,9 +14,8 @@ import numpy as np
 import sympy as sp
 from sympy.core.relational import Relational
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.function import function
-from codegen.run.pipeline import leaves_in
 from codegen.run.stepping import Bound
 from symgraph.core.cases import Cases
 from symgraph.core.chance import KEY, STEP

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,12 +21,13 @@ from codegen.loops.memory import Arena
 from codegen.loops.worth import threads_worth
 from codegen.native import capi, jit, placement
 from codegen.native.compile import Entry
-from codegen.run.linked import told
-from codegen.run.pipeline import Compiled
 from codegen.run.pool import Blocks
 from codegen.run.translated import Translated
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from codegen.run.pipeline import Compiled
 
 ALIGNMENT = 64
 FIRST_CALL = "first call"
@@ -139,7 +140,7 @@ class Executable:
         """Raise unless sizes meet what the definitions ask of them; the error tells what is missed by most."""
         missed = [(evaluate_integer(size, sizes), number) for number, size in enumerate(self.linked.required)]
         if missed and min(missed)[0] < 0:
-            raise ArgumentError(told(self.program.asked, self.size_names)[min(missed)[1]].message(sizes))
+            raise ArgumentError(self.program.missed(min(missed)[1], sizes))
 
     def _threads_for(self, sizes: tuple[int, ...]) -> int:
         if self.most_threads == 1:

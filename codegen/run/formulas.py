@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import in_order, with_chance
-from codegen.run.pipeline import leaves_in
 from symgraph.core.tensor import Tensor
-from symgraph.derive.differentiate import grad
 from symgraph.vocabulary.optimisers import Optimizer
 from symgraph.vocabulary.updating import Update
 
@@ -71,6 +69,8 @@ class StepFormulas:
 
     @cached_property
     def _derived(self) -> tuple[Request, list[Update], tuple[str, ...]]:
+        from symgraph.derive.differentiate import grad
+
         start, left = time.perf_counter(), tuple[str, ...]()
         if self.given is not None:
             found = list(self.given)

@@ -6,20 +6,17 @@ probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
 
-from codegen.inspect.report import Report
 from codegen.loops.words import DONE
-from codegen.plan.admit import admit
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments, kept
 from codegen.run.conversion import described
 from codegen.run.direct import Calls
 from codegen.run.executable import Executable
-from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
 from symgraph.core.chance import COUNTERS, KEY, STEP, checked_key, drawn
@@ -31,6 +28,9 @@ from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
 from symgraph.vocabulary.ranges import checked_number
+
+if TYPE_CHECKING:
+    from codegen.inspect.report import Report
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -81,6 +81,8 @@ class Function:
         self.request = Request(self.outputs)
         constants = [leaf for leaf in leaves_in(self.request) if leaf.kind == "constant"]
         self.leaves = (*self.inputs, *constants)
+        from codegen.plan.admit import admit
+
         admit(self.outputs, self.leaves)
         self._executables: dict[np.dtype[Any], Executable] = {}
         self._calls_of: dict[np.dtype[Any], Calls | None] = {}
@@ -255,6 +257,8 @@ class Function:
 
     def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
         """What every kernel computes and costs, for the last dtype; as :meth:`.TrainStep.report`."""
+        from codegen.inspect.report import Report
+
         return self._turn.take(  # type: ignore[no-any-return]
             Report.of, self._latest(), measure, sizes, self.request if errors else None
         )

@@ -16,13 +16,11 @@ import sympy as sp
 
 from codegen import debug
 from codegen.native import cache
-from codegen.plan.admit import admit
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import check_names, in_order
 from codegen.run.encoding import decoded, encoded
 from codegen.run.formulas import StepFormulas
 from codegen.run.linked import Linked
-from codegen.run.pipeline import leaves_in
 from codegen.run.translated import Formulas, Translated
 from symgraph.core.chance import KEY, STEP
 from symgraph.core.fingerprint import fingerprint
@@ -46,7 +44,8 @@ class Layout:
 # -- functions --------------------------------------------------------------------------------------------------------
 def function_program(formulas: Formulas, dtype: str) -> Translated:
     """The program of a request whose leaves are known."""
-    key = _key("function", [*formulas.request.outputs, *formulas.leaves], [dtype, str(len(formulas.leaves))])
+    parts = [*formulas.request.outputs, *formulas.leaves]
+    key = _key("function", parts, [dtype, str(len(formulas.leaves))]) if _is_used() else None
 
     def built(found: Any) -> Translated:
         if len(found.leaves) != len(formulas.leaves):
@@ -65,10 +64,12 @@ def step_program(formulas: StepFormulas, dtype: str) -> Layout:
     NameConflictError, ArgumentError, DomainError, DisconnectedError
         for what cannot be compiled, or not be told apart.
     """
-    known, key = _declared(formulas, dtype)
+    known, key = _declared(formulas, dtype) if _is_used() else ({}, None)
     found = _read(key, lambda found: _step_of(found, formulas, dtype, list(known)))
     if found is not None:
         return found
+    from codegen.plan.admit import admit
+
     leaves = in_order(leaves_in(formulas.request))
     check_names(leaves)
     admit((*formulas.request.outputs, *(value for _, value in formulas.request.updates)), leaves)
@@ -118,8 +119,8 @@ def _declared(formulas: StepFormulas, dtype: str) -> tuple[dict[Tensor, int], st
 
 
 def _examples(optimizer: Optimizer, parameters: Iterable[Tensor]) -> dict[Tensor, Tensor]:
-    """Parameters with some gradient each: one of every shape, for rows are the same for all of a shape, and those that
-    are listed by name; all of them for an optimiser that somebody else has made."""
+    """Parameters with some gradient each: one of every shape, for our rows are the same for all of a shape, and those
+    that are listed by name; all of them where somebody else has written a row."""
     listed, ours = _listed(optimizer)
     shapes: set[Any] = set()
     found = {}
@@ -131,11 +132,14 @@ def _examples(optimizer: Optimizer, parameters: Iterable[Tensor]) -> dict[Tensor
 
 
 def _listed(optimizer: Optimizer | None) -> tuple[set[str], bool]:
-    """The parameters that an optimiser lists, and whether it is made of ours alone."""
+    """The parameters that an optimiser lists, and whether all its code is ours."""
     if optimizer is None:
         return set(), True
     inside = [(members, *_listed(part)) for members, part in optimizer.inside]
-    ours = type(optimizer).__module__.startswith(OWN) and all(own for _, _, own in inside)
+    code = [type(optimizer), *(row.function for row in optimizer.rows)]
+    code += [rule for row in optimizer.rows for rule in (row.shape, row.when) if rule is not None]
+    ours = all(str(getattr(one, "__module__", "")).startswith(OWN) for one in code)
+    ours = ours and all(own for _, _, own in inside)
     return {name for members, deeper, _ in inside for name in (*members, *deeper)}, ours
 
 
@@ -147,9 +151,14 @@ def _structure(optimizer: Optimizer | None) -> str:
 
 
 # -- the cache --------------------------------------------------------------------------------------------------------
+def _is_used() -> bool:
+    """Whether there is a cache, and nobody wants to see every stage."""
+    return not debug.looks() and cache.folder() is not None
+
+
 def _key(what: str, tensors: Sequence[Tensor], words: Sequence[str]) -> str | None:
-    """The name of an entry; None where there can be none, or somebody wants to see every stage."""
-    told = None if debug.looks() or cache.folder() is None else fingerprint(tensors)
+    """The name of an entry; None where there can be none."""
+    told = fingerprint(tensors)
     if told is None:
         return None
     return cache.key_of("\n".join([sp.__version__, cache.sources("symgraph"), told, *words]), what)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.function import function
-from codegen.run.pipeline import leaves_in, stabilised
+from codegen.run.pipeline import stabilised
 from codegen.run.stepping import Bound
 from symgraph.core.graph import topological
 from symgraph.core.provenance import at_line
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 
 LONGEST = 160
 """Characters of a formula in a message."""
-
-
-def diagnosed(step: TrainStep, params: Any, /, **inputs: Any) -> Any:
-    """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
-    from codegen.run.diagnose import diagnosed
-
-    return diagnosed(step, params, inputs)
 
 
 def explained(

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.inspect.report import Report
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
-from codegen.plan.plan import Request
-from codegen.run import arguments, fitting, kept, nonfinite
+from codegen.plan.request import Request, leaves_in
+from codegen.run import arguments, kept
 from codegen.run.declared import Chosen, chosen_of, first_values, in_order, told
 from codegen.run.executable import Executable
 from codegen.run.formulas import Roles, StepFormulas
 from codegen.run.function import as_dtype
-from codegen.run.history import History
 from codegen.run.hyper import Hyper, State
-from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, arranged
 from codegen.run.stepping import Bound, StepProgram
 from codegen.run.turn import Turn
@@ -37,6 +34,11 @@ from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 from symgraph.vocabulary.optimisers import SGD, Optimizer
 from symgraph.vocabulary.updating import Update, checked_optimizer
+
+if TYPE_CHECKING:  # else imported where it is used
+    from codegen.inspect.report import Report
+    from codegen.run.diagnose import Diagnosis
+    from codegen.run.history import History
 
 Params = MutableMapping[str, np.ndarray]
 
@@ -190,6 +192,8 @@ class TrainStep:
         """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now, with
         ``errors`` how far off every formula is (:func:`sg.accuracy`). ``sizes`` are by name, those of the last call.
         """
+        from codegen.inspect.report import Report
+
         report = self.turn.take(Report.of, self.executable, measure, sizes, self.formulas.request if errors else None)
         return replace(report, left=self.formulas.left)
 
@@ -267,7 +271,9 @@ class TrainStep:
     def refused(self, status: int, loss: float, bound: Bound) -> SymgraphError:
         """The error of a program that stopped: at a label that changed after it was checked, or at its loss."""
         if status == NOT_FINITE:
-            return nonfinite.explained(self, loss, bound)
+            from codegen.run.nonfinite import explained
+
+            return explained(self, loss, bound)
         for leaf, labels in self.executable.labels_read().items():
             try:
                 arguments.check_labels(leaf, labels, bound.sizes)
@@ -295,7 +301,11 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
-    diagnose = nonfinite.diagnosed
+    def diagnose(self, params: Params, /, **inputs: Any) -> Diagnosis:
+        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
+        from codegen.run.diagnose import diagnosed
+
+        return diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
@@ -313,7 +323,9 @@ class TrainStep:
         metrics: Mapping[str, Any] | None = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
-        return fitting.fit(
+        from codegen.run.fitting import fit
+
+        return fit(
             self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
             metrics,
         )

@@ -6,15 +6,16 @@ translated when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from codegen.plan.plan import Request
-from codegen.run.linked import Linked, linked
-from codegen.run.pipeline import Compiled, translate
-from symgraph.core.bounds import Requirement, requirements
+from codegen.plan.request import Request
+from codegen.run.linked import Linked
 from symgraph.core.tensor import Tensor
+
+if TYPE_CHECKING:  # else imported where it is used: a program from the cache does not wait for the compiler
+    from codegen.run.pipeline import Compiled
 
 
 class Formulas(Protocol):
@@ -45,8 +46,9 @@ class Translated:
         """What it runs by."""
         if self._kept is not None:
             return self._kept
-        asked = self.asked
-        found = linked(self.compiled, self._formulas.leaves, asked)
+        from codegen.run.linking import linked
+
+        found = linked(self.compiled, self._formulas.leaves, self._formulas.request)
         if self._keep is not None:
             self._keep(found)
         return found
@@ -54,10 +56,12 @@ class Translated:
     @cached_property
     def compiled(self) -> Compiled:
         """What the compiler leaves."""
+        from codegen.run.pipeline import translate
+
         return translate(self._formulas.request, self._formulas.leaves, self._dtype, self.seconds)
 
-    @property
-    def asked(self) -> list[Requirement]:
-        """What the formulas ask of sizes."""
-        request = self._formulas.request
-        return requirements([*request.outputs, *(value for _, value in request.updates)])
+    def missed(self, number: int, sizes: Mapping[str, int]) -> str:
+        """The error of a call with sizes that a requirement of that number excludes."""
+        from codegen.run.linking import asked
+
+        return asked(self._formulas.request, self.linked.size_names)[number].message(sizes)

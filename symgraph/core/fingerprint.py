@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 
+import numpy as np
 import sympy as sp
 
 from symgraph.core.packing import with_all_below
@@ -57,7 +58,7 @@ def _told(tensor: Tensor, number: dict[Tensor, int]) -> str:
     if tensor.symbol is not None:
         words.append(_symbol(tensor.symbol))
     if value is not None:
-        words += [value.dtype.str, hashlib.sha256(value.tobytes()).hexdigest()]
+        words += [value.dtype.str, hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()]
     if tensor.cotangent_of is not None:
         words += ["∂", *(str(number[part]) for part in tensor.cotangent_of)]
     if definition is not None:
