@@ -115,7 +115,7 @@ class _Places:
         outside = spans(groups, request)
         for place, group in enumerate(groups):
             scattered = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
-            kept = {value for value in group.values if outside[value] - {place}} | scattered
+            kept = {value for value in group.values if outside[value] - {place} or value in scattered}
             for node in group.nodes:
                 if node.target is None and node.value in kept and node.value not in buffers:
                     self.own(node.value, buffers, "output" if node.value in outputs else "temporary")

@@ -40,7 +40,8 @@ def formula_text(
     if definition.op is not None:
         body = reduction(definition.op, tuple(write(bound(d)) for d in range(len(definition.extents))), body)
     left = write.target([places.get(axis(d), axis(d)) for d in range(len(node.shape))])
-    return f"{text(left)} {'←' if node.target else '='} {text(body)}"
+    sign = "+=" if node.adds else "←" if node.target else "="
+    return f"{text(left)} {sign} {text(body)}"
 
 
 def term_text(

@@ -106,8 +106,8 @@ class RowLowering(WindowLowering):
             return self._window(node, segment.window, row, shared=self.row is None)
         if segment.scatter is not None:
             (node,) = segment.nodes
-            buffer, _ = self._cleared(node, before)
-            return [*before, *self._scatter(node, segment.scatter, buffer)]
+            to = self.storage.buffers[node.target] if node.target is not None else self._cleared(node, before)[0]
+            return [*before, *self._scatter(node, segment.scatter, to)]
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         found: list[Stmt] = []
         for periods in nests_of(segment, self.depth, self._shared_loops(segment)):
