@@ -180,7 +180,7 @@ def test_readme_runs_and_prints_what_it_says(
     check_page(README, bool(request.config.getoption("--update")))
 
 
-LARGE = ("lightgbm", "sklearn", "scipy")
+LARGE = ("lightgbm", "sklearn", "scipy", "torch")
 
 
 @pytest.mark.filterwarnings("ignore")
