@@ -38,7 +38,7 @@ LOST = 4096.0
 """Units in the last place of the largest element, by which a value may differ."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagnosis:
     """What is wrong, a sentence each, in the order in which a reader should look; none if nothing is."""
 
@@ -52,6 +52,8 @@ class Diagnosis:
     def __str__(self) -> str:
         fine = f"every value is finite, has influence, and agrees with high precision to {self.worst:.1e}"
         return "\n".join(self.findings) or fine
+
+    __repr__ = __str__
 
 
 def diagnosed(step: TrainStep, params: Any, inputs: Mapping[str, Any]) -> Diagnosis:

@@ -75,7 +75,7 @@ def _code(text: str, known: Mapping[str, str]) -> Markup:
     return joined(*parts)
 
 
-def cost(report: Any, say: Say = english) -> Markup:
+def cost(report: Any, say: Say = english, live: bool = True) -> Markup:
     """Operations, bytes and, where measured, times of the kernels; the time of every stage."""
     is_timed = any(kernel.seconds for kernel in report.kernels)
     rows = []
@@ -89,7 +89,7 @@ def cost(report: Any, say: Say = english) -> Markup:
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in report.stages.items())
     head = ["kernel", "operations", "bytes", *(["µs", "of the machine's limit"] if is_timed else [])]
     told = joined(say(f"At {at}."), " ") if at else ""
-    inside = [rows_folded(rows, spanning(len(head)), say)]
+    inside = [rows_folded(rows, spanning(len(head)), say, live)]
     stated = element("p", told, say(f"Stages: {stages}."), class_="soft")
     return joined(stated, table(map(say, head), inside, figures=range(1, len(head))))
 
@@ -170,9 +170,14 @@ def _beside(array: np.ndarray, usual: float) -> str:
     return f"explodes: {largest / usual:.0e} times the usual derivative" if largest > usual * STRANGE else ""
 
 
-def curves(history: Any, say: Say = english) -> Markup:
+def epochs(history: Any) -> str:
+    """How long a training was."""
+    return f"{len(history.loss)} epochs, {history.steps} steps, {duration(history.seconds)}"
+
+
+def curves(history: Any, say: Say = english, alone: bool = False) -> Markup:
     """What has a number for each epoch: the loss, validation, metrics."""
     lines = {name: values.tolist() for name, values in history.arrays().items()}
-    told = say(f"{len(history.loss)} epochs, {history.steps} steps, {duration(history.seconds)}")
-    pictures = [curve(values, name, say) for name, values in lines.items() if values]
+    told = say(epochs(history))
+    pictures = [curve(values, name, say, alone) for name, values in lines.items() if values]
     return joined(element("p", told, class_="soft"), element("div", *pictures, class_="bars"))

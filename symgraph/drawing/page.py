@@ -55,8 +55,9 @@ class Page(Shown):
         say = words(self.language)
         title = say(self.title)
         links = [element("a", say(name), href=f"#{_anchor(name)}") for name in self.sections]
+        panes = element("nav", *links, aria_label=say("panes")) if len(links) > 1 else None
         bar = element(
-            "div", element("nav", *links, aria_label=say("panes")), said(say),
+            "div", panes, said(say),
             element("button", say("light or dark"), id="theme", type="button"), class_="bar",
         )  # fmt: skip
         hint = say("Select a value, by click or by Tab and Enter, and it lights up everywhere.")
@@ -69,9 +70,10 @@ class Page(Shown):
         return element("section", element("h2", title, id=f"{anchor}-title"), inside, id=anchor,
                        aria_labelledby=f"{anchor}-title")  # fmt: skip
 
-    def framed(self) -> Markup:
+    def framed(self, height: int = 700) -> Markup:
         """The page in a frame of its own, for a notebook."""
-        return element("iframe", srcdoc=str(self), width="100%", height="700", title=self.title)
+        style = "border:1px solid #8b949e;border-radius:8px"
+        return element("iframe", srcdoc=str(self), width="100%", height=height, title=self.title, style=style)
 
 
 def said(say: Say) -> Markup:

@@ -71,8 +71,10 @@ class Picture:
     def svg(self, title: str, alone: bool = True, interactive: bool = False, say: Say = english) -> Markup:
         """The whole picture; ``alone`` with its own colours, ``interactive`` with nodes that take the keyboard."""
         width, height = self.size
-        style = element("style", Markup(drawing_style())) if alone else None
-        parts = [element("title", title), style]
+        parts = [element("title", title)]
+        if alone:  # on its own paper, that its ink be seen whatever is behind it
+            parts.append(element("style", Markup(drawing_style())))
+            parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
         parts += [self._edge(n) for n in range(len(self.figure.edges))]
         parts += [self._label(n) for n in self.labelled]
         parts += [self._node(n, node, interactive, say) for n, node in enumerate(self.figure.nodes)]
