@@ -182,7 +182,20 @@ def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
     assert "b1 has no influence, because ∂J/∂a1 is 0" in page
     steep = {"∂J/∂a": np.ones(3), "∂J/∂b": np.full(3, 2.0), "∂J/∂c": np.full(3, 1e-6), "∂J/∂d": np.full(3, 1e6)}
     text = distributions(steep)
-    assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
+    assert "vanishes: 1e-06 of ∂J/∂a, the nearest to the loss" in text and "explodes: 1e+06 times ∂J/∂a" in text
+    halves = np.ones((2, 3)) * [0, 1, 0]
+    assert "2 of 3 columns are 0 in every row: 0, 2" in distributions({"h": halves})
+    assert 'class="bad"></td>' in distributions({"h": halves}, given={"h"}), "a margin of an image is no dead unit"
+
+
+def test_the_first_value_of_a_loss_that_is_not_finite_is_named() -> None:
+    x, w = sg.input("x", (4,)), sg.parameter("w", ())
+    y = sg.relu(w * x)
+    page = str(sg.report(-sg.mean(sg.log(y)), values={"x": np.array([1.0, -2.0, 3.0, 4.0]), "w": 1.0}))
+    assert '<p class="bad">log(y[i]) is -inf at i = 1, where y[i] is 0</p>' in page
+    z = sg.input("z", (2,))
+    stable = str(sg.report(sg.log(sg.sum(sg.exp(z))), values={"z": np.array([1e4, 0.0])}))
+    assert "not finite" not in stable, "what runs is shifted by the largest"
 
 
 def test_a_page_in_chinese() -> None:
