@@ -159,20 +159,19 @@ def test_what_notebooks_show() -> None:
     gradient = sg.grad(sg.sum(y), [x])
     assert "<mfrac>" in gradient._repr_html_()
     assert "srcdoc=" in sg.derivation(sg.sum(y), x)._repr_html_()
-    assert "<table>" in sg.explain(sg.sum(y), wrt=[x])._repr_html_()
+    told = sg.explain(sg.sum(network(13)), wrt=[])._repr_html_()
+    assert "<table>" in told and "more of this form" in told and "<button" not in told, "a notebook has no script"
     assert "3 epochs" in HISTORY._repr_html_() and "<polyline" in HISTORY._repr_svg_()
+    assert repr(HISTORY).splitlines()[1:] == ["  loss: 2 … 0.02", "  validation: 0.5 … 0.7>"]
+    assert ":root" not in told + HISTORY._repr_html_() + y._repr_html_(), "nothing of a notebook changes its colours"
+    for shown in (sg.derivation(sg.sum(y), x), sg.explain(sg.sum(y), wrt=[x])):
+        assert repr(shown) == str(shown)
     assert History()._repr_svg_() is None
     assert sg.draw(y)._repr_svg_().startswith("<svg") and sg.draw(y)._repr_latex_() is None
 
-    class Printer:
-        said = ""
-
-        def text(self, text: str) -> None:
-            self.said += text
-
-    printer = Printer()
-    y._repr_pretty_(printer, False)
-    assert printer.said == "y[i] = exp(x[i])"
+    pretty = pytest.importorskip("IPython.lib.pretty").pretty
+    assert pretty(y) == "y[i] = exp(x[i])" and pretty(gradient).startswith("∂J/∂x[i] = ")
+    assert pretty(sg.explain(sg.sum(y), wrt=[x])).startswith("Given\n")
 
 
 def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
@@ -183,7 +182,20 @@ def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
     assert "b1 has no influence, because ∂J/∂a1 is 0" in page
     steep = {"∂J/∂a": np.ones(3), "∂J/∂b": np.full(3, 2.0), "∂J/∂c": np.full(3, 1e-6), "∂J/∂d": np.full(3, 1e6)}
     text = distributions(steep)
-    assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
+    assert "vanishes: 1e-06 of ∂J/∂a, the nearest to the loss" in text and "explodes: 1e+06 times ∂J/∂a" in text
+    halves = np.ones((2, 3)) * [0, 1, 0]
+    assert "2 of 3 columns are 0 in every row: 0, 2" in distributions({"h": halves})
+    assert 'class="bad"></td>' in distributions({"h": halves}, given={"h"}), "a margin of an image is no dead unit"
+
+
+def test_the_first_value_of_a_loss_that_is_not_finite_is_named() -> None:
+    x, w = sg.input("x", (4,)), sg.parameter("w", ())
+    y = sg.relu(w * x)
+    page = str(sg.report(-sg.mean(sg.log(y)), values={"x": np.array([1.0, -2.0, 3.0, 4.0]), "w": 1.0}))
+    assert '<p class="bad">log(y[i]) is -inf at i = 1, where y[i] is 0</p>' in page
+    z = sg.input("z", (2,))
+    stable = str(sg.report(sg.log(sg.sum(sg.exp(z))), values={"z": np.array([1e4, 0.0])}))
+    assert "not finite" not in stable, "what runs is shifted by the largest"
 
 
 def test_a_page_in_chinese() -> None:
@@ -259,10 +271,16 @@ def test_in_a_browser(page, tmp_path) -> None:
         chromium.press("Enter")
         assert "declaration" in chromium.value(lit)
         chromium.value("document.activeElement.blur()")
-        # step by the arrow keys
+        # step by the arrow keys; Home and End are the page's own, but for where the derivation is
+        chromium.press("End")
+        assert chromium.value("document.querySelectorAll('.chosen .steps > li:not(.later)').length") == 1
         seen = "document.querySelectorAll('.chosen .steps > li:not(.later)').length"
         assert chromium.value(seen) == 1
-        for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("Home", 1), ("ArrowLeft", 1)):
+        for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2)):
+            chromium.press(key)
+            assert chromium.value(seen) == count, key
+        chromium.value("document.getElementById('on').focus()")
+        for key, count in (("Home", 1), ("ArrowLeft", 1)):
             chromium.press(key)
             assert chromium.value(seen) == count, key
         chromium.press("End")

@@ -47,7 +47,7 @@ class KernelReport:
         return self.expected / self.seconds if self.expected and self.seconds else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report(Shown):
     """Kernels in the order in which they run, and seconds of the stages. ``str`` is a table.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from symgraph.drawing.heat import number
 from symgraph.drawing.markup import Markup, element
+from symgraph.drawing.palette import drawing_style
 from symgraph.drawing.words import Say, english
 
 BINS = 24
@@ -27,10 +28,12 @@ def histogram(values: np.ndarray) -> Markup:
     return _svg([element("path", class_="bar-of", d="".join(bars))], WIDE, TALL, f"histogram of {values.size} values")
 
 
-def curve(
-    values: Sequence[float], name: str, say: Say = english, width: float = 420.0, height: float = 190.0
-) -> Markup:
-    """A curve over epochs, with axes; logarithmic where it spans orders of magnitude, broken where it is not finite."""
+def curve(values: Sequence[float], name: str, say: Say = english, alone: bool = False) -> Markup:
+    """A curve over epochs, with axes; logarithmic where it spans orders of magnitude, broken where it is not finite.
+
+    ``alone`` it has its own colours and paper.
+    """
+    width, height = 420.0, 190.0
     finite = [v for v in values if math.isfinite(v)]
     is_log = bool(finite) and min(finite) > 0 and max(finite) / min(finite) > STEEP
     scale = math.log10 if is_log else float
@@ -42,7 +45,11 @@ def curve(
         part = (scale(value) - low) / (high - low) if high > low else 0.5
         return left + n / last * (right - left), bottom - part * (bottom - top)
 
-    parts = [element("text", say(f"{name}, logarithmic") if is_log else name, x=left, y=14)]
+    parts = []
+    if alone:
+        parts.append(element("style", Markup(drawing_style())))
+        parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
+    parts.append(element("text", say(f"{name}, logarithmic") if is_log else name, x=left, y=14))
     for value in _log_ticks(low, high) if is_log else _ticks(low, high):
         y = place(0, value)[1]
         parts.append(element("line", class_="grid", x1=left, x2=right, y1=y, y2=y))

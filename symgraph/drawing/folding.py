@@ -34,13 +34,16 @@ def repeats(forms: Sequence[str], start: int) -> tuple[int, int]:
     return best
 
 
-def rows_folded(rows: Sequence[tuple[str, Markup]], outer: Callable[[Markup], Markup], say: Say = english) -> Markup:
+def rows_folded(
+    rows: Sequence[tuple[str, Markup]], outer: Callable[[Markup], Markup], say: Say = english, live: bool = True
+) -> Markup:
     """Rows under each other, of which those that repeat are folded.
 
     Parameters
     ----------
     rows : each with the name of its value, or no name.
-    outer : makes a row of what stands for folded ones: a button and a template.
+    outer : makes a row of what stands for folded ones.
+    live : there is a script that opens them; else only their names are told.
     """
     forms = [_NUMBER.sub("#", markup) for _, markup in rows]
     parts: list[Markup] = []
@@ -51,20 +54,22 @@ def rows_folded(rows: Sequence[tuple[str, Markup]], outer: Callable[[Markup], Ma
         if count >= LEAST_REPEATS:
             inside = rows[at + period : end - period]
             parts += [markup for _, markup in rows[at : at + period]]
-            parts.append(outer(_fold(inside, period, say)))
+            parts.append(outer(_fold(inside, period, say, live)))
             at = end - period
         parts += [markup for _, markup in rows[at:end]]
         at = end
     return joined(*parts)
 
 
-def _fold(rows: Sequence[tuple[str, Markup]], period: int, say: Say) -> Markup:
+def _fold(rows: Sequence[tuple[str, Markup]], period: int, say: Say, live: bool) -> Markup:
     """The button that opens rows, and the template they are made from."""
     count = len(rows) // period
     last = rows[-period:]
     names = [f"{name} … {other}" for (name, _), (other, _) in zip(rows[:period], last, strict=True) if name]
     told = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
     label = say(f"{count} more of this form: {told}" if names else f"{count} more of this form")
+    if not live:
+        return element("span", label, class_="soft")
     blocks = [_NUMBER.split("".join(m for _, m in rows[n : n + period])) for n in range(0, len(rows), period)]
     columns = list(zip(*(block[1::2] for block in blocks), strict=True))
     position: dict[tuple[str, ...], int] = {}

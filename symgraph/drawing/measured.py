@@ -22,7 +22,9 @@ from symgraph.drawing.words import Say, english
 MOST_LINES = 4000
 """Of generated source in a page."""
 STRANGE = 1e4
-"""Ratio of a derivative to the usual one, from which on it vanishes or explodes."""
+"""Ratio of a derivative to that nearest to the loss, from which on it vanishes or explodes."""
+MOST_DEAD = 6
+"""Columns without a value other than 0 that are told by their numbers."""
 
 
 def kernels(source: str, reports: Sequence[Any], known: Mapping[str, str], say: Say = english) -> Markup:
@@ -75,7 +77,7 @@ def _code(text: str, known: Mapping[str, str]) -> Markup:
     return joined(*parts)
 
 
-def cost(report: Any, say: Say = english) -> Markup:
+def cost(report: Any, say: Say = english, live: bool = True) -> Markup:
     """Operations, bytes and, where measured, times of the kernels; the time of every stage."""
     is_timed = any(kernel.seconds for kernel in report.kernels)
     rows = []
@@ -89,7 +91,7 @@ def cost(report: Any, say: Say = english) -> Markup:
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in report.stages.items())
     head = ["kernel", "operations", "bytes", *(["µs", "of the machine's limit"] if is_timed else [])]
     told = joined(say(f"At {at}."), " ") if at else ""
-    inside = [rows_folded(rows, spanning(len(head)), say)]
+    inside = [rows_folded(rows, spanning(len(head)), say, live)]
     stated = element("p", told, say(f"Stages: {stages}."), class_="soft")
     return joined(stated, table(map(say, head), inside, figures=range(1, len(head))))
 
@@ -117,7 +119,7 @@ def distributions(
     Of what is ``given`` nothing looks wrong but what is not finite: biases begin at 0, and pixels of a margin stay so.
     """
     rows = []
-    usual = _usual(values)
+    nearest = _nearest(values)
     for name, value in values.items():
         array = np.asarray(value, dtype=np.float64)
         finite = array[np.isfinite(array)]
@@ -127,7 +129,7 @@ def distributions(
             told = span(least, most), *(number(float(f"{v:.3g}")) for v in (finite.mean(), finite.std()))
         picture = histogram(finite) if finite.size > 1 else Markup()
         figures = [element("td", text, class_="n") for text in told]
-        strange = warning(array, name in given) or (_beside(array, usual) if "/∂" in name else "")
+        strange = say(warning(array, name in given)) or (_beside(array, nearest, say) if "/∂" in name else "")
         shape = f"({', '.join(map(str, array.shape))}{',' if array.ndim == 1 else ''})" if array.ndim else ""
         rows.append(element("tr", element("td", named(name)), element("td", shape), *figures,
                             element("td", picture), element("td", strange, class_="bad"), data_v=name))  # fmt: skip
@@ -141,38 +143,48 @@ def warning(array: np.ndarray, is_given: bool = False) -> str:
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         place = ", ".join(map(str, wrong[0]))
-        return f"{len(wrong)} not finite, the first at [{place}]"
+        return f"{len(wrong)} not finite, the first at [{place}]" if array.ndim else "not finite"
     if is_given or not array.size:
         return ""
     if not array.any():
         return "0 everywhere"
     if array.ndim == 2 and len(array) > 1:
-        dead = int((~array.any(axis=0)).sum())
-        return f"{dead} of {array.shape[1]} columns are 0 in every row" if dead else ""
+        dead = np.flatnonzero(~array.any(axis=0))
+        which = ", ".join(map(str, dead[:MOST_DEAD])) + (", …" if len(dead) > MOST_DEAD else "")
+        return f"{len(dead)} of {array.shape[1]} columns are 0 in every row: {which}" if len(dead) else ""
     return ""
 
 
-def _usual(values: Mapping[str, Any]) -> float:
-    """The median, over all derivatives, of the largest element of each."""
-    found = [float(np.abs(np.asarray(array, np.float64)).max()) for name, array in values.items()
-             if "/∂" in name and np.size(array)]  # fmt: skip
-    finite = [value for value in found if value and np.isfinite(value)]
-    return float(np.median(finite)) if finite else 0.0
+def _nearest(values: Mapping[str, Any]) -> tuple[str, float]:
+    """The derivative nearest to the loss that is not 0, and its largest element."""
+    for name, value in values.items():
+        array = np.asarray(value, np.float64)
+        largest = float(np.abs(array).max()) if "/∂" in name and array.size else 0.0
+        if largest and np.isfinite(largest):
+            return name, largest
+    return "", 0.0
 
 
-def _beside(array: np.ndarray, usual: float) -> str:
-    """What is strange about a derivative beside the others."""
+def _beside(array: np.ndarray, nearest: tuple[str, float], say: Say) -> str:
+    """What is strange about a derivative beside the one nearest to the loss."""
+    name, usual = nearest
     largest = float(np.abs(array).max()) if array.size else 0.0
     if not usual or not largest:
         return ""
     if largest < usual / STRANGE:
-        return f"vanishes: {largest / usual:.0e} of the usual derivative"
-    return f"explodes: {largest / usual:.0e} times the usual derivative" if largest > usual * STRANGE else ""
+        return say(f"vanishes: {largest / usual:.0e} of {name}, the nearest to the loss")
+    explodes = f"explodes: {largest / usual:.0e} times {name}, the nearest to the loss"
+    return say(explodes) if largest > usual * STRANGE else ""
 
 
-def curves(history: Any, say: Say = english) -> Markup:
+def epochs(history: Any) -> str:
+    """How long a training was."""
+    return f"{len(history.loss)} epochs, {history.steps} steps, {duration(history.seconds)}"
+
+
+def curves(history: Any, say: Say = english, alone: bool = False) -> Markup:
     """What has a number for each epoch: the loss, validation, metrics."""
     lines = {name: values.tolist() for name, values in history.arrays().items()}
-    told = say(f"{len(history.loss)} epochs, {history.steps} steps, {duration(history.seconds)}")
-    pictures = [curve(values, name, say) for name, values in lines.items() if values]
+    told = say(epochs(history))
+    pictures = [curve(values, name, say, alone) for name, values in lines.items() if values]
     return joined(element("p", told, class_="soft"), element("div", *pictures, class_="bars"))

@@ -71,8 +71,8 @@
     go(0, false);
   };
   const which = document.getElementById("which");
-  if (which) {
-    which.addEventListener("change", () => choose(which.selectedIndex));
+  if (document.getElementById("on")) {
+    which?.addEventListener("change", () => choose(which.selectedIndex));
     document.getElementById("back").addEventListener("click", () => go(at() - 1));
     document.getElementById("on").addEventListener("click", () => go(at() + 1));
     document.getElementById("all").addEventListener("click", () => go(last()));
@@ -81,9 +81,12 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input")) return;
-    const to = { ArrowRight: () => at() + 1, ArrowLeft: () => at() - 1, Home: () => 0, End: last }[event.key];
+    // Left and right from anywhere but where they scroll; Home and End where the derivation is.
+    const step = { ArrowRight: () => at() + 1, ArrowLeft: () => at() - 1 }[event.key];
+    const end = { Home: () => 0, End: last }[event.key];
+    const to = event.target.closest(".controls, .derivation") ? step ?? end : step;
     const part = event.target.closest("[data-v]");
-    if (to && which && !event.target.closest(".wide")) { event.preventDefault(); go(to()); }
+    if (to && shown() && !event.target.closest(".wide, pre")) { event.preventDefault(); go(to()); }
     else if (event.key === "Escape") { selected = null; select(null); }
     else if ((event.key === "Enter" || event.key === " ") && part && part.tagName !== "BUTTON") {
       event.preventDefault();

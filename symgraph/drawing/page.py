@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
 from symgraph.derive.derivation import Derivation, derivation
+from symgraph.display.causes import Causes
 from symgraph.display.explain import Table
 from symgraph.display.program import Program
 from symgraph.drawing import measured, panes
@@ -55,8 +56,9 @@ class Page(Shown):
         say = words(self.language)
         title = say(self.title)
         links = [element("a", say(name), href=f"#{_anchor(name)}") for name in self.sections]
+        panes = element("nav", *links, aria_label=say("panes")) if len(links) > 1 else None
         bar = element(
-            "div", element("nav", *links, aria_label=say("panes")), said(say),
+            "div", panes, said(say),
             element("button", say("light or dark"), id="theme", type="button"), class_="bar",
         )  # fmt: skip
         hint = say("Select a value, by click or by Tab and Enter, and it lights up everywhere.")
@@ -69,9 +71,10 @@ class Page(Shown):
         return element("section", element("h2", title, id=f"{anchor}-title"), inside, id=anchor,
                        aria_labelledby=f"{anchor}-title")  # fmt: skip
 
-    def framed(self) -> Markup:
+    def framed(self, height: int = 700) -> Markup:
         """The page in a frame of its own, for a notebook."""
-        return element("iframe", srcdoc=str(self), width="100%", height="700", title=self.title)
+        style = "border:1px solid #8b949e;border-radius:8px"
+        return element("iframe", srcdoc=str(self), width="100%", height=height, title=self.title, style=style)
 
 
 def said(say: Say) -> Markup:
@@ -107,7 +110,7 @@ def report(
         step is compiled.
     path : where the page is written, ``"model.html"``; it is returned as well.
     values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients,
-        and where one of them looks wrong what ``step.diagnose`` says.
+        and where one of them looks wrong the formula that makes it so; of a step what ``step.diagnose`` says.
     history : of ``step.fit``: curves.
     optimizer : whose update is shown, of a loss; that of a step is known.
     measure : also the times of kernels, as ``step.report(measure=True)``.
@@ -149,9 +152,10 @@ def report(
     if found is not None:
         sections["Errors"] = measured.errors(found, say)
     if values is not None:
-        arrays, given = _values(told, values), {str(leaf.name) for leaf in leaves}
+        arrays, causes = _values(told, values)
+        given = {str(leaf.name) for leaf in leaves}
         is_wrong = any(measured.warning(np.asarray(v, np.float64), name in given) for name, v in arrays.items())
-        findings = _diagnosis(program, values) if is_step and is_wrong else ()
+        findings = causes() if is_wrong and not is_step else _diagnosis(program, values) if is_wrong else ()
         sections["Values"] = measured.distributions(arrays, findings, given, say)
     if history is not None:
         sections["Training"] = measured.curves(history, say)
@@ -192,13 +196,21 @@ def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:
     return found
 
 
-def _values(told: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of all that has a name and whose leaves are given: forward, then backward."""
-    names = told.program.naming.names
-    backward = [c.result for c in told.sweep if c.result is not None]
-    forward = sorted(told.forward, key=lambda t: t.definition is not None)
-    shown = [t for t in dict.fromkeys([*forward, *backward]) if t in names and not t.is_label]
-    return {names[t].text: array for t, array in zip(shown, evaluate(shown, in_use(values)), strict=True)}
+def _values(told: Table, values: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[], list[str]]]:
+    """The values of all that has a name, by the formulas that run, forward and then backward; and what is wrong there,
+    to those who ask."""
+    program, forward = told.computed()
+    slopes = dict(zip((t for t, c in told.slopes.items() if c.result is not None), program.outputs[1:], strict=False))
+    order = sorted(topological([program.outputs[0], *slopes.values()]), key=lambda t: (t not in forward, _rank(t)))
+    known = dict(zip(order, evaluate(order, in_use(values)), strict=True))
+    names = program.naming.names
+    shown = {names[t].text: array for t, array in known.items() if t in names and not t.is_label}
+    causes = Causes(program, forward, {t: np.asarray(array) for t, array in known.items()}, np.float64)
+    return shown, lambda: [*causes.not_finite(), *causes.without_influence(slopes)]
+
+
+def _rank(tensor: Tensor) -> bool:
+    return tensor.definition is not None
 
 
 def _diagnosis(step: Any, values: Mapping[str, Any]) -> Sequence[str]:

@@ -48,8 +48,11 @@ def graph(title: str, folded: Picture, whole: Picture | None, say: Say = english
     return joined(button, first, second)
 
 
-def formulas(explanation: Explanation, say: Say = english, beside: Beside | None = None) -> Markup:
-    """Forward, backward and update in one table: index form, matrix form, and their cost if it is told."""
+def formulas(explanation: Explanation, say: Say = english, beside: Beside | None = None, live: bool = True) -> Markup:
+    """Forward, backward and update in one table: index form, matrix form, and their cost if it is told.
+
+    ``live`` where there is a script, as in a page; else, in a notebook, nothing is there to be pressed.
+    """
     parts = []
     head = ["value", "index form", "matrix form", *(["cost"] if beside else [])]
     for section in explanation.sections:
@@ -62,18 +65,20 @@ def formulas(explanation: Explanation, say: Say = english, beside: Beside | None
             name = found.name.partition(" (")[0]
             sides = (left, operator(found.sign)) if left is not None else ()
             matrix = "–" if found.matrix is None else mathml(found.matrix)
-            cells = named(name, found.name), mathml(*sides, found.equation.right), matrix
+            shown = named(name, found.name) if live else element("b", found.name)
+            cells = shown, mathml(*sides, found.equation.right), matrix
             more = [element("div", beside(found), class_="beside")] if beside else []
             rows.append((name, row(name, *cells, *more)))
-        parts.append(rows_folded(rows, spanning(len(head)), say))
+        parts.append(rows_folded(rows, spanning(len(head)), say, live))
     return joined(table(map(say, head), parts), *(element("p", say(note), class_="soft") for note in explanation.notes))
 
 
 def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:
     """Derivations as lists of steps, of which a page shows one after the other."""
     options = [element("option", say(f"derivative {derivation.title.text}")) for derivation in found]
+    choice = element("select", *options, id="which", aria_label=say("which derivative")) if len(found) > 1 else None
     controls = element(
-        "div", element("select", *options, id="which", aria_label=say("which derivative")),
+        "div", choice,
         element("button", say("← back"), id="back", type="button"),
         element("button", say("on →"), id="on", type="button"),
         element("button", say("all steps"), id="all", type="button"),

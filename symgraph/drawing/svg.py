@@ -5,6 +5,7 @@ A label is a box of the layout like any other, so that nothing is written over a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
@@ -24,6 +25,8 @@ MARGIN, PAD, LINE, CELL = 12.0, 9.0, 16.0, 5.0
 LARGEST = 96.0
 """Of a heat map, in pixels."""
 ARROW = 5.0
+WRAPPED, SMALL_LINE = 30, 14.0
+"""Letters of a label in a line, and the height of one."""
 WIDEST = 1080.0
 """Of a picture that goes to the right, unless asked: what a page shows; one with labels, which textbooks draw that way,
 may be half as wide again."""
@@ -71,8 +74,10 @@ class Picture:
     def svg(self, title: str, alone: bool = True, interactive: bool = False, say: Say = english) -> Markup:
         """The whole picture; ``alone`` with its own colours, ``interactive`` with nodes that take the keyboard."""
         width, height = self.size
-        style = element("style", Markup(drawing_style())) if alone else None
-        parts = [element("title", title), style]
+        parts = [element("title", title)]
+        if alone:  # on its own paper, that its ink be seen whatever is behind it
+            parts.append(element("style", Markup(drawing_style())))
+            parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
         parts += [self._edge(n) for n in range(len(self.figure.edges))]
         parts += [self._label(n) for n in self.labelled]
         parts += [self._node(n, node, interactive, say) for n, node in enumerate(self.figure.nodes)]
@@ -197,11 +202,23 @@ def _picture_size(shown: Shown) -> tuple[float, float]:
     return min(shown.columns * cell, LARGEST), min(shown.rows * cell, LARGEST)
 
 
+def _lines(text: str) -> list[str]:
+    """A formula in lines, broken before its signs where it is long."""
+    lines = [""]
+    for piece in re.split(r"(?= [=+−] )", text):
+        if lines[-1] and len(lines[-1]) + len(piece) > WRAPPED:
+            lines.append(piece.lstrip())
+        else:
+            lines[-1] += piece
+    return lines
+
+
 def _shown_size(shown: Shown) -> tuple[float, float]:
     width, height = _picture_size(shown)
     if not shown.text:
         return 0.0, 0.0
-    return max(len(shown.text) * SMALL, width), 14.0 + (height + 4 if height else 0)
+    lines = _lines(shown.text)
+    return max(*(len(line) * SMALL for line in lines), width), SMALL_LINE * len(lines) + (height + 4 if height else 0)
 
 
 def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool | None) -> Markup:
@@ -211,10 +228,14 @@ def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool 
     width, height = _picture_size(shown)
     total = _shown_size(shown)[1]
     top = {True: y - total, False: y, None: y - total / 2}[up]
-    text = element("text", shown.text, class_=kind, x=x, y=top + 11, text_anchor=anchor)
+    lines = _lines(shown.text)
+    text = joined(*(
+        element("text", line, class_=kind, x=x, y=top + 11 + SMALL_LINE * n, text_anchor=anchor)
+        for n, line in enumerate(lines)
+    ))  # fmt: skip
     if not shown.picture:
         return text
     left = {"middle": x - width / 2, "end": x - width, "start": x}[anchor]
-    place = {"x": left, "y": top + 15, "width": width, "height": height}
+    place = {"x": left, "y": top + 1 + SMALL_LINE * len(lines), "width": width, "height": height}
     image = element("image", href=shown.picture, preserveAspectRatio="none", **place)
     return joined(text, image, element("rect", class_="frame", **place))

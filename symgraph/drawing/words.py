@@ -61,6 +61,11 @@ CHINESE = {
     "runs": "实际", "median": "中位数", "worst at": "最差之处", "runs as": "实际计算的形式", "as written": "同原式",
     "not measured: {}": "未测：{}",
     "range": "范围", "mean": "均值", "deviation": "标准差", "distribution": "分布",
+    "{} not finite, the first at {}": "{} 个值不是有限数，第一个在 {}", "0 everywhere": "处处为 0",
+    "not finite": "不是有限数",
+    "{} of {} columns are 0 in every row: {}": "{} 列（共 {} 列）在每一行都为 0：{}",
+    "vanishes: {} of {}, the nearest to the loss": "梯度消失：只有最靠近损失的 {1} 的 {0}",
+    "explodes: {} times {}, the nearest to the loss": "梯度爆炸：是最靠近损失的 {1} 的 {0} 倍",
     "{} epochs, {} steps, {}": "{} 轮，{} 步，{}", "epoch": "轮", "loss": "损失", "validation": "验证",
     "{}, logarithmic": "{}（对数坐标）",
 }  # fmt: skip
