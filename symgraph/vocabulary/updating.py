@@ -61,7 +61,7 @@ class Update:
     initial: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Schedule:
     """A hyper-parameter as a formula of its base value and the number t of steps done, with numbers of its own.
 
@@ -72,6 +72,11 @@ class Schedule:
     formula: Callable[..., Any]
     base: float
     hyper: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """``StepLR(0.1, gamma=0.5, step_size=3)``"""
+        numbers = [f"{self.base:g}", *(f"{key}={value:g}" for key, value in self.hyper.items())]
+        return f"{self.name}({', '.join(numbers)})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,7 +89,8 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """``Adam(lr=0.01, beta1=0.9, …)``; its formulas are what :func:`symgraph.explain` shows of a loss and it."""
-        given = ", ".join(f"{n}={v.name if isinstance(v, Schedule) else f'{v:g}'}" for n, v in self.given.items())
+        shown = {n: repr(v) if isinstance(v, Schedule) else f"{v:g}" for n, v in self.given.items()}
+        given = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"{self.name}({given})"
 
     @property
