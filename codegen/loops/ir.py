@@ -392,10 +392,5 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
 
 def writes(body: tuple[Stmt, ...]) -> list[str]:
     """Names of the buffers written, in order of first use."""
-    found: dict[str, None] = {}
-    for statement in statements(body):
-        if isinstance(statement, Store):
-            found[statement.buffer] = None
-        if isinstance(statement, Contract | Copy):
-            found[statement.out.buffer] = None
-    return list(found)
+    writing = (one for one in statements(body) if isinstance(one, Store | Contract | Copy))
+    return list(dict.fromkeys(one.buffer if isinstance(one, Store) else one.out.buffer for one in writing))
