@@ -19,7 +19,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import expm1, sigmoid, softplus
+from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
@@ -90,6 +90,9 @@ class _Rewriter:
         return new
 
     def _stable_branch(self, body: sp.Expr, guard: sp.Basic) -> sp.Expr:
+        places = _by_place(body)
+        if len(places) > 1:
+            return sp.Add(*(self._stable_branch(part, guard) for part in places))
         return self.values.refined(self._stable_form(body), body, guard)
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
@@ -115,10 +118,11 @@ class _Rewriter:
                 if not element.tensor.is_label:
                     positive = True if element.tensor in self.positive else None
                     names.setdefault(element, sp.Symbol(f"e{len(names)}", real=True, positive=positive))
-            return expression.xreplace(names)
+            return replaced(expression, names)  # type: ignore[return-value]
 
         def shown(expression: sp.Expr) -> sp.Expr:
-            return expression.xreplace({symbol: element for element, symbol in names.items()})
+            rule = {symbol: element for element, symbol in names.items()}
+            return replaced(expression, rule)  # type: ignore[return-value]
 
         return shown(stable(hidden(body), lambda w: hidden(self._opened(shown(w)))))
 
@@ -238,6 +242,17 @@ class _Rewriter:
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
         return _is_positive_formula(body.xreplace(names))
+
+
+def _by_place(body: sp.Expr) -> list[sp.Expr]:
+    """The parts of a sum whose terms have different δ: values at other places, that have nothing to do with each other."""
+    if not isinstance(body, sp.Add) or not body.has(Delta):
+        return [body]
+    parts: dict[frozenset[sp.Basic], list[sp.Expr]] = {}
+    for term in body.args:
+        deltas = frozenset(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
+        parts.setdefault(deltas, []).append(term)
+    return [sp.Add(*terms) for terms in parts.values()]
 
 
 def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
