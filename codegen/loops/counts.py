@@ -120,9 +120,17 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
                 total += _operations(statement.value) + (statement.op is not None)
             case Let(var, value):
                 total += _operations(value)
-                if var.dtype == "int64" and not any(isinstance(part, Load) for part in ir.subexpressions(value)):
+                if var.dtype == "int64" and _follows_from(value, sizes):
                     sizes = {**sizes, var.name: evaluate_integer(value, sizes)}
     return total
+
+
+def _follows_from(value: Expr, sizes: Mapping[str, int]) -> bool:
+    """Whether the sizes alone tell an integer: it reads no array, and nothing that was read of one."""
+    parts = list(ir.subexpressions(value))
+    return all(part.name in sizes for part in parts if isinstance(part, Var)) and not any(
+        isinstance(part, Load) for part in parts
+    )
 
 
 def blocks(total: Expr, size: Const) -> Expr:

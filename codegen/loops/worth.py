@@ -1,6 +1,7 @@
 """Whether threads are worth their meetings: what they save must be more than what the barriers between kernels cost.
 
-A loop of many small steps meets thousands of times; a kernel of one row is one thread's, whatever there is to do in it.
+Steps that hand values from one row to another meet thousands of times; where each thread keeps to its rows, they do
+not meet at all. A kernel of one row is one thread's, whatever there is to do in it.
 """
 
 from __future__ import annotations
@@ -17,29 +18,33 @@ WORTH_THREADS = 1e6
 MEETING = 1.25e5
 """What a kernel with its barrier costs threads, in operations: a microsecond or more. Measured: a step of an RNN of 32
 rows, 64 wide, saves 1.1e5 and loses a third of its time by threads; one of an LSTM saves 1.4e5 and gains a quarter."""
+SHARING = 2.5e3
+"""What it costs a thread to find its share of a kernel, in operations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Equal kernels of a program: how many, how often each runs, its body, and what it moves to and from memory."""
+    """Equal kernels of a program: how many, how often each runs, its body, what it moves to and from memory, and
+    whether threads meet before it."""
 
     count: int
     loops: tuple[Expr, ...]
     body: tuple[Stmt, ...]
     parallel: bool
     moved: tuple[Array, ...]
+    meets: bool
 
 
 def threads_worth(portions: Iterable[Portion], sizes: Mapping[str, int], item: int, most: int) -> int:
     """All threads, or one. ``item`` is the size of a real number in bytes."""
-    total = saved = meetings = 0.0
+    total = saved = cost = 0.0
     for portion in portions:
         runs = portion.count * math.prod(evaluate_integer(count, sizes) for count in portion.loops)
         work = runs * max(flops(portion.body, sizes), 2.0 * bytes_of(portion.moved, sizes, item))
         total += work
         saved += work * (1 - 1 / min(most, _parts(portion, sizes)))
-        meetings += runs
-    return most if total >= WORTH_THREADS and saved >= MEETING * meetings else 1
+        cost += runs * (MEETING if portion.meets else SHARING)
+    return most if total >= WORTH_THREADS and saved >= cost else 1
 
 
 def _parts(portion: Portion, sizes: Mapping[str, int]) -> int:

@@ -130,6 +130,8 @@ def fits(group: Group, node: Node) -> bool:
     """Whether a node can be computed inside a group, right where its operands have just been."""
     if group.kind in ("window", "loop") or node.contraction is not None or is_window(node):
         return False
+    if group.kind == "panel" and window_of(node.shape, node.definition, 1) is not None:
+        return False
     if node.target is not None and not _may_overwrite(group, node):
         return False
     if group.kind == "scalar":

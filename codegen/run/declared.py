@@ -15,7 +15,6 @@ from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DisconnectedError, DomainError, NameConflictError, ShapeError
-from symgraph.vocabulary.optimisers import OPTIMISERS, Optimizer
 from symgraph.vocabulary.updating import Update
 
 Chosen = Sequence[Tensor | str] | Tensor | str | None
@@ -74,25 +73,6 @@ def with_chance(outputs: Sequence[Tensor], updates: list[Update]) -> Request:
 def in_order(leaves: Iterable[Tensor]) -> list[Tensor]:
     """In the order in which the user has declared them; scalars last, by name."""
     return sorted(leaves, key=sp.default_sort_key)
-
-
-def as_optimizer(given: Any) -> Optimizer:
-    """The optimiser, if it is one.
-
-    Raises
-    ------
-    DomainError
-        for anything else, with what to pass.
-    """
-    if isinstance(given, Optimizer):
-        return given
-    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
-    name = next(
-        (name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None
-    )
-    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
-    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
-    raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
 
 
 def told(step: Any) -> str:

@@ -126,6 +126,8 @@ def obstacle(executable: Executable) -> str:
     if not capi.arrays_are_as_published():
         return "array objects of this installation are not as NumPy's headers say"
     for leaf in executable.leaves:
+        if leaf.dtype == "boolean" or (leaf.dtype == "integer" and not leaf.is_label and not leaf.ndim):
+            return f"{leaf.name} is converted: it is of {leaf.dtype} values"
         if leaf.classes is not None and not leaf.classes.is_Integer and not isinstance(leaf.classes, Dim):
             return f"the number of classes of {leaf.name} is {leaf.classes}"
     return ""

@@ -52,6 +52,10 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     return found
 
 
+TYPES = {"integer": np.dtype(np.int64), "boolean": np.dtype(np.bool_)}
+"""Of results that are no reals."""
+
+
 class Function:
     """Compiled expressions; made by :func:`function`.
 
@@ -84,6 +88,8 @@ class Function:
         self._calls_of: dict[np.dtype[Any], Calls | None] = {}
         self._calls: Calls | None = None
         self._turn = Turn("this function")
+        self._types = [TYPES.get(tensor.dtype) for tensor in self._form.tensors]
+        self._are_real = not any(self._types)
 
     def _of_chance(self, inputs: Sequence[Tensor], key: int | None) -> list[Tensor]:
         """Key and step as further inputs that a call need not give, where the outputs have random values."""
@@ -144,6 +150,16 @@ class Function:
             before anything is written.
         """
         into = None if out is None else self._form.arrays(out)
+        if not self._are_real:
+            typed = self._of_their_types(self._values(args, kwargs, None))
+            return self._form.arranged(typed) if into is None else self._copied(typed, into, out)
+        values = self._values(args, kwargs, into)
+        return out if out is not None else self._form.arranged(values)
+
+    def _values(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], into: Sequence[np.ndarray] | None
+    ) -> Sequence[np.ndarray]:
+        """Values of the outputs as the program computes them, in one row."""
         if self._numbers:
             kwargs = self._with_chance(kwargs)
         values, turn = None, self._turn
@@ -156,9 +172,22 @@ class Function:
                     values = self._calls(args, kwargs, into)
             finally:
                 turn.inside = False
-        if values is None:
-            values = self._checked_call(args, kwargs, into)
-        return out if out is not None else self._form.arranged(values)
+        return self._checked_call(args, kwargs, into) if values is None else values
+
+    def _of_their_types(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Truth values and integers as such, where the program computes with 0 and 1 or counts in reals."""
+        return [
+            value if dtype is None else value.astype(dtype, copy=False)
+            for value, dtype in zip(values, self._types, strict=True)
+        ]
+
+    def _copied(self, values: Sequence[np.ndarray], into: Sequence[np.ndarray], out: Any) -> Any:
+        """``out``, with the values written into it."""
+        for tensor, value, array in zip(self._form.tensors, values, into, strict=True):
+            arguments.check_out(tensor, array, value.shape, value.dtype)
+        for value, array in zip(values, into, strict=True):
+            array[...] = value
+        return out
 
     def _checked_call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
@@ -226,11 +255,13 @@ class Function:
     def source(self) -> str:
         return self._latest().source
 
-    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
         """What every kernel computes and costs, for the last dtype; as :meth:`.TrainStep.report`."""
         from codegen.inspect.report import Report
 
-        return self._turn.take(Report.of, self._latest(), measure, sizes)  # type: ignore[no-any-return]
+        return self._turn.take(  # type: ignore[no-any-return]
+            Report.of, self._latest(), measure, sizes, self.request if errors else None
+        )
 
     def _latest(self) -> Executable:
         """The program for the last dtype that was called, or the one that a first call would take."""

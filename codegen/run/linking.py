@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from codegen.loops.counts import moved
 from codegen.loops.ir import ZERO, Expr, Program
@@ -11,6 +12,7 @@ from codegen.loops.words import OUTSIDE
 from codegen.loops.worth import Portion
 from codegen.lower.scalar import ScalarLowering
 from codegen.native.emit import content
+from codegen.native.emit_driver import Call
 from codegen.native.jit import key_of
 from codegen.plan.request import Request
 from codegen.run.linked import Linked
@@ -38,18 +40,18 @@ def linked(compiled: Compiled, leaves: Sequence[Tensor], request: Request) -> Li
         arena=compiled.arena,
         scratch=compiled.scratch,
         required=_required(request, compiled.size_names),
-        portions=portions_of(program),
+        portions=portions_of(program, compiled.source.calls),
     )
 
 
-def portions_of(program: Program) -> tuple[Portion, ...]:
-    """The kernels of a program, equal ones together."""
+def portions_of(program: Program, calls: Sequence[Call]) -> tuple[Portion, ...]:
+    """The kernels of a program, equal ones together; ``calls`` are those of its driver, one for each."""
     found: dict[Portion, int] = {}
-    for number, kernel in enumerate(program.kernels):
-        loops = tuple(loop.count for loop in loops_of(program, number))
-        portion = Portion(1, loops, content(kernel, program)[0], kernel.parallel, moved(kernel, program.buffers))
+    for number, (kernel, call) in enumerate(zip(program.kernels, calls, strict=True)):
+        loops, body = tuple(loop.count for loop in loops_of(program, number)), content(kernel, program)[0]
+        portion = Portion(1, loops, body, kernel.parallel, moved(kernel, program.buffers), call.meets)
         found[portion] = found.get(portion, 0) + 1
-    return tuple(Portion(count, p.loops, p.body, p.parallel, p.moved) for p, count in found.items())
+    return tuple(replace(portion, count=count) for portion, count in found.items())
 
 
 def asked(request: Request, size_names: Sequence[str]) -> list[Requirement]:

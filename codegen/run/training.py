@@ -15,7 +15,7 @@ import numpy as np
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments, kept
-from codegen.run.declared import Chosen, as_optimizer, chosen_of, first_values, in_order, told
+from codegen.run.declared import Chosen, chosen_of, first_values, in_order, told
 from codegen.run.executable import Executable
 from codegen.run.formulas import Roles, StepFormulas
 from codegen.run.function import as_dtype
@@ -33,7 +33,7 @@ from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 from symgraph.vocabulary.optimisers import SGD, Optimizer
-from symgraph.vocabulary.updating import Update
+from symgraph.vocabulary.updating import Update, checked_optimizer
 
 if TYPE_CHECKING:  # else imported where it is used
     from codegen.inspect.report import Report
@@ -69,7 +69,7 @@ class TrainStep:
         derived: Sequence[Update] | None = None,
     ) -> None:
         self.dtype = as_dtype(dtype)
-        self.optimizer = as_optimizer(optimizer)
+        self.optimizer = checked_optimizer("train_step", optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
         self.strict = arguments.flag("strict", strict)
@@ -188,14 +188,13 @@ class TrainStep:
         """The generated source."""
         return self.executable.source
 
-    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
-        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now.
-
-        ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
+        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now, with
+        ``errors`` how far off every formula is (:func:`sg.accuracy`). ``sizes`` are by name, those of the last call.
         """
         from codegen.inspect.report import Report
 
-        report = self.turn.take(Report.of, self.executable, measure, sizes)
+        report = self.turn.take(Report.of, self.executable, measure, sizes, self.formulas.request if errors else None)
         return replace(report, left=self.formulas.left)
 
     def __reduce__(self) -> Any:

@@ -106,7 +106,8 @@ def _leaf(tensor: Tensor) -> tuple[Any, ...]:
     if tensor.symbol is not None:
         return None, tensor.kind, tensor.symbol, (), {}, tensor.place
     if tensor.kind == "slot":
-        return None, tensor.kind, int(str(tensor.name)[4:]), tensor.shape, {"classes": tensor.classes}, tensor.place
+        more = {"classes": tensor.classes, "dtype": tensor.dtype}
+        return None, tensor.kind, int(str(tensor.name)[4:]), tensor.shape, more, tensor.place
     origin = _origins.get(tensor)
     if origin is None:
         origin = _origins[tensor] = uuid.uuid4().hex, _this_process, tensor.serial
