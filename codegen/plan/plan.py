@@ -13,6 +13,7 @@ import sympy as sp
 
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
+from codegen.plan.few_terms import write_out_few_terms
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from codegen.plan.slices import own_places, slice_values
@@ -63,10 +64,11 @@ class Request:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, merge temporaries, mask by maxima, bring sums into shape, share common functions, split, inline,
-    place, order."""
+    """Slice, write out few terms, merge temporaries, mask by maxima, bring sums into shape, share common functions,
+    split, inline, place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
-    merged = _replace(sliced, merge(_roots(sliced)))
+    written = _replace(sliced, write_out_few_terms(_roots(sliced)))
+    merged = _replace(written, merge(_roots(written)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     shaped = _replace(masked, reshape_sums(_roots(masked)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
