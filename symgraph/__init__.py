@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
     from symgraph.drawing.page import report
+    from symgraph.rounding.report import accuracy
 
 __all__ = [
     "ASGD",
@@ -144,6 +145,7 @@ __all__ = [
     "Tensor",
     "abs",
     "accumulate",
+    "accuracy",
     "activations",
     "all",
     "any",
@@ -151,6 +153,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "audit",
+    "average_weights",
     "avg_pool",
     "batch_norm",
     "broadcast_to",
@@ -212,6 +215,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "lookahead",
     "losses",
     "matmul",
     "max",
@@ -241,6 +245,7 @@ __all__ = [
     "report",
     "reshape",
     "roll",
+    "sam",
     "save",
     "scaled_dot_product_attention",
     "scan",
@@ -293,6 +298,7 @@ __all__ += row_losses.__all__
 __all__ += state_space.__all__
 __version__ = "0.1.0"
 _WHEN_ASKED = {
+    "accuracy": "symgraph.rounding.report",
     "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",

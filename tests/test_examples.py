@@ -223,6 +223,7 @@ def check_page(page: Path, update: bool, without: tuple[str, ...] = ()) -> None:
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    command = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -n auto"
+    test = ".venv/bin/python -m pytest -n auto --dist worksteal"
+    command = f"python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && {test}"
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert command in README.read_text(encoding="utf-8").splitlines()

@@ -29,7 +29,9 @@ __all__ = ["Formulas", "is_plain"]
 WIDE = np.dtype(np.float64)
 Pattern = tuple[tuple[bool, ...], ...]
 """For each axis, which of the scalars vary along it."""
-Form = tuple[Any, ...] | None
+Form = tuple[Any, ...] | int | None
+NUMBERS = frozenset({float, int})
+CONTAINERS = (Mapping, tuple, list, sp.Tuple)
 MOST_FORMS = 64
 """Shapes of arguments that are remembered."""
 
@@ -49,6 +51,7 @@ class Formulas(Function):
         self._given = outputs
         if gradient is not None:
             tensors, self._given = _with_gradient(translation, tensors, outputs, gradient)
+        self._is_one = not isinstance(self._given, (*CONTAINERS, *GRIDS))
         leaves = [leaf for leaf in translation.leaves.values() if isinstance(leaf, Tensor)]
         super().__init__(leaves, tensors, dtype, strict, key, mode)
         self._remade = (inputs, outputs, gradient, self.dtype and self.dtype.name, strict, key, mode)
@@ -76,7 +79,7 @@ class Formulas(Function):
             batch = self._batch(given)
             values = super().__call__(**given) if batch == () else self._over(batch, given)
             self._learn_form(form, args, given, batch)
-        result = _arranged(self._given, iter(values))
+        result = values[0] if self._is_one else _arranged(self._given, iter(values))
         return result if out is None else _written(out, result)
 
     # -- arguments ----------------------------------------------------------------------------------------------------
@@ -184,10 +187,12 @@ class Formulas(Function):
 
 
 def _form(args: Sequence[Any]) -> Form:
-    """What numbers and contiguous arrays are like; None for anything else."""
+    """How many numbers there are, or what numbers and contiguous arrays are like; None for anything else."""
+    if NUMBERS.issuperset(map(type, args)):
+        return len(args)
     form: list[Any] = []
     for arg in args:
-        if type(arg) is float or type(arg) is int:
+        if type(arg) in NUMBERS:
             form.append(float)
         elif type(arg) is np.ndarray and arg.flags.c_contiguous and arg.ndim:
             form.append((arg.shape, arg.dtype))

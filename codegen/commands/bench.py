@@ -103,8 +103,7 @@ def _program(given: argparse.Namespace) -> TrainStep | Function:
 
 
 def _leaves(found: Any) -> list[Tensor]:
-    from codegen.plan.plan import Request
-    from codegen.run.pipeline import leaves_in
+    from codegen.plan.request import Request, leaves_in
 
     return [leaf for leaf in leaves_in(Request((sg.as_tensor(found),))) if leaf.kind != "constant"]
 

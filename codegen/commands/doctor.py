@@ -167,7 +167,7 @@ def _right(dtype: str) -> Check:
     native = not step.executable.runs_as_python
     _ = step.executable.entry
     prepared = time.perf_counter() - started
-    leaves, values = zip(*step.request.updates, strict=True)
+    leaves, values = zip(*step.formulas.request.updates, strict=True)
     worst = 0.0
     for _ in range(2):
         known = {**params, **data, **step.state, **dict(step.hyper)}

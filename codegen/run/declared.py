@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments
-from codegen.run.pipeline import leaves_in
 from symgraph.core.chance import STEP, drawn
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
@@ -71,7 +70,7 @@ def with_chance(outputs: Sequence[Tensor], updates: list[Update]) -> Request:
     return Request(tuple(found[: len(outputs)]), tuple(pairs))
 
 
-def in_order(leaves: Sequence[Tensor]) -> list[Tensor]:
+def in_order(leaves: Iterable[Tensor]) -> list[Tensor]:
     """In the order in which the user has declared them; scalars last, by name."""
     return sorted(leaves, key=sp.default_sort_key)
 

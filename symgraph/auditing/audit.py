@@ -147,7 +147,7 @@ def _leaves_of(value: Tensor) -> list[Tensor]:
 
 def _wanted(leaves: Sequence[Tensor], of: Any) -> list[Tensor]:
     if of is None:
-        return [leaf for leaf in leaves if not leaf.is_label]
+        return [leaf for leaf in leaves if leaf.dtype == "real"]
     given = of if isinstance(of, list | tuple) else [of]
     by_name = {str(leaf.name): leaf for leaf in leaves}
     names = [str(getattr(leaf, "name", leaf)) for leaf in given]

@@ -77,7 +77,8 @@ def all(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 def _as_numbers(x: Any) -> Tensor:
-    return where(truth(x), 1, 0)
+    found = truth(x)
+    return found if isinstance(found, Tensor) else where(found, 1, 0)
 
 
 @names_result

@@ -74,7 +74,6 @@ class Schedule:
     hyper: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """``StepLR(0.1, gamma=0.5, step_size=3)``"""
         numbers = [f"{self.base:g}", *(f"{key}={value:g}" for key, value in self.hyper.items())]
         return f"{self.name}({', '.join(numbers)})"
 
@@ -132,6 +131,11 @@ class Optimizer:
             each.rows(own, {**known, "theta": parameter, "g": slope})
             found += each.found
         return found
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        """The optimisers that it is made of, each with the names of those parameters that are listed for it."""
+        return ()
 
     @property
     def _counts(self) -> bool:
@@ -214,6 +218,10 @@ class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
 
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.default), *((members, part) for _, members, part in self.groups))
+
     def __repr__(self) -> str:
         groups = (f", {name}=({list(members)}, {part!r})" for name, members, part in self.groups)
         return f"grouped({self.default!r}{''.join(groups)})"
@@ -273,13 +281,7 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
 
 
 def checked_optimizer(what: str, given: Any) -> Optimizer:
-    """The optimiser, if it is one.
-
-    Raises
-    ------
-    DomainError
-        for anything else; it begins with ``what`` takes it, and says what to pass.
-    """
+    """The optimiser; of anything else a ``DomainError`` that begins with ``what`` takes it, and says what to pass."""
     if isinstance(given, Optimizer):
         return given
     from symgraph.vocabulary.optimisers import OPTIMISERS
@@ -293,10 +295,14 @@ def checked_optimizer(what: str, given: Any) -> Optimizer:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Clipped(Optimizer):
+class _Changed(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
     maker: str = ""
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"{self.maker}({self.inner!r}, {', '.join(f'{bound:g}' for bound in self.given.values())})"
@@ -323,13 +329,14 @@ def clip_grad_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
         call_first(factor, "clip_factor")
         return {parameter: slope * factor for parameter, slope in gradients.items()}
 
-    return _clipped("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
+    return changed("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
 
 
-def _clipped(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+def changed(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+    """An optimiser of gradients that ``change(gradients, number)`` has changed; the number is a hyper-parameter."""
     inner = checked_optimizer(maker, optimizer)
     given = {name: checked_number(f"{maker}: {name}", hyper_symbol(name), bound)}
-    return _Clipped(inner.name, given=given, inner=inner, change=change, maker=maker)
+    return _Changed(inner.name, given=given, inner=inner, change=change, maker=maker)
 
 
 def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
@@ -339,13 +346,17 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
     def between(gradients: Mapping[Tensor, Tensor], bound: Tensor) -> dict[Tensor, Tensor]:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
 
-    return _clipped("clip_grad_value", optimizer, "clip_value", clip_value, between)
+    return changed("clip_grad_value", optimizer, "clip_value", clip_value, between)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Accumulated(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     batches: int = 1
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"accumulate({self.inner!r}, {self.batches})"
@@ -381,4 +392,6 @@ def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
     """
     if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
         raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
+    if isinstance(optimizer, _Changed) and optimizer.maker == "sam":
+        raise DomainError(at_line("accumulate: no gradient at another place is a mean; write sam(accumulate(…), rho)"))
     return _Accumulated(checked_optimizer("accumulate", optimizer).name, inner=optimizer, batches=batches)
