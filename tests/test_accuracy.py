@@ -14,7 +14,7 @@ import symgraph as sg
 from symgraph.core.define import as_tensor
 from symgraph.core.scalars import erfcx, log_ndtr, ndtr, sigmoid, softplus
 from symgraph.rounding.evaluate import exact
-from symgraph.rounding.functions import as_float
+from symgraph.rounding.raw import as_float
 from symgraph.rounding.write import tape_of
 
 X, Y = sp.symbols("X Y", real=True)
@@ -126,3 +126,11 @@ def test_what_has_no_value_is_said() -> None:
     found = sg.accuracy([sg.argmax(u), sg.log(-sg.exp(u)), u + t.element.tensor])
     assert not any(line.formula.startswith("argmax") for line in found.lines)
     assert "too few points at which it has a value" in found.unmeasured[0]
+
+
+def test_a_value_is_certain_only_by_its_bound() -> None:
+    """(x·eˣ − eˣ + 1)/x² is ½ at 0; with too few bits, however many, it is 1/x: two precisions would agree on it."""
+    tape = tape_of(as_tensor((X * sp.exp(X) - sp.exp(X) + 1) / X**2))
+    near, nearer = (exact(tape, [x], np.dtype(np.float64)) for x in (1e-100, 1e-290))
+    assert near is not None and as_float(near[0]) == 0.5
+    assert nearer is None

@@ -169,7 +169,7 @@ def test_what_depends_on_no_carry_is_one_product_outside_of_the_loop() -> None:
     source = codegen.function([x, u, h0], y, dtype="float64").source
     loop = source[source.index("    for step in range(T):") :]
     kernels = [line.strip() for line in loop.splitlines() if line.startswith(" " * 8) and "thread" in line]
-    assert kernels[0] == "barrier(sync, threads)" and len(kernels) == 2
+    assert len(kernels) == 1  # and no meeting: every thread goes through time with its own rows
 
 
 def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:

@@ -130,7 +130,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """``for var in [start, stop)``; a ``step`` makes blocks. Threads share a ``parallel`` loop."""
+    """``for var in [start, stop)``, in blocks of ``step``. Threads share a ``parallel`` one in grains, or in blocks."""
 
     var: Var
     start: Expr
@@ -138,6 +138,7 @@ class For:
     body: tuple[Stmt, ...]
     step: Expr = Const(1, "int64")
     parallel: bool = False
+    grain: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> So
     functions: list[str] = []
     bodies: list[str] = []
     for kernel in program.kernels:
-        key = _content(kernel, program)
+        key = content(kernel, program)
         if key not in shared:
             shared[key] = kernel.name
             bodies.append(_function(kernel, shared[key], program, dtype))
@@ -77,7 +77,7 @@ def _identifiers(body: str) -> Sequence[str]:
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def _content(kernel: Kernel, program: Program) -> object:
+def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
     """What makes two kernels one function: everything but formulas and names of buffers."""
     rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
     variables: dict[str, str] = {}
@@ -113,9 +113,9 @@ def _content(kernel: Kernel, program: Program) -> object:
                 return Assign(bound(var), value, op)
             case Store(buffer, index, value, op):
                 return Store(rename[buffer], tuple(anonymous(i) for i in index), anonymous(value), op)
-            case For(var, start, stop, body, step, parallel):
+            case For(var, start, stop, body, step, parallel, grain):
                 start, stop = anonymous(start), anonymous(stop)
-                return For(bound(var), start, stop, block(body), step, parallel)
+                return For(bound(var), start, stop, block(body), step, parallel, grain)
             case Share(first, last, count):
                 count = anonymous(count)
                 return Share(bound(first), bound(last), count)
@@ -180,7 +180,7 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                 _block(inner, depth + 1, shapes, lines)
             case For():
                 if statement.parallel:
-                    step = text(statement.step, shapes).replace("panel_", "rows_")
+                    step = text(statement.grain or statement.step, shapes).replace("panel_", "rows_")
                     share = f"chunk({text(statement.stop, shapes)}, {step}, thread, threads)"
                     lines.append(f"{pad}{_begin(statement)}, {_end(statement)} = {share}")
                 lines.append(f"{pad}for {statement.var.name} in range({_range(statement, shapes)}):")

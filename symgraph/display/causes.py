@@ -124,7 +124,7 @@ class Causes:
         arrays: dict[str, np.ndarray] = {}
         for operand in operands(tensor):
             name = f"operand {len(arrays)}"
-            rename[operand] = Tensor.leaf("input", name, operand.shape, classes=operand.classes)
+            rename[operand] = Tensor.leaf("input", name, operand.shape, classes=operand.classes, dtype=operand.dtype)
             arrays[name] = self.known[operand]
         value = Tensor.define((*tensor.shape, *definition.extents), part.xreplace(rename))
         return np.asarray(evaluate(value, arrays, self.dtype, self.sizes))

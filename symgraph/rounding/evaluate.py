@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from mpmath import libmp
-from mpmath.libmp import fnan
+from mpmath.libmp import fnan, fzero
 
-from symgraph.rounding.functions import ABSENT, ROWS, Raw, as_float, bits
-from symgraph.rounding.tape import Operation, Tape
+from symgraph.rounding.bounds import EXACT, bound_of
+from symgraph.rounding.functions import ROWS, SLOW
+from symgraph.rounding.raw import ABSENT, Raw, as_float, bits
+from symgraph.rounding.tape import Tape
 
-PRECISIONS = {"float32": (96, 144, 320, 400), "float64": (112, 160, 400, 1300, 1400)}
-"""Bits, one after the other: where two in turn give one value, it is certain."""
+FIRST, FEW, MOST = 128, 400, {"float32": 600, "float64": 1800}
+"""Bits of the first evaluation; the most that are tried, of functions that mpmath has from series and of others."""
 Point = Sequence[float] | np.ndarray
 STEP = 64
 """Bits below its own by which a variable is moved."""
 CERTAIN = 72
-"""Bits that both have to agree in."""
+"""Bits that a value is certain to."""
 
 
 def floating(tape: Tape, points: np.ndarray) -> list[Any]:
@@ -71,41 +73,55 @@ def at_precision(tape: Tape, point: Mapping[int, Raw], precision: int) -> list[R
             found.append(point[position])
         else:
             try:
-                found.append(ROWS[operation.name].exact(*(found[n] for n in operation.operands), precision))
+                found.append(ROWS[operation.name].exact(*[found[n] for n in operation.operands], precision))
             except ABSENT:
                 found.append(fnan)
     return found
+
+
+def bounded(tape: Tape, point: Mapping[int, Raw], precision: int) -> tuple[Raw, int]:
+    """The value at one point to so many bits, and the power of two that its error is below."""
+    found: list[Raw] = []
+    bounds: list[int] = []
+    for position, operation in enumerate(tape.operations):
+        if operation.number is not None:
+            value = number_at(operation.number, precision)
+            dyadic = isinstance(operation.number, sp.Rational) and operation.number.q & (operation.number.q - 1) == 0
+            bound = EXACT if dyadic or not value[1] else bits(value) - precision + 1
+        elif operation.key is not None:
+            value, bound = point[position], EXACT
+        else:
+            values = [found[n] for n in operation.operands]
+            try:
+                value = ROWS[operation.name].exact(*values, precision)
+            except ABSENT:
+                value = fnan
+            bound = bound_of(operation.name, values, [bounds[n] for n in operation.operands], value, precision)
+        found.append(value)
+        bounds.append(bound)
+    return found[tape.result], bounds[tape.result]
 
 
 def exact(tape: Tape, point: Point, dtype: np.dtype[Any]) -> tuple[Raw, int] | None:
     """The value at one point, certain to ``CERTAIN`` bits, and the bits it took; None where it has none, or is not
     certain. What is far below the least number of ``dtype`` is 0."""
     given = {position: libmp.from_float(float(x)) for position, x in zip(tape.variables, point, strict=True)}
-    before, values, precision = fnan, [], 0
-    for precision in PRECISIONS[dtype.name]:
-        values = at_precision(tape, given, precision)
-        value = values[tape.result]
-        if value == before == fnan:
+    most = FEW if any(operation.name in SLOW for operation in tape.operations) else MOST[dtype.name]
+    least = int(np.finfo(dtype).minexp) - CERTAIN
+    precision = FIRST
+    while True:
+        value, bound = bounded(tape, given, precision)
+        if bound == EXACT:
+            return None if value == fnan else (value, precision)
+        size = bits(value) if value[1] else EXACT
+        if size - bound >= CERTAIN:
+            return value, precision
+        if max(size, bound) < least:
+            return fzero, precision
+        if precision == most:
             return None
-        if value[1] and before[1]:
-            gap = libmp.mpf_sub(value, before, 40, "n")
-            if not gap[1] or bits(gap) < bits(value) - CERTAIN:
-                return value, precision
-        last, before = before, value
-    if before[1] or last != before or _is_lost(tape, values):
-        return None
-    return before, precision
-
-
-def _is_lost(tape: Tape, values: Sequence[Raw]) -> bool:
-    """Whether a difference of values that are not rational is 0: it may have been too small for the precision."""
-
-    def is_doubtful(operation: Operation, value: Raw) -> bool:
-        if operation.name not in ("add", "sub") or value != libmp.fzero or len(set(operation.operands)) == 1:
-            return False
-        return any(values[n][1] for n in operation.operands) and not all(tape.rational[n] for n in operation.operands)
-
-    return any(map(is_doubtful, tape.operations, values))
+        lost = bound - size if size > bound else 2 * precision
+        precision = min(precision + CERTAIN + lost, most)
 
 
 def condition(tape: Tape, point: Point, precision: int) -> float:

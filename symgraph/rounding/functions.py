@@ -15,30 +15,11 @@ import mpmath
 import numpy as np
 import sympy as sp
 from mpmath import libmp
-from mpmath.libmp import ComplexResult, finf, fnan, fninf, fone, fzero
+from mpmath.libmp import finf, fnan, fninf, fone, fzero
 
 from symgraph.core.scalars import StirlingRest, erfcx, expm1, log1p, log_ndtr, ndtr, sigmoid, softplus
-
-Raw = tuple[int, int, int, int]
-Exact = Callable[..., Raw]
-
-MOST_BITS = 1100
-"""Exponentials of numbers of more bits before the point are infinite or 0."""
-FAR = 40
-"""Bits before the point from which on a function is at its limit, or its asymptotic series is what is computed."""
-ABSENT = (ZeroDivisionError, ValueError, OverflowError, ComplexResult, NotImplementedError)
-"""What is raised where there is no value."""
-
-
-def bits(a: Raw) -> int:
-    """Bits before the point, negative for small numbers."""
-    return a[2] + a[3]
-
-
-def _exp(a: Raw, p: int) -> Raw:
-    if a[1] and bits(a) > MOST_BITS:
-        return fzero if a[0] else finf
-    return libmp.mpf_exp(a, p, "n")
+from symgraph.rounding import raw, special
+from symgraph.rounding.raw import ABSENT, FAR, MOST_BITS, Exact, Raw, as_float, bits
 
 
 def _trigonometric(function: Exact) -> Exact:
@@ -72,126 +53,12 @@ def _context(name: str) -> Exact:
     return value
 
 
-def _add_one(a: Raw, p: int) -> Raw:
-    return libmp.mpf_add(fone, a, p + max(0, -bits(a)) if a[1] else p, "n")
-
-
-def _expm1(a: Raw, p: int) -> Raw:
-    if not a[1]:
-        return libmp.mpf_sub(_exp(a, p), fone, p, "n")
-    p += 8 + max(0, -bits(a))
-    return libmp.mpf_sub(_exp(a, p), fone, p, "n")
-
-
-def _log1p(a: Raw, p: int) -> Raw:
-    return _log(_add_one(a, p + 8), p)
-
-
-def _log(a: Raw, p: int) -> Raw:
-    return fninf if a == fzero else libmp.mpf_log(a, p, "n")
-
-
 def _sigmoid(a: Raw, p: int) -> Raw:
-    return libmp.mpf_div(fone, libmp.mpf_add(fone, _exp(libmp.mpf_neg(a), p), p, "n"), p, "n")
+    return libmp.mpf_div(fone, libmp.mpf_add(fone, raw.exp(libmp.mpf_neg(a), p), p, "n"), p, "n")
 
 
 def _softplus(a: Raw, p: int) -> Raw:
-    return _log1p(_exp(a, p), p)
-
-
-def _erfcx(a: Raw, p: int) -> Raw:
-    p += 8 + 2 * max(0, min(bits(a), MOST_BITS))
-    square = libmp.mpf_mul(a, a, p, "n")
-    if bits(square) > FAR and a[1]:  # by its asymptotic series' first terms
-        if a[0]:
-            return _exp(square, p)
-        lead = libmp.mpf_div(fone, libmp.mpf_mul(a, libmp.mpf_sqrt(libmp.mpf_pi(p), p, "n"), p, "n"), p, "n")
-        return _asymptotic(lead, square, p)
-    return libmp.mpf_mul(_exp(square, p), libmp.mpf_erfc(a, p, "n"), p, "n")
-
-
-def _asymptotic(lead: Raw, square: Raw, p: int) -> Raw:
-    """lead·Σ (−1)ⁿ·(2n − 1)!!/(2·square)ⁿ."""
-    term, total, n = lead, lead, 1
-    while term[1] and bits(term) > bits(lead) - p and n < p:
-        scaled = libmp.mpf_div(libmp.from_int(2 * n - 1), libmp.mpf_shift(square, 1), p, "n")
-        term = libmp.mpf_neg(libmp.mpf_mul(term, scaled, p, "n"))
-        total = libmp.mpf_add(total, term, p, "n")
-        n += 1
-    return total
-
-
-def _half_root(a: Raw, p: int) -> Raw:
-    """−a/√2."""
-    return libmp.mpf_neg(libmp.mpf_div(a, libmp.mpf_sqrt(libmp.from_int(2), p, "n"), p, "n"))
-
-
-def _ndtr(a: Raw, p: int) -> Raw:
-    if not a[1]:
-        return {libmp.fzero: libmp.fhalf, fninf: fzero, finf: fone}.get(a, fnan)
-    return libmp.mpf_shift(_erfc(_half_root(a, p + 8 + 2 * max(0, bits(a))), p), -1)
-
-
-def _erfc(a: Raw, p: int) -> Raw:
-    if not a[1] or bits(a) <= FAR:
-        return libmp.mpf_erfc(a, p, "n")
-    if a[0]:
-        return libmp.from_int(2)
-    square = libmp.mpf_mul(a, a, 2 * p, "n")
-    return libmp.mpf_mul(_exp(libmp.mpf_neg(square), p), _erfcx(a, p), p, "n")
-
-
-def _log_ndtr(a: Raw, p: int) -> Raw:
-    if a[1] and a[0] and bits(a) > 3:  # log(erfcx(w)/2) − w²
-        q = p + 8
-        w = _half_root(a, q)
-        scaled = libmp.mpf_log(libmp.mpf_shift(_erfcx(w, q), -1), q, "n")
-        return libmp.mpf_sub(scaled, libmp.mpf_mul(w, w, q, "n"), p, "n")
-    below = _ndtr(libmp.mpf_neg(a), p)  # Φ(u) = 1 − Φ(−u)
-    return _log1p(libmp.mpf_neg(below), p) if a[1] and not a[0] else _log(_ndtr(a, p), p)
-
-
-def _psi(order: int) -> Exact:
-    return lambda a, p: libmp.mpf_psi(order, a, p, "n")
-
-
-def _loggamma(a: Raw, p: int) -> Raw:
-    if a[0]:  # log |Γ|
-        with mpmath.workprec(p + 20):
-            return _log(libmp.mpf_abs(mpmath.gamma(mpmath.mp.make_mpf(a))._mpf_), p)
-    return libmp.mpf_loggamma(a, p, "n")
-
-
-def _rest(order: int) -> Exact:
-    """What Stirling's leading terms leave of log Γ and its derivatives, at a higher precision."""
-
-    def value(a: Raw, p: int) -> Raw:
-        with mpmath.workprec(2 * p + 8 * max(0, bits(a))):
-            u = mpmath.mp.make_mpf(a)
-            if order == 0:
-                found = mpmath.loggamma(u) - (u - 0.5) * mpmath.log(u) + u - mpmath.log(2 * mpmath.pi) / 2
-            elif order == 1:
-                found = mpmath.psi(0, u) - mpmath.log(u) + 1 / (2 * u)
-            else:
-                found = mpmath.psi(1, u) - 1 / u - 1 / (2 * u**2)
-        return found._mpf_ if isinstance(found, mpmath.mpf) else fnan
-
-    return value
-
-
-def _pow(a: Raw, b: Raw, p: int) -> Raw:
-    if b == fzero:
-        return fone
-    if a == fzero:
-        if b[0]:
-            raise ZeroDivisionError
-        return fzero
-    if a[0]:
-        return libmp.mpf_pow(a, b, p, "n")
-    if not a[1] or not b[1]:
-        return _exp(libmp.mpf_mul(b, _log(a, p), p, "n"), p)
-    p += max(0, bits(b)) + 16
-    return _exp(libmp.mpf_mul(b, libmp.mpf_log(a, p, "n"), p, "n"), p)
+    return raw.log1p(raw.exp(a, p), p)
 
 
 def _sign(a: Raw, p: int) -> Raw:
@@ -240,15 +107,6 @@ def _rounded(exact: Exact) -> Callable[[np.ndarray], np.ndarray]:
     return value
 
 
-def as_float(a: Raw) -> float:
-    """The nearest float64."""
-    if not a[1]:
-        return {fzero: 0.0, finf: np.inf, fninf: -np.inf}.get(a, np.nan)
-    if bits(a) > 1024:
-        return -np.inf if a[0] else np.inf
-    return 0.0 if bits(a) < -1090 else float(libmp.to_float(a, rnd="n"))
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """An operation."""
@@ -273,7 +131,7 @@ ROWS: Mapping[str, Row] = {
     "div": _same("divide", lambda a, b, p: libmp.mpf_div(a, b, p, "n")),
     "neg": _same("negative", lambda a, p: libmp.mpf_neg(a)),
     "sqrt": _same("sqrt", _by(libmp.mpf_sqrt)),
-    "pow": _same("power", _pow),
+    "pow": _same("power", raw.power),
     "maximum": _same("maximum", _extremum(True)),
     "minimum": _same("minimum", _extremum(False)),
     "select": Row(np.where, lambda holds, yes, no, p: yes if holds == fone else no),
@@ -290,10 +148,10 @@ ROWS: Mapping[str, Row] = {
     "ceiling": _same("ceil", lambda a, p: libmp.mpf_neg(_floor(libmp.mpf_neg(a), p))),
     "sign": _same("sign", _sign),
     "abs": _same("abs", lambda a, p: libmp.mpf_abs(a)),
-    "exp": _same("exp", _exp),
-    "expm1": _same("expm1", _expm1),
-    "log": _same("log", _log),
-    "log1p": _same("log1p", _log1p),
+    "exp": _same("exp", raw.exp),
+    "expm1": _same("expm1", raw.expm1),
+    "log": _same("log", raw.log),
+    "log1p": _same("log1p", raw.log1p),
     "sin": _same("sin", _trigonometric(libmp.mpf_sin)),
     "cos": _same("cos", _trigonometric(libmp.mpf_cos)),
     "tan": _same("tan", _trigonometric(libmp.mpf_tan)),
@@ -309,19 +167,19 @@ ROWS: Mapping[str, Row] = {
     "sigmoid": Row(_float_sigmoid, _sigmoid),
     "softplus": Row(_float_softplus, _softplus),
     "erf": _special(_saturating(libmp.mpf_erf)),
-    "erfc": _special(_erfc),
+    "erfc": _special(special.erfc),
     "erfinv": _special(_context("erfinv")),
-    "erfcx": _special(_erfcx),
-    "ndtr": _special(_ndtr),
-    "log_ndtr": _special(_log_ndtr),
-    "gamma": _special(_by(libmp.mpf_gamma)),
-    "lgamma": _special(_loggamma),
-    "digamma": _special(_psi(0)),
-    "trigamma": _special(_psi(1)),
-    "tetragamma": _special(_psi(2)),
-    "lgamma_rest": _special(_rest(0)),
-    "digamma_rest": _special(_rest(1)),
-    "trigamma_rest": _special(_rest(2)),
+    "erfcx": _special(special.erfcx),
+    "ndtr": _special(special.ndtr),
+    "log_ndtr": _special(special.log_ndtr),
+    "gamma": _special(special.gamma),
+    "lgamma": _special(special.loggamma),
+    "digamma": _special(special.psi(0)),
+    "trigamma": _special(special.psi(1)),
+    "tetragamma": _special(special.psi(2)),
+    "lgamma_rest": _special(special.rest(0)),
+    "digamma_rest": _special(special.rest(1)),
+    "trigamma_rest": _special(special.rest(2)),
 }  # fmt: skip
 
 
@@ -330,6 +188,9 @@ def _hyperbolic(function: Exact, a: Raw, p: int) -> Raw:
         return fninf if a[0] and function is libmp.mpf_sinh else finf
     return function(a, p, "n")
 
+
+SLOW = frozenset(name for name, row in ROWS.items() if getattr(row.floating, "__qualname__", "").startswith("_rounded"))
+"""Operations that take long with many bits."""
 
 FUNCTIONS: Mapping[type[sp.Basic], str] = {
     sp.exp: "exp", expm1: "expm1", sp.log: "log", log1p: "log1p", sp.tanh: "tanh", sigmoid: "sigmoid",

@@ -9,8 +9,8 @@ import sympy as sp
 from mpmath import libmp
 
 from symgraph.core.tensor import Tensor
-from symgraph.rounding.evaluate import PRECISIONS, Point, at_precision, floating
-from symgraph.rounding.functions import as_float
+from symgraph.rounding.evaluate import MOST, Point, at_precision, floating
+from symgraph.rounding.raw import as_float
 from symgraph.rounding.tape import Tape
 
 KEPT = 8.0
@@ -33,7 +33,7 @@ def loss_at(tape: Tape, point: Point, dtype: np.dtype) -> Loss | None:
     column = np.array(point, dtype).reshape(-1, 1)
     computed = [float(np.asarray(value, np.float64).ravel()[0]) for value in floating(tape, column)]
     given = {position: libmp.from_float(float(x)) for position, x in zip(tape.variables, point, strict=True)}
-    true = [as_float(value) for value in at_precision(tape, given, PRECISIONS[dtype.name][-1])]
+    true = [as_float(value) for value in at_precision(tape, given, MOST[dtype.name])]
     off = [_off(a, b, dtype) for a, b in zip(computed, true, strict=True)]
     found: Loss | None = None
     for n, operation in enumerate(tape.operations):

@@ -14,8 +14,8 @@ import numpy as np
 from mpmath import libmp
 
 from symgraph.rounding.evaluate import condition, exact, floating
-from symgraph.rounding.functions import Raw, as_float
 from symgraph.rounding.points import points_of
+from symgraph.rounding.raw import Raw, as_float
 from symgraph.rounding.tape import Tape, Unmeasured
 
 COUNT = 96

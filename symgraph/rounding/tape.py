@@ -16,11 +16,6 @@ import sympy as sp
 
 from symgraph.core.tensor import Tensor
 
-RATIONAL = frozenset(
-    ["same", "add", "sub", "mul", "neg", "abs", "maximum", "minimum", "select", "floor", "ceiling", "sign"]
-)
-"""Operations that need no rounding but for their length."""
-
 Places = tuple[int, ...]
 Key = tuple[Tensor, Places]
 
@@ -48,16 +43,6 @@ class Tape:
     result: int
     variables: tuple[int, ...]
     sources: tuple[tuple[sp.Basic, Tensor | None], ...]
-
-    @cached_property
-    def rational(self) -> tuple[bool, ...]:
-        """Whether each value is made of variables and rational numbers by sums and products alone."""
-        found: list[bool] = []
-        for operation in self.operations:
-            number = operation.number
-            atom = operation.key is not None or isinstance(number, sp.Rational)
-            found.append(atom or (operation.name in RATIONAL and all(found[n] for n in operation.operands)))
-        return tuple(found)
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:

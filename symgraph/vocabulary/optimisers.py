@@ -19,6 +19,7 @@ from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.activations import abs, maximum, minimum, sign, sqrt
+from symgraph.vocabulary.averaging import average_weights, lookahead, sam
 from symgraph.vocabulary.functions import matmul, mean, sum, transpose, where
 from symgraph.vocabulary.ranges import checked_number, hyper_symbol
 from symgraph.vocabulary.updating import (
@@ -385,7 +386,10 @@ __all__ = [
     "Schedule",
     "Update",
     "accumulate",
+    "average_weights",
     "clip_grad_norm",
     "clip_grad_value",
     "grouped",
+    "lookahead",
+    "sam",
 ]  # fmt: skip

@@ -128,6 +128,11 @@ class Optimizer:
         return found
 
     @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        """The optimisers that it is made of, each with the names of those parameters that are listed for it."""
+        return ()
+
+    @property
     def _counts(self) -> bool:
         scheduled = any(isinstance(value, Schedule) for value in self.given.values())
         return scheduled or any("k" in row.reads for row in self.rows)
@@ -208,6 +213,10 @@ class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
 
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.default), *((members, part) for _, members, part in self.groups))
+
     def __repr__(self) -> str:
         groups = (f", {name}=({list(members)}, {part!r})" for name, members, part in self.groups)
         return f"grouped({self.default!r}{''.join(groups)})"
@@ -266,18 +275,35 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
     return group[0], None if group[1] is None else checked_optimizer(f"group {name}", group[1])
 
 
-def checked_optimizer(what: str, optimizer: Any) -> Optimizer:
-    """The optimiser; an error that begins with ``what`` takes it, if it is none."""
-    if not isinstance(optimizer, Optimizer):
-        raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
-    return optimizer
+def checked_optimizer(what: str, given: Any) -> Optimizer:
+    """The optimiser, if it is one.
+
+    Raises
+    ------
+    DomainError
+        for anything else; it begins with ``what`` takes it, and says what to pass.
+    """
+    if isinstance(given, Optimizer):
+        return given
+    from symgraph.vocabulary.optimisers import OPTIMISERS
+
+    makers = OPTIMISERS.items()
+    name = next((name for name, make in makers if given is make or str(given).lower() == name.lower()), None)
+    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
+    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
+    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
+    raise DomainError(at_line(f"{what}: {shown} is no optimiser: {advice}"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Clipped(Optimizer):
+class _Changed(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
     maker: str = ""
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"{self.maker}({self.inner!r}, {', '.join(f'{bound:g}' for bound in self.given.values())})"
@@ -304,13 +330,14 @@ def clip_grad_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
         call_first(factor, "clip_factor")
         return {parameter: slope * factor for parameter, slope in gradients.items()}
 
-    return _clipped("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
+    return changed("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
 
 
-def _clipped(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+def changed(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+    """An optimiser of gradients that ``change(gradients, number)`` has changed; the number is a hyper-parameter."""
     inner = checked_optimizer(maker, optimizer)
     given = {name: checked_number(f"{maker}: {name}", hyper_symbol(name), bound)}
-    return _Clipped(inner.name, given=given, inner=inner, change=change, maker=maker)
+    return _Changed(inner.name, given=given, inner=inner, change=change, maker=maker)
 
 
 def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
@@ -320,13 +347,17 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
     def between(gradients: Mapping[Tensor, Tensor], bound: Tensor) -> dict[Tensor, Tensor]:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
 
-    return _clipped("clip_grad_value", optimizer, "clip_value", clip_value, between)
+    return changed("clip_grad_value", optimizer, "clip_value", clip_value, between)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Accumulated(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     batches: int = 1
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"accumulate({self.inner!r}, {self.batches})"
@@ -362,4 +393,6 @@ def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
     """
     if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
         raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
+    if isinstance(optimizer, _Changed) and optimizer.maker == "sam":
+        raise DomainError(at_line("accumulate: no gradient at another place is a mean; write sam(accumulate(…), rho)"))
     return _Accumulated(checked_optimizer("accumulate", optimizer).name, inner=optimizer, batches=batches)
