@@ -270,6 +270,11 @@ def test_in_a_browser(page, tmp_path) -> None:
         chromium.value("document.querySelector('#graph [data-v=W1]').focus()")
         chromium.press("Enter")
         assert "declaration" in chromium.value(lit)
+        assert chromium.value("document.activeElement.getAttribute('aria-pressed')") == "true"
+        unnamed = [node["role"]["value"] for node in chromium.call("Accessibility.getFullAXTree")["nodes"]
+                   if not node["ignored"] and not node.get("name", {}).get("value")
+                   and any(p["name"] == "focusable" for p in node.get("properties", ()))]  # fmt: skip
+        assert unnamed == [], "whatever the keyboard reaches says what it is"
         chromium.value("document.activeElement.blur()")
         # step by the arrow keys; Home and End are the page's own, but for where the derivation is
         chromium.press("End")

@@ -105,7 +105,7 @@ def steps(derivation: Derivation, say: Say = english) -> Markup:
         if given
         else None
     )
-    return element("div", title, known, element("ol", lines, class_="steps"), class_="derivation")
+    return element("div", title, known, element("ol", lines, class_="steps", aria_live="polite"), class_="derivation")
 
 
 def name_markup_of(name: Name) -> Markup:
