@@ -111,8 +111,8 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
-    from symgraph.auditing import audit, equal
-    from symgraph.bridges import objective, scipy
+    from symgraph.auditing import audit, equal, gradcheck
+    from symgraph.bridges import load, objective, save, scipy
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
@@ -153,6 +153,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "audit",
+    "average_weights",
     "avg_pool",
     "batch_norm",
     "broadcast_to",
@@ -193,6 +194,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "grad",
+    "gradcheck",
     "grouped",
     "hardshrink",
     "hardsigmoid",
@@ -208,10 +210,12 @@ __all__ = [
     "kron",
     "labels",
     "leaky_relu",
+    "load",
     "log",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "lookahead",
     "losses",
     "matmul",
     "max",
@@ -241,6 +245,8 @@ __all__ = [
     "report",
     "reshape",
     "roll",
+    "sam",
+    "save",
     "scaled_dot_product_attention",
     "scan",
     "schedules",
@@ -298,8 +304,11 @@ _WHEN_ASKED = {
     "draw": "symgraph.drawing.draw",
     "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
+    "gradcheck": "symgraph.auditing",
+    "load": "symgraph.bridges",
     "objective": "symgraph.bridges",
     "report": "symgraph.drawing.page",
+    "save": "symgraph.bridges",
     "scipy": "symgraph.bridges",
 }
 

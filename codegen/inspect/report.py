@@ -17,11 +17,14 @@ from symgraph.core.shown import Shown
 from symgraph.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from codegen.plan.plan import Request
+    from codegen.plan.request import Request
     from symgraph.rounding.report import Accuracy
 
 UNTOLD = 128
 """A size before the first call."""
+
+STAGES = ("derive", "stabilise", "plan", "fuse", "lower", "memory", "emit", "compile", "load", "first call")
+"""In their order; those of a program from the cache may have run when the report was asked for."""
 
 FAR, WORTH = 0.5, 0.05
 """A kernel is marked that reaches less than ``FAR`` of the machine's limit, if that costs ``WORTH`` of all kernels."""
@@ -44,12 +47,12 @@ class KernelReport:
         return self.expected / self.seconds if self.expected and self.seconds else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report(Shown):
     """Kernels in the order in which they run, and seconds of the stages. ``str`` is a table.
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
-    (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
+    (unless its object code was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
     Gradients in ``left`` were too long for algebra: they are as the chain rule gave them.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
     ``errors`` are those of the formulas, None unless asked for.
@@ -79,7 +82,7 @@ class Report(Shown):
         ArgumentError
             for a size that the program does not have, or that is no positive integer.
         """
-        program, positions = executable.compiled.program, executable.compiled.interface.sizes
+        program, positions = executable.compiled.program, executable.linked.interface.sizes
         known = dict(zip(executable.size_names, positions, strict=True))
         chosen = {name: executable.words[position] or UNTOLD for name, position in positions.items()}
         if sizes is not None:
@@ -96,9 +99,10 @@ class Report(Shown):
         warm = None
         if measure:
             rows, warm = _measured(rows, executable, chosen)
-        stages = executable.seconds | ({"warm call": warm} if warm else {})
+        stages = {stage: executable.seconds[stage] for stage in STAGES if stage in executable.seconds}
+        stages |= {"warm call": warm} if warm else {}
         at = {name: chosen[position] for name, position in known.items()}
-        memory = evaluate_integer(executable.compiled.arena.size, chosen)
+        memory = evaluate_integer(executable.linked.arena.size, chosen)
         return Report(tuple(rows), at, stages, obstacle(executable), (), memory, _errors(errors, executable))
 
     def __str__(self) -> str:

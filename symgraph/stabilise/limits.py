@@ -3,7 +3,7 @@
     (x − sin x)/x³   →   1/6 − x²/120 + …  where |x| < 2,   as it was written elsewhere
     √(x² + 1) − x    →   1/(2x) − 1/(8x³) + …  where x > 16
 
-Where that is needed follows from the orders of value and rounding error (:mod:`symgraph.stabilise.series`); how far it
+Where that is needed follows from the orders of value and rounding error (:mod:`symgraph.series`); how far it
 reaches, from the coefficients: what is left out is below the last bit, and the terms that are kept do not cancel.
 """
 
@@ -17,8 +17,8 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.scalars import StableFunction
-from symgraph.stabilise.power_series import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Series
-from symgraph.stabilise.series import Expansion
+from symgraph.series.expansion import Expansion
+from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Series, as_number
 
 FEW, MANY, EXTRA = 10, 26, 12
 """Coefficients to see whether digits are lost, those of a series at the most, those that bound what it leaves out."""
@@ -95,13 +95,22 @@ class Variable:
 
     def suffers(self, point: Point) -> bool:
         """Whether digits are lost near a point, or a part overflows before the value does."""
+        return self.nearest(point) is not None
+
+    def nearest(self, point: Point) -> int | None:
+        """From which of the reaches on a series is wanted: all where digits are lost, the last where a part overflows.
+
+        None where neither happens.
+        """
         try:
             found, root = self.expanded(point, FEW)
             if found.series(self.body).vanishes or not found.may_hold(self.guard):
-                return False
-            return found.loss(self.body) > 0 or (point.centre is None and found.overflows(self.body, root))
+                return None
+            if found.loss(self.body) > 0:
+                return 0
+            return len(REACHES) - 1 if point.centre is None and found.overflows(self.body, root) else None
         except (NoSeries, NeedsRoot):
-            return False
+            return None
 
     def agrees(self, point: Point, parts: tuple[Series, Series | None], root: int, t: Number) -> bool:
         """Whether the series has the formula's values at two places, found without any series."""
@@ -138,12 +147,12 @@ class Variable:
         return (constant, slope, root) if (three - constant - slope.scaled(LOGARITHMS[2])).vanishes else None
 
 
-def reach(series: Series, root: int) -> tuple[Number, int] | None:
+def reach(series: Series, root: int, start: int) -> tuple[Number, int] | None:
     """How far a series may be used, in t, and how many of its terms; None if it is nowhere good."""
     terms = series.coefficients
     if series.order >= NEVER or len(terms) < 3:
         return None
-    for t in REACHES:
+    for t in REACHES[start:]:
         s = t ** (mpmath.mpf(1) / root)
         parts = [c * s**n for n, c in enumerate(terms)]
         total = abs(sum(parts[: len(terms) - EXTRA * root], mpmath.mpf(0)))
@@ -159,19 +168,6 @@ def reach(series: Series, root: int) -> tuple[Number, int] | None:
     return None
 
 
-def _number(value: Number) -> sp.Expr:
-    """A coefficient as a fraction, if it is one of few digits, else to 20 digits."""
-    with mpmath.workdps(40):
-        rest, before, here = abs(value), (0, 1), (1, 0)
-        while here[0] * here[1] < 10**18:
-            whole = int(mpmath.floor(rest))
-            before, here = here, (whole * here[0] + before[0], whole * here[1] + before[1])
-            if abs(mpmath.mpf(here[0]) / here[1] - abs(value)) <= abs(value) * mpmath.mpf(10) ** -36:
-                return sp.Rational(here[0] if value > 0 else -here[0], here[1])
-            rest = 1 / (rest - whole)
-    return sp.Float(mpmath.nstr(value, 20), 20)
-
-
 def polynomial(series: Series, kept: int, t: sp.Expr, root: int) -> sp.Expr:
     """The first terms by Horner's rule in the step between their powers."""
     terms = [(n, c) for n, c in enumerate(series.coefficients[:kept]) if c]
@@ -181,11 +177,11 @@ def polynomial(series: Series, kept: int, t: sp.Expr, root: int) -> sp.Expr:
     total: sp.Expr = sp.S.Zero
     by_power = dict(terms)
     if not step:
-        total = _number(terms[0][1])
+        total = as_number(terms[0][1])
     else:
         w = t ** sp.Rational(step, root)
         for n in range(terms[-1][0], -1, -step):
-            c = _number(by_power[n]) if n in by_power else sp.S.Zero
+            c = as_number(by_power[n]) if n in by_power else sp.S.Zero
             total = c if total == 0 else sp.Add(c, sp.Mul(w, total))
     return sp.Mul(t ** sp.Rational(series.order, root), total)
 
@@ -214,8 +210,9 @@ def _settled(variable: Variable) -> sp.Expr:
     body, x = variable.body, variable.x
     branches: list[tuple[sp.Expr, sp.Basic]] = []
     for centre in _points(variable):
-        sides = [side for side in (1, -1) if variable.suffers(Point(centre, side))]
-        forms = {side: form for side in sides if (form := _near(variable, Point(centre, side))) is not None}
+        starts = {side: variable.nearest(Point(centre, side)) for side in (1, -1)}
+        found = {side: _near(variable, Point(centre, side), n) for side, n in starts.items() if n is not None}
+        forms = {side: form for side, form in found.items() if form is not None}
         if len(forms) == 2 and forms[1].same_as(forms[-1]):
             del forms[-1]
             branches.append(forms[1].branch(Point(centre, 1), x, both=True))
@@ -259,12 +256,12 @@ class _Near:
         return value, sp.And(x > point.centre - edge, x < point.centre)
 
 
-def _near(variable: Variable, point: Point) -> _Near | None:
+def _near(variable: Variable, point: Point, start: int) -> _Near | None:
     found = variable.series_at(point)
     if found is None:
         return None
     plain, slope, root = found
-    parts = [reach(series, root) for series in (plain, slope) if series is not None]
+    parts = [reach(series, root, start) for series in (plain, slope) if series is not None]
     if any(part is None for part in parts):
         return None
     t = min(part[0] for part in parts if part is not None)

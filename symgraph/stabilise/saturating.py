@@ -17,8 +17,8 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.scalars import StableFunction, erfcx, expm1, log1p, log_ndtr, ndtr
-from symgraph.stabilise.power_series import DIGITS, NEVER, NeedsRoot, NoSeries, Series
-from symgraph.stabilise.series import Expansion
+from symgraph.series.expansion import Expansion
+from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Series
 
 TERMS = 6
 MOST_POWERS = 24

@@ -163,3 +163,16 @@ class Scale:
     def number(self, value: Number) -> Series:
         """A number as a series."""
         return Series(0, [mpmath.mpf(value)] + [mpmath.mpf(0)] * (self.terms - 1)) if value else Series(NEVER, [])
+
+
+def as_number(value: Number) -> sp.Expr:
+    """A coefficient as a fraction, if it is one of few digits, else to 20 digits."""
+    with mpmath.workdps(40):
+        rest, before, here = abs(value), (0, 1), (1, 0)
+        while here[0] * here[1] < 10**18:
+            whole = int(mpmath.floor(rest))
+            before, here = here, (whole * here[0] + before[0], whole * here[1] + before[1])
+            if abs(mpmath.mpf(here[0]) / here[1] - abs(value)) <= abs(value) * mpmath.mpf(10) ** -36:
+                return sp.Rational(here[0] if value > 0 else -here[0], here[1])
+            rest = 1 / (rest - whole)
+    return sp.Float(mpmath.nstr(value, 20), 20)

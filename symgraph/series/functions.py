@@ -9,7 +9,7 @@ import mpmath
 import sympy as sp
 
 from symgraph.core import scalars
-from symgraph.stabilise.power_series import NOUGHT_DIGITS, NoSeries, Number, Scale, Series, exponential
+from symgraph.series.power import NOUGHT_DIGITS, NoSeries, Number, Scale, Series, exponential
 
 
 def log(scale: Scale, u: Series) -> Series:

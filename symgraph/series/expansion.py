@@ -16,8 +16,8 @@ import mpmath
 import sympy as sp
 
 from symgraph.core.scalars import StableFunction, StirlingRest, erfcx
-from symgraph.stabilise.power_series import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Scale, Series, exponential
-from symgraph.stabilise.series_functions import FUNCTIONS, log
+from symgraph.series.functions import FUNCTIONS, log
+from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Scale, Series, exponential
 
 
 class Expansion(Scale):
