@@ -23,6 +23,8 @@ from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Series
 TERMS = 6
 MOST_POWERS = 24
 """The largest power of z of a factor."""
+MOST_NESTED = 2
+"""Exponentials in exponents, as in tanh(log(1 + eᵘ)); written out, each doubles what is in it."""
 _HYPERBOLIC = (sp.sinh, sp.cosh, sp.tanh)
 
 
@@ -38,6 +40,14 @@ def _by_exponentials(body: sp.Expr) -> sp.Expr:
         lambda e: _tanh(e.args[0]) if isinstance(e, sp.tanh)
         else e.rewrite_plain() if isinstance(e, StableFunction) else e.rewrite(sp.exp),
     )  # fmt: skip
+
+
+def _nested(node: sp.Basic, known: dict[sp.Basic, int]) -> int:
+    """How many exponential, logistic and hyperbolic functions are in one another."""
+    if node not in known:
+        inside = max((_nested(part, known) for part in node.args), default=0)
+        known[node] = inside + isinstance(node, sp.exp | StableFunction | sp.sinh | sp.cosh | sp.tanh)
+    return known[node]
 
 
 def _tanh(u: sp.Expr) -> sp.Expr:
@@ -134,7 +144,8 @@ def _sign_of_variable(u: sp.Expr, x: sp.Symbol, side: int) -> int:
 
 def saturates(body: sp.Expr, x: sp.Symbol, known: Mapping[sp.Basic, sp.Expr], guard: sp.Basic) -> bool:
     """Whether a formula loses digits, or overflows before its time, where an exponential in it is large or small."""
-    u = _exponent(_by_exponentials(body.xreplace(dict(known))), x)
+    whole = body.xreplace(dict(known))
+    u = _exponent(_by_exponentials(whole), x) if _nested(whole, {}) <= MOST_NESTED else None
     if u is None:
         return False
     with mpmath.workdps(DIGITS):
