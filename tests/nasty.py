@@ -1,7 +1,7 @@
 """The nasty list, measured: ``python -m tests.nasty [--float32] [--rows WORD …] [--worst N] [--sample N]``.
 
-Every formula of :mod:`tests.nasty_rows` and :mod:`tests.nasty_tensors`, its first and second derivatives, compiled, at points where it is known to go
-wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
+Every formula of :mod:`tests.nasty_rows` and :mod:`tests.nasty_tensors`, its first and second derivatives, compiled, at
+points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
 is right is within 1e-10 (float64) or 64 units of the last place (float32) of the value, or of what rounding its
 argument alone changes. "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
 """
@@ -232,7 +232,8 @@ def tensor_verdicts(rows: dict[str, Any], dtype: Any) -> Iterator[Verdict]:
         vector = sg.input("x", (size,))
         value = build(vector)
         first = sg.grad(value, vector)
-        run = codegen.function([vector], [value, first, sg.grad(first[0], vector)], dtype=np.dtype(dtype).name)
+        second = sg.grad(first[0], [vector], disconnected="zero")[vector]
+        run = codegen.function([vector], [value, first, second], dtype=np.dtype(dtype).name)
         symbols = sp.symbols(f"x:{size}", real=True)
         written = exact(SYMBOLIC, *symbols)
         none = (0,) * size
