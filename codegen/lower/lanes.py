@@ -17,13 +17,13 @@ from collections.abc import Mapping, Sequence
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Transpose, Var
+from codegen.loops.ir import ONE, ZERO, Const, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.panels import PanelLowering
 from codegen.lower.rows import START, difference, smaller
-from codegen.lower.scalar import data_type
 from codegen.lower.segments import Segment
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group
 from codegen.plan.plan import Node
 from symgraph.core.indices import Index, axis
@@ -67,14 +67,14 @@ def _is_row_wise(node: Node) -> bool:
 def _is_simple(element: Element, rows: sp.Expr) -> bool:
     """x[n, k], x[n, t[n]] with short rows, of which there are as many, or b[k]."""
     indices = element.indices
-    if element.tensor.is_label and list(indices) != [axis(0)]:
+    if element.tensor.dtype == "integer" and list(indices) != [axis(0)]:
         return False
     if indices and indices[0] == axis(0):
         if element.tensor.shape[0] != rows or not _is_short(element.tensor.shape[1:]):
             return False
         indices = indices[1:]
     return all(
-        (isinstance(index, Index) and index != axis(0)) or (isinstance(index, Element) and index.tensor.is_label)
+        (isinstance(index, Index) and index != axis(0)) or isinstance(index, Element)
         for index in indices
     )
 
@@ -92,7 +92,7 @@ class LaneLowering(PanelLowering):
             to = Operand(self.staged[head].name, ZERO, (ir.integer(LANES), ONE))
             row = ir.multiply(difference(first, self.first_row), contract.out.strides[0])
             origin = Operand(contract.out.buffer, ir.add(contract.out.offset, row), contract.out.strides)
-            body.insert(0, Transpose(to, origin, difference(stop, first), width))
+            body.insert(0, Copy(to, origin, difference(stop, first), width, transposed=True))
         share = smaller(ir.add(first, ir.integer(LANES)), last)
         return [For(first, block, last, (Let(stop, share), *body), step=ir.integer(LANES))]
 
@@ -105,7 +105,8 @@ class LaneLowering(PanelLowering):
         share = smaller(ir.add(block, ir.integer(LANES)), Var(f"{block.name}_end", "int64"))
         rows = self.scalars.integer(self.group.nodes[0].shape[0])
         body = [Let(last, share), *self._block(block, last)]
-        return [For(block, ZERO, rows, tuple(body), step=ir.integer(LANES), parallel=True)]
+        grain = ONE if self.repeated else None
+        return [For(block, ZERO, rows, tuple(body), ir.integer(LANES), parallel=True, grain=grain)]
 
     # -- one block of rows --------------------------------------------------------------------------------------------
     def _block(self, block: Var, last: Var) -> list[Stmt]:
@@ -134,7 +135,7 @@ class LaneLowering(PanelLowering):
             width = self._width(tensor)
             to = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
             origin = Operand(source, ir.multiply(self.block, width), (width, ONE))
-            result.append(Transpose(to, origin, difference(self.last, self.block), width))
+            result.append(Copy(to, origin, difference(self.last, self.block), width, transposed=True))
         return result
 
     def _kept_stores(self) -> list[Stmt]:
@@ -151,7 +152,7 @@ class LaneLowering(PanelLowering):
             width = self._width(node.value)
             to = Operand(target, ir.multiply(self.block, width), (width, ONE))
             origin = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
-            result.append(Transpose(to, origin, width, rows))
+            result.append(Copy(to, origin, width, rows, transposed=True))
         return result
 
     def _width(self, tensor: Tensor) -> Expr:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, as_formula, flops, traffic
-from codegen.loops.ir import Assign, Contract, For, If, Kernel, Let, Program, Share, Stmt, Store, Transpose
+from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Program, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
 from codegen.loops.vocabulary import MATHEMATICS, STRUCTURE, TYPES
@@ -37,7 +37,7 @@ def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> So
     functions: list[str] = []
     bodies: list[str] = []
     for kernel in program.kernels:
-        key = _content(kernel, program)
+        key = content(kernel, program)
         if key not in shared:
             shared[key] = kernel.name
             bodies.append(_function(kernel, shared[key], program, dtype))
@@ -77,7 +77,7 @@ def _identifiers(body: str) -> Sequence[str]:
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def _content(kernel: Kernel, program: Program) -> object:
+def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
     """What makes two kernels one function: everything but formulas and names of buffers."""
     rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
     variables: dict[str, str] = {}
@@ -113,9 +113,9 @@ def _content(kernel: Kernel, program: Program) -> object:
                 return Assign(bound(var), value, op)
             case Store(buffer, index, value, op):
                 return Store(rename[buffer], tuple(anonymous(i) for i in index), anonymous(value), op)
-            case For(var, start, stop, body, step, parallel):
+            case For(var, start, stop, body, step, parallel, grain):
                 start, stop = anonymous(start), anonymous(stop)
-                return For(bound(var), start, stop, block(body), step, parallel)
+                return For(bound(var), start, stop, block(body), step, parallel, grain)
             case Share(first, last, count):
                 count = anonymous(count)
                 return Share(bound(first), bound(last), count)
@@ -125,8 +125,8 @@ def _content(kernel: Kernel, program: Program) -> object:
                 block_sizes = (anonymous(rows), anonymous(columns), anonymous(depth))
                 operands = operand(out), operand(left), operand(right)
                 return Contract(*operands, *block_sizes, extents, accumulate=statement.accumulate)
-            case Transpose(out, source, rows, columns):
-                return Transpose(operand(out), operand(source), anonymous(rows), anonymous(columns))
+            case Copy(out, source, rows, columns, transposed):
+                return Copy(operand(out), operand(source), anonymous(rows), anonymous(columns), transposed)
         raise TypeError(statement)
 
     return block(kernel.body), shapes, kernel.sizes
@@ -180,18 +180,19 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                 _block(inner, depth + 1, shapes, lines)
             case For():
                 if statement.parallel:
-                    step = text(statement.step, shapes).replace("panel_", "rows_")
+                    step = text(statement.grain or statement.step, shapes).replace("panel_", "rows_")
                     share = f"chunk({text(statement.stop, shapes)}, {step}, thread, threads)"
                     lines.append(f"{pad}{_begin(statement)}, {_end(statement)} = {share}")
                 lines.append(f"{pad}for {statement.var.name} in range({_range(statement, shapes)}):")
                 _block(statement.body, depth + 1, shapes, lines)
             case Contract():
                 _contract(statement, depth, shapes, lines)
-            case Transpose(out, source, rows, columns):
+            case Copy(out, source, rows, columns, transposed):
+                word = "transpose_block" if transposed else "copy_block"
                 where = [
                     _matrix(matrix, [], shapes) + f", {text(matrix.strides[0], shapes)}" for matrix in (out, source)
                 ]
-                lines.append(f"{pad}transpose_block({', '.join([*where, text(rows, shapes), text(columns, shapes)])})")
+                lines.append(f"{pad}{word}({', '.join([*where, text(rows, shapes), text(columns, shapes)])})")
 
 
 def _combined(name: str, value: str, op: str | None) -> str:

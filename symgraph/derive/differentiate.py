@@ -101,7 +101,11 @@ class Gradients(Shown, dict[Tensor, Tensor]):
                 return gradient
         if isinstance(key, sp.Basic) and as_tensor(key) in self:
             return self[as_tensor(key)]
-        raise KeyError(key)
+        raise KeyError(f"no gradient with respect to {key} was asked for; there are {', '.join(map(_told, self))}")
+
+
+def _told(tensor: Tensor) -> str:
+    return str(tensor.name or tensor.display_name)
 
 
 @overload
@@ -167,8 +171,10 @@ def reverse(
                     "sum it, or take sg.jacobian")
         )  # fmt: skip
     for target in targets:
-        if target.is_label:
-            raise DomainError(at_line(f"{target.display_name} holds class labels and has no derivative"))
+        if target.dtype != "real":
+            values = {"integer": "integers", "boolean": "truth values"}[target.dtype]
+            values = "class labels" if target.is_label else values
+            raise DomainError(at_line(f"{target.display_name} holds {values} and has no derivative"))
     inside = set(topological([output]))
     sweep = _Sweep(output, [target for target in targets if target in inside], simplify, cuts)
     sweep.run()
