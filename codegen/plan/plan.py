@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from codegen.plan.common_functions import share_functions
-from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
+from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
 from codegen.plan.few_elements import write_out_windows
 from codegen.plan.few_terms import write_out_few_terms
 from codegen.plan.masks import mask_by_maxima
@@ -137,11 +137,12 @@ def _is_permutation(element: Element, rank: int) -> bool:
 
 
 def _keeps_columns(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
-    """A transposed copy that makes a contraction's columns contiguous is worth its memory; every other is not."""
+    """A transposed copy that makes a contraction's columns contiguous is worth its memory, unless that is large; every
+    other is not."""
     for reader in readers:
         found = contraction_of(reader)
         if found is not None and found.right.tensor is tensor:
-            return False
+            return not found.outer and is_large(tensor.shape)
     return True
 
 
