@@ -162,24 +162,17 @@ def compiled(formulas: Sequence[sp.Expr], symbols: Sequence[sp.Symbol], dtype: A
     size = sg.dim("N")
     leaves = [sg.input(f"x{n}", (size,)) for n in range(len(symbols))]
     outputs: list[Any] = []
-    constant: set[int] = set()
     for formula in formulas:
         values = {(0,) * len(symbols): sg.elementwise(formula, *symbols)(*leaves)}
         for orders in derivatives(len(symbols)):
             if any(orders):
                 place = max(n for n, order in enumerate(orders) if order)
                 less = tuple(o - (n == place) for n, o in enumerate(orders))
-                total = sg.sum(values[less])
-                try:
-                    values[orders] = sg.grad(total, [leaves[place]])[leaves[place]]
-                except sg.errors.SymgraphError as error:
-                    if "does not depend" not in str(error):
-                        raise
-                    constant.add(len(outputs) + derivatives(len(symbols)).index(orders))
-                    values[orders] = leaves[place]
+                found = sg.grad(sg.sum(values[less]), [leaves[place]], disconnected="zero")
+                values[orders] = found[leaves[place]]
         outputs += [values[orders] for orders in derivatives(len(symbols))]
     run = codegen.function(leaves, outputs, dtype=np.dtype(dtype).name)
-    return lambda *points: [0 * out if n in constant else out for n, out in enumerate(run(*points))]
+    return run
 
 
 def plain_derivatives(formula: sp.Expr, symbols: Sequence[sp.Symbol], points: Any) -> list[Any]:

@@ -141,3 +141,37 @@ def test_work_grows_with_the_rows_that_are_touched() -> None:
     np.add.at(expected, ids, rows)
     np.testing.assert_array_equal(gradient(ids, rows), expected)
     assert "64·N operations" in gradient.source and "N*20000" not in gradient.source
+
+
+def test_sgd_touches_the_rows_that_are_read_and_no_others() -> None:
+    """W ← W − η·(a sum of rows): each term is taken off in its place, by the thread that owns the row."""
+    table, words = sg.parameter("table", (300, 5)), sg.labels("words", (N, 4), classes=300)
+    J = sg.sum(sg.mean(sg.embedding(words, table), axis=1) ** 2)
+    ids = np.random.default_rng(0).integers(0, 40, (60, 4)) * 7
+    start = np.random.default_rng(1).normal(size=(300, 5))
+    bag, expected = start[ids].mean(1), start.copy()
+    np.subtract.at(expected, ids, 0.1 * np.broadcast_to(bag[:, None] / 2, (*ids.shape, 5)))
+    found = []
+    for threads in (1, 2):
+        step = codegen.train_step(J, sg.SGD(lr=0.1), dtype="float64", threads=threads)
+        found.append({"table": start.copy()})
+        step(found[-1], words=ids)
+        kernel = step.source.split("def update_table")[1].split("def ")[0]
+        assert "table[" in kernel and "d_table" not in step.source and "range(300" not in kernel
+    np.testing.assert_allclose(found[0]["table"], expected, rtol=1e-13)
+    np.testing.assert_array_equal(found[0]["table"], found[1]["table"])
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("what", ["momentum", "decay", "a cost of the table", "its gradient is returned"])
+def test_an_update_is_dense_where_its_formula_moves_other_rows(what: str) -> None:
+    table, words = sg.parameter("table", (6, 2)), sg.labels("words", (N,), classes=6)
+    J = sg.sum(sg.embedding(words, table) ** 2) + (sg.sum(table**2) if what == "a cost of the table" else 0)
+    options = {"momentum": {"momentum": 0.9}, "decay": {"weight_decay": 0.1}}.get(what, {})
+    outputs = {"slope": sg.grad(J, table)} if what.startswith("its") else None
+    step = codegen.train_step(J, sg.SGD(lr=0.1, **options), dtype="float64", outputs=outputs)
+    parameters = {"table": np.ones((6, 2))}
+    step(parameters, words=np.array([1, 4, 1]))
+    slope = 2.0 * np.array([0, 2, 0, 0, 1, 0])[:, None] + {"decay": 0.1, "a cost of the table": 2}.get(what, 0)
+    np.testing.assert_allclose(parameters["table"], np.broadcast_to(1 - 0.1 * slope, (6, 2)), rtol=1e-13)
+    assert "# table[" in step.source and "] += " not in step.source.split("# table[")[1].splitlines()[0]

@@ -137,7 +137,7 @@ def test_small_sums_stay_loops() -> None:
     assert window_of(y.shape, y.definition, 1) is None
 
 
-def test_a_pooling_s_gradient_has_a_loop_for_each_remainder() -> None:
+def test_a_pooling_s_gradient_has_a_statement_for_each_remainder() -> None:
     x = sg.input("x", (N, 3, 8, 8))
     corners = [x[n, c, 2 * p + i, 2 * q + j] for i in range(2) for j in range(2)]
     average = sg.define((n, c, p, q), sum(corners) / 4, shape=(N, 3, 4, 4))
@@ -147,10 +147,34 @@ def test_a_pooling_s_gradient_has_a_loop_for_each_remainder() -> None:
     windows = given.reshape(2, 3, 4, 2, 4, 2)
     expected = np.broadcast_to(np.exp(windows.mean((3, 5), keepdims=True)) / 4, windows.shape).reshape(given.shape)
     np.testing.assert_allclose(function(given), expected, rtol=1e-12)
-    assert ", 8, 2)" in function.source and "% 2" not in function.source
+    code = code_of(function.source)
+    assert "range(4)" in code and "% 2" not in code and "// 2" not in code
 
 
-def test_an_image_s_gradient_copies_only_what_exists() -> None:
+@pytest.mark.parametrize("shape", [(4, 6), (5, 7)], ids=str)
+def test_the_largest_of_windows_and_the_first_that_is(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the definition, element by element: ties, NaN before and after the largest, places in no window."""
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    x, g = sg.input("x", (N, 1, *shape)), sg.input("g", (N, 1, shape[0] // 2, shape[1] // 2))
+    largest = sg.max_pool(x, 2)
+    slope = sg.grad(sg.sum(largest * g), x)
+    function = codegen.function([x, g], [largest, slope], "float64")
+    random = np.random.default_rng(3)
+    given, weights = random.integers(0, 3, (40, 1, *shape)).astype(float), random.normal(size=(40, *g.shape[1:]))
+    given[random.random(given.shape) < 0.1] = np.nan
+    found, back = function(given, weights)
+    expected = np.zeros_like(given)
+    for n, p, q in np.ndindex(40, *weights.shape[2:]):
+        window = given[n, 0, 2 * p : 2 * p + 2, 2 * q : 2 * q + 2]
+        u, v = divmod(int(window.argmax()), 2)  # NumPy's argmax: the first, and a NaN before all
+        expected[n, 0, 2 * p + u, 2 * q + v] = weights[n, 0, p, q]
+        np.testing.assert_equal(found[n, 0, p, q], window[u, v])
+    np.testing.assert_array_equal(back, expected)
+    assert "int64" not in code_of(function.source).split("def run")[0].split("real =")[1]  # no places are stored
+
+
+def test_an_image_s_gradient_reads_a_copy_with_a_border_of_zeros() -> None:
     x, W, y = convolution(4, 6, 9, 3)
     function = codegen.function([x, W], sg.grad(sg.sum(sg.exp(y)), x), "float64")
-    assert "maximum(0, " in function.source and " if " not in code_of(function.source).split("def ")[-2]
+    code = code_of(function.source).split("def ")[-2]
+    assert "bordered[" in code and " if " not in code

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy import float32, float64, int64
 
-from codegen.native.compile import Entry, compile_entry, load_entry
-from codegen.native.kernels import choose_tile, copy_block, kernel, pointer, tile, transpose_block
+from codegen.native.compile import Entry, compile_entry, load_entry, register_file
+from codegen.native.kernels import blocking, choose_tile, copy_block, kernel, pointer, tile, transpose_block
 from codegen.native.kernels.product import contraction
 from codegen.native.kernels.vectors import lanes, widths
 
@@ -149,10 +149,15 @@ def test_contraction_of_odd_sizes_natively_and_in_plain_python(transposed_b: boo
         np.testing.assert_allclose(plain.reshape(m, n), a @ b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.fixture
+def one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "_core", lambda: blocking._ZEN4)
+
+
 @pytest.mark.parametrize("dtype", (float32, float64), ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("n", (1, 4, 10, 16, 50, 512, None))
-def test_chosen_tile_wastes_less_than_one_short_vector(n: int | None, dtype: Any) -> None:
-    rows, cols = choose_tile(None, n, 100, dtype)
+def test_chosen_tile_wastes_less_than_one_short_vector(n: int | None, dtype: Any, one_unit: None) -> None:
+    rows, cols = choose_tile.__wrapped__(None, n, 100, dtype)
     covered = sum(widths(cols, dtype))
     assert rows >= 1 and covered >= cols
     if n is not None:
@@ -160,6 +165,15 @@ def test_chosen_tile_wastes_less_than_one_short_vector(n: int | None, dtype: Any
         assert tiles * covered - n < max(lanes(dtype), 16 // np.dtype(dtype).itemsize)
 
 
-def test_choice_knows_a_batch_that_divides_evenly() -> None:
-    rows, _ = choose_tile(100, 50, 784, float32)
+def test_choice_knows_a_batch_that_divides_evenly(one_unit: None) -> None:
+    rows, _ = choose_tile.__wrapped__(100, 50, 784, float32)
     assert 100 % rows == 0
+
+
+@pytest.mark.skipif(register_file() != (64, 32), reason="of AVX-512")
+def test_two_units_are_given_more_sums_for_every_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "_core", lambda: blocking._XEON)
+    for m, n, k in ((64, 112, 576), (32, 169, 576), (64, 121, 288), (128, 512, 784)):
+        rows, cols = choose_tile.__wrapped__(m, n, k, float32)
+        vectors = -(-cols // 16)
+        assert rows * vectors >= 1.5 * (rows + vectors)  # multiply-adds of a step, and loads; two of each in a cycle

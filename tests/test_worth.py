@@ -10,6 +10,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.loops.worth import threads_worth
+from codegen.run.linking import portions_of
 from symgraph.core.graph import topological
 from tests.turns import ORDERS, InTurns
 
@@ -45,8 +46,8 @@ def test_threads_that_are_worth_it(name: str) -> None:
     value = make()
     leaves = sorted({leaf for leaf in topological([value]) if leaf.definition is None}, key=str)
     compiled = codegen.function(leaves, value).executable(np.dtype("float32")).compiled
-    met = {number for number, call in enumerate(compiled.source.calls) if call.meets}
-    assert threads_worth(compiled.program, {}, 4, 2, met) == expected
+    portions = portions_of(compiled.program, compiled.source.calls)
+    assert threads_worth(portions, {}, 4, 2) == expected
 
 
 M = sg.dim("M")

@@ -116,3 +116,14 @@ def computed(function: sp.Basic) -> Callable[[Expr], Expr] | None:
         case _ if len(function.args) == 1:
             return FUNCTIONS.get(type(function))
     return None
+
+
+def first_best(values: Sequence[Expr], place: int, worse: str) -> list[Expr]:
+    """What holds, all of it, where the value at a place is the first of the best; a NaN is better than any number."""
+
+    def better(new: Expr, old: Expr) -> Expr:
+        is_worse, is_number = Op(worse, (new, old), "bool"), Op("==", (old, old), "bool")
+        return Op("and", (Op("not", (is_worse,), "bool"), is_number), "bool")
+
+    before = [better(values[place], value) for value in values[:place]]
+    return before + [Op("not", (better(value, values[place]),), "bool") for value in values[place + 1 :]]

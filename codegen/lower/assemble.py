@@ -14,10 +14,11 @@ from codegen.loops.repeat import Loop, Slice
 from codegen.loops.small_steps import with_whole_steps
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
-from codegen.lower.scalar import ScalarLowering, data_type
+from codegen.lower.scalar import ScalarLowering
 from codegen.lower.segments import Storage
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, spans
-from codegen.plan.plan import Request
+from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.steps import Steps, steps_of
 from codegen.plan.value_names import kernel_name, value_name
@@ -115,7 +116,7 @@ class _Places:
         outside = spans(groups, request)
         for place, group in enumerate(groups):
             scattered = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
-            kept = {value for value in group.values if outside[value] - {place}} | scattered
+            kept = {value for value in group.values if outside[value] - {place} or value in scattered}
             for node in group.nodes:
                 if node.target is None and node.value in kept and node.value not in buffers:
                     self.own(node.value, buffers, "output" if node.value in outputs else "temporary")

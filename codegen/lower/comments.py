@@ -24,15 +24,24 @@ from symgraph.display.notation import Node as Notation
 from symgraph.display.text import text
 
 
-def formula_text(node: Node, indices: Mapping[sp.Basic, Expr], name: Callable[[Tensor], str]) -> str:
-    """One line; ``name`` gives the name of a tensor in the source."""
-    definition = node.definition
-    write = _Writer(node, definition.body, indices, name)
-    body = write(definition.body)
+def formula_text(
+    node: Node,
+    indices: Mapping[sp.Basic, Expr],
+    name: Callable[[Tensor], str],
+    places: Mapping[sp.Basic, sp.Basic] | None = None,
+    formula: sp.Expr | None = None,
+) -> str:
+    """One line; ``name`` gives the name of a tensor in the source, ``places`` are what is written for an index, and
+    ``formula`` is the node's own at these."""
+    definition, places = node.definition, places or {}
+    formula = definition.body if formula is None else formula
+    write = _Writer(node, formula, indices, name)
+    body = write(formula)
     if definition.op is not None:
         body = reduction(definition.op, tuple(write(bound(d)) for d in range(len(definition.extents))), body)
-    left = write.target([axis(d) for d in range(len(node.shape))])
-    return f"{text(left)} {'←' if node.target else '='} {text(body)}"
+    left = write.target([places.get(axis(d), axis(d)) for d in range(len(node.shape))])
+    sign = "+=" if node.adds else "←" if node.target else "="
+    return f"{text(left)} {sign} {text(body)}"
 
 
 def term_text(

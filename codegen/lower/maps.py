@@ -12,7 +12,7 @@ from codegen.loops.counts import PANEL_ROWS
 from codegen.loops.ir import ONE, ZERO, Expr, For, Let, Operand, Stmt, Transpose, Var
 from codegen.lower.comments import formula_text
 from codegen.lower.rows import RowLowering, difference, smaller
-from codegen.lower.scalar import data_type
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element

@@ -62,12 +62,14 @@ class PanelLowering(MapLowering):
         depth = ir.product(tuple(self.scalars.integer(extent) for extent in result.definition.extents))
         whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
         height = PANEL_ROWS if whole and not head.outer else BLOCK_ROWS
-        block = (height, columns if whole else ir.integer(PANEL_COLUMNS))
+        block = (ir.integer(height), columns if whole else ir.integer(PANEL_COLUMNS))
         outer = {index: Var(self._loop_name(self._extent(result, index)), "int64") for index in head.outer}
         edges = _Edges(*(Var(self.names.unique(name), "int64") for name in ("first", "last", "left", "right")))
         self.first_row = edges.first
         self.first_column, self.last_column = (ZERO, columns) if whole else (edges.left, edges.right)
-        extents = tuple(int(size.value) if isinstance(size, Const) else None for size in (rows, columns, depth))
+        shared = whole and not head.outer  # all rows that a thread has; else blocks of rows and columns
+        tiled = (rows if shared else _at_most(rows, BLOCK_ROWS), columns if whole else ir.integer(PANEL_COLUMNS), depth)
+        extents = tuple(int(size.value) if isinstance(size, Const) else None for size in tiled)
         place: dict[Index, Expr] = {head.row: edges.first, head.column: self.first_column, **outer}
         place |= dict.fromkeys(head.depth, ZERO)
         self.formulas.append(formula_text(result, self._shown(outer), self._shown_name))
@@ -186,14 +188,14 @@ class PanelLowering(MapLowering):
         self.segments = self._dealt()
         return self._rows(order)
 
-    def _output(self, result: Node, place: Mapping[Index, Expr], block: tuple[int, Expr]) -> Operand:
+    def _output(self, result: Node, place: Mapping[Index, Expr], block: tuple[Expr, Expr]) -> Operand:
         if result.value in self.kept:
             index = tuple(place[axis(d)] for d in range(len(result.shape)))
             name = self.storage.buffers[result.value]
             return self._matrix(name, result.shape, index, self._row_position(), len(index) - 1)
         name = self.names.unique(f"{self._value_name(result.value)}_panel")
         height, width = block
-        self.scratch[result.value] = ir.Buffer(name, "real", (ir.integer(height), width), "scratch")
+        self.scratch[result.value] = ir.Buffer(name, "real", (height, width), "scratch")
         self.sharing.scratch.add(name)
         return Operand(name, ZERO, (width, ONE))
 
@@ -231,6 +233,11 @@ def _digits(task: Var, places: Sequence[tuple[Var, Expr, Expr]]) -> list[Stmt]:
 
 def _is_long(row: Expr) -> bool:
     return isinstance(row, Const) and int(row.value) >= LONG_ROW
+
+
+def _at_most(size: Expr, limit: int) -> Expr:
+    """A size, but that of a block where it is larger or unknown."""
+    return ir.integer(limit) if _exceeds(size, limit) else size
 
 
 def _exceeds(size: Expr, limit: int) -> bool:

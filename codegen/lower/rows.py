@@ -11,26 +11,31 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
+from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.long_sums import LongSums
-from codegen.lower.residues import Residues, reached, residues_of, with_residues
-from codegen.lower.scalar import data_type
+from codegen.lower.residues import Nest, Residues, nests_of, places_of, reached, statements_of, with_residues
 from codegen.lower.scatter import COLUMN_GRAIN
 from codegen.lower.segments import Segment
+from codegen.lower.types import data_type
 from codegen.lower.windows import WindowLowering
 from codegen.plan.plan import Node
-from symgraph.core.indices import axis, bound
+from symgraph.core.indices import Index, axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
+INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
+"""What one of integers starts from."""
 
 
 class RowLowering(WindowLowering):
     """One group as rows, columns, or a few numbers."""
 
-    residues: Residues = {}  # noqa: RUF012  never changed in place
+    periods: Nest = {}  # noqa: RUF012  never changed in place
+    residues: Residues = {}  # noqa: RUF012
+    around: tuple[dict[int, list[Stmt]], dict[int, list[Stmt]]] = ({}, {})
+    """What stands before and after the loops inside so many loops of a segment: where reductions begin and end."""
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
     def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
@@ -101,25 +106,35 @@ class RowLowering(WindowLowering):
             return self._window(node, segment.window, row, shared=self.row is None)
         if segment.scatter is not None:
             (node,) = segment.nodes
-            buffer, _ = self._cleared(node, before)
-            return [*before, *self._scatter(node, segment.scatter, buffer)]
+            to = self.storage.buffers[node.target] if node.target is not None else self._cleared(node, before)[0]
+            return [*before, *self._scatter(node, segment.scatter, to)]
         loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
         found: list[Stmt] = []
-        for residues in residues_of(segment, self.depth):
-            self.residues = residues
+        for periods in nests_of(segment, self.depth, self._shared_loops(segment)):
+            self.periods = periods
             found += self._nest_of(segment, row, loops, scope)
-        self.residues = {}
+        self.periods, self.residues = {}, {}
         return found
 
+    def _shared_loops(self, segment: Segment) -> list[Index]:
+        """The loops of which a thread, or a block of columns, has a part."""
+        last = [len(segment.extents) - 1] if self._is_blocked else []
+        return [axis(self.depth + position) for position in (*last, *([0] if self.part is not None else []))]
+
+    @property
+    def _is_blocked(self) -> bool:
+        return self.first_column != ZERO or self._splits_columns()
+
     def _nest_of(self, segment: Segment, row: list[Var], loops: list[Var], scope: set[str]) -> list[Stmt]:
-        """The loops of a segment, over the places where the indices have the residues at hand."""
+        """The loops of a segment, over the periods at hand."""
         before: list[Stmt] = []
-        self.here = (*row, *loops)
-        self.forwarded = {}
         inside: list[Stmt] = []
         after: list[Stmt] = []
-        for node in segment.nodes:
-            self._lower_node(node, segment, row, loops, before, inside, after)
+        self.around = {}, {}
+        for residues in statements_of(self.periods):
+            self.residues, self.forwarded = residues, {}
+            for node in segment.nodes:
+                self._lower_node(node, segment, row, loops, before, inside, after)
         self.forwarded = {}
         hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
         self.top += hoisted
@@ -137,17 +152,19 @@ class RowLowering(WindowLowering):
     def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
         """The loops of a segment; a columns group shares its innermost loop among the threads."""
         body: Sequence[Stmt] = inside
-        blocked = self.first_column != ZERO or self._splits_columns()
         for position in reversed(range(len(loops))):
             start: Expr = ZERO
             stop = self.scalars.integer(segment.extents[position])
-            if blocked and position == len(loops) - 1:
+            if self._is_blocked and position == len(loops) - 1:
                 start, stop = self.first_column, self.last_column
             elif self.part is not None and position == 0:
                 start, stop = self.part
-            first, step = self.residues.get(axis(self.depth + position), (0, 1))
-            start = ir.add(start, ir.integer(first))
-            body = (For(loops[position], start, stop, tuple(body), step=ir.integer(step)),)
+            periods = self.periods.get(axis(self.depth + position))
+            if periods is not None:
+                start, stop = ir.integer(periods.first), ir.integer(periods.last)
+            body = (For(loops[position], start, stop, tuple(body)),)
+            begin, end = (part.get(position, []) for part in self.around)
+            body = (*begin, *body, *end)
         return list(body)
 
     def _lower_node(
@@ -157,26 +174,29 @@ class RowLowering(WindowLowering):
         canonical = self._loops(node)
         self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
         self.scalars.indices |= dict(zip(canonical, loops, strict=True))
-        self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.residues)
+        self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.periods)
+        places = places_of(self.residues)
+        self.here = (*row, *(self.scalars.integer(places.get(index, index)) for index in canonical))
         dtype = data_type(node.value)
         if node.target is None and node.definition.op is None:
             self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
         elif node.target is None and len(node.shape) <= self.depth:
             self.local[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
-        text = formula_text(node, self.shown_indices or self.scalars.indices, self._shown_name)
-        if not any(first for first, _ in self.residues.values()):
+        body = with_residues(node.definition.body, self.residues, self.scalars.bounds)
+        shown = self.shown_indices or self.scalars.indices
+        text = formula_text(node, shown, self._shown_name, places, body)
+        if not any(place or periods.first for place, periods in self.residues.values()):
             self.formulas.append(text)  # once, not for every residue
         if node.definition.op is not None:
             self._reduce(node, loops, before, inside, after)
             return
-        free = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        body = with_residues(node.definition.body, self.residues)
+        free = tuple(self.scalars.integer(places.get(axis(d), axis(d))) for d in range(len(node.shape)))
         value = self.scalars.value(body, dtype)
         if node.target is not None:
-            inside.append(Store(self.storage.buffers[node.target], free, value, formula=self.formulas[-1]))
+            inside.append(Store(self.storage.buffers[node.target], free, value, formula=text))
             return
         var = self.forwarded[node.value]
-        inside.append(Let(var, value, self.formulas[-1]))
+        inside.append(Let(var, value, text))
         if not loops:
             self.local[node.value] = var
         if node.value in self.kept:
@@ -189,13 +209,16 @@ class RowLowering(WindowLowering):
         self, node: Node, loops: Sequence[Expr], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
     ) -> None:
         definition, text = node.definition, self.formulas[-1]
-        dtype = data_type(node.value)
+        is_place = definition.op in ("argmax", "argmin")
+        dtype: DType = "real" if is_place else data_type(node.value)
         body = definition.body
         where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        if len(node.shape) > self.depth:
+        inner = len(node.shape) - self.depth
+        is_kept = node.value in self.kept
+        place, here = where if is_kept else where[self.depth :], where[self.depth :]
+        if inner and not self._ends_in_a_row(node):
             buffer, best_at = self._cleared(node, before, text)
-            place, here = where if node.value in self.kept else where[self.depth :], where[self.depth :]
-            value = self.scalars.value(body)
+            value = self.scalars.value(body, "int64" if dtype == "int64" else "real")
             if best_at is None:
                 inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
             else:
@@ -204,20 +227,34 @@ class RowLowering(WindowLowering):
                     lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
                 )  # fmt: skip
             return
-        is_place = definition.op in ("argmax", "argmin")
-        value_type = "real" if dtype == "int64" else dtype
-        value = self.scalars.value(body, value_type)
-        total = self.local[node.value]
-        start = Const(START[str(definition.op)], value_type)
+        value = self.scalars.value(body, dtype)
+        start = started(str(definition.op), dtype)
+        if inner:
+            total = Var(self.names.unique(self._value_name(node.value)), data_type(node.value))
+            before, after = (part.setdefault(inner, []) for part in self.around)
+            after.append(Store(self._row_buffer(node), place, total))
+        else:
+            total = self.local[node.value]
         if is_place:
-            best = Var(self.names.unique(f"{total.name}_best"), value_type)
+            best = Var(self.names.unique(f"{total.name}_best"), dtype)
             before += [Assign(best, start, formula=text), Assign(total, ZERO)]
             inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
             before.append(Assign(total, start, formula=text))
             inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
-        if node.value in self.kept:
+        if not inner and is_kept:
             after.append(Store(self.storage.buffers[node.value], where, total))
+
+    def _ends_in_a_row(self, node: Node) -> bool:
+        """Whether a reduction with free inner indices has all its terms one after the other, for each of them."""
+        free = [axis(d) for d in range(self.depth, len(node.shape))]
+        return not self._is_blocked and self.part is None and self._loops(node)[: len(free)] == free
+
+    def _row_buffer(self, node: Node) -> str:
+        """Where a reduction with free inner indices is kept, or its row in scratch memory."""
+        if node.value in self.kept:
+            return self.storage.buffers[node.value]
+        return self._scratch(node.value, node.shape[self.depth :]).name
 
     def _first_best(
         self,
@@ -241,10 +278,10 @@ class RowLowering(WindowLowering):
         from; for places, also that of the best values."""
         shape = node.shape[self.depth :]
         kept = node.value in self.kept
-        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
+        buffer = self._row_buffer(node)
         op = node.definition.op
         is_place = op in ("argmax", "argmin")
-        start = Const(START[op or "sum"], "real")
+        start = started(op or "sum", "int64" if data_type(node.value) == "int64" and not is_place else "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
         cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
@@ -256,6 +293,11 @@ class RowLowering(WindowLowering):
             cleared = [For(fill[position], begin, end, tuple(cleared))]
         before += cleared
         return buffer, best
+
+
+def started(op: str, dtype: DType) -> Const:
+    """What a reduction of such values starts from."""
+    return Const(INTEGER_START[op] if dtype == "int64" else START[op], dtype)
 
 
 def difference(left: Expr, right: Expr) -> Expr:

@@ -7,7 +7,7 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import reduce
@@ -26,11 +26,14 @@ from codegen.loops.scalar_functions import (
     cast,
     chosen,
     computed,
+    first_best,
     negative,
     real,
     same_type,
 )
+from codegen.plan.few import FirstBest, argmax
 from codegen.plan.scatter import is_place, is_placed
+from symgraph.core.dtypes import is_integer
 from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
@@ -38,18 +41,6 @@ from symgraph.stabilise.scalar import by_one_exponential
 
 Access = Callable[[Tensor, tuple[Expr, ...]], Expr]
 """How a group reads an element: from memory, or as a scalar that has just been computed."""
-
-
-def data_type(tensor: Tensor) -> DType:
-    """Type of a tensor's elements: labels are integers; scalars that depend on no array are computed in float64."""
-    if tensor.is_label:
-        return "int64"
-    if tensor.kind == "scalar" or (tensor.kind == "state" and tensor.ndim == 0):
-        return "float64"
-    if tensor.definition is None or tensor.ndim or tensor.definition.op is not None:
-        return "real"
-    operands = {element.tensor for element in tensor.definition.body.atoms(Element)}
-    return "float64" if operands and all(data_type(o) == "float64" for o in operands) else "real"
 
 
 class ScalarLowering:
@@ -97,10 +88,12 @@ class ScalarLowering:
             self._steps -= 1
 
     def integer(self, body: sp.Basic) -> Expr:
-        """An index or a size."""
+        """An index, a size, or a value that is computed of integers."""
         match body:
             case Element():
-                return self._element(body)
+                return cast(self._element(body), "int64")
+            case sp.Piecewise():
+                return self._piecewise(body, self.integer)
             case sp.Integer():
                 return Const(int(body), "int64")
             case sp.Symbol():
@@ -135,6 +128,8 @@ class ScalarLowering:
                 return Op("not", (self.condition(body.args[0]),), "bool")
             case sp.core.relational.Relational():
                 left, right = body.args
+                if isinstance(right, FirstBest) or isinstance(left, FirstBest):
+                    return self._is_first(*((left, right) if isinstance(right, FirstBest) else (right, left)))
                 if left.is_integer and right.is_integer:
                     return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
                 with self._exactly():
@@ -143,6 +138,14 @@ class ScalarLowering:
             case sp.logic.boolalg.BooleanFunction():
                 return self.condition(body.to_nnf(simplify=False))
         raise DomainError(f"{body} is no condition that can be compiled")
+
+    def _is_first(self, place: sp.Expr, best: FirstBest) -> Expr:
+        """Whether the best of some values is first at a place."""
+        if not place.is_Integer:
+            pairs = [(sp.Eq(place, k), sp.Eq(k, best, evaluate=False)) for k in map(sp.Integer, range(len(best.args)))]
+            return _fold(lambda a, b: Op("or", (a, b), "bool"), [_fold(_both, map(self.condition, p)) for p in pairs])
+        values = same_type(list(map(self._lower, best.args)))
+        return _fold(_both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
 
     def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
         """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
@@ -159,6 +162,8 @@ class ScalarLowering:
         match body:
             case Element():
                 return self._element(body)
+            case sp.Add() | sp.Mul() | sp.Pow() | sp.Mod() | sp.floor() | sp.Max() | sp.Min() if is_integer(body):
+                return self.integer(body)
             case Delta():
                 return self._selected([body], ())
             case Uniform():
@@ -233,17 +238,21 @@ class ScalarLowering:
             value = cast(self._quotient(factors), "real")
         return Select(condition, value, Const(0.0, "real"), "real")
 
-    def _piecewise(self, body: sp.Piecewise) -> Expr:
+    def _piecewise(self, body: sp.Piecewise, lower: Callable[[sp.Basic], Expr] | None = None) -> Expr:
         pairs: list[tuple[Expr, Expr]] = []
         with ExitStack() as under:
             for value, test in body.args:
                 condition = self.condition(test)
                 with self.guarded(test):
-                    pairs.append((self._lower(value), condition))
+                    pairs.append(((lower or self._lower)(value), condition))
                 under.enter_context(self.guarded(sp.Not(test)))
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
-        values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        values = [value for value, _ in pairs]
+        if lower is None:
+            values = same_type([*values, *([] if closed else [Const(float("nan"), "float64")])])
+        elif not closed:
+            raise DomainError(f"{body} is no integer where no condition holds")
         result = values.pop()
         for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
             result = chosen(condition, value, result)
@@ -380,7 +389,7 @@ def _both(left: Expr, right: Expr) -> Expr:
     return Op("and", (left, right), "bool")
 
 
-def _fold(combine: Callable[[Expr, Expr], Expr], parts: Sequence[Expr]) -> Expr:
+def _fold(combine: Callable[[Expr, Expr], Expr], parts: Iterable[Expr]) -> Expr:
     return reduce(combine, parts)
 
 

@@ -15,7 +15,8 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Const, Expr, Load, Op, Stmt, Var
 from codegen.loops.names import Names
 from codegen.loops.share import Sharing
-from codegen.lower.scalar import ScalarLowering, data_type
+from codegen.lower.scalar import ScalarLowering
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, runs_down_columns
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter, scatter_of

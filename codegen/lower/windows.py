@@ -10,16 +10,18 @@ Every element is summed in the order of its depth, whatever the blocks are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Var
-from codegen.loops.ranges import Bounds, axes_left, bounds_of, exists
+from codegen.loops.ranges import Bounds, bounds_of, exists
 from codegen.lower.comments import formula_text
 from codegen.lower.scatter import ScatterLowering
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window
+from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
 
@@ -45,9 +47,8 @@ class WindowLowering(ScatterLowering):
         columns, rest = self._count(window.columns), self._count(window.columns[1:])
         depth, rows = self._count(window.depth), self._count(window.rows)
         first_extent = columns // rest
-        block = max(1, min(first_extent, PATCH // (depth * rest)))
-        if shared:
-            block = min(block, -(-first_extent // 2))
+        blocks = -(-first_extent // max(1, PATCH // (depth * rest)))
+        block = -(-first_extent // max(blocks, 2 if shared else 1))
         first = Var(self.names.unique("first"), "int64")
         width: Expr = ir.integer(block)
         lets: list[Stmt] = []
@@ -56,15 +57,16 @@ class WindowLowering(ScatterLowering):
             share = ir.Call("minimum", (ir.add(first, width), ir.integer(first_extent)), "int64")
             lets.append(Let(last, share))
             width = ir.Op("-", (last, first), "int64")
-        patch = self._patch(window, loops, first, width, block * rest, depth)
+        patch, fill, border = self._patch(window, loops, first, width, block * rest, depth)
         left, before = self._left(node, window, loops, rows, depth)
         out, at = self._out(node, window, loops, first)
         contract = Contract(
-            out, left, Operand(patch[0], ZERO, (ir.integer(block * rest), ONE)),
+            out, left, Operand(patch, ZERO, (ir.integer(block * rest), ONE)),
             ir.integer(rows), ir.multiply(width, ir.integer(rest)), ir.integer(depth),
             (rows, block * rest, depth), self.formulas[-1], accumulate=bool(window.over),
         )  # fmt: skip
-        body: list[Stmt] = [*before, *patch[1], contract]
+        inside = bool(window.over) or shared
+        body: list[Stmt] = [*before, *(border if inside else []), *fill, contract]
         for index in reversed(window.over):
             body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
         if window.over:
@@ -74,6 +76,7 @@ class WindowLowering(ScatterLowering):
                 zero = (For(loops[index], ZERO, stop, zero),)
             body = [*zero, *body]
         body = [For(first, ZERO, ir.integer(first_extent), (*lets, *body), step=ir.integer(block), parallel=shared)]
+        body = body if inside else [*border, *body]
         for index in reversed(window.outer):
             body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
         return body
@@ -94,35 +97,44 @@ class WindowLowering(ScatterLowering):
 
     def _patch(
         self, window: Window, loops: dict[Index, Var], first: Var, width: Expr, wide: int, depth: int
-    ) -> tuple[str, list[Stmt]]:
-        """The buffer of a block's columns, and the loops that fill it: where a guard bounds a loop, after zeros."""
+    ) -> tuple[str, list[Stmt], list[Stmt]]:
+        """The buffer of a block's columns, the loops that fill it, and what they need beforehand."""
         name = self._unnamed_scratch("patch", (sp.Integer(depth), sp.Integer(wide)))
         head = window.columns[0]
         stops = {index: ir.integer(self.window_sizes[index]) for index in window.columns} | {head: width}
         place = self._flat(window.depth, loops), self._flat(window.columns, loops)
         self.scalars.indices |= {head: ir.add(first, loops[head])}
-        limits = _limits(window, self.scalars.bounds)
-        if limits:
-            element = _guarded_value(window.right)
-            value = self.scalars.access(element.tensor, tuple(map(self.scalars.integer, element.indices)))
-        else:
-            value = self.scalars.value(window.right)
-        begin: dict[Index, Expr] = dict.fromkeys(window.columns, ZERO)
-        end: dict[Index, Expr] = dict(stops)
-        for index, low, high in limits:
-            from_here = first if index is head else ZERO
-            begin[index] = _larger(begin[index], _less(self.scalars.integer(low), from_here))
-            end[index] = _smaller(end[index], _less(self.scalars.integer(high), from_here))
+        bordered = _bordered(window, self.scalars.bounds)
+        value, before = self._with_border(*bordered, window) if bordered else (self.scalars.value(window.right), [])
         self.scalars.indices |= {head: loops[head]}
-        copy: tuple[Stmt, ...] = (Store(name, place, value),)
-        zero: tuple[Stmt, ...] = (Store(name, place, ir.Const(0.0, "real")),)
+        body: tuple[Stmt, ...] = (Store(name, place, value),)
         for index in reversed(window.columns):
-            copy = (For(loops[index], begin[index], end[index], copy),)
-            zero = (For(loops[index], ZERO, stops[index], zero),)
-        body = (*zero, *copy) if limits else copy
+            body = (For(loops[index], ZERO, stops[index], body),)
         for index in reversed(window.depth):
             body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
-        return name, list(body)
+        return name, list(body), before
+
+    def _with_border(
+        self, element: Element, ranges: Sequence[tuple[int, int]], window: Window
+    ) -> tuple[Expr, list[Stmt]]:
+        """The element in a copy of its tensor that has zeros where it does not exist, and the loops that make it."""
+        moving = {*window.columns, *window.depth}
+        axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
+        extents = [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
+        name = self._unnamed_scratch("bordered", extents)
+        at = [Var(self._loop_name(extent), "int64") for extent in extents]
+        zero: tuple[Stmt, ...] = (Store(name, tuple(at), ir.Const(0.0, "real")),)
+        origin = list(map(self.scalars.integer, element.indices))
+        for d, var in zip(axes, at, strict=True):
+            origin[d] = ir.add(var, ir.integer(ranges[d][0]))
+        copy: tuple[Stmt, ...] = (Store(name, tuple(at), self.scalars.access(element.tensor, tuple(origin))),)
+        for d, var, extent in reversed(list(zip(axes, at, extents, strict=True))):
+            low, high = ranges[d]
+            last = min(high, int(element.tensor.shape[d]) - 1)
+            zero = (For(var, ZERO, ir.integer(int(extent)), zero),)
+            copy = (For(var, ir.integer(max(0, -low)), ir.integer(last - low + 1), copy),)
+        places = tuple(self.scalars.integer(sp.expand(element.indices[d] - ranges[d][0])) for d in axes)
+        return Load(name, places, "real"), [*zero, *copy]
 
     def _left(
         self, node: Node, window: Window, loops: dict[Index, Var], rows: int, depth: int
@@ -189,53 +201,34 @@ class WindowLowering(ScatterLowering):
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
 
 
-def _limits(window: Window, bounds: Bounds) -> list[tuple[Index, sp.Expr, sp.Expr]]:
-    """(column, low, high): the element to copy exists, and its guard holds, where low ≤ column < high for all of these.
-
-    None of them if it always exists, or if the guard says more than that it does.
-    """
-    element = _guarded_value(window.right)
-    if not isinstance(element, Element):
-        return []
-    guard = window.right.args[0].cond if isinstance(window.right, sp.Piecewise) else sp.true
-    found: list[tuple[Index, sp.Expr, sp.Expr]] = []
-    told: set[sp.Basic] = set()
-    for entry, size in axes_left(element, bounds):
-        columns = [index for index in window.columns if index in entry.atoms(Index)]
-        if len(columns) != 1 or not sp.expand(entry - columns[0]).free_symbols.isdisjoint({columns[0]}):
-            return []
-        rest = sp.expand(entry - columns[0])
-        found.append((columns[0], -rest, size - rest))
-    for relation in sp.And.make_args(guard):
-        if relation == sp.true:
-            continue
-        if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
-            return []
-        difference = sp.expand(relation.lhs - relation.rhs)
-        if isinstance(relation, (sp.Le, sp.Lt)):
-            difference = -difference
-        if isinstance(relation, (sp.Gt, sp.Lt)):
-            difference -= 1  # integers: a > b is a − 1 ≥ b
-        told.add(sp.expand(difference))
-    known = {sp.expand(index - low) for index, low, _ in found}
-    known |= {sp.expand(high - 1 - index) for index, _, high in found}
-    return found if told <= known else []
+def _bordered(window: Window, bounds: Bounds) -> tuple[Element, list[tuple[int, int]]] | None:
+    """The element to copy and the least and the greatest index on each axis, where it is 0 just where it would not
+    exist, and a copy of its tensor with a border of zeros is small."""
+    if not isinstance(window.right, sp.Piecewise):
+        return None
+    element, guard = window.right.args[0]
+    if not isinstance(element, Element) or exists(element, bounds):
+        return None
+    known, ranges = set(), []
+    moving = {*window.columns, *window.depth}
+    for entry, size in zip(element.indices, element.tensor.shape, strict=True):
+        found = range_of(entry, bounds)
+        moves = bool(entry.atoms(Index) & moving)
+        if moves and (found is None or not size.is_Integer or not all(end.is_Integer for end in found)):
+            return None
+        known |= {sp.expand(entry), sp.expand(size - 1 - entry)}
+        ranges.append((int(found[0]), int(found[1])) if moves and found is not None else (0, 0))
+    told = {_at_least_zero(relation) for relation in sp.And.make_args(guard)}
+    size = prod(high - low + 1 for low, high in ranges)
+    return (element, ranges) if told <= known and size <= PATCH else None
 
 
-def _guarded_value(value: sp.Expr) -> sp.Expr:
-    return value.args[0].expr if isinstance(value, sp.Piecewise) else value
-
-
-def _less(value: Expr, by: Expr) -> Expr:
-    return value if by == ZERO else ir.Op("-", (value, by), "int64")
-
-
-def _larger(left: Expr, right: Expr) -> Expr:
-    return ir.Call("maximum", (left, right), "int64")
-
-
-def _smaller(left: Expr, right: Expr) -> Expr:
-    return ir.Call("minimum", (left, right), "int64")
+def _at_least_zero(relation: sp.Basic) -> sp.Expr | None:
+    """What is at least 0 where a comparison of integers holds."""
+    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+        return None
+    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))  # a > b is a − 1 ≥ b
+    return sp.expand(relation.gts - relation.lts - strict)
 
 
 def _consecutive(places: Sequence[int]) -> bool:

@@ -82,6 +82,13 @@ def host_machine() -> llvm.TargetMachine:
     )
 
 
+def host_name() -> str:
+    """LLVM's name of this CPU."""
+    import llvmlite.binding as llvm
+
+    return str(llvm.get_host_cpu_name())
+
+
 @lru_cache(maxsize=1)
 def register_file() -> tuple[int, int]:
     """Bytes of the widest vector register of the host, and how many registers there are.

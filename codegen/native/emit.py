@@ -39,7 +39,7 @@ def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> So
     functions: list[str] = []
     bodies: list[str] = []
     for kernel in program.kernels:
-        key = _content(kernel, program)
+        key = content(kernel, program)
         if key not in shared:
             shared[key] = kernel.name
             bodies.append(_function(kernel, shared[key], program, dtype))
@@ -79,7 +79,7 @@ def _identifiers(body: str) -> Sequence[str]:
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def _content(kernel: Kernel, program: Program) -> object:
+def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
     """What makes two kernels one function: everything but formulas and names of buffers."""
     rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
     shapes = tuple((program.buffers[argument].dtype, program.buffers[argument].shape) for argument in kernel.arguments)

@@ -16,7 +16,8 @@ from typing import Literal
 import sympy as sp
 
 from codegen.plan.contraction import Contraction
-from codegen.plan.plan import Node, Request
+from codegen.plan.plan import Node
+from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.windows import window_of
 from symgraph.core.indices import Index, axis
@@ -128,6 +129,8 @@ def _is_narrow(node: Node, head: Contraction) -> bool:
 def fits(group: Group, node: Node) -> bool:
     """Whether a node can be computed inside a group, right where its operands have just been."""
     if group.kind in ("window", "loop") or node.contraction is not None or is_window(node):
+        return False
+    if group.kind == "panel" and window_of(node.shape, node.definition, 1) is not None:
         return False
     if node.target is not None and not _may_overwrite(group, node):
         return False

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
-from codegen.plan.few_terms import write_out_few_terms
+from codegen.plan.few import write_out_windows
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
+from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
+from codegen.plan.touched import added, scattered
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.recurrence import Recurrence, recurrence_of
@@ -26,10 +29,12 @@ from symgraph.core.tensor import Definition, Element, Tensor
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value to be computed; with ``target`` it is copied into that leaf, element by element."""
+    """A value to be computed; with ``target`` it is copied into that leaf, element by element, or, if it ``adds``, the
+    terms of its sum are added to the leaf, each in its place."""
 
     value: Tensor
     target: Tensor | None = None
+    adds: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -37,7 +42,7 @@ class Node:
 
     @property
     def definition(self) -> Definition:
-        if self.target is not None or self.value.definition is None:
+        if (self.target is not None and not self.adds) or self.value.definition is None:
             return Definition(None, (), Element(self.value, *(axis(d) for d in range(self.value.ndim))))
         return self.value.definition
 
@@ -55,22 +60,15 @@ class Node:
         return elements_of(self.definition.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a program is for: values to return, and (leaf, next value) pairs to store."""
-
-    outputs: tuple[Tensor, ...]
-    updates: tuple[tuple[Tensor, Tensor], ...] = ()
-
-
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, write out few terms, merge temporaries, mask by maxima, bring sums into shape, share common functions,
-    split, inline, place, order."""
+    """Slice, write out cases, merge temporaries, mask by maxima, write out windows, bring sums into shape, share common
+    functions, split, inline, place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
-    written = _replace(sliced, write_out_few_terms(_roots(sliced)))
-    merged = _replace(written, merge(_roots(written)))
+    told = _replace(sliced, write_out_cases(_roots(sliced)))
+    merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
-    shaped = _replace(masked, reshape_sums(_roots(masked)))
+    written = _replace(masked, write_out_windows(_roots(masked)))
+    shaped = _replace(written, reshape_sums(_roots(written)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
@@ -166,8 +164,8 @@ def _covers(reader: Tensor, element: Element) -> bool:
 
 def _ordered(request: Request) -> list[Node]:
     """Depth first from the outputs, then from the updates, last parameter first; a gradient comes before its use."""
-    updates = {leaf: Node(value, leaf) for leaf, value in request.updates}
-    everything = topological(_roots(request))
+    updates = _updates(request)
+    everything = topological([*request.outputs, *(node.value for node in updates.values())])
     readers: dict[Tensor, list[Tensor]] = {leaf: [] for leaf in updates}
     for tensor in everything:
         for operand in operands(tensor):
@@ -190,8 +188,20 @@ def _ordered(request: Request) -> list[Node]:
     return list(order)
 
 
+def _updates(request: Request) -> dict[Tensor, Node]:
+    """The updates by their leaves: rows that are touched alone, where the formula permits it."""
+    readers = consumers(topological(_roots(request)))
+    outputs = set(request.outputs)
+    found: dict[Tensor, Node] = {}
+    for leaf, value in request.updates:
+        total, is_asked = scattered(value), value in outputs or bool(readers[value])
+        terms = None if total is None or total in outputs or is_asked else added(leaf, total, value, readers[total])
+        found[leaf] = Node(value, leaf) if terms is None else Node(terms, leaf, adds=True)
+    return found
+
+
 def _needs(node: Node, readers: Mapping[Tensor, Sequence[Tensor]]) -> Iterable[Tensor]:
     if node.target is None:
         return operands(node.value)
     others = [reader for reader in readers[node.target] if reader is not node.value]
-    return [*others, node.value]
+    return [*others, *(operands(node.value) if node.adds else [node.value])]

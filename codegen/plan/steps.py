@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.plan.fuse import Group, fuse
-from codegen.plan.plan import Request, plan
+from codegen.plan.plan import plan
+from codegen.plan.request import Request
 from symgraph.core.recurrence import Recurrence, computed, recurrence_of
 from symgraph.core.tensor import Tensor
 from symgraph.stabilise import stabilise

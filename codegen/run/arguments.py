@@ -40,6 +40,7 @@ def collect(
         for the first thing that does not fit.
     """
     check_names(given, leaves)
+    written = frozenset(written)
     arrays = {leaf: as_array(leaf, given[str(leaf.name)], leaf in written) for leaf in leaves}
     sizes: dict[str, int] = {}
     for leaf, array in arrays.items():
@@ -119,7 +120,7 @@ def one_dtype(
         for leaf in leaves
         if isinstance(value := given.get(str(leaf.name)), np.ndarray) and value.ndim and value.dtype in allowed
     ]
-    found = [(leaf, dtype) for leaf, dtype in found if not leaf.is_label]
+    found = [(leaf, dtype) for leaf, dtype in found if leaf.dtype == "real"]
     dtypes = {dtype for _, dtype in found}
     if len(dtypes) < 2:
         return next(iter(dtypes), None)

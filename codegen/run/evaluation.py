@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments
 from codegen.run.conversion import described
 from codegen.run.declared import in_order
 from codegen.run.function import Function
-from codegen.run.pipeline import leaves_in
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
 from symgraph.core.mode import in_mode

@@ -240,7 +240,7 @@ class _Plan:
         self.step, self.executable = step, step.executable
         self.entry = self.executable.entry  # compiled before the clock starts
         self.native = jit.support("epochs", self.executable.runs_as_python)
-        interface, names = self.executable.compiled.interface, self.executable.names
+        interface, names = self.executable.linked.interface, self.executable.names
         self.steps_per_epoch = -(-examples // batch)
         self.order = np.arange(examples, dtype=np.int64)
         self.data, self.axis, self.batch = dict(arrays), axis, batch

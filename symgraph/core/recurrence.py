@@ -232,7 +232,8 @@ class Course:
         for number, (slot, operand) in enumerate(zip(loop.slots, inner.operands, strict=True)):
             varies = slot in loop.carries or operand in self.known
             shape = (self.length, *slot.shape) if varies else slot.shape
-            slots[slot] = (known if varies else same).setdefault(slot, Tensor.slot(number, shape, slot.classes))
+            new = Tensor.slot(number, shape, slot.classes, slot.dtype)
+            slots[slot] = (known if varies else same).setdefault(slot, new)
             given = self.of(operand) if varies else self.same.get(operand, operand)
             filled[slot] = _swapped(given) if varies and count <= number < count + len(loop.inputs) else given
         steps = Course(self.length, known, same)
@@ -322,11 +323,11 @@ def closed(
         else:
             body.append(tensor)
             pending.extend(reversed(operands(tensor)))
-    made = {carry: Tensor.slot(n, carry.shape) for n, carry in enumerate(carries)}
+    made = {carry: Tensor.slot(n, carry.shape, dtype="real") for n, carry in enumerate(carries)}
     places: dict[tuple[str, Tensor], Tensor] = {}
     for role in ("inputs", "constants"):
         for tensor, operand in filled[role].items():
-            free = Tensor.slot(len(carries) + len(places), tensor.shape, tensor.classes)
+            free = Tensor.slot(len(carries) + len(places), tensor.shape, tensor.classes, tensor.dtype)
             made[tensor] = places.setdefault((role, operand), free)
     for tensor in below(wanted, made):
         definition = tensor.definition

@@ -48,7 +48,7 @@ class Section:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation(Shown):
     """What a program computes: sections of rows, what is given, and the conventions that apply."""
 

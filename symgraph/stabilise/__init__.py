@@ -22,7 +22,8 @@ from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
-from symgraph.simplify.branches import per_branch
+from symgraph.simplify.branches import guard_of, per_branch
+from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
 
@@ -62,13 +63,16 @@ class _Rewriter:
         self.growing: set[Tensor] = set()
         self.over_sums: set[Tensor] = set()
         self.extents: dict[Index, sp.Expr] = {}
+        self.values = Values()
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
         if definition.op == "recurrence":
             return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
-        body = per_branch(special(definition.body), lambda branch, _: self._stable_branch(branch))
+        written = special(definition.body)
+        body = per_branch(written, lambda branch, taken: self._stable_branch(branch, guard_of(taken)))
+        body = per_branch(body, lambda branch, _: branch)
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
@@ -78,13 +82,17 @@ class _Rewriter:
             self.growing.add(new)
         if definition.op is None:
             self._remember(new, definition.body)
+            self.values.remember(new, written)
             if any(self._leads_to_sum(e.tensor) for e in elements_of(body)) or self._single_maxima(body):
                 self.over_sums.add(new)
         if definition.op == "sum":
             self._shift(new, Definition("sum", definition.extents, body))
         return new
 
-    def _stable_branch(self, body: sp.Expr) -> sp.Expr:
+    def _stable_branch(self, body: sp.Expr, guard: sp.Basic) -> sp.Expr:
+        return self.values.refined(self._stable_form(body), body, guard)
+
+    def _stable_form(self, body: sp.Expr) -> sp.Expr:
         rescaled = self._rescaled(body)
         if rescaled is not None:
             return rescaled
@@ -104,7 +112,7 @@ class _Rewriter:
 
         def hidden(expression: sp.Expr) -> sp.Expr:
             for element in elements_of(expression):
-                if not element.tensor.is_label:
+                if element.tensor.dtype != "integer":
                     positive = True if element.tensor in self.positive else None
                     names.setdefault(element, sp.Symbol(f"e{len(names)}", real=True, positive=positive))
             return expression.xreplace(names)
@@ -233,8 +241,8 @@ class _Rewriter:
 
 
 def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
-    label = element.tensor.is_label or None
-    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=label, nonnegative=label)
+    whole, label = element.tensor.dtype == "integer" or None, element.tensor.is_label or None
+    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=whole, nonnegative=label)
 
 
 @lru_cache(maxsize=4096)

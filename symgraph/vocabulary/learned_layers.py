@@ -1,4 +1,4 @@
-"""Layers with weights of their own beside Linear: convolutions, embeddings, norms, laid out as in PyTorch."""
+"""Layers with weights of their own: affine, (in, out); convolutions, embeddings and norms, laid out as in PyTorch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 from symgraph.core.declare import parameter
 from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary import gathers, init, resampling, statistics, windows
+from symgraph.vocabulary import functions, gathers, init, resampling, statistics, windows
 from symgraph.vocabulary.activations import sqrt
 from symgraph.vocabulary.functions import mean
 from symgraph.vocabulary.init import Initializer
@@ -21,6 +22,49 @@ from symgraph.vocabulary.products import einsum
 from symgraph.vocabulary.shapes import reshape, shown
 
 Declared = dict[str, tuple[tuple[int, ...], Initializer]]
+
+
+class Linear(Module):
+    """Affine layer y = x·W + b, shapes (…, in) → (…, out); by default as in Torch, U(±1/√in) for W and b."""
+
+    _unnamed = itertools.count(1)
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        init: Initializer | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.in_features, self.out_features, self.bias, self.init = in_features, out_features, bias, init
+        self.W: Tensor | None = None
+        self.b: Tensor | None = None
+        if name is not None:
+            self.build(f"{name}.")
+
+    def build(self, prefix: str) -> None:
+        if self.W is not None:
+            return
+        edge = 1 / math.sqrt(self.in_features)
+        default = init.uniform(-edge, edge)
+        self.W = parameter(f"{prefix}weight", (self.in_features, self.out_features), init=self.init or default)
+        if self.bias:
+            self.b = parameter(f"{prefix}bias", (self.out_features,), init=default)
+
+    def parameters(self) -> list[Tensor]:
+        self.build(f"linear{next(self._unnamed)}." if self.W is None else "")
+        return [tensor for tensor in (self.W, self.b) if tensor is not None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, *bias = self.parameters()
+        if not x.ndim or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
+                        f"expected a last axis of {self.in_features}")
+            )  # fmt: skip
+        product = functions.matmul(x, weight)
+        return product + bias[0] if bias else product
 
 
 class Learned(Module):

@@ -128,6 +128,11 @@ class Optimizer:
         return found
 
     @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        """The optimisers that it is made of, each with the names of those parameters that are listed for it."""
+        return ()
+
+    @property
     def _counts(self) -> bool:
         scheduled = any(isinstance(value, Schedule) for value in self.given.values())
         return scheduled or any("k" in row.reads for row in self.rows)
@@ -208,6 +213,10 @@ class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
 
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.default), *((members, part) for _, members, part in self.groups))
+
     def __repr__(self) -> str:
         groups = (f", {name}=({list(members)}, {part!r})" for name, members, part in self.groups)
         return f"grouped({self.default!r}{''.join(groups)})"
@@ -266,11 +275,24 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
     return group[0], None if group[1] is None else checked_optimizer(f"group {name}", group[1])
 
 
-def checked_optimizer(what: str, optimizer: Any) -> Optimizer:
-    """The optimiser; an error that begins with ``what`` takes it, if it is none."""
-    if not isinstance(optimizer, Optimizer):
-        raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
-    return optimizer
+def checked_optimizer(what: str, given: Any) -> Optimizer:
+    """The optimiser, if it is one.
+
+    Raises
+    ------
+    DomainError
+        for anything else; it begins with ``what`` takes it, and says what to pass.
+    """
+    if isinstance(given, Optimizer):
+        return given
+    from symgraph.vocabulary.optimisers import OPTIMISERS
+
+    makers = OPTIMISERS.items()
+    name = next((name for name, make in makers if given is make or str(given).lower() == name.lower()), None)
+    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
+    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
+    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
+    raise DomainError(at_line(f"{what}: {shown} is no optimiser: {advice}"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -278,6 +300,10 @@ class _Changed(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
     maker: str = ""
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"{self.maker}({self.inner!r}, {', '.join(f'{bound:g}' for bound in self.given.values())})"
@@ -328,6 +354,10 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
 class _Accumulated(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     batches: int = 1
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"accumulate({self.inner!r}, {self.batches})"

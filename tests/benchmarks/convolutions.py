@@ -1,109 +1,127 @@
-"""A step of LeNet (6c5-p-16c5-p-120-84-10, ReLU, average pooling, 64 images) against PyTorch, each in its own process.
+"""Windows, gathers and attention against PyTorch and JAX: a training step of each, in float32 on two threads.
 
-``python -m tests.benchmarks.convolutions [--rounds R]`` prints the median time of a step of each, in float32 on two
-threads, and the ratio of the medians. Without PyTorch only our own.
+``python -m tests.benchmarks.convolutions [--rounds R] [--only WORD …]`` prints the median milliseconds of a step, and
+each peer's over ours. Every peer has its own process, and they take turns; one that is not installed is left out.
+``--cold`` prints the seconds from the declaration to the end of the first step, with nothing in the cache.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.timing import SETTLE
+from tests.benchmarks.workloads import WORKLOADS
 
 ROUNDS, STEPS = 5, 100
-BATCH = 64
+SECONDS = 0.3
+"""Of a sample of a peer."""
+MODULES = {"PyTorch": "torch", "JAX": "jax", "symgraph": "symgraph"}
 
 
-def ours() -> Callable[[], object]:
-    import numpy as np
-
-    import codegen
-    import symgraph as sg
-
-    def weight(name: str, *shape: int) -> sg.Tensor:
-        return sg.parameter(name, shape, init=sg.init.normal(0.1))
-
-    x, t = sg.input("x", (sg.dim("N"), 1, 28, 28)), sg.labels("t", (sg.dim("N"),), classes=10)
-    n, o, p, q, c, u, v = sg.indices("n o p q c u v")
-
-    def layer(h: sg.Tensor, number: int, maps: int) -> sg.Tensor:
-        batch, channels, height, width = h.shape
-        W, b = weight(f"W{number}", maps, int(channels), 5, 5), weight(f"b{number}", maps)
-        body = sg.Sum(h[n, c, p + u, q + v] * W[o, c, u, v], c, u, v) + b[o]
-        y = sg.relu(sg.define((n, o, p, q), body, shape=(batch, maps, height - 4, width - 4)))
-        corners = [y[n, c, 2 * p + i, 2 * q + j] for i in range(2) for j in range(2)]
-        half = ((height - 4) // 2, (width - 4) // 2)
-        return sg.define((n, c, p, q), sum(corners) / 4, shape=(batch, maps, *half))
-
-    h = layer(layer(x, 1, 6), 2, 16)
-    W = weight("W3", 16, 4, 4, 120)
-    h = sg.define((n, o), sg.Sum(h[n, c, p, q] * W[c, p, q, o], c, p, q), shape=(h.shape[0], 120))
-    h = sg.relu(h + weight("b3", 120))
-    h = sg.relu(h @ weight("W4", 120, 84) + weight("b4", 84))
-    loss = sg.cross_entropy(h @ weight("W5", 84, 10) + weight("b5", 10), t)
-    step = codegen.train_step(loss, sg.SGD(lr=0.01), threads=2)
-    parameters, random = step.init(0), np.random.default_rng(0)
-    images = random.normal(size=(BATCH, 1, 28, 28)).astype(np.float32)
-    labels = random.integers(0, 10, BATCH)
-    return lambda: step(parameters, x=images, t=labels)
-
-
-def pytorch() -> Callable[[], object]:
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(2)
-    net = nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
-    optimizer, criterion = torch.optim.SGD(net.parameters(), lr=0.01), nn.CrossEntropyLoss()
-    images, labels = torch.randn(BATCH, 1, 28, 28), torch.randint(0, 10, (BATCH,))
-
-    def step() -> None:
-        optimizer.zero_grad()
-        criterion(net(images), labels).backward()
-        optimizer.step()
-
-    return step
-
-
-PEERS = {"symgraph": ours, "PyTorch": pytorch}
-
-
-def measured(step: Callable[[], object]) -> float:
+def measured(step: Callable[[], object], steps: int = STEPS) -> float:
     """Median milliseconds of a step."""
-    for _ in range(10):
+    for _ in range(min(steps, 10)):
         step()
     times = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
     return statistics.median(times) * 1e3
 
 
+class Process:
+    """A peer that runs a workload when it is asked to, in a process of its own."""
+
+    def __init__(self, workload: str, peer: str) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.convolutions", "--peer", peer, "--only", workload]
+        self.process = subprocess.Popen(
+            command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def milliseconds(self) -> float:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def serve(workload: str, peer: str) -> None:
+    """Answer every line of standard input with the median milliseconds of a step."""
+    found = WORKLOADS[workload][peer]()
+    assert found is not None
+    run, steps = found
+    run()
+    start = time.perf_counter()
+    run()
+    repeats = max(3, int(SECONDS / (time.perf_counter() - start)))
+    for _ in sys.stdin:
+        print(measured(run, repeats) / steps, flush=True)
+
+
+def compared(workload: str, rounds: int) -> dict[str, float]:
+    """Median milliseconds of a step of every peer that is installed."""
+    present = [peer for peer in WORKLOADS[workload] if importlib.util.find_spec(MODULES[peer])]
+    processes = {peer: Process(workload, peer) for peer in present}
+    try:
+        for process in processes.values():
+            process.milliseconds()  # compiles
+        samples: dict[str, list[float]] = {peer: [] for peer in present}
+        for _ in range(rounds):
+            for peer, process in processes.items():
+                time.sleep(SETTLE)
+                samples[peer].append(process.milliseconds())
+        return {peer: statistics.median(found) for peer, found in samples.items()}
+    finally:
+        for process in processes.values():
+            process.close()
+
+
+def cold_seconds(workload: str) -> float:
+    """Seconds from the declaration to the end of the first step, imports apart, with nothing in the cache."""
+    text = (
+        "import sys, time, codegen, symgraph; from tests.benchmarks.workloads import WORKLOADS; "
+        "start = time.perf_counter(); WORKLOADS[sys.argv[1]]['symgraph']()[0](); print(time.perf_counter() - start)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", text, workload], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+            check=True, env=os.environ | {"SYMGRAPH_CACHE": folder},
+        )  # fmt: skip
+    return float(done.stdout)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--peer", choices=PEERS, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="*", default=[""], help="words of the workloads to run")
+    parser.add_argument("--cold", action="store_true", help="seconds of compiling in place of milliseconds of a step")
+    parser.add_argument("--peer", choices=MODULES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.peer:
-        print(measured(PEERS[given.peer]()))
+        serve(given.only[0], given.peer)
         return
-    peers = [peer for peer in PEERS if peer != "PyTorch" or importlib.util.find_spec("torch")]
-    times: dict[str, list[float]] = {peer: [] for peer in peers}
-    for _ in range(given.rounds):
-        for peer in peers:
-            command = [sys.executable, "-m", "tests.benchmarks.convolutions", "--peer", peer]
-            times[peer].append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-    medians = {peer: statistics.median(found) for peer, found in times.items()}
-    for peer, found in medians.items():
-        print(f"LeNet, {BATCH} images  {peer:10} {found:8.3f} ms  {found / medians['symgraph']:5.2f}")
+    for workload in WORKLOADS:
+        if not any(word in workload for word in given.only):
+            continue
+        if given.cold:
+            print(f"{workload:40} {cold_seconds(workload):6.2f} s")
+            continue
+        times = compared(workload, given.rounds)
+        cells = (f"{peer} {found:8.3f} ms {found / times['symgraph']:5.2f} ×" for peer, found in times.items())
+        print(f"{workload:40}", "   ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,23 +7,18 @@ fifty fit three and a short one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
 
 import numpy as np
 
-from codegen.native.compile import register_file
+from codegen.native.compile import host_name, register_file
 from codegen.native.kernels.pointer import Dtype
 from codegen.native.kernels.vectors import lanes, widths
 
 _LARGE_EXTENT = 5040
 """Stands for an extent that is unknown until run time: a multiple of every number of rows, so that none is favoured."""
-
-_LATENCY = 4.7
-"""Cycles before the result of a multiply-add can be added to: fewer independent sums than this leave the unit idle."""
-
-_CACHE_BYTES = 18.5
-"""Bytes a cycle that the second-level cache delivers, from which a panel of ``b`` streams; Zen 4."""
 
 _OVERHEAD = (10.0, 2.0, 0.15)
 """Cycles that setting up and storing a tile costs: once, for each row, and for each row squared (addresses that no
@@ -31,6 +26,35 @@ longer fit the integer registers); Zen 4."""
 
 _STRIDE_ALIAS_BYTES = 1024
 """Rows this far apart, or a multiple, fall on few sets of the first-level cache and thrash it."""
+
+
+@dataclass(frozen=True)
+class _Core:
+    """What a processor's core does, as measured with the tile itself.
+
+    ``units`` full-width multiply-adds a cycle; ``latency`` cycles before the result of one can be added to: fewer
+    independent sums leave the units idle; ``stream`` bytes a cycle that the second-level cache delivers, where a panel
+    of ``b`` comes from; ``slack`` cycles of a step that nothing hides; at most so many ``rows``, each of which reads a
+    line of ``a`` of its own, and so many ``sums`` in registers.
+    """
+
+    units: float
+    latency: float
+    stream: float
+    slack: float
+    rows: int
+    sums: int
+
+
+_ZEN4 = _Core(units=1.0, latency=4.7, stream=18.5, slack=0.0, rows=16, sums=20)
+_XEON = _Core(units=2.0, latency=4.0, stream=32.0, slack=1.5, rows=8, sums=24)
+_XEONS = ("skylake-avx512", "cascadelake", "cooperlake", "icelake", "sapphire", "emerald", "granite")
+"""LLVM's names of Intel's servers with AVX-512, which have two units of the full width."""
+
+
+@cache
+def _core() -> _Core:
+    return _XEON if host_name().startswith(_XEONS) else _ZEN4
 
 
 @cache
@@ -50,7 +74,7 @@ def choose_tile(m: int | None, n: int | None, k: int | None, dtype: Dtype) -> tu
     choices = [
         (rows, cols)
         for cols in sorted(column_choices)
-        for rows in range(1, min(m, 16) + 1)
+        for rows in range(1, min(m, _core().rows) + 1)
         if rows == 1 or _fits_registers(rows, cols, dtype)
     ]
     return min(choices, key=lambda tile: (_cycles(m, n, k, tile, dtype), tile[0]))
@@ -71,17 +95,18 @@ def _fits_registers(rows: int, cols: int, dtype: Dtype) -> bool:
     third is left free."""
     _, registers = register_file()
     vectors = len(widths(cols, dtype))
-    return rows * vectors <= (20 if registers == 32 else 12) and (rows + 1) * vectors < registers
+    return rows * vectors <= (_core().sums if registers == 32 else 12) and (rows + 1) * vectors < registers
 
 
 def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> float:
-    """Cycles of all tiles, in units of one full-width multiply-add."""
+    """Cycles of all tiles."""
     rows, cols = tile
+    core = _core()
     size = np.dtype(dtype).itemsize
     vectors = widths(cols, dtype)
     # A 64-byte operation occupies both 32-byte halves of the unit; a shorter one costs half, however short it is.
     arithmetic = rows * sum(1.0 if width * size == 64 or register_file()[0] < 64 else 0.5 for width in vectors)
-    loads = rows / 2 + sum(1.0 if width * size == 64 else 0.5 for width in vectors)
-    step = max(arithmetic, loads, _LATENCY, sum(vectors) * size / _CACHE_BYTES)
+    loads = rows / 2 + sum(1.0 / core.units if width * size == 64 else 0.5 for width in vectors)
+    step = max(arithmetic / core.units, loads, core.latency, sum(vectors) * size / core.stream) + core.slack
     overhead = _OVERHEAD[0] + _OVERHEAD[1] * rows + _OVERHEAD[2] * rows**2
     return ceil(m / rows) * ceil(n / cols) * (k * step + overhead)
