@@ -23,6 +23,7 @@ from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
+from symgraph.stabilise.centred import centred
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
@@ -119,6 +120,7 @@ class _Rewriter:
         return bodies[chosen(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
+        body = centred(body, self.values.opened) or body
         rescaled = self._rescaled(body)
         if rescaled is not None:
             return rescaled
