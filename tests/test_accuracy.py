@@ -13,9 +13,10 @@ import codegen
 import symgraph as sg
 from symgraph.core.define import as_tensor
 from symgraph.core.scalars import erfcx, expm1, log_ndtr, ndtr, sigmoid, softplus
-from symgraph.rounding.choose import chosen
+from symgraph.rounding.choose import Choice
 from symgraph.rounding.evaluate import exact
 from symgraph.rounding.raw import as_float
+from symgraph.rounding.tape import Unmeasured
 from symgraph.rounding.write import tape_of
 
 X, Y = sp.symbols("X Y", real=True)
@@ -104,6 +105,7 @@ def test_the_same_every_time_and_whatever_things_are_called() -> None:
 
 def test_a_form_that_is_measured_to_be_worse_is_refused() -> None:
     plain, stable, other = (as_tensor(f) for f in (sp.exp(X) - 1, expm1(X), (sp.exp(2 * X) - 1) / (sp.exp(X) + 1)))
+    chosen = Choice().among
     assert chosen(plain, [plain, stable], {}) == 1
     assert chosen(plain, [stable, plain], {}) == 0
     assert chosen(plain, [other, plain], {}) == 1
@@ -143,3 +145,13 @@ def test_a_value_is_certain_only_by_its_bound() -> None:
     near, nearer = (exact(tape, [x], np.dtype(np.float64)) for x in (1e-100, 1e-290))
     assert near is not None and as_float(near[0]) == 0.5
     assert nearer is None
+
+
+def test_long_chains_of_values_are_no_matter() -> None:
+    y = u = sg.input("u", (3,))
+    for _ in range(400):
+        y = sg.tanh(y) + u
+    value = sg.log(1 + sg.exp(y))
+    assert str(sg.stabilise([value])[0].definition.body).startswith("softplus")
+    with pytest.raises(Unmeasured, match="values more than 24 deep"):
+        tape_of(value)

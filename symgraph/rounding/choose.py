@@ -27,28 +27,39 @@ WORTH = 0.1
 """Bits, in the mean over all points, that another form is taken for."""
 MOST_OPERATIONS = 160
 """Operations of a value with all that it reads; a longer one is not measured."""
+MOST_MEASURED = 32
+"""Different problems of one program; what comes after them is not measured."""
 INFINITE = 1 / 8
 """The weight of a point that has an infinite value in it."""
 WHOLE = 54.0
 """Bits that are lost where a value is not finite though the true one is."""
 
 
-def chosen(written: Tensor, forms: Sequence[Tensor], known: Mapping[Tensor, Tensor]) -> int:
-    """The number of the form to run; 0, the preferred one, where that cannot be measured.
+class Choice:
+    """Chooses for one program, whose first ``MOST_MEASURED`` different problems are measured, whatever is known."""
 
-    Parameters
-    ----------
-    written : the value as the user wrote it, over values as they were written.
-    forms : equal values by other formulas, over values that may be other forms themselves.
-    known : what those values were written as.
-    """
-    try:
-        tapes = [tape_of(written), *(tape_of(form, known=known) for form in forms)]
-        if max(len(tape.operations) for tape in tapes) > MOST_OPERATIONS:
+    def __init__(self) -> None:
+        self.met: set[tuple[Tape, ...]] = set()
+
+    def among(self, written: Tensor, forms: Sequence[Tensor], known: Mapping[Tensor, Tensor]) -> int:
+        """The number of the form to run; 0, the preferred one, where that cannot be measured.
+
+        Parameters
+        ----------
+        written : the value as the user wrote it, over values as they were written.
+        forms : equal values by other formulas, over values that may be other forms themselves.
+        known : what those values were written as.
+        """
+        try:
+            tapes = [tape_of(written, most=MOST_OPERATIONS)]
+            tapes += [tape_of(form, known=known, most=MOST_OPERATIONS) for form in forms]
+            problem = tuple(_renamed(tapes))
+            if problem not in self.met and len(self.met) == MOST_MEASURED:
+                return 0
+            self.met.add(problem)
+            return _chosen(problem)
+        except Unmeasured:
             return 0
-        return _chosen(tuple(_renamed(tapes)))
-    except Unmeasured:
-        return 0
 
 
 def _renamed(tapes: Sequence[Tape]) -> list[Tape]:

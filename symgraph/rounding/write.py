@@ -18,24 +18,27 @@ from symgraph.rounding.tape import Key, Operation, Places, Tape, Unmeasured
 
 TERMS = 3
 """Terms of a reduction, and what a symbolic size is."""
-MOST_OPERATIONS = 400
-"""Operations of a value with all that it reads."""
+MOST_OPERATIONS, DEEPEST = 400, 24
+"""Operations of a value with all that it reads, and how many values deep it reads them."""
 
 
 def tape_of(
-    tensor: Tensor, opened: Callable[[Tensor], bool] | None = None, known: Mapping[Tensor, Tensor] | None = None
+    tensor: Tensor,
+    opened: Callable[[Tensor], bool] | None = None,
+    known: Mapping[Tensor, Tensor] | None = None,
+    most: int = MOST_OPERATIONS,
 ) -> Tape:
     """An element of a value, or a term of its sum, as operations.
 
     ``opened`` says which of the values that it reads are looked into; ``known`` gives what is not looked into as
-    another tensor, so that two forms of one value have the same variables.
+    another tensor, so that two forms of one value have the same variables. ``most`` is how many operations.
 
     Raises
     ------
     Unmeasured
-        if it is an index or a recurrence, or has functions that no row of ``FUNCTIONS`` knows, or is too long.
+        if it is an index or a recurrence, or has unknown functions, or is too long or too deep.
     """
-    return Writer(opened or is_looked_into, known or {}).tape(tensor)
+    return Writer(opened or is_looked_into, known or {}, most).tape(tensor)
 
 
 def is_looked_into(tensor: Tensor) -> bool:
@@ -57,8 +60,8 @@ class Writer:
 
     terms = TERMS
 
-    def __init__(self, opened: Callable[[Tensor], bool], known: Mapping[Tensor, Tensor]) -> None:
-        self.opened, self.known = opened, known
+    def __init__(self, opened: Callable[[Tensor], bool], known: Mapping[Tensor, Tensor], most: int) -> None:
+        self.opened, self.known, self.most, self.depth = opened, known, most, 0
         self.operations: list[Operation] = []
         self.sources: list[tuple[sp.Basic, Tensor | None]] = []
         self.positions: dict[Operation, int] = {}
@@ -79,8 +82,8 @@ class Writer:
     def add(self, operation: Operation) -> int:
         found = self.positions.get(operation)
         if found is None:
-            if len(self.operations) >= MOST_OPERATIONS:
-                raise Unmeasured(f"more than {MOST_OPERATIONS} operations")
+            if len(self.operations) >= self.most:
+                raise Unmeasured(f"more than {self.most} operations")
             found = self.positions[operation] = len(self.operations)
             self.operations.append(operation)
             self.sources.append(self.source)
@@ -103,7 +106,11 @@ class Writer:
         elif tensor.value is not None:
             found = self.number(sp.Float(float(tensor.value[places]), 17))
         elif self.opened(tensor):
+            if self.depth == DEEPEST:
+                raise Unmeasured(f"it reads values more than {DEEPEST} deep")
+            self.depth += 1
             found = self._opened(tensor, places)
+            self.depth -= 1
         else:
             found = self.add(Operation("nonnegative" if _is_nonnegative(tensor) else "variable", (), None, key))
         self.source = before

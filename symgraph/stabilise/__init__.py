@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -27,6 +28,9 @@ from symgraph.stabilise.centred import centred
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
+
+if TYPE_CHECKING:
+    from symgraph.rounding.choose import Choice
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""
@@ -66,6 +70,7 @@ class _Rewriter:
         self.extents: dict[Index, sp.Expr] = {}
         self.values = Values()
         self.written: dict[Tensor, Tensor] = {}
+        self.choice: Choice | None = None
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
@@ -114,10 +119,12 @@ class _Rewriter:
         """The form that is measured to be the best of a value."""
         if len(bodies) == 1 or definition.op not in (None, "sum", "max", "min"):
             return bodies[0]
-        from symgraph.rounding.choose import chosen
+        if self.choice is None:
+            from symgraph.rounding.choose import Choice  # numbers in high precision are loaded when there is a choice
 
+            self.choice = Choice()
         forms = [tensor.redefined(Definition(definition.op, definition.extents, body)) for body in bodies]
-        return bodies[chosen(tensor, forms, self.written)]
+        return bodies[self.choice.among(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
         body = centred(body, self.values.opened) or body
