@@ -19,7 +19,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import expm1, sigmoid, softplus
+from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
@@ -94,11 +94,17 @@ class _Rewriter:
         """What the rules make of a body, the most that they make of it first, and the body itself."""
         forms: dict[sp.Expr, sp.Expr] = {}
 
+        def form(part: sp.Expr) -> sp.Expr:
+            if part not in forms:
+                forms[part] = self._stable_form(part)
+            return forms[part]
+
         def stable(branch: sp.Expr, _: object) -> sp.Expr:
-            return forms.setdefault(branch, self._stable_form(branch))
+            return sp.Add(*map(form, _by_place(branch)))
 
         def refined(branch: sp.Expr, taken: dict[sp.Basic, sp.Expr]) -> sp.Expr:
-            return self.values.refined(forms[branch], branch, guard_of(taken))
+            guard = guard_of(taken)
+            return sp.Add(*(self.values.refined(form(part), part, guard) for part in _by_place(branch)))
 
         found = [per_branch(written, stable), per_branch(written, refined)]
         return list(dict.fromkeys([*(per_branch(f, lambda branch, _: branch) for f in reversed(found)), written, body]))
@@ -135,10 +141,11 @@ class _Rewriter:
                 if element.tensor.dtype != "integer":
                     positive = True if element.tensor in self.positive else None
                     names.setdefault(element, sp.Symbol(f"e{len(names)}", real=True, positive=positive))
-            return expression.xreplace(names)
+            return replaced(expression, names)  # type: ignore[return-value]
 
         def shown(expression: sp.Expr) -> sp.Expr:
-            return expression.xreplace({symbol: element for element, symbol in names.items()})
+            rule = {symbol: element for element, symbol in names.items()}
+            return replaced(expression, rule)  # type: ignore[return-value]
 
         return shown(stable(hidden(body), lambda w: hidden(self._opened(shown(w)))))
 
@@ -258,6 +265,17 @@ class _Rewriter:
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
         return _is_positive_formula(body.xreplace(names))
+
+
+def _by_place(body: sp.Expr) -> list[sp.Expr]:
+    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other."""
+    if not isinstance(body, sp.Add) or not body.has(Delta):
+        return [body]
+    parts: dict[frozenset[sp.Basic], list[sp.Expr]] = {}
+    for term in body.args:
+        deltas = frozenset(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
+        parts.setdefault(deltas, []).append(term)
+    return [sp.Add(*terms) for terms in parts.values()]
 
 
 def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
