@@ -30,6 +30,11 @@ def checks() -> bool:
     return level() >= 3 or os.environ.get("SYMGRAPH_CHECK", "") == "1"
 
 
+def looks() -> bool:
+    """Whether somebody looks at the stages, so that none is left out because its result is in the cache."""
+    return level() >= 1 or checks() or runs_as_python() or bool(os.environ.get("SYMGRAPH_DUMP"))
+
+
 def runs_as_python() -> bool:
     """Whether the generated source is to run un-jitted."""
     return os.environ.get("SYMGRAPH_PYTHON", "") == "1"

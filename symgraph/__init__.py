@@ -111,12 +111,13 @@ from symgraph.vocabulary.windows import (
 )
 
 if TYPE_CHECKING:
-    from symgraph.auditing import audit, equal
-    from symgraph.bridges import objective, scipy
+    from symgraph.auditing import audit, equal, gradcheck
+    from symgraph.bridges import load, objective, save, scipy
     from symgraph.derive.derivation import derivation
     from symgraph.display.explain import explain
     from symgraph.drawing.draw import draw
     from symgraph.drawing.page import report
+    from symgraph.rounding.report import accuracy
 
 __all__ = [
     "ASGD",
@@ -144,6 +145,7 @@ __all__ = [
     "Tensor",
     "abs",
     "accumulate",
+    "accuracy",
     "activations",
     "all",
     "any",
@@ -151,6 +153,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "audit",
+    "average_weights",
     "avg_pool",
     "batch_norm",
     "broadcast_to",
@@ -191,6 +194,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "grad",
+    "gradcheck",
     "grouped",
     "hardshrink",
     "hardsigmoid",
@@ -206,10 +210,12 @@ __all__ = [
     "kron",
     "labels",
     "leaky_relu",
+    "load",
     "log",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "lookahead",
     "losses",
     "matmul",
     "max",
@@ -239,6 +245,8 @@ __all__ = [
     "report",
     "reshape",
     "roll",
+    "sam",
+    "save",
     "scaled_dot_product_attention",
     "scan",
     "schedules",
@@ -290,13 +298,17 @@ __all__ += row_losses.__all__
 __all__ += state_space.__all__
 __version__ = "0.1.0"
 _WHEN_ASKED = {
+    "accuracy": "symgraph.rounding.report",
     "audit": "symgraph.auditing",
     "derivation": "symgraph.derive.derivation",
     "draw": "symgraph.drawing.draw",
     "equal": "symgraph.auditing",
     "explain": "symgraph.display.explain",
+    "gradcheck": "symgraph.auditing",
+    "load": "symgraph.bridges",
     "objective": "symgraph.bridges",
     "report": "symgraph.drawing.page",
+    "save": "symgraph.bridges",
     "scipy": "symgraph.bridges",
 }
 

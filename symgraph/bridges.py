@@ -1,6 +1,7 @@
-"""For other libraries: a door to ``codegen`` that ``sg.objective`` and ``sg.scipy`` open when they are asked for."""
+"""A door to ``codegen``: what ``sg.objective``, ``sg.scipy``, ``sg.save`` and ``sg.load`` open when asked for."""
 
 from codegen.bridges.objectives import objective
 from codegen.bridges.optimise import scipy
+from codegen.disk.checkpoint import load, save
 
-__all__ = ["objective", "scipy"]
+__all__ = ["load", "objective", "save", "scipy"]

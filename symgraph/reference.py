@@ -20,7 +20,7 @@ from symgraph.core.chance import KEY, STEP, streams
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, axis, bound, show_shape
 from symgraph.core.recurrence import Recurrence, recurrence_of
-from symgraph.core.scalars import Delta, StableFunction, Written, selected, slot, stop_gradient
+from symgraph.core.scalars import Delta, StableFunction, Written, selected, slots_in, stop_gradient
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.threefry import uniform
 from symgraph.errors import ArgumentError, DomainError
@@ -83,7 +83,7 @@ def _leaf(tensor: Tensor, values: Values, mode: Any) -> np.ndarray:
     array = np.asarray(given)
     if array.ndim != tensor.ndim:
         raise ArgumentError(f"{tensor.name} has shape {show_shape(tensor.shape)}; the array has {array.shape}")
-    return array.astype(np.int64) if tensor.is_label else mode.array(array)
+    return array.astype(np.int64) if tensor.dtype == "integer" else mode.array(array)
 
 
 def _value(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
@@ -179,7 +179,7 @@ def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
         return node.args[1:]
     if isinstance(node, sp.floor):
         above, below = sp.fraction(sp.together(node.args[0]))
-        return (above, below) if above.is_integer and below.is_Integer else node.args
+        return (above, below) if above.is_integer and below.is_integer else node.args
     if isinstance(node, sp.Piecewise):
         return tuple(part for pair in node.args for part in pair.args)
     return () if node.is_Atom else node.args
@@ -195,7 +195,7 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
         case stop_gradient():
             return args[0]
         case Written():
-            return _scalar(node.args[0], {slot(n): arg for n, arg in enumerate(args)}, known, mode)
+            return _scalar(node.args[0], {place: args[place.position] for place in slots_in(node.args[0])}, known, mode)
         case sp.Piecewise():
             return _select(args)
         case sp.logic.boolalg.BooleanAtom():

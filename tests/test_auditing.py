@@ -182,3 +182,20 @@ def test_the_command(tmp_path: Path) -> None:
     assert (found.returncode, "its sign is wrong" in found.stdout) == (1, True), found.stderr
     found = subprocess.run([*command, "nothing:right"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert found.returncode == 2 and "nothing" in found.stderr
+
+
+def test_gradcheck_by_differences() -> None:
+    N = sg.dim("N")
+    v, w = sg.input("v", (N, 2)), sg.parameter("w", (2,))
+    cost = sg.sum(sg.relu(v @ w) ** 2 + sg.tanh(v @ w)).named("cost")
+    found = sg.gradcheck(cost)
+    assert found and all(0 <= checked.worst < 1e-30 and checked.directions == 8 for checked in found.gradients)
+    assert str(found).startswith("v: agrees, by ")
+    wrong = sg.gradcheck(sg.sum(sg.stop_gradient(v) * v), wrt="v")
+    assert not wrong and "v: differs, by " in str(wrong), "a gradient that is stopped is not that of the value"
+    large = {"v": np.random.default_rng(0).normal(size=(300, 2)), "w": np.array([0.5, -1.0])}
+    assert sg.gradcheck(cost, large).gradients[0].bound == 1e-4
+    kink = sg.gradcheck(sg.abs(w), {"w": np.zeros(2), "upstream": np.ones(2)})
+    assert not kink and str(kink) == "w: not checked: the value has a kink, or is not finite, at every point"
+    with pytest.raises(ArgumentError, match="values has no w; needed are v, w"):
+        sg.gradcheck(cost, {"v": large["v"]})

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from symgraph.__main__ import main
 from symgraph.catalogue import entries
+from symgraph.drawing.gallery import gallery
+from symgraph.reference import evaluate
+from tests.test_page import tags
 
 
 def test_a_row_tells_formula_derivative_and_source(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,24 +22,61 @@ def test_a_row_tells_formula_derivative_and_source(capsys: pytest.CaptureFixture
         "elu(alpha=1)    Clevert, Unterthiner & Hochreiter, arXiv 1511.07289\n"
         "    y = {u if u > 0, else exp(u) − 1}\n"
         "    ∂y/∂u = {1 if u > 0, else y + 1}\n"
+        "    ∂²y/∂u² = {0 if u > 0, else y + 1}\n"
     )
 
 
 def test_losses_of_rows_and_optimisers_are_told_as_derived() -> None:
     (loss,) = entries(name="cross_entropy")
-    assert loss.derivative == ("∂J/∂logits[n, i] = (y[n, i] − δ[i = t[n]])/N",)
+    assert [str(line) for line in loss.derivative] == ["∂J/∂logits[n, i] = (y[n, i] − δ[i = t[n]])/N"]
     (adamw,) = entries(name="AdamW")
-    assert adamw.formula[-1].startswith("θ[i, j] ← (1 − lr·weight_decay)·θ[i, j] − optimizer_rate·")
+    assert adamw.formula[-1].text.startswith("θ[i, j] ← (1 − lr·weight_decay)·θ[i, j] − optimizer_rate·")
     (cosine,) = entries(name="CosineAnnealingLR")
-    assert cosine.formula == ("lr[t] = eta_min + (lr − eta_min)·(1 + cos(π·t/T_max))/2",)
+    assert cosine.formula[0].text == "lr[t] = eta_min + (lr − eta_min)·(1 + cos(π·t/T_max))/2"
 
 
-def test_the_page_and_the_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["catalogue", "--kind", "schedule", "--html", str(tmp_path / "page.html")]) == 0
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<tr id=") == 9 and "&#x27;" not in page.partition("</style>")[0]
+SECOND = {
+    "sigmoid": "y·(1 − y)·(1 − 2·y)",
+    "tanh": "−2·y·(1 − y²)",
+    "softplus": "σ(u)·(1 − σ(u))",
+    "huber_loss": "1[|u − v| ≤ 1]",
+    "binary_cross_entropy_with_logits": "σ(u)·(1 − σ(u))",
+}
+
+
+@pytest.mark.parametrize("name, formula", SECOND.items())
+def test_second_derivatives_are_formulas_of_the_value(name: str, formula: str) -> None:
+    (row,) = entries(name=name, second=True)
+    assert row.second[0].text == f"∂²y/∂u² = {formula}"
+    xs = np.linspace(-2, 2, 9) + 0.01
+    value, slope, second = evaluate(row.values, dict.fromkeys("vw", 1.0) | {"u": xs})
+    above, below = (evaluate(row.values[1], dict.fromkeys("vw", 1.0) | {"u": xs + step}) for step in (1e-6, -1e-6))
+    np.testing.assert_allclose(second, (above - below) / 2e-6, atol=1e-7)
+    assert len(value) == len(slope) == 9
+
+
+def test_the_page_has_formulas_and_plots_of_every_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symgraph.drawing.gallery.MEASURED", 8)
+    for kind, count in (("schedule", 9), ("initialiser", 14)):
+        assert main(["catalogue", "--kind", kind, "--html", str(tmp_path / "page.html")]) == 0
+        assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert page.count("<tr id=") == count and page.count('class="sg plot"') == (9 if kind == "schedule" else 0)
+    page = str(gallery([*entries(name="elu", second=True), *entries(name="binary_cross_entropy", second=True)]))
+    assert "elu and its two derivatives for u from −4 to 4" in page.replace("-4", "−4")
+    assert "binary_cross_entropy and its two derivatives for u from 0 to 1, v = 1" in page
+    assert len(re.findall(r'title="at [^;]*; median 0\.\d">(value|derivative) ', page)) == 4
+    tags(page)
+
+
+def test_the_records_and_what_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalogue", "softplus", "--json"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["derivative"] == ["∂y/∂u = σ(u)"] and record["latex"][1].endswith(r"\sigma\left(u\right)")
+    assert record["second derivative"] == ["∂²y/∂u² = σ(u)·(1 − σ(u))"]
     assert main(["catalogue", "swoosh"]) == 1
-    assert "there is no row swoosh" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("there is no row swoosh; without a name all are shown\n")
+    assert main(["catalogue", "adamv"]) == 1
+    assert capsys.readouterr().err.endswith("there is no row adamv; the nearest are Adam, RAdam, NAdam\n")

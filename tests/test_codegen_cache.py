@@ -32,8 +32,8 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
     for process in started:
         out, errors = process.communicate(timeout=120)
         assert out.split() == ["6.0"], errors
-    names = sorted(path.name for path in (tmp_path / "cache").iterdir())
-    assert [name[-2:] for name in names if not name.endswith(".py")] == [".o"], names
+    names = [path.name for path in (tmp_path / "cache").iterdir()]
+    assert sorted(name.rpartition(".")[2] for name in names) == ["o", "program", "py"], names
 
 
 def test_nothing_is_left_behind_without_a_cache(tmp_path: Path) -> None:
@@ -202,6 +202,18 @@ for number in range(24):
         os.utime(path, (0, 0))
     subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True)
     assert not list((tmp_path / "cache").glob(".*"))
+
+
+def test_what_is_used_least_goes_when_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "MOST_KEPT", 3000)
+    (tmp_path / "thesis.o").write_bytes(bytes(10_000))
+    for number, key in enumerate("abcd"):
+        cache.store(key * 64, bytes(900))
+        os.utime(tmp_path / f"{key * 64}.o", (number, number))
+    assert cache.load("a" * 64) == bytes(900)  # which is a use of it
+    cache.store("e" * 64, bytes(900), ".program")
+    assert {path.name[0] for path in tmp_path.iterdir()} == {"a", "d", "e", "t"}
 
 
 def test_a_cache_that_cannot_be_written(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def test_lessons_in_a_browser(tmp_path) -> None:
                 chromium.open(path.as_uri(), width)
                 assert chromium.value("document.documentElement.scrollWidth") <= width, path.name
         chromium.open((tmp_path / "02_chain_rule.en.html").as_uri())
-        seen = "document.querySelectorAll('.chosen li:not(.later)').length"
+        seen = "document.querySelectorAll('.chosen .steps > li:not(.later)').length"
         chromium.press("ArrowRight")
         assert chromium.value(seen) == 2
         chromium.value(

@@ -100,3 +100,16 @@ def test_a_program_too_large_for_fifty_digits_is_compared_in_long_double() -> No
     step = codegen.train_step(sg.mean(h**2), dtype="float64")
     found = step.diagnose(step.init(), x=np.random.default_rng(0).normal(size=(30, 40)))
     assert not found.findings and 0 < found.worst < 1e-13
+
+
+def test_many_parameters_of_one_cause_are_told_together() -> None:
+    h = sg.input("x", (N, 4))
+    for k in range(6):
+        h = sg.relu(h @ sg.parameter(f"W{k}", (4, 4))).named(f"h{k}")
+    params = {f"W{k}": np.full((4, 4), -1, np.float32) for k in range(6)}
+    found = codegen.train_step(sg.sum(h)).diagnose(params, x=SIX).findings
+    assert found[0].startswith("∂J/∂W0, ∂J/∂W5 and 4 more are 0 everywhere: W0, W5 and 4 others have no influence, ")
+    params["W0"][:] = 1.5e38
+    big = codegen.train_step(sg.sum(h)).diagnose(params, x=np.ones((6, 4), np.float32)).findings[0]
+    sum_of = "Σ_i x[n, i]·W0[i, j] overflows at n = 0, j = 0"
+    assert big == f"a1[0, 0] is inf: {sum_of}; in high precision it is 6e+38"

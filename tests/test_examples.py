@@ -20,7 +20,7 @@ from tests import sizes
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-README = ROOT / "README.md"
+README, GUIDE = ROOT / "README.md", EXAMPLES / "guide.md"
 LESSONS = sorted((EXAMPLES / "lessons").glob("*.py"))
 
 
@@ -189,15 +189,38 @@ BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\n\n```text\n(?P<shown>.*?)``
 def test_readme_runs_and_prints_what_it_says(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One namespace for all blocks, as a reader would type them; a text block after a Python block is its output."""
     monkeypatch.chdir(tmp_path)
-    text = README.read_text(encoding="utf-8")
+    check_page(README, bool(request.config.getoption("--update")))
+
+
+LARGE = ("lightgbm", "sklearn", "scipy", "torch")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_each_task_of_the_guide_is_a_snippet(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: None
+) -> None:
+    """Of at most fifteen lines; they run as plain Python, which computes what the kernels do. With ``--long`` also
+    those that import large libraries."""
+    for library in ("pandas", *LARGE):
+        pytest.importorskip(library)
+    monkeypatch.chdir(tmp_path)
+    blocks = list(BLOCK.finditer(GUIDE.read_text(encoding="utf-8")))
+    assert len(blocks) > 15 and all(len(block["code"].splitlines()) <= 15 for block in blocks)
+    check_page(GUIDE, bool(request.config.getoption("--update")), () if sizes.LONG else LARGE)
+
+
+def check_page(page: Path, update: bool, without: tuple[str, ...] = ()) -> None:
+    """One namespace for all blocks, as a reader would type them; a text block after a Python block is its output."""
+    text = page.read_text(encoding="utf-8")
     written, printed = text, []
-    namespace: dict[str, Any] = {"__name__": "readme"}
+    namespace: dict[str, Any] = {"__name__": page.stem.lower()}
     for block in BLOCK.finditer(text):
+        if any(re.search(rf"^(import|from) \S*{library}", block["code"], re.M) for library in without):
+            continue
         line = text.count("\n", 0, block.start("code"))
         output = io.StringIO()
-        code = compile("\n" * line + block["code"], str(README), "exec")
+        code = compile("\n" * line + block["code"], str(page), "exec")
         with contextlib.redirect_stdout(output):
             exec(code, namespace)
         if block["shown"] is not None:
@@ -205,14 +228,15 @@ def test_readme_runs_and_prints_what_it_says(
             printed.append((line, block["shown"], actual))
             written = written.replace(block[0], block[0].removesuffix(f"{block['shown']}```") + f"{actual}```")
     assert printed
-    if request.config.getoption("--update"):
-        README.write_text(written, encoding="utf-8")
+    if update:
+        page.write_text(written, encoding="utf-8")
         return
     for line, shown, actual in printed:
-        assert shown == actual, f"README.md:{line + 1} prints something else: run pytest --update and review it"
+        assert shown == actual, f"{page.name}:{line + 1} prints something else: run pytest --update and review it"
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    command = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -n auto"
+    test = ".venv/bin/python -m pytest -n auto --dist worksteal"
+    command = f"python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && {test}"
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert command in README.read_text(encoding="utf-8").splitlines()

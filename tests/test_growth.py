@@ -12,8 +12,8 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from codegen.loops.counts import flops
-from codegen.plan.plan import Request
-from codegen.run.pipeline import leaves_in, translate
+from codegen.plan.request import Request, leaves_in
+from codegen.run.pipeline import translate
 from symgraph.core.cost import operations
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor

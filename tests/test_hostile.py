@@ -13,10 +13,13 @@ import symgraph as sg
 from codegen.native.placement import processor_quota
 from symgraph.errors import ArgumentError, NonFiniteError
 from tests.hostile.__main__ import SCENES, run_scenes
+from tests.sizes import examples
 
-APART = {"wrong_arguments": 150, "affinity_is_refused": 8, "killed_while_caching": 0}
+APART = {"wrong_arguments": examples(100, 1000), "affinity_is_refused": examples(4, 50), "killed_while_caching": 0}
 TOGETHER = [name for name in SCENES if name not in APART]
-RUNS = [(TOGETHER[::2], 8), (TOGETHER[1::2], 8), *(([name], rounds) for name, rounds in APART.items() if rounds)]
+ROUNDS = examples(4, 50)
+ALONE = [([name], rounds) for name, rounds in APART.items() if rounds]
+RUNS = [(TOGETHER[::2], ROUNDS), (TOGETHER[1::2], ROUNDS), *ALONE]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")

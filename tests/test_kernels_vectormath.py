@@ -53,7 +53,7 @@ SPECIAL = (
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("row", UNARY, ids=lambda row: row.name)
 def test_error_is_within_the_bound_of_the_row(row: Any, dtype: Any) -> None:
-    x = samples(dtype, row.ranges, examples(60, 250))
+    x = samples(dtype, row.ranges, examples(30, 250))
     x = x[domain(row.name, x)]
     with mpmath.workdps(50):
         errors = errors_of(native(row.name, x), exact_values(row.name, x), dtype)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph.errors import ShapeError
+from symgraph.errors import ArgumentError, ShapeError
 from symgraph.reference import evaluate
 from tests.oracles import agree
 from tests.programs import N
@@ -25,6 +25,15 @@ def test_sequential_is_the_composition_of_its_layers() -> None:
     values = {"x": generator.normal(size=(5, 4)), "0.weight": generator.normal(size=(4, 3)),
               "0.bias": generator.normal(size=3), "2.weight": generator.normal(size=(3, 2))}  # fmt: skip
     agree(evaluate(y, values), evaluate(sg.log_softmax(sg.sigmoid(x @ W + b) @ V), values), 1e-14)
+
+
+def test_networks_print_their_layers() -> None:
+    class Two(sg.nn.Module):
+        def __init__(self, width: int) -> None:
+            self.first, self.more = sg.nn.Linear(2, width), [sg.nn.Sequential(sg.nn.Dropout(0.1), sg.softmax)]
+
+    assert repr(Two(3)) == "Two(3)\n  first: Linear(2, 3)\n  more.0: Sequential()\n    0: Dropout(0.1)\n    1: softmax"
+    assert repr(sg.nn.CrossEntropyLoss(label_smoothing=0.1)) == "CrossEntropyLoss(label_smoothing=0.1)"
 
 
 def test_layer_called_twice_shares_its_parameters() -> None:
@@ -106,3 +115,38 @@ def test_tables_and_bilinear_forms() -> None:
     agree(evaluate(sg.nn.EmbeddingBag(3, 4, name="e")(t), given), table[ids].mean(1), 1e-14)
     theirs = torch.nn.functional.bilinear(*(torch.tensor(given[k]) for k in ("x", "y", "q.weight", "q.bias")))
     agree(evaluate(sg.nn.Bilinear(3, 4, 2, name="q")(x, y), given), theirs.numpy(), 1e-12)
+
+
+def test_attention_is_pytorchs() -> None:
+    """Values, weights and gradients of the attention and of a whole encoder, with masks."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    E, H, rows = 4, 2, np.random.default_rng(0).normal(size=(3, 5, 4))
+    late, pad = np.triu(np.ones((5, 5), bool), 1), np.zeros((3, 5), bool)
+    pad[0, -1] = pad[1, 2:] = True
+    x = sg.input("x", (3, 5, E))
+    ours, theirs = sg.nn.MultiheadAttention(E, H, batch_first=True), torch.nn.MultiheadAttention(E, H, batch_first=True)
+    given = torch.tensor(rows)
+    y, weights = ours(x, key_padding_mask=pad, attn_mask=late)
+    masks = {"key_padding_mask": torch.tensor(pad), "attn_mask": torch.tensor(late)}
+    wanted = [part.detach().numpy() for part in theirs.double()(given, given, given, **masks)]
+    found = evaluate([y, weights], {"x": rows, **sg.nn.from_torch(ours, theirs)})
+    for part, expected in zip(found, wanted, strict=True):
+        agree(part, expected, 1e-14)
+    assert ours(x, key_padding_mask=pad, is_causal=True)[0].shape == y.shape
+    settings: dict[str, Any] = {"dropout": 0.0, "activation": "gelu", "norm_first": True}
+    net = sg.nn.TransformerEncoder(sg.nn.TransformerEncoderLayer(E, H, 6, **settings), 2, sg.nn.LayerNorm(E))
+    layer = torch.nn.TransformerEncoderLayer(E, H, 6, **settings)
+    model = torch.nn.TransformerEncoder(layer, 2, torch.nn.LayerNorm(E), enable_nested_tensor=False).double()
+    (model(given) ** 2).mean().backward()
+    slopes = sg.grad(sg.mean(net(x) ** 2), net.parameters())
+    values = evaluate(list(slopes.values()), {"x": rows, **sg.nn.from_torch(net, model)})
+    for name, slope in zip([str(leaf.name) for leaf in slopes], values, strict=True):
+        expected = dict(model.named_parameters())[name].grad.numpy()
+        agree(slope, expected if "in_proj" in name else expected.T, 1e-13)
+    with pytest.raises(ArgumentError, match="5 features do not part into 2 heads"):
+        sg.nn.MultiheadAttention(5, 2)
+    with pytest.raises(ShapeError, match=r"MultiheadAttention\(4, 2\) got q\(N, 5, 3\)"):
+        ours(sg.input("q", (N, 5, 3)))
+    with pytest.raises(ArgumentError, match="copies a layer that has no parameters yet"):
+        sg.nn.TransformerEncoder(net.layers[0], 2)

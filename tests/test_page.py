@@ -14,9 +14,13 @@ import codegen
 import symgraph as sg
 from codegen.run.fitting import History
 from symgraph.display.program import Program
+from symgraph.drawing.charts import curve
+from symgraph.drawing.folding import rows_folded
+from symgraph.drawing.markup import element, joined
 from symgraph.drawing.mathml import mathml, name_markup, operator
+from symgraph.drawing.measured import distributions
 from symgraph.drawing.page import Page, graph_pane
-from symgraph.drawing.panes import distributions
+from symgraph.drawing.panes import formulas
 from symgraph.errors import ArgumentError
 from tests import browser
 from tests.test_drawing import network
@@ -55,7 +59,7 @@ def step():
 @pytest.fixture(scope="module")
 def page(step, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "model.html"
-    sg.report(step, path, values=values(), history=HISTORY)
+    sg.report(step, path, values=values(), history=HISTORY, errors=True)
     return path
 
 
@@ -92,7 +96,8 @@ def test_the_page_is_whole_small_and_alone(page) -> None:
     assert len(text.encode()) < 300_000
     found = tags(text)
     titles = re.findall(r'<h2 id="[a-z]+-title">(\w+)</h2>', text)
-    assert titles == ["Declaration", "Graph", "Formulas", "Derivation", "Kernels", "Cost", "Values", "Training"]
+    assert titles == ["Declaration", "Graph", "Formulas", "Derivation", "Kernels", "Cost", "Errors", "Values",
+                      "Training"]  # fmt: skip
     addresses = [a[key] for _, a in found.seen for key in ("src", "href") if key in a]
     assert all(address.startswith(("#", "data:")) for address in addresses), "nothing comes from elsewhere"
     ids = [a["id"] for _, a in found.seen if "id" in a]
@@ -107,6 +112,15 @@ def test_one_value_is_marked_in_every_pane(page) -> None:
         pane = re.search(rf'<section id="{anchor}".*?</section>', text, re.S)
         assert pane is not None and 'data-v="h"' in pane.group(), anchor
     assert 'data-v="∂J/∂h"' in text
+
+
+def test_what_a_formula_costs_stands_beside_it(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    text = text.partition('<section id="formulas"')[2]
+    rows = dict(re.findall(r'<tr data-v="([^"]+)">.*?class="beside">(.*?)</div></td></tr>', text))
+    assert "operations: 52·N" in rows["a1"], "6 products and sums for each of 4, and 4 biases"
+    assert "operations: 48·N + 48" in rows["∂J/∂W1"] and "<code>update_W1</code>" in rows["W1"]
+    assert "ulp at worst" in rows["a1"] and "<code>forward_h</code>" in rows["h"]
 
 
 def test_no_text_of_a_user_becomes_markup() -> None:
@@ -145,20 +159,19 @@ def test_what_notebooks_show() -> None:
     gradient = sg.grad(sg.sum(y), [x])
     assert "<mfrac>" in gradient._repr_html_()
     assert "srcdoc=" in sg.derivation(sg.sum(y), x)._repr_html_()
-    assert "<table>" in sg.explain(sg.sum(y), wrt=[x])._repr_html_()
+    told = sg.explain(sg.sum(network(13)), wrt=[])._repr_html_()
+    assert "<table>" in told and "more of this form" in told and "<button" not in told, "a notebook has no script"
     assert "3 epochs" in HISTORY._repr_html_() and "<polyline" in HISTORY._repr_svg_()
+    assert repr(HISTORY).splitlines()[1:] == ["  loss: 2 … 0.02", "  validation: 0.5 … 0.7>"]
+    assert ":root" not in told + HISTORY._repr_html_() + y._repr_html_(), "nothing of a notebook changes its colours"
+    for shown in (sg.derivation(sg.sum(y), x), sg.explain(sg.sum(y), wrt=[x])):
+        assert repr(shown) == str(shown)
     assert History()._repr_svg_() is None
     assert sg.draw(y)._repr_svg_().startswith("<svg") and sg.draw(y)._repr_latex_() is None
 
-    class Printer:
-        said = ""
-
-        def text(self, text: str) -> None:
-            self.said += text
-
-    printer = Printer()
-    y._repr_pretty_(printer, False)
-    assert printer.said == "y[i] = exp(x[i])"
+    pretty = pytest.importorskip("IPython.lib.pretty").pretty
+    assert pretty(y) == "y[i] = exp(x[i])" and pretty(gradient).startswith("∂J/∂x[i] = ")
+    assert pretty(sg.explain(sg.sum(y), wrt=[x])).startswith("Given\n")
 
 
 def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
@@ -169,7 +182,66 @@ def test_what_is_wrong_with_values_is_said(step, monkeypatch) -> None:
     assert "b1 has no influence, because ∂J/∂a1 is 0" in page
     steep = {"∂J/∂a": np.ones(3), "∂J/∂b": np.full(3, 2.0), "∂J/∂c": np.full(3, 1e-6), "∂J/∂d": np.full(3, 1e6)}
     text = distributions(steep)
-    assert "vanishes: 7e-07 of the usual derivative" in text and "explodes: 7e+05 times" in text
+    assert "vanishes: 1e-06 of ∂J/∂a, the nearest to the loss" in text and "explodes: 1e+06 times ∂J/∂a" in text
+    halves = np.ones((2, 3)) * [0, 1, 0]
+    assert "2 of 3 columns are 0 in every row: 0, 2" in distributions({"h": halves})
+    assert 'class="bad"></td>' in distributions({"h": halves}, given={"h"}), "a margin of an image is no dead unit"
+
+
+def test_the_first_value_of_a_loss_that_is_not_finite_is_named() -> None:
+    x, w = sg.input("x", (4,)), sg.parameter("w", ())
+    y = sg.relu(w * x)
+    page = str(sg.report(-sg.mean(sg.log(y)), values={"x": np.array([1.0, -2.0, 3.0, 4.0]), "w": 1.0}))
+    assert '<p class="bad">log(y[i]) is -inf at i = 1, where y[i] is 0</p>' in page
+    z = sg.input("z", (2,))
+    stable = str(sg.report(sg.log(sg.sum(sg.exp(z))), values={"z": np.array([1e4, 0.0])}))
+    assert "not finite" not in stable, "what runs is shifted by the largest"
+
+
+def test_a_page_in_chinese() -> None:
+    text = str(sg.report(model(), language="zh", values=values(), history=HISTORY, optimizer=sg.Adam()))
+    said = re.findall(r"<(?:h1|h2|th|option|button|p)[^>]*>([^<]+)<", text)
+    names = re.compile(r"[\w′./∂]+( \([\w, ]*\))?|loss|validation")
+    assert not [phrase for phrase in said if not re.search("[一-鿿]", phrase) and not names.fullmatch(phrase)]
+    rules = set(re.findall(r"</math></span><span>([^<]+)<", text))
+    assert {"链式法则，经过 ", "约分并合并"} <= rules and not [rule for rule in rules if re.search("[a-z]{3}", rule)]
+    assert '<html lang="zh-CN">' in text and ">参数<" in text
+    with pytest.raises(ArgumentError, match="language must be one of en, zh, not 'fr'"):
+        sg.report(model(), language="fr")
+
+
+def test_curves_have_axes() -> None:
+    told = curve([2.0, 0.5, float("nan"), 0.004], "loss")
+    assert all(f">{tick}<" in told for tick in ("1", "0.1", "0.01", "2", "4", "loss, logarithmic", "epoch"))
+    assert told.count("<polyline") == 1 and told.count("<circle") == 1, "broken where it is not finite"
+    assert ">1.4<" in curve([2.0, 1.0], "loss") and "<svg" in curve([float("inf")], "x") and "<svg" in curve([], "x")
+
+
+def test_rows_that_repeat_are_made_from_one_of_them() -> None:
+    J = network(13)
+    program = Program([J], named=[J])
+    values = [t for t in program.naming.order if t.definition is not None and t in program.naming.names]
+    cells = [(program.naming.names[t].text, mathml(program.equation(t).right)) for t in values]
+    rows = [(name, element("tr", element("td", name), element("td", formula))) for name, formula in cells]
+    told = rows_folded(rows, lambda inside: element("tr", inside))
+
+    def opened(found: re.Match[str]) -> str:
+        made = ""
+        for line in found[1].split(";"):
+            numbers = line.split(" ")
+            made += re.sub("\ue000(.*?)\ue001", lambda n, numbers=numbers: numbers[int(n[1])], found[2])
+        return made
+
+    button = r'<tr><button.*?data-numbers="(.*?)">[^<]*</button><template>(.*?)</template></tr>'
+    assert re.sub(button, opened, told) == joined(*(markup for _, markup in rows))
+    assert "more of this form: " in told and len(told) < 0.8 * sum(len(markup) for _, markup in rows)
+
+
+def test_kernels_with_the_code_of_another_show_their_call(monkeypatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    page = str(sg.report(codegen.train_step(network(4), sg.SGD(lr=0.1))))
+    text = re.sub("<[^>]*>", "", page)
+    assert "forward_h3h2_W3[n, i] =" in text.replace("\n", "") and "forward_h1(h2, W3, b3," in text
 
 
 def test_a_report_is_html(tmp_path) -> None:
@@ -181,8 +253,9 @@ def test_a_report_is_html(tmp_path) -> None:
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)
 def test_in_a_browser(page, tmp_path) -> None:
     deep = tmp_path / "deep.html"
-    J = network(7)
-    deep.write_text(str(Page("deep", {"Graph": graph_pane(J, Program([J], named=[J]))})), encoding="utf-8")
+    J = network(13)
+    panes = {"Graph": graph_pane(J, Program([J], named=[J])), "Formulas": formulas(sg.explain(J))}
+    deep.write_text(str(Page("deep", panes)), encoding="utf-8")
     chromium = browser.Browser()
     try:
         chromium.open(page.as_uri())
@@ -197,15 +270,26 @@ def test_in_a_browser(page, tmp_path) -> None:
         chromium.value("document.querySelector('#graph [data-v=W1]').focus()")
         chromium.press("Enter")
         assert "declaration" in chromium.value(lit)
+        assert chromium.value("document.activeElement.getAttribute('aria-pressed')") == "true"
+        unnamed = [node["role"]["value"] for node in chromium.call("Accessibility.getFullAXTree")["nodes"]
+                   if not node["ignored"] and not node.get("name", {}).get("value")
+                   and any(p["name"] == "focusable" for p in node.get("properties", ()))]  # fmt: skip
+        assert unnamed == [], "whatever the keyboard reaches says what it is"
         chromium.value("document.activeElement.blur()")
-        # step by the arrow keys
-        seen = "document.querySelectorAll('.chosen li:not(.later)').length"
+        # step by the arrow keys; Home and End are the page's own, but for where the derivation is
+        chromium.press("End")
+        assert chromium.value("document.querySelectorAll('.chosen .steps > li:not(.later)').length") == 1
+        seen = "document.querySelectorAll('.chosen .steps > li:not(.later)').length"
         assert chromium.value(seen) == 1
-        for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("Home", 1), ("ArrowLeft", 1)):
+        for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2)):
+            chromium.press(key)
+            assert chromium.value(seen) == count, key
+        chromium.value("document.getElementById('on').focus()")
+        for key, count in (("Home", 1), ("ArrowLeft", 1)):
             chromium.press(key)
             assert chromium.value(seen) == count, key
         chromium.press("End")
-        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen li').length") > 10
+        assert chromium.value(seen) == chromium.value("document.querySelectorAll('.chosen .steps > li').length") > 10
         # dark, narrow, wide
         paper = "getComputedStyle(document.body).backgroundColor"
         assert chromium.value(paper) == "rgb(255, 255, 255)"
@@ -217,9 +301,9 @@ def test_in_a_browser(page, tmp_path) -> None:
         # on paper: all steps of all derivations, light, without what is to be pressed
         chromium.press("Home")
         chromium.prefer("dark", media="print")
-        shown = "[...document.querySelectorAll('.steps li, .bar, .controls')].map(e => getComputedStyle(e).display)"
+        shown = "[...document.querySelectorAll('.steps li, .bar, .controls')].map(e => e.getClientRects().length)"
         counts = chromium.value(shown)
-        assert counts.count("none") == 2 and counts.count("flex") == len(counts) - 2 > 40
+        assert counts.count(0) == 2 and counts.count(1) == len(counts) - 2 > 40
         assert chromium.value(paper) == "rgb(255, 255, 255)"
         chromium.value("delete document.documentElement.dataset.theme")
         for scheme, colour in (("dark", "rgb(20, 23, 26)"), ("light", "rgb(255, 255, 255)")):
@@ -231,6 +315,16 @@ def test_in_a_browser(page, tmp_path) -> None:
         assert chromium.value(hidden) == [False, True]
         chromium.value(f"document.querySelector('.node.fold').{click}")
         assert chromium.value(hidden) == [True, False]
+        rows = "document.querySelectorAll('#formulas tr').length"
+        count = chromium.value(rows)
+        chromium.value("document.querySelector('#graph [data-v=W4]').focus()")
+        chromium.press("Enter")
+        assert chromium.value("document.querySelectorAll('#formulas .lit').length") == 0
+        chromium.value("document.querySelectorAll('.more').forEach(e => e.click())")
+        assert chromium.value(rows) > count + 10
+        assert chromium.value("document.querySelectorAll('#formulas .lit').length") > 1
+        chromium.value("document.querySelectorAll('.more').forEach(e => e.click())")
+        assert chromium.value(rows) == count
         assert chromium.said == []
     finally:
         chromium.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from codegen import EarlyStopping, History
+from codegen.estimators.base import NoChange
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
 
 RANDOM = np.random.default_rng(0)
@@ -157,3 +160,17 @@ def test_batch_norm_and_dropout() -> None:
     assert pickle.loads(pickle.dumps(made)).predict_proba(X).tolist() == made.predict_proba(X).tolist()
     with pytest.raises(sg.errors.ArgumentError, match=r"no update: return \(scores, net.updates\(\)\)"):
         SymbolicEstimator(lambda x, k: normed(x, k)[0], kind="classifier").fit(X, T)
+
+
+def test_little_that_adds_up_is_no_change_as_in_scikit_learn() -> None:
+    """Every epoch is better by less than tol: scikit-learn ends, Keras goes on."""
+    losses = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75]
+    for made, ended in ((NoChange(3, 0.1, "loss"), 5), (EarlyStopping(3, 0.1, "loss"), None)):
+        step: Any = SimpleNamespace(state={}, hyper=SimpleNamespace(values_array=np.zeros(1)))
+        made.begin(step, {})
+        history = History()
+        for epoch, loss in enumerate(losses, 1):
+            history.loss.append(loss)
+            if made(epoch, history):
+                break
+        assert (epoch if history.ended == "early stopping" else None) == ended

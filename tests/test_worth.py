@@ -10,7 +10,9 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.loops.worth import threads_worth
+from codegen.run.linking import portions_of
 from symgraph.core.graph import topological
+from tests.turns import ORDERS, InTurns
 
 
 def layered(rows: int, wide: int) -> sg.Tensor:
@@ -43,5 +45,35 @@ def test_threads_that_are_worth_it(name: str) -> None:
     make, expected = CASES[name]
     value = make()
     leaves = sorted({leaf for leaf in topological([value]) if leaf.definition is None}, key=str)
-    program = codegen.function(leaves, value).executable(np.dtype("float32")).compiled.program
-    assert threads_worth(program, {}, 4, 2) == expected
+    compiled = codegen.function(leaves, value).executable(np.dtype("float32")).compiled
+    portions = portions_of(compiled.program, compiled.source.calls)
+    assert threads_worth(portions, {}, 4, 2) == expected
+
+
+M = sg.dim("M")
+STEPS: dict[str, tuple[Callable[[sg.Tensor, sg.Tensor, sg.Tensor], sg.Tensor], int]] = {
+    "rows of their own": (lambda h, x, w: sg.tanh(h @ w + x) * h, 0),
+    "two products": (lambda h, x, w: sg.tanh(sg.softmax(h @ w) @ w + x), 0),
+    "the mean of all rows": (lambda h, x, w: h @ w - sg.mean(h, axis=0) + x, 1),
+    "the rows in reverse": (lambda h, x, w: sg.tanh(h[::-1] @ w + x), 1),
+    "the first row": (lambda h, x, w: sg.tanh(h @ w) + h[0] + x, 1),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", STEPS)
+def test_threads_meet_within_a_step_only_where_it_hands_values_to_other_rows(name: str) -> None:
+    step, expected = STEPS[name]
+    x, w, h = sg.input("x", (3, M, 6)), sg.parameter("w", (6, 6)), sg.input("h", (M, 6))
+    last, _ = sg.scan(lambda carry, at: (step(carry, at, w), None), h, x)
+    cost = sg.sum(last**2)
+    function = codegen.function([x, w, h], [cost, *sg.grad(cost, [w, h]).values()], dtype="float64")
+    executable = function.executable(np.dtype("float64"))
+    assert any(call.meets for call in executable.compiled.source.calls if call.loops) == bool(expected)
+    random = np.random.default_rng(0)
+    values = {"x": random.normal(size=(3, 5, 6)), "w": random.normal(size=(6, 6)), "h": random.normal(size=(5, 6))}
+    alone = [np.array(value) for value in function(**values)]
+    for order in ORDERS:
+        InTurns(executable, order)
+        for got, wanted in zip(function(**values), alone, strict=True):
+            np.testing.assert_array_equal(got, wanted)

@@ -17,11 +17,10 @@ import numpy as np
 
 import symgraph as sg
 from codegen.estimators.programs import by_rows
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.arguments import whole_number
 from codegen.run.conversion import described
 from codegen.run.function import Function
-from codegen.run.pipeline import leaves_in
 from symgraph.core.indices import Index, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Element, Tensor

@@ -20,12 +20,11 @@ import numpy as np
 import sympy as sp
 
 import symgraph as sg
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments
 from codegen.run.conversion import described
 from codegen.run.declared import first_values, in_order
 from codegen.run.function import Function
-from codegen.run.pipeline import leaves_in
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor

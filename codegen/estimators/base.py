@@ -28,6 +28,17 @@ MOST_ROWS = 200
 """Rows of a batch where ``batch_size`` is ``"auto"``, as scikit-learn has it."""
 
 
+class NoChange(EarlyStopping):
+    """scikit-learn's ``n_iter_no_change``: an epoch counts that is not better than the best one by more than ``tol``,
+    also where a little of it adds up."""
+
+    def improved(self, history: History) -> bool:
+        value = self.value(history)
+        is_best, is_far = value < self.best, value < self.best - self.min_delta
+        self.best, self.waited = min(self.best, value), 0 if is_far else self.waited + 1
+        return is_best
+
+
 class Trained(BaseEstimator, metaclass=ABCMeta):
     """An estimator that is trained by gradients of a declared network."""
 
@@ -137,13 +148,13 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         size = min(MOST_ROWS, rows) if self.batch_size == "auto" else min(int(self.batch_size), rows)
         callbacks, validation = [], None
         if held is not None:
-            stop = EarlyStopping(self.n_iter_no_change, self.tol, "validation", "max")
+            stop = NoChange(self.n_iter_no_change, max(0.0, self.tol), "validation", "max")
             callbacks = [stop]
 
             def validation(values: Any) -> float:
                 return self._scored(self._outputs(network, values, held[0]), held[1], held[2])
         elif not keeps:
-            callbacks = [EarlyStopping(self.n_iter_no_change, max(0.0, self.tol), "loss", restore_best=False)]
+            callbacks = [NoChange(self.n_iter_no_change, max(0.0, self.tol), "loss", restore_best=False)]
         with programs.borrowed(network, key, optimizer, dtype) as step:
             if programs.L2.name in step.hyper:
                 step.hyper[programs.L2.name] = self.alpha

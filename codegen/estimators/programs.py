@@ -21,9 +21,8 @@ import numpy as np
 import sympy as sp
 
 import symgraph as sg
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.function import Function
-from codegen.run.pipeline import leaves_in
 from codegen.run.training import TrainStep
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor

@@ -18,19 +18,19 @@ def measured(executable: Executable, sizes: Mapping[str, int]) -> tuple[list[flo
 
     None for each where the program runs as plain Python.
     """
-    compiled, entry = executable.compiled, executable.entry
+    entry, count = executable.entry, len(executable.compiled.program.kernels)
     if not isinstance(entry, Entry):
-        return [None] * len(compiled.program.kernels), None
-    interface = compiled.interface
+        return [None] * count, None
+    interface, buffers = executable.linked.interface, executable.linked.buffers
     kept = {at: executable.words[at] for at in (*interface.addresses.values(), *interface.sizes.values())}
     executable.resize({name: sizes[known] for name, known in zip(executable.size_names, interface.sizes, strict=True)})
-    arrays = {name: _sample(compiled.program.buffers[name], executable, name) for name in interface.addresses}
+    arrays = {name: _sample(buffers[name], executable, name) for name in interface.addresses}
     try:
         for name, array in arrays.items():
-            if compiled.program.buffers[name].role != "constant":
+            if buffers[name].role != "constant":
                 executable.words[interface.addresses[name]] = array.ctypes.data
         entry.call(executable.address)
-        run, kernels = partial(entry.run_kernel, executable.address), range(len(compiled.program.kernels))
+        run, kernels = partial(entry.run_kernel, executable.address), range(count)
         return [least_seconds(partial(run, number)) for number in kernels], least_seconds(executable.run_often)
     finally:
         for at, word in kept.items():

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from codegen.loops.counts import evaluate_integer, flops, traffic
 from codegen.native.emit import ITEM
 from codegen.run.arguments import check_mapping, whole_number
 from codegen.run.direct import obstacle
 from codegen.run.executable import Executable
+from symgraph.core.graph import topological
 from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown
 from symgraph.errors import ArgumentError
 
+if TYPE_CHECKING:
+    from codegen.plan.request import Request
+    from symgraph.rounding.report import Accuracy
+
 UNTOLD = 128
 """A size before the first call."""
+
+STAGES = ("derive", "stabilise", "plan", "fuse", "lower", "memory", "emit", "compile", "load", "first call")
+"""In their order; those of a program from the cache may have run when the report was asked for."""
 
 FAR, WORTH = 0.5, 0.05
 """A kernel is marked that reaches less than ``FAR`` of the machine's limit, if that costs ``WORTH`` of all kernels."""
@@ -38,14 +47,15 @@ class KernelReport:
         return self.expected / self.seconds if self.expected and self.seconds else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report(Shown):
     """Kernels in the order in which they run, and seconds of the stages. ``str`` is a table.
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
-    (unless the program was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
+    (unless its object code was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
     Gradients in ``left`` were too long for algebra: they are as the chain rule gave them.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
+    ``errors`` are those of the formulas, None unless asked for.
     ``memory`` is the bytes of all that lies between the kernels, the arena; arguments and results are not in it.
     """
 
@@ -55,17 +65,24 @@ class Report(Shown):
     obstacle: str = ""
     left: tuple[str, ...] = ()
     memory: int = 0
+    errors: Accuracy | None = None
 
     @staticmethod
-    def of(executable: Executable, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
-        """Report of a compiled program at ``sizes``, by default those of the last call.
+    def of(
+        executable: Executable,
+        measure: bool = False,
+        sizes: Mapping[str, int] | None = None,
+        errors: Request | None = None,
+    ) -> Report:
+        """Report of a compiled program at ``sizes``, by default those of the last call, and of what a request's values
+        are off by.
 
         Raises
         ------
         ArgumentError
             for a size that the program does not have, or that is no positive integer.
         """
-        program, positions = executable.compiled.program, executable.compiled.interface.sizes
+        program, positions = executable.compiled.program, executable.linked.interface.sizes
         known = dict(zip(executable.size_names, positions, strict=True))
         chosen = {name: executable.words[position] or UNTOLD for name, position in positions.items()}
         if sizes is not None:
@@ -82,10 +99,11 @@ class Report(Shown):
         warm = None
         if measure:
             rows, warm = _measured(rows, executable, chosen)
-        stages = executable.seconds | ({"warm call": warm} if warm else {})
+        stages = {stage: executable.seconds[stage] for stage in STAGES if stage in executable.seconds}
+        stages |= {"warm call": warm} if warm else {}
         at = {name: chosen[position] for name, position in known.items()}
-        memory = evaluate_integer(executable.compiled.arena.size, chosen)
-        return Report(tuple(rows), at, stages, obstacle(executable), memory=memory)
+        memory = evaluate_integer(executable.linked.arena.size, chosen)
+        return Report(tuple(rows), at, stages, obstacle(executable), (), memory, _errors(errors, executable))
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -107,11 +125,23 @@ class Report(Shown):
             lines.append(f"left as the chain rule gave them: {', '.join(self.left)}")
         if self.obstacle:
             lines.append(f"Python checks every call: {self.obstacle}")
+        if self.errors is not None:
+            lines.append(str(self.errors))
         return "\n".join(lines)
 
 
 def _shown(seconds: float) -> str:
     return f"{seconds:.3f}" if seconds >= 1e-3 else f"{seconds:.1e}"
+
+
+def _errors(request: Request | None, executable: Executable) -> Accuracy | None:
+    if request is None:
+        return None
+    from symgraph.rounding.report import accuracy
+
+    updates = topological(value for _, value in request.updates)
+    slopes = [t for t in updates if t.cotangent_of is not None and t.cotangent_of[1].kind == "parameter"]
+    return accuracy([*request.outputs, *(slopes or (value for _, value in request.updates))], executable.dtype)
 
 
 def _measured(

@@ -6,7 +6,7 @@ one operation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from codegen.loops import ir
@@ -35,6 +35,8 @@ PANEL_ROWS = 32
 """Most rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
 
 ITEM_BYTES = {"int64": 8, "float64": 8, "bool": 1}
+Array = tuple[ir.DType, tuple[Expr, ...]]
+"""The dtype and the shape of a buffer."""
 
 
 def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
@@ -92,11 +94,6 @@ def _interval(expression: Expr, sizes: Mapping[str, int]) -> tuple[int, int]:
     return exact, exact
 
 
-def elements(buffer: Buffer, sizes: Mapping[str, int]) -> int:
-    """How many elements a buffer has."""
-    return evaluate_integer(ir.product(buffer.shape), sizes)
-
-
 def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
     """Floating-point operations of some statements."""
     total = 0.0
@@ -123,9 +120,17 @@ def flops(body: tuple[Stmt, ...], sizes: Mapping[str, int]) -> float:
                 total += _operations(statement.value) + (statement.op is not None)
             case Let(var, value):
                 total += _operations(value)
-                if var.dtype == "int64" and not any(isinstance(part, Load) for part in ir.subexpressions(value)):
+                if var.dtype == "int64" and _follows_from(value, sizes):
                     sizes = {**sizes, var.name: evaluate_integer(value, sizes)}
     return total
+
+
+def _follows_from(value: Expr, sizes: Mapping[str, int]) -> bool:
+    """Whether the sizes alone tell an integer: it reads no array, and nothing that was read of one."""
+    parts = list(ir.subexpressions(value))
+    return all(part.name in sizes for part in parts if isinstance(part, Var)) and not any(
+        isinstance(part, Load) for part in parts
+    )
 
 
 def blocks(total: Expr, size: Const) -> Expr:
@@ -163,10 +168,19 @@ def _operations(expression: Expr) -> int:
 
 def traffic(kernel: Kernel, buffers: Mapping[str, Buffer], sizes: Mapping[str, int], item: int) -> int:
     """Bytes read and written, scratch excluded."""
+    return bytes_of(moved(kernel, buffers), sizes, item)
+
+
+def moved(kernel: Kernel, buffers: Mapping[str, Buffer]) -> tuple[Array, ...]:
+    """What a kernel reads, then what it writes, scratch excluded."""
     actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-    touched = [actual[name] for name in (*ir.reads(kernel.body), *ir.writes(kernel.body))]
-    outside = [buffers[name] for name in touched if buffers[name].role != "scratch"]
-    return sum(elements(buffer, sizes) * ITEM_BYTES.get(buffer.dtype, item) for buffer in outside)
+    touched = [buffers[actual[name]] for name in (*ir.reads(kernel.body), *ir.writes(kernel.body))]
+    return tuple((buffer.dtype, buffer.shape) for buffer in touched if buffer.role != "scratch")
+
+
+def bytes_of(arrays: Iterable[Array], sizes: Mapping[str, int], item: int) -> int:
+    """Bytes of some arrays; ``item`` is the size of a real number."""
+    return sum(evaluate_integer(ir.product(shape), sizes) * ITEM_BYTES.get(dtype, item) for dtype, shape in arrays)
 
 
 def as_formula(values: Mapping[int, float], size: str) -> str:

@@ -130,7 +130,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """``for var in [start, stop)``; a ``step`` makes blocks. Threads share a ``parallel`` loop."""
+    """``for var in [start, stop)``, in blocks of ``step``. Threads share a ``parallel`` one in grains, or in blocks."""
 
     var: Var
     start: Expr
@@ -138,6 +138,7 @@ class For:
     body: tuple[Stmt, ...]
     step: Expr = Const(1, "int64")
     parallel: bool = False
+    grain: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,10 +392,5 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
 
 def writes(body: tuple[Stmt, ...]) -> list[str]:
     """Names of the buffers written, in order of first use."""
-    found: dict[str, None] = {}
-    for statement in statements(body):
-        if isinstance(statement, Store):
-            found[statement.buffer] = None
-        if isinstance(statement, Contract | Copy):
-            found[statement.out.buffer] = None
-    return list(found)
+    writing = (one for one in statements(body) if isinstance(one, Store | Contract | Copy))
+    return list(dict.fromkeys(one.buffer if isinstance(one, Store) else one.out.buffer for one in writing))

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from codegen.loops import ir
 from codegen.loops.names import Names
 from codegen.loops.repeat import Loop, Slice
+from codegen.loops.small_steps import with_whole_steps
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
-from codegen.lower.scalar import ScalarLowering, data_type
+from codegen.lower.scalar import ScalarLowering
 from codegen.lower.segments import Storage
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, spans
-from codegen.plan.plan import Request
+from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.steps import Steps, steps_of
 from codegen.plan.value_names import kernel_name, value_name
@@ -69,7 +71,8 @@ def assemble(
     for task in places.tasks:
         storage = Storage({value: moved.get(name, name) for value, name in task.buffers.items()}, sizes)
         name = driver_names.unique(kernel_name(task.group, task.kept))
-        kernel, scratch = _with_own_scratch(*lower(task.group, storage, task.kept, name), driver_names)
+        lowered = lower(task.group, storage, task.kept, name, repeated=bool(task.loops))
+        kernel, scratch = _with_own_scratch(*lowered, driver_names)
         for loop in task.loops:
             ranges.setdefault(loop, []).append(len(kernels))
         kernels.append(kernel)
@@ -79,7 +82,7 @@ def assemble(
         for number, found in enumerate(places.loops)
     )
     outputs = tuple(buffers[output] for output in request.outputs)
-    program = ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs, loops=loops)
+    program = with_whole_steps(ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs, loops=loops))
     return program, buffers, tuple(sizes), checked
 
 

@@ -22,8 +22,8 @@ from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.panels import PanelLowering
 from codegen.lower.rows import START, difference, smaller
-from codegen.lower.scalar import data_type
 from codegen.lower.segments import Segment
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group
 from codegen.plan.plan import Node
 from symgraph.core.indices import Index, axis
@@ -67,14 +67,14 @@ def _is_row_wise(node: Node) -> bool:
 def _is_simple(element: Element, rows: sp.Expr) -> bool:
     """x[n, k], x[n, t[n]] with short rows, of which there are as many, or b[k]."""
     indices = element.indices
-    if element.tensor.is_label and list(indices) != [axis(0)]:
+    if element.tensor.dtype == "integer" and list(indices) != [axis(0)]:
         return False
     if indices and indices[0] == axis(0):
         if element.tensor.shape[0] != rows or not _is_short(element.tensor.shape[1:]):
             return False
         indices = indices[1:]
     return all(
-        (isinstance(index, Index) and index != axis(0)) or (isinstance(index, Element) and index.tensor.is_label)
+        (isinstance(index, Index) and index != axis(0)) or isinstance(index, Element)
         for index in indices
     )
 
@@ -105,7 +105,8 @@ class LaneLowering(PanelLowering):
         share = smaller(ir.add(block, ir.integer(LANES)), Var(f"{block.name}_end", "int64"))
         rows = self.scalars.integer(self.group.nodes[0].shape[0])
         body = [Let(last, share), *self._block(block, last)]
-        return [For(block, ZERO, rows, tuple(body), step=ir.integer(LANES), parallel=True)]
+        grain = ONE if self.repeated else None
+        return [For(block, ZERO, rows, tuple(body), ir.integer(LANES), parallel=True, grain=grain)]
 
     # -- one block of rows --------------------------------------------------------------------------------------------
     def _block(self, block: Var, last: Var) -> list[Stmt]:

@@ -16,7 +16,12 @@ from codegen.plan.fuse import Group
 from symgraph.core.tensor import Tensor
 
 
-def lower(group: Group, storage: Storage, kept: set[Tensor], name: str) -> tuple[ir.Kernel, list[ir.Buffer]]:
-    """The kernel of a group, and its scratch buffers. ``kept`` are the values that others read from memory."""
+def lower(
+    group: Group, storage: Storage, kept: set[Tensor], name: str, repeated: bool = False
+) -> tuple[ir.Kernel, list[ir.Buffer]]:
+    """The kernel of a group, and its scratch buffers. ``kept`` are the values that others read from memory.
+
+    In what is ``repeated``, the step of a recurrence, threads share rows one by one: in every kernel the same.
+    """
     chosen = LaneLowering if suits_lanes(group) else PanelLowering
-    return chosen(group, storage, kept, name).kernel()
+    return chosen(group, storage, kept, name, repeated).kernel()

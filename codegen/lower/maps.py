@@ -12,7 +12,7 @@ from codegen.loops.counts import PANEL_ROWS
 from codegen.loops.ir import ONE, ZERO, Copy, Expr, For, Let, Operand, Stmt, Var
 from codegen.lower.comments import formula_text
 from codegen.lower.rows import RowLowering, difference, smaller
-from codegen.lower.scalar import data_type
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
@@ -37,7 +37,8 @@ class MapLowering(RowLowering):
         block, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
         share = smaller(ir.add(block, ir.integer(FLAT_BLOCK)), Var(f"{block.name}_end", "int64"))
         body = [Let(last, share), *self._flat_loop(None, last, block)]
-        return [For(block, ZERO, total, tuple(body), step=ir.integer(FLAT_BLOCK), parallel=True)]
+        grain = ir.product(tuple(map(self.scalars.integer, self.group.nodes[0].shape[1:]))) if self.repeated else None
+        return [For(block, ZERO, total, tuple(body), ir.integer(FLAT_BLOCK), parallel=True, grain=grain)]
 
     def _flat_loop(self, row: Var | None, stop: Expr, start: Expr = ZERO) -> list[Stmt]:
         """The loop over ``stop`` rows from ``row`` on, or over the elements from ``start`` to ``stop``."""

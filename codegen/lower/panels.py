@@ -118,7 +118,8 @@ class PanelLowering(MapLowering):
         """Blocks of whole rows, which the threads share."""
         step = Var(f"panel_{contract.tile}", "int64")
         share = smaller(ir.add(edges.first, step), Var(f"{edges.first.name}_end", "int64"))
-        return [For(edges.first, ZERO, rows, (Let(edges.last, share), contract, *after), step=step, parallel=True)]
+        body = (Let(edges.last, share), contract, *after)
+        return [For(edges.first, ZERO, rows, body, step, parallel=True, grain=ONE if self.repeated else None)]
 
     def _tasks(
         self,

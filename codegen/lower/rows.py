@@ -11,20 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ZERO, Assign, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
+from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.long_sums import LongSums
 from codegen.lower.residues import Nest, Residues, nests_of, places_of, reached, statements_of, with_residues
-from codegen.lower.scalar import data_type
 from codegen.lower.scatter import COLUMN_GRAIN
 from codegen.lower.segments import Segment
+from codegen.lower.types import data_type
 from codegen.lower.windows import WindowLowering
 from codegen.plan.plan import Node
 from symgraph.core.indices import Index, axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
+INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
+"""What one of integers starts from."""
 
 
 class RowLowering(WindowLowering):
@@ -207,7 +209,8 @@ class RowLowering(WindowLowering):
         self, node: Node, loops: Sequence[Expr], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
     ) -> None:
         definition, text = node.definition, self.formulas[-1]
-        dtype = data_type(node.value)
+        is_place = definition.op in ("argmax", "argmin")
+        dtype: DType = "real" if is_place else data_type(node.value)
         body = definition.body
         where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
         inner = len(node.shape) - self.depth
@@ -215,7 +218,7 @@ class RowLowering(WindowLowering):
         place, here = where if is_kept else where[self.depth :], where[self.depth :]
         if inner and not self._ends_in_a_row(node):
             buffer, best_at = self._cleared(node, before, text)
-            value = self.scalars.value(body)
+            value = self.scalars.value(body, "int64" if dtype == "int64" else "real")
             if best_at is None:
                 inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
             else:
@@ -224,18 +227,16 @@ class RowLowering(WindowLowering):
                     lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
                 )  # fmt: skip
             return
-        is_place = definition.op in ("argmax", "argmin")
-        value_type = "real" if dtype == "int64" else dtype
-        value = self.scalars.value(body, value_type)
-        start = Const(START[str(definition.op)], value_type)
+        value = self.scalars.value(body, dtype)
+        start = started(str(definition.op), dtype)
         if inner:
-            total = Var(self.names.unique(self._value_name(node.value)), dtype)
+            total = Var(self.names.unique(self._value_name(node.value)), data_type(node.value))
             before, after = (part.setdefault(inner, []) for part in self.around)
             after.append(Store(self._row_buffer(node), place, total))
         else:
             total = self.local[node.value]
         if is_place:
-            best = Var(self.names.unique(f"{total.name}_best"), value_type)
+            best = Var(self.names.unique(f"{total.name}_best"), dtype)
             before += [Assign(best, start, formula=text), Assign(total, ZERO)]
             inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
@@ -280,7 +281,7 @@ class RowLowering(WindowLowering):
         buffer = self._row_buffer(node)
         op = node.definition.op
         is_place = op in ("argmax", "argmin")
-        start = Const(START[op or "sum"], "real")
+        start = started(op or "sum", "int64" if data_type(node.value) == "int64" and not is_place else "real")
         fill = [Var(self._loop_name(size), "int64") for size in shape]
         rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
         cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
@@ -292,6 +293,11 @@ class RowLowering(WindowLowering):
             cleared = [For(fill[position], begin, end, tuple(cleared))]
         before += cleared
         return buffer, best
+
+
+def started(op: str, dtype: DType) -> Const:
+    """What a reduction of such values starts from."""
+    return Const(INTEGER_START[op] if dtype == "int64" else START[op], dtype)
 
 
 def difference(left: Expr, right: Expr) -> Expr:

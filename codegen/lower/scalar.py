@@ -31,8 +31,9 @@ from codegen.loops.scalar_functions import (
     real,
     same_type,
 )
-from codegen.plan.few import FirstBest, argmax
+from codegen.plan.few_elements import FirstBest, argmax
 from codegen.plan.scatter import is_place, is_placed
+from symgraph.core.dtypes import is_integer
 from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
@@ -40,18 +41,6 @@ from symgraph.stabilise.scalar import by_one_exponential
 
 Access = Callable[[Tensor, tuple[Expr, ...]], Expr]
 """How a group reads an element: from memory, or as a scalar that has just been computed."""
-
-
-def data_type(tensor: Tensor) -> DType:
-    """Type of a tensor's elements: labels are integers; scalars that depend on no array are computed in float64."""
-    if tensor.is_label:
-        return "int64"
-    if tensor.kind == "scalar" or (tensor.kind == "state" and tensor.ndim == 0):
-        return "float64"
-    if tensor.definition is None or tensor.ndim or tensor.definition.op is not None:
-        return "real"
-    operands = {element.tensor for element in tensor.definition.body.atoms(Element)}
-    return "float64" if operands and all(data_type(o) == "float64" for o in operands) else "real"
 
 
 class ScalarLowering:
@@ -99,10 +88,12 @@ class ScalarLowering:
             self._steps -= 1
 
     def integer(self, body: sp.Basic) -> Expr:
-        """An index or a size."""
+        """An index, a size, or a value that is computed of integers."""
         match body:
             case Element():
-                return self._element(body)
+                return cast(self._element(body), "int64")
+            case sp.Piecewise():
+                return self._piecewise(body, self.integer)
             case sp.Integer():
                 return Const(int(body), "int64")
             case sp.Symbol():
@@ -171,6 +162,8 @@ class ScalarLowering:
         match body:
             case Element():
                 return self._element(body)
+            case sp.Add() | sp.Mul() | sp.Pow() | sp.Mod() | sp.floor() | sp.Max() | sp.Min() if is_integer(body):
+                return self.integer(body)
             case Delta():
                 return self._selected([body], ())
             case Uniform():
@@ -245,17 +238,21 @@ class ScalarLowering:
             value = cast(self._quotient(factors), "real")
         return Select(condition, value, Const(0.0, "real"), "real")
 
-    def _piecewise(self, body: sp.Piecewise) -> Expr:
+    def _piecewise(self, body: sp.Piecewise, lower: Callable[[sp.Basic], Expr] | None = None) -> Expr:
         pairs: list[tuple[Expr, Expr]] = []
         with ExitStack() as under:
             for value, test in body.args:
                 condition = self.condition(test)
                 with self.guarded(test):
-                    pairs.append((self._lower(value), condition))
+                    pairs.append(((lower or self._lower)(value), condition))
                 under.enter_context(self.guarded(sp.Not(test)))
         last = pairs[-1]
         closed = last[1] == Const(1, "bool")
-        values = same_type([value for value, _ in pairs] + ([] if closed else [Const(float("nan"), "float64")]))
+        values = [value for value, _ in pairs]
+        if lower is None:
+            values = same_type([*values, *([] if closed else [Const(float("nan"), "float64")])])
+        elif not closed:
+            raise DomainError(f"{body} is no integer where no condition holds")
         result = values.pop()
         for value, (_, condition) in reversed(list(zip(values, pairs, strict=False))):
             result = chosen(condition, value, result)

@@ -15,7 +15,8 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Const, Expr, Load, Op, Stmt, Var
 from codegen.loops.names import Names
 from codegen.loops.share import Sharing
-from codegen.lower.scalar import ScalarLowering, data_type
+from codegen.lower.scalar import ScalarLowering
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, runs_down_columns
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter, scatter_of
@@ -46,8 +47,8 @@ class Segment:
 class Segments:
     """The segments of a group, how they read values, and the names in them."""
 
-    def __init__(self, group: Group, storage: Storage, kept: set[Tensor], name: str) -> None:
-        self.group, self.storage, self.kept, self.name = group, storage, kept, name
+    def __init__(self, group: Group, storage: Storage, kept: set[Tensor], name: str, repeated: bool = False) -> None:
+        self.group, self.storage, self.kept, self.name, self.repeated = group, storage, kept, name, repeated
         self.names = Names(frozenset(storage.buffers.values()) | frozenset(storage.sizes.values()))
         self.depth = 1 if group.kind in ("rows", "panel") else 0
         self.has_windows = group.kind in ("rows", "window")

@@ -1,10 +1,12 @@
-"""Object code on disk, so that a second process does not compile again. Nothing read is trusted beyond its checksum.
+"""Object code, and programs, on disk, so that a second process does not compile again. Nothing read is trusted beyond
+its checksum.
 
-An entry is named by the SHA-256 of source, CPU and versions, and holds a header, the SHA-256 of its key and code, and
-the code. Entries are written to a temporary file and moved into place, so that two processes never see half of one.
-The folder belongs to the user alone (mode 0700). Whatever else lies where an entry should be (another owner's file, a
-damaged one, a pipe, a device, a symbolic link) counts as absent, and so does a folder that cannot be made, read or
-written: nothing in here raises or waits. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
+An entry is named by the SHA-256 of what it is made of, CPU and versions, and holds a header, the SHA-256 of its key and
+content, and the content: object code, or what a program runs by (:mod:`codegen.run.kept`). Entries are written to a
+temporary file and moved into place, so that two processes never see half of one. The folder belongs to the user alone
+(mode 0700). Whatever else lies where an entry should be (another owner's file, a damaged one, a pipe, a device, a
+symbolic link) counts as absent, and so does a folder that cannot be made, read or written: nothing in here raises or
+waits. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
 import time
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 MAGIC = b"symgraph object 1\n"
@@ -25,28 +29,43 @@ MOST_BYTES = 1 << 28
 WRITING = ".writing-"
 ABANDONED = 3600.0
 """Seconds after which a file that is still being written belongs to a process that was killed."""
+MOST_KEPT = 1 << 30
+"""Bytes of all files, from which on those go that have not been used for longest, down to three quarters."""
+OURS = re.compile(r"[0-9a-f]{64}\.(o|program)|[0-9a-f]{24}\.py")
+"""Names of such files: whatever else lies in the folder is somebody else's."""
+USED = 86400.0
+"""Seconds after which a use of an entry is noted anew."""
 
 
 @lru_cache(maxsize=1)
 def machine() -> str:
     """What object code depends on besides its source: CPU, versions, and our own kernels."""
     import platform
-    from importlib.metadata import PackageNotFoundError, version
 
+    import llvmlite
     import llvmlite.binding as llvm
+    import numpy
 
-    def of(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return "?"
-
-    own = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        own.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
-    packages = " ".join(f"{package} {of(package)}" for package in ("numba", "llvmlite", "numpy"))
-    return "\n".join([llvm.get_host_cpu_name(), features, platform.machine(), sys.version, packages, own.hexdigest()])
+    packages = f"numba {_version_of_numba()} llvmlite {llvmlite.__version__} numpy {numpy.__version__}"
+    cpu = [llvm.get_host_cpu_name(), features, platform.machine()]
+    return "\n".join([*cpu, sys.version, packages, sources("codegen")])
+
+
+def _version_of_numba() -> str:
+    """As its own file tells it: a program from the cache does not wait for Numba's import."""
+    found = find_spec("numba")
+    told = None if found is None or found.origin is None else _content(Path(found.origin).with_name("_version.py"))
+    return hashlib.sha256(told or b"").hexdigest()
+
+
+@lru_cache(maxsize=2)
+def sources(package: str) -> str:
+    """The digest of one of our two packages."""
+    found = hashlib.sha256()
+    for path in sorted((Path(__file__).parents[2] / package).rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def key_of(source: str, name: str) -> str:
@@ -91,25 +110,29 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def load(key: str) -> bytes | None:
-    """Object code of an entry; None if it is absent, foreign or damaged."""
-    path = folder()
-    content = None if path is None else _content(path / f"{key}.o")
-    if content is None:
+def load(key: str, suffix: str = ".o") -> bytes | None:
+    """The content of an entry; None if it is absent, foreign or damaged."""
+    place = folder()
+    path = None if place is None else place / f"{key}{suffix}"
+    content = None if path is None else _content(path)
+    if path is None or content is None:
         return None
     start = len(MAGIC) + 32
     digest, code = content[len(MAGIC) : start], content[start:]
     if not content.startswith(MAGIC) or hashlib.sha256(key.encode() + code).digest() != digest:
         return None
+    with contextlib.suppress(OSError):
+        if time.time() - path.lstat().st_mtime > USED:
+            os.utime(path)
     return code
 
 
-def store(key: str, code: bytes) -> None:
+def store(key: str, code: bytes, suffix: str = ".o") -> None:
     """Write an entry; a cache that cannot be written is no error."""
     path = folder()
     if path is not None:
         _sweep(path)
-        _replace(path / f"{key}.o", MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
+        _replace(path / f"{key}{suffix}", MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
 
 
 def source_file(key: str, source: str) -> Path:
@@ -154,8 +177,19 @@ def _replace(path: Path, content: bytes) -> bool:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that were killed have left half written."""
+    """Remove what processes that were killed have left half written; and, of too much, what is used least."""
     with contextlib.suppress(OSError):
-        for file in path.glob(f"{WRITING}*"):
-            if time.time() - file.lstat().st_mtime > ABANDONED:
-                file.unlink()
+        found = []
+        for file in os.scandir(path):
+            told = file.stat(follow_symlinks=False)
+            if OURS.fullmatch(file.name) and stat.S_ISREG(told.st_mode):
+                found.append((told.st_mtime, told.st_size, file.path))
+            elif file.name.startswith(WRITING) and time.time() - told.st_mtime > ABANDONED:
+                os.unlink(file.path)
+        kept = sum(size for _, size, _ in found)
+        if kept > MOST_KEPT:
+            for _, size, old in sorted(found):
+                os.unlink(old)
+                kept -= size
+                if kept <= MOST_KEPT * 3 // 4:
+                    break

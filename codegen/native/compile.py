@@ -13,6 +13,7 @@ each function on its own (:mod:`codegen.native.kernels.kernel`); here they are l
 from __future__ import annotations
 
 import ctypes
+import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -29,6 +30,9 @@ RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usle
 EXCEPTION = "symgraph_exception"
 """What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
 
+WHOLE_VECTORS = ",-prefer-256-bit" if platform.machine() in ("x86_64", "AMD64") else ""
+"""LLVM takes half of an AVX-512 register for loops, since the first processors that had it ran slower with all of it.
+Our tiles use all of it anyway. Measured on Sapphire Rapids: element-wise loops of tanh take 0.69 of the time."""
 UNLIMITED = 2**32 - 1
 _vector_loops_kept = threading.Lock()
 """Held while LLVM unrolls no loop of sixteen or more in full. Such an inner loop is a vector: it must not be unrolled
@@ -71,7 +75,7 @@ def host_machine() -> llvm.TargetMachine:
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        features=f"{llvm.get_host_cpu_features().flatten()}{WHOLE_VECTORS}",
         opt=3,
         reloc="pic",
         codemodel="default",

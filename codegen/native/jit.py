@@ -5,20 +5,28 @@ The source is written to a real file, so that tracebacks, profilers and readers 
 
 from __future__ import annotations
 
+import builtins
 import importlib
+import keyword
 import linecache
+import re
 import types
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codegen import debug
 from codegen.native import cache, team
 from codegen.native.compile import Entry, compile_entry, compile_program, load_entry
-from codegen.native.emit import Source
-from codegen.native.emit_driver import driver_text
+
+if TYPE_CHECKING:  # else imported where it is used: a program from the cache does not wait for the compiler
+    from codegen.native.emit import Source
+
+WORD = re.compile(r"\b[^\W\d]\w*")
+"""A name; the e of 1.5e-7 is none."""
 
 
 class PythonEntry:
@@ -38,16 +46,22 @@ class PythonEntry:
     call = __call__
 
 
-def program(source: Source, seconds: dict[str, float], as_python: bool) -> Entry | PythonEntry:
-    """A generated program: from the cache, or compiled; or as plain Python.
+def program(
+    key: str, source_of: Callable[[], Source], seconds: dict[str, float], as_python: bool, code: bytes | None = None
+) -> Entry | PythonEntry:
+    """A generated program: of its object ``code``, or of that in the cache by its :func:`key_of`, or compiled; or as
+    plain Python.
 
-    ``seconds`` to load or compile it are added.
+    The source is asked for where it is needed. ``seconds`` to load or compile it are added.
     """
-    key = cache.key_of(source.text, "entry")
     if as_python:
+        source = source_of()
         return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
 
     def compiled() -> bytes:
+        from codegen.native.emit_driver import driver_text
+
+        source = source_of()
         module = _module(source.text, cache.source_file(key, source.text))
         functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
         try:
@@ -55,7 +69,34 @@ def program(source: Source, seconds: dict[str, float], as_python: bool) -> Entry
         finally:
             _forget_lines(Path(str(module.__file__)).name)
 
-    return _cached(key, "entry", compiled, seconds)
+    return _cached(key, "entry", compiled, seconds, code)
+
+
+def key_of(source: Source) -> str:
+    """The name of a program in the cache: that of what it does, whatever its values and functions are called."""
+    return cache.key_of(without_names(source.text), "entry")
+
+
+def without_names(source: str) -> str:
+    """Generated source without comments, and with numbers for the names that are its own: those of functions and tiles
+    are the module's, all others each function's."""
+    lines = [line for line in (line.split("#")[0].rstrip() for line in source.splitlines()) if line]
+    given = [line for line in lines if line.startswith("from ")]
+    known = {*keyword.kwlist, *dir(builtins), *WORD.findall(" ".join(given))}
+    shared: dict[str, str] = {}
+    local: dict[str, str] = {}
+
+    def number(found: re.Match[str]) -> str:
+        word = found.group()
+        return word if word in known else shared.get(word) or local.setdefault(word, f"_{len(local)}")
+
+    for place, line in enumerate(lines):
+        if not line[0].isspace():
+            local.clear()
+            defined = WORD.findall(line.removeprefix("def "))[: 1 if line.startswith("def ") else None]
+            shared.update((word, f"_m{len(shared)}") for word in defined if word not in known | shared.keys())
+        lines[place] = WORD.sub(number, line)
+    return "\n".join(lines)
 
 
 def _forget_lines(file: str) -> None:
@@ -81,8 +122,10 @@ def native_support(name: str) -> Entry:
     return _cached(cache.key_of("codegen.native.runtime", name), name, compiled, {})
 
 
-def _cached(key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float]) -> Entry:
-    stored = cache.load(key)
+def _cached(
+    key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float], code: bytes | None = None
+) -> Entry:
+    stored = cache.load(key) if code is None else code
     if stored is None:
         with debug.stage("compile", seconds):
             stored = compiled()

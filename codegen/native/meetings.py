@@ -1,4 +1,7 @@
-"""Where the threads of a program meet: between kernels of which one touches what another has written."""
+"""Where the threads of a program meet: between kernels of which one touches what another has written.
+
+What a thread hands to itself needs no meeting: kernels that share the same rows, as those of a recurrence's step do.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from codegen.loops import ir
 from codegen.loops.ir import Program
 from codegen.loops.memory import Arena, Slot
+from codegen.loops.parts import Part, parts_of
 from codegen.loops.repeat import Loop, memory
 
 
@@ -48,6 +52,10 @@ def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[
     return found, entered
 
 
+Touches = set[tuple[str, Part | None]]
+"""Memory that is touched, and the part of it that each thread keeps to, if it does."""
+
+
 class _Since:
     """What was read and written since the last meeting, by kernels of all threads and by those of one."""
 
@@ -56,18 +64,25 @@ class _Since:
         self.clear()
 
     def clear(self) -> None:
-        self.read: dict[bool, set[str]] = {True: set(), False: set()}
-        self.written: dict[bool, set[str]] = {True: set(), False: set()}
+        self.read: dict[bool, Touches] = {True: set(), False: set()}
+        self.written: dict[bool, Touches] = {True: set(), False: set()}
 
     def touched(self, program: Program, number: int, also_read: Mapping[int | None, set[str]]) -> _Touched:
         kernel = program.kernels[number]
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
+        parts = parts_of(kernel, {local: program.buffers[name].shape for local, name in actual.items()})
         reads, writes = (
-            {n for name in names for n in memory(program, actual[name]) if program.buffers[n].role != "scratch"}
+            {
+                (n, parts.get(name))
+                for name in names
+                for n in memory(program, actual[name])
+                if program.buffers[n].role != "scratch"
+            }
             for names in (ir.reads(kernel.body), ir.writes(kernel.body))
         )
         others = (True, False) if kernel.parallel or number in also_read else (True,)
-        return _Touched(self, reads | also_read.get(number, set()), writes, kernel.parallel, others)
+        also: Touches = {(name, None) for name in also_read.get(number, set())}
+        return _Touched(self, reads | also, writes, kernel.parallel, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +91,8 @@ class _Touched:
     one."""
 
     since: _Since
-    reads: set[str]
-    writes: set[str]
+    reads: Touches
+    writes: Touches
     parallel: bool
     others: tuple[bool, ...]
 
@@ -93,9 +108,13 @@ class _Touched:
         self.since.written[self.parallel] |= self.writes
 
 
-def _meet(arena: Arena, some: set[str], others: set[str]) -> bool:
-    """Whether two sets of buffers have memory in common."""
-    return any(one == other or _share(arena.slots.get(one), arena.slots.get(other)) for one in some for other in others)
+def _meet(arena: Arena, some: Touches, others: Touches) -> bool:
+    """Whether of two sets of touches one thread's may be where another's are."""
+    return any(
+        part is None or part != its if one == other else _share(arena.slots.get(one), arena.slots.get(other))
+        for one, part in some
+        for other, its in others
+    )
 
 
 def _share(one: Slot | None, other: Slot | None) -> bool:

@@ -74,7 +74,7 @@ def _is_costly(node: sp.Basic) -> bool:
 
 def _single(node: sp.Expr) -> Element | None:
     elements = elements_of(node)
-    if len(elements) != 1 or elements[0].tensor.is_label or not elements[0].indices:
+    if len(elements) != 1 or elements[0].tensor.dtype == "integer" or not elements[0].indices:
         return None
     indices = elements[0].indices
     plain = all(isinstance(index, Index) for index in indices) and len(set(indices)) == len(indices)

@@ -236,9 +236,8 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
 
 def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
-    plain = (
-        isinstance(value, Element) and not value.tensor.is_label and _is_plain(value) and exists(value, running(sizes))
-    )
+    is_real = isinstance(value, Element) and value.tensor.dtype != "integer"
+    plain = is_real and _is_plain(value) and exists(value, running(sizes))
     if plain and (not column_last or value.indices[-1] is order[-1] or _is_large_transposed(value, *order[:-3:-1])):
         return value
     rename = {index: axis(d) for d, index in enumerate(order)}

@@ -16,7 +16,8 @@ from typing import Literal
 import sympy as sp
 
 from codegen.plan.contraction import ROW_LIMIT, Contraction
-from codegen.plan.plan import Node, Request
+from codegen.plan.plan import Node
+from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.windows import window_of
 from symgraph.core.indices import Index, axis

@@ -13,9 +13,11 @@ import sympy as sp
 
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
-from codegen.plan.few import write_out_windows
+from codegen.plan.few_elements import write_out_windows
+from codegen.plan.few_terms import write_out_few_terms
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
+from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
 from codegen.plan.touched import added, scattered
 from symgraph.core.graph import consumers, elements_of, operands, topological
@@ -58,19 +60,12 @@ class Node:
         return elements_of(self.definition.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a program is for: values to return, and (leaf, next value) pairs to store."""
-
-    outputs: tuple[Tensor, ...]
-    updates: tuple[tuple[Tensor, Tensor], ...] = ()
-
-
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, merge temporaries, mask by maxima, write out windows, bring sums into shape, share common functions,
-    split, inline, place, order."""
+    """Slice, write out few terms, merge temporaries, mask by maxima, write out windows, bring sums into shape, share
+    common functions, split, inline, place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
-    merged = _replace(sliced, merge(_roots(sliced)))
+    written = _replace(sliced, write_out_few_terms(_roots(sliced)))
+    merged = _replace(written, merge(_roots(written)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     written = _replace(masked, write_out_windows(_roots(masked)))
     shaped = _replace(written, reshape_sums(_roots(written)))

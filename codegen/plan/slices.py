@@ -142,7 +142,7 @@ class _Slices:
             if definition is None:
                 continue
             body = definition.body
-            if tensor not in whole and definition.op in (None, "sum", "max", "min") and not tensor.is_label:
+            if tensor not in whole and definition.op in (None, "sum", "max", "min") and tensor.dtype != "integer":
                 there = self._places_read(tensor, reads.get(tensor, []))
                 found = _read_at(body, there) if there else None
                 if found is not None:

@@ -88,7 +88,7 @@ def _unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
 
 def _is_plain_number(factor: sp.Expr) -> bool:
     """Whether a factor is an element, and so a number for all indices, and selects nothing."""
-    return isinstance(factor, Element) and not factor.tensor.is_label and selected(factor) == sp.true and not any(
+    return isinstance(factor, Element) and factor.tensor.dtype != "integer" and selected(factor) == sp.true and not any(
         index.atoms(Element) for index in factor.indices
     )  # fmt: skip
 

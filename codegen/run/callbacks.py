@@ -56,6 +56,15 @@ class _Patient:
 
     def improved(self, history: History) -> bool:
         """Whether the last epoch was the best so far; else it has been waited for."""
+        value = self.value(history)
+        if value < self.best - self.min_delta:
+            self.best, self.waited = value, 0
+            return True
+        self.waited += 1
+        return False
+
+    def value(self, history: History) -> float:
+        """What is monitored, at the last epoch; less is better."""
         try:
             value = float(history.monitored(self.monitor)[-1])
         except (KeyError, IndexError):
@@ -63,12 +72,7 @@ class _Patient:
             raise ArgumentError(at_line(f"there is no {self.monitor} to monitor; known are {known}")) from None
         except (TypeError, ValueError) as error:
             raise ArgumentError(at_line(f"what is monitored must be a number for each epoch: {error}")) from error
-        value = -value if self.mode == "max" else value
-        if value < self.best - self.min_delta:
-            self.best, self.waited = value, 0
-            return True
-        self.waited += 1
-        return False
+        return -value if self.mode == "max" else value
 
 
 @dataclass
@@ -86,12 +90,10 @@ class EarlyStopping(_Patient):
         self._kept: tuple[int, dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray] | None = None
 
     def __call__(self, epoch: int, history: History) -> bool:
-        if self.improved(history):
-            if self.restore_best:
-                params = {name: values.copy() for name, values in self.params.items()}
-                state = {name: values.copy() for name, values in self.step.state.items()}
-                self._kept = epoch, params, state, self.step.hyper.values_array.copy()
-            return False
+        if self.improved(history) and self.restore_best:
+            params = {name: values.copy() for name, values in self.params.items()}
+            state = {name: values.copy() for name, values in self.step.state.items()}
+            self._kept = epoch, params, state, self.step.hyper.values_array.copy()
         if self.waited > self.patience:
             history.ended = "early stopping"
         return self.waited > self.patience

@@ -38,9 +38,9 @@ def code(leaf: Tensor) -> str:
 
 def as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
     """Any array, of real numbers or as it was given."""
-    if isinstance(given, np.ma.MaskedArray):
-        raise DomainError(at_line(f"{described(leaf)} is a masked array: masks are not supported"))
     if isinstance(given, np.ndarray):
+        if type(given) is not np.ndarray and isinstance(given, np.ma.MaskedArray):  # whose module is slow to import
+            raise DomainError(at_line(f"{described(leaf)} is a masked array: masks are not supported"))
         return given
     if is_written:
         raise DomainError(
@@ -56,7 +56,7 @@ def as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
             array = array.astype(np.float64)
         except OverflowError as error:
             raise DomainError(at_line(f"{described(leaf)} needs numbers that float64 can hold: {error}")) from error
-    if array.dtype.kind not in NUMBERS and not leaf.is_label:
+    if array.dtype.kind not in NUMBERS and leaf.dtype != "integer":
         raise DomainError(at_line(f"{described(leaf)} needs real numbers, not {type(given).__name__} of {array.dtype}"))
     return array
 
@@ -72,10 +72,17 @@ def fitting(
     is_written : the program updates it in place, so that it cannot be a copy.
     strict : an array that cannot be read as it is is an error.
     """
-    if leaf.is_label:
+    if leaf.dtype == "boolean":
+        if array.dtype.kind != "b":
+            advice = f"pass {code(leaf)} != 0"
+            raise DomainError(at_line(f"{described(leaf)} needs truth values, not {_what(array)}: {advice}"))
+        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    if leaf.dtype == "integer":
         if array.dtype.kind not in "iu":
             text = f"{described(leaf)} needs integers, not {_what(array)}: pass {_as_labels(leaf, array)}"
             raise DomainError(at_line(text))
+        if array.dtype == np.uint64 and not leaf.is_label and array.size and array.max() > np.iinfo(np.int64).max:
+            raise DomainError(at_line(f"{described(leaf)} has {array.max()}, which 64 bits with a sign do not hold"))
         return np.ascontiguousarray(array, dtype=np.int64).reshape(array.shape)
     if array.dtype.kind not in NUMBERS:
         advice = f": pass {code(leaf)}.real if its imaginary part is to be dropped" if array.dtype.kind == "c" else ""

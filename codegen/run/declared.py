@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments
-from codegen.run.pipeline import leaves_in
 from symgraph.core.chance import STEP, drawn
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DisconnectedError, DomainError, NameConflictError, ShapeError
-from symgraph.vocabulary.optimisers import OPTIMISERS, Optimizer
 from symgraph.vocabulary.updating import Update
 
 Chosen = Sequence[Tensor | str] | Tensor | str | None
@@ -72,28 +70,9 @@ def with_chance(outputs: Sequence[Tensor], updates: list[Update]) -> Request:
     return Request(tuple(found[: len(outputs)]), tuple(pairs))
 
 
-def in_order(leaves: Sequence[Tensor]) -> list[Tensor]:
+def in_order(leaves: Iterable[Tensor]) -> list[Tensor]:
     """In the order in which the user has declared them; scalars last, by name."""
     return sorted(leaves, key=sp.default_sort_key)
-
-
-def as_optimizer(given: Any) -> Optimizer:
-    """The optimiser, if it is one.
-
-    Raises
-    ------
-    DomainError
-        for anything else, with what to pass.
-    """
-    if isinstance(given, Optimizer):
-        return given
-    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
-    name = next(
-        (name for name, make in OPTIMISERS.items() if given is make or str(given).lower() == name.lower()), None
-    )
-    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
-    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
-    raise DomainError(at_line(f"{shown} is no optimiser: {advice}"))
 
 
 def told(step: Any) -> str:

@@ -47,12 +47,13 @@ class Direct:
         self.executable, self.words, self.address = executable, executable.words, executable.address
         leaves = (*first, *second)
         self.possible = not obstacle(executable)
+        self._checked = {executable.leaves[number] for number, _ in executable.linked.labels}
         learned = set() if learns_sizes else {size for leaf in leaves for size in leaf.shape if isinstance(size, Dim)}
         self._table = array.array("q", [len(executable.size_names), len(leaves) + len(outputs)])
         self._numbers = array.array("q", bytes(8 * len(leaves)))
         """Memory for numbers, where they stand for arrays of rank 0."""
         if self.possible:
-            self._fill(first, second, updated, outputs, learned)
+            self._fill(first, second, frozenset(updated), outputs, learned)
         self.words[TABLE] = self._table.buffer_info()[0] + 8
         self.protected = array.array("q", bytes(8 * (1 + 2 * (protected + len(outputs)))))
         self.words[SPANS] = self.protected.buffer_info()[0]
@@ -75,7 +76,7 @@ class Direct:
         """Records for :func:`.runtime.arguments_fit`: outputs first, which then no array read may overlap;
         labels last, when sizes are known."""
         executable = self.executable
-        interface, names = executable.compiled.interface, executable.names
+        interface, names = executable.linked.interface, executable.names
         sizes = dict(zip(executable.size_names, interface.sizes.values(), strict=True))
 
         def record(group: int, place: int, name: str, use: int, rank: int, classes: int, number: int) -> None:
@@ -83,7 +84,7 @@ class Direct:
             self._table.extend([group, place, address, use, id(dtype), rank, classes, dtype.itemsize, number])
 
         for place, name in enumerate(outputs):
-            rank = len(executable.compiled.program.buffers[name].shape)
+            rank = len(executable.linked.buffers[name].shape)
             record(SECOND, place, name, FRESH, rank, 0, 0)
             self._table.extend([0, ANY] * rank)
         given = [(FIRST, place, leaf) for place, leaf in enumerate(first)]
@@ -99,7 +100,7 @@ class Direct:
         """What is asked of values: 0 also for arrays of labels that the program checks, before it writes anything."""
         if leaf.rows_sum_to_one:
             return -1
-        if leaf.classes is None or (leaf.ndim and leaf in self.executable.compiled.label_copies):
+        if leaf.classes is None or (leaf.ndim and leaf in self._checked):
             return 0
         return -sizes[leaf.classes.name] if isinstance(leaf.classes, Dim) else int(leaf.classes)
 
@@ -125,6 +126,8 @@ def obstacle(executable: Executable) -> str:
     if not capi.arrays_are_as_published():
         return "array objects of this installation are not as NumPy's headers say"
     for leaf in executable.leaves:
+        if leaf.dtype == "boolean" or (leaf.dtype == "integer" and not leaf.is_label and not leaf.ndim):
+            return f"{leaf.name} is converted: it is of {leaf.dtype} values"
         if leaf.classes is not None and not leaf.classes.is_Integer and not isinstance(leaf.classes, Dim):
             return f"the number of classes of {leaf.name} is {leaf.classes}"
     return ""
@@ -151,7 +154,7 @@ class Calls:
     def __init__(self, executable: Executable, inputs: Sequence[Tensor]) -> None:
         self._names = [str(leaf.name) for leaf in inputs]
         self._executable = executable
-        self._outputs = executable.compiled.program.outputs
+        self._outputs = executable.linked.outputs
         self._direct = Direct(executable, inputs, outputs=self._outputs, learns_sizes=False)
         self._words, self._address = executable.words, executable.address
         told: dict[str, tuple[int, int]] = {}
@@ -165,7 +168,7 @@ class Calls:
         self._known: dict[tuple[int, ...], _Sizes] = {}
         self._last: _Sizes
         distinct = len(set(self._outputs)) == len(self._outputs)
-        computed = all(tensor.definition is not None for tensor in executable.compiled.outputs)
+        computed = all(leaf is None for leaf in executable.linked.read)
         self.possible = self._direct.possible and distinct and computed
 
     def learn(self) -> None:

@@ -8,26 +8,26 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
-from typing import Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codegen import debug
 from codegen.loops import words
 from codegen.loops.counts import evaluate_integer, largest_integer
-from codegen.loops.ir import ZERO, Expr
+from codegen.loops.ir import Expr
 from codegen.loops.memory import Arena
 from codegen.loops.worth import threads_worth
-from codegen.lower.scalar import ScalarLowering
 from codegen.native import capi, jit, placement
 from codegen.native.compile import Entry
-from codegen.plan.plan import Request
-from codegen.run.pipeline import Compiled, translate
 from codegen.run.pool import Blocks
-from symgraph.core.bounds import Requirement, requirements
-from symgraph.core.indices import Dim
+from codegen.run.translated import Translated
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from codegen.run.pipeline import Compiled
 
 ALIGNMENT = 64
 FIRST_CALL = "first call"
@@ -35,33 +35,32 @@ NUMPY_TYPES = {"float64": np.dtype(np.float64), "int64": np.dtype(np.int64)}
 
 
 class Executable:
-    """A compiled request. Not for two threads at once: words and memory are its own.
+    """A program and what its calls need. Not for two threads at once: words and memory are its own.
 
     ``seconds`` are those of the stages that it has passed, in their order; ``compile`` is not among them where the
-    object code was in the cache.
+    object code was in the cache, nor are the stages before it where the program was there.
+
+    Parameters
+    ----------
+    program : which may be in the cache; then it is translated when somebody reads it.
     """
 
     def __init__(
         self,
-        request: Request,
+        program: Translated,
         leaves: Sequence[Tensor],
         dtype: np.dtype[Any],
         threads: int | None = None,
-        seconds: Mapping[str, float] | None = None,
     ) -> None:
-        self.seconds = dict(seconds or {})
+        self.program, self.seconds = program, program.seconds
         self.dtype = dtype
         self.leaves = tuple(leaves)
-        asked = requirements([*request.outputs, *(value for _, value in request.updates)])
-        self.compiled: Compiled = translate(request, leaves, dtype.name, self.seconds)
-        self.names = self.compiled.names
-        self.requirements = _lowered(
-            [r for r in asked if {dim.name for dim in r.size.atoms(Dim)} <= {*self.size_names}]
-        )
-        interface = self.compiled.interface
+        self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
+        self.linked = program.anew if self.runs_as_python else program.linked
+        self.names = dict(zip(leaves, self.linked.leaves, strict=True))
+        interface = self.linked.interface
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]
-        self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
         self.most_threads = 1 if self.runs_as_python else placement.thread_limit(threads)
         self.threads = 1
         self._work: dict[tuple[int, ...], int] = {}
@@ -84,10 +83,15 @@ class Executable:
         self.words[words.SYNC] = -(-sync.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.words[words.PYTHON] = capi.table().buffer_info()[0]
         self.words[words.LENGTH] = len(self.words)
-        for name, buffer in self.compiled.program.buffers.items():
+        for name, buffer in self.linked.buffers.items():
             if buffer.role == "status":
-                self.words[self.compiled.interface.addresses[name]] = self.address + 8 * words.STATUS
+                self.words[self.linked.interface.addresses[name]] = self.address + 8 * words.STATUS
         return [sync]
+
+    @property
+    def compiled(self) -> Compiled:
+        """What the stages of the compiler leave, for reading."""
+        return self.program.compiled
 
     @property
     def source(self) -> str:
@@ -97,17 +101,18 @@ class Executable:
     @cached_property
     def entry(self) -> Entry | jit.PythonEntry:
         """The native entry, compiled or loaded at its first use."""
-        entry = jit.program(self.compiled.source, self.seconds, self.runs_as_python)
+        code, source_of = self.program.code, lambda: self.compiled.source
+        entry = jit.program(self.linked.code, source_of, self.seconds, self.runs_as_python, code)
         self.words[words.RUN] = entry.team_address
         return entry
 
     def type_of(self, name: str) -> np.dtype[Any]:
         """NumPy dtype of a buffer."""
-        return NUMPY_TYPES.get(self.compiled.program.buffers[name].dtype, self.dtype)
+        return NUMPY_TYPES.get(self.linked.buffers[name].dtype, self.dtype)
 
     def bind(self, leaf: Tensor, values: np.ndarray) -> np.ndarray:
         """Hand an array to the program under a leaf; the caller keeps it alive."""
-        self.words[self.compiled.interface.addresses[self.names[leaf]]] = values.ctypes.data
+        self.words[self.linked.interface.addresses[self.names[leaf]]] = values.ctypes.data
         return values
 
     def resize(self, sizes: Mapping[str, int]) -> None:
@@ -119,48 +124,49 @@ class Executable:
             for sizes with which an index would leave its axis, or an axis would have no elements.
         """
         self.check(sizes)
-        interface = self.compiled.interface
+        interface = self.linked.interface
         self.sizes = dict(zip(interface.sizes, (sizes[name] for name in self.size_names), strict=True))
         for name, size in self.sizes.items():
             self.words[interface.sizes[name]] = size
         self.threads = self._threads_for(tuple(self.sizes.values()))
         largest = {name: max(size, self.words[interface.limits[name]]) for name, size in self.sizes.items()}
         if largest != self._largest:
-            self.words[words.SCRATCH] = self._reserve(self.compiled.scratch, largest, self.most_threads)
-            self._reserve(self.compiled.arena, largest, 1)
+            self.words[words.SCRATCH] = self._reserve(self.linked.scratch, largest, self.most_threads)
+            self._reserve(self.linked.arena, largest, 1)
             for name, size in largest.items():
                 self.words[interface.limits[name]] = size
             self._largest = largest
 
     def check(self, sizes: Mapping[str, int]) -> None:
         """Raise unless sizes meet what the definitions ask of them; the error tells what is missed by most."""
-        missed = [(evaluate_integer(size, sizes), number) for number, (_, size) in enumerate(self.requirements)]
+        missed = [(evaluate_integer(size, sizes), number) for number, size in enumerate(self.linked.required)]
         if missed and min(missed)[0] < 0:
-            raise ArgumentError(self.requirements[min(missed)[1]][0].message(sizes))
+            raise ArgumentError(self.program.missed(min(missed)[1], sizes))
 
     def _threads_for(self, sizes: tuple[int, ...]) -> int:
         if self.most_threads == 1:
             return 1
         if sizes not in self._work:
-            self._work[sizes] = threads_worth(
-                self.compiled.program, self.sizes, self.dtype.itemsize, self.most_threads
-            )
+            self._work[sizes] = threads_worth(self.linked.portions, self.sizes, self.dtype.itemsize, self.most_threads)
         return self._work[sizes]
 
     @property
     def size_names(self) -> tuple[str, ...]:
         """Names of :func:`sg.dim`, in the order of the interface."""
-        return self.compiled.size_names
+        return self.linked.size_names
 
     def _reserve(self, arena: Arena, largest: Mapping[str, int], copies: int) -> int:
         """Memory for the largest sizes so far, and in it a place for every buffer; bytes of one of its copies."""
-        size = largest_integer(arena.size, largest)
+        units = [largest_integer(region.unit, largest) for region in arena.regions]
+        bases = [0, *accumulate(unit * region.size for unit, region in zip(units, arena.regions, strict=True))]
+        size = bases[-1]
         held = self._memory.get(id(arena))
         if held is None or held.nbytes < size * copies + ALIGNMENT:
             held = self._memory[id(arena)] = np.zeros(size * copies + ALIGNMENT, dtype=np.uint8)
         start = -(-held.ctypes.data // ALIGNMENT) * ALIGNMENT
-        for name in arena.slots:
-            self.words[self.compiled.interface.memory[name]] = start + largest_integer(arena.offset(name), largest)
+        for name, slot in arena.slots.items():
+            place = start + bases[slot.region] + units[slot.region] * slot.offset
+            self.words[self.linked.interface.memory[name]] = place
         return size
 
     def evaluate(self, size: Expr) -> int:
@@ -168,7 +174,7 @@ class Executable:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a buffer at the current sizes."""
-        return tuple(self.evaluate(extent) for extent in self.compiled.program.buffers[name].shape)
+        return tuple(self.evaluate(extent) for extent in self.linked.buffers[name].shape)
 
     def blocks(self, name: str) -> Blocks:
         """Memory for an output."""
@@ -179,7 +185,7 @@ class Executable:
     def set_output(self, name: str, values: np.ndarray | None = None) -> np.ndarray:
         """Bind an array to an output, a fresh one if none is given."""
         result = self.blocks(name).maker(self.shape(name))() if values is None else values
-        self.words[self.compiled.interface.addresses[name]] = result.ctypes.data
+        self.words[self.linked.interface.addresses[name]] = result.ctypes.data
         return result
 
     def run(self) -> int:
@@ -198,20 +204,13 @@ class Executable:
     def labels_read(self) -> dict[Tensor, np.ndarray]:
         """What the program has read as labels when it found one of them wrong."""
         found = {}
-        for leaf, name in self.compiled.label_copies.items():
+        for number, name in self.linked.labels:
             shape = self.shape(name)
-            memory = (ctypes.c_int64 * math.prod(shape)).from_address(self.words[self.compiled.interface.memory[name]])
-            found[leaf] = np.array(memory, dtype=np.int64).reshape(shape)
+            memory = (ctypes.c_int64 * math.prod(shape)).from_address(self.words[self.linked.interface.memory[name]])
+            found[self.leaves[number]] = np.array(memory, dtype=np.int64).reshape(shape)
         return found
 
     @property
     def dims(self) -> dict[str, int]:
         """The run-time sizes by the names of :func:`sg.dim`."""
         return dict(zip(self.size_names, self.sizes.values(), strict=True))
-
-
-def _lowered(asked: Sequence[Requirement]) -> list[tuple[Requirement, Expr]]:
-    """Requirements with what must be at least 0, over sizes by the names of :func:`sg.dim`."""
-    names = {dim.name: dim.name for requirement in asked for dim in requirement.size.atoms(Dim)}
-    lowering = ScalarLowering(lambda tensor, index: ZERO, names)
-    return [(requirement, lowering.integer(requirement.size)) for requirement in asked]

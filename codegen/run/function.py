@@ -6,20 +6,17 @@ probs = codegen.function([x, W, b], sg.softmax(x @ W + b));   probs(X, W=w, b=c)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
 
-from codegen.inspect.report import Report
 from codegen.loops.words import DONE
-from codegen.plan.admit import admit
-from codegen.plan.plan import Request
-from codegen.run import arguments
+from codegen.plan.request import Request, leaves_in
+from codegen.run import arguments, kept
 from codegen.run.conversion import described
 from codegen.run.direct import Calls
 from codegen.run.executable import Executable
-from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
 from symgraph.core.chance import COUNTERS, KEY, STEP, checked_key, drawn
@@ -31,6 +28,9 @@ from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError
 from symgraph.vocabulary.ranges import checked_number
+
+if TYPE_CHECKING:
+    from codegen.inspect.report import Report
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -50,6 +50,10 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     if found not in DTYPES:
         raise DomainError(at_line(f"dtype must be float32 or float64, not {found}"))
     return found
+
+
+TYPES = {"integer": np.dtype(np.int64), "boolean": np.dtype(np.bool_)}
+"""Of results that are no reals."""
 
 
 class Function:
@@ -74,14 +78,18 @@ class Function:
         self._numbers: dict[str, int] = {}
         self.inputs = (*inputs, *self._of_chance(inputs, key))
         self._check_inputs()
-        self._request = Request(self.outputs)
-        constants = [leaf for leaf in leaves_in(self._request) if leaf.kind == "constant"]
-        self._leaves = (*self.inputs, *constants)
-        admit(self.outputs, self._leaves)
+        self.request = Request(self.outputs)
+        constants = [leaf for leaf in leaves_in(self.request) if leaf.kind == "constant"]
+        self.leaves = (*self.inputs, *constants)
+        from codegen.plan.admit import admit
+
+        admit(self.outputs, self.leaves)
         self._executables: dict[np.dtype[Any], Executable] = {}
         self._calls_of: dict[np.dtype[Any], Calls | None] = {}
         self._calls: Calls | None = None
         self._turn = Turn("this function")
+        self._types = [TYPES.get(tensor.dtype) for tensor in self._form.tensors]
+        self._are_real = not any(self._types)
 
     def _of_chance(self, inputs: Sequence[Tensor], key: int | None) -> list[Tensor]:
         """Key and step as further inputs that a call need not give, where the outputs have random values."""
@@ -142,6 +150,16 @@ class Function:
             before anything is written.
         """
         into = None if out is None else self._form.arrays(out)
+        if not self._are_real:
+            typed = self._of_their_types(self._values(args, kwargs, None))
+            return self._form.arranged(typed) if into is None else self._copied(typed, into, out)
+        values = self._values(args, kwargs, into)
+        return out if out is not None else self._form.arranged(values)
+
+    def _values(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], into: Sequence[np.ndarray] | None
+    ) -> Sequence[np.ndarray]:
+        """Values of the outputs as the program computes them, in one row."""
         if self._numbers:
             kwargs = self._with_chance(kwargs)
         values, turn = None, self._turn
@@ -154,9 +172,22 @@ class Function:
                     values = self._calls(args, kwargs, into)
             finally:
                 turn.inside = False
-        if values is None:
-            values = self._checked_call(args, kwargs, into)
-        return out if out is not None else self._form.arranged(values)
+        return self._checked_call(args, kwargs, into) if values is None else values
+
+    def _of_their_types(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Truth values and integers as such, where the program computes with 0 and 1 or counts in reals."""
+        return [
+            value if dtype is None else value.astype(dtype, copy=False)
+            for value, dtype in zip(values, self._types, strict=True)
+        ]
+
+    def _copied(self, values: Sequence[np.ndarray], into: Sequence[np.ndarray], out: Any) -> Any:
+        """``out``, with the values written into it."""
+        for tensor, value, array in zip(self._form.tensors, values, into, strict=True):
+            arguments.check_out(tensor, array, value.shape, value.dtype)
+        for value, array in zip(values, into, strict=True):
+            array[...] = value
+        return out
 
     def _checked_call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], out: Sequence[np.ndarray] | None
@@ -179,7 +210,7 @@ class Function:
         """Values of the outputs; or the labels of which some are wrong, which they were not before the run."""
         executable.resize(sizes)
         if out is not None:
-            for tensor, array, name in zip(self.outputs, out, executable.compiled.program.outputs, strict=True):
+            for tensor, array, name in zip(self.outputs, out, executable.linked.outputs, strict=True):
                 arguments.check_out(tensor, array, executable.shape(name), executable.type_of(name))
             arguments.check_overlap(list(zip(self.outputs, out, strict=True)), list(arrays.items()))
         for leaf, array in arrays.items():
@@ -216,7 +247,7 @@ class Function:
         if chosen not in self._executables:
             with self._turn.lock:  # whoever comes meanwhile finds it made
                 if chosen not in self._executables:
-                    made = Executable(self._request, self._leaves, chosen)
+                    made = Executable(kept.function_program(self, chosen.name), self.leaves, chosen)
                     self._executables.setdefault(chosen, made)
         return self._executables[chosen]
 
@@ -224,9 +255,13 @@ class Function:
     def source(self) -> str:
         return self._latest().source
 
-    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
         """What every kernel computes and costs, for the last dtype; as :meth:`.TrainStep.report`."""
-        return self._turn.take(Report.of, self._latest(), measure, sizes)  # type: ignore[no-any-return]
+        from codegen.inspect.report import Report
+
+        return self._turn.take(  # type: ignore[no-any-return]
+            Report.of, self._latest(), measure, sizes, self.request if errors else None
+        )
 
     def _latest(self) -> Executable:
         """The program for the last dtype that was called, or the one that a first call would take."""

@@ -10,7 +10,7 @@ import numpy as np
 from symgraph.core.shown import Shown
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class History(Shown):
     """What happened: a value for every finished epoch, and the time.
 

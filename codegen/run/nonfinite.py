@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.plan.plan import Request
+from codegen.plan.request import Request, leaves_in
 from codegen.run.function import function
-from codegen.run.pipeline import leaves_in, stabilised
+from codegen.run.pipeline import stabilised
 from codegen.run.stepping import Bound
 from symgraph.core.graph import topological
 from symgraph.core.provenance import at_line
@@ -25,13 +25,6 @@ LONGEST = 160
 """Characters of a formula in a message."""
 
 
-def diagnosed(step: TrainStep, params: Any, /, **inputs: Any) -> Any:
-    """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
-    from codegen.run.diagnose import diagnosed
-
-    return diagnosed(step, params, inputs)
-
-
 def explained(
     step: TrainStep, loss: float, bound: Bound, rows: np.ndarray | None = None, batched: Collection[Tensor] = ()
 ) -> NonFiniteError:
@@ -42,7 +35,7 @@ def explained(
     bound : what it was given.
     rows, batched : the rows of the data that the batch is made of, and the inputs that have them.
     """
-    given = {**bound.arrays, **{update.leaf: step.state[str(update.leaf.name)] for update in step.state_updates}}
+    given = {**bound.arrays, **{leaf: step.state[str(leaf.name)] for leaf in step.first}}
     found = _first_array(given, rows, batched) or _first_value(step, bound.arrays, rows, batched)
     cause = found or "the values on the way to it are finite one by one"
     return NonFiniteError(
@@ -68,7 +61,7 @@ def _first_value(
     step: TrainStep, arrays: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, batched: Collection[Tensor]
 ) -> str:
     """The first value, in an order of computing, and what it is computed from."""
-    request = stabilised(Request((step.request.outputs[0],)))
+    request = stabilised(Request((step.formulas.request.outputs[0],)))
     order = [tensor for tensor in topological(request.outputs) if tensor.definition is not None]
     leaves = [leaf for leaf in leaves_in(request) if leaf.kind != "constant"]
     try:

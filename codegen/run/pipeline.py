@@ -16,8 +16,8 @@ from codegen.loops.words import Interface, interface_of
 from codegen.native.emit import ITEM, Source, emit
 from codegen.plan.commit import updates_after
 from codegen.plan.fuse import fuse
-from codegen.plan.plan import Request, plan
-from symgraph.core.graph import leaves as leaves_of
+from codegen.plan.plan import plan
+from codegen.plan.request import Request
 from symgraph.core.tensor import Tensor
 
 
@@ -76,10 +76,3 @@ def stabilised(request: Request) -> Request:
     count = len(request.outputs)
     updates = tuple((leaf, value) for (leaf, _), value in zip(request.updates, stable[count:], strict=True))
     return Request(tuple(stable[:count]), updates)
-
-
-def leaves_in(request: Request) -> list[Tensor]:
-    """The leaves that a request reads or writes, each once."""
-    roots = [*request.outputs, *(value for _, value in request.updates)]
-    found = list(leaves_of([*roots, *(leaf for leaf, _ in request.updates)]).values())
-    return list(dict.fromkeys(found))

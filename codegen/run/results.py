@@ -94,14 +94,15 @@ class Results:
         skip: int = 0,
         out: Sequence[np.ndarray] | None = None,
     ) -> None:
-        compiled = executable.compiled
-        self._names = compiled.program.outputs[skip:]
-        self._taken = frozenset(compiled.program.outputs[:skip])
+        linked = executable.linked
+        self._names = linked.outputs[skip:]
+        self._taken = frozenset(linked.outputs[:skip])
         self._out = out
         self._arrays: dict[str, np.ndarray] = {}
-        for number, (tensor, name) in enumerate(zip(compiled.outputs[skip:], self._names, strict=True)):
-            if tensor.definition is None:
-                self._arrays[name] = np.array(arrays.get(tensor, tensor.value), dtype=executable.type_of(name))
+        for number, (read, name) in enumerate(zip(linked.read[skip:], self._names, strict=True)):
+            if read is not None:
+                leaf = executable.leaves[read]
+                self._arrays[name] = np.array(arrays.get(leaf, leaf.value), dtype=executable.type_of(name))
             elif name not in self._taken | set(self._arrays):
                 self._arrays[name] = executable.set_output(name, None if out is None else out[number])
 

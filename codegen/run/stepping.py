@@ -47,7 +47,7 @@ class StepProgram:
         protected = len(step.updated) + len(step.state)
         self._direct = Direct(
             executable, step.stored, step.inputs, step.updated, protected=protected,
-            learns_sizes=not executable.requirements,
+            learns_sizes=not executable.linked.required,
         )  # fmt: skip
         self._pick_parameters = picker([str(leaf.name) for leaf in step.stored])
         self._pick_inputs = picker([str(leaf.name) for leaf in step.inputs])
@@ -57,8 +57,8 @@ class StepProgram:
         self._words[words.NEEDS_FINITE] = step.check_finite
         self._words[words.LOSS_BYTES] = step.dtype.itemsize
         self._words[words.LOSS] = self._loss.ctypes.data
-        self._loss_name = executable.compiled.program.outputs[0]
-        self._loss_word = executable.compiled.interface.addresses[self._loss_name]
+        self._loss_name = executable.linked.outputs[0]
+        self._loss_word = executable.linked.interface.addresses[self._loss_name]
         self._checked_calls = 0
 
     def direct_call(self, params: Any, inputs: Mapping[str, Any]) -> float | None:

@@ -6,24 +6,20 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.inspect.report import Report
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
-from codegen.plan.admit import admit
-from codegen.plan.plan import Request
-from codegen.run import arguments, fitting, nonfinite
-from codegen.run.declared import Chosen, as_optimizer, check_names, chosen_of, first_values, in_order, told, with_chance
+from codegen.plan.request import Request, leaves_in
+from codegen.run import arguments, kept
+from codegen.run.declared import Chosen, chosen_of, first_values, in_order, told
 from codegen.run.executable import Executable
+from codegen.run.formulas import Roles, StepFormulas
 from codegen.run.function import as_dtype
-from codegen.run.history import History
 from codegen.run.hyper import Hyper, State
-from codegen.run.pipeline import leaves_in
 from codegen.run.results import Outputs, arranged
 from codegen.run.stepping import Bound, StepProgram
 from codegen.run.turn import Turn
@@ -35,10 +31,14 @@ from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
-from symgraph.derive.differentiate import grad
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 from symgraph.vocabulary.optimisers import SGD, Optimizer
-from symgraph.vocabulary.updating import Update
+from symgraph.vocabulary.updating import Update, checked_optimizer
+
+if TYPE_CHECKING:  # else imported where it is used
+    from codegen.inspect.report import Report
+    from codegen.run.diagnose import Diagnosis
+    from codegen.run.history import History
 
 Params = MutableMapping[str, np.ndarray]
 
@@ -68,9 +68,8 @@ class TrainStep:
         updates: Mapping[Tensor, Any] | None = None,
         derived: Sequence[Update] | None = None,
     ) -> None:
-        start = time.perf_counter()
         self.dtype = as_dtype(dtype)
-        self.optimizer = as_optimizer(optimizer)
+        self.optimizer = checked_optimizer("train_step", optimizer)
         self._program: StepProgram | None = None
         self.check_finite = check_finite
         self.strict = arguments.flag("strict", strict)
@@ -83,39 +82,25 @@ class TrainStep:
         self.form = None if outputs is None else Outputs(outputs)
         own = checked_updates(updates)
         self.loss, *others = in_mode([given, *(self.form.tensors if self.form else ()), *own.values()], "train")
-        extra = others[: len(others) - len(own)]
+        extra = tuple(others[: len(others) - len(own)])
         found = in_order(leaves_in(Request((self.loss, *extra))))
         self.parameters = chosen_of(self.loss, found, parameters)
-        self.left: tuple[str, ...] = ()
-        if derived is None:
-            gradients = grad(self.loss, list(self.parameters))
-            derived = self.optimizer.updates({p: gradients[p] for p in self.parameters})
-            derived += [Update(leaf, value, None) for leaf, value in zip(own, others[len(extra) :], strict=True)]
-            self.left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
-        self.updates = list(derived)
-        self.seconds_to_derive = time.perf_counter() - start
-        self.request = with_chance((self.loss, *extra), self.updates)
-        leaves = in_order(leaves_in(self.request))
-        check_names(leaves)
-        kinds = {
-            kind: tuple(leaf for leaf in leaves if leaf.kind == kind)
-            for kind in ("parameter", "scalar", "state", "constant")
-        }
-        self.inputs = tuple(leaf for leaf in leaves if leaf.kind in ("input", "labels"))
-        self.states = tuple(leaf for leaf in kinds["state"] if leaf.init is not None)
-        kept = tuple(leaf for leaf in kinds["state"] if leaf.init is None)
-        self.stored = (*kinds["parameter"], *self.states)
-        self.scalars = kinds["scalar"]
+        following = dict(zip(own, others[len(extra) :], strict=True))
+        self.formulas = StepFormulas(self.loss, extra, following, self.parameters, self.optimizer, derived)
+        layout = kept.step_program(self.formulas, self.dtype.name)
+        roles = Roles.of(layout.leaves)
+        self.inputs, self.stored, self.scalars = roles.inputs, roles.stored, roles.scalars
+        self.states = tuple(leaf for leaf in roles.stored if leaf.kind == "state")
         self.hyper = Hyper(self.scalars)
         self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
         if KEY in self.scalars:
             self.hyper[str(KEY.name)] = checked_key(key)
         self._key = key
-        self._leaves = (*self.inputs, *self.stored, *self.scalars, *kept, *kinds["constant"])
-        admit((*self.request.outputs, *(value for _, value in self.request.updates)), self._leaves)
-        self.updated = (*self.parameters, *(u.leaf for u in self.updates if u.leaf in self.states))
-        self.state_updates = [update for update in self.updates if update.leaf in kept]
-        self.state = State({str(u.leaf.name): self._new_state(u.leaf) for u in self.state_updates})
+        self._leaves, self._translated = roles.all, layout.translated
+        own_states, kept_states = frozenset(self.states), frozenset(roles.kept)
+        self.updated = (*self.parameters, *(leaf for leaf in layout.first if leaf in own_states))
+        self.first = {leaf: value for leaf, value in layout.first.items() if leaf in kept_states}
+        self.state = State({str(leaf.name): self._new_state(leaf) for leaf in self.first})
         self.turn = Turn("this training step")
         self._set_to_first_values()
 
@@ -152,8 +137,8 @@ class TrainStep:
         self.turn.take(self._set_to_first_values)
 
     def _set_to_first_values(self) -> None:
-        for update in self.state_updates:
-            self.state[str(update.leaf.name)][...] = update.initial or 0.0
+        for leaf, initial in self.first.items():
+            self.state[str(leaf.name)][...] = initial or 0.0
 
     @property
     def check_finite(self) -> bool:
@@ -177,16 +162,21 @@ class TrainStep:
         return self._program
 
     def _compiled(self) -> Executable:
-        known = {"derive": self.seconds_to_derive}
-        executable = Executable(self.request, self._leaves, self.dtype, self._threads, known)
-        if executable.compiled.outputs[0].definition is None:
-            name = executable.compiled.outputs[0].name
+        executable = Executable(self._translated, self._leaves, self.dtype, self._threads)
+        loss = executable.linked.read[0]
+        if loss is not None:
+            name = self._leaves[loss].name
             raise DomainError(at_line(f"the loss {self.loss.display_name} is {name} itself"))
         for number, leaf in enumerate(self.scalars):
             executable.bind(leaf, self.hyper.values_array[number : number + 1])
-        for update in self.state_updates:
-            executable.bind(update.leaf, self.state[str(update.leaf.name)])
+        for leaf in self.first:
+            executable.bind(leaf, self.state[str(leaf.name)])
         return executable
+
+    @property
+    def updates(self) -> list[Update]:
+        """The next values of parameters and states, derived when they are first read."""
+        return self.formulas.updates
 
     @property
     def executable(self) -> Executable:
@@ -198,13 +188,14 @@ class TrainStep:
         """The generated source."""
         return self.executable.source
 
-    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None) -> Report:
-        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now.
-
-        ``sizes`` are by name, ``{"N": 100}``; by default those of the last call.
+    def report(self, measure: bool = False, sizes: Mapping[str, int] | None = None, errors: bool = False) -> Report:
+        """What every kernel computes and costs, and how long each stage took; with ``measure`` also its time now, with
+        ``errors`` how far off every formula is (:func:`sg.accuracy`). ``sizes`` are by name, those of the last call.
         """
-        report = self.turn.take(Report.of, self.executable, measure, sizes)
-        return replace(report, left=self.left)
+        from codegen.inspect.report import Report
+
+        report = self.turn.take(Report.of, self.executable, measure, sizes, self.formulas.request if errors else None)
+        return replace(report, left=self.formulas.left)
 
     def __reduce__(self) -> Any:
         """Everything that has been derived, state and hyper-parameters; the code is in the cache."""
@@ -280,7 +271,9 @@ class TrainStep:
     def refused(self, status: int, loss: float, bound: Bound) -> SymgraphError:
         """The error of a program that stopped: at a label that changed after it was checked, or at its loss."""
         if status == NOT_FINITE:
-            return nonfinite.explained(self, loss, bound)
+            from codegen.run.nonfinite import explained
+
+            return explained(self, loss, bound)
         for leaf, labels in self.executable.labels_read().items():
             try:
                 arguments.check_labels(leaf, labels, bound.sizes)
@@ -290,13 +283,14 @@ class TrainStep:
 
     def check_apart(self, stored: Mapping[Tensor, np.ndarray], read: Mapping[Tensor, np.ndarray]) -> None:
         """Raise if an array that is updated shares memory with another."""
-        others = [(leaf, array) for leaf, array in read.items() if leaf not in self.updated]
+        updated = frozenset(self.updated)
+        others = [(leaf, array) for leaf, array in read.items() if leaf not in updated]
         arguments.check_overlap(self.written(stored), others)
 
     def written(self, stored: Mapping[Tensor, np.ndarray]) -> list[tuple[Tensor, np.ndarray]]:
         """Every array that a step updates."""
         given = [(leaf, stored[leaf]) for leaf in self.updated]
-        return given + [(update.leaf, self.state[str(update.leaf.name)]) for update in self.state_updates]
+        return given + [(leaf, self.state[str(leaf.name)]) for leaf in self.first]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
         """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. A data frame's columns are
@@ -307,7 +301,11 @@ class TrainStep:
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers
 
-    diagnose = nonfinite.diagnosed
+    def diagnose(self, params: Params, /, **inputs: Any) -> Diagnosis:
+        """Why a loss is NaN, a gradient 0, a value huge: :mod:`codegen.run.diagnose`. Nothing is updated."""
+        from codegen.run.diagnose import diagnosed
+
+        return diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
     def fit(
@@ -325,7 +323,9 @@ class TrainStep:
         metrics: Mapping[str, Any] | None = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
-        return fitting.fit(
+        from codegen.run.fitting import fit
+
+        return fit(
             self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
             metrics,
         )

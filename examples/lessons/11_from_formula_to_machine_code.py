@@ -10,8 +10,9 @@ import codegen
 import symgraph as sg
 from codegen.inspect.show import show_arena, show_program
 from codegen.plan.fuse import fuse
-from codegen.plan.plan import Request, plan
-from codegen.run.pipeline import leaves_in, stabilised, translate
+from codegen.plan.plan import plan
+from codegen.plan.request import Request, leaves_in
+from codegen.run.pipeline import stabilised, translate
 from symgraph.reference import evaluate
 
 

@@ -28,6 +28,7 @@ from symgraph.core.define import as_tensor
 from symgraph.core.graph import rewrite, topological
 from symgraph.core.indices import axis, bound, show_shape
 from symgraph.core.provenance import at_line
+from symgraph.core.reading import name_of
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.derive.differentiate import grad
 from symgraph.errors import ArgumentError
@@ -59,9 +60,10 @@ class Verdict:
     repair: str = ""
 
     def __str__(self) -> str:
-        name = str(self.leaf.name)
+        name = self.leaf.name or name_of(self.leaf)
         first = {"equal": "equal", "equal where": f"equal where {self.condition}", "missing": "not claimed"}
-        lines = [f"{name}: {first.get(self.kind, 'different')}" + f" ({self.reason})" * bool(self.reason)]
+        told = first.get(self.kind, "different") + f" ({self.reason})" * bool(self.reason)
+        lines = [told if name is None else f"{name}: {told}"]
         more = {"derived − claimed": self.difference, "for example": self.counterexample, "repair": self.repair}
         return "\n".join([*lines, *(f"  {what}: {text}" for what, text in more.items() if text)])
 
@@ -145,7 +147,7 @@ def _leaves_of(value: Tensor) -> list[Tensor]:
 
 def _wanted(leaves: Sequence[Tensor], of: Any) -> list[Tensor]:
     if of is None:
-        return [leaf for leaf in leaves if not leaf.is_label]
+        return [leaf for leaf in leaves if leaf.dtype == "real"]
     given = of if isinstance(of, list | tuple) else [of]
     by_name = {str(leaf.name): leaf for leaf in leaves}
     names = [str(getattr(leaf, "name", leaf)) for leaf in given]

@@ -23,6 +23,7 @@ from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError
 from symgraph.reference import evaluate
+from symgraph.vocabulary.elementwise import Elementwise
 
 Arrays = dict[Tensor, np.ndarray]
 
@@ -49,6 +50,8 @@ def values_of(formulas: Mapping[Tensor, Tensor], point: Point) -> Arrays:
 
 def claim_of(claimed: Any, leaves: Sequence[Tensor], of: Sequence[Tensor], upstream: Tensor | None) -> Claim:
     """What is claimed, as a :class:`Claim` on the derivatives with respect to ``of``."""
+    if isinstance(claimed, Elementwise):
+        claimed = claimed(*leaves)
     if isinstance(claimed, Mapping):
         by_name = {str(getattr(key, "name", key)): value for key, value in claimed.items()}
         unknown = sorted(by_name.keys() - {str(leaf.name) for leaf in of})

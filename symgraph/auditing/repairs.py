@@ -134,5 +134,3 @@ def told(term: Tensor) -> str:
     """A formula without what stands before it."""
     text = str(term)
     return text.split("↦", 1)[1].strip() if "↦" in text else text
-
-

@@ -160,6 +160,8 @@ def check_element(element: Element, extents: Extents, path: Conditions = ()) -> 
         for _, least in unproved(index, size, extents, path):
             if least is not None and is_at_least_zero(least) is None:
                 continue
+            if least is None and not path and not all(e.tensor.is_label for e in index.atoms(Element)):
+                raise ShapeError(at_line(_anywhere(element, position)))
             if least is None and (path or not index.atoms(Index, Element) <= extents.keys()):
                 continue
             if path:
@@ -176,6 +178,17 @@ def _outside_under(element: Element, position: int, extents: Extents, path: Cond
     return (
         f"index {index} is outside {where}{place}, where its condition {' and '.join(map(str, path))} may hold; "
         "expected a condition on the indices that keeps it inside"
+    )
+
+
+def _anywhere(element: Element, position: int) -> str:
+    """The error of a read at an integer whose range nobody knows."""
+    tensor, index, size = element.tensor, element.indices[position], show_size(element.tensor.shape[position])
+    number = next(e.tensor for e in index.atoms(Element) if not e.tensor.is_label)
+    name, where = number.display_name, f"axis {position} of {tensor.display_name}{show_shape(tensor.shape)}"
+    return (
+        f"index {index} of {where} may lie outside 0…{size} − 1, since {name} is any integer: declare it as labels, "
+        f"sg.labels({name!r}, …, classes={size}), or write {name} % {size}"
     )
 
 

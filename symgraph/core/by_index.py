@@ -289,5 +289,5 @@ class _Defined:
         """An element of the slice of one step."""
         if whole not in self.slices:
             name = f"input{len(self.slices)}"
-            self.slices[whole] = Tensor.leaf("input", name, whole.shape[1:], classes=whole.classes)
+            self.slices[whole] = Tensor.leaf("input", name, whole.shape[1:], classes=whole.classes, dtype=whole.dtype)
         return Element(self.slices[whole], *indices)

@@ -31,7 +31,7 @@ class Condition(Tensor, Boolean):  # type: ignore[misc]
     def of(cls, shape: Shape, relation: Boolean) -> Condition:
         """The one condition of this shape and relation."""
         value = Cases((1, relation), (0, True))
-        made = {"definition": Definition(None, (), sp.sympify(value)), "relation": relation}
+        made = {"definition": Definition(None, (), sp.sympify(value)), "relation": relation, "dtype": "boolean"}
         key = ("condition", shape, relation)
         return cls._intern(key, lambda: cls._new("definition", shape, **made))  # type: ignore[return-value]
 
@@ -62,22 +62,5 @@ class Condition(Tensor, Boolean):  # type: ignore[misc]
                     "& is 'and', | is 'or', ~ is 'not', and l < x < u is (l < x) & (x < u)")
         )  # fmt: skip
 
-    def __and__(self, other: Any) -> Any:
-        return _joined(sp.And, self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return _joined(sp.Or, self, other)
-
-    def __xor__(self, other: Any) -> Any:
-        return _joined(sp.Xor, self, other)
-
     def __invert__(self) -> Any:
         return self.negated
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-
-def _joined(operation: Any, *conditions: Any) -> Any:
-    from symgraph.vocabulary.comparisons import joined
-
-    return joined(operation, *conditions)

@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.checked_names import checked_name
+from symgraph.core.dtypes import as_dtype
 from symgraph.core.indices import as_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
@@ -17,9 +18,18 @@ from symgraph.vocabulary import init as initializers
 from symgraph.vocabulary.init import Initializer
 
 
-def input(name: str, shape: Iterable[Any] | Any) -> Tensor:
-    """A real array given at every call, of ``shape`` (integers and :func:`sg.dim` sizes)."""
-    return Tensor.leaf("input", checked_name(name), as_shape(shape))
+def input(name: str, shape: Iterable[Any] | Any, dtype: Any = "real") -> Tensor:
+    """An array given at every call, of ``shape`` (integers and :func:`sg.dim` sizes).
+
+    ``dtype`` is ``"real"``; ``"integer"``, computed exactly in 64 bits, of arrays of integers alone; or ``"boolean"``,
+    of arrays of truth values. Integers that index an axis are :func:`labels`, which say their range.
+
+    Raises
+    ------
+    DomainError
+        for another dtype: whether reals are float32 or float64 is said where a program is compiled.
+    """
+    return Tensor.leaf("input", checked_name(name), as_shape(shape), dtype=as_dtype(dtype))
 
 
 def labels(name: str, shape: Iterable[Any] | Any, classes: int) -> Tensor:

@@ -350,7 +350,7 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     tensors = [as_tensor(operand) for operand in operands]
     shape = broadcast(*(tensor.shape for tensor in tensors))
     elements = [element_of(tensor, len(shape)) for tensor in tensors]
-    formula = operation(*(slot(n) for n in range(len(elements))))
+    formula = operation(*(slot(n, bool(e.is_integer)) for n, e in enumerate(elements)))
     return Tensor.define(shape, finite(as_written(formula, elements)))
 
 

@@ -47,7 +47,7 @@ class Parcel:
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         roots = list(tensors)
-        order = _all(roots)
+        order = with_all_below(roots)
         leaves = sorted((tensor for tensor in order if tensor.definition is None), key=lambda leaf: leaf.age)
         computed = [tensor for tensor in order if tensor.definition is not None]
         places = {tensor: place for place, tensor in enumerate([*leaves, *computed])}
@@ -84,10 +84,10 @@ def first(parcel: Parcel) -> Tensor:
     return parcel.open()[0]
 
 
-def _all(roots: list[Tensor]) -> list[Tensor]:
+def with_all_below(roots: Iterable[Tensor]) -> list[Tensor]:
     """All tensors that these depend on, or are cotangents by, operands first."""
     order: dict[Tensor, None] = {}
-    pending = [(root, False) for root in reversed(roots)]
+    pending = [(root, False) for root in reversed(list(roots))]
     while pending:
         tensor, ready = pending.pop()
         if tensor in order:
@@ -106,7 +106,8 @@ def _leaf(tensor: Tensor) -> tuple[Any, ...]:
     if tensor.symbol is not None:
         return None, tensor.kind, tensor.symbol, (), {}, tensor.place
     if tensor.kind == "slot":
-        return None, tensor.kind, int(str(tensor.name)[4:]), tensor.shape, {"classes": tensor.classes}, tensor.place
+        more = {"classes": tensor.classes, "dtype": tensor.dtype}
+        return None, tensor.kind, int(str(tensor.name)[4:]), tensor.shape, more, tensor.place
     origin = _origins.get(tensor)
     if origin is None:
         origin = _origins[tensor] = uuid.uuid4().hex, _this_process, tensor.serial

@@ -95,5 +95,6 @@ def _is_foreign(frame: FrameType) -> bool:
 
 
 def at_line(message: str, place: Provenance | None = None) -> str:
-    """``message`` followed by the user's line."""
-    return f"{message}\n  at {place or here()}"
+    """``message`` followed by the user's line, where there is one: a command line has none."""
+    place = place or here()
+    return message if place.file.startswith("<frozen ") else f"{message}\n  at {place}"

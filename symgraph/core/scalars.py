@@ -111,19 +111,29 @@ class stop_gradient(sp.Function):  # type: ignore[misc]
 
 
 class Slot(sp.Symbol):
-    """The place of an operand in a formula."""
+    """The place of an operand in a formula, a real or an integer."""
 
-    def __new__(cls, position: int) -> Slot:
-        return super().__new__(cls, f"_w{position}", real=True)  # type: ignore[no-any-return]
+    def __new__(cls, position: int, integer: bool = False) -> Slot:
+        facts = {"integer": True} if integer else {"real": True}
+        return super().__new__(cls, f"_w{position}", **facts)  # type: ignore[no-any-return]
 
-    def __getnewargs_ex__(self) -> tuple[tuple[int], dict[str, Any]]:
-        return ((int(self.name[2:]),), {})
+    def __getnewargs_ex__(self) -> tuple[tuple[int, bool], dict[str, Any]]:
+        return ((self.position, bool(self.is_integer)), {})
+
+    @property
+    def position(self) -> int:
+        return int(self.name[2:])
 
 
 @cache
-def slot(position: int) -> Slot:
+def slot(position: int, integer: bool = False) -> Slot:
     """The place of operand number ``position``."""
-    return Slot(position)
+    return Slot(position, integer)
+
+
+def slots_in(formula: sp.Basic) -> list[Slot]:
+    """The places of operands in a formula."""
+    return sorted(formula.atoms(Slot), key=lambda found: found.position)
 
 
 class Written(sp.Function):  # type: ignore[misc]
@@ -142,7 +152,7 @@ class Written(sp.Function):  # type: ignore[misc]
 
     def bindings(self) -> list[tuple[sp.Symbol, sp.Basic]]:
         """The slots of the formula with what stands in them."""
-        return [(slot(n), operand) for n, operand in enumerate(self.args[1:])]
+        return [(place, self.args[1 + place.position]) for place in slots_in(self.args[0])]
 
     def _eval_is_real(self) -> bool:
         return True
@@ -153,9 +163,9 @@ class Written(sp.Function):  # type: ignore[misc]
 
 def as_written(formula: sp.Basic, operands: Sequence[sp.Basic]) -> sp.Basic:
     """A formula over slots at operands, evaluated by SymPy unless that drops an operand, a divisor or a root."""
-    rule = {slot(n): operand for n, operand in enumerate(operands)}
+    rule = {place: operands[place.position] for place in slots_in(formula)}
     found = formula.xreplace(rule)
-    written = [operand for n, operand in enumerate(operands) if formula.has(slot(n)) and not operand.is_number]
+    written = [operand for operand in rule.values() if not operand.is_number]
     dropped = any(not found.has(operand) for operand in written)
     if not dropped and len(set(written)) < len(written):
         dropped = not {base.xreplace(rule) for base in _limited(formula)} <= _limited(found)
@@ -319,9 +329,9 @@ class StirlingRest(sp.Function):  # type: ignore[misc]
         order, u = self.args
         if order == 0:
             return sp.loggamma(u) - (u - sp.S.Half) * sp.log(u) + u - sp.log(2 * sp.pi) / 2
-        slope = sp.log(u) - 1 / (2 * u)
         w = sp.Dummy(positive=True)
-        return sp.polygamma(order - 1, u) - slope.subs(u, w).diff(w, order - 1).subs(w, u)
+        slope = sp.log(w) - 1 / (2 * w)
+        return sp.polygamma(order - 1, u) - slope.diff(w, order - 1).subs(w, u)
 
     def fdiff(self, argindex: int = 2) -> sp.Expr:
         return StirlingRest(self.args[0] + 1, self.args[1])

@@ -11,6 +11,15 @@ class Shown:
 
     __slots__ = ()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """IPython takes ``_repr_pretty_`` or ``__repr__``, whichever a class has first: each class has its own."""
+        super().__init_subclass__(**kwargs)
+        if "_repr_pretty_" not in cls.__dict__:
+            cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        return str(_rich("pretty", self))
+
     def _repr_html_(self) -> str | None:
         return _rich("html", self)
 

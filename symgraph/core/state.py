@@ -55,7 +55,7 @@ def checked_updates(updates: Mapping[Any, Any] | None) -> dict[Tensor, Tensor]:
             shown = f"{leaf.kind} {leaf.display_name}" if isinstance(leaf, Tensor) else repr(leaf)
             raise ArgumentError(at_line(f"updates: {shown} is no state: declare sg.state(name, shape)"))
         value = as_tensor(formula)
-        if value.is_label:
+        if value.dtype != "real":
             raise DomainError(at_line(f"the update of state {leaf.name} needs real values, not class labels"))
         if value.shape != leaf.shape:
             raise ShapeError(

@@ -10,20 +10,19 @@ scalar SymPy body over :class:`Element` of other tensors and canonical indices, 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sympy as sp
-from sympy.core.assumptions import assumptions
 
+from symgraph.core import content, dtypes
 from symgraph.core.checked_names import checked_name
-from symgraph.core.indices import Dim, Shape, axis, show_shape
+from symgraph.core.dtypes import DType
+from symgraph.core.indices import Shape, axis, show_shape
 from symgraph.core.provenance import Provenance, at_line, here
 from symgraph.core.reading import call, name_of
 from symgraph.core.rebuild import without_ones
@@ -67,6 +66,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     kind : where its values come from; ``"definition"`` for everything computed.
     name : name of a leaf, else None.
     shape : tuple of positive integers and sizes.
+    dtype : ``"real"``, ``"integer"`` or ``"boolean"`` (:mod:`symgraph.core.dtypes`).
     classes : for labels, the number of classes: values are integers in ``[0, classes)``; an ``argmax`` has it too.
     rows_sum_to_one : declared fact of a leaf: the last axis sums to 1.
     definition : :class:`Definition`, or None for a leaf.
@@ -78,6 +78,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     _op_priority: ClassVar[float] = 1000.0
     is_commutative: ClassVar[bool] = True
     is_number: ClassVar[bool] = False
+    is_tensor: ClassVar[bool] = True
     _counter: ClassVar[itertools.count[int]] = itertools.count()
     _lock: ClassVar[threading.RLock] = threading.RLock()
     _interned: ClassVar[weakref.WeakValueDictionary[Any, Tensor]] = weakref.WeakValueDictionary()
@@ -85,6 +86,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     kind: Kind
     name: str | None
     shape: Shape
+    dtype: DType
     classes: sp.Expr | None
     rows_sum_to_one: bool
     definition: Definition | None
@@ -102,12 +104,18 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
         tensor = sp.AtomicExpr.__new__(cls)
-        defaults = dict.fromkeys(("name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "draw"))
+        defaults = dict.fromkeys(
+            ("name", "classes", "definition", "init", "value", "symbol", "cotangent_of", "draw", "dtype")
+        )
         tensor.__dict__.update(defaults | {"rows_sum_to_one": False} | attributes)
         tensor.kind, tensor.shape, tensor.serial, tensor.place = kind, shape, next(cls._counter), here()
         tensor.age = attributes.get("age") or f"{tensor.serial:012d}"
-        tensor.content, tensor.place_in_order, tensor.first = _content(tensor)
-        tensor._assumptions = _facts(tensor.is_label)
+        if tensor.definition is None and tensor.dtype is None:
+            tensor.dtype = "integer" if tensor.is_label else "real"
+        tensor.content, tensor.place_in_order, tensor.first, read = content.content(tensor)
+        if tensor.dtype is None:
+            tensor.dtype = _dtype(tensor.definition, read)
+        tensor._assumptions = dtypes.facts(tensor.dtype, tensor.is_label)
         return tensor  # type: ignore[no-any-return]
 
     @classmethod
@@ -122,10 +130,10 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         return cls._intern(("scalar", symbol), lambda: cls._new("scalar", (), name=symbol.name, symbol=symbol))
 
     @classmethod
-    def slot(cls, number: int, shape: Shape, classes: sp.Expr | None = None) -> Tensor:
-        """The leaf of that number in the closed step of a recurrence; one for each number and shape."""
-        key = ("slot", number, shape, classes)
-        return cls._intern(key, lambda: cls._new("slot", shape, name=f"slot{number:04d}", classes=classes))
+    def slot(cls, number: int, shape: Shape, classes: sp.Expr | None = None, dtype: DType | None = None) -> Tensor:
+        """The leaf of that number in the closed step of a recurrence; one for each number, shape and kind of value."""
+        key, made = ("slot", number, shape, classes, dtype), {"classes": classes, "dtype": dtype}
+        return cls._intern(key, lambda: cls._new("slot", shape, name=f"slot{number:04d}", **made))
 
     @classmethod
     def define(
@@ -322,65 +330,10 @@ class Element(sp.Expr):  # type: ignore[misc]
         return f"{text}^{{{exp}}}" if exp is not None else text
 
 
-MOST_LEAVES = 8
-"""Leaves that tell apart two definitions of one form."""
-
-
-def _content(tensor: Tensor) -> tuple[str, str, tuple[str, ...]]:
-    """The form of a tensor as a digest, its place among others, and the places of the first leaves it depends on.
-
-    None of it depends on a leaf's name or on what was made before: leaves come in the order of their declaration,
-    scalars by name, then definitions by their form, and those of one form by their leaves.
-    """
-    definition = tensor.definition
-    if definition is None:
-        told = f"{tensor.kind} {tensor.classes is not None} {tensor.rows_sum_to_one} {_told(sp.Tuple(*tensor.shape))}"
-        told += f" {tensor.name}" * (tensor.kind == "slot") + f" {tensor.draw}" * (tensor.kind == "random")
-        place = f"~{tensor.name}" if tensor.kind in ("scalar", "slot") else f"!{tensor.age}"
-        return _digest(told), place, (place,)
-    read: list[Tensor] = []
-    told = f"{definition.op} {_told(sp.Tuple(*tensor.shape, *definition.extents))} {_told(definition.body, read)}"
-    first = tuple(dict.fromkeys(leaf for operand in read for leaf in operand.first))[:MOST_LEAVES]
-    digest = _digest(told)
-    return digest, f"{digest}{''.join(first)}{tensor.serial:012d}", first
-
-
-def _digest(told: str) -> str:
-    return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def _told(body: sp.Basic, read: list[Tensor] | None = None) -> str:
-    """A body as text, parents first, tensors by their digests, names left out; the tensors are added to ``read``."""
-    words: list[str] = []
-    pending = [body]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Tensor):
-            words.append(node.content)
-            if read is not None:
-                read.append(node)
-        elif not node.args:
-            words.append(_word(node))
-        else:
-            words.append(f"{type(node).__name__}/{len(node.args)}")
-            pending.extend(reversed(node.args))
-    return " ".join(words)
-
-
-@lru_cache(maxsize=4096)
-def _word(atom: sp.Basic) -> str:
-    return "N" if isinstance(atom, Dim) else f"{type(atom).__name__}:{atom}"
-
-
-@cache
-def _facts(is_label: bool) -> Any:
-    """All that SymPy may ask of a value, with its answers: real, and for labels an integer of at least 0.
-
-    SymPy searches its rules at the first question to each object; this table is complete, and shared by all.
-    """
-    value = sp.Dummy(integer=True, nonnegative=True) if is_label else sp.Dummy(real=True)
-    assumptions(value)  # asks everything
-    return value._assumptions
+def _dtype(definition: Definition, read: Iterable[Tensor]) -> DType:
+    if definition.op in ("argmax", "argmin") or any(operand.dtype != "real" for operand in read):
+        return dtypes.dtype_of(definition.op, definition.body)
+    return "real"
 
 
 def _as_index(tensor: Tensor, position: int, index: Any) -> sp.Expr:

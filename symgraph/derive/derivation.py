@@ -58,7 +58,7 @@ class Line:
         return rf"\text{{{self.rule} }} {self.of.latex}" if self.of else rf"\text{{{self.rule}}}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation(Shown):
     """How a gradient follows from the definitions: what is given, then every step that ran."""
 

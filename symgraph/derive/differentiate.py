@@ -32,6 +32,7 @@ from symgraph.core.views import Views
 from symgraph.derive.relations import Relations
 from symgraph.derive.through_time import contributions
 from symgraph.errors import DisconnectedError, DomainError
+from symgraph.series.removable import with_limit
 from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.finite import FiniteValues, guarded, support, within
@@ -100,7 +101,11 @@ class Gradients(Shown, dict[Tensor, Tensor]):
                 return gradient
         if isinstance(key, sp.Basic) and as_tensor(key) in self:
             return self[as_tensor(key)]
-        raise KeyError(key)
+        raise KeyError(f"no gradient with respect to {key} was asked for; there are {', '.join(map(_told, self))}")
+
+
+def _told(tensor: Tensor) -> str:
+    return str(tensor.name or tensor.display_name)
 
 
 @overload
@@ -166,8 +171,10 @@ def reverse(
                     "sum it, or take sg.jacobian")
         )  # fmt: skip
     for target in targets:
-        if target.is_label:
-            raise DomainError(at_line(f"{target.display_name} holds class labels and has no derivative"))
+        if target.dtype != "real":
+            values = {"integer": "integers", "boolean": "truth values"}[target.dtype]
+            values = "class labels" if target.is_label else values
+            raise DomainError(at_line(f"{target.display_name} holds {values} and has no derivative"))
     inside = set(topological([output]))
     sweep = _Sweep(output, [target for target in targets if target in inside], simplify, cuts)
     sweep.run()
@@ -300,7 +307,7 @@ class _Sweep:
         for element in elements_of(body):
             if element.tensor not in self.needed:
                 continue
-            slope = partial(body, element)
+            slope = with_limit(partial(body, element), body, element)
             if slope == 0:
                 continue
             forms = [cotangent.full, reference]

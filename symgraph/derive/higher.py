@@ -99,7 +99,7 @@ def _lift_loop(recurrence: Recurrence, value: Tensor, rows: Shape, lifted: Mappi
         else:
             operand = lifted[operand]
         operands.append(operand)
-        slots[slot] = Tensor.slot(n, rows + slot.shape, slot.classes)
+        slots[slot] = Tensor.slot(n, rows + slot.shape, slot.classes, slot.dtype)
     _lift_all(loop.steps, None, rows, slots)
     carries, inputs, constants = (
         tuple(slots.get(slot, slot) for slot in part) for part in (loop.carries, loop.inputs, loop.constants)

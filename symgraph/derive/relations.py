@@ -141,8 +141,8 @@ def _stands_free(expression: sp.Basic, element: Element) -> bool:
 
 
 def _stand_in(number: int, element: Element) -> sp.Symbol:
-    if element.tensor.is_label:
-        return sp.Symbol(f"e{number}", integer=True, nonnegative=True)
+    if element.tensor.dtype == "integer":
+        return sp.Symbol(f"e{number}", integer=True, nonnegative=element.tensor.is_label or None)
     return sp.Symbol(f"e{number}", real=True)
 
 

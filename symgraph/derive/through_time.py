@@ -52,7 +52,7 @@ def contributions(
         if tensor in course.same:
             made[tensor] = course.same[tensor]
         else:
-            made[tensor] = Tensor.leaf("input", "value", tensor.shape, classes=tensor.classes)
+            made[tensor] = Tensor.leaf("input", "value", tensor.shape, classes=tensor.classes, dtype=tensor.dtype)
             slices[made[tensor]] = whole
     for tensor in below(results, made):
         definition = tensor.definition

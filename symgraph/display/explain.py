@@ -6,6 +6,7 @@ In: a loss, an optimiser if there is one, what to differentiate by. Out: an obje
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -217,6 +218,10 @@ class Table:
 
     def computed(self) -> tuple[Program, set[Tensor]]:
         """The program by the formulas that run, stabilised all at once, under the same names; and its forward part."""
+        return self._computed
+
+    @cached_property
+    def _computed(self) -> tuple[Program, set[Tensor]]:
         roots = [self.root, *self.results, *(update.value for update in self.updates)]
         sources = list(dict.fromkeys([*roots, *self.names, *(c.of for c in self.sweep)]))
         form = dict(zip(sources, stabilise(sources), strict=True))

@@ -47,8 +47,11 @@ class Section:
     title: str
     rows: tuple[Row, ...]
 
+    def __str__(self) -> str:
+        return "\n".join([self.title, *(f"  {row.cells()[1]}" for row in self.rows)])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Explanation(Shown):
     """What a program computes: sections of rows, what is given, and the conventions that apply."""
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from symgraph.drawing.heat import number
 from symgraph.drawing.markup import Markup, element
+from symgraph.drawing.palette import drawing_style
+from symgraph.drawing.words import Say, english
 
 BINS = 24
 TALL, WIDE = 24.0, 96.0
@@ -21,32 +23,79 @@ def histogram(values: np.ndarray) -> Markup:
     """How values are distributed, between their least and largest."""
     counts, _ = np.histogram(values, bins=BINS)
     width, unit = WIDE / BINS, TALL / (counts.max() or 1)
-    bars = [
-        element("rect", class_="bar-of", x=n * width, y=TALL - c * unit, width=width - 0.5, height=c * unit)
-        for n, c in enumerate(counts.tolist()) if c
-    ]  # fmt: skip
-    return _svg(bars, WIDE, TALL, f"histogram of {values.size} values")
+    bars = (f"M{n * width:g},{TALL:g}v{-max(c * unit, 0.5):.1f}h{width - 0.5:g}V{TALL:g}z"
+            for n, c in enumerate(counts.tolist()) if c)  # fmt: skip
+    return _svg([element("path", class_="bar-of", d="".join(bars))], WIDE, TALL, f"histogram of {values.size} values")
 
 
-def curve(values: Sequence[float], name: str, width: float = 420.0, height: float = 150.0) -> Markup:
-    """A curve with its first, last and least value; logarithmic where it spans orders of magnitude."""
+def curve(values: Sequence[float], name: str, say: Say = english, alone: bool = False) -> Markup:
+    """A curve over epochs, with axes; logarithmic where it spans orders of magnitude, broken where it is not finite.
+
+    ``alone`` it has its own colours and paper.
+    """
+    width, height = 420.0, 190.0
     finite = [v for v in values if math.isfinite(v)]
     is_log = bool(finite) and min(finite) > 0 and max(finite) / min(finite) > STEEP
-    heights = [(math.log10(v) if is_log else v) if math.isfinite(v) else math.nan for v in values]
-    known = [h for h in heights if not math.isnan(h)] or [0.0]
-    low, high = min(known), max(known)
-    step = (width - 70) / max(len(values) - 1, 1)
-    places = [(60 + n * step, 14 + (height - 34) * (1 - (h - low) / ((high - low) or 1.0)))
-              for n, h in enumerate(heights) if not math.isnan(h)]  # fmt: skip
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    text = [
-        element("text", f"{max(finite, default=0.0):.3g}", x=54, y=18, text_anchor="end", class_="second"),
-        element("text", f"{min(finite, default=0.0):.3g}", x=54, y=height - 16, text_anchor="end", class_="second"),
-        element("text", f"{name}{', logarithmic' if is_log else ''}", x=60, y=height - 2, class_="second"),
-    ]
-    line = element("polyline", points=points, class_="curve")
-    last = f"from {number(values[0])} to {number(values[-1])}" if values else "empty"
-    return _svg([*text, line], width, height, f"{name} over {len(values)} epochs, {last}")
+    scale = math.log10 if is_log else float
+    low, high = (scale(min(finite)), scale(max(finite))) if finite else (0.0, 1.0)
+    left, right, top, bottom = 58.0, width - 12, 26.0, height - 34
+    last = max(len(values) - 1, 1)
+
+    def place(n: float, value: float) -> tuple[float, float]:
+        part = (scale(value) - low) / (high - low) if high > low else 0.5
+        return left + n / last * (right - left), bottom - part * (bottom - top)
+
+    parts = []
+    if alone:
+        parts.append(element("style", Markup(drawing_style())))
+        parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
+    parts.append(element("text", say(f"{name}, logarithmic") if is_log else name, x=left, y=14))
+    for value in _log_ticks(low, high) if is_log else _ticks(low, high):
+        y = place(0, value)[1]
+        parts.append(element("line", class_="grid", x1=left, x2=right, y1=y, y2=y))
+        parts.append(element("text", number(value), x=left - 6, y=y + 4, text_anchor="end", class_="second"))
+    for epoch in sorted({round(n) for n in _ticks(1, max(len(values), 1))} | {1}):
+        x = place(epoch - 1, finite[0] if finite else 0.0)[0]
+        parts.append(element("text", epoch, x=x, y=bottom + 15, class_="second middle"))
+    parts.append(element("text", say("epoch"), x=right, y=height - 4, text_anchor="end", class_="second"))
+    for run in _runs(values):
+        points = [place(n, values[n]) for n in run]
+        if len(points) == 1:
+            parts.append(element("circle", class_="bar-of", cx=points[0][0], cy=points[0][1], r=2.0))
+        else:
+            told = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            parts.append(element("polyline", points=told, class_="curve"))
+    ends = f"from {number(values[0])} to {number(values[-1])}" if values else "empty"
+    return _svg(parts, width, height, f"{name} over {len(values)} epochs, {ends}")
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Some round numbers in a range."""
+    if high <= low:
+        return [low]
+    size = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(size * m for m in (1, 2, 5, 10) if (high - low) / (size * m) <= 5)
+    return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten whose logarithms are in a range, and where these are few what is between them."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    thin = max(1, len(powers) // 6)
+    factors = (1, 2, 5) if len(powers) <= 4 else (1,)
+    found = [m * 10.0**k for k in powers if k % thin == 0 for m in factors]
+    return [value for value in found if low - 1e-9 <= math.log10(value) <= high + 1e-9]
+
+
+def _runs(values: Sequence[float]) -> list[list[int]]:
+    """Positions of finite values that follow one another."""
+    runs: list[list[int]] = [[]]
+    for n, value in enumerate(values):
+        if math.isfinite(value):
+            runs[-1].append(n)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
 
 
 def _svg(parts: Sequence[Markup], width: float, height: float, title: str) -> Markup:

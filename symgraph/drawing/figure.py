@@ -16,6 +16,7 @@ from symgraph.core.tensor import Tensor
 from symgraph.display.matrix import matrix_form
 from symgraph.display.program import Program
 from symgraph.display.text import text
+from symgraph.drawing.folding import LEAST_REPEATS, repeats
 from symgraph.drawing.layout import ranks
 from symgraph.drawing.operations import sign
 
@@ -23,8 +24,6 @@ LONGEST = 34
 """Characters of a formula in a node; the whole of it is in the node's title."""
 FAR = 2
 """Ranks between two readers of a leaf, beyond which it is drawn once for each."""
-LEAST_REPEATS, LONGEST_PERIOD = 5, 12
-"""Of a block of values, to be folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def folded(figure: Figure) -> Figure:
     groups: list[Node] = []
     start = 0
     while start < len(values):
-        period, count = _repeats(forms, start)
+        period, count = repeats(forms, start)
         if count >= LEAST_REPEATS:
             inside = values[start + period : start + period * (count - 1)]
             group_of |= dict.fromkeys(inside, len(groups))
@@ -189,18 +188,6 @@ def _form(tensor: Tensor, operand: Callable[[Tensor], str]) -> str:
         return f"{type(node).__name__}({', '.join(parts)})" if parts else str(node)
 
     return f"{definition.op} {show_shape(tensor.shape)} {definition.extents} {told(definition.body)}"
-
-
-def _repeats(forms: Sequence[str], start: int) -> tuple[int, int]:
-    """The block at ``start`` that covers most by its repetitions: its length, and how often it is there."""
-    best = 1, 1
-    for period in range(1, LONGEST_PERIOD + 1):
-        count, at = 1, start + period
-        while forms[at : at + period] == forms[start : start + period] and at + period <= len(forms):
-            count, at = count + 1, at + period
-        if count >= LEAST_REPEATS and period * count > best[0] * best[1]:
-            best = period, count
-    return best
 
 
 def _group(nodes: Sequence[Node], period: int, count: int) -> Node:

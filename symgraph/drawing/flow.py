@@ -89,7 +89,7 @@ class Flow:
 
 def _alone(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> tuple[Tensor, Tensor, dict[Tensor, Tensor]]:
     """Tail and head where all that head reads are leaves, and what these stand for."""
-    alone = {operand: Tensor.leaf("input", f"at {n}", operand.shape, classes=operand.classes)
+    alone = {operand: Tensor.leaf("input", f"at {n}", operand.shape, classes=operand.classes, dtype=operand.dtype)
              for n, operand in enumerate(beside)}  # fmt: skip
     return alone[tail], substitute(head, alone), {leaf: operand for operand, leaf in alone.items()}
 

@@ -57,6 +57,19 @@ def span(least: float, most: float) -> str:
     return f"{low} … {high}"
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it, in three digits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{number(float(f'{seconds / size:.3g}'))} {unit}"
+    return f"{number(float(f'{seconds * 1e9:.3g}'))} ns"
+
+
+def error(ulps: float) -> str:
+    """An error in units of the last place, in three digits."""
+    return number(float(f"{ulps:.3g}")) if np.isfinite(ulps) else "∞"
+
+
 def _cells(array: np.ndarray) -> np.ndarray:
     """A matrix of the last axis as columns, of at most so many cells a side, each the mean of its block."""
     matrix = array.reshape(1, -1) if array.ndim == 1 else array.reshape(-1, array.shape[-1])

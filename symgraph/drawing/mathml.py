@@ -199,10 +199,11 @@ class _MathML:
     def _cases(self, branches: Sequence[tuple[Node, Node | None]]) -> Markup:
         rows = []
         for value, condition in branches:
-            said = element("mtext", "otherwise" if condition is None else "if ")
+            said = element("mtext", "otherwise" if condition is None else "if\u00a0")
             when = said if condition is None else _row([said, self.write(condition)])
-            rows.append(element("mtr", element("mtd", self.write(value)), element("mtd", when)))
-        return _row([_fence("{"), element("mtable", *rows, columnalign="left")])
+            cells = (element("mtd", part, style="text-align:left") for part in (self.write(value), when))
+            rows.append(element("mtr", *cells))
+        return _row([_fence("{"), element("mtable", *rows)])
 
 
 def _is_tall(node: Any) -> bool:

@@ -21,9 +21,12 @@ COLOURS = {
 }  # fmt: skip
 """By name, on light and on dark paper. Text on its ground has a contrast of at least 4.5 (WCAG 2.1, AA)."""
 
+MATHEMATICS = "'STIX Two Math','Cambria Math','Latin Modern Math','DejaVu Math TeX Gyre',math"
+"""Fonts that have what formulas need: stretched parentheses, large sums."""
 _GIVEN = ("input", "state", "constant", "scalar", "random")
 _SHAPE = "stroke:{line};stroke-width:1"
 RULES = {
+    ".sg .paper": "fill:{paper}",
     ".sg text": "font:13px system-ui,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:{ink}",
     ".sg .second": "font-size:11px;fill:{soft}",
     ".sg .middle": "text-anchor:middle",
@@ -40,6 +43,7 @@ RULES = {
     ".sg image": "image-rendering:pixelated",
     ".sg .bar-of": "fill:{forward}",
     ".sg .curve": "fill:none;stroke:{forward};stroke-width:1.5",
+    ".sg .grid": "stroke:{rule};stroke-width:1",
     ".sg .frame": f"fill:none;{_SHAPE}",
 }
 """Of the parts of a drawing, with the names of colours in braces."""
@@ -51,6 +55,24 @@ def drawing_style() -> str:
     return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
 
 
+def notebook_style() -> str:
+    """The rules of tables and formulas in a notebook, in whose colours they are; they reach nothing else of it."""
+    rules = {
+        "": "overflow-x:auto;overflow-y:hidden",
+        "math": f"font-family:{MATHEMATICS};font-size:1.1em",
+        "table": "border-collapse:collapse;border:0;margin:0",
+        ":is(th,td)": "text-align:left;padding:2px 18px 2px 0;border:0;vertical-align:middle;"
+        "border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)",
+        ":is(th,td).n": "text-align:right;white-space:nowrap",
+        ".plain td": "border-bottom:0",
+        ".group th": "padding-top:12px",
+        ".soft": "opacity:.7",
+        ".bad": "font-weight:600",
+        ".bars": "display:flex;flex-wrap:wrap;gap:18px",
+    }
+    return "".join(f".sg-shown {inside}{{{rule}}}" for inside, rule in rules.items())
+
+
 def page_style() -> str:
     """The rules of drawings in a page, and the colours as variables that a page may change."""
     light, dark = (";".join(f"--{name}:{pair[side]}" for name, pair in COLOURS.items()) for side in (0, 1))
@@ -59,6 +81,7 @@ def page_style() -> str:
         + f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"
         + f"@media print{{:root,:root[data-theme=dark],:root:not([data-theme=light]){{color-scheme:light;{light}}}}}"
         + _rules({name: f"var(--{name})" for name in COLOURS})
+        + f"math{{font-family:{MATHEMATICS}}}"
     )
 
 

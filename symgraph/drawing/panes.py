@@ -1,4 +1,4 @@
-"""The panes of a page: what is declared, the graph, formulas, derivations, kernels, costs, values, curves.
+"""The panes of a page that show mathematics: what is declared, the graph, formulas, derivations.
 
 Each takes what is known and gives markup, or nothing where there is nothing to show. What carries a name carries it as
 ``data-v``, by which a page lights it up everywhere.
@@ -6,89 +6,106 @@ Each takes what is known and gives markup, or nothing where there is nothing to 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
-
-import numpy as np
 
 from symgraph.core.indices import show_shape
 from symgraph.core.tensor import Tensor
 from symgraph.derive.derivation import Derivation, Line
 from symgraph.display.notation import Name
 from symgraph.display.table import Explanation
-from symgraph.drawing.charts import curve, histogram
-from symgraph.drawing.heat import number, span
+from symgraph.drawing.beside import Beside
+from symgraph.drawing.folding import rows_folded
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.mathml import mathml, name_markup, operator
 from symgraph.drawing.svg import Picture
-
-MOST_LINES = 4000
-"""Of generated source in a page."""
-STRANGE = 1e4
-"""Ratio of a derivative to the usual one, from which on it vanishes or explodes."""
+from symgraph.drawing.words import Say, english
 
 
-def declaration(leaves: Iterable[Tensor]) -> Markup:
-    """What is given: kinds, shapes, and the user's lines."""
+def declaration(leaves: Iterable[Tensor], declared: Container[Tensor], say: Say = english) -> Markup:
+    """What is given: kinds, shapes, and the user's lines of those ``declared``; the others belong to the optimiser."""
     rows = []
     for leaf in leaves:
         extra = f"0 … {leaf.classes - 1}" if leaf.classes is not None else ""
-        extra = "rows sum to 1" if leaf.rows_sum_to_one else extra
-        shape = show_shape(leaf.shape) if leaf.ndim else "scalar"
-        cells = (named(str(leaf.name)), leaf.kind, shape, extra, element("code", leaf.place, class_="soft"))
-        rows.append(row(str(leaf.name), *cells))
-    return table(("name", "kind", "shape", "values", "declared at"), rows)
+        extra = say("rows sum to 1") if leaf.rows_sum_to_one else extra
+        shape = show_shape(leaf.shape) if leaf.ndim else say("scalar")
+        place = element("code", leaf.place) if leaf in declared else say("of the optimiser")
+        cells = (named(str(leaf.name)), say(leaf.kind), shape, extra, element("span", place, class_="soft"))
+        rows.append((str(leaf.name), row(str(leaf.name), *cells)))
+    head = ("name", "kind", "shape", "values", "declared at")
+    return table(map(say, head), [rows_folded(rows, spanning(len(head)), say)])
 
 
-def graph(title: str, folded: Picture, whole: Picture | None) -> Markup:
+def graph(title: str, folded: Picture, whole: Picture | None, say: Say = english) -> Markup:
     """The graph, and where layers are folded also the whole of it."""
-    first = element("div", folded.svg(title, alone=False, interactive=True), class_="wide", id="folded")
+    first = element("div", folded.svg(title, alone=False, interactive=True, say=say), class_="wide", id="folded")
     if whole is None:
         return first
-    second = element("div", whole.svg(f"{title}, all layers", alone=False, interactive=True), class_="wide", id="whole")
-    button = element("button", "Fold or open the layers that repeat", id="open", type="button", hidden="",
+    other = whole.svg(say(f"{title}, all layers"), alone=False, interactive=True, say=say)
+    second = element("div", other, class_="wide", id="whole")
+    button = element("button", say("Fold or open the layers that repeat"), id="open", type="button", hidden="",
                      aria_expanded="false")  # fmt: skip
     return joined(button, first, second)
 
 
-def formulas(explanation: Explanation) -> Markup:
-    """Forward, backward and update: index form and matrix form."""
-    parts: list[Markup] = []
+def formulas(explanation: Explanation, say: Say = english, beside: Beside | None = None, live: bool = True) -> Markup:
+    """Forward, backward and update in one table: index form, matrix form, and their cost if it is told.
+
+    ``live`` where there is a script, as in a page; else, in a notebook, nothing is there to be pressed.
+    """
+    parts = []
+    head = ["value", "index form", "matrix form", *(["cost"] if beside else [])]
     for section in explanation.sections:
+        parts.append(
+            element("tr", element("th", say(section.title), colspan=len(head), scope="rowgroup"), class_="group")
+        )
         rows = []
         for found in section.rows:
             left = found.equation.left
             name = found.name.partition(" (")[0]
             sides = (left, operator(found.sign)) if left is not None else ()
             matrix = "–" if found.matrix is None else mathml(found.matrix)
-            rows.append(row(name, named(name, found.name), mathml(*sides, found.equation.right), matrix))
-        parts += [element("h3", section.title), table(("value", "index form", "matrix form"), rows)]
-    return joined(*parts, *(element("p", note, class_="soft") for note in explanation.notes))
+            shown = named(name, found.name) if live else element("b", found.name)
+            index = element("div", mathml(*sides, found.equation.right), class_="long")
+            cells = shown, index, matrix
+            more = [element("div", beside(found), class_="beside")] if beside else []
+            rows.append((name, row(name, *cells, *more)))
+        parts.append(rows_folded(rows, spanning(len(head)), say, live))
+    return joined(table(map(say, head), parts), *(element("p", say(note), class_="soft") for note in explanation.notes))
 
 
-def derivations(found: Sequence[Derivation], language: str = "derivative") -> Markup:
+def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:
     """Derivations as lists of steps, of which a page shows one after the other."""
-    options = [element("option", f"{language} {derivation.title.text}") for derivation in found]
+    options = [element("option", say(f"derivative {derivation.title.text}")) for derivation in found]
+    choice = element("select", *options, id="which", aria_label=say("which derivative")) if len(found) > 1 else None
     controls = element(
-        "div", element("select", *options, id="which", aria_label="which derivative"),
-        element("button", "← back", id="back", type="button"), element("button", "on →", id="on", type="button"),
-        element("button", "all steps", id="all", type="button"),
-        element("span", id="at", class_="soft", aria_live="polite"),
-        element("span", "or the arrow keys", class_="soft"), class_="controls",
+        "div", choice,
+        element("button", say("← back"), id="back", type="button"),
+        element("button", say("on →"), id="on", type="button"),
+        element("button", say("all steps"), id="all", type="button"),
+        element("span", id="at", class_="soft", aria_live="polite", data_text=say("step {} of {}")),
+        element("span", say("or the arrow keys"), class_="soft"), class_="controls",
     )  # fmt: skip
-    return joined(controls, *map(steps, found))
+    return joined(controls, *(steps(derivation, say) for derivation in found))
 
 
-def steps(derivation: Derivation) -> Markup:
-    """One derivation: given equations, then every step with its rule."""
-    lines = [
-        _step(mathml(*((e.left, operator("=")) if e.left is not None else ()), e.right), "given", None)
+def steps(derivation: Derivation, say: Say = english) -> Markup:
+    """One derivation: what is given, then every step with its rule."""
+    given = [
+        ("", element("li", element("span", mathml(*((e.left, operator("=")) if e.left is not None else ()), e.right),
+                                   class_="wide")))
         for e in derivation.given
-    ]
-    lines += map(_line, derivation.steps)
-    title = element("h3", "Derivation of ", element("math", name_markup_of(derivation.title)))
-    return element("div", title, element("ol", *lines, class_="steps"), class_="derivation")
+    ]  # fmt: skip
+    lines = rows_folded([("", _line(line, say)) for line in derivation.steps], listed, say)
+    title = element("h3", say("Derivation of "), element("math", name_markup_of(derivation.title)))
+    known = (
+        joined(
+            element("p", say("given"), class_="soft"), element("ul", rows_folded(given, listed, say), class_="given")
+        )
+        if given
+        else None
+    )
+    return element("div", title, known, element("ol", lines, class_="steps", aria_live="polite"), class_="derivation")
 
 
 def name_markup_of(name: Name) -> Markup:
@@ -99,125 +116,12 @@ def name_markup_of(name: Name) -> Markup:
     return element("mfrac", element("mrow", operator("∂"), above), element("mrow", operator("∂"), below))
 
 
-def _line(line: Line) -> Markup:
+def _line(line: Line, say: Say) -> Markup:
     left = () if line.left is None else (line.left,)
-    return _step(mathml(*left, operator("="), line.right), line.rule, line.of, "deep" if line.depth else None)
-
-
-def _step(formula: Markup, rule: str, of: Name | None, kind: str | None = None) -> Markup:
-    used = None if of is None else joined(" ", element("span", of.text, data_v=of.text))
-    return element("li", element("span", formula, class_="wide"), element("span", rule, used), class_=kind)
-
-
-def kernels(source: str, reports: Sequence[Any], names: Iterable[str]) -> Markup:
-    """Each kernel beside the formulas that it computes."""
-    texts = {
-        found.group(1): text for text in source.split("\n\n\n") if (found := re.search(r"^def (\w+)\(", text, re.M))
-    }
-    known = _identifiers(names)
-    rows = []
-    for kernel in reports:
-        text = "\n".join(texts.get(kernel.name, "").splitlines()[:MOST_LINES])
-        shown = [element("pre", _code(formula, known)) for formula in kernel.formulas]
-        told = element("p", f"{kernel.operations:,.0f} operations, {kernel.bytes:,} bytes", class_="soft")
-        left = element("div", element("h3", kernel.name), *shown, told)
-        rows.append(element("div", left, element("pre", _code(text, known), tabindex="0"), class_="kernel"))
-    return joined(*rows)
-
-
-def _identifiers(names: Iterable[str]) -> dict[str, str]:
-    """What values are called in generated source."""
-    found: dict[str, str] = {}
-    for name in names:
-        plain = re.sub(r"\W", "_", name.rpartition("/∂")[2])
-        found.setdefault(f"d_{plain}" if "/∂" in name else plain, name)
-    return found
-
-
-def _code(text: str, known: Mapping[str, str]) -> Markup:
-    """Source, with the values that have names marked, and comments."""
-    parts: list[Any] = []
-    for word in re.findall(r"#.*|\w+|[^\w#]+", text):
-        if word.startswith("#"):
-            parts.append(element("span", _code(word[1:], known), class_="comment"))
-            parts.insert(-1, element("span", "#", class_="comment"))
-            continue
-        stem = re.sub(r"^next_|(_panel|_lanes|_checked|_row|_T|_\d+)+$", "", word)
-        name = known.get(word) or known.get(stem)
-        parts.append(word if name is None else element("span", word, data_v=name))
-    return joined(*parts)
-
-
-def cost(report: Any) -> Markup:
-    """Operations, bytes and, where measured, times of the kernels; the time of every stage."""
-    rows = []
-    for kernel in report.kernels:
-        timed = [f"{kernel.seconds * 1e6:.3g}", f"{kernel.reached or 0:.0%}"] if kernel.seconds else ["", ""]
-        figures = (f"{kernel.operations:,.0f}", f"{kernel.bytes:,}", *timed)
-        rows.append(element("tr", element("td", kernel.name), *(element("td", f, class_="n") for f in figures)))
-    at = ", ".join(f"{name} = {size}" for name, size in report.sizes.items())
-    stages = ", ".join(f"{name} {number(seconds)} s" for name, seconds in report.stages.items())
-    head = ("kernel", "operations", "bytes", "µs", "of the machine's limit")
-    return joined(element("p", f"At {at}. " if at else "", f"Stages: {stages}.", class_="soft"), table(head, rows))
-
-
-def distributions(values: Mapping[str, Any], findings: Iterable[str] = ()) -> Markup:
-    """Each value's range, mean, deviation and histogram, and what looks wrong with it; then what a diagnosis found."""
-    rows = []
-    usual = _usual(values)
-    for name, given in values.items():
-        array = np.asarray(given, dtype=np.float64)
-        finite = array[np.isfinite(array)]
-        told: tuple[str, ...] = ("", "", "")
-        if finite.size:
-            told = span(float(finite.min()), float(finite.max())), *map(number, (finite.mean(), finite.std()))
-        picture = histogram(finite) if finite.size > 1 else Markup()
-        figures = [element("td", text, class_="n") for text in told]
-        strange = warning(array) or (_beside(array, usual) if "/∂" in name else "")
-        rows.append(element("tr", element("td", named(name)), element("td", array.shape), *figures,
-                            element("td", picture), element("td", strange, class_="bad"), data_v=name))  # fmt: skip
-    found = [element("p", finding, class_="bad") for finding in findings]
-    return joined(*found, table(("value", "shape", "range", "mean", "deviation", "distribution", ""), rows))
-
-
-def warning(array: np.ndarray) -> str:
-    """What is wrong with an array by itself: not finite, 0 everywhere, columns that are dead; or nothing."""
-    wrong = np.argwhere(~np.isfinite(array))
-    if len(wrong):
-        place = ", ".join(map(str, wrong[0]))
-        return f"{len(wrong)} not finite, the first at [{place}]"
-    if array.size and not array.any():
-        return "0 everywhere"
-    if array.ndim == 2 and len(array) > 1:
-        dead = int((~array.any(axis=0)).sum())
-        return f"{dead} of {array.shape[1]} columns are 0 in every row" if dead else ""
-    return ""
-
-
-def _usual(values: Mapping[str, Any]) -> float:
-    """The median, over all derivatives, of the largest element of each."""
-    found = [float(np.abs(np.asarray(array, np.float64)).max()) for name, array in values.items()
-             if "/∂" in name and np.size(array)]  # fmt: skip
-    finite = [value for value in found if value and np.isfinite(value)]
-    return float(np.median(finite)) if finite else 0.0
-
-
-def _beside(array: np.ndarray, usual: float) -> str:
-    """What is strange about a derivative beside the others."""
-    largest = float(np.abs(array).max()) if array.size else 0.0
-    if not usual or not largest:
-        return ""
-    if largest < usual / STRANGE:
-        return f"vanishes: {largest / usual:.0e} of the usual derivative"
-    return f"explodes: {largest / usual:.0e} times the usual derivative" if largest > usual * STRANGE else ""
-
-
-def curves(history: Any) -> Markup:
-    """What has a number for each epoch: the loss, validation, metrics."""
-    lines = {name: values.tolist() for name, values in history.arrays().items()}
-    told = f"{len(history.loss)} epochs, {history.steps} steps, {number(history.seconds)} s"
-    pictures = [curve(values, name) for name, values in lines.items() if values]
-    return joined(element("p", told, class_="soft"), element("div", *pictures, class_="bars"))
+    formula = mathml(*left, operator("="), line.right)
+    used = None if line.of is None else joined(" ", element("span", line.of.text, data_v=line.of.text))
+    rule = element("span", say(line.rule), used)
+    return element("li", element("span", formula, class_="wide"), rule, class_="deep" if line.depth else None)
 
 
 def named(name: str, shown: str | None = None) -> Markup:
@@ -230,7 +134,18 @@ def row(name: str, *cells: Any) -> Markup:
     return element("tr", *(element("td", cell) for cell in cells), data_v=name)
 
 
-def table(head: Iterable[str], rows: Iterable[Markup]) -> Markup:
-    """A table that scrolls where it is too wide."""
-    titles = element("tr", *(element("th", title, scope="col") for title in head))
-    return element("div", element("table", element("thead", titles), element("tbody", *rows)), class_="wide")
+def spanning(columns: int) -> Callable[[Markup], Markup]:
+    """A row of a table of so many columns, for what stands for rows that are folded."""
+    return lambda inside: element("tr", element("td", inside, colspan=columns))
+
+
+def listed(inside: Markup) -> Markup:
+    """The same in a list."""
+    return element("li", inside)
+
+
+def table(head: Iterable[str], rows: Iterable[Markup], figures: Container[int] = ()) -> Markup:
+    """A table that scrolls where it is too wide; columns of ``figures`` have their titles at the right."""
+    titles = (element("th", title, scope="col", class_="n" if n in figures else None) for n, title in enumerate(head))
+    inside = element("table", element("thead", element("tr", *titles)), element("tbody", *rows))
+    return element("div", inside, class_="wide")

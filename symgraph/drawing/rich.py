@@ -11,18 +11,22 @@ from typing import Any
 
 from symgraph.core.graph import topological
 from symgraph.display.program import Equation, latex_formula, told
-from symgraph.drawing import panes
+from symgraph.drawing import measured, panes
 from symgraph.drawing.charts import curve
 from symgraph.drawing.draw import draw
+from symgraph.drawing.heat import number
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.mathml import mathml, operator
 from symgraph.drawing.page import Page
-from symgraph.drawing.palette import drawing_style, page_style
+from symgraph.drawing.palette import notebook_style
+from symgraph.drawing.words import Say, english
 
 MOST_DRAWN = 60
 """Values under a tensor that a notebook draws without being asked."""
 MOST_TOLD = 20
 """Equations of a formula."""
+STEPPER = 480
+"""Height of a derivation in a notebook."""
 Form = Callable[[Any], Any]
 
 
@@ -43,34 +47,35 @@ def represented(form: str, shown: Any) -> Any:
     return found if found is None else str(found)
 
 
-def _tensor(tensor: Any) -> Markup:
+def formula(tensor: Any, say: Say = english) -> Markup:
     """The formula, and the definitions of what it reads."""
     if tensor.definition is None:
         return element("code", repr(tensor))
-    return equations(told(tensor)[: MOST_TOLD + 1])
+    return equations(told(tensor)[: MOST_TOLD + 1], say)
 
 
-def equations(found: list[Equation]) -> Markup:
+def equations(found: list[Equation], say: Say = english) -> Markup:
     """Equations under each other, those after the first with "where"."""
     rows = []
-    for number, equation in enumerate(found):
+    for place, equation in enumerate(found):
         sides = () if equation.left is None else (equation.left, operator("="))
-        where = "where" if number == 1 else ""
+        where = say("where") if place == 1 else ""
         rows.append(element("tr", element("td", where), element("td", mathml(*sides, equation.right), align="left")))
-    return element("table", *rows)
+    return element("table", *rows, class_="plain")
 
 
-def _gradients(found: Any) -> Markup:
-    return joined(*(element("div", _tensor(gradient)) for gradient in found.values()))
+def gradients(found: Any, say: Say = english) -> Markup:
+    """The formulas of several gradients."""
+    return joined(*(element("div", formula(gradient, say)) for gradient in found.values()))
 
 
 def _derivation(derivation: Any) -> str:
-    title = f"Derivation of {derivation.title.text}"
-    return Page(title, {"Derivation": panes.derivations([derivation])}).framed()
+    page = Page(f"Derivation of {derivation.title.text}", {"Derivation": panes.derivations([derivation])})
+    return page.framed(STEPPER)
 
 
 def _styled(inside: Markup) -> Markup:
-    return element("div", element("style", Markup(page_style())), inside)
+    return element("div", element("style", Markup(notebook_style())), inside, class_="sg-shown")
 
 
 def _drawn(tensor: Any) -> str | None:
@@ -80,9 +85,13 @@ def _drawn(tensor: Any) -> str | None:
 
 
 def _curve(history: Any) -> str | None:
-    if not history.loss:
-        return None
-    return curve(history.loss, "loss").replace("<title>", f"<style>{drawing_style()}</style><title>", 1)
+    return curve(history.loss, "loss", alone=True) if history.loss else None
+
+
+def _trained(history: Any) -> str:
+    """A line for each curve: the first value and the last."""
+    ends = [f"\n  {name}: {number(v[0])} … {number(v[-1])}" for name, v in history.arrays().items() if len(v)]
+    return f"<history of {measured.epochs(history)}, ended by {history.ended}{''.join(ends)}>"
 
 
 def _latex(shown: Any) -> str:
@@ -90,15 +99,19 @@ def _latex(shown: Any) -> str:
 
 
 ROWS = {
-    "Tensor": Row(_tensor, lambda tensor: f"$\\displaystyle {latex_formula(tensor)}$", _drawn),
+    "Tensor": Row(
+        lambda tensor: _styled(formula(tensor)), lambda tensor: f"$\\displaystyle {latex_formula(tensor)}$", _drawn,
+    ),
     "Gradients": Row(
-        _gradients, lambda found: "$$" + r" \\ ".join(map(latex_formula, found.values())) + "$$",
+        lambda found: _styled(gradients(found)),
+        lambda found: "$$" + r" \\ ".join(map(latex_formula, found.values())) + "$$",
         pretty=lambda found: "\n".join(map(str, found.values())),
     ),
     "Derivation": Row(_derivation, _latex),
-    "Explanation": Row(panes.formulas, _latex),
+    "Explanation": Row(lambda found: _styled(panes.formulas(found, live=False)), _latex),
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
     "Page": Row(lambda page: page.framed(), pretty=repr),
-    "History": Row(lambda history: _styled(panes.curves(history)), svg=_curve, pretty=repr),
-    "Report": Row(lambda report: _styled(panes.cost(report))),
+    "History": Row(lambda history: _styled(measured.curves(history, alone=True)), svg=_curve, pretty=_trained),
+    "Accuracy": Row(lambda found: _styled(measured.errors(found))),
+    "Report": Row(lambda report: _styled(measured.cost(report, live=False))),
 }  # fmt: skip

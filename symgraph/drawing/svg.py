@@ -5,6 +5,7 @@ A label is a box of the layout like any other, so that nothing is written over a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
@@ -14,6 +15,7 @@ from symgraph.drawing.heat import Shown
 from symgraph.drawing.layout import Lane, Layout, Size, layout
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.palette import drawing_style
+from symgraph.drawing.words import Say, english
 
 Direction = Literal["right", "down"]
 Labels = Mapping[int, tuple[Shown, Shown]]
@@ -23,19 +25,24 @@ MARGIN, PAD, LINE, CELL = 12.0, 9.0, 16.0, 5.0
 LARGEST = 96.0
 """Of a heat map, in pixels."""
 ARROW = 5.0
-
-
-LONGEST_RIGHT = 9
-"""Ranks of a picture that goes to the right, unless asked; a longer one goes down."""
+WRAPPED, SMALL_LINE = 30, 14.0
+"""Letters of a label in a line, and the height of one."""
+WIDEST = 1080.0
+"""Of a picture that goes to the right, unless asked: what a page shows; one with labels, which textbooks draw that way,
+may be half as wide again."""
+SMALLEST = 0.72
+"""To which a page narrower than a picture shrinks it, before it scrolls."""
 
 
 def picture_of(figure: Figure, labels: Labels, direction: str = "auto") -> Picture:
-    """A figure with its places, in the direction that its length suggests unless told."""
+    """A figure with its places, in the direction that suits a page unless told."""
     if direction in ("right", "down"):
         return Picture(figure, labels, direction)  # type: ignore[arg-type]
     right = Picture(figure, labels, "right")
-    count = len({along for along, _ in right.layout.centres})
-    return right if count <= LONGEST_RIGHT * (2 if labels else 1) else Picture(figure, labels, "down")
+    if right.size[0] <= WIDEST * (1.5 if labels else 1):
+        return right
+    down = Picture(figure, labels, "down")
+    return down if down.size[0] < right.size[0] else right
 
 
 class Picture:
@@ -57,19 +64,27 @@ class Picture:
             pairs += pairwise(stops)
         self.layout: Layout = layout(sizes, pairs, gap=22.0 if labels else 30.0)
 
-    def svg(self, title: str, alone: bool = True, interactive: bool = False) -> Markup:
-        """The whole picture; ``alone`` with its own colours, ``interactive`` with nodes that take the keyboard."""
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height."""
         size = self.layout.size
         width, height = (size.along, size.across) if self.direction == "right" else (size.across, size.along)
-        width, height = width + 2 * MARGIN, height + 2 * MARGIN
-        style = element("style", Markup(drawing_style())) if alone else None
-        parts = [element("title", title), style]
+        return width + 2 * MARGIN, height + 2 * MARGIN
+
+    def svg(self, title: str, alone: bool = True, interactive: bool = False, say: Say = english) -> Markup:
+        """The whole picture; ``alone`` with its own colours, ``interactive`` with nodes that take the keyboard."""
+        width, height = self.size
+        parts = [element("title", title)]
+        if alone:  # on its own paper, that its ink be seen whatever is behind it
+            parts.append(element("style", Markup(drawing_style())))
+            parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
         parts += [self._edge(n) for n in range(len(self.figure.edges))]
         parts += [self._label(n) for n in self.labelled]
-        parts += [self._node(n, node, interactive) for n, node in enumerate(self.figure.nodes)]
+        parts += [self._node(n, node, interactive, say) for n, node in enumerate(self.figure.nodes)]
         return element(
             "svg", *parts, xmlns="http://www.w3.org/2000/svg", class_="sg", viewBox=f"0 0 {width:.1f} {height:.1f}",
             width=width, height=height, role="group" if interactive else "img", aria_label=title,
+            style=f"max-width:100%;min-width:{SMALLEST * width:.0f}px;height:auto",
         )  # fmt: skip
 
     # -- places -----------------------------------------------------------------------------------------------------
@@ -87,7 +102,7 @@ class Picture:
         return 2 * max(first[0], second[0]) + 16, max(first[1], second[1]) + 4
 
     # -- parts ------------------------------------------------------------------------------------------------------
-    def _node(self, n: int, node: Node, interactive: bool) -> Markup:
+    def _node(self, n: int, node: Node, interactive: bool, say: Say) -> Markup:
         x, y = self._point(*self.layout.centres[n])
         width, height = _node_size(node)
         is_round = node.kind == "operation" and len(node.lines[0]) <= 3
@@ -100,7 +115,13 @@ class Picture:
                            rx=radius)  # fmt: skip
         top = y - (len(node.lines) - 1) * LINE / 2 + 4.5
         lines = [
-            element("text", line, class_="middle" if row == 0 else "middle second", x=x, y=top + row * LINE)
+            element(
+                "text",
+                say(line) if line == node.kind else line,
+                class_="middle" if row == 0 else "middle second",
+                x=x,
+                y=top + row * LINE,
+            )
             for row, line in enumerate(node.lines)
         ]
         told = element("title", node.formula) if node.formula else None
@@ -181,11 +202,27 @@ def _picture_size(shown: Shown) -> tuple[float, float]:
     return min(shown.columns * cell, LARGEST), min(shown.rows * cell, LARGEST)
 
 
+def _lines(text: str) -> list[str]:
+    """A formula in lines: broken before its = where it is long, and then before signs outside its parentheses."""
+    if len(text) <= WRAPPED:
+        return [text]
+    first, found, last = text.partition(" = ")
+    if found:
+        return [*_lines(first), *_lines(f"= {last}")]
+    lines, depth = [""], 0
+    for piece in re.split(r"(?= [+−] )", text):
+        is_long = len(lines[-1]) + len(piece) > WRAPPED
+        lines = [*lines, piece.lstrip()] if is_long and not depth and lines[-1] else [*lines[:-1], lines[-1] + piece]
+        depth += sum(piece.count(sign) for sign in "([{") - sum(piece.count(sign) for sign in ")]}")
+    return lines
+
+
 def _shown_size(shown: Shown) -> tuple[float, float]:
     width, height = _picture_size(shown)
     if not shown.text:
         return 0.0, 0.0
-    return max(len(shown.text) * SMALL, width), 14.0 + (height + 4 if height else 0)
+    lines = _lines(shown.text)
+    return max(*(len(line) * SMALL for line in lines), width), SMALL_LINE * len(lines) + (height + 4 if height else 0)
 
 
 def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool | None) -> Markup:
@@ -195,10 +232,14 @@ def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool 
     width, height = _picture_size(shown)
     total = _shown_size(shown)[1]
     top = {True: y - total, False: y, None: y - total / 2}[up]
-    text = element("text", shown.text, class_=kind, x=x, y=top + 11, text_anchor=anchor)
+    lines = _lines(shown.text)
+    text = joined(*(
+        element("text", line, class_=kind, x=x, y=top + 11 + SMALL_LINE * n, text_anchor=anchor)
+        for n, line in enumerate(lines)
+    ))  # fmt: skip
     if not shown.picture:
         return text
     left = {"middle": x - width / 2, "end": x - width, "start": x}[anchor]
-    place = {"x": left, "y": top + 15, "width": width, "height": height}
+    place = {"x": left, "y": top + 1 + SMALL_LINE * len(lines), "width": width, "height": height}
     image = element("image", href=shown.picture, preserveAspectRatio="none", **place)
     return joined(text, image, element("rect", class_="frame", **place))

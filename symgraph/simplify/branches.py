@@ -76,6 +76,19 @@ def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
     return flat_piecewise(branches)
 
 
+def guard_of(taken: dict[sp.Basic, sp.Expr]) -> sp.Basic:
+    """The condition under which each of some Piecewise has the value it has in a branch."""
+    guards = []
+    for piece, value in taken.items():
+        before, holds = sp.true, sp.false
+        for other, condition in piece.args:
+            if other == value:
+                holds = sp.Or(holds, sp.And(before, condition))
+            before = sp.And(before, sp.Not(condition))
+        guards.append(holds)
+    return sp.And(*guards)
+
+
 def _within(rule: dict[sp.Basic, sp.Expr], change: Change) -> Change:
     return lambda expression, inner: change(expression, rule | inner)
 

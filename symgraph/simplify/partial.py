@@ -175,11 +175,16 @@ def _is_nonnegative(variable: sp.Expr, depth: int = 3) -> bool:
     return bool(plain(body).is_nonnegative)
 
 
-def scalar_derivative(formula: sp.Expr, argument: sp.Symbol, arguments: tuple[sp.Symbol, ...]) -> sp.Expr:
-    """The simplified derivative of an element-wise formula, in its arguments and ``y``, its value."""
+def scalar_derivative(formula: sp.Expr, *by: sp.Symbol) -> sp.Expr:
+    """The simplified derivative of an element-wise formula by symbols in turn, in its symbols and ``y``, its value."""
     real = {symbol: sp.Dummy(symbol.name, real=True) for symbol in sorted(formula.free_symbols, key=str)}
     value = sp.Symbol("y", real=True)
     body = formula.xreplace(real)
-    result, _ = simplify(partial(body, real[argument]), (Relation(value, body),))
+    result, slopes = body, dict[sp.Symbol, sp.Expr]()
+    for argument in (real[argument] for argument in by):
+        slope = slopes.get(argument) or simplify(partial(body, argument), (Relation(value, body),))[0]
+        slopes[argument] = slope
+        total = partial(result, argument) + partial(result, value) * slope
+        result = slope if result is body else simplify(total, (Relation(value, body),))[0]
     result = result.xreplace({dummy: symbol for symbol, dummy in real.items()})
     return result.xreplace({branch: branch.shown() for branch in result.atoms(Cases)})

@@ -288,7 +288,9 @@ def _exponentials_below(expression: sp.Expr) -> list[sp.Expr]:
 
 
 def is_below_largest(exponent: sp.Expr) -> bool:
-    """Whether an exponent is u − max(…, u + c, …) with a number c, so that it is not above −c."""
+    """Whether an exponent is −|u|, or u − max(…, u + c, …) with a number c, so that it is not above −c."""
+    if exponent.is_nonpositive:
+        return True
     largest = [-term for term in sp.Add.make_args(exponent) if isinstance(-term, sp.Max)]
     return any((other - exponent - m).is_number for m in largest for other in m.args)
 

@@ -95,9 +95,17 @@ class Elementwise:
     @property
     def derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:
         """The simplified derivative in the arguments and ``y``, the value; one per argument where there are several."""
+        return self._derivatives(1)
+
+    @property
+    def second_derivative(self) -> sp.Expr | dict[sp.Symbol, sp.Expr]:
+        """The simplified second derivative, as :attr:`derivative`; one by each argument, not by two of them."""
+        return self._derivatives(2)
+
+    def _derivatives(self, order: int) -> sp.Expr | dict[sp.Symbol, sp.Expr]:
         from symgraph.simplify import scalar_derivative
 
-        found = {argument: scalar_derivative(self.formula, argument, self.arguments) for argument in self.arguments}
+        found = {argument: scalar_derivative(self.formula, *[argument] * order) for argument in self.arguments}
         return found if len(found) > 1 else found[self.arguments[0]]
 
     def __repr__(self) -> str:

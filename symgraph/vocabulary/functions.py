@@ -26,6 +26,7 @@ from symgraph.core.define import (
 from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero, is_size, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor, require_real
+from symgraph.core.views import inlined
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.comparisons import condition as truth
 
@@ -53,7 +54,9 @@ def matmul(left: Any, right: Any) -> Tensor:
         raise ShapeError(at_line(f"{shown}: a matrix product needs at least one axis on each side"))
     inner, other = a.shape[-1], b.shape[0 if b.ndim == 1 else -2]
     if inner != other:
-        raise ShapeError(at_line(f"{shown}: the inner sizes differ, {inner} and {other}; expected them equal"))
+        turned = b.ndim == 2 and b.shape[1] == inner
+        advice = f"write {b.display_name}.T on the right" if turned else "expected them equal"
+        raise ShapeError(at_line(f"{shown}: the inner sizes differ, {inner} and {other}; {advice}"))
     batch = broadcast(a.shape[:-2], b.shape[:-2])
     outer = _free(len(batch), "b")
     rows, columns, k = [Index("m")] * (a.ndim > 1), [Index("n")] * (b.ndim > 1), Index("k")
@@ -266,7 +269,7 @@ def take(x: Tensor, key: Any) -> Any:
         else:
             body.append(_from_end(size, k))
     rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
-    body = [broadcast_element(k, len(together)).xreplace(rename) if _is_labels(k) else k for k in body]
+    body = [_places(k, len(together)).xreplace(rename) if _is_labels(k) else k for k in body]
     element = Element(x, *body)
     check_element(element, extents_of(tuple(shape)))
     return Tensor.define(tuple(shape), element)
@@ -293,8 +296,15 @@ def _constant_key(x: Tensor, size: sp.Expr, key: Any) -> Any:
 
 
 def _is_labels(key: Any) -> bool:
-    """Whether an index is an array of labels."""
-    return isinstance(key, Tensor) and key.is_label and key.ndim > 0
+    """Whether an index is an array of integers."""
+    return isinstance(key, Tensor) and key.dtype == "integer" and key.ndim > 0
+
+
+def _places(key: Tensor, rank: int) -> sp.Expr:
+    """The element of an index array among others: of labels itself, and the formula of what is computed of them."""
+    element = broadcast_element(key, rank)
+    computed = not key.is_label and key.definition is not None and key.definition.op is None
+    return inlined(element) if computed else element
 
 
 def _from_end(size: sp.Expr, index: Any) -> Any:

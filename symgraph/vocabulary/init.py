@@ -18,7 +18,7 @@ import numpy as np
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
 
-Initializer = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Initializer = Callable[["np.random.Generator", tuple[int, ...]], np.ndarray]
 P = ParamSpec("P")
 
 

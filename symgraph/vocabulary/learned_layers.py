@@ -1,4 +1,4 @@
-"""Layers with weights of their own beside Linear: convolutions, embeddings, norms, laid out as in PyTorch."""
+"""Layers with weights of their own: affine, (in, out); convolutions, embeddings and norms, laid out as in PyTorch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import sympy as sp
+
 from symgraph.core.declare import parameter
 from symgraph.core.define import as_tensor
+from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary import gathers, init, resampling, statistics, windows
+from symgraph.vocabulary import functions, gathers, init, resampling, statistics, windows
 from symgraph.vocabulary.activations import sqrt
 from symgraph.vocabulary.functions import mean
 from symgraph.vocabulary.init import Initializer
@@ -21,6 +25,58 @@ from symgraph.vocabulary.products import einsum
 from symgraph.vocabulary.shapes import reshape, shown
 
 Declared = dict[str, tuple[tuple[int, ...], Initializer]]
+
+
+def check_sizes(layer: str, **sizes: Any) -> None:
+    """Raise unless sizes are integers of at least 1, or tuples of such."""
+    for name, given in sizes.items():
+        for size in given if isinstance(given, tuple | list) else (given,):
+            if isinstance(size, bool) or not isinstance(size, int | np.integer | sp.Integer) or size < 1:
+                raise ShapeError(at_line(f"{layer}: {name} must be an integer, at least 1, not {given!r}"))
+
+
+class Linear(Module):
+    """Affine layer y = x·W + b, shapes (…, in) → (…, out); by default as in Torch, U(±1/√in) for W and b."""
+
+    _unnamed = itertools.count(1)
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        init: Initializer | None = None,
+        name: str | None = None,
+    ) -> None:
+        check_sizes("Linear", in_features=in_features, out_features=out_features)
+        self.in_features, self.out_features, self.bias, self.init = in_features, out_features, bias, init
+        self.W: Tensor | None = None
+        self.b: Tensor | None = None
+        if name is not None:
+            self.build(f"{name}.")
+
+    def build(self, prefix: str) -> None:
+        if self.W is not None:
+            return
+        edge = 1 / math.sqrt(self.in_features)
+        default = init.uniform(-edge, edge)
+        self.W = parameter(f"{prefix}weight", (self.in_features, self.out_features), init=self.init or default)
+        if self.bias:
+            self.b = parameter(f"{prefix}bias", (self.out_features,), init=default)
+
+    def parameters(self) -> list[Tensor]:
+        self.build(f"linear{next(self._unnamed)}." if self.W is None else "")
+        return [tensor for tensor in (self.W, self.b) if tensor is not None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, *bias = self.parameters()
+        if not x.ndim or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
+                        f"expected a last axis of {self.in_features}")
+            )  # fmt: skip
+        product = functions.matmul(x, weight)
+        return product + bias[0] if bias else product
 
 
 class Learned(Module):
@@ -64,6 +120,8 @@ def _uniform(weight: tuple[int, ...], bias: tuple[int, ...] | None, fan_in: int)
 
 # -- convolutions -----------------------------------------------------------------------------------------------------
 def _convolution(places: int, function: Callable[..., Tensor], transposed: bool) -> type[Learned]:
+    name_of_class = f"Conv{'Transpose' if transposed else ''}{places}d"
+
     def __init__(
         self: Any,
         in_channels: int,
@@ -75,6 +133,7 @@ def _convolution(places: int, function: Callable[..., Tensor], transposed: bool)
         name: str | None = None,
         **options: Any,
     ) -> None:
+        check_sizes(name_of_class, in_channels=in_channels, out_channels=out_channels, groups=groups)
         kernel = windows.numbers(kernel_size, places, "kernel_size")
         first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
         weight = (first, second // groups, *kernel)
@@ -85,10 +144,9 @@ def _convolution(places: int, function: Callable[..., Tensor], transposed: bool)
     def forward(self: Any, x: Tensor) -> Tensor:
         return function(x, self.weight, self.bias, **self.options)
 
-    name = f"Conv{'Transpose' if transposed else ''}{places}d"
     text = f"``{function.__name__}`` with a weight and a bias of its own: (in, out, window, stride, padding, …)."
     members = {"__init__": __init__, "forward": forward, "__doc__": text, "__module__": __name__}
-    return type(name, (Learned,), members)
+    return type(name_of_class, (Learned,), members)
 
 
 Conv1d = _convolution(1, windows.conv1d, transposed=False)
@@ -104,6 +162,7 @@ class Embedding(Learned):
     """The rows of a table at labels, N(0, 1) at first: (…) → (…, embedding_dim)."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int, name: str | None = None) -> None:
+        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         super().__init__({"weight": ((num_embeddings, embedding_dim), init.normal(1.0))}, name)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,6 +186,7 @@ class Bilinear(Learned):
     def __init__(
         self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, name: str | None = None
     ) -> None:
+        check_sizes("Bilinear", in_features=(in1_features, in2_features), out_features=out_features)
         shape = (out_features, in1_features, in2_features)
         super().__init__(_uniform(shape, (out_features,) if bias else None, in1_features), name)
 

@@ -88,9 +88,6 @@ class Loss:
         return f"sg.{self.row.name}: {self.text}"
 
 
-_R = u - v
-
-
 def _loss(name: str, formula: Any, text: str, *more: sp.Symbol, source: str = "", **options: Any) -> Loss:
     return Loss(Row(name, formula, u, v, *more, source=source, **options), text)
 
@@ -101,14 +98,14 @@ half_mse_loss = _loss("half_mse_loss", lambda: (u - v) ** 2 / 2, "half squared e
 l1_loss = _loss("l1_loss", lambda: sp.Abs(u - v), "absolute error |y − t|")
 huber_loss = _loss(
     "huber_loss",
-    lambda delta: Cases((_R**2 / 2, sp.Abs(_R) <= delta), (delta * (sp.Abs(_R) - delta / 2), True)),
+    lambda delta: Cases(((u - v) ** 2 / 2, sp.Abs(u - v) <= delta), (delta * (sp.Abs(u - v) - delta / 2), True)),
     "½r² where |r| ≤ δ, else δ(|r| − ½δ), with r = y − t",
     source="Huber 1964",
     delta=1,
 )
 smooth_l1_loss = _loss(
     "smooth_l1_loss",
-    lambda beta: Cases((_R**2 / (2 * beta), sp.Abs(_R) < beta), (sp.Abs(_R) - beta / 2, True)),
+    lambda beta: Cases(((u - v) ** 2 / (2 * beta), sp.Abs(u - v) < beta), (sp.Abs(u - v) - beta / 2, True)),
     "½r²/β where |r| < β, else |r| − ½β; Huber's is δ times this with β = δ",
     source="Girshick, arXiv 1504.08083",
     beta=1,
@@ -123,27 +120,31 @@ quantile_loss = _loss(
 )
 expectile_loss = _loss(
     "expectile_loss",
-    lambda q: Cases((q * _R**2, u < v), ((1 - q) * _R**2, True)),
+    lambda q: Cases((q * (u - v) ** 2, u < v), ((1 - q) * (u - v) ** 2, True)),
     "q(y − t)² where y < t, else (1 − q)(y − t)²",
     source="Newey & Powell 1987",
     q=0.5,
 )
 fair_loss = _loss(
     "fair_loss",
-    lambda c: c**2 * (sp.Abs(_R) / c - sp.log(1 + sp.Abs(_R) / c)),
+    lambda c: c**2 * (sp.Abs(u - v) / c - sp.log(1 + sp.Abs(u - v) / c)),
     "c²(|r|/c − log(1 + |r|/c))",
     source="Fair 1974",
     c=1,
 )
 cauchy_loss = _loss(
     "cauchy_loss",
-    lambda c: c**2 * sp.log(1 + (_R / c) ** 2) / 2,
+    lambda c: c**2 * sp.log(1 + ((u - v) / c) ** 2) / 2,
     "½c² log(1 + (r/c)²)",
     source="Barron 1701.03077",
     c=1,
 )
 linex_loss = _loss(
-    "linex_loss", lambda a: sp.exp(a * _R) - a * _R - 1, "exp(a·r) − a·r − 1, asymmetric", source="Varian 1975", a=1
+    "linex_loss",
+    lambda a: sp.exp(a * (u - v)) - a * (u - v) - 1,
+    "exp(a·r) − a·r − 1, asymmetric",
+    source="Varian 1975",
+    a=1,
 )
 msle_loss = _loss("msle_loss", lambda: (sp.log(1 + u) - sp.log(1 + v)) ** 2, "(log(1 + y) − log(1 + t))²")
 mape_loss = _loss("mape_loss", lambda: sp.Abs((u - v) / v), "|y − t|/|t|, not times 100")

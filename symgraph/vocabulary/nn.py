@@ -6,16 +6,14 @@ A layer is a function of a tensor with parameters. Weights have the layout (in_f
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from symgraph.core.declare import parameter
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
-from symgraph.errors import DomainError, ShapeError
+from symgraph.errors import DomainError
 from symgraph.vocabulary import (
     activations,
     functions,
@@ -28,7 +26,14 @@ from symgraph.vocabulary import (
     state_space,
     windows,
 )
-from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.attention_layers import MultiheadAttention as MultiheadAttention
+from symgraph.vocabulary.attention_layers import TransformerEncoder as TransformerEncoder
+from symgraph.vocabulary.attention_layers import TransformerEncoderLayer as TransformerEncoderLayer
+from symgraph.vocabulary.layouts import from_keras as from_keras
+from symgraph.vocabulary.layouts import from_sklearn as from_sklearn
+from symgraph.vocabulary.layouts import from_torch as from_torch
+from symgraph.vocabulary.layouts import to_keras as to_keras
+from symgraph.vocabulary.layouts import to_torch as to_torch
 from symgraph.vocabulary.learned_layers import Bilinear as Bilinear
 from symgraph.vocabulary.learned_layers import Conv1d as Conv1d
 from symgraph.vocabulary.learned_layers import Conv2d as Conv2d
@@ -43,6 +48,7 @@ from symgraph.vocabulary.learned_layers import InstanceNorm1d as InstanceNorm1d
 from symgraph.vocabulary.learned_layers import InstanceNorm2d as InstanceNorm2d
 from symgraph.vocabulary.learned_layers import InstanceNorm3d as InstanceNorm3d
 from symgraph.vocabulary.learned_layers import LayerNorm as LayerNorm
+from symgraph.vocabulary.learned_layers import Linear as Linear
 from symgraph.vocabulary.learned_layers import RMSNorm as RMSNorm
 from symgraph.vocabulary.module import Module as Module
 from symgraph.vocabulary.random_layers import AlphaDropout as AlphaDropout
@@ -58,54 +64,14 @@ from symgraph.vocabulary.recurrent_layers import LSTM as LSTM
 from symgraph.vocabulary.recurrent_layers import RNN as RNN
 
 
-class Linear(Module):
-    """Affine layer y = x·W + b, shapes (…, in) → (…, out); by default as in Torch, U(±1/√in) for W and b."""
-
-    _unnamed = itertools.count(1)
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        init: Initializer | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.in_features, self.out_features, self.bias, self.init = in_features, out_features, bias, init
-        self.W: Tensor | None = None
-        self.b: Tensor | None = None
-        if name is not None:
-            self.build(f"{name}.")
-
-    def build(self, prefix: str) -> None:
-        if self.W is not None:
-            return
-        edge = 1 / math.sqrt(self.in_features)
-        default = init.uniform(-edge, edge)
-        self.W = parameter(f"{prefix}weight", (self.in_features, self.out_features), init=self.init or default)
-        if self.bias:
-            self.b = parameter(f"{prefix}bias", (self.out_features,), init=default)
-
-    def parameters(self) -> list[Tensor]:
-        self.build(f"linear{next(self._unnamed)}." if self.W is None else "")
-        return [tensor for tensor in (self.W, self.b) if tensor is not None]
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight, *bias = self.parameters()
-        if not x.ndim or x.shape[-1] != self.in_features:
-            raise ShapeError(
-                at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
-                        f"expected a last axis of {self.in_features}")
-            )  # fmt: skip
-        product = functions.matmul(x, weight)
-        return product + bias[0] if bias else product
-
-
 class Function(Module):
     """A function as a layer without parameters: of a tensor, or of what the layer before has returned."""
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         self.function = function
+
+    def __repr__(self) -> str:
+        return str(getattr(self.function, "name", None) or getattr(self.function, "__name__", self.function))
 
     @names_result
     def __call__(self, x: Any) -> Any:
@@ -122,6 +88,7 @@ class Sequential(Module):
         for layer in layers:
             if isinstance(layer, type) or not callable(layer):
                 example = f"{layer.__name__}(...)" if isinstance(layer, type) else "a layer or a function"
+                example = "Sequential(*layers)" if isinstance(layer, list | tuple) else example
                 raise DomainError(at_line(f"Sequential takes layers, not {layer!r}: write {example}"))
         self.layers = [layer if isinstance(layer, Module) else Function(layer) for layer in layers]
         if name is not None:

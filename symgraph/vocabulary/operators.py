@@ -167,6 +167,20 @@ class Operators:
     def __le__(self, other: Any) -> Any:
         return _compared(sp.LessThan, self, other)
 
+    def __and__(self, other: Any) -> Any:
+        return _joined(sp.And, self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return _joined(sp.Or, self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return _joined(sp.Xor, self, other)
+
+    def __invert__(self) -> Any:
+        return _joined(sp.Not, self)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
     # -- NumPy's and PyTorch's methods, by rows ---------------------------------------------------------------------
     sum = _method("functions", "sum")
     mean = _method("functions", "mean")
@@ -206,6 +220,16 @@ def _pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     from symgraph.core.define import pointwise
 
     return pointwise(operation, *operands)
+
+
+def _joined(operation: Any, *conditions: Any) -> Any:
+    from symgraph.vocabulary.comparisons import joined
+
+    for condition in conditions:
+        if getattr(condition, "dtype", "boolean") in ("real", "integer"):
+            name = getattr(condition, "display_name", condition)
+            raise DomainError(at_line(f"&, |, ^ and ~ join conditions, and {name} is none: write ({name} > 0)"))
+    return joined(operation, *conditions)
 
 
 def _compared(relation: Any, left: Any, right: Any) -> Any:

@@ -20,9 +20,10 @@ from symgraph.errors import DomainError
 NONNEGATIVE = (
     *("lr", "momentum", "dampening", "weight_decay", "alpha", "beta1", "beta2", "eps", "lr_decay", "rho", "lambd"),
     *("t0", "momentum_decay", "eta_minus", "eta_plus", "smallest", "largest", "eps1", "eps2", "clip_value", "max_norm"),
+    *("radius", "average_decay", "slow_step"),
 )
 """Hyper-parameters of the vocabulary that are at least 0."""
-BELOW_ONE = ("alpha", "beta1", "beta2", "rho")
+BELOW_ONE = ("alpha", "beta1", "beta2", "rho", "average_decay", "slow_step")
 """Rates of decaying averages."""
 
 

@@ -213,7 +213,7 @@ def _has_rows(value: Tensor, ends: Tensor, before: int = 1) -> bool:
 
 def _one_step(value: Tensor, number: int) -> Tensor:
     """A leaf for one slice of an input."""
-    return Tensor.leaf("input", f"input{number}", value.shape[1:], classes=value.classes)
+    return Tensor.leaf("input", f"input{number}", value.shape[1:], classes=value.classes, dtype=value.dtype)
 
 
 def _length(inputs: list[Tensor], length: Any) -> sp.Expr:

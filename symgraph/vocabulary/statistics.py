@@ -77,7 +77,8 @@ def all(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 def _as_numbers(x: Any) -> Tensor:
-    return where(truth(x), 1, 0)
+    found = truth(x)
+    return found if isinstance(found, Tensor) else where(found, 1, 0)
 
 
 @names_result
@@ -145,14 +146,15 @@ def scaled_dot_product_attention(
     if is_causal:
         i, j = place(scores.ndim - 2), place(scores.ndim - 1)
         scores = Tensor.define(scores.shape, Cases((scores.element, j <= i), (-sp.oo, True)))
-    elif attn_mask is not None and _is_condition(attn_mask):
+    elif attn_mask is not None and is_condition(attn_mask):
         scores = where(attn_mask, scores, -sp.oo)
     elif attn_mask is not None:
         scores = scores + attn_mask
     return matmul(softmax(scores), v)
 
 
-def _is_condition(mask: Any) -> bool:
+def is_condition(mask: Any) -> bool:
+    """Whether a mask says where, rather than how much."""
     from symgraph.core.condition import Condition
 
     dtype = getattr(mask, "dtype", None)

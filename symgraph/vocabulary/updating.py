@@ -61,7 +61,7 @@ class Update:
     initial: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Schedule:
     """A hyper-parameter as a formula of its base value and the number t of steps done, with numbers of its own.
 
@@ -72,6 +72,10 @@ class Schedule:
     formula: Callable[..., Any]
     base: float
     hyper: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        numbers = [f"{self.base:g}", *(f"{key}={value:g}" for key, value in self.hyper.items())]
+        return f"{self.name}({', '.join(numbers)})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,7 +88,8 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """``Adam(lr=0.01, beta1=0.9, …)``; its formulas are what :func:`symgraph.explain` shows of a loss and it."""
-        given = ", ".join(f"{n}={v.name if isinstance(v, Schedule) else f'{v:g}'}" for n, v in self.given.items())
+        shown = {n: repr(v) if isinstance(v, Schedule) else f"{v:g}" for n, v in self.given.items()}
+        given = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"{self.name}({given})"
 
     @property
@@ -126,6 +131,11 @@ class Optimizer:
             each.rows(own, {**known, "theta": parameter, "g": slope})
             found += each.found
         return found
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        """The optimisers that it is made of, each with the names of those parameters that are listed for it."""
+        return ()
 
     @property
     def _counts(self) -> bool:
@@ -208,6 +218,10 @@ class _Grouped(Optimizer):
     groups: tuple[tuple[str, tuple[str, ...], Optimizer | None], ...] = ()
     default: Optimizer = field(default_factory=lambda: Optimizer("none"))
 
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.default), *((members, part) for _, members, part in self.groups))
+
     def __repr__(self) -> str:
         groups = (f", {name}=({list(members)}, {part!r})" for name, members, part in self.groups)
         return f"grouped({self.default!r}{''.join(groups)})"
@@ -266,18 +280,29 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
     return group[0], None if group[1] is None else checked_optimizer(f"group {name}", group[1])
 
 
-def checked_optimizer(what: str, optimizer: Any) -> Optimizer:
-    """The optimiser; an error that begins with ``what`` takes it, if it is none."""
-    if not isinstance(optimizer, Optimizer):
-        raise DomainError(at_line(f"{what} takes an optimiser, such as sg.Adam(1e-3), not {optimizer!r}"))
-    return optimizer
+def checked_optimizer(what: str, given: Any) -> Optimizer:
+    """The optimiser; of anything else a ``DomainError`` that begins with ``what`` takes it, and says what to pass."""
+    if isinstance(given, Optimizer):
+        return given
+    from symgraph.vocabulary.optimisers import OPTIMISERS
+
+    makers = OPTIMISERS.items()
+    name = next((name for name, make in makers if given is make or str(given).lower() == name.lower()), None)
+    known = ", ".join(f"sg.{name}" for name in OPTIMISERS)
+    advice = f"pass sg.{name}(lr=…)" if name else f"pass one of {known}, such as sg.SGD(lr=0.1)"
+    shown = f"the function sg.{name}" if name and callable(given) else repr(given)
+    raise DomainError(at_line(f"{what}: {shown} is no optimiser: {advice}"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Clipped(Optimizer):
+class _Changed(Optimizer):
     inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
     change: Callable[[Mapping[Tensor, Tensor], Tensor], dict[Tensor, Tensor]] = lambda gradients, bound: dict(gradients)
     maker: str = ""
+
+    @property
+    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
+        return (((), self.inner),)
 
     def __repr__(self) -> str:
         return f"{self.maker}({self.inner!r}, {', '.join(f'{bound:g}' for bound in self.given.values())})"
@@ -304,13 +329,14 @@ def clip_grad_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
         call_first(factor, "clip_factor")
         return {parameter: slope * factor for parameter, slope in gradients.items()}
 
-    return _clipped("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
+    return changed("clip_grad_norm", optimizer, "max_norm", max_norm, scaled)
 
 
-def _clipped(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+def changed(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[..., Any]) -> Optimizer:
+    """An optimiser of gradients that ``change(gradients, number)`` has changed; the number is a hyper-parameter."""
     inner = checked_optimizer(maker, optimizer)
     given = {name: checked_number(f"{maker}: {name}", hyper_symbol(name), bound)}
-    return _Clipped(inner.name, given=given, inner=inner, change=change, maker=maker)
+    return _Changed(inner.name, given=given, inner=inner, change=change, maker=maker)
 
 
 def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
@@ -320,46 +346,4 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
     def between(gradients: Mapping[Tensor, Tensor], bound: Tensor) -> dict[Tensor, Tensor]:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
 
-    return _clipped("clip_grad_value", optimizer, "clip_value", clip_value, between)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Accumulated(Optimizer):
-    inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
-    batches: int = 1
-
-    def __repr__(self) -> str:
-        return f"accumulate({self.inner!r}, {self.batches})"
-
-    def scalars(self, group: str) -> dict[str, float]:
-        return self.inner.scalars(group)
-
-    def in_group(self, group: str, gradients: Mapping[Tensor, Tensor]) -> list[Update]:
-        from symgraph.vocabulary.functions import where
-
-        seen = Tensor.leaf("state", f"{group or 'optimizer'}.batches", ())
-        due = sp.Ge(seen, self.batches - 1)
-        found = [Update(seen, as_tensor(where(due, 0, seen + 1)), 0.0)]
-        means: dict[Tensor, Tensor] = {}
-        for parameter, slope in gradients.items():
-            held = Tensor.leaf("state", f"{parameter.name}.total", parameter.shape)
-            total = held + slope
-            call_first(total, f"{parameter.name}_total")
-            found.append(Update(held, as_tensor(where(due, 0, total)), 0.0))
-            means[parameter] = total / self.batches
-        for update in self.inner.in_group(group, means):
-            found.append(Update(update.leaf, as_tensor(where(due, update.value, update.leaf)), update.initial))
-        return found
-
-
-def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
-    """One update for every ``batches`` steps, with the mean of their gradients: memory of one batch, the update of all.
-
-    Raises
-    ------
-    DomainError
-        unless ``batches`` is an integer of at least 1.
-    """
-    if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
-        raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
-    return _Accumulated(checked_optimizer("accumulate", optimizer).name, inner=optimizer, batches=batches)
+    return changed("clip_grad_value", optimizer, "clip_value", clip_value, between)

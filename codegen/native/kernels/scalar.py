@@ -83,6 +83,17 @@ def _accumulated(total: Lane, term: Lane) -> Lane:
     return Lane(total.builder, total.builder.fadd(total.value, term.value, flags=("reassoc", "nsz", "contract")))
 
 
+def _as_int64(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> list[ir.Value]:
+    pairs = zip(arguments, signature.args, strict=True)
+    return [context.cast(builder, value, kind, types.int64) for value, kind in pairs]
+
+
+def _lower_accumulate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    if signature.return_type == types.int64:
+        return builder.add(*_as_int64(context, builder, signature, arguments))
+    return _lowering(_accumulated)(context, builder, signature, arguments)
+
+
 def _sign(x: Lane) -> Lane:
     return choose(x.equals(0.0) | x.is_nan(), x, copysign(x.constant(1.0), x))
 
@@ -101,10 +112,7 @@ def _lower_extremum(of_floats: str, of_integers: str) -> Callable[..., Any]:
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         if signature.return_type != types.int64:
             return floats(context, builder, signature, arguments)
-        first, second = (
-            context.cast(builder, value, kind, types.int64)
-            for value, kind in zip(arguments, signature.args, strict=True)
-        )
+        first, second = _as_int64(context, builder, signature, arguments)
         return builder.select(builder.icmp_signed(of_integers, first, second), first, second)
 
     return lower
@@ -118,4 +126,4 @@ bind(sqrt, lambda x: _same_floats(x), _lowering(lambda x: call("llvm.sqrt", x)))
 bind(rsqrt, lambda x: _same_floats(x), _lowering(lambda x: 1.0 / call("llvm.sqrt", x)))
 bind(floor, lambda x: _same_floats(x), _lowering(lambda x: call("llvm.floor", x)))
 bind(fma, lambda a, b, c: _same_floats(a, b, c), _lowering(fused))
-bind(accumulate, lambda total, term: _same_floats(total, term), _lowering(_accumulated))
+bind(accumulate, lambda total, term: _same_numbers(total, term), _lower_accumulate)

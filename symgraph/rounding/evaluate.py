@@ -1,0 +1,139 @@
+"""A tape at points: in floating point, all points at once, and exactly, one point after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from mpmath import libmp
+from mpmath.libmp import fnan, fzero
+
+from symgraph.rounding.bounds import EXACT, bound_of
+from symgraph.rounding.functions import ROWS, SLOW
+from symgraph.rounding.raw import ABSENT, Raw, as_float, bits
+from symgraph.rounding.tape import Tape
+
+FIRST, FEW, MOST = 128, 400, {"float32": 600, "float64": 1800}
+"""Bits of the first evaluation; the most that are tried, of functions that mpmath has from series and of others."""
+Point = Sequence[float] | np.ndarray
+STEP = 64
+"""Bits below its own by which a variable is moved."""
+CERTAIN = 72
+"""Bits that a value is certain to."""
+
+
+def floating(tape: Tape, points: np.ndarray) -> list[Any]:
+    """The value of every operation, rounded as the points' dtype rounds; ``points`` are (variables, points)."""
+    dtype = points.dtype
+    given = dict(zip(tape.variables, points, strict=True))
+    found: list[Any] = []
+    with np.errstate(all="ignore"):
+        for position, operation in enumerate(tape.operations):
+            if operation.number is not None:
+                found.append(dtype.type(nearest(operation.number)))
+            elif operation.key is not None:
+                found.append(given[position])
+            else:
+                found.append(ROWS[operation.name].floating(*(found[n] for n in operation.operands)))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def nearest(number: sp.Expr) -> float:
+    """The float64 nearest to a number; NaN where it is not real."""
+    try:
+        return number.p / number.q if isinstance(number, sp.Rational) else float(number)
+    except OverflowError:
+        return np.inf if number.is_positive else -np.inf
+    except TypeError:
+        return np.nan
+
+
+@lru_cache(maxsize=4096)
+def number_at(number: sp.Expr, bits: int) -> Raw:
+    """A number to so many bits."""
+    if isinstance(number, sp.Rational):
+        return libmp.from_rational(number.p, number.q, bits, "n")  # type: ignore[no-any-return]
+    if number.is_infinite or number is sp.nan:
+        return {sp.oo: libmp.finf, -sp.oo: libmp.fninf}.get(number, fnan)  # type: ignore[no-any-return]
+    found = number._eval_evalf(bits) if isinstance(number, sp.Float) else sp.N(number, int(bits * 0.302) + 3)
+    return getattr(found, "_mpf_", fnan)  # type: ignore[no-any-return]
+
+
+def at_precision(tape: Tape, point: Mapping[int, Raw], precision: int) -> list[Raw]:
+    """The value of every operation at one point, each to so many bits; NaN where there is none."""
+    found: list[Raw] = []
+    for position, operation in enumerate(tape.operations):
+        if operation.number is not None:
+            found.append(number_at(operation.number, precision))
+        elif operation.key is not None:
+            found.append(point[position])
+        else:
+            try:
+                found.append(ROWS[operation.name].exact(*[found[n] for n in operation.operands], precision))
+            except ABSENT:
+                found.append(fnan)
+    return found
+
+
+def bounded(tape: Tape, point: Mapping[int, Raw], precision: int) -> tuple[Raw, int]:
+    """The value at one point to so many bits, and the power of two that its error is below."""
+    found: list[Raw] = []
+    bounds: list[int] = []
+    for position, operation in enumerate(tape.operations):
+        if operation.number is not None:
+            value = number_at(operation.number, precision)
+            dyadic = isinstance(operation.number, sp.Rational) and operation.number.q & (operation.number.q - 1) == 0
+            bound = EXACT if dyadic or not value[1] else bits(value) - precision + 1
+        elif operation.key is not None:
+            value, bound = point[position], EXACT
+        else:
+            values = [found[n] for n in operation.operands]
+            try:
+                value = ROWS[operation.name].exact(*values, precision)
+            except ABSENT:
+                value = fnan
+            bound = bound_of(operation.name, values, [bounds[n] for n in operation.operands], value, precision)
+        found.append(value)
+        bounds.append(bound)
+    return found[tape.result], bounds[tape.result]
+
+
+def exact(tape: Tape, point: Point, dtype: np.dtype[Any], most: int = 10**6) -> tuple[Raw, int] | None:
+    """The value at one point, certain to ``CERTAIN`` bits, and the bits it took; None where it has none, or is not
+    certain with ``most`` bits. What is far below the least number of ``dtype`` is 0."""
+    given = {position: libmp.from_float(float(x)) for position, x in zip(tape.variables, point, strict=True)}
+    most = min(most, FEW if any(operation.name in SLOW for operation in tape.operations) else MOST[dtype.name])
+    least = int(np.finfo(dtype).minexp) - CERTAIN
+    precision = FIRST
+    while True:
+        value, bound = bounded(tape, given, precision)
+        if bound == EXACT:
+            return None if value == fnan else (value, precision)
+        size = bits(value) if value[1] else EXACT
+        if size - bound >= CERTAIN:
+            return value, precision
+        if max(size, bound) < least:
+            return fzero, precision
+        if precision == most:
+            return None
+        lost = bound - size if size > bound else 2 * precision
+        precision = min(precision + CERTAIN + lost, most)
+
+
+def condition(tape: Tape, point: Point, precision: int) -> float:
+    """Σ |xᵢ·∂f/∂xᵢ|: how far the value moves, at the first order, if every variable moves by its own size."""
+    given = {position: libmp.from_float(float(x)) for position, x in zip(tape.variables, point, strict=True)}
+    precision += 2 * STEP
+    step = libmp.mpf_add(libmp.fone, libmp.mpf_shift(libmp.fone, -STEP), precision, "n")
+    at = at_precision(tape, given, precision)[tape.result]
+    total = libmp.fzero
+    for position, x in given.items():
+        if x[1]:
+            moved = given | {position: libmp.mpf_mul(x, step, precision, "n")}
+            gap = libmp.mpf_sub(at_precision(tape, moved, precision)[tape.result], at, 53, "n")
+            total = libmp.mpf_add(total, libmp.mpf_abs(libmp.mpf_shift(gap, STEP)), 53, "n")
+    return as_float(total)

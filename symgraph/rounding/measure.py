@@ -1,0 +1,128 @@
+"""The errors of the forms of one value: at the same points, against one truth, in units of the last place.
+
+    error = |computed − true| / (ulp(true) + ε·Σ |xᵢ·∂f/∂xᵢ|)
+
+so that what rounding the variables alone changes (the condition of the formula) is no error of a form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mpmath import libmp
+
+from symgraph.rounding.evaluate import condition, exact, floating
+from symgraph.rounding.points import points_of
+from symgraph.rounding.raw import Raw, as_float
+from symgraph.rounding.tape import Tape, Unmeasured
+
+COUNT = 96
+"""Points beside borders."""
+SMALL = 1.0
+"""Errors up to this are those of rounding: the condition is not asked for."""
+FEWEST = 4
+"""Points with a value, at least."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of some forms at points: ``errors`` is (forms, points), ``points`` (variables, points).
+
+    ``values`` are computed, ``truth`` is the true value, rounded to float64, ``conditions`` Σ |xᵢ·∂f/∂xᵢ| / |f| where
+    it was asked for, else NaN.
+    """
+
+    dtype: np.dtype
+    points: np.ndarray
+    values: np.ndarray
+    truth: np.ndarray
+    errors: np.ndarray
+    conditions: np.ndarray
+
+    def worst(self, form: int = 0) -> float:
+        """The largest error of a form."""
+        return float(self.errors[form].max())
+
+    def median(self, form: int = 0) -> float:
+        """The median error of a form."""
+        return float(np.median(self.errors[form]))
+
+    def where(self, form: int = 0) -> int:
+        """The point of the largest error; of several, the one nearest to ordinary numbers."""
+        worst = self.errors[form] == self.errors[form].max()
+        with np.errstate(all="ignore"):
+            far = np.abs(np.log2(np.abs(self.points))).max(axis=0) if len(self.points) else np.zeros(len(worst))
+        return int(np.argmin(np.where(worst, np.where(np.isfinite(far), far, 1e9), np.inf)))
+
+
+def errors_of(forms: Sequence[Tape], dtype: np.dtype, count: int = COUNT, most: int = 10**6) -> Errors:
+    """Errors of forms of one value, the first of which is what is meant; all have the variables of the first.
+
+    ``count`` is how many points, beside those at borders, and ``most`` how many bits the true value may take.
+
+    Raises
+    ------
+    Unmeasured
+        if there are too few points at which the value is certain.
+    """
+    meant = forms[0]
+    points = points_of(meant, dtype, count)
+    points = np.unique(points, axis=1)
+    truth = [exact(meant, point, dtype, most) for point in points.T]
+    known = [n for n, value in enumerate(truth) if value is not None]
+    if len(known) < min(FEWEST, points.shape[1]):
+        raise Unmeasured("there are too few points at which it has a value")
+    points, certain = np.ascontiguousarray(points[:, known]), [value for value in truth if value is not None]
+    values = np.array([_computed(form, meant, points) for form in forms])
+    true, rest = np.array([_split(value) for value, _ in certain]).T
+    gaps = np.array([_gap(value, true, rest, dtype) for value in values])
+    units = _ulp(true, dtype)
+    conditions = np.full(len(known), np.nan)
+    info = np.finfo(dtype)
+    asked = ((gaps > SMALL * units) & np.isfinite(gaps)).any(axis=0)
+    for n in np.nonzero(asked & np.isfinite(true))[0]:
+        conditions[n] = condition(meant, points[:, n], certain[n][1])
+    with np.errstate(all="ignore"):
+        unit = units + float(info.eps) * np.nan_to_num(conditions, nan=0.0, posinf=np.inf)
+        errors = np.where((gaps == 0) | (np.isinf(unit) & np.isfinite(gaps)), 0.0, gaps / unit)
+        relative = conditions / np.abs(true)
+    return Errors(dtype, points, values, true, errors, relative)
+
+
+def _computed(form: Tape, meant: Tape, points: np.ndarray) -> np.ndarray:
+    """The values of a form whose variables are among those of the first."""
+    place = {key: row for row, key in enumerate(meant.keys)}
+    try:
+        own = points[[place[key] for key in form.keys]]
+    except KeyError:
+        raise Unmeasured("its forms read different values") from None
+    found = floating(form, own.reshape(len(form.variables), points.shape[1]))[form.result]
+    return np.broadcast_to(np.asarray(found, np.float64), points.shape[1])
+
+
+def _split(value: Raw) -> tuple[float, float]:
+    """A number as the nearest float64 and what is left."""
+    high = as_float(value)
+    if not np.isfinite(high):
+        return high, 0.0
+    return high, as_float(libmp.mpf_sub(value, libmp.from_float(high), 60, "n"))
+
+
+def _gap(value: np.ndarray, true: np.ndarray, rest: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """|computed − true|; 0 where both overflow, or both are below the smallest normal number."""
+    info = np.finfo(dtype)
+    largest, least = float(info.max), float(info.smallest_normal)
+    with np.errstate(all="ignore"):
+        gap = np.abs((value - true) - rest)
+        gap = np.where(np.isnan(gap), np.inf, gap)
+        over = (np.abs(true) > largest * (1 - 2.0**-20)) & (np.abs(value) > largest * (1 - 2.0**-10))
+        same = (np.isinf(true) & (value == true)) | (over & (np.sign(value) == np.sign(true)))
+        return np.where(same | (gap < least), 0.0, gap)
+
+
+def _ulp(true: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    info = np.finfo(dtype)
+    size = np.clip(np.abs(true), float(info.smallest_normal), float(info.max))
+    return np.ldexp(float(info.eps), np.frexp(size)[1] - 1)

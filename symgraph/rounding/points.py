@@ -1,0 +1,138 @@
+"""Where a tape is evaluated: all sizes and signs, several variables at once, and both sides of every border.
+
+    each by itself      0, 1, powers of two of every size, more of them near 1, both signs, the numbers of the formula
+    jointly             alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one large beside the others
+    borders             where a difference or a condition changes its sign, found by bisection, and beside it
+
+The same points every time: they depend on the number of variables, the dtype and the count alone.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from symgraph.rounding.evaluate import floating, nearest
+from symgraph.rounding.tape import Tape
+
+SPARE = 8
+"""Powers of two below the largest number: a sum of variables does not overflow."""
+BISECTIONS = 40
+BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7))
+"""How far beside a border, relatively."""
+OVERFLOWS = {"exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0)}
+"""Arguments at which a function leaves the range of a dtype."""
+
+
+def points_of(tape: Tape, dtype: np.dtype, count: int) -> np.ndarray:
+    """Points, (variables, points), for the variables of a tape: ``count``, and about half as many at borders."""
+    variables = len(tape.variables)
+    if not variables:
+        return np.zeros((0, 1), dtype)
+    drawn = _drawn(variables, dtype, count).copy()
+    for row, position in enumerate(tape.variables):
+        if tape.operations[position].name == "nonnegative":
+            drawn[row] = np.abs(drawn[row])
+    borders = max(2, count // (2 * len(BESIDE)))
+    found = [drawn, _borders(tape, drawn, borders), _numbers(tape, drawn, borders)]
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(np.concatenate(found, axis=1).astype(dtype))
+
+
+@lru_cache(maxsize=256)
+def _drawn(variables: int, dtype: np.dtype, count: int) -> np.ndarray:
+    """Points of all sizes and signs."""
+    random = np.random.Generator(np.random.Philox(key=[variables, count]))
+    info = np.finfo(dtype)
+    low, high = float(info.minexp), float(info.maxexp - SPARE)
+
+    def sizes(number: int) -> np.ndarray:
+        """Exponents in strata: half near 1, a third of middle size, the rest of all sizes."""
+        place = (np.arange(number) + random.random(number)) / number
+        kind = np.arange(number) % 6
+        near, middle, any_size = -8 + 16 * place, -60 + 120 * place, low + (high - low) * place
+        return np.where(kind < 3, near, np.where(kind < 5, middle, any_size))
+
+    size = random.permutation(sizes(count))
+    x = np.exp2(size) * random.choice([-1.0, 1.0], (variables, count))
+    pattern = np.arange(count) % 4
+    for row in range(variables):
+        if row:
+            own = np.exp2(random.permutation(sizes(count)))
+            nearly = np.abs(x[0]) * (1 + random.choice([-1.0, 1.0], count) * np.exp2(-random.integers(1, 50, count)))
+            alike = np.abs(x[0]) * np.exp2(2 * random.random(count) - 1)
+            x[row] = np.sign(x[row]) * np.where(pattern == 0, own, np.where(pattern == 1, nearly, alike))
+    x[:, : count // 3] = np.abs(x[:, : count // 3])
+    special = [0.0, 1.0, -1.0, np.inf, -np.inf]
+    return np.concatenate([x, np.repeat([special], variables, axis=0)], axis=1)
+
+
+def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
+    """The numbers of a formula, and what is beside them, for each of the variables."""
+    found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real}
+    values = [s * c * (1 + d) for c in sorted(found)[:most] for s in (1, -1) for d in BESIDE[::2] if c]
+    if not values:
+        return drawn[:, :0]
+    columns = np.resize(drawn[:, :-5], (len(drawn), len(values)))
+    for n, value in enumerate(values):
+        columns[n % len(drawn), n] = value
+    return columns
+
+
+def _borders(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
+    """Points at which a difference or a condition changes its sign, and beside them."""
+    finite = drawn[:, np.isfinite(drawn).all(axis=0)]
+    order = np.argsort(finite[0])
+    start = finite[:, order].astype(np.float64)
+    levels = [
+        (n, level)
+        for n, operation in enumerate(tape.operations)
+        for level in _levels(operation.name)
+        if level is None or len(operation.operands) == 1
+    ]
+    if not levels or start.shape[1] < 2:
+        return drawn[:, :0]
+    signs = _signs(tape, start, levels)
+    low, high, row = [], [], []
+    for n, sign in enumerate(signs):
+        places = np.nonzero(sign[:-1] * sign[1:] < 0)[0]
+        for place in places[:: max(1, len(places) // 2)][:2]:
+            low.append(start[:, place])
+            high.append(start[:, place + 1])
+            row.append(n)
+    if not row:
+        return drawn[:, :0]
+    kept = np.arange(len(row))[:: max(1, -(-len(row) // most))]
+    a, b, rows = np.array(low).T[:, kept], np.array(high).T[:, kept], np.array(row)[kept]
+    at = np.arange(len(rows))
+    sign_a = _signs(tape, a, levels)[rows, at]
+    for _ in range(BISECTIONS):
+        middle = a + (b - a) / 2
+        same = _signs(tape, middle, levels)[rows, at] == sign_a
+        a, b = np.where(same, middle, a), np.where(same, b, middle)
+    return np.concatenate([b * (1 + d) for d in BESIDE], axis=1)
+
+
+def _levels(name: str) -> tuple[float | None, ...]:
+    """Where the sign of an operation is watched: of a sum its own; of a function with a range, its argument's."""
+    if name in ("add", "sub", "<", ">", "<=", ">=", "==", "!="):
+        return (None,)
+    return OVERFLOWS.get(name, ())
+
+
+def _signs(tape: Tape, points: np.ndarray, levels: list[tuple[int, float | None]]) -> np.ndarray:
+    values = floating(tape, points)
+    rows = []
+    with np.errstate(all="ignore"):
+        for n, level in levels:
+            operation = tape.operations[n]
+            first = values[operation.operands[0]]
+            if level is not None:
+                found = first - level
+            elif operation.name in ("add", "sub"):
+                found = values[n]
+            else:
+                found = first - values[operation.operands[1]]
+            rows.append(np.broadcast_to(np.sign(found), points.shape[1]))
+    return np.array(rows, np.float64)

@@ -1,0 +1,143 @@
+"""Writes the tape of a value: what is looked into, and what is a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from itertools import islice, product
+from types import MappingProxyType
+
+import sympy as sp
+
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Dim, axis, bound
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import is_contraction
+from symgraph.rounding.formulas import Body, Environment, Slots
+from symgraph.rounding.tape import Key, Operation, Places, Tape, Unmeasured
+
+TERMS = 3
+"""Terms of a reduction, and what a symbolic size is."""
+MOST_OPERATIONS = 400
+"""Operations of a value with all that it reads."""
+
+
+def tape_of(
+    tensor: Tensor, opened: Callable[[Tensor], bool] | None = None, known: Mapping[Tensor, Tensor] | None = None
+) -> Tape:
+    """An element of a value, or a term of its sum, as operations.
+
+    ``opened`` says which of the values that it reads are looked into; ``known`` gives what is not looked into as
+    another tensor, so that two forms of one value have the same variables.
+
+    Raises
+    ------
+    Unmeasured
+        if it is an index or a recurrence, or has functions that no row of ``FUNCTIONS`` knows, or is too long.
+    """
+    return Writer(opened or is_looked_into, known or {}).tape(tensor)
+
+
+def is_looked_into(tensor: Tensor) -> bool:
+    """Whether a value is no leaf, no recurrence, no sum of products, and no sum or multiple of these."""
+    definition = tensor.definition
+    if definition is None or definition.op not in (None, "sum", "max", "min") or is_contraction(tensor):
+        return False
+    return definition.op is not None or not _is_affine(definition.body)
+
+
+def _is_affine(body: sp.Expr) -> bool:
+    """Whether a formula is a sum of multiples of elements, with a sum of products among them: x·W + b."""
+    terms = [term.as_coeff_Mul()[1] for term in sp.Add.make_args(body)]
+    return all(isinstance(term, Element) for term in terms) and any(is_contraction(term.tensor) for term in terms)
+
+
+class Writer:
+    """Writes each operation once."""
+
+    terms = TERMS
+
+    def __init__(self, opened: Callable[[Tensor], bool], known: Mapping[Tensor, Tensor]) -> None:
+        self.opened, self.known = opened, known
+        self.operations: list[Operation] = []
+        self.sources: list[tuple[sp.Basic, Tensor | None]] = []
+        self.positions: dict[Operation, int] = {}
+        self.elements: dict[Key, int] = {}
+        self.source: tuple[sp.Basic, Tensor | None] = (sp.nan, None)
+
+    def tape(self, tensor: Tensor) -> Tape:
+        definition = tensor.definition
+        if definition is None or definition.op not in (None, "sum", "max", "min"):
+            raise Unmeasured("an index" if tensor.is_label else "a leaf or a recurrence")
+        env = {axis(d): 0 for d in range(tensor.ndim)} | {bound(d): 0 for d in range(len(definition.extents))}
+        result = self.body(definition.body, env, tensor)
+        if result != len(self.operations) - 1:  # a constant, or a value that was read before
+            result = self.add(Operation("same", (result,)))
+        variables = tuple(n for n, operation in enumerate(self.operations) if operation.key is not None)
+        return Tape(tuple(self.operations), result, variables, tuple(self.sources))
+
+    def add(self, operation: Operation) -> int:
+        found = self.positions.get(operation)
+        if found is None:
+            if len(self.operations) >= MOST_OPERATIONS:
+                raise Unmeasured(f"more than {MOST_OPERATIONS} operations")
+            found = self.positions[operation] = len(self.operations)
+            self.operations.append(operation)
+            self.sources.append(self.source)
+        return found
+
+    def op(self, name: str, *operands: int) -> int:
+        return self.add(Operation(name, operands))
+
+    def number(self, value: sp.Expr) -> int:
+        return self.add(Operation("number", (), value))
+
+    # -- tensors ------------------------------------------------------------------------------------------------------
+    def element(self, tensor: Tensor, places: Places) -> int:
+        key = (self.known.get(tensor, tensor), places)
+        if key in self.elements:
+            return self.elements[key]
+        before = self.source
+        if any(size.is_Integer and not 0 <= p < size for p, size in zip(places, tensor.shape, strict=True)):
+            found = self.number(sp.S.Zero)
+        elif tensor.value is not None:
+            found = self.number(sp.Float(float(tensor.value[places]), 17))
+        elif self.opened(tensor):
+            found = self._opened(tensor, places)
+        else:
+            found = self.add(Operation("nonnegative" if _is_nonnegative(tensor) else "variable", (), None, key))
+        self.source = before
+        self.elements[key] = found
+        return found
+
+    def _opened(self, tensor: Tensor, places: Places) -> int:
+        definition = tensor.definition
+        assert definition is not None
+        env = {axis(d): place for d, place in enumerate(places)}
+        if definition.op is None:
+            return self.body(definition.body, env, tensor)
+        sizes = [self.size(extent) for extent in definition.extents]
+        over = islice(product(*(range(min(size, TERMS)) for size in sizes)), TERMS)
+        parts = [
+            self.body(definition.body, env | {bound(d): at for d, at in enumerate(place)}, tensor) for place in over
+        ]
+        return self.fold({"sum": "add", "max": "maximum", "min": "minimum"}[definition.op], parts)
+
+    def size(self, extent: sp.Expr) -> int:
+        return int(extent.xreplace({dim: sp.Integer(TERMS) for dim in extent.atoms(Dim)}))
+
+    def fold(self, name: str, parts: Sequence[int]) -> int:
+        return reduce(lambda a, b: self.op(name, a, b), parts)
+
+    # -- formulas -----------------------------------------------------------------------------------------------------
+    def body(self, body: sp.Basic, env: Environment, tensor: Tensor, slots: Slots = MappingProxyType({})) -> int:
+        return Body(self, env, tensor, slots).value(body)
+
+
+def _is_nonnegative(tensor: Tensor) -> bool:
+    """Whether a value that is not looked into is at least 0 by its formula: a sum of squares."""
+    definition = tensor.definition
+    if definition is None or definition.op not in (None, "sum", "max", "min"):
+        return False
+    names = {e: sp.Symbol(f"e{n}", real=True) for n, e in enumerate(elements_of(definition.body))}
+    return bool(definition.body.xreplace(names).is_nonnegative)

@@ -1,0 +1,126 @@
+"""The parts of a body that depend on one value alone, and what they become where they lose digits as they are.
+
+A body g[n]·(cos(x[n]) − y[n])/x[n] with y = sin(x)/x has such a part, of x. It is looked at with y as what y is in
+terms of x; the values it reads stay as they are in what it becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.core.cost import operations
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import Written, log1p
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import at_indices
+from symgraph.simplify.branches import flat_piecewise
+from symgraph.stabilise.limits import settled, suffers_anywhere
+from symgraph.stabilise.saturating import saturates, saturating
+
+MAX_LOOKED_AT = 60
+"""Operations of a part with the formulas of the values it reads."""
+_PARTS = (sp.Add, sp.Mul, sp.Pow, sp.Function, sp.Piecewise)
+
+
+class Values:
+    """What pointwise values are, in terms of leaves, reductions and what is too large to look through."""
+
+    def __init__(self) -> None:
+        self.formulas: dict[Tensor, sp.Expr] = {}
+
+    def remember(self, tensor: Tensor, body: sp.Expr) -> None:
+        """A pointwise value's formula over stable operands, as it was written."""
+        opened = self._opened(body)
+        if not tensor.is_label and not body.has(Written) and operations([opened]) <= MAX_LOOKED_AT:
+            self.formulas[tensor] = opened
+
+    def _opened(self, body: sp.Expr) -> sp.Expr:
+        known = self.formulas
+        rule = {e: at_indices(known[e.tensor], e.indices) for e in elements_of(body) if e.tensor in known}
+        return replaced(body, rule) if rule else body  # type: ignore[return-value]
+
+    def refined(self, form: sp.Expr, written: sp.Expr, guard: sp.Basic) -> sp.Expr:
+        """A stable form of a branch with branches of its own, in its parts of one value, where these need them.
+
+        Parameters
+        ----------
+        form, written : equal formulas; the second is what is refined if they have to be looked at as a whole.
+        guard : the condition of the branch: what it excludes is not looked at.
+        """
+        if form.has(Written) or written.has(Written):
+            return form
+        if form != written and (isinstance(form, sp.Piecewise) or len(self._bases(written)) == 1):
+            return self._whole(form, written, guard)
+        return form if form.has(sp.Piecewise) else self._refined(form, guard)
+
+    def _whole(self, form: sp.Expr, written: sp.Expr, guard: sp.Basic) -> sp.Expr:
+        """A form that is stable is kept; else the formula as it was written is refined."""
+        if len(self._bases(form)) != 1 or len(self._bases(written)) != 1:
+            return form
+        return self._part(form, guard, written)
+
+    def _refined(self, body: sp.Expr, guard: sp.Basic) -> sp.Expr:
+        if not isinstance(body, _PARTS) or isinstance(body, Element) or not elements_of(body):
+            return body
+        if len(self._bases(body)) == 1:
+            return self._part(body, guard, body)
+        if not isinstance(body, sp.Add | sp.Mul):
+            return body
+        groups: dict[object, list[sp.Expr]] = {}
+        for n, argument in enumerate(body.args):
+            bases = self._bases(argument)
+            groups.setdefault(bases[0] if len(bases) == 1 else n, []).append(argument)
+        if len(groups) == 1:  # the value goes away where what it is made of is put in
+            return body
+        return body.func(*(self._refined(body.func(*group), guard) for group in groups.values()))
+
+    def _bases(self, body: sp.Expr) -> tuple[Element, ...]:
+        return elements_of(self._opened(body))
+
+    def _part(self, body: sp.Expr, guard: sp.Basic, written: sp.Expr) -> sp.Expr:
+        """A formula of one value, refined from what was ``written`` if as ``body`` it loses digits."""
+        (base,) = self._bases(body)
+        read = elements_of(sp.Tuple(body, written))
+        if not (base in elements_of(body) or base.tensor.definition is None) or base.tensor.is_label:
+            return body
+        opened = self._opened(written)
+        if operations([opened]) > MAX_LOOKED_AT or not _may_lose(body, opened):
+            return body
+        x = sp.Symbol("x", real=True)
+        names = {element: sp.Symbol(f"v{n}", real=True) for n, element in enumerate(read) if element != base}
+        shown = {x: base} | {name: element for element, name in names.items()}
+        hidden = {base: x} | names
+        known = tuple((name, self._opened(element).xreplace({base: x})) for element, name in names.items())
+        inside = sp.And(*(c for c in sp.And.make_args(guard) if set(elements_of(c)) <= hidden.keys())).xreplace(hidden)
+        forms = (body.xreplace(hidden), written.xreplace(hidden))
+        if any(form.atoms(Index) or not form.free_symbols <= shown.keys() for form in (*forms, inside)):
+            return body
+        return _improved(*forms, x, known, inside).xreplace(shown)
+
+
+def _may_lose(body: sp.Expr, opened: sp.Expr) -> bool:
+    """Whether something in a body is near another value that it is compared with: a sum, a logarithm near 1."""
+    both = sp.Tuple(body, opened)
+    if not both.has(sp.Add, sp.log, log1p, sp.acos, sp.acosh):
+        return False
+    if any(not (power.exp.is_Integer and power.exp.is_positive) or power.base.is_Add for power in both.atoms(sp.Pow)):
+        return True
+    return bool(both.atoms(sp.Function))
+
+
+@lru_cache(maxsize=4096)
+def _improved(
+    body: sp.Expr, written: sp.Expr, x: sp.Symbol, known: tuple[tuple[sp.Symbol, sp.Expr], ...], guard: sp.Basic
+) -> sp.Expr:
+    values: Mapping[sp.Basic, sp.Expr] = dict(known)
+    for form in dict.fromkeys((body, written, written.xreplace(dict(known)))):
+        if not (suffers_anywhere(form, x, values, guard) or saturates(form, x, values, guard)):
+            return form
+    form = saturating(written, x, values, guard) or written
+    form = settled(form, x, values, guard)
+    return flat_piecewise(list(form.args)) if isinstance(form, sp.Piecewise) else form

@@ -1,0 +1,145 @@
+"""Errors of formulas: against errors known by hand, and truths that mpmath computes by itself."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+import codegen
+import symgraph as sg
+from symgraph.core.define import as_tensor
+from symgraph.core.scalars import erfcx, expm1, log_ndtr, ndtr, sigmoid, softplus
+from symgraph.rounding.choose import chosen
+from symgraph.rounding.evaluate import exact
+from symgraph.rounding.raw import as_float
+from symgraph.rounding.write import tape_of
+
+X, Y = sp.symbols("X Y", real=True)
+FEW = 40
+
+
+def lines(found: sg.Tensor | sp.Expr, dtype: str = "float64") -> tuple[float, float]:
+    (line,) = sg.accuracy(found, dtype, points=FEW).lines
+    return line.written, line.runs
+
+
+TRUTHS = {
+    "σ": (sigmoid(X), lambda x: 1 / (1 + mpmath.exp(-x))),
+    "softplus": (softplus(X), lambda x: mpmath.log(1 + mpmath.exp(x))),
+    "log(1 − tanh)": (sp.log(1 - sp.tanh(X)), lambda x: mpmath.log(1 - mpmath.tanh(x))),
+    "erfcx": (erfcx(X), lambda x: mpmath.exp(x * x) * mpmath.erfc(x)),
+    "Φ": (ndtr(X), lambda x: mpmath.ncdf(x)),
+    "log Φ": (log_ndtr(X), lambda x: mpmath.log(mpmath.ncdf(x))),
+    "ψ": (sp.digamma(X), lambda x: mpmath.digamma(x)),
+    "log Γ": (sp.loggamma(X**2), lambda x: mpmath.loggamma(x * x)),
+    "power": (sp.Abs(X) ** sp.pi, lambda x: abs(x) ** mpmath.pi),
+    "branches": (
+        sp.Piecewise((sp.sin(X), X > 0), (sp.cos(X), True)),
+        lambda x: (mpmath.sin if x > 0 else mpmath.cos)(x),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_the_true_value_is_mpmaths(name: str) -> None:
+    formula, other = TRUTHS[name]
+    tape = tape_of(as_tensor(formula))
+    for x in (1e-9, 0.7, -0.7, 6.5, -6.5, 33.5, -33.5):
+        found = exact(tape, [x], np.dtype(np.float64))
+        with mpmath.workdps(600 if name == "log Φ" else 60):
+            wanted = other(mpmath.mpf(x))
+        assert found is not None
+        assert as_float(found[0]) == float(wanted)
+
+
+def test_a_difference_too_small_for_the_precision_is_not_taken_for_zero() -> None:
+    tape = tape_of(as_tensor(sp.log(1 - sp.tanh(X))))
+    assert exact(tape, [1e6], np.dtype(np.float64)) is None
+    same = tape_of(as_tensor(X - sp.floor(X)))
+    found = exact(same, [3.0], np.dtype(np.float64))
+    assert found is not None and as_float(found[0]) == 0
+
+
+def test_errors_known_by_hand() -> None:
+    """eˣ − 1 at x = 2⁻ᵏ is off by up to half a unit of 1; √(x² + 1) overflows; sin is only ill-conditioned."""
+    written, runs = lines(sp.exp(X) - 1)
+    assert written > 2**45 and runs < 1.5
+    written, runs = lines(sp.sqrt(X**2 + 1) - 1)
+    assert math.isinf(written)
+    assert lines(sp.sin(X))[1] < 1.5
+    assert lines(X * Y)[0] <= 0.5 and lines(X - Y)[0] <= 0.5
+
+
+def test_names_and_sums_are_looked_through() -> None:
+    """p ln p of a softmax: a value of (0, 1), never negative, so that nothing is ill-defined."""
+    x = sg.input("x", (sg.dim("N"), 4))
+    e = sg.exp(x)
+    p = e / sg.sum(e, axis=1, keepdims=True)
+    found = sg.accuracy(p * sg.log(p), "float32", points=FEW)
+    assert not found.unmeasured
+    assert math.isinf(found.lines[-1].written) and found.lines[-1].runs < 64
+    assert "as written" in found.lines[-1].why and "overflows" in found.lines[-1].why
+
+
+def test_lint_names_the_place_and_what_is_so_by_nature() -> None:
+    u, v = sg.input("u", (3,)), sg.input("v", (3,))
+    (lost,) = sg.accuracy(sg.sqrt(u * u + v * v) - u, "float64", points=FEW).lint
+    assert "of 53 bits of float64 at u = " in lost and "u[i]²" in lost
+    (steep,) = sg.accuracy(sg.sin(100 * u), "float64", points=FEW).lint
+    assert "ill-conditioned by nature" in steep and "in sin(100·u[i])" in steep
+    assert not sg.accuracy(sg.tanh(u), points=FEW).lint
+
+
+def test_the_same_every_time_and_whatever_things_are_called() -> None:
+    def told(name: str) -> str:
+        other = sg.input(name, (3,))
+        return str(sg.accuracy(sg.exp(other) / (1 + sg.exp(other)), points=FEW)).replace(name, "u")
+
+    assert told("uu") == told("vv")
+
+
+def test_a_form_that_is_measured_to_be_worse_is_refused() -> None:
+    plain, stable, other = (as_tensor(f) for f in (sp.exp(X) - 1, expm1(X), (sp.exp(2 * X) - 1) / (sp.exp(X) + 1)))
+    assert chosen(plain, [plain, stable], {}) == 1
+    assert chosen(plain, [stable, plain], {}) == 0
+    assert chosen(plain, [other, plain], {}) == 1
+    assert chosen(stable, [stable, stable], {}) == 0
+
+
+def test_report_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    u = sg.input("u", (3,))
+    report = codegen.function(u, sg.log(1 + sg.exp(u)), dtype="float32").report(errors=True)
+    assert report.errors is not None and report.errors.worst < 1.5
+    assert "runs as softplus(u[i])" in str(report) and "<table" in report.errors._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float16"}, "dtype is 'float16'; expected 'float32' or 'float64'"),
+        ({"points": 3}, "points is 3; expected a whole number of at least 8"),
+    ],
+)
+def test_options_are_checked(options: dict[str, object], message: str) -> None:
+    with pytest.raises(sg.errors.ArgumentError, match=message):
+        sg.accuracy(sp.exp(X), **options)
+
+
+def test_what_has_no_value_is_said() -> None:
+    u, t = sg.input("u", (3,)), sg.labels("t", (3,), classes=4)
+    found = sg.accuracy([sg.argmax(u), sg.log(-sg.exp(u)), u + t.element.tensor])
+    assert not any(line.formula.startswith("argmax") for line in found.lines)
+    assert "too few points at which it has a value" in found.unmeasured[0]
+
+
+def test_a_value_is_certain_only_by_its_bound() -> None:
+    """(x·eˣ − eˣ + 1)/x² is ½ at 0; with too few bits, however many, it is 1/x: two precisions would agree on it."""
+    tape = tape_of(as_tensor((X * sp.exp(X) - sp.exp(X) + 1) / X**2))
+    near, nearer = (exact(tape, [x], np.dtype(np.float64)) for x in (1e-100, 1e-290))
+    assert near is not None and as_float(near[0]) == 0.5
+    assert nearer is None

@@ -1,0 +1,44 @@
+"""Random recurrences: values and derivatives against NumPy loops, and two threads that take turns at every meeting.
+
+``RECURRENCES=2000 RECURRENCE_SEED=0 python -m pytest tests/test_recurrence_programs.py`` runs more, with
+``RECURRENCE_NATIVE=1`` as native code too.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import codegen
+import symgraph as sg
+from tests.recurrence_programs import derivative, loops, make, said
+from tests.turns import ORDERS, InTurns
+
+MORE = int(os.environ.get("RECURRENCES", "0"))
+FIRST = int(os.environ.get("RECURRENCE_SEED", "18"))
+NATIVE = bool(os.environ.get("RECURRENCE_NATIVE"))
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + (MORE or 6)))
+def test_a_recurrence_is_what_its_loops_compute(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    p = make(seed)
+    J, leaves, values = said(p)
+    slopes = sg.grad(J, [leaves[name] for name in p.arrays], disconnected="zero")
+    outputs = [J, *slopes.values()]
+    expected = [np.real(loops(p, p.arrays)), *(derivative(p, name) for name in p.arrays)]
+    function = codegen.function(list(leaves.values()), outputs, dtype="float64")
+    executable = function.executable(np.dtype("float64"))
+    results = {"alone": [np.array(one) for one in function(**values)]}
+    for order in ORDERS:
+        InTurns(executable, order)
+        results[f"threads in turns {order}"] = [np.array(one) for one in function(**values)]
+    if NATIVE:
+        monkeypatch.setenv("SYMGRAPH_PYTHON", "0")
+        native = codegen.function(list(leaves.values()), outputs, dtype="float64")
+        results["native"] = [np.array(one) for one in native(**values)]
+    for how, found in results.items():
+        for name, got, wanted in zip(["J", *p.arrays], found, expected, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-11, err_msg=f"{how}: {name} of {p}")
