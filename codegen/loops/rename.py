@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from codegen.loops import ir
-from codegen.loops.ir import Assign, Contract, Expr, For, If, Let, Operand, Share, Stmt, Store, Transpose, Var
+from codegen.loops.ir import Assign, Contract, Copy, Expr, For, If, Let, Operand, Share, Stmt, Store, Var
 
 Body = tuple[Stmt, ...]
 
@@ -66,7 +66,7 @@ class Renaming:
                 operands = self.operand(out), self.operand(left), self.operand(right)
                 sizes = self.expression(rows), self.expression(columns), self.expression(depth)
                 return Contract(*operands, *sizes, extents, formula, statement.accumulate)
-            case Transpose(out, source, rows, columns):
-                sizes_of = self.expression(rows), self.expression(columns)
-                return Transpose(self.operand(out), self.operand(source), *sizes_of, formula)
+            case Copy(out, source, rows, columns, transposed):
+                area = self.expression(rows), self.expression(columns)
+                return Copy(self.operand(out), self.operand(source), *area, transposed, formula)
         raise TypeError(statement)

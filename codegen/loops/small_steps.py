@@ -39,7 +39,7 @@ def _is_little(kernels: tuple[Kernel, ...]) -> bool:
     if any(kernel.sizes for kernel in kernels):
         return False
     statements = [statement for kernel in kernels for statement in ir.statements(kernel.body)]
-    plain = all(not isinstance(s, ir.Contract | ir.Transpose) for s in statements)
+    plain = all(not isinstance(s, ir.Contract | ir.Copy) for s in statements)
     numbers = all(isinstance(s.step, Const) for s in statements if isinstance(s, For))
     few = plain and numbers and len(statements) <= MOST_STATEMENTS
     return few and sum(flops(kernel.body, {}) for kernel in kernels) <= LITTLE

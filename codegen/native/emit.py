@@ -12,7 +12,7 @@ from itertools import count
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, as_formula, flops, traffic
-from codegen.loops.ir import Assign, Contract, For, If, Kernel, Let, Program, Share, Stmt, Store, Transpose
+from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Program, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
 from codegen.loops.rename import Renaming
@@ -142,11 +142,12 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                 _block(statement.body, depth + 1, shapes, lines)
             case Contract():
                 _contract(statement, depth, shapes, lines)
-            case Transpose(out, source, rows, columns):
+            case Copy(out, source, rows, columns, transposed):
+                word = "transpose_block" if transposed else "copy_block"
                 where = [
                     _matrix(matrix, [], shapes) + f", {text(matrix.strides[0], shapes)}" for matrix in (out, source)
                 ]
-                lines.append(f"{pad}transpose_block({', '.join([*where, text(rows, shapes), text(columns, shapes)])})")
+                lines.append(f"{pad}{word}({', '.join([*where, text(rows, shapes), text(columns, shapes)])})")
 
 
 def _combined(name: str, value: str, op: str | None) -> str:

@@ -47,9 +47,10 @@ class PythonEntry:
 
 
 def program(
-    key: str, source_of: Callable[[], Source], seconds: dict[str, float], as_python: bool
+    key: str, source_of: Callable[[], Source], seconds: dict[str, float], as_python: bool, code: bytes | None = None
 ) -> Entry | PythonEntry:
-    """A generated program: from the cache by its :func:`key_of`, or compiled; or as plain Python.
+    """A generated program: of its object ``code``, or of that in the cache by its :func:`key_of`, or compiled; or as
+    plain Python.
 
     The source is asked for where it is needed. ``seconds`` to load or compile it are added.
     """
@@ -68,7 +69,7 @@ def program(
         finally:
             _forget_lines(Path(str(module.__file__)).name)
 
-    return _cached(key, "entry", compiled, seconds)
+    return _cached(key, "entry", compiled, seconds, code)
 
 
 def key_of(source: Source) -> str:
@@ -113,8 +114,10 @@ def native_support(name: str) -> Entry:
     return _cached(cache.key_of("codegen.native.runtime", name), name, compiled, {})
 
 
-def _cached(key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float]) -> Entry:
-    stored = cache.load(key)
+def _cached(
+    key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float], code: bytes | None = None
+) -> Entry:
+    stored = cache.load(key) if code is None else code
     if stored is None:
         with debug.stage("compile", seconds):
             stored = compiled()

@@ -64,6 +64,7 @@ class _Rewriter:
         self.over_sums: set[Tensor] = set()
         self.extents: dict[Index, sp.Expr] = {}
         self.values = Values()
+        self.written: dict[Tensor, Tensor] = {}
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
@@ -71,11 +72,11 @@ class _Rewriter:
             return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         written = special(definition.body)
-        body = per_branch(written, lambda branch, taken: self._stable_branch(branch, guard_of(taken)))
-        body = per_branch(body, lambda branch, _: branch)
+        body = self._chosen(tensor, definition, self._forms(definition.body, written))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
+        self.written.setdefault(new, tensor)
         if self._is_positive(body) and definition.op in (None, "sum", "max", "min"):
             self.positive.add(new)
         if self._hazard(body):
@@ -89,8 +90,27 @@ class _Rewriter:
             self._shift(new, Definition("sum", definition.extents, body))
         return new
 
-    def _stable_branch(self, body: sp.Expr, guard: sp.Basic) -> sp.Expr:
-        return self.values.refined(self._stable_form(body), body, guard)
+    def _forms(self, body: sp.Expr, written: sp.Expr) -> list[sp.Expr]:
+        """What the rules make of a body, the most that they make of it first, and the body itself."""
+        forms: dict[sp.Expr, sp.Expr] = {}
+
+        def stable(branch: sp.Expr, _: object) -> sp.Expr:
+            return forms.setdefault(branch, self._stable_form(branch))
+
+        def refined(branch: sp.Expr, taken: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+            return self.values.refined(forms[branch], branch, guard_of(taken))
+
+        found = [per_branch(written, stable), per_branch(written, refined)]
+        return list(dict.fromkeys([*(per_branch(f, lambda branch, _: branch) for f in reversed(found)), written, body]))
+
+    def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
+        """The form that is measured to be the best of a value."""
+        if len(bodies) == 1 or definition.op not in (None, "sum", "max", "min"):
+            return bodies[0]
+        from symgraph.rounding.choose import chosen
+
+        forms = [tensor.redefined(Definition(definition.op, definition.extents, body)) for body in bodies]
+        return bodies[chosen(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
         rescaled = self._rescaled(body)
