@@ -1,7 +1,7 @@
 """The nasty list, measured: ``python -m tests.nasty [--float32] [--rows WORD …] [--worst N] [--sample N]``.
 
-Every formula of :mod:`tests.nasty_rows`, its first and second derivatives, compiled, at points where it is known to go
-wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
+Every formula of :mod:`tests.nasty_rows` and :mod:`tests.nasty_tensors`, its first and second derivatives, compiled, at
+points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
 is right is within 1e-10 (float64) or 64 units of the last place (float32) of the value, or of what rounding its
 argument alone changes. "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
 """
@@ -24,6 +24,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from tests.nasty_rows import ONE, TWO
+from tests.nasty_tensors import ROWS
 
 Number = Any
 START, CERTAIN, MOST = 60, 24, 8000
@@ -217,6 +218,52 @@ def scalar_verdicts(rows: dict[str, Any], count: int, dtype: Any) -> Iterator[Ve
                 )  # fmt: skip
 
 
+def _finite(x: Number) -> Number:
+    """An exponent far enough for e to it to be 0."""
+    return -(mpmath.mpf(10) ** 6) if x < -(mpmath.mpf(10) ** 300) else x
+
+
+def tensor_verdicts(rows: dict[str, Any], dtype: Any) -> Iterator[Verdict]:
+    """Every number of some rows of formulas of vectors: value, gradient, and the gradient of its first element."""
+    for name, (build, exact, given) in rows.items():
+        with np.errstate(over="ignore"):
+            at = [point for point in given if np.array_equal(np.isinf(np.array(point, dtype)), np.isinf(point))]
+        size = len(given[0])
+        vector = sg.input("x", (size,))
+        value = build(vector)
+        first = sg.grad(value, vector)
+        run = codegen.function([vector], [value, first, sg.grad(first[0], vector)], dtype=np.dtype(dtype).name)
+        symbols = sp.symbols(f"x:{size}", real=True)
+        written = exact(SYMBOLIC, *symbols)
+        none = (0,) * size
+        orders = [none, *(tuple(int(n == m) for n in range(size)) for m in range(size))]
+        orders += [tuple(n + int(m == 0) for m, n in enumerate(order)) for order in orders[1:]]
+        forms = []
+        for order in orders:
+            changed = written
+            for symbol, times in zip(symbols, order, strict=True):
+                changed = changed.diff(symbol, times) if times else changed
+            forms.append(changed)
+        plain = sp.lambdify(symbols, forms, modules=["scipy", "numpy"], cse=True)
+        formula = lambda *x, exact=exact: exact(EXACT, *(_finite(v) for v in x))  # noqa: E731
+        for point in at:
+            array = np.array(point, dtype)
+            got = np.concatenate([np.ravel(part) for part in run(array)])
+            with np.errstate(all="ignore"):
+                others = [float(other) for other in plain(*array)]
+            place = tuple(map(float, array))
+            for order, number, other in zip(orders, got, others, strict=True):
+                try:
+                    if any(n and np.isinf(x) for n, x in zip(order, place, strict=True)):
+                        continue
+                    true = truth(formula, place, order)
+                    condition = _condition(formula, place, order)
+                except (Unknown, ZeroDivisionError, ValueError, TypeError):
+                    continue
+                errors = (_error(v, true, condition, dtype) for v in (float(number), other))
+                yield Verdict(name, order, place, float(number), other, true, *errors)
+
+
 def _condition(formula: Callable[..., Number], at: Sequence[float], orders: Sequence[int]) -> Number:
     """What changes if every argument changes by its own size: Σ |xᵢ·∂f/∂xᵢ|."""
     total = mpmath.mpf(0)
@@ -236,6 +283,7 @@ def all_verdicts(dtype: Any, words: Sequence[str], sample: int | None) -> Iterat
 
     yield from scalar_verdicts(chosen(ONE), 1, dtype)
     yield from scalar_verdicts(chosen(TWO), 2, dtype)
+    yield from tensor_verdicts(chosen(ROWS), dtype)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -255,12 +303,17 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 def main(arguments: Iterable[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--float32", action="store_true")
+    parser.add_argument("--tensors", action="store_true", help="formulas of arrays alone")
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--worst", type=int, default=0, help="how many wrong numbers of a formula to print")
     parser.add_argument("--sample", type=int, help="formulas of each kind")
     given = parser.parse_args(list(arguments))
     dtype = np.float32 if given.float32 else np.float64
-    verdicts = list(all_verdicts(dtype, given.rows, given.sample))
+    if given.tensors:
+        rows = {name: row for name, row in ROWS.items() if not given.rows or any(w in name for w in given.rows)}
+        verdicts = list(tensor_verdicts(rows, dtype))
+    else:
+        verdicts = list(all_verdicts(dtype, given.rows, given.sample))
     for row in dict.fromkeys(verdict.row for verdict in verdicts):
         wrong = [verdict for verdict in verdicts if verdict.row == row and not verdict.right]
         for v in sorted(wrong, key=lambda v: -v.error)[: given.worst]:

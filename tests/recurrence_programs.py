@@ -298,7 +298,8 @@ def _said_value(node: Any, x: Any, carries: Any, leaves: dict[str, sg.Tensor], o
 
 
 def _by_index(p: Program, leaves: dict[str, sg.Tensor], T: Any, rows: Any) -> tuple[sg.Tensor, sg.Tensor]:
-    t, n, j, q = sg.indices("t n j q")
+    t, n, j = sg.indices("t n j")
+    inner = iter(sg.indices(" ".join(f"q{number}" for number in range(len(p.arrays)))))
     row = (n,) if rows else ()
 
     def value(node: Any, carries: Sequence[Any], column: Any) -> Any:
@@ -310,6 +311,7 @@ def _by_index(p: Program, leaves: dict[str, sg.Tensor], T: Any, rows: Any) -> tu
         if kind == "parameter":
             return leaves[parts[0]][column]
         if kind == "product":
+            q = next(inner)
             return sg.Sum(value(parts[0], carries, q) * leaves[parts[1]][q, column], q)
         return SAID[kind](*(value(part, carries, column) for part in parts))
 

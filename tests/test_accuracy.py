@@ -12,7 +12,8 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.core.define import as_tensor
-from symgraph.core.scalars import erfcx, log_ndtr, ndtr, sigmoid, softplus
+from symgraph.core.scalars import erfcx, expm1, log_ndtr, ndtr, sigmoid, softplus
+from symgraph.rounding.choose import chosen
 from symgraph.rounding.evaluate import exact
 from symgraph.rounding.raw import as_float
 from symgraph.rounding.write import tape_of
@@ -85,9 +86,9 @@ def test_names_and_sums_are_looked_through() -> None:
 
 
 def test_lint_names_the_place_and_what_is_so_by_nature() -> None:
-    u = sg.input("u", (3,))
-    lost = sg.accuracy(sg.sqrt(u * u + 1) - u, "float64", points=FEW).lint
-    assert len(lost) == 1 and "of 53 bits of float64 at u = " in lost[0] and "u[i]²" in lost[0]
+    u, v = sg.input("u", (3,)), sg.input("v", (3,))
+    (lost,) = sg.accuracy(sg.sqrt(u * u + v * v) - u, "float64", points=FEW).lint
+    assert "of 53 bits of float64 at u = " in lost and "u[i]²" in lost
     (steep,) = sg.accuracy(sg.sin(100 * u), "float64", points=FEW).lint
     assert "ill-conditioned by nature" in steep and "in sin(100·u[i])" in steep
     assert not sg.accuracy(sg.tanh(u), points=FEW).lint
@@ -99,6 +100,14 @@ def test_the_same_every_time_and_whatever_things_are_called() -> None:
         return str(sg.accuracy(sg.exp(other) / (1 + sg.exp(other)), points=FEW)).replace(name, "u")
 
     assert told("uu") == told("vv")
+
+
+def test_a_form_that_is_measured_to_be_worse_is_refused() -> None:
+    plain, stable, other = (as_tensor(f) for f in (sp.exp(X) - 1, expm1(X), (sp.exp(2 * X) - 1) / (sp.exp(X) + 1)))
+    assert chosen(plain, [plain, stable], {}) == 1
+    assert chosen(plain, [stable, plain], {}) == 0
+    assert chosen(plain, [other, plain], {}) == 1
+    assert chosen(stable, [stable, stable], {}) == 0
 
 
 def test_report_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:

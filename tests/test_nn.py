@@ -27,6 +27,15 @@ def test_sequential_is_the_composition_of_its_layers() -> None:
     agree(evaluate(y, values), evaluate(sg.log_softmax(sg.sigmoid(x @ W + b) @ V), values), 1e-14)
 
 
+def test_networks_print_their_layers() -> None:
+    class Two(sg.nn.Module):
+        def __init__(self, width: int) -> None:
+            self.first, self.more = sg.nn.Linear(2, width), [sg.nn.Sequential(sg.nn.Dropout(0.1), sg.softmax)]
+
+    assert repr(Two(3)) == "Two(3)\n  first: Linear(2, 3)\n  more.0: Sequential()\n    0: Dropout(0.1)\n    1: softmax"
+    assert repr(sg.nn.CrossEntropyLoss(label_smoothing=0.1)) == "CrossEntropyLoss(label_smoothing=0.1)"
+
+
 def test_layer_called_twice_shares_its_parameters() -> None:
     layer = sg.nn.Linear(3, 3, name="shared")
     x = sg.input("x", (N, 3))

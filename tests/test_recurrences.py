@@ -323,6 +323,15 @@ def test_a_batch_of_one_is_fused_as_any_other() -> None:
     assert kernels[0] <= kernels[1] + 2
 
 
+@pytest.mark.usefixtures("plain")
+def test_a_step_that_hands_on_what_it_is_given_is_computed_too() -> None:
+    """Found by random recurrences: padded segments of it were a loop without a kernel."""
+    x, h = sg.input("x", (T, N, 2)), sg.input("h", (N, 2))
+    _, y = sg.scan(lambda carry, at: (carry, carry), h, x, checkpoint=2)
+    f = codegen.function([x, h], sg.sum(y, axis=0), dtype="float64")
+    np.testing.assert_array_equal(f(np.zeros((5, 3, 2)), np.ones((3, 2))), np.full((3, 2), 5.0))
+
+
 def test_jacobian_and_hessian_run_through_the_steps() -> None:
     torch = pytest.importorskip("torch")
     x, h0, V = sg.input("x", (3, 2, 2)), sg.input("h0", (2, 2)), sg.parameter("V", (2, 2))

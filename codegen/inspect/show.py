@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.loops import ir
-from codegen.loops.ir import Assign, Contract, For, If, Kernel, Let, Program, Share, Stmt, Store, Transpose
+from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Program, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.native.emit_scalar import text
 
@@ -52,9 +52,9 @@ def _show_block(body: tuple[Stmt, ...], depth: int, lines: list[str]) -> None:
                     f"{pad}{'parallel ' if parallel else ''}for {var.name} in {_axes(start)}..{_axes(stop)}{by}"
                 )
                 _show_block(inner, depth + 1, lines)
-            case Transpose(out, source, rows, columns):
+            case Copy(out, source, rows, columns, transposed):
                 shape = f"{_axes(rows)} × {_axes(columns)}"
-                lines.append(f"{pad}transpose {out.buffer} = {source.buffer}ᵀ    ({shape})")
+                lines.append(f"{pad}copy {out.buffer} = {source.buffer}{'ᵀ' if transposed else ''}    ({shape})")
             case Contract(out, left, right, rows, columns, depth_):
                 shape = " × ".join(_axes(extent) for extent in (rows, columns, depth_))
                 lines.append(f"{pad}contract {out.buffer} = {left.buffer} · {right.buffer}    ({shape})")

@@ -193,17 +193,18 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
-class Transpose:
-    """``out[c, r] = source[r, c]`` for one block of ``rows`` × ``columns``, in squares of a vector."""
+class Copy:
+    """``out[r, c] = source[r, c]`` for a block of ``rows`` × ``columns``; ``out[c, r]`` if it is ``transposed``."""
 
     out: Operand
     source: Operand
     rows: Expr
     columns: Expr
+    transposed: bool = False
     formula: str = ""
 
 
-Stmt = Let | Assign | Store | For | Share | If | Contract | Transpose
+Stmt = Let | Assign | Store | For | Share | If | Contract | Copy
 
 # -- programs ---------------------------------------------------------------------------------------------------------
 
@@ -369,7 +370,7 @@ def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
         case Contract(out, left, right, rows, columns, depth):
             parts = [part for operand in (out, left, right) for part in (operand.offset, *operand.strides)]
             return (*parts, rows, columns, depth)
-        case Transpose(out, source, rows, columns):
+        case Copy(out, source, rows, columns):
             return (*(part for operand in (out, source) for part in (operand.offset, *operand.strides)), rows, columns)
     raise TypeError(statement)
 
@@ -380,7 +381,7 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
     for statement in statements(body):
         if isinstance(statement, Contract):
             found |= {statement.left.buffer: None, statement.right.buffer: None}
-        if isinstance(statement, Transpose):
+        if isinstance(statement, Copy):
             found[statement.source.buffer] = None
         if isinstance(statement, Store) and statement.op is not None:
             found[statement.buffer] = None
@@ -391,10 +392,5 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
 
 def writes(body: tuple[Stmt, ...]) -> list[str]:
     """Names of the buffers written, in order of first use."""
-    found: dict[str, None] = {}
-    for statement in statements(body):
-        if isinstance(statement, Store):
-            found[statement.buffer] = None
-        if isinstance(statement, Contract | Transpose):
-            found[statement.out.buffer] = None
-    return list(found)
+    writing = (one for one in statements(body) if isinstance(one, Store | Contract | Copy))
+    return list(dict.fromkeys(one.buffer if isinstance(one, Store) else one.out.buffer for one in writing))

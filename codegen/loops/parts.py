@@ -86,8 +86,8 @@ class _Walk:
                     self.matrix(out, rows, columns)
                     self.matrix(left, rows, depth)
                     self.note(right.buffer, None)
-                case ir.Transpose(out, source, rows, columns):
-                    self.matrix(out, columns, rows)
+                case ir.Copy(out, source, rows, columns, transposed):
+                    self.matrix(out, *((columns, rows) if transposed else (rows, columns)))
                     self.matrix(source, rows, columns)
 
     def touch(self, buffer: str, index: tuple[Expr, ...]) -> None:

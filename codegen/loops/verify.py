@@ -10,6 +10,7 @@ from codegen.loops.guards import is_exposed
 from codegen.loops.ir import (
     Assign,
     Contract,
+    Copy,
     Expr,
     For,
     If,
@@ -22,7 +23,6 @@ from codegen.loops.ir import (
     Share,
     Stmt,
     Store,
-    Transpose,
     Var,
 )
 from codegen.loops.memory import Arena, check_memory
@@ -111,7 +111,7 @@ def _verify_block(
                 _verify_block(inner, known, ranks, where, guarded=True)
             case Contract(out, left, right):
                 _verify_operands((out, left, right), ranks, where)
-            case Transpose(out, source):
+            case Copy(out, source):
                 _verify_operands((out, source), ranks, where)
 
 

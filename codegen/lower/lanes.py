@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ONE, ZERO, Const, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Transpose, Var
+from codegen.loops.ir import ONE, ZERO, Const, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.panels import PanelLowering
@@ -92,7 +92,7 @@ class LaneLowering(PanelLowering):
             to = Operand(self.staged[head].name, ZERO, (ir.integer(LANES), ONE))
             row = ir.multiply(difference(first, self.first_row), contract.out.strides[0])
             origin = Operand(contract.out.buffer, ir.add(contract.out.offset, row), contract.out.strides)
-            body.insert(0, Transpose(to, origin, difference(stop, first), width))
+            body.insert(0, Copy(to, origin, difference(stop, first), width, transposed=True))
         share = smaller(ir.add(first, ir.integer(LANES)), last)
         return [For(first, block, last, (Let(stop, share), *body), step=ir.integer(LANES))]
 
@@ -135,7 +135,7 @@ class LaneLowering(PanelLowering):
             width = self._width(tensor)
             to = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
             origin = Operand(source, ir.multiply(self.block, width), (width, ONE))
-            result.append(Transpose(to, origin, difference(self.last, self.block), width))
+            result.append(Copy(to, origin, difference(self.last, self.block), width, transposed=True))
         return result
 
     def _kept_stores(self) -> list[Stmt]:
@@ -152,7 +152,7 @@ class LaneLowering(PanelLowering):
             width = self._width(node.value)
             to = Operand(target, ir.multiply(self.block, width), (width, ONE))
             origin = Operand(buffer.name, ZERO, (ir.integer(LANES), ONE))
-            result.append(Transpose(to, origin, width, rows))
+            result.append(Copy(to, origin, width, rows, transposed=True))
         return result
 
     def _width(self, tensor: Tensor) -> Expr:

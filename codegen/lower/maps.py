@@ -9,7 +9,7 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS
-from codegen.loops.ir import ONE, ZERO, Expr, For, Let, Operand, Stmt, Transpose, Var
+from codegen.loops.ir import ONE, ZERO, Copy, Expr, For, Let, Operand, Stmt, Var
 from codegen.lower.comments import formula_text
 from codegen.lower.rows import RowLowering, difference, smaller
 from codegen.lower.types import data_type
@@ -68,7 +68,7 @@ class MapLowering(RowLowering):
         to = Operand(self.storage.buffers[node.value], ir.multiply(block, columns), (columns, ONE))
         origin = Operand(self.storage.buffers[node.reads[0].tensor], block, (rows, ONE))
         share = smaller(ir.add(block, ir.integer(PANEL_ROWS)), Var(f"{block.name}_end", "int64"))
-        move = Transpose(to, origin, columns, difference(last, block), self.formulas[-1])
+        move = Copy(to, origin, columns, difference(last, block), True, self.formulas[-1])
         return [For(block, ZERO, rows, (Let(last, share), move), step=ir.integer(PANEL_ROWS), parallel=True)]
 
 

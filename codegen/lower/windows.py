@@ -9,13 +9,13 @@ Every element is summed in the order of its depth, whatever the blocks are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ONE, ZERO, Contract, Expr, For, Let, Load, Operand, Stmt, Store, Var
+from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import Bounds, bounds_of, exists
 from codegen.lower.comments import formula_text
 from codegen.lower.scatter import ScatterLowering
@@ -27,6 +27,10 @@ from symgraph.core.tensor import Element
 
 PATCH = 1 << 16
 """Elements of the copied columns: they stay in the second-level cache."""
+
+
+LEAST_COPIED = 8
+"""Elements side by side from which on it pays to copy them as a vector."""
 
 
 class WindowLowering(ScatterLowering):
@@ -90,7 +94,7 @@ class WindowLowering(ScatterLowering):
             count *= self.window_sizes[index]
         return count
 
-    def _flat(self, indices: Sequence[Index], loops: dict[Index, Var]) -> Expr:
+    def _flat(self, indices: Sequence[Index], loops: Mapping[Index, Expr]) -> Expr:
         return ir.flat_index(
             tuple(loops[index] for index in indices), tuple(ir.integer(self.window_sizes[index]) for index in indices)
         )
@@ -102,13 +106,30 @@ class WindowLowering(ScatterLowering):
         name = self._unnamed_scratch("patch", (sp.Integer(depth), sp.Integer(wide)))
         head = window.columns[0]
         stops = {index: ir.integer(self.window_sizes[index]) for index in window.columns} | {head: width}
-        place = self._flat(window.depth, loops), self._flat(window.columns, loops)
-        self.scalars.indices |= {head: ir.add(first, loops[head])}
         bordered = _bordered(window, self.scalars.bounds)
+        entries, shape = _read_from(window, bordered)
+        last = window.columns[-1]
+        copied = self.window_sizes[last] >= LEAST_COPIED and _advances(entries, shape, last) == 1
+        block = window.columns[-2:] if copied else ()
+        step = _advances(entries, shape, block[0]) if block else None
+        block = block if step is not None else block[1:]
+        at: dict[Index, Expr] = {**loops, **dict.fromkeys(block, ZERO)}
+        self.scalars.indices |= at
+        self.scalars.indices |= {head: ir.add(first, at[head])}
         value, before = self._with_border(*bordered, window) if bordered else (self.scalars.value(window.right), [])
-        self.scalars.indices |= {head: loops[head]}
+        self.scalars.indices |= loops
+        place = self._flat(window.depth, loops), self._flat(window.columns, at)
         body: tuple[Stmt, ...] = (Store(name, place, value),)
-        for index in reversed(window.columns):
+        if block and isinstance(value, Load) and not value.guarded:
+            sizes = tuple(self.scalars.integer(size) for size in shape[len(shape) - len(value.index) :])
+            rows = stops[block[0]] if len(block) > 1 else ONE
+            row = stops[block[-1]] if block[-1] is not head else ir.integer(wide)
+            to = Operand(name, ir.flat_index(place, (ir.integer(depth), ir.integer(wide))), (row, ONE))
+            source = Operand(value.buffer, ir.flat_index(value.index, sizes), (ir.integer(step or 0), ONE))
+            body = (Copy(to, source, rows, stops[block[-1]]),)
+        else:
+            block = ()
+        for index in reversed(window.columns[: len(window.columns) - len(block)]):
             body = (For(loops[index], ZERO, stops[index], body),)
         for index in reversed(window.depth):
             body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
@@ -221,6 +242,30 @@ def _bordered(window: Window, bounds: Bounds) -> tuple[Element, list[tuple[int, 
     told = {_at_least_zero(relation) for relation in sp.And.make_args(guard)}
     size = prod(high - low + 1 for low, high in ranges)
     return (element, ranges) if told <= known and size <= PATCH else None
+
+
+def _read_from(
+    window: Window, bordered: tuple[Element, list[tuple[int, int]]] | None
+) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Where the columns are copied from: the index on each axis, and its size; nothing if that is no element."""
+    if bordered is not None:
+        element, ranges = bordered
+        moving = {*window.columns, *window.depth}
+        axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
+        return [element.indices[d] for d in axes], [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
+    element = window.right
+    return (list(element.indices), list(element.tensor.shape)) if isinstance(element, Element) else ([], [])
+
+
+def _advances(entries: Sequence[sp.Expr], shape: Sequence[sp.Expr], index: Index) -> int | None:
+    """How many elements lie between one value of an index and the next, if it is always as many."""
+    total = sp.S.Zero
+    for d, entry in enumerate(entries):
+        slope = sp.expand(entry).coeff(index)
+        if sp.expand(entry - slope * index).has(index):
+            return None
+        total += slope * sp.prod(shape[d + 1 :])
+    return int(total) if total.is_Integer and total > 0 else None
 
 
 def _at_least_zero(relation: sp.Basic) -> sp.Expr | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from codegen.plan.fuse import Group, fuse
 from codegen.plan.plan import plan
 from codegen.plan.request import Request
-from symgraph.core.recurrence import Recurrence, recurrence_of
+from symgraph.core.recurrence import Recurrence, computed, recurrence_of
 from symgraph.core.tensor import Tensor
 from symgraph.stabilise import stabilise
 
@@ -36,6 +36,8 @@ def steps_of(group: Group) -> Steps:
     recurrence = next(one[0] for one in found if one is not None)
     wanted = list(dict.fromkeys([*recurrence.loop.following, *(one[1] for one in found if one is not None)]))
     planned, nodes = plan(Request(tuple(stabilise(wanted))))
+    if any(value.definition is None for value in planned.outputs):  # branches that were all one slot
+        planned, nodes = plan(Request(tuple(computed(value) for value in planned.outputs)))
     loop = recurrence.loop
     moving = {*loop.carries, *loop.inputs, *planned.outputs}
     for node in nodes:

@@ -98,9 +98,11 @@ def _check_sizes(leaf: Tensor, array: np.ndarray, sizes: Mapping[str, int]) -> N
 
 
 def _misfit(leaf: Tensor, array: np.ndarray, axis: int, expected: int, known: str) -> str:
+    turned = zip(leaf.shape, reversed(array.shape), strict=True)
+    is_turned = array.ndim == 2 and all(size == actual or isinstance(size, Dim) for size, actual in turned)
+    advice = f": pass {code(leaf)}.T" if is_turned and not known else f" (axis {axis} should be {expected})"
     return at_line(
-        f"{leaf.kind} {leaf.name} has shape {show_shape(leaf.shape)}{known}; the array has {array.shape} "
-        f"(axis {axis} should be {expected})"
+        f"{leaf.kind} {leaf.name} has shape {show_shape(leaf.shape)}{known}; the array has {array.shape}{advice}"
     )
 
 
@@ -211,7 +213,9 @@ def check_names(given: Mapping[str, Any], leaves: Sequence[Tensor]) -> None:
 def check_mapping(given: Any, what: str) -> None:
     """Arrays by name come in a dict."""
     if not isinstance(given, Mapping):
-        raise DomainError(at_line(f"{what} must be a dict of arrays by name, not {type(given).__name__}"))
+        raise DomainError(
+            at_line(f"{what} must be a dict of arrays by name, {{\"x\": X, …}}, not {type(given).__name__}")
+        )
 
 
 def whole_number(what: str, given: Any, least: int, most: int | None = None) -> int:
@@ -221,7 +225,8 @@ def whole_number(what: str, given: Any, least: int, most: int | None = None) -> 
     except Exception:  # an object's own conversion may raise anything
         number = least - 1
     if number < least:
-        raise ArgumentError(at_line(f"{what} must be an integer, at least {least}, not {given!r}"))
+        shown = f"an array of shape {given.shape}" if isinstance(given, np.ndarray) else repr(given)
+        raise ArgumentError(at_line(f"{what} must be an integer, at least {least}, not {shown}"))
     if most is not None and number > most:
         raise ArgumentError(at_line(f"{what} must be an integer of {least} … {most}, not {given!r}"))
     return number

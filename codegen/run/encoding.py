@@ -22,7 +22,7 @@ CLASSES: dict[str, type[Any]] = {
     made.__name__: made
     for made in (
         ir.Const, ir.Var, ir.Load, ir.Op, ir.Call, ir.Select, ir.Cast, ir.Let, ir.Assign, ir.Store, ir.For, ir.Share,
-        ir.If, ir.Operand, ir.Contract, ir.Transpose, ir.Buffer, Interface, Slot, Region, Arena, Portion, Linked,
+        ir.If, ir.Operand, ir.Contract, ir.Copy, ir.Buffer, Interface, Slot, Region, Arena, Portion, Linked,
     )
 }  # fmt: skip
 PLAIN = (str, int, float, bool, NoneType)

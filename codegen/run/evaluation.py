@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from codegen.plan.request import Request, leaves_in
-from codegen.run import arguments
 from codegen.run.conversion import described
 from codegen.run.declared import in_order
 from codegen.run.function import Function
@@ -18,6 +18,19 @@ from symgraph.core.mode import in_mode
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError
+
+
+def _scalars(metrics: Any) -> dict[str, Tensor]:
+    example = '{"accuracy": sg.metrics.accuracy(z, t)}'
+    if not isinstance(metrics, Mapping):
+        raise DomainError(at_line(f"metrics must be scalar tensors by name, {example}, not {type(metrics).__name__}"))
+    for name, value in metrics.items():
+        if isinstance(value, str) or (callable(value) and not isinstance(value, sp.Basic)):
+            raise DomainError(
+                at_line(f"metric {name} must be a scalar tensor, {example}, not {value!r}; a function of the "
+                        "parameters is for validation=")
+            )  # fmt: skip
+    return {name: as_tensor(value) for name, value in metrics.items()}
 
 
 class Evaluation:
@@ -40,8 +53,7 @@ class Evaluation:
         self, loss: Tensor, metrics: Mapping[str, Any], data: Mapping[Tensor, np.ndarray], dtype: np.dtype[Any],
         key: int = 0,
     ) -> None:  # fmt: skip
-        arguments.check_mapping(metrics, "metrics")
-        tensors = {name: as_tensor(value) for name, value in metrics.items()}
+        tensors = _scalars(metrics)
         for name, tensor in tensors.items():
             if name in ("loss", "validation"):
                 raise ArgumentError(at_line(f"a metric cannot be called {name}: the history has a column of that name"))

@@ -55,12 +55,12 @@ class Executable:
         self.program, self.seconds = program, program.seconds
         self.dtype = dtype
         self.leaves = tuple(leaves)
-        self.linked = program.linked
+        self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
+        self.linked = program.anew if self.runs_as_python else program.linked
         self.names = dict(zip(leaves, self.linked.leaves, strict=True))
         interface = self.linked.interface
         self.words = array.array("q", bytes(8 * interface.length))
         self.address = self.words.buffer_info()[0]
-        self.runs_as_python = debug.runs_as_python()  # once and for all: what runs must not change under its caller
         self.most_threads = 1 if self.runs_as_python else placement.thread_limit(threads)
         self.threads = 1
         self._work: dict[tuple[int, ...], int] = {}
@@ -101,7 +101,8 @@ class Executable:
     @cached_property
     def entry(self) -> Entry | jit.PythonEntry:
         """The native entry, compiled or loaded at its first use."""
-        entry = jit.program(self.linked.code, lambda: self.compiled.source, self.seconds, self.runs_as_python)
+        code, source_of = self.program.code, lambda: self.compiled.source
+        entry = jit.program(self.linked.code, source_of, self.seconds, self.runs_as_python, code)
         self.words[words.RUN] = entry.team_address
         return entry
 

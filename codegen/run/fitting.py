@@ -47,7 +47,7 @@ from symgraph.core.chance import KEY
 from symgraph.core.indices import Dim
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
-from symgraph.errors import ArgumentError, ShapeError, SymgraphError
+from symgraph.errors import ArgumentError, DomainError, ShapeError, SymgraphError
 
 if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
@@ -107,6 +107,7 @@ def fit(
     a signal's handler, of the callback or of the validation, ends it too, and is raised. Another thread may call the
     step meanwhile; it waits for the end of an epoch if there is a callback or a validation, else for that of training.
     """
+    _check_data(step, data)
     epochs = arguments.whole_number("epochs", epochs, 0, MOST_EPOCHS)
     batch_size = arguments.whole_number("batch_size", batch_size, 1)
     initial_epoch = arguments.whole_number("initial_epoch", initial_epoch, 0)
@@ -167,6 +168,14 @@ def fit(
     return history
 
 
+def _check_data(step: TrainStep, data: Any, what: str = "data") -> None:
+    """Raise for arrays without names, as Keras and scikit-learn take them."""
+    arrays = data if isinstance(data, list | tuple) else [data]
+    if arrays and all(isinstance(array, np.ndarray) for array in arrays):
+        names = ", ".join(f"{str(leaf.name)!r}: …" for leaf in step.inputs)
+        raise DomainError(at_line(f"{what} must be arrays by name, {{{names}}}, not arrays alone"))
+
+
 def _nothing(*_: Any) -> None:
     """What a callback does that has no say at the beginning or the end."""
 
@@ -185,6 +194,7 @@ def _held_out(
     """What is trained on, and the data of the validation."""
     if validation is None or callable(validation):
         return arrays, None
+    _check_data(step, validation, "validation")
     if not isinstance(validation, numbers.Real):
         return arrays, arguments.collect(step.inputs, step.split(validation)[0], step.dtype, strict=step.strict)[0]
     examples = len(arrays[axis.leaves[0]])

@@ -2,7 +2,7 @@
 
 The key is a digest of the declaration (:mod:`symgraph.core.fingerprint`): formulas, names and order of the leaves, the
 optimiser's rows, the dtype; and the versions of all that makes programs of it. An entry is text of plain data
-(:mod:`codegen.run.encoding`) which is checked and whole, or counts as absent, and so does its object code apart.
+(:mod:`codegen.run.encoding`). It is checked and whole, and its object code is there too, or it counts as absent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def function_program(formulas: Formulas, dtype: str) -> Translated:
     def built(found: Any) -> Translated:
         if len(found.leaves) != len(formulas.leaves):
             raise ValueError(found)
-        return Translated(formulas, dtype, found)
+        return Translated(formulas, dtype, (found, _object_code(found)))
 
     return _read(key, built) or Translated(formulas, dtype, None, partial(_write, key))
 
@@ -90,7 +90,7 @@ def _step_of(found: Any, formulas: StepFormulas, dtype: str, known: Sequence[Ten
     if len(told) != len(linked.leaves):
         raise ValueError(told)
     leaves = [known[one] if isinstance(one, int) else Tensor.leaf("state", one[0], as_shape(one[1])) for one in told]
-    translated = Translated(formulas, dtype, linked, None, formulas.seconds)
+    translated = Translated(formulas, dtype, (linked, _object_code(linked)), None, formulas.seconds)
     return Layout(leaves, {leaves[number]: value for number, value in first}, translated)
 
 
@@ -171,6 +171,13 @@ def _read(key: str | None, built: Callable[[Any], T]) -> T | None:
         return None if content is None else built(decoded(content))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
+
+
+def _object_code(linked: Linked) -> bytes:
+    found = cache.load(linked.code)
+    if found is None:
+        raise KeyError(linked.code)
+    return found
 
 
 def _write(key: str | None, thing: Any) -> None:

@@ -29,23 +29,32 @@ class Formulas(Protocol):
 
 
 class Translated:
-    """A program for ``dtype``; ``kept`` is what the cache had of it, and else ``keep`` is handed what to put there.
+    """A program for ``dtype``; ``kept`` is what the cache had of it, with its object code, and else ``keep`` is handed
+    what to put there.
 
     ``seconds`` are those of the stages that have run.
     """
 
     def __init__(
-        self, formulas: Formulas, dtype: str, kept: Linked | None = None, keep: Callable[[Linked], None] | None = None,
-        seconds: dict[str, float] | None = None,
+        self, formulas: Formulas, dtype: str, kept: tuple[Linked, bytes] | None = None,
+        keep: Callable[[Linked], None] | None = None, seconds: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         self._formulas, self._dtype, self._kept, self._keep = formulas, dtype, kept, keep
         self.seconds = {} if seconds is None else seconds
 
-    @cached_property
+    @property
     def linked(self) -> Linked:
         """What it runs by."""
-        if self._kept is not None:
-            return self._kept
+        return self.anew if self._kept is None else self._kept[0]
+
+    @property
+    def code(self) -> bytes | None:
+        """Its object code, where the program was in the cache."""
+        return None if self._kept is None else self._kept[1]
+
+    @cached_property
+    def anew(self) -> Linked:
+        """What the source runs by, which is translated now."""
         from codegen.run.linking import linked
 
         found = linked(self.compiled, self._formulas.leaves, self._formulas.request)

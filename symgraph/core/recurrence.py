@@ -153,7 +153,7 @@ def with_changed_steps(definition: Definition, change: Callable[[Tensor, Definit
     track, *first = definition.body.args
     loop = track.loop
     made = rewrite([*loop.following, track.value], change)
-    following = tuple(_own(made[value]) for value in loop.following)
+    following = tuple(computed(made[value]) for value in loop.following)
     known = dict(zip(loop.following, following, strict=True))
     value = known.get(track.value, made[track.value])
     body = Recur(Track(replace(loop, following=following), value), *first)
@@ -237,7 +237,7 @@ class Course:
             given = self.of(operand) if varies else self.same.get(operand, operand)
             filled[slot] = _swapped(given) if varies and count <= number < count + len(loop.inputs) else given
         steps = Course(self.length, known, same)
-        ends = {after: _own(steps.of(after)) for after in loop.following}
+        ends = {after: computed(steps.of(after)) for after in loop.following}
         carries, inputs, constants = (
             tuple(slots[slot] for slot in role) for role in (loop.carries, loop.inputs, loop.constants)
         )
@@ -339,7 +339,7 @@ def closed(
             call_first(made[tensor], name)
     own = {role: tuple(dict.fromkeys(made[t] for t in filled[role])) for role in filled}
     given = {made[t]: operand for role in filled for t, operand in filled[role].items()}
-    ends = tuple(_own(made[value]) for value in following)
+    ends = tuple(computed(made[value]) for value in following)
     slots = (tuple(made[carry] for carry in carries), own["inputs"], own["constants"])
     loop = Loop(length, backward, *slots, ends, recompute)
     recurrence = Recurrence(loop, (*carries.values(), *(given[s] for s in (*own["inputs"], *own["constants"]))))
@@ -348,7 +348,7 @@ def closed(
     return recurrence, Course(length, known, {})
 
 
-def _own(value: Tensor) -> Tensor:
+def computed(value: Tensor) -> Tensor:
     """A next value that the step computes itself: what only hands a slot on is a sum of one term."""
     return value if value.definition is not None else Tensor.define(value.shape, value.element, "sum", (sp.S.One,))
 

@@ -101,7 +101,11 @@ class Gradients(Shown, dict[Tensor, Tensor]):
                 return gradient
         if isinstance(key, sp.Basic) and as_tensor(key) in self:
             return self[as_tensor(key)]
-        raise KeyError(key)
+        raise KeyError(f"no gradient with respect to {key} was asked for; there are {', '.join(map(_told, self))}")
+
+
+def _told(tensor: Tensor) -> str:
+    return str(tensor.name or tensor.display_name)
 
 
 @overload

@@ -102,11 +102,11 @@ def bounded(tape: Tape, point: Mapping[int, Raw], precision: int) -> tuple[Raw, 
     return found[tape.result], bounds[tape.result]
 
 
-def exact(tape: Tape, point: Point, dtype: np.dtype[Any]) -> tuple[Raw, int] | None:
+def exact(tape: Tape, point: Point, dtype: np.dtype[Any], most: int = 10**6) -> tuple[Raw, int] | None:
     """The value at one point, certain to ``CERTAIN`` bits, and the bits it took; None where it has none, or is not
-    certain. What is far below the least number of ``dtype`` is 0."""
+    certain with ``most`` bits. What is far below the least number of ``dtype`` is 0."""
     given = {position: libmp.from_float(float(x)) for position, x in zip(tape.variables, point, strict=True)}
-    most = FEW if any(operation.name in SLOW for operation in tape.operations) else MOST[dtype.name]
+    most = min(most, FEW if any(operation.name in SLOW for operation in tape.operations) else MOST[dtype.name])
     least = int(np.finfo(dtype).minexp) - CERTAIN
     precision = FIRST
     while True:

@@ -57,8 +57,10 @@ class Errors:
         return int(np.argmin(np.where(worst, np.where(np.isfinite(far), far, 1e9), np.inf)))
 
 
-def errors_of(forms: Sequence[Tape], dtype: np.dtype, count: int = COUNT) -> Errors:
+def errors_of(forms: Sequence[Tape], dtype: np.dtype, count: int = COUNT, most: int = 10**6) -> Errors:
     """Errors of forms of one value, the first of which is what is meant; all have the variables of the first.
+
+    ``count`` is how many points, beside those at borders, and ``most`` how many bits the true value may take.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def errors_of(forms: Sequence[Tape], dtype: np.dtype, count: int = COUNT) -> Err
     meant = forms[0]
     points = points_of(meant, dtype, count)
     points = np.unique(points, axis=1)
-    truth = [exact(meant, point, dtype) for point in points.T]
+    truth = [exact(meant, point, dtype, most) for point in points.T]
     known = [n for n, value in enumerate(truth) if value is not None]
     if len(known) < min(FEWEST, points.shape[1]):
         raise Unmeasured("there are too few points at which it has a value")

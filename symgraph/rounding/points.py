@@ -12,33 +12,30 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import sympy as sp
 
-from symgraph.core.graph import elements_of
-from symgraph.core.tensor import Tensor
 from symgraph.rounding.evaluate import floating, nearest
 from symgraph.rounding.tape import Tape
 
 SPARE = 8
 """Powers of two below the largest number: a sum of variables does not overflow."""
-BISECTIONS = 60
+BISECTIONS = 40
 BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7))
 """How far beside a border, relatively."""
-MOST_BORDERS = 8
 OVERFLOWS = {"exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0)}
 """Arguments at which a function leaves the range of a dtype."""
 
 
 def points_of(tape: Tape, dtype: np.dtype, count: int) -> np.ndarray:
-    """Points, (variables, points), for the variables of a tape; some ``count`` of them and those at borders."""
+    """Points, (variables, points), for the variables of a tape: ``count``, and about half as many at borders."""
     variables = len(tape.variables)
     if not variables:
         return np.zeros((0, 1), dtype)
     drawn = _drawn(variables, dtype, count).copy()
-    for row, key in enumerate(tape.keys):
-        if _is_nonnegative(key[0]):
+    for row, position in enumerate(tape.variables):
+        if tape.operations[position].name == "nonnegative":
             drawn[row] = np.abs(drawn[row])
-    found = [drawn, _borders(tape, drawn), _numbers(tape, drawn)]
+    borders = max(2, count // (2 * len(BESIDE)))
+    found = [drawn, _borders(tape, drawn, borders), _numbers(tape, drawn, borders)]
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(np.concatenate(found, axis=1).astype(dtype))
 
@@ -71,10 +68,10 @@ def _drawn(variables: int, dtype: np.dtype, count: int) -> np.ndarray:
     return np.concatenate([x, np.repeat([special], variables, axis=0)], axis=1)
 
 
-def _numbers(tape: Tape, drawn: np.ndarray) -> np.ndarray:
+def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
     """The numbers of a formula, and what is beside them, for each of the variables."""
     found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real}
-    values = [s * c * (1 + d) for c in sorted(found)[:MOST_BORDERS] for s in (1, -1) for d in BESIDE if c]
+    values = [s * c * (1 + d) for c in sorted(found)[:most] for s in (1, -1) for d in BESIDE[::2] if c]
     if not values:
         return drawn[:, :0]
     columns = np.resize(drawn[:, :-5], (len(drawn), len(values)))
@@ -83,7 +80,7 @@ def _numbers(tape: Tape, drawn: np.ndarray) -> np.ndarray:
     return columns
 
 
-def _borders(tape: Tape, drawn: np.ndarray) -> np.ndarray:
+def _borders(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
     """Points at which a difference or a condition changes its sign, and beside them."""
     finite = drawn[:, np.isfinite(drawn).all(axis=0)]
     order = np.argsort(finite[0])
@@ -106,7 +103,7 @@ def _borders(tape: Tape, drawn: np.ndarray) -> np.ndarray:
             row.append(n)
     if not row:
         return drawn[:, :0]
-    kept = np.arange(len(row))[:: max(1, -(-len(row) // MOST_BORDERS))]
+    kept = np.arange(len(row))[:: max(1, -(-len(row) // most))]
     a, b, rows = np.array(low).T[:, kept], np.array(high).T[:, kept], np.array(row)[kept]
     at = np.arange(len(rows))
     sign_a = _signs(tape, a, levels)[rows, at]
@@ -139,12 +136,3 @@ def _signs(tape: Tape, points: np.ndarray, levels: list[tuple[int, float | None]
                 found = first - values[operation.operands[1]]
             rows.append(np.broadcast_to(np.sign(found), points.shape[1]))
     return np.array(rows, np.float64)
-
-
-def _is_nonnegative(tensor: Tensor) -> bool:
-    """Whether a value that is not looked into is at least 0 by its formula: a sum of squares."""
-    definition = tensor.definition
-    if definition is None or definition.op not in (None, "sum", "max", "min"):
-        return False
-    names = {e: sp.Symbol(f"e{n}", real=True) for n, e in enumerate(elements_of(definition.body))}
-    return bool(definition.body.xreplace(names).is_nonnegative)

@@ -281,9 +281,10 @@ ADVICE = {
 def _point(program: Program, tape: Tape, point: np.ndarray) -> str:
     """The variables with their values."""
     names, keys = program.naming.names, tape.keys
-    several = {key[0] for key in keys if any(key[1])}
+    several = {tensor for tensor, places in keys if any(places)}
     shown = []
     for (tensor, places), value in zip(keys, point, strict=True):
+        assert tensor is not None
         name = names[tensor].text if tensor in names else tensor.display_name
         at = f"[{', '.join(map(str, places))}]" if tensor in several else ""
         shown.append(f"{name}{at} = {float(value):.6g}")

@@ -9,7 +9,8 @@ What is not opened (leaves; sums of products, as matrix products are) is a varia
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
@@ -17,7 +18,8 @@ import sympy as sp
 from symgraph.core.tensor import Tensor
 
 Places = tuple[int, ...]
-Key = tuple[Tensor, Places]
+Key = tuple[Tensor | None, Places]
+"""An element; without a tensor, a variable of that number."""
 
 
 class Unmeasured(Exception):
@@ -26,7 +28,8 @@ class Unmeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is done to which earlier values; ``number`` of a constant, ``key`` of a variable."""
+    """What is done to which earlier values; ``number`` of a constant, ``key`` of a variable, which is "nonnegative" by
+    name where it cannot be less than 0."""
 
     name: str
     operands: tuple[int, ...] = ()
@@ -48,3 +51,8 @@ class Tape:
     def keys(self) -> tuple[Key, ...]:
         """What the variables are."""
         return tuple(key for position in self.variables if (key := self.operations[position].key) is not None)
+
+    def renamed(self, number: Mapping[Key, int]) -> Tape:
+        """The operations alone, with variables by numbers."""
+        operations = tuple(o if o.key is None else replace(o, key=(None, (number[o.key],))) for o in self.operations)
+        return Tape(operations, self.result, self.variables, ())

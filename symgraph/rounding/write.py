@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import sympy as sp
 
+from symgraph.core.graph import elements_of
 from symgraph.core.indices import Dim, axis, bound
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import is_contraction
@@ -104,7 +105,7 @@ class Writer:
         elif self.opened(tensor):
             found = self._opened(tensor, places)
         else:
-            found = self.add(Operation("variable", (), None, key))
+            found = self.add(Operation("nonnegative" if _is_nonnegative(tensor) else "variable", (), None, key))
         self.source = before
         self.elements[key] = found
         return found
@@ -131,3 +132,12 @@ class Writer:
     # -- formulas -----------------------------------------------------------------------------------------------------
     def body(self, body: sp.Basic, env: Environment, tensor: Tensor, slots: Slots = MappingProxyType({})) -> int:
         return Body(self, env, tensor, slots).value(body)
+
+
+def _is_nonnegative(tensor: Tensor) -> bool:
+    """Whether a value that is not looked into is at least 0 by its formula: a sum of squares."""
+    definition = tensor.definition
+    if definition is None or definition.op not in (None, "sum", "max", "min"):
+        return False
+    names = {e: sp.Symbol(f"e{n}", real=True) for n, e in enumerate(elements_of(definition.body))}
+    return bool(definition.body.xreplace(names).is_nonnegative)

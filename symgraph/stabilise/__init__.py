@@ -19,7 +19,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import expm1, sigmoid, softplus
+from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
@@ -64,6 +64,7 @@ class _Rewriter:
         self.over_sums: set[Tensor] = set()
         self.extents: dict[Index, sp.Expr] = {}
         self.values = Values()
+        self.written: dict[Tensor, Tensor] = {}
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
@@ -71,11 +72,11 @@ class _Rewriter:
             return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         written = special(definition.body)
-        body = per_branch(written, lambda branch, taken: self._stable_branch(branch, guard_of(taken)))
-        body = per_branch(body, lambda branch, _: branch)
+        body = self._chosen(tensor, definition, self._forms(definition.body, written))
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
+        self.written.setdefault(new, tensor)
         if self._is_positive(body) and definition.op in (None, "sum", "max", "min"):
             self.positive.add(new)
         if self._hazard(body):
@@ -89,8 +90,33 @@ class _Rewriter:
             self._shift(new, Definition("sum", definition.extents, body))
         return new
 
-    def _stable_branch(self, body: sp.Expr, guard: sp.Basic) -> sp.Expr:
-        return self.values.refined(self._stable_form(body), body, guard)
+    def _forms(self, body: sp.Expr, written: sp.Expr) -> list[sp.Expr]:
+        """What the rules make of a body, the most that they make of it first, and the body itself."""
+        forms: dict[sp.Expr, sp.Expr] = {}
+
+        def form(part: sp.Expr) -> sp.Expr:
+            if part not in forms:
+                forms[part] = self._stable_form(part)
+            return forms[part]
+
+        def stable(branch: sp.Expr, _: object) -> sp.Expr:
+            return sp.Add(*map(form, _by_place(branch)))
+
+        def refined(branch: sp.Expr, taken: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+            guard = guard_of(taken)
+            return sp.Add(*(self.values.refined(form(part), part, guard) for part in _by_place(branch)))
+
+        found = [per_branch(written, stable), per_branch(written, refined)]
+        return list(dict.fromkeys([*(per_branch(f, lambda branch, _: branch) for f in reversed(found)), written, body]))
+
+    def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
+        """The form that is measured to be the best of a value."""
+        if len(bodies) == 1 or definition.op not in (None, "sum", "max", "min"):
+            return bodies[0]
+        from symgraph.rounding.choose import chosen
+
+        forms = [tensor.redefined(Definition(definition.op, definition.extents, body)) for body in bodies]
+        return bodies[chosen(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
         rescaled = self._rescaled(body)
@@ -115,10 +141,11 @@ class _Rewriter:
                 if element.tensor.dtype != "integer":
                     positive = True if element.tensor in self.positive else None
                     names.setdefault(element, sp.Symbol(f"e{len(names)}", real=True, positive=positive))
-            return expression.xreplace(names)
+            return replaced(expression, names)  # type: ignore[return-value]
 
         def shown(expression: sp.Expr) -> sp.Expr:
-            return expression.xreplace({symbol: element for element, symbol in names.items()})
+            rule = {symbol: element for element, symbol in names.items()}
+            return replaced(expression, rule)  # type: ignore[return-value]
 
         return shown(stable(hidden(body), lambda w: hidden(self._opened(shown(w)))))
 
@@ -238,6 +265,17 @@ class _Rewriter:
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
         return _is_positive_formula(body.xreplace(names))
+
+
+def _by_place(body: sp.Expr) -> list[sp.Expr]:
+    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other."""
+    if not isinstance(body, sp.Add) or not body.has(Delta):
+        return [body]
+    parts: dict[frozenset[sp.Basic], list[sp.Expr]] = {}
+    for term in body.args:
+        deltas = frozenset(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
+        parts.setdefault(deltas, []).append(term)
+    return [sp.Add(*terms) for terms in parts.values()]
 
 
 def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:

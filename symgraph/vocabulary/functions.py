@@ -54,7 +54,9 @@ def matmul(left: Any, right: Any) -> Tensor:
         raise ShapeError(at_line(f"{shown}: a matrix product needs at least one axis on each side"))
     inner, other = a.shape[-1], b.shape[0 if b.ndim == 1 else -2]
     if inner != other:
-        raise ShapeError(at_line(f"{shown}: the inner sizes differ, {inner} and {other}; expected them equal"))
+        turned = b.ndim == 2 and b.shape[1] == inner
+        advice = f"write {b.display_name}.T on the right" if turned else "expected them equal"
+        raise ShapeError(at_line(f"{shown}: the inner sizes differ, {inner} and {other}; {advice}"))
     batch = broadcast(a.shape[:-2], b.shape[:-2])
     outer = _free(len(batch), "b")
     rows, columns, k = [Index("m")] * (a.ndim > 1), [Index("n")] * (b.ndim > 1), Index("k")

@@ -7,6 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import sympy as sp
+
 from symgraph.core.declare import parameter
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
@@ -24,6 +27,14 @@ from symgraph.vocabulary.shapes import reshape, shown
 Declared = dict[str, tuple[tuple[int, ...], Initializer]]
 
 
+def check_sizes(layer: str, **sizes: Any) -> None:
+    """Raise unless sizes are integers of at least 1, or tuples of such."""
+    for name, given in sizes.items():
+        for size in given if isinstance(given, tuple | list) else (given,):
+            if isinstance(size, bool) or not isinstance(size, int | np.integer | sp.Integer) or size < 1:
+                raise ShapeError(at_line(f"{layer}: {name} must be an integer, at least 1, not {given!r}"))
+
+
 class Linear(Module):
     """Affine layer y = x·W + b, shapes (…, in) → (…, out); by default as in Torch, U(±1/√in) for W and b."""
 
@@ -37,6 +48,7 @@ class Linear(Module):
         init: Initializer | None = None,
         name: str | None = None,
     ) -> None:
+        check_sizes("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features, self.bias, self.init = in_features, out_features, bias, init
         self.W: Tensor | None = None
         self.b: Tensor | None = None
@@ -108,6 +120,8 @@ def _uniform(weight: tuple[int, ...], bias: tuple[int, ...] | None, fan_in: int)
 
 # -- convolutions -----------------------------------------------------------------------------------------------------
 def _convolution(places: int, function: Callable[..., Tensor], transposed: bool) -> type[Learned]:
+    name_of_class = f"Conv{'Transpose' if transposed else ''}{places}d"
+
     def __init__(
         self: Any,
         in_channels: int,
@@ -119,6 +133,7 @@ def _convolution(places: int, function: Callable[..., Tensor], transposed: bool)
         name: str | None = None,
         **options: Any,
     ) -> None:
+        check_sizes(name_of_class, in_channels=in_channels, out_channels=out_channels, groups=groups)
         kernel = windows.numbers(kernel_size, places, "kernel_size")
         first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
         weight = (first, second // groups, *kernel)
@@ -129,10 +144,9 @@ def _convolution(places: int, function: Callable[..., Tensor], transposed: bool)
     def forward(self: Any, x: Tensor) -> Tensor:
         return function(x, self.weight, self.bias, **self.options)
 
-    name = f"Conv{'Transpose' if transposed else ''}{places}d"
     text = f"``{function.__name__}`` with a weight and a bias of its own: (in, out, window, stride, padding, …)."
     members = {"__init__": __init__, "forward": forward, "__doc__": text, "__module__": __name__}
-    return type(name, (Learned,), members)
+    return type(name_of_class, (Learned,), members)
 
 
 Conv1d = _convolution(1, windows.conv1d, transposed=False)
@@ -148,6 +162,7 @@ class Embedding(Learned):
     """The rows of a table at labels, N(0, 1) at first: (…) → (…, embedding_dim)."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int, name: str | None = None) -> None:
+        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         super().__init__({"weight": ((num_embeddings, embedding_dim), init.normal(1.0))}, name)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -171,6 +186,7 @@ class Bilinear(Learned):
     def __init__(
         self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, name: str | None = None
     ) -> None:
+        check_sizes("Bilinear", in_features=(in1_features, in2_features), out_features=out_features)
         shape = (out_features, in1_features, in2_features)
         super().__init__(_uniform(shape, (out_features,) if bias else None, in1_features), name)
 

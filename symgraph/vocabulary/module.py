@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from symgraph.core.define import as_tensor
 from symgraph.core.provenance import names_result
@@ -23,6 +23,23 @@ class Module:
     Parameters are named by attributes, ``first.weight``, and by places in lists and dicts, ``blocks.0.weight``. A
     network of several inputs has a ``forward(self, x, y)``.
     """
+
+    _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        made = super().__new__(cls)
+        made._given = given, named
+        return made
+
+    def __repr__(self) -> str:
+        """``Linear(4, 8)``; of a network also its layers, each on a line with its name."""
+        values, named = self._given
+        options = [repr(value) for value in values if not callable(value)]
+        options += [f"{name}={value!r}" for name, value in named.items() if not callable(value)]
+        lines = [f"{type(self).__name__}({', '.join(options)})"]
+        for name, layer in self.children().items():
+            lines.append(f"  {name}: " + repr(layer).replace("\n", "\n  "))
+        return "\n".join(lines)
 
     def _unsaid(self, *inputs: Tensor) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, x)")

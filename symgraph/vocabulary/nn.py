@@ -70,6 +70,9 @@ class Function(Module):
     def __init__(self, function: Callable[..., Tensor]) -> None:
         self.function = function
 
+    def __repr__(self) -> str:
+        return str(getattr(self.function, "name", None) or getattr(self.function, "__name__", self.function))
+
     @names_result
     def __call__(self, x: Any) -> Any:
         return self.function(x if isinstance(x, tuple) else as_tensor(x))
@@ -85,6 +88,7 @@ class Sequential(Module):
         for layer in layers:
             if isinstance(layer, type) or not callable(layer):
                 example = f"{layer.__name__}(...)" if isinstance(layer, type) else "a layer or a function"
+                example = "Sequential(*layers)" if isinstance(layer, list | tuple) else example
                 raise DomainError(at_line(f"Sequential takes layers, not {layer!r}: write {example}"))
         self.layers = [layer if isinstance(layer, Module) else Function(layer) for layer in layers]
         if name is not None:

@@ -18,6 +18,7 @@ import sympy as sp
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
+from symgraph.vocabulary.accumulation import accumulate
 from symgraph.vocabulary.activations import abs, maximum, minimum, sign, sqrt
 from symgraph.vocabulary.averaging import average_weights, lookahead, sam
 from symgraph.vocabulary.functions import matmul, mean, sum, transpose, where
@@ -27,7 +28,6 @@ from symgraph.vocabulary.updating import (
     Row,
     Schedule,
     Update,
-    accumulate,
     clip_grad_norm,
     clip_grad_value,
     grouped,

@@ -114,6 +114,11 @@ def _classes(
             raise DomainError(at_line(f"ignore_index is of labels, and {shown(t)} holds probabilities"))
         return reduced(define(free, -Sum(((1 - eps) * Element(t, *free, k) + eps / count) * term(k), k)), reduction,
                        sample_weight)  # fmt: skip
+    if ignored is not None and sp.Ge(as_formula(ignored), 0) & sp.Lt(as_formula(ignored), t.classes) == sp.false:
+        raise DomainError(
+            at_line(f"ignore_index is {ignored}, which is no label of {t.display_name}, below {t.classes}: give such "
+                    f"rows any label and the weight 0, sample_weight=({t.display_name} != {ignored})")
+        )  # fmt: skip
     label = Element(t, *free)
     body = -(1 - eps) * term(label) - (eps / count * Sum(term(k), k) if eps != 0 else 0)
     counted: Any = sp.S.One if each is None else Element(each, label)

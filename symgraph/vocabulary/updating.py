@@ -61,7 +61,7 @@ class Update:
     initial: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Schedule:
     """A hyper-parameter as a formula of its base value and the number t of steps done, with numbers of its own.
 
@@ -72,6 +72,10 @@ class Schedule:
     formula: Callable[..., Any]
     base: float
     hyper: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        numbers = [f"{self.base:g}", *(f"{key}={value:g}" for key, value in self.hyper.items())]
+        return f"{self.name}({', '.join(numbers)})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,7 +88,8 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """``Adam(lr=0.01, beta1=0.9, …)``; its formulas are what :func:`symgraph.explain` shows of a loss and it."""
-        given = ", ".join(f"{n}={v.name if isinstance(v, Schedule) else f'{v:g}'}" for n, v in self.given.items())
+        shown = {n: repr(v) if isinstance(v, Schedule) else f"{v:g}" for n, v in self.given.items()}
+        given = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"{self.name}({given})"
 
     @property
@@ -276,13 +281,7 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
 
 
 def checked_optimizer(what: str, given: Any) -> Optimizer:
-    """The optimiser, if it is one.
-
-    Raises
-    ------
-    DomainError
-        for anything else; it begins with ``what`` takes it, and says what to pass.
-    """
+    """The optimiser; of anything else a ``DomainError`` that begins with ``what`` takes it, and says what to pass."""
     if isinstance(given, Optimizer):
         return given
     from symgraph.vocabulary.optimisers import OPTIMISERS
@@ -348,51 +347,3 @@ def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
 
     return changed("clip_grad_value", optimizer, "clip_value", clip_value, between)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Accumulated(Optimizer):
-    inner: Optimizer = field(default_factory=lambda: Optimizer("none"))
-    batches: int = 1
-
-    @property
-    def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
-        return (((), self.inner),)
-
-    def __repr__(self) -> str:
-        return f"accumulate({self.inner!r}, {self.batches})"
-
-    def scalars(self, group: str) -> dict[str, float]:
-        return self.inner.scalars(group)
-
-    def in_group(self, group: str, gradients: Mapping[Tensor, Tensor]) -> list[Update]:
-        from symgraph.vocabulary.functions import where
-
-        seen = Tensor.leaf("state", f"{group or 'optimizer'}.batches", ())
-        due = sp.Ge(seen, self.batches - 1)
-        found = [Update(seen, as_tensor(where(due, 0, seen + 1)), 0.0)]
-        means: dict[Tensor, Tensor] = {}
-        for parameter, slope in gradients.items():
-            held = Tensor.leaf("state", f"{parameter.name}.total", parameter.shape)
-            total = held + slope
-            call_first(total, f"{parameter.name}_total")
-            found.append(Update(held, as_tensor(where(due, 0, total)), 0.0))
-            means[parameter] = total / self.batches
-        for update in self.inner.in_group(group, means):
-            found.append(Update(update.leaf, as_tensor(where(due, update.value, update.leaf)), update.initial))
-        return found
-
-
-def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
-    """One update for every ``batches`` steps, with the mean of their gradients: memory of one batch, the update of all.
-
-    Raises
-    ------
-    DomainError
-        unless ``batches`` is an integer of at least 1.
-    """
-    if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
-        raise DomainError(at_line(f"accumulate: batches must be an integer, at least 1, not {batches!r}"))
-    if isinstance(optimizer, _Changed) and optimizer.maker == "sam":
-        raise DomainError(at_line("accumulate: no gradient at another place is a mean; write sam(accumulate(…), rho)"))
-    return _Accumulated(checked_optimizer("accumulate", optimizer).name, inner=optimizer, batches=batches)

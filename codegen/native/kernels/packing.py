@@ -4,9 +4,9 @@
     transpose_block   out[out_start + c·out_row + r]  =  source[source_start + r·source_row + c]        r < rows, c <
     cols
 
-The transposition goes through registers in squares of one vector: log₂(lanes) rounds that exchange the off-diagonal
-halves, quarters, … of the square (J. O. Eklundh, IEEE Trans. Computers C-21, 1972), so that all memory traffic is
-whole vectors.
+A copy moves vectors of a row. A transposition goes through registers in squares of one vector: log₂(lanes) rounds that
+exchange the off-diagonal halves, quarters, … of the square (J. O. Eklundh, IEEE Trans. Computers C-21, 1972), so that
+all memory traffic is whole vectors.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def _typer(
     return types.none if isinstance(out, Buffer) and out == source and isinstance(out.dtype, types.Float) else None
 
 
-def _lowering(write_square: Callable[..., None]) -> Callable[..., Any]:
-    """Walk over the block in squares of one vector; what the edges leave over is masked."""
+def _lowering(write: Callable[..., None], height: int | None = None) -> Callable[..., Any]:
+    """Walk over the block in squares of one vector, or pieces of ``height``; what the edges leave over is masked."""
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         element = context.get_value_type(signature.args[0].dtype)
@@ -79,13 +79,13 @@ def _lowering(write_square: Callable[..., None]) -> Callable[..., Any]:
         vector = vector_type(element, register_file()[0] // (8 if element == ir.DoubleType() else 4))
         zero, step = ir.Constant(INDEX, 0), ir.Constant(INDEX, vector.count)
         with (
-            cgutils.for_range_slice(builder, zero, rows, step, INDEX) as (r, _),
+            cgutils.for_range_slice(builder, zero, rows, ir.Constant(INDEX, height or vector.count), INDEX) as (r, _),
             cgutils.for_range_slice(builder, zero, cols, step, INDEX) as (c, _),
         ):
-            to_row, to_col = (r, c) if write_square is _copy_square else (c, r)
+            to_row, to_col = (r, c) if write is _copy_row else (c, r)
             to = _shifted(builder, out, element, out_start, to_row, out_row, to_col)
             origin = _shifted(builder, source, element, source_start, r, source_row, c)
-            write_square(builder, vector, to, out_row, origin, source_row, builder.sub(rows, r), builder.sub(cols, c))
+            write(builder, vector, to, out_row, origin, source_row, builder.sub(rows, r), builder.sub(cols, c))
         return context.get_dummy_value()
 
     return lower
@@ -129,7 +129,7 @@ def _store_rows(
             masked_store(builder, value, address, mask)
 
 
-def _copy_square(
+def _copy_row(
     builder: ir.IRBuilder,
     vector: ir.VectorType,
     to: ir.Value,
@@ -139,8 +139,8 @@ def _copy_square(
     rows: ir.Value,
     cols: ir.Value,
 ) -> None:
-    values, mask = _load_rows(builder, vector, origin, row, rows, cols)
-    _store_rows(builder, values, to, to_row, rows, mask)
+    mask = first_lanes(builder, cols, 0, vector.count)
+    masked_store(builder, masked_load(builder, vector, origin, mask), to, mask)
 
 
 def _transpose_square(
@@ -174,5 +174,5 @@ def _exchanged(builder: ir.IRBuilder, upper: ir.Value, lower: ir.Value, distance
     )
 
 
-bind(copy_block, _typer, _lowering(_copy_square))
+bind(copy_block, _typer, _lowering(_copy_row, height=1))
 bind(transpose_block, _typer, _lowering(_transpose_square))

@@ -1,0 +1,74 @@
+"""Which of several forms of one value runs: the one that is measured to lose the fewest bits, and is nowhere worse.
+
+A form's score is the mean of the bits it loses at sampled points of both floating types, log₂(1 + error), and of those
+that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. The forms come in the
+order of preference; a later one is taken where its score is lower by ``WORTH``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from symgraph.core.tensor import Tensor
+from symgraph.rounding.measure import errors_of
+from symgraph.rounding.tape import Key, Tape, Unmeasured
+from symgraph.rounding.write import tape_of
+
+COUNT = 24
+"""Points of each floating type, beside those at borders."""
+BITS = 420
+"""The most bits that a true value may take; points where it takes more are left out."""
+ALLOWED = 2.0
+"""Bits by which a form may be worse than what was written, at any point."""
+WORTH = 0.1
+"""Bits, in the mean over all points, that another form is taken for."""
+MOST_OPERATIONS = 160
+"""Operations of a value with all that it reads; a longer one is not measured."""
+INFINITE = 1 / 8
+"""The weight of a point that has an infinite value in it."""
+WHOLE = 54.0
+"""Bits that are lost where a value is not finite though the true one is."""
+
+
+def chosen(written: Tensor, forms: Sequence[Tensor], known: Mapping[Tensor, Tensor]) -> int:
+    """The number of the form to run; 0, the preferred one, where that cannot be measured.
+
+    Parameters
+    ----------
+    written : the value as the user wrote it, over values as they were written.
+    forms : equal values by other formulas, over values that may be other forms themselves.
+    known : what those values were written as.
+    """
+    try:
+        tapes = [tape_of(written), *(tape_of(form, known=known) for form in forms)]
+        if max(len(tape.operations) for tape in tapes) > MOST_OPERATIONS:
+            return 0
+        return _chosen(tuple(_renamed(tapes)))
+    except Unmeasured:
+        return 0
+
+
+def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
+    """The tapes with variables by numbers, so that equal problems are one."""
+    number: dict[Key, int] = {key: n for n, key in enumerate(dict.fromkeys(k for tape in tapes for k in tape.keys))}
+    return [tape.renamed(number) for tape in tapes]
+
+
+@lru_cache(maxsize=1024)
+def _chosen(tapes: tuple[Tape, ...]) -> int:
+    scores = np.zeros(len(tapes) - 1)
+    for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
+        found = errors_of(tapes, dtype, COUNT, BITS)
+        lost = bits_lost(found.errors)
+        more = np.maximum(lost[1:] - np.maximum(lost[0], 1.0) - ALLOWED, 0.0)
+        weight = np.where(np.isfinite(found.points).all(axis=0), 1.0, INFINITE)
+        scores += np.average(lost[1:] + more, axis=1, weights=weight)
+    return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
+
+
+def bits_lost(errors: np.ndarray) -> np.ndarray:
+    """Errors in units of the last place as bits."""
+    return np.minimum(np.log2(1.0 + errors), WHOLE)
