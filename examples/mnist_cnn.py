@@ -3,8 +3,8 @@
     python examples/mnist_cnn.py --data DIR [--pytorch]
 
 16c5-p-32c5-p-128-10: two convolutions of 5 × 5, each with ReLU and the largest of 2 × 2, and two linear layers; Adam
-with a rate that falls from 0.003 to 0 as half a cosine, batches of 50. DIR holds four IDX files, as for ``mnist.py``.
-With ``--pytorch`` the same network is also trained by PyTorch, where it is installed, on as many threads.
+with a rate that falls from 0.003 to 0 as half a cosine, batches of 50. DIR holds the four IDX files, as for
+``mnist.py``. With ``--pytorch`` PyTorch trains the same network too, where it is installed, on as many threads.
 """
 
 import argparse

@@ -75,7 +75,7 @@ def make(seed: int) -> Program:
             p.arrays[f"f{n}_{lag}"] = _numbers(source, (*p.rows, width))
     p.carried = [_Step(p, source).value(width, pick([1, 2, 3])) for width in p.widths]
     if p.by_index:  # what reads itself nowhere is no recurrence
-        p.carried = [("add", ("half", ("carry", n, 1)), one) for n, one in enumerate(p.carried)]
+        p.carried = [("add", ("gated", ("carry", n, 1), ("carry", n, p.lags)), one) for n, one in enumerate(p.carried)]
     p.given = _Step(p, source, after=True).value(p.widths[0], pick([0, 1, 2]))
     p.means = source.sample(MEANS, pick([1, 2]))
     p.arrays["weight"] = _numbers(source, (p.steps, *p.rows, p.widths[0]))
@@ -320,9 +320,8 @@ def _by_index(p: Program, leaves: dict[str, sg.Tensor], T: Any, rows: Any) -> tu
         return found if len(found) > 1 else found[0]
 
     def first(number: int) -> Any:
-        most = max(lag for one in p.carried for which, lag in _carries_in(one) if which == number)
-        sides = {T - 1 + lag if p.reverse else -lag: leaves[f"f{number}_{lag}"] for lag in range(1, most + 1)}
-        return sides if most > 1 else next(iter(sides.values()))
+        sides = {T - 1 + lag if p.reverse else -lag: leaves[f"f{number}_{lag}"] for lag in range(1, p.lags + 1)}
+        return sides if p.lags > 1 else next(iter(sides.values()))
 
     _named(rule, len(p.widths))
     shapes = [(T, *rows, width) for width in p.widths]
@@ -331,13 +330,6 @@ def _by_index(p: Program, leaves: dict[str, sg.Tensor], T: Any, rows: Any) -> tu
     found = sg.define((t, *row, j), rule, shapes[0] if one else shapes, firsts[0] if one else tuple(firsts))
     y = found if one else found[0]
     return y, (y[0] if p.reverse else y[-1])
-
-
-def _carries_in(node: Any) -> list[tuple[int, int]]:
-    """The carries that a step reads, and by how many steps late."""
-    if not isinstance(node, tuple):
-        return []
-    return [node[1:]] if node[0] == "carry" else [found for part in node[1:] for found in _carries_in(part)]
 
 
 def _named(rule: Any, count: int) -> None:

@@ -106,6 +106,7 @@ for attempt in (lambda: sg.as_tensor("print('evaluated')"), lambda: x + "print('
 DERIVE = """
 import sympy as sp, symgraph as sg
 from symgraph.vocabulary.elementwise import u
+from symgraph.core.fingerprint import fingerprint
 from symgraph.core.graph import topological
 N = sg.dim("N")
 alpha, beta, gamma = sp.symbols("alpha beta gamma")
@@ -116,6 +117,7 @@ h = sg.elementwise(sp.tanh(alpha * u) + beta * sp.sin(gamma), u)(x @ W1 + b1)
 z = h @ W2 + b2
 J = sg.cross_entropy(z, t) + alpha * beta * gamma * sg.sum(W1**2)
 g = sg.grad(J, [W1, b1, W2, b2, alpha, beta, gamma])
+print(fingerprint([J, *g.values()]))
 for tensor in topological(sg.stabilise([J, *g.values()])):
     print(tensor.serial, tensor.kind, tensor.display_name, tensor.shape)
     print(tensor.definition and (tensor.definition.op, tensor.definition.body.args))

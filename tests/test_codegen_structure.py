@@ -232,3 +232,19 @@ def test_debugging_shows_more_at_every_level(
         codegen.function(x, y, "float32").executable("float32")
         printed.append(capsys.readouterr().err)
     assert shown in printed[1] and shown not in printed[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_matrix_is_read_transposed_where_it_lies(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows are products with its rows; for more of them some of its columns are copied together at a time."""
+    x, W = sg.input("x", (sg.dim("N"), 300)), sg.parameter("W", (500, 300))
+    loss = sg.sum((x @ W.T) ** 2)
+    W_value = np.random.default_rng(0).integers(-4, 5, (500, 300)).astype(np.float64)
+    monkeypatch.setenv("SYMGRAPH_THREADS", str(threads))
+    function = codegen.function([x, W], [x @ W.T, sg.grad(loss, x)])
+    for rows in (1, 3, 4, 61, 130):
+        given = np.random.default_rng(rows).integers(-4, 5, (rows, 300)).astype(np.float64)
+        found, slope = function(given, W_value)
+        np.testing.assert_array_equal(found, given @ W_value.T)
+        np.testing.assert_array_equal(slope, 2 * (given @ W_value.T) @ W_value)
+    assert function.source.count("transpose_block(") == function.source.count("transpose_block(W_strip") == 1

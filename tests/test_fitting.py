@@ -158,9 +158,11 @@ def test_columns_of_a_frame_are_inputs() -> None:
     a, b, w = sg.input("a", (N,)), sg.input("b", (N,)), sg.parameter("w", ())
     trained = codegen.train_step(sg.mse_loss(w * a, b), sg.SGD(0.1), "float64")
     first, second = trained.init(0), trained.init(0)
-    trained.fit(first, pandas.DataFrame({"a": X[:, 0], "b": X[:, 1]}))
+    trained.fit(first, pandas.DataFrame({"id": range(30), "a": X[:, 0], "b": X[:, 1], "town": "Ulm"}))
     trained.fit(second, {"a": X[:, 0].copy(), "b": X[:, 1].copy()})
     assert first["w"] == second["w"] != 0
+    with pytest.raises(ArgumentError, match=r"no column b for input b \(N,\); it has a, c, d: a matrix of columns is"):
+        trained.fit(first, pandas.DataFrame(X, columns=["a", "c", "d"]))
 
 
 def test_results_are_found_by_name() -> None:

@@ -15,7 +15,10 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from codegen.native import cache, jit
+from codegen.plan.request import Request, leaves_in
 from codegen.run import kept, pipeline
+from codegen.run.declared import in_order
+from codegen.run.formulas import StepFormulas
 from symgraph.core.fingerprint import fingerprint
 from symgraph.derive import differentiate
 
@@ -84,9 +87,9 @@ def test_what_is_read_of_a_kept_program_is_derived_for_the_reader() -> None:
     expected = trained(again)
     assert "derive" not in again.executable.seconds
     assert again.source == first.source and jit.key_of(again.executable.compiled.source) == again.executable.linked.code
-    report = again.report(measure=True)
+    report = again.report()
     assert [row.name for row in report.kernels] == [row.name for row in first.report().kernels]
-    assert all(row.seconds for row in report.kernels) and "derive" in report.stages
+    assert "derive" in report.stages
     assert {str(update.leaf.name) for update in again.updates} == {*again.state, "W", "V"}
     assert same(trained(again), expected)
 
@@ -118,9 +121,13 @@ def by_name(theta: sg.Tensor, g: sg.Tensor, lr: sg.Tensor) -> Any:
     return theta - lr * g * (2 if theta.name == "V" else 1)
 
 
-def key(loss: Any, optimizer: Any = None, dtype: str = "float32", **options: Any) -> str | None:
-    step = codegen.train_step(loss, optimizer or sg.SGD(0.1), dtype, **options)
-    return kept._declared(step.formulas, step.dtype.name)[1]
+def key(
+    loss: Any, optimizer: Any = None, dtype: str = "float32", names: str = "WV", extra: tuple[Any, ...] = ()
+) -> str | None:
+    """Of a step of which nothing is derived."""
+    leaves = [leaf for leaf in in_order(leaves_in(Request((loss,)))) if str(leaf.name)[0] in names]
+    step = StepFormulas(loss, extra, {}, tuple(leaves), optimizer or sg.SGD(0.1))
+    return kept._declared(step, dtype)[1]
 
 
 def test_what_the_key_is_made_of() -> None:
@@ -140,8 +147,8 @@ def test_what_the_key_is_made_of() -> None:
         "a first value": key(made[0], sg.Adagrad(0.1)),
         "another first value": key(made[0], sg.Adagrad(0.1, initial_accumulator_value=0.5)),
         "a row that knows a name": key(made[0], sg.Optimizer("mine", (sg.Row("theta", by_name),), {"lr": 0.1})),
-        "fewer parameters": key(made[0], parameters=["W"]),
-        "outputs": key(made[0], outputs=made[1]),
+        "fewer parameters": key(made[0], names="W"),
+        "outputs": key(made[0], extra=(made[1],)),
         "a constant": key(network(rate=2)[0]),
         "an array": key(network()[0] + sg.sum(sg.constant(np.arange(3.0)))),
         "another array": key(network()[0] + sg.sum(sg.constant(np.arange(3.0) + 1))),
@@ -151,7 +158,7 @@ def test_what_the_key_is_made_of() -> None:
         "a size": key(network(hidden=5)[0]),
     }
     assert None not in different.values() and len(set(different.values())) == len(different)
-    assert key(network()[0], sg.SGD(0.7), check_finite=False, threads=1) == different["it"]
+    assert key(network()[0], sg.SGD(0.7)) == different["it"]
     assert key(made[0], rows) == key(network()[0], rows)
 
 

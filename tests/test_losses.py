@@ -279,6 +279,9 @@ def test_every_loss_has_a_test() -> None:
 WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "shapes": (lambda: sg.mse_loss(sg.input("y", (N, 2)), sg.input("t", (N,))), r"mse_loss: y\(N, 2\) against t\(N,\)"),
     "an option": (lambda: sg.huber_loss(T, T, gamma=1), "huber_loss takes 2 tensors and the options delta, .* gamma"),
+    "a quantile": (lambda: sg.quantile_loss(T, T, q=2), "quantile_loss: q must be between 0 and 1, not 2"),
+    "a power": (lambda: sg.tweedie_deviance_loss(T, T, power=2.5), "power must be between 1 and 2, not 2.5"),
+    "an exponent": (lambda: sg.sigmoid_focal_loss(T, T, gamma=-1), "gamma must be at least 0, not -1"),
     "a reduction": (lambda: sg.mse_loss(T, T, "median"), 'reduction is "mean", .* not \'median\''),
     "class weights": (lambda: sg.cross_entropy(sg.input("z", (N, 3)), sg.labels("t", (N,), 3), weight=[1, 2]),
                       r"need the shape \(3,\)"),

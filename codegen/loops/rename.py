@@ -67,6 +67,6 @@ class Renaming:
                 sizes = self.expression(rows), self.expression(columns), self.expression(depth)
                 return Contract(*operands, *sizes, extents, formula, statement.accumulate)
             case Copy(out, source, rows, columns, transposed):
-                sizes_of = self.expression(rows), self.expression(columns)
-                return Copy(self.operand(out), self.operand(source), *sizes_of, transposed, formula)
+                area = self.expression(rows), self.expression(columns)
+                return Copy(self.operand(out), self.operand(source), *area, transposed, formula)
         raise TypeError(statement)

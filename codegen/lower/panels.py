@@ -12,7 +12,24 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, blocks
-from codegen.loops.ir import ONE, ZERO, Assign, Const, Contract, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
+from codegen.loops.ir import (
+    ONE,
+    ZERO,
+    Assign,
+    Const,
+    Contract,
+    Copy,
+    Expr,
+    For,
+    If,
+    Let,
+    Load,
+    Op,
+    Operand,
+    Stmt,
+    Store,
+    Var,
+)
 from codegen.lower.comments import formula_text
 from codegen.lower.maps import MapLowering, is_flat
 from codegen.lower.rows import difference, smaller
@@ -26,6 +43,9 @@ BLOCK_ROWS = 60
 
 PACKED_ROWS = 128
 """Rows of the result from which on it pays to copy columns of the right operand together first."""
+
+DOT_ROWS = 4
+"""Rows of the left operand from which on it pays to transpose a large right operand, some columns at a time."""
 
 LONG_ROW = 1024
 """Elements of a row from which on the next row is on another page, and rows of a power of two share few cache sets."""
@@ -125,8 +145,14 @@ class PanelLowering(MapLowering):
         if columns is not None:
             body.append(Let(edges.right, ir.add(edges.left, contract.columns)))
         before: list[Stmt] = []
-        one_depth = self.group.head is not None and len(self.group.head.depth) == 1
-        if one_depth and _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
+        head = self.group.head
+        assert head is not None
+        one_depth = len(head.depth) == 1
+        if head.right.indices[-1] is not head.column:
+            strip = Op("//", (task, panels), "int64")
+            before, products = self._transposed(contract, rows, strip, edges)
+            body += products
+        elif one_depth and _is_long(contract.right.strides[0]) and _exceeds(rows, PACKED_ROWS - 1):
             strip = Op("//", (task, panels), "int64")
             before, products = self._packed(contract, rows, outer, strip)
             body += products
@@ -144,16 +170,12 @@ class PanelLowering(MapLowering):
         """
         head = self.group.head
         assert head is not None
-        right, wide = contract.right, ir.integer(PANEL_COLUMNS)
-        self.strip = ir.Buffer(self.names.unique(f"{right.buffer}_strip"), "real", (contract.depth, wide), "scratch")
-        self.sharing.scratch.add(self.strip.name)
-        done = Var(self.names.unique("packed"), "int64")
         k, j = (Var(self.names.unique(name), "int64") for name in ("k", "j"))
+        packed, done = self._strip(contract)
         at = {**outer, head.depth[0]: k, head.column: ir.add(self.first_column, j)}
-        source = Load(right.buffer, self._indices(head.right, at), "real")
-        copy = Store(self.strip.name, (k, j), source)
+        source = Load(contract.right.buffer, self._indices(head.right, at), "real")
+        copy = Store(packed.right.buffer, (k, j), source)
         pack = (For(k, ZERO, contract.depth, (For(j, ZERO, contract.columns, (copy,)),)), Assign(done, strip))
-        packed = replace(contract, right=Operand(self.strip.name, ZERO, (wide, ONE)))
         is_new: Expr = Op(">", (strip, done), "bool")
         start: list[Stmt] = [Assign(done, ir.integer(-1))]
         if isinstance(rows, Const):
@@ -161,6 +183,52 @@ class PanelLowering(MapLowering):
         many = Op(">=", (rows, ir.integer(PACKED_ROWS)), "bool")
         few = Op("<", (rows, ir.integer(PACKED_ROWS)), "bool")
         return start, [If(Op("and", (many, is_new), "bool"), pack), If(many, (packed,)), If(few, (contract,))]
+
+    def _strip(self, contract: Contract) -> tuple[Contract, Var]:
+        """The product with a copy of some columns, and the number of those that are in it."""
+        wide = ir.integer(PANEL_COLUMNS)
+        name = self.names.unique(f"{contract.right.buffer}_strip")
+        self.strip = ir.Buffer(name, "real", (contract.depth, wide), "scratch")
+        self.sharing.scratch.add(name)
+        return replace(contract, right=Operand(name, ZERO, (wide, ONE))), Var(self.names.unique("packed"), "int64")
+
+    def _transposed(self, contract: Contract, rows: Expr, strip: Expr, edges: _Edges) -> tuple[list[Stmt], list[Stmt]]:
+        """The product with a matrix whose columns are apart: its rows are read where they lie if there are few of the
+        left operand, so that nothing is copied; else some of them are copied together, transposed."""
+        right = contract.right
+        packed, done = self._strip(contract)
+        origin = Operand(right.buffer, right.offset, (right.strides[1], ONE))
+        copy = Copy(packed.right, origin, contract.columns, contract.depth, transposed=True)
+        many: list[Stmt] = [If(Op(">", (strip, done), "bool"), (copy, Assign(done, strip))), packed]
+        few: list[Stmt] = [self._dots(contract, edges)]
+        start: list[Stmt] = [Assign(done, ir.integer(-1))]
+        if isinstance(rows, Const):
+            return (start, many) if int(rows.value) >= DOT_ROWS else ([], few)
+        bound = ir.integer(DOT_ROWS)
+        are_many, are_few = (Op(word, (rows, bound), "bool") for word in (">=", "<"))
+        return start, [If(are_many, tuple(many)), If(are_few, tuple(few))]
+
+    def _dots(self, contract: Contract, edges: _Edges) -> Stmt:
+        """Rows of the left operand times rows of the right one, element by element."""
+        head, result = self.group.head, self.group.nodes[0]
+        assert head is not None
+        n, j, k = (Var(self.names.unique(name), "int64") for name in ("n", "j", "k"))
+        column = ir.add(self.first_column, j)
+        at: dict[Index, Expr] = {head.row: n, head.column: column, head.depth[0]: k}
+        left, right = (
+            Load(self.storage.buffers[element.tensor], self._indices(element, at), "real")
+            for element in (head.left, head.right)
+        )
+        total = Var(self.names.unique("total"), "real")
+        kept = result.value in self.kept
+        place = (n, column) if kept else (difference(n, edges.first), j)
+        term = Assign(total, Op("*", (left, right), "real"), "sum")
+        inside = (
+            Assign(total, Const(0.0, "real"), formula=contract.formula),
+            For(k, ZERO, contract.depth, (term,)),
+            Store(contract.out.buffer, place, total),
+        )
+        return For(n, edges.first, edges.last, (For(j, ZERO, contract.columns, inside),))
 
     def _after_contraction(self, contract: Contract, outer: Mapping[Index, Var], block: Var, last: Var) -> list[Stmt]:
         """What is done with the rows [block, last) while they are in the cache."""

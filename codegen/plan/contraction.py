@@ -42,7 +42,8 @@ class Contraction:
 def contraction_of(tensor: Tensor) -> Contraction | None:
     """The contraction that a tensor is as it stands, if it is one.
 
-    Its columns lie side by side in the right operand; row, column and depth are no multiples in an index of either.
+    Its columns lie side by side in the right operand, or that is large and transposed; row, column and depth are no
+    multiples in an index of either.
     """
     if tensor not in _known:
         _known[tensor] = _contraction_of(tensor)
@@ -109,7 +110,9 @@ def _roles(rank: int, first: Element, second: Element, depth: tuple[Index, ...])
     column = free[-1]
     left, right = (second, first) if column in _indices_in(first) else (first, second)
     in_left, in_right = _indices_in(left), _indices_in(right)
-    if depth[0] not in in_left or depth[0] not in in_right or column in in_left or right.indices[-1] is not column:
+    if depth[0] not in in_left or depth[0] not in in_right or column in in_left:
+        return None
+    if right.indices[-1] is not column and not _is_large_transposed(right, column, depth[0]):
         return None
     rows = [index for index in free if index in in_left and index not in in_right]
     if not rows:
@@ -117,6 +120,23 @@ def _roles(rank: int, first: Element, second: Element, depth: tuple[Index, ...])
     outer = tuple(index for index in free[:-1] if index is not rows[-1])
     scaled = {index for entry in (*left.indices, *right.indices) for index in _indices_of(entry)[1:]}
     return Contraction(outer, rows[-1], column, depth, left, right) if scaled <= set(outer) else None
+
+
+ROW_LIMIT = 1 << 17
+"""Largest right operand, in elements, for which a panel takes all columns at once, so that whole rows can follow it."""
+
+
+def _is_large_transposed(right: Element, column: Index, depth: Index) -> bool:
+    """Whether a matrix with its columns apart is read where it lies: one that is too large to be copied as a whole.
+
+    Its product copies some columns at a time, transposed, or reads its rows, where there are few of the left operand.
+    """
+    return tuple(right.indices) == (column, depth) and is_large(right.tensor.shape)
+
+
+def is_large(shape: Sequence[sp.Expr]) -> bool:
+    """Whether a matrix is known to have more elements than a panel takes at once."""
+    return len(shape) == 2 and all(size.is_Integer for size in shape) and int(sp.prod(shape)) > ROW_LIMIT
 
 
 def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
@@ -218,7 +238,7 @@ def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr]
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
     is_real = isinstance(value, Element) and value.tensor.dtype != "integer"
     plain = is_real and _is_plain(value) and exists(value, running(sizes))
-    if plain and (not column_last or value.indices[-1] is order[-1]):
+    if plain and (not column_last or value.indices[-1] is order[-1] or _is_large_transposed(value, *order[:-3:-1])):
         return value
     rename = {index: axis(d) for d, index in enumerate(order)}
     tensor = Tensor.define(tuple(sizes[index] for index in order), value.xreplace(rename))

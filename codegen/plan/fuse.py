@@ -15,7 +15,7 @@ from typing import Literal
 
 import sympy as sp
 
-from codegen.plan.contraction import Contraction
+from codegen.plan.contraction import ROW_LIMIT, Contraction
 from codegen.plan.plan import Node
 from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
@@ -25,10 +25,6 @@ from symgraph.core.recurrence import Recurrence
 from symgraph.core.tensor import Element, Tensor
 
 Kind = Literal["panel", "window", "rows", "columns", "scalar", "loop"]
-
-ROW_LIMIT = 1 << 17
-"""Largest right operand, in elements, for which a panel takes all columns at once, so that whole rows can follow it."""
-
 
 @dataclass(slots=True)
 class Group:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
-from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
+from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
 from codegen.plan.few_elements import write_out_windows
-from codegen.plan.few_terms import write_out_few_terms
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from codegen.plan.request import Request
@@ -61,11 +61,11 @@ class Node:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, write out few terms, merge temporaries, mask by maxima, write out windows, bring sums into shape, share
-    common functions, split, inline, place, order."""
+    """Slice, write out cases, merge temporaries, mask by maxima, write out windows, bring sums into shape, share common
+    functions, split, inline, place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
-    written = _replace(sliced, write_out_few_terms(_roots(sliced)))
-    merged = _replace(written, merge(_roots(written)))
+    told = _replace(sliced, write_out_cases(_roots(sliced)))
+    merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     written = _replace(masked, write_out_windows(_roots(masked)))
     shaped = _replace(written, reshape_sums(_roots(written)))
@@ -137,11 +137,12 @@ def _is_permutation(element: Element, rank: int) -> bool:
 
 
 def _keeps_columns(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
-    """A transposed copy that makes a contraction's columns contiguous is worth its memory; every other is not."""
+    """A transposed copy that makes a contraction's columns contiguous is worth its memory, unless that is large; every
+    other is not."""
     for reader in readers:
         found = contraction_of(reader)
         if found is not None and found.right.tensor is tensor:
-            return False
+            return not found.outer and is_large(tensor.shape)
     return True
 
 

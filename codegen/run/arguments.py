@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,6 +208,30 @@ def check_names(given: Mapping[str, Any], leaves: Sequence[Tensor]) -> None:
     for leaf in leaves:
         if leaf.name not in given:
             raise ArgumentError(at_line(f"{described(leaf)} has no value"))
+
+
+MOST_COLUMNS = 12
+"""Of a data frame, that an error lists."""
+
+
+def columns_of(frame: Any, leaves: Sequence[Tensor], others: Iterable[str]) -> dict[str, Any]:
+    """The columns of a data frame that are inputs, or other names; it may have more.
+
+    Raises
+    ------
+    ArgumentError
+        for an input without a column.
+    """
+    columns = {str(name): name for name in frame.columns}
+    for leaf in leaves:
+        if leaf.name not in columns:
+            listed = ", ".join(list(columns)[:MOST_COLUMNS]) + ", …" * (len(columns) > MOST_COLUMNS)
+            raise ArgumentError(
+                at_line(f"the frame has no column {leaf.name} for {described(leaf)}; it has {listed}: a matrix of "
+                        f"columns is data={{\"{leaf.name}\": frame[[…]].to_numpy(), …}}")
+            )  # fmt: skip
+    wanted = [*(str(leaf.name) for leaf in leaves), *(name for name in others if name in columns)]
+    return {name: frame[columns[name]] for name in wanted}
 
 
 def check_mapping(given: Any, what: str) -> None:

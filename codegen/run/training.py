@@ -293,10 +293,10 @@ class TrainStep:
         return given + [(leaf, self.state[str(leaf.name)]) for leaf in self.first]
 
     def split(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. A data frame's columns are
-        inputs by name."""
+        """Inputs, and scalars of the loss, which may be given like inputs; they stay as set. Of a data frame the
+        columns of their names are read."""
         if hasattr(inputs, "columns") and not isinstance(inputs, Mapping):
-            inputs = {str(name): inputs[name] for name in inputs.columns}
+            inputs = arguments.columns_of(inputs, self.inputs, self.hyper)
         arguments.check_mapping(inputs, "data")
         numbers = {name: self.hyper.checked(name, value) for name, value in inputs.items() if name in self.hyper}
         return {name: value for name, value in inputs.items() if name not in numbers}, numbers

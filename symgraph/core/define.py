@@ -23,7 +23,7 @@ from symgraph.core.indices import Dim, Index, Ranged, Shape, as_shape, axis, bou
 from symgraph.core.language import as_value, in_language
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import parts_of, replaced
 from symgraph.core.scalars import Slot, as_formula, as_written, slot
 from symgraph.core.tensor import Element, Reduction, Tensor
 from symgraph.errors import ArgumentError, DomainError, IndexNotationError, ShapeError
@@ -108,15 +108,15 @@ def scalar_body(value: Any) -> sp.Basic:
         if a tensor with axes stands in the formula without indices.
     """
     body = as_value(in_language(as_formula(value), lambda tensor: _asked(tensor, 0), (Reduced,)))
-    rule: dict[sp.Basic, sp.Basic] = {}
-    for atom in body.atoms(sp.Float):
-        rule[atom] = exact(atom)
-    for symbol in sorted(body.atoms(sp.Symbol), key=str):
-        if not isinstance(symbol, (Index, Dim, Slot)):
-            rule[symbol] = Element(Tensor.scalar(symbol))
-    indexed = {element.tensor for element in body.atoms(Element)}
-    for tensor in body.atoms(Tensor) - indexed:
-        rule[tensor] = _only_element(tensor)
+    parts = parts_of(body)
+    rule: dict[sp.Basic, sp.Basic] = {part: exact(part) for part in parts if isinstance(part, sp.Float)}
+    symbols = [part for part in parts if isinstance(part, sp.Symbol) and not isinstance(part, (Index, Dim, Slot))]
+    for symbol in sorted(symbols, key=str):
+        rule[symbol] = Element(Tensor.scalar(symbol))
+    indexed = {part.tensor for part in parts if isinstance(part, Element)}
+    for tensor in parts:
+        if isinstance(tensor, Tensor) and tensor not in indexed:
+            rule[tensor] = _only_element(tensor)
     return finite(replaced(body, rule) if rule else body)
 
 
@@ -137,12 +137,13 @@ def finite(body: sp.Basic) -> sp.Basic:
     DomainError
         for a formula with the imaginary unit, that divides by zero, or that has a function without a formula.
     """
-    for unknown in sorted(body.atoms(AppliedUndef), key=str):
+    parts = parts_of(body)
+    for unknown in sorted((part for part in parts if isinstance(part, AppliedUndef)), key=str):
         raise DomainError(
             at_line(f"sympy.Function({unknown.func.__name__!r}) is a name of which nothing is known: "
                     f"write its formula, sg.elementwise(formula), or take a function of sg or SymPy")
         )  # fmt: skip
-    if body.has(sp.I, sp.zoo, sp.nan):
+    if sp.I in parts or sp.zoo in parts or sp.nan in parts:
         raise DomainError(at_line(f"the formula {body} is not a real number: it has √−1, or divides by 0"))
     return body
 

@@ -17,7 +17,7 @@ from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symgraph.core.cases import Cases, allow, decided
 from symgraph.core.provenance import at_line
-from symgraph.core.rebuild import bottom_up, evaluated
+from symgraph.core.rebuild import bottom_up, evaluated, parts_of
 from symgraph.core.scalars import Delta, modulo
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
@@ -61,8 +61,9 @@ def in_language(body: sp.Basic, asked: Asked, whole: tuple[type, ...] = ()) -> s
         for what is no real number, or no formula of one.
     """
     whole = (*_WHOLE, *whole)
-    allow(1 + len(body.atoms(sp.ITE)))  # which is what SymPy makes of branches in a condition
-    inside = {node: _member(node.args[0], node.args[1], body) for node in body.atoms(sp.Contains)}
+    parts = parts_of(body)
+    allow(1 + sum(isinstance(part, sp.ITE) for part in parts))  # which is what SymPy makes of branches in a condition
+    inside = {part: _member(part.args[0], part.args[1], body) for part in parts if isinstance(part, sp.Contains)}
     body = body.xreplace(inside) if inside else body
     return bottom_up(
         body,

@@ -80,6 +80,18 @@ def bottom_up(body: sp.Basic, is_leaf: Callable[[sp.Basic], bool], build: Build,
     return done[body]
 
 
+def parts_of(body: sp.Basic) -> dict[sp.Basic, None]:
+    """Everything in a body, itself first, each once."""
+    found: dict[sp.Basic, None] = {}
+    pending = [body]
+    while pending:
+        node = pending.pop()
+        if node not in found:
+            found[node] = None
+            pending.extend(node.args)
+    return found
+
+
 def _has_no_parts(node: sp.Basic) -> bool:
     return not node.args
 

@@ -195,5 +195,6 @@ def curves(history: Any, say: Say = english, alone: bool = False) -> Markup:
     """What has a number for each epoch: the loss, validation, metrics."""
     lines = {name: values.tolist() for name, values in history.arrays().items()}
     told = say(epochs(history))
-    pictures = [curve(values, name, say, alone) for name, values in lines.items() if values]
+    title = {name: say(name) for name in ("loss", "validation")}
+    pictures = [curve(values, title.get(name, name), say, alone) for name, values in lines.items() if values]
     return joined(element("p", told, class_="soft"), element("div", *pictures, class_="bars"))

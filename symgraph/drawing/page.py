@@ -38,6 +38,8 @@ MOST_DERIVATIONS, MOST_STEPS = 8, 200
 """In a page; the others are ``sg.derivation``."""
 MOST_DERIVED = 60
 """Values of a program, beyond which only the way to the parameters next to the loss is derived."""
+FEW_DERIVATIONS = 3
+"""Of such a program."""
 MOST_NODES = 600
 """Of a graph that is shown whole beside its folded form."""
 
@@ -186,7 +188,7 @@ def _derivations(loss: Tensor, targets: list[Tensor]) -> list[Derivation]:
     found: list[Derivation] = []
     steps = 0
     if len(topological([loss])) > MOST_DERIVED:
-        targets = targets[::-1]
+        targets = targets[: -FEW_DERIVATIONS - 1 : -1]
     for target in targets[:MOST_DERIVATIONS]:
         made = derivation(loss, target)
         steps += len(made.steps)

@@ -24,6 +24,7 @@ from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
+from symgraph.stabilise.centred import centred
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
@@ -126,6 +127,7 @@ class _Rewriter:
         return bodies[self.choice.among(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
+        body = centred(body, self.values.opened) or body
         rescaled = self._rescaled(body)
         if rescaled is not None:
             return rescaled
@@ -248,7 +250,7 @@ class _Rewriter:
 
     def _opened(self, expression: sp.Expr) -> sp.Expr:
         """The expression with the formulas of values that lead to an exponential, and S as exp(m)·S′."""
-        expression = self._seen(expression, self.plain)
+        expression = _without_aliases(self._seen(expression, self.plain))
         rule: dict[sp.Basic, sp.Basic] = {}
         for element in elements_of(expression):
             if element.tensor in self.shifted:
@@ -275,14 +277,38 @@ class _Rewriter:
 
 
 def _by_place(body: sp.Expr) -> list[sp.Expr]:
-    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other."""
-    if not isinstance(body, sp.Add) or not body.has(Delta):
+    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other.
+
+    What a δ(2, n) multiplies is read at n = 2.
+    """
+    if not body.has(Delta):
         return [body]
-    parts: dict[frozenset[sp.Basic], list[sp.Expr]] = {}
-    for term in body.args:
-        deltas = frozenset(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
+    parts: dict[tuple[sp.Basic, ...], list[sp.Expr]] = {}
+    for term in sp.Add.make_args(body):
+        deltas = tuple(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
         parts.setdefault(deltas, []).append(term)
-    return [sp.Add(*terms) for terms in parts.values()]
+    return [_at_its_place(sp.Add(*terms), deltas) for deltas, terms in parts.items()]
+
+
+def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
+    if not part.has(*_GROWING):
+        return part
+    places = (delta.args for delta in deltas)
+    rule = {index: place for place, index in places if isinstance(index, Index) and place.is_Integer}
+    others = {delta: sp.Dummy() for delta in deltas}
+    return replaced(replaced(part, others), rule).xreplace({d: delta for delta, d in others.items()})
+
+
+def _without_aliases(expression: sp.Expr) -> sp.Expr:
+    """The expression with x[2] for a value that is x[2]."""
+    while rule := {e: inlined(e) for e in elements_of(expression) if _is_alias(e)}:
+        expression = replaced(expression, rule)  # type: ignore[assignment]
+    return expression
+
+
+def _is_alias(element: Element) -> bool:
+    definition = element.tensor.definition
+    return definition is not None and definition.op is None and isinstance(definition.body, Element)
 
 
 def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:

@@ -35,11 +35,12 @@ class Values:
 
     def remember(self, tensor: Tensor, body: sp.Expr) -> None:
         """A pointwise value's formula over stable operands, as it was written."""
-        opened = self._opened(body)
+        opened = self.opened(body)
         if not tensor.is_label and not body.has(Written) and operations([opened]) <= MAX_LOOKED_AT:
             self.formulas[tensor] = opened
 
-    def _opened(self, body: sp.Expr) -> sp.Expr:
+    def opened(self, body: sp.Expr) -> sp.Expr:
+        """The body with the formulas of the pointwise values it reads."""
         known = self.formulas
         rule = {e: at_indices(known[e.tensor], e.indices) for e in elements_of(body) if e.tensor in known}
         return replaced(body, rule) if rule else body  # type: ignore[return-value]
@@ -80,7 +81,7 @@ class Values:
         return body.func(*(self._refined(body.func(*group), guard) for group in groups.values()))
 
     def _bases(self, body: sp.Expr) -> tuple[Element, ...]:
-        return elements_of(self._opened(body))
+        return elements_of(self.opened(body))
 
     def _part(self, body: sp.Expr, guard: sp.Basic, written: sp.Expr) -> sp.Expr:
         """A formula of one value, refined from what was ``written`` if as ``body`` it loses digits."""
@@ -88,14 +89,14 @@ class Values:
         read = elements_of(sp.Tuple(body, written))
         if not (base in elements_of(body) or base.tensor.definition is None) or base.tensor.is_label:
             return body
-        opened = self._opened(written)
+        opened = self.opened(written)
         if operations([opened]) > MAX_LOOKED_AT or not _may_lose(body, opened):
             return body
         x = sp.Symbol("x", real=True)
         names = {element: sp.Symbol(f"v{n}", real=True) for n, element in enumerate(read) if element != base}
         shown = {x: base} | {name: element for element, name in names.items()}
         hidden = {base: x} | names
-        known = tuple((name, self._opened(element).xreplace({base: x})) for element, name in names.items())
+        known = tuple((name, self.opened(element).xreplace({base: x})) for element, name in names.items())
         inside = sp.And(*(c for c in sp.And.make_args(guard) if set(elements_of(c)) <= hidden.keys())).xreplace(hidden)
         forms = (body.xreplace(hidden), written.xreplace(hidden))
         if any(form.atoms(Index) or not form.free_symbols <= shown.keys() for form in (*forms, inside)):

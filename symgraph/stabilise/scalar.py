@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.cost import cost
+from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import StableFunction, expm1, log1p, sigmoid, softplus
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.polynomials import Work
@@ -212,26 +213,24 @@ def _by_the_largest(frozen: sp.Expr, kernels: Kernels) -> sp.Expr | None:
     eᵘ/(eᵘ + eᵛ) is s/(s + t) with s = e^{u − m}, t = e^{v − m}, of which one is 1 and none more; a number beside them
     is one times e⁰. None for what has one exponential, or more above the line than below.
     """
-    above, below = sp.fraction(in_lowest_terms(frozen))
+    number, factors = irreducible(frozen)
     found = {s: kernels.kernel_of[s].args[0] for s in sorted(frozen.free_symbols & kernels.kernel_of.keys(), key=str)
              if isinstance(kernels.kernel_of[s], sp.exp)}  # fmt: skip
-    factors = [factor.as_base_exp() for factor in sp.Mul.make_args(below)]
-    if len(found) < 2 or not all(power.is_Integer for _, power in factors):
+    if len(found) < 2:
         return None
     one = sp.Dummy("one", positive=True)
-    sides = [_homogeneous(form, tuple(found), one) for form in (above, *(base for base, _ in factors))]
-    if any(side is None for side in sides):
+    sides = {factor: _homogeneous(factor, tuple(found), one) for factor in factors}
+    if any(side is None for side in sides.values()):
         return None
-    (numerator, height), *bases = [side for side in sides if side is not None]
-    powers = [int(power) for _, power in factors]
-    spare = sum(power * degree for power, (_, degree) in zip(powers, bases, strict=True)) - height
+    forms = [(*side, factors[factor]) for factor, side in sides.items() if side is not None]
+    spare = -sum(power * degree for _, degree, power in forms)
     if spare < 0:
         return None
-    has_one = any(form.has(one) for form, _ in bases)
+    has_one = any(form.has(one) for form, _, power in forms if power < 0)
     largest = sp.Max(*found.values(), *([sp.S.Zero] if has_one else []))
     rule = {symbol: sp.exp(exponent - largest) for symbol, exponent in found.items()} | {one: sp.exp(-largest)}
-    divisor = sp.Mul(*(form**power for power, (form, _) in zip(powers, bases, strict=True)))
-    return kernels.thaw((numerator * one**spare / divisor).xreplace(rule))
+    quotient = number * sp.Mul(one**spare, *(form**power for form, _, power in forms))
+    return kernels.thaw(replaced(quotient, rule))  # type: ignore[arg-type]
 
 
 def _homogeneous(form: sp.Expr, symbols: tuple[sp.Symbol, ...], one: sp.Dummy) -> tuple[sp.Expr, int] | None:
@@ -291,6 +290,9 @@ def is_below_largest(exponent: sp.Expr) -> bool:
     """Whether an exponent is −|u|, or u − max(…, u + c, …) with a number c, so that it is not above −c."""
     if exponent.is_nonpositive:
         return True
+    content, exponent = exponent.primitive()
+    if content.is_negative:
+        return False
     largest = [-term for term in sp.Add.make_args(exponent) if isinstance(-term, sp.Max)]
     return any((other - exponent - m).is_number for m in largest for other in m.args)
 

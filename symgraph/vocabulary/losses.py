@@ -7,6 +7,7 @@ weighs rows, and the mean is then Σ w·ℓ/Σ w. Losses over the classes of a r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
@@ -34,8 +35,16 @@ from symgraph.vocabulary.row_losses import (
     tversky_loss,
 )
 
-POSITIVE = ("delta", "beta", "c")
-"""Options that are widths: above 0."""
+Range = tuple[Callable[[Any], Any], str]
+_POSITIVE: Range = (lambda value: value > 0, "above 0")
+_EXPONENT: Range = (lambda value: value >= 0, "at least 0")
+RANGES: dict[str, Range] = {
+    **dict.fromkeys(("delta", "beta", "c"), _POSITIVE),
+    **dict.fromkeys(("gamma", "gamma_neg", "gamma_pos"), _EXPONENT),
+    "q": (lambda value: 0 < value < 1, "between 0 and 1"),
+    "power": (lambda value: 1 < value < 2, "between 1 and 2"),
+}
+"""Where options that are numbers lie: widths, exponents, a quantile."""
 
 
 class Loss:
@@ -49,7 +58,7 @@ class Loss:
     ShapeError
         with both shapes, if they differ.
     ArgumentError, DomainError
-        for an option that there is not, or a width that is not above 0.
+        for an option that there is not, or a number outside its :data:`RANGES`.
     """
 
     def __init__(self, row: Row, text: str) -> None:
@@ -69,8 +78,9 @@ class Loss:
                 at_line(f"{self.row.name} takes {count} tensors and the options {', '.join(known)}; {said}")
             )
         for name, value in options.items():
-            if name in POSITIVE and isinstance(value, int | float | sp.Number) and not value > 0:
-                raise DomainError(at_line(f"{self.row.name}: {name} must be above 0, not {value}"))
+            holds, where = RANGES.get(name, (None, ""))
+            if holds is not None and isinstance(value, int | float | sp.Number) and not holds(value):
+                raise DomainError(at_line(f"{self.row.name}: {name} must be {where}, not {value}"))
         reduction: Reduction = options.pop("reduction", "mean")
         weight = options.pop("sample_weight", None)
         prediction, wanted, *more = map(as_tensor, given[:count])

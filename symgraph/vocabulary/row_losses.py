@@ -194,6 +194,8 @@ def focal_loss(
         raise DomainError(at_line(f"focal_loss takes labels, not {shown(t)}; for several at once sigmoid_focal_loss"))
     free = [Index(f"i{d}") for d in range(y.ndim - 1)]
     at = Element(y, *free, Element(t, *free))
+    if isinstance(gamma, int | float | sp.Number) and not gamma >= 0:
+        raise DomainError(at_line(f"focal_loss: gamma must be at least 0, not {gamma}"))
     body = -((1 - at) ** as_formula(gamma)) * sp.log(at)
     body = body if weight is None else body * Element(weights_of(weight), Element(t, *free))
     return reduced(define(free, body, t.shape), reduction, sample_weight)

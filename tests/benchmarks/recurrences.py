@@ -1,7 +1,8 @@
-"""A training step of recurrent layers against PyTorch's, each in a process of its own, taking turns.
+"""A training step of recurrent layers against PyTorch's, and Runge and Kutta's method with its gradient against JAX's
+scan, each in a process of its own, taking turns.
 
 ``python -m tests.benchmarks.recurrences [--rounds R]`` prints the median milliseconds of a step in float32 on two
-threads, and PyTorch's over ours. Without PyTorch only our own.
+threads, and the peer's over ours. A peer that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from tests.benchmarks.convolutions import measured
 
@@ -63,20 +65,83 @@ def pytorch(kind: str, steps: int, batch: int, features: int, hidden: int, each:
     return step
 
 
-PEERS = {"symgraph": ours, "PyTorch": pytorch}
+# -- Lotka and Volterra's equations, whose four parameters are fitted through the steps --------------------------------
+RUNGE_KUTTA = "RK4, 1000 steps, 4 parameters"
+STEPS, WIDTH = 1000, 0.01
+BEGIN, RATES = (1.0, 0.5), (1.5, 1.0, 3.0, 1.0)
+
+
+def our_predators() -> Callable[[], object]:
+    import numpy as np
+
+    import codegen
+    import symgraph as sg
+
+    rates, begin, seen = sg.parameter("rates", (4,)), sg.input("begin", (2,)), sg.input("seen", (STEPS + 1, 2))
+
+    def change(y: sg.Tensor, t: sg.Tensor) -> sg.Tensor:
+        prey, predators = y[0], y[1]
+        met = prey * predators
+        return sg.stack([rates[0] * prey - rates[1] * met, rates[3] * met - rates[2] * predators])
+
+    cost = sg.sum((sg.odeint(change, begin, step=WIDTH, steps=STEPS) - seen) ** 2)
+    run = codegen.function([begin, seen, rates], [cost, sg.grad(cost, rates)], dtype="float32")
+    values = np.random.default_rng(0).normal(size=(STEPS + 1, 2)).astype(np.float32)
+    first, at = np.array(BEGIN, np.float32), np.array(RATES, np.float32)
+    return lambda: run(first, values, at)
+
+
+def jax_predators() -> Callable[[], object]:
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    def change(y, rates):  # type: ignore[no-untyped-def]
+        met = y[0] * y[1]
+        return jnp.stack([rates[0] * y[0] - rates[1] * met, rates[3] * met - rates[2] * y[1]])
+
+    def cost(rates, begin, seen):  # type: ignore[no-untyped-def]
+        def step(y, _):  # type: ignore[no-untyped-def]
+            k1 = change(y, rates)
+            k2 = change(y + WIDTH / 2 * k1, rates)
+            k3 = change(y + WIDTH / 2 * k2, rates)
+            after = y + WIDTH / 6 * (k1 + 2 * k2 + 2 * k3 + change(y + WIDTH * k3, rates))
+            return after, after
+
+        _, found = jax.lax.scan(step, begin, None, length=STEPS)
+        return jnp.sum((jnp.concatenate([begin[None], found]) - seen) ** 2)
+
+    run = jax.jit(jax.value_and_grad(cost))
+    values = jnp.asarray(np.random.default_rng(0).normal(size=(STEPS + 1, 2)).astype(np.float32))
+    first, at = jnp.array(BEGIN, jnp.float32), jnp.array(RATES, jnp.float32)
+    return lambda: jax.block_until_ready(run(at, first, values))
+
+
+PEERS: dict[str, tuple[str, Callable[..., Callable[[], object]]]] = {
+    "symgraph": ("symgraph", ours), "PyTorch": ("torch", pytorch),
+}  # fmt: skip
+RUNGE_KUTTA_PEERS = {"symgraph": ("symgraph", our_predators), "JAX": ("jax", jax_predators)}
+
+
+def peers_of(workload: str) -> dict[str, tuple[str, Callable[[], Callable[[], object]]]]:
+    """Who runs a workload: the module that it needs, and what makes a step of it."""
+    if workload == RUNGE_KUTTA:
+        return RUNGE_KUTTA_PEERS
+    given = WORKLOADS[workload]
+    return {peer: (module, partial(make, *given)) for peer, (module, make) in PEERS.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--peer", choices=PEERS, help=argparse.SUPPRESS)
-    parser.add_argument("--workload", choices=WORKLOADS, help=argparse.SUPPRESS)
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    parser.add_argument("--workload", choices=[*WORKLOADS, RUNGE_KUTTA])
     given = parser.parse_args()
     if given.peer:
-        print(measured(PEERS[given.peer](*WORKLOADS[given.workload])))
+        print(measured(peers_of(given.workload)[given.peer][1]()))
         return
-    peers = [peer for peer in PEERS if peer != "PyTorch" or importlib.util.find_spec("torch")]
-    for workload in WORKLOADS:
+    for workload in [given.workload] if given.workload else [*WORKLOADS, RUNGE_KUTTA]:
+        peers = [peer for peer, (module, _) in peers_of(workload).items() if importlib.util.find_spec(module)]
         times: dict[str, list[float]] = {peer: [] for peer in peers}
         for _ in range(given.rounds):
             for peer in peers:
@@ -84,7 +149,7 @@ def main() -> None:
                 times[peer].append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
         medians = {peer: statistics.median(found) for peer, found in times.items()}
         for peer, found in medians.items():
-            print(f"{workload:22} {peer:10} {found:8.3f} ms  {found / medians['symgraph']:5.2f}", flush=True)
+            print(f"{workload:30} {peer:10} {found:8.3f} ms  {found / medians['symgraph']:5.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from symgraph.core.tensor import Definition, Tensor
 MOST_TERMS = 4
 
 
-def write_out_few_terms(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+def write_out_cases(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     """The replacement of every tensor under ``roots``."""
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:

@@ -1,0 +1,88 @@
+"""Moments about the mean in place of differences of large moments.
+
+    Σ x·y − (Σ x)·(Σ y)/n  =  Σ (x − x̄)·(y − ȳ),   x̄ = Σ x/n
+    E[x²] − E[x]²          =  Σ (x − x̄)²/n
+
+The left side has an error of ε·E[x²], whatever the variance is (T. F. Chan, G. H. Golub and R. J. LeVeque 1983).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+
+import sympy as sp
+
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import axis
+from symgraph.core.tensor import Element, Tensor
+
+Opened = Callable[[sp.Expr], sp.Expr]
+
+
+def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
+    """A pointwise body with its differences of moments as sums about means; None if it has none.
+
+    Parameters
+    ----------
+    opened : puts the formulas of pointwise values in a formula.
+    """
+    form = opened(body)
+    if sum(_is_sum(element) for element in elements_of(form)) < 2:
+        return None
+    rule: dict[sp.Basic, sp.Basic] = {}
+    for total in sorted(form.atoms(sp.Add), key=sp.default_sort_key):
+        found = _about_means(total, opened)
+        if found is not None:
+            rule[total] = found
+    return form.xreplace(rule) if rule else None
+
+
+def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
+    sums = [element for element in elements_of(total) if _is_sum(element)]
+    for product in sums:
+        for one, other in combinations_with_replacement([e for e in sums if e != product], 2):
+            ratio = _ratio(product, one, other, opened)
+            if ratio is None:
+                continue
+            count = _count(product)
+            about = Element(_deviations(one, other, opened), *product.indices)
+            form = sp.expand(total.xreplace({product: ratio * (about + one * other / count)}))
+            if form.has(about) and not form.has(one, other):
+                return form
+    return None
+
+
+def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp.Expr | None:
+    """The number c of Σ c·f·g, Σ f and Σ g over the same places."""
+    definitions = [element.tensor.definition for element in (product, one, other)]
+    if len({definition.extents for definition in definitions if definition is not None}) != 1:
+        return None
+    if len({element.indices for element in (product, one, other)}) != 1:
+        return None
+    whole, left, right = (opened(definition.body) for definition in definitions if definition is not None)
+    ratio = sp.cancel(whole / (left * right)) if left != 0 and right != 0 else sp.S.Zero
+    return ratio if ratio.is_Rational and ratio != 0 else None
+
+
+def _deviations(one: Element, other: Element, opened: Opened) -> Tensor:
+    """Σ (f − Σ f/n)·(g − Σ g/n)."""
+    factors = []
+    for element in (one, other):
+        definition = element.tensor.definition
+        assert definition is not None
+        at = Element(element.tensor, *(axis(d) for d in range(element.tensor.ndim)))
+        factors.append(opened(definition.body) - at / _count(element))
+        extents = definition.extents
+    return Tensor.define(one.tensor.shape, factors[0] * factors[1], "sum", extents)
+
+
+def _count(element: Element) -> sp.Expr:
+    definition = element.tensor.definition
+    assert definition is not None
+    return sp.Mul(*definition.extents)
+
+
+def _is_sum(element: Element) -> bool:
+    definition = element.tensor.definition
+    return definition is not None and definition.op == "sum"

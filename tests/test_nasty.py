@@ -1,0 +1,39 @@
+"""A few of the nasty list's formulas, as a sample of ``python -m tests.nasty``, and what its measure says of itself."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+from tests.nasty import EXACT, scalar_verdicts, summary, tensor_verdicts, truth
+from tests.nasty_rows import ONE
+from tests.nasty_tensors import ROWS
+
+SCALARS = ("sin x/x",)
+ARRAYS = ("E[x²] − E[x]²", "−log softmax[k]")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_sample_is_right_where_it_was_not(dtype: type) -> None:
+    verdicts = list(scalar_verdicts({name: ONE[name] for name in SCALARS}, 1, dtype))
+    assert all(verdict.right for verdict in verdicts), summary(verdicts)
+    assert not all(verdict.plain_error <= 1 for verdict in verdicts)
+
+
+def test_formulas_of_arrays_are_measured_too() -> None:
+    rows = {name: (*ROWS[name][:2], ROWS[name][2][1:3]) for name in ARRAYS}
+    verdicts = list(tensor_verdicts(rows, np.float64))
+    assert {verdict.row for verdict in verdicts} == set(ARRAYS)
+    assert all(verdict.right for verdict in verdicts), summary(verdicts)
+
+
+def test_the_truth_is_that_of_series_at_removable_points() -> None:
+    sine = ONE["sin x/x"][0]
+    for at, orders, expected in ((0.0, (2,), -1 / 3), (1e-20, (1,), -1e-20 / 3), (0.3, (0,), np.sinc(0.3 / np.pi))):
+        found = truth(lambda x: sine(EXACT, x), (at,), orders)
+        assert mpmath.almosteq(found, float(expected), 1e-14)
+
+
+def test_the_list_is_as_long_as_it_has_to_be() -> None:
+    assert len(ONE) >= 150 and len(ROWS) >= 40
