@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgraph.core.bounds import stays_inside
+from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
@@ -184,7 +185,7 @@ class _Rewriter:
     def _shift(self, tensor: Tensor, definition: Definition) -> None:
         """Remember S = exp(m)·S′ for a sum whose terms have an exponential factor that varies along it."""
         over = {bound(d) for d in range(len(definition.extents))}
-        body = self._seen(definition.body, self.growing)
+        body, mask = self._masked(definition.body)
         exponents = [
             factor.args[0]
             for factor in sp.Mul.make_args(body)
@@ -194,16 +195,28 @@ class _Rewriter:
             return
         if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
             return
-        largest = Tensor.define(tensor.shape, exponents[0], "max", definition.extents)
+        among = Cases((exponents[0], mask), (-sp.oo, True))
+        largest = Tensor.define(tensor.shape, among, "max", definition.extents)
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
         gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - largest.element)
         at = [*(axis(d) for d in range(tensor.ndim)), *along]
-        term = body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at))
+        term = Cases((body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at)), mask), (0, True))
         scaled = Tensor.define(tensor.shape, term, "sum", definition.extents)
         self.shifted[tensor] = shift = _Shift(largest, gap, scaled)
         self.shift_of[largest] = shift
-        if tensor in self.positive:
-            self.positive.add(scaled)
+        if tensor in self.positive or (mask != sp.true and self._is_positive(body)):
+            self.positive.add(scaled)  # where the mask is nowhere, its logarithm is −∞ as it has to be
+
+    def _masked(self, body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
+        """What a sum adds, and where; elsewhere it is 0."""
+        opened = self.values.opened(body)
+        match getattr(opened, "args", ()):
+            case (pair, other) if isinstance(opened, sp.Piecewise) and other.cond == sp.true:
+                if other.expr == 0:
+                    return pair.expr, pair.cond
+                if pair.expr == 0:
+                    return other.expr, sp.Not(pair.cond)
+        return self._seen(body, self.growing), sp.true
 
     def _rescaled(self, body: sp.Expr) -> sp.Expr | None:
         """The stable form of the body with S as exp(m)·S′, if every exp(m) cancels or stands under a logarithm."""
@@ -344,12 +357,13 @@ def _is_maximum_of(m: Element, value: sp.Expr) -> bool:
     if definition is None or definition.op != "max":
         return False
     own = {axis(d): index for d, index in enumerate(m.indices)}
-    for inside in elements_of(definition.body):
+    body = definition.body.args[0].expr if isinstance(definition.body, sp.Piecewise) else definition.body
+    for inside in elements_of(body):
         for outside in elements_of(value):
             if inside.tensor is outside.tensor:
                 pairs = dict(zip(inside.indices, outside.indices, strict=True))
                 along = {i: at for i, at in pairs.items() if isinstance(i, Index) and i not in own}
-                if definition.body.xreplace(own | along) == value:
+                if body.xreplace(own | along) == value:
                     return True
     return False
 

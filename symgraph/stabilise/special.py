@@ -13,9 +13,11 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import bottom_up, evaluated
 from symgraph.core.scalars import StirlingRest, erfcx, log1p, log_ndtr, ndtr
 from symgraph.core.tensor import Element
+from symgraph.core.views import inlined
 
 MOST_STEPS = 8
 """The largest whole difference of two arguments of Γ that is written as a product."""
@@ -25,7 +27,9 @@ Row = Callable[[sp.Expr], sp.Expr | None]
 
 def special(body: sp.Expr) -> sp.Expr:
     """The body by the functions that do not cancel."""
-    if not body.has(sp.erf, sp.erfc, sp.gamma, sp.loggamma, sp.polygamma):
+    if not body.has(sp.erf, sp.erfc, sp.gamma, sp.loggamma, sp.polygamma, sp.log) and not any(
+        map(_is_logarithm, elements_of(body))
+    ):
         return body
     return bottom_up(body, _is_whole, lambda node, args: _changed(evaluated(node, args)), {})  # type: ignore[return-value]
 
@@ -96,6 +100,21 @@ def _scaled_complement(product: sp.Mul) -> sp.Expr | None:
             if not form.has(sp.exp):
                 return sp.factor_terms(form)
     return None
+
+
+def _nought_logarithm(product: sp.Mul) -> sp.Expr | None:
+    """u·log u is 0 at u = 0, its limit."""
+    logarithms = [inlined(f) if _is_logarithm(f) else f for f in product.args]
+    for u in (logarithm.args[0] for logarithm in logarithms if isinstance(logarithm, sp.log)):
+        if isinstance(u, Element) and u in product.args:
+            return Cases((product, sp.Ne(u, 0)), (sp.S.Zero, True))
+    return None
+
+
+def _is_logarithm(value: sp.Basic) -> bool:
+    """Whether it is an element of a value that is a logarithm."""
+    definition = value.tensor.definition if isinstance(value, Element) else None
+    return definition is not None and definition.op is None and isinstance(definition.body, sp.log)
 
 
 # -- Γ ----------------------------------------------------------------------------------------------------------------
@@ -226,5 +245,5 @@ def _far_difference(order: int, a: sp.Expr, b: sp.Expr, gap: sp.Expr) -> sp.Expr
 ROWS: dict[type[sp.Basic], tuple[Row, ...]] = {
     sp.Add: (_complement, _logarithm_less, _difference),
     sp.log: (_log_complement, _log_ndtr, _log_gamma),
-    sp.Mul: (_scaled_complement, _quotient),
+    sp.Mul: (_scaled_complement, _quotient, _nought_logarithm),
 }
