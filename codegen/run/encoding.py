@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from types import NoneType
-from typing import Any
+from typing import Any, get_args
 
 from codegen.loops import ir
 from codegen.loops.memory import Arena, Region, Slot
@@ -21,8 +21,7 @@ from codegen.run.linked import Linked
 CLASSES: dict[str, type[Any]] = {
     made.__name__: made
     for made in (
-        ir.Const, ir.Var, ir.Load, ir.Op, ir.Call, ir.Select, ir.Cast, ir.Let, ir.Assign, ir.Store, ir.For, ir.Share,
-        ir.If, ir.Operand, ir.Contract, ir.Copy, ir.Buffer, Interface, Slot, Region, Arena, Portion, Linked,
+        *get_args(ir.Expr), *get_args(ir.Stmt), ir.Operand, ir.Buffer, Interface, Slot, Region, Arena, Portion, Linked,
     )
 }  # fmt: skip
 PLAIN = (str, int, float, bool, NoneType)
