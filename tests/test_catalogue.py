@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,10 @@ def test_second_derivatives_are_formulas_of_the_value(name: str, formula: str) -
     assert len(value) == len(slope) == 9
 
 
-def test_the_page_has_formulas_and_plots_of_every_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_has_formulas_and_plots_of_every_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symgraph.drawing.gallery.MEASURED", 8)
     for kind, count in (("schedule", 9), ("initialiser", 14)):
         assert main(["catalogue", "--kind", kind, "--html", str(tmp_path / "page.html")]) == 0
         assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
@@ -63,6 +67,7 @@ def test_the_page_has_formulas_and_plots_of_every_row(tmp_path: Path, capsys: py
     page = str(gallery([*entries(name="elu", second=True), *entries(name="binary_cross_entropy", second=True)]))
     assert "elu and its two derivatives for u from −4 to 4" in page.replace("-4", "−4")
     assert "binary_cross_entropy and its two derivatives for u from 0 to 1, v = 1" in page
+    assert len(re.findall(r'title="at [^;]*; median 0\.\d">(value|derivative) ', page)) == 4
     tags(page)
 
 

@@ -168,6 +168,19 @@ def test_mnist_trains(mnist: ModuleType, tmp_path: Path, capsys: pytest.CaptureF
     assert "epoch  2: loss" in shown and "5 steps in" in shown
 
 
+@pytest.mark.skipif(not sizes.LONG, reason="two convolutions compile: --long")
+def test_mnist_cnn_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    assert 0 <= load(EXAMPLES / "mnist_cnn.py").main(["--data", str(write_set(tmp_path))]) <= 1
+    assert "one epoch: accuracy" in capsys.readouterr().out
+
+
+def test_mnist_cnn_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    with pytest.raises(SystemExit, match=r"mnist_cnn\.py: .*no such folder"):
+        load(EXAMPLES / "mnist_cnn.py").main(["--data", str(tmp_path / "elsewhere")])
+
+
 # -- the README -------------------------------------------------------------------------------------------------------
 
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\n\n```text\n(?P<shown>.*?)```)?", re.DOTALL)

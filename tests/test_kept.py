@@ -217,5 +217,6 @@ def test_object_code_has_the_name_of_what_it_does() -> None:
 
     one, other, cube = source("x", 2), source("images", 2), source("x", 3)
     assert one.text != other.text and jit.key_of(one) == jit.key_of(other) != jit.key_of(cube)
-    assert jit.without_names("a = 1.5e-07*exp(b)  # a") == "_0 = 1.5e-07*_1(_2)"
-    assert jit.without_names("from numpy import exp\nb = exp(c)") == "from numpy import exp\n_0 = exp(_1)"
+    text = "from numpy import exp\nreal = a\ndef f(b):\n    c = 1.5e-07*exp(b)  # of b\ndef g(c):\n    f(real, b)"
+    bare = "from numpy import exp\n_m0 = _m1\ndef _m2(_0):\n    _1 = 1.5e-07*exp(_0)\ndef _m3(_0):\n    _m2(_m0, _1)"
+    assert jit.without_names(text) == bare

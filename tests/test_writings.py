@@ -11,6 +11,8 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.native import jit
+from symgraph.core.fingerprint import fingerprint
 from symgraph.core.tensor import Tensor
 from tests.sizes import examples
 
@@ -66,11 +68,14 @@ GIVEN = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_program_in_many_writings(seed: int, dtype: str) -> None:
     tree = formula(random.Random(seed), 3)
-    found = []
+    found, kept = [], {}
     for share in (0.0, 0.4, 1.0):
         J, leaves = program(tree, seed, share)
         slopes = sg.grad(J, [leaves["x"], leaves["w"]], disconnected="zero")
         step = codegen.function(list(leaves.values()), [J, *slopes.values()], dtype)
+        told = fingerprint([*step.request.outputs, *step.leaves])
+        key = jit.key_of(step.executable(dtype).compiled.source)
+        assert kept.setdefault(told, key) == key  # one declaration, one program
         with np.errstate(all="ignore"):
             values = step(**{name: array.astype(dtype) for name, array in GIVEN.items()})
         found.append((sorted(unnamed(step.source.split('"""', 2)[2])), [np.asarray(value).tobytes() for value in values]))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from codegen.loops import ir
 from codegen.loops.names import Names
 from codegen.loops.repeat import Loop, Slice
+from codegen.loops.small_steps import with_whole_steps
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
 from codegen.lower.scalar import ScalarLowering
@@ -81,7 +82,7 @@ def assemble(
         for number, found in enumerate(places.loops)
     )
     outputs = tuple(buffers[output] for output in request.outputs)
-    program = ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs, loops=loops)
+    program = with_whole_steps(ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs, loops=loops))
     return program, buffers, tuple(sizes), checked
 
 

@@ -31,7 +31,7 @@ from codegen.loops.scalar_functions import (
     real,
     same_type,
 )
-from codegen.plan.few import FirstBest, argmax
+from codegen.plan.few_elements import FirstBest, argmax
 from codegen.plan.scatter import is_place, is_placed
 from symgraph.core.dtypes import is_integer
 from symgraph.core.scalars import Delta, Uniform, Written

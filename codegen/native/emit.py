@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, as_formula, flops, traffic
 from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Program, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
+from codegen.loops.rename import Renaming
 from codegen.loops.vocabulary import MATHEMATICS, STRUCTURE, TYPES
 from codegen.loops.words import Interface
 from codegen.native.emit_driver import Call, calls_of, run_text
@@ -80,56 +82,9 @@ def _identifiers(body: str) -> Sequence[str]:
 def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
     """What makes two kernels one function: everything but formulas and names of buffers."""
     rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
-    variables: dict[str, str] = {}
     shapes = tuple((program.buffers[argument].dtype, program.buffers[argument].shape) for argument in kernel.arguments)
-
-    def anonymous(node: ir.Expr) -> ir.Expr:
-        parts = tuple(anonymous(part) for part in ir.children(node))
-        if isinstance(node, ir.Load):
-            return ir.Load(rename[node.buffer], parts, node.dtype, node.guarded)
-        if isinstance(node, ir.Var) and node.name in variables:
-            return ir.Var(variables[node.name], node.dtype)
-        if isinstance(node, ir.Var) and node.name.removesuffix("_end") in variables:
-            return ir.Var(f"{variables[node.name.removesuffix('_end')]}_end", node.dtype)
-        return ir.rebuild(node, parts) if parts else node
-
-    def bound(var: ir.Var) -> ir.Var:
-        return ir.Var(variables.setdefault(var.name, f"v{len(variables)}"), var.dtype)
-
-    def operand(matrix: ir.Operand) -> ir.Operand:
-        first, second = matrix.strides
-        return ir.Operand(rename[matrix.buffer], anonymous(matrix.offset), (anonymous(first), anonymous(second)))
-
-    def block(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        return tuple(one(statement) for statement in body)
-
-    def one(statement: Stmt) -> Stmt:
-        match statement:
-            case Let(var, value):
-                value = anonymous(value)
-                return Let(bound(var), value)
-            case Assign(var, value, op):
-                value = anonymous(value)
-                return Assign(bound(var), value, op)
-            case Store(buffer, index, value, op):
-                return Store(rename[buffer], tuple(anonymous(i) for i in index), anonymous(value), op)
-            case For(var, start, stop, body, step, parallel, grain):
-                start, stop = anonymous(start), anonymous(stop)
-                return For(bound(var), start, stop, block(body), step, parallel, grain)
-            case Share(first, last, count):
-                count = anonymous(count)
-                return Share(bound(first), bound(last), count)
-            case If(condition, body):
-                return If(anonymous(condition), block(body))
-            case Contract(out, left, right, rows, columns, depth, extents):
-                block_sizes = (anonymous(rows), anonymous(columns), anonymous(depth))
-                operands = operand(out), operand(left), operand(right)
-                return Contract(*operands, *block_sizes, extents, accumulate=statement.accumulate)
-            case Copy(out, source, rows, columns, transposed):
-                return Copy(operand(out), operand(source), anonymous(rows), anonymous(columns), transposed)
-        raise TypeError(statement)
-
-    return block(kernel.body), shapes, kernel.sizes
+    numbers = count()
+    return Renaming(rename, lambda name: f"v{next(numbers)}").block(kernel.body), shapes, kernel.sizes
 
 
 def _function(kernel: Kernel, name: str, program: Program, dtype: str) -> str:
@@ -173,8 +128,8 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                     lines.append(f"{pad}{place} += {text(value, shapes, 7)}")
                 else:
                     lines.append(f"{pad}{place} = {_combined(place, text(value, shapes), op)}")
-            case Share(first, last, count):
-                lines.append(f"{pad}{first.name}, {last.name} = chunk({text(count, shapes)}, 1, thread, threads)")
+            case Share(first, last, extent):
+                lines.append(f"{pad}{first.name}, {last.name} = chunk({text(extent, shapes)}, 1, thread, threads)")
             case If(condition, inner):
                 lines.append(f"{pad}if {text(condition, shapes)}:")
                 _block(inner, depth + 1, shapes, lines)

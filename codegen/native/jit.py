@@ -78,17 +78,25 @@ def key_of(source: Source) -> str:
 
 
 def without_names(source: str) -> str:
-    """Generated source without comments, and with numbers for the names that are its own."""
-    lines = [line.split("#")[0].rstrip() for line in source.splitlines()]
+    """Generated source without comments, and with numbers for the names that are its own: those of functions and tiles
+    are the module's, all others each function's."""
+    lines = [line for line in (line.split("#")[0].rstrip() for line in source.splitlines()) if line]
     given = [line for line in lines if line.startswith("from ")]
     known = {*keyword.kwlist, *dir(builtins), *WORD.findall(" ".join(given))}
-    numbers: dict[str, str] = {}
+    shared: dict[str, str] = {}
+    local: dict[str, str] = {}
 
     def number(found: re.Match[str]) -> str:
         word = found.group()
-        return word if word in known else numbers.setdefault(word, f"_{len(numbers)}")
+        return word if word in known else shared.get(word) or local.setdefault(word, f"_{len(local)}")
 
-    return WORD.sub(number, "\n".join(line for line in lines if line))
+    for place, line in enumerate(lines):
+        if not line[0].isspace():
+            local.clear()
+            defined = WORD.findall(line.removeprefix("def "))[: 1 if line.startswith("def ") else None]
+            shared.update((word, f"_m{len(shared)}") for word in defined if word not in known | shared.keys())
+        lines[place] = WORD.sub(number, line)
+    return "\n".join(lines)
 
 
 def _forget_lines(file: str) -> None:

@@ -13,7 +13,8 @@ import sympy as sp
 
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, reshape_sums, split_sums
-from codegen.plan.few import write_out_windows
+from codegen.plan.few_elements import write_out_windows
+from codegen.plan.few_terms import write_out_few_terms
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from codegen.plan.request import Request
@@ -60,10 +61,11 @@ class Node:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, merge temporaries, mask by maxima, write out windows, bring sums into shape, share common functions,
-    split, inline, place, order."""
+    """Slice, write out few terms, merge temporaries, mask by maxima, write out windows, bring sums into shape, share
+    common functions, split, inline, place, order."""
     sliced = _replace(request, slice_values(_roots(request)))
-    merged = _replace(sliced, merge(_roots(sliced)))
+    written = _replace(sliced, write_out_few_terms(_roots(sliced)))
+    merged = _replace(written, merge(_roots(written)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     written = _replace(masked, write_out_windows(_roots(masked)))
     shaped = _replace(written, reshape_sums(_roots(written)))

@@ -41,7 +41,8 @@ sg.draw(y, level="scalar", upstream="L")
 sg.grad(y, x)
 # %%
 for activation in (sg.tanh, sg.exp, sg.softplus, sg.elu, sg.relu):
-    print(f"{activation.name:9} y = {activation.formula}\n          y′ = {activation.derivative}")
+    y = activation(x)
+    print(f"{activation.name:9} {y!s:36} {sg.grad(y, x)}")
 # %% [markdown] en
 # ## With numbers, ReLU beside it
 #

@@ -1,26 +1,26 @@
 # %% [markdown] en
 # # Optimisers are formulas too
 #
-# SGD, momentum, Adam: each is two or three lines of algebra on the gradient g. Here they are as they run, and then as they
-# walk down the same valley.
+# SGD, momentum, Adam: each is two or three lines of algebra on the gradient. Here they are as they run (a prime marks
+# the new value of what the optimiser remembers), and then as they walk down the same valley.
 # %% [markdown] zh
 # # 优化器也是公式
 #
-# SGD、动量法、Adam：每一个都只是对梯度 g 的两三行代数式。先看它们实际执行的公式，再看它们在同一个山谷里怎么走。
+# SGD、动量法、Adam：每一个都只是对梯度的两三行代数式。先看它们实际执行的公式（带撇号的是优化器所记之量的新值），
+# 再看它们在同一个山谷里怎么走。
 # %%
 import symgraph as sg
 
-theta, g = sg.parameter("theta", (2,)), sg.input("g", (2,))
+theta = sg.parameter("theta", (2,))
 optimisers = {
     "SGD": sg.SGD(lr=0.095),
     "momentum": sg.SGD(lr=0.02, momentum=0.9),
     "AdaGrad": sg.Adagrad(lr=1.5),
     "Adam": sg.Adam(lr=0.3),
 }
+J = theta[0] ** 2 / 20 + 10 * theta[1] ** 2
 for name, optimiser in optimisers.items():
-    print(name)
-    for update in optimiser.updates({theta: g}):
-        print(f"  {update.leaf.name} ← {update.value}")
+    print(f"{name}: {sg.explain(J, optimiser).sections[-1]}")
 # %% [markdown] en
 # ## A long valley
 #
@@ -37,7 +37,6 @@ for name, optimiser in optimisers.items():
 import codegen
 import numpy as np
 
-J = theta[0] ** 2 / 20 + 10 * theta[1] ** 2
 paths = {}
 print("after          " + " ".join(f"{k:6}" for k in range(0, 41, 5)), "steps")
 for name, optimiser in optimisers.items():

@@ -47,6 +47,9 @@ class Section:
     title: str
     rows: tuple[Row, ...]
 
+    def __str__(self) -> str:
+        return "\n".join([self.title, *(f"  {row.cells()[1]}" for row in self.rows)])
+
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from symgraph.drawing.mathml import mathml, operator
 from symgraph.drawing.page import Page
 from symgraph.drawing.plots import STYLE, plot
 from symgraph.reference import evaluate
+from symgraph.rounding.report import accuracy
 
 POINTS = 161
 RANGES = ((-4.0, 4.0), (0.0, 4.0), (0.0, 1.0))
@@ -27,12 +29,20 @@ STEPS = 100
 """Of a schedule."""
 WIDTH = ".formula{max-width:580px;padding:3px 0}"
 """A longer formula is scrolled."""
+ULP = (
+    "Accuracy: the worst error in units of the last place of float32, over numbers of all sizes, what "
+    "rounding the variables changes counted apart; as sg.accuracy measures it."
+)
 PLURAL = {"loss": "Losses"}
 LEGEND = {
-    "activation": "Plots: the value in blue, its derivative in red, its second derivative in green, cut off at ±4.",
-    "loss": "u is the prediction and v the target; plots are over u, for a target of 1 where it has values.",
+    "activation": f"Plots: the value in blue, derivatives in red and green, cut off at ±4. {ULP}",
+    "loss": f"u is the prediction and v the target; plots are over u, for a target of 1 where it has values. {ULP}",
     "schedule": "Plots: the rate over 100 steps.",
 }
+MEASURED = 40
+"""Points at which accuracy is measured, beside those at borders."""
+FAR = 10.0
+"""How much worse a formula as written has to be, to be told."""
 MOST_LINES = 6
 """Equations of a formula; the rest is said in a word."""
 
@@ -49,14 +59,19 @@ def gallery(rows: Sequence[Entry]) -> Page:
 
 
 def _table(rows: Sequence[Entry]) -> Markup:
-    plots = [_plot(row) for row in rows]
-    titles = ["name", "formula and derivatives", *(["plot"] if any(plots) else []), "source"]
-    found = []
-    for row, drawn in zip(rows, plots, strict=True):
-        name = joined(element("b", row.name), element("div", row.defaults, class_="soft"))
-        formulas = joined(*map(_lines, (row.formula, row.derivative, row.second)))
-        cells = (name, formulas, *([drawn] if any(plots) else []), row.source)
-        found.append(element("tr", *(element("td", cell) for cell in cells), id=row.name))
+    columns: dict[str, list[Any]] = {
+        "name": [joined(element("b", row.name), element("div", row.defaults, class_="soft")) for row in rows],
+        "formula and derivatives": [joined(*map(_lines, (row.formula, row.derivative, row.second))) for row in rows],
+        "plot": [_plot(row) for row in rows],
+        "accuracy": [_accuracy(row) for row in rows],
+        "source": [row.source for row in rows],
+    }
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    titles = columns.keys()
+    found = [
+        element("tr", *(element("td", cells[place]) for cells in columns.values()), id=row.name)
+        for place, row in enumerate(rows)
+    ]
     head = element("tr", *(element("th", title, scope="col") for title in titles))
     return element("div", element("table", element("thead", head), element("tbody", *found)), class_="wide")
 
@@ -74,6 +89,25 @@ def _lines(lines: Lines) -> Markup:
     if len(lines) > MOST_LINES:
         found.append(element("div", f"and {len(lines) - MOST_LINES} more that it reads", class_="soft"))
     return joined(*found)
+
+
+def _accuracy(row: Entry) -> Markup:
+    """The worst error of value and derivative in float32, with its place; nothing where there are none."""
+    if row.kind == "schedule":
+        return Markup()
+    found = []
+    for title, value in zip(("value", "derivative"), row.values, strict=False):
+        lines = accuracy([value], "float32", MEASURED).lines
+        if lines:
+            line = lines[-1]
+            written = f" ({_ulp(line.written)} as written)" if line.written > FAR * max(line.runs, 1.0) else ""
+            more = f"at {line.at}; median {_ulp(line.median)}"
+            found.append(element("div", f"{title} {_ulp(line.runs)}{written}", title=more))
+    return joined(*found)
+
+
+def _ulp(error: float) -> str:
+    return "∞" if np.isinf(error) else f"{error:.1f}" if error < FAR * FAR else f"{error:.0e}".replace("e+0", "e+")
 
 
 def _plot(row: Entry) -> Markup:

@@ -40,12 +40,21 @@ def kernels(source: str, reports: Sequence[Any], known: Mapping[str, str], say: 
     rows = []
     for kernel, call in zip(reports, called, strict=True):
         text = "\n".join(texts.get(kernel.name, call).splitlines()[:MOST_LINES])
-        shown = element("pre", joined(*(_code(f"{formula}\n", known) for formula in kernel.formulas)), tabindex="0")
+        shown = element(
+            "pre",
+            joined(*(_code(f"{formula}\n", known) for formula in kernel.formulas)),
+            **reachable(say(f"formulas of {kernel.name}")),
+        )
         told = f"{kernel.operations:,.0f} operations, {kernel.bytes:,} bytes"
         left = element("div", element("h3", kernel.name), shown, element("p", say(told), class_="soft"))
-        right = element("pre", _code(text, known), tabindex="0")
+        right = element("pre", _code(text, known), **reachable(say(f"code of {kernel.name}")))
         rows.append((kernel.name, element("div", left, right, class_="kernel")))
     return rows_folded(rows, lambda inside: element("div", inside), say)
+
+
+def reachable(name: str) -> dict[str, str]:
+    """Of what scrolls: the keyboard reaches it, and a screen reader says what it is."""
+    return {"tabindex": "0", "role": "region", "aria_label": name}
 
 
 def _calls(source: str, names: Container[str]) -> list[str]:

@@ -11,14 +11,18 @@
 
   // Selecting a value lights it up everywhere.
   let selected = null;
+  const light = (e, on) => {
+    e.classList.toggle("lit", on);
+    if (e.matches("button, [role=button]")) e.setAttribute("aria-pressed", String(on));
+  };
   const select = (name) => {
-    for (const e of document.querySelectorAll(".lit")) e.classList.remove("lit");
+    for (const e of document.querySelectorAll(".lit")) light(e, false);
     selected = name === selected ? null : name;
     if (selected === null) { said.textContent = ""; return; }
     const found = parts(selected);
-    for (const e of found) e.classList.add("lit");
+    for (const e of found) light(e, true);
     for (const e of document.querySelectorAll(".link"))
-      if (e.dataset.from === selected || e.dataset.to === selected) e.classList.add("lit");
+      if (e.dataset.from === selected || e.dataset.to === selected) light(e, true);
     told(said, selected, found.length);
   };
   // Rows that repeat are made when somebody asks, from one of them and the numbers in which they differ.
@@ -57,7 +61,8 @@
     steps.forEach((step, n) => {
       step.classList.toggle("later", n > now);
       step.classList.toggle("now", n === now);
-      step.toggleAttribute("aria-current", n === now);
+      if (n === now) step.setAttribute("aria-current", "step");
+      else step.removeAttribute("aria-current");
     });
     if (follow) steps[now].scrollIntoView({ block: "nearest" });
     told(document.getElementById("at"), now + 1, steps.length);

@@ -66,7 +66,8 @@ def formulas(explanation: Explanation, say: Say = english, beside: Beside | None
             sides = (left, operator(found.sign)) if left is not None else ()
             matrix = "–" if found.matrix is None else mathml(found.matrix)
             shown = named(name, found.name) if live else element("b", found.name)
-            cells = shown, mathml(*sides, found.equation.right), matrix
+            index = element("div", mathml(*sides, found.equation.right), class_="long")
+            cells = shown, index, matrix
             more = [element("div", beside(found), class_="beside")] if beside else []
             rows.append((name, row(name, *cells, *more)))
         parts.append(rows_folded(rows, spanning(len(head)), say, live))
@@ -104,7 +105,7 @@ def steps(derivation: Derivation, say: Say = english) -> Markup:
         if given
         else None
     )
-    return element("div", title, known, element("ol", lines, class_="steps"), class_="derivation")
+    return element("div", title, known, element("ol", lines, class_="steps", aria_live="polite"), class_="derivation")
 
 
 def name_markup_of(name: Name) -> Markup:

@@ -203,13 +203,17 @@ def _picture_size(shown: Shown) -> tuple[float, float]:
 
 
 def _lines(text: str) -> list[str]:
-    """A formula in lines, broken before its signs where it is long."""
-    lines = [""]
-    for piece in re.split(r"(?= [=+−] )", text):
-        if lines[-1] and len(lines[-1]) + len(piece) > WRAPPED:
-            lines.append(piece.lstrip())
-        else:
-            lines[-1] += piece
+    """A formula in lines: broken before its = where it is long, and then before signs outside its parentheses."""
+    if len(text) <= WRAPPED:
+        return [text]
+    first, found, last = text.partition(" = ")
+    if found:
+        return [*_lines(first), *_lines(f"= {last}")]
+    lines, depth = [""], 0
+    for piece in re.split(r"(?= [+−] )", text):
+        is_long = len(lines[-1]) + len(piece) > WRAPPED
+        lines = [*lines, piece.lstrip()] if is_long and not depth and lines[-1] else [*lines[:-1], lines[-1] + piece]
+        depth += sum(piece.count(sign) for sign in "([{") - sum(piece.count(sign) for sign in ")]}")
     return lines
 
 

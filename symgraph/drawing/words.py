@@ -53,6 +53,7 @@ CHINESE = {
     "sum of a constant": "常数求和", "factor out of the sum": "提到求和号之外",
     "left as the chain rule gave it": "保留链式法则的结果",
     # kernels, costs, values, curves
+    "formulas of {}": "{} 的公式", "code of {}": "{} 的代码", "code": "代码", "output": "输出", "result": "结果",
     "{} operations, {} bytes": "{} 次运算，{} 字节", "kernel": "内核", "operations": "运算次数", "bytes": "字节数",
     "of the machine's limit": "占机器极限", "At {}.": "当 {} 时。", "Stages: {}.": "各阶段：{}。",
     "cost": "开销", "operations: {}": "运算次数：{}",

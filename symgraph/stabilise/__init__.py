@@ -96,12 +96,17 @@ class _Rewriter:
         """What the rules make of a body, the most that they make of it first, and the body itself."""
         forms: dict[sp.Expr, sp.Expr] = {}
 
+        def form(part: sp.Expr) -> sp.Expr:
+            if part not in forms:
+                forms[part] = self._stable_form(part)
+            return forms[part]
+
         def stable(branch: sp.Expr, _: object) -> sp.Expr:
-            return sp.Add(*(forms.setdefault(part, self._stable_form(part)) for part in _by_place(branch)))
+            return sp.Add(*map(form, _by_place(branch)))
 
         def refined(branch: sp.Expr, taken: dict[sp.Basic, sp.Expr]) -> sp.Expr:
             guard = guard_of(taken)
-            return sp.Add(*(self.values.refined(forms[part], part, guard) for part in _by_place(branch)))
+            return sp.Add(*(self.values.refined(form(part), part, guard) for part in _by_place(branch)))
 
         found = [per_branch(written, stable), per_branch(written, refined)]
         return list(dict.fromkeys([*(per_branch(f, lambda branch, _: branch) for f in reversed(found)), written, body]))

@@ -74,7 +74,6 @@ class Schedule:
     hyper: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """``StepLR(0.1, gamma=0.5, step_size=3)``"""
         numbers = [f"{self.base:g}", *(f"{key}={value:g}" for key, value in self.hyper.items())]
         return f"{self.name}({', '.join(numbers)})"
 
@@ -282,13 +281,7 @@ def _pair_of(name: str, group: Any) -> tuple[Any, Optimizer | None]:
 
 
 def checked_optimizer(what: str, given: Any) -> Optimizer:
-    """The optimiser, if it is one.
-
-    Raises
-    ------
-    DomainError
-        for anything else; it begins with ``what`` takes it, and says what to pass.
-    """
+    """The optimiser; of anything else a ``DomainError`` that begins with ``what`` takes it, and says what to pass."""
     if isinstance(given, Optimizer):
         return given
     from symgraph.vocabulary.optimisers import OPTIMISERS

@@ -13,6 +13,7 @@ from symgraph.drawing import measured, panes
 from symgraph.drawing.course.lesson import LANGUAGES, Cell, Lesson, Result
 from symgraph.drawing.course.markdown import html
 from symgraph.drawing.markup import Markup, element, joined
+from symgraph.drawing.measured import reachable
 from symgraph.drawing.page import document, said, text_of
 from symgraph.drawing.rich import formula, gradients, represented
 from symgraph.drawing.words import Say, words
@@ -57,7 +58,7 @@ def lesson_page(lesson: Lesson, results: Mapping[Cell, Result], course: Sequence
     links += [_link(f"{other.title(language)} →", other.name, language) for other in after]
     parts = []
     for cell in lesson.told(language):
-        parts.append(html(cell.source) if cell.language else _code(cell.source))
+        parts.append(html(cell.source) if cell.language else _code(cell.source, words(language)))
         if cell in results:
             parts += _result(results[cell], words(language))
     return _document(lesson.title(language), joined(*parts), links, lesson.name, language)
@@ -96,16 +97,16 @@ def _link(text: str, name: str, language: str) -> Markup:
 def _result(result: Result, say: Say) -> list[Markup]:
     parts = []
     if result.printed:
-        parts.append(element("pre", result.printed.rstrip("\n"), class_="printed wide", tabindex="0"))
+        parts.append(element("pre", result.printed.rstrip("\n"), class_="printed wide", **reachable(say("output"))))
     for shown in result.shown:
         way = next((IN_A_PAGE[base.__name__] for base in type(shown).__mro__ if base.__name__ in IN_A_PAGE), None)
         rich = represented("html", shown) if way is None else way(shown, say)
         inside = element("pre", repr(shown)) if rich is None else Markup(rich)
-        parts.append(element("div", inside, class_="shown wide", tabindex="0"))
+        parts.append(element("div", inside, class_="shown wide", **reachable(say("result"))))
     return parts
 
 
-def _code(source: str) -> Markup:
+def _code(source: str, say: Say) -> Markup:
     """Python with its comments, strings and keywords marked."""
     lines = source.splitlines(keepends=True)
     starts = [0]
@@ -119,7 +120,7 @@ def _code(source: str) -> Markup:
             first, last = (starts[row - 1] + column for row, column in (token.start, token.end))
             parts += [source[end:first], element("span", source[first:last], class_=kind)]
             end = last
-    return element("pre", element("code", *parts, source[end:]), class_="code wide", tabindex="0")
+    return element("pre", element("code", *parts, source[end:]), class_="code wide", **reachable(say("code")))
 
 
 def _kind(token: tokenize.TokenInfo) -> str | None:

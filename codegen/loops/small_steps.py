@@ -1,0 +1,92 @@
+"""The kernels of a step with little to do become one, which LLVM makes straight-line code of.
+
+    k1[i] = …; y1[i] = y[i] + h·k1[i]/2; …; k4[i] = …; y[i] = …      a step of Runge and Kutta: one call, not nine
+
+What one kernel stores and the next loads stays in registers, where all sizes are numbers and loops have few trips. One
+thread runs it: there is less to be shared than a meeting costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.loops import ir
+from codegen.loops.counts import flops
+from codegen.loops.ir import ZERO, Const, Expr, For, If, Kernel, Let, Program, Share, Stmt, Var
+from codegen.loops.names import Names
+from codegen.loops.rename import Renaming
+from codegen.loops.repeat import Loop
+
+LITTLE = 2048.0
+"""Operations of a step with little to do."""
+
+MOST_STATEMENTS = 400
+"""Statements of one kernel."""
+
+
+def with_whole_steps(program: Program) -> Program:
+    """The program with one kernel for every innermost loop whose steps have little to do."""
+    for number in reversed(range(len(program.loops))):
+        loop = program.loops[number]
+        inner = any(loop.start <= other.start < loop.stop for other in program.loops if other is not loop)
+        kernels = program.kernels[loop.start : loop.stop]
+        if not inner and len(kernels) > 1 and _is_little(kernels):
+            program = _merged(program, loop, kernels)
+    return program
+
+
+def _is_little(kernels: tuple[Kernel, ...]) -> bool:
+    if any(kernel.sizes for kernel in kernels):
+        return False
+    statements = [statement for kernel in kernels for statement in ir.statements(kernel.body)]
+    plain = all(not isinstance(s, ir.Contract | ir.Copy) for s in statements)
+    numbers = all(isinstance(s.step, Const) for s in statements if isinstance(s, For))
+    few = plain and numbers and len(statements) <= MOST_STATEMENTS
+    return few and sum(flops(kernel.body, {}) for kernel in kernels) <= LITTLE
+
+
+def _merged(program: Program, loop: Loop, kernels: tuple[Kernel, ...]) -> Program:
+    arguments = tuple(dict.fromkeys(name for kernel in kernels for name in kernel.arguments))
+    local = {name: name.replace(".", "_") for name in arguments}
+    names = Names(frozenset(local.values()))
+    body: list[Stmt] = []
+    for kernel in kernels:
+        buffers = {own: local[name] for own, name in zip(kernel.buffers, kernel.arguments, strict=True)}
+        body += Renaming(buffers, names.unique, formulas=True).block(_alone(kernel.body, {}))
+    formulas = tuple(formula for kernel in kernels for formula in kernel.formulas)
+    name = kernels[0].name
+    whole = Kernel(name, tuple(local.values()), arguments, (), tuple(body), formulas, parallel=False)
+    fewer = len(kernels) - 1
+
+    def moved(at: int) -> int:
+        return at - fewer if at >= loop.stop else at
+
+    loops = tuple(replace(one, start=moved(one.start), stop=moved(one.stop)) for one in program.loops)
+    new = (*program.kernels[: loop.start], whole, *program.kernels[loop.stop :])
+    return replace(program, kernels=new, loops=loops)
+
+
+def _alone(body: tuple[Stmt, ...], ends: dict[str, Expr]) -> tuple[Stmt, ...]:
+    """The statements of a thread that has no others beside it; ``ends`` is where its shares end."""
+
+    def at_end(node: Expr) -> Expr:
+        if isinstance(node, Var) and node.name in ends:
+            return ends[node.name]
+        parts = tuple(map(at_end, ir.children(node)))
+        return ir.rebuild(node, parts) if parts else node
+
+    found: list[Stmt] = []
+    for statement in body:
+        match statement:
+            case For(var, start, stop, inner, step, parallel):
+                known = {**ends, f"{var.name}_end": stop} if parallel else ends
+                found.append(For(var, at_end(start), at_end(stop), _alone(inner, known), step))
+            case Share(first, last, count):
+                found += [Let(first, ZERO), Let(last, count)]
+            case If(condition, inner):
+                found.append(If(condition, _alone(inner, ends)))
+            case Let(var, value):
+                found.append(replace(statement, value=at_end(value)))
+            case _:
+                found.append(statement)
+    return tuple(found)
