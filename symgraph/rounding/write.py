@@ -131,7 +131,8 @@ class Writer:
         return self.fold({"sum": "add", "max": "maximum", "min": "minimum"}[definition.op], parts)
 
     def size(self, extent: sp.Expr) -> int:
-        return int(extent.xreplace({dim: sp.Integer(TERMS) for dim in extent.atoms(Dim)}))
+        """A size with all that is not a number taken as ``TERMS``; one at the least, since no axis is empty."""
+        return max(1, int(extent.xreplace({dim: sp.Integer(TERMS) for dim in extent.atoms(Dim)})))
 
     def fold(self, name: str, parts: Sequence[int]) -> int:
         return reduce(lambda a, b: self.op(name, a, b), parts)
