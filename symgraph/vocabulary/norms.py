@@ -66,7 +66,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
 
 @names_result
 def instance_norm(x: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """Each channel of each row of (N, C, places…) normalised (Ulyanov et al., arXiv 1607.08022); as :func:`group_norm`."""
+    """Each channel of each row of (N, C, places…) normalised (Ulyanov et al., arXiv 1607.08022), as in group norm."""
     return _grouped(x, None, weight, bias, eps, "instance_norm")
 
 
