@@ -32,6 +32,11 @@ def test_networks_print_their_layers() -> None:
         def __init__(self, width: int) -> None:
             self.first, self.more = sg.nn.Linear(2, width), [sg.nn.Sequential(sg.nn.Dropout(0.1), sg.softmax)]
 
+        def forward(self, x: sg.Tensor, scale: int = 1) -> sg.Tensor:
+            return scale * self.more[0](self.first(x))
+
+    x = sg.input("x", (N, 2))
+    assert Two(3)(x, scale=2).shape == (N, 3)
     assert repr(Two(3)) == "Two(3)\n  first: Linear(2, 3)\n  more.0: Sequential()\n    0: Dropout(0.1)\n    1: softmax"
     assert repr(sg.nn.CrossEntropyLoss(label_smoothing=0.1)) == "CrossEntropyLoss(label_smoothing=0.1)"
 
