@@ -22,6 +22,7 @@ from codegen.run.turn import Turn
 from symgraph.core.chance import COUNTERS, KEY, STEP, checked_key, drawn
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import Dim, Index, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.mode import TRAINING, in_mode
 from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
@@ -276,6 +277,7 @@ def _again(
     return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict, key, mode)
 
 
+@explained
 def function(
     inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None, mode: str = "evaluate",
     gradient: Any = None,

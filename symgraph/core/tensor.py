@@ -286,6 +286,8 @@ class Element(sp.Expr):  # type: ignore[misc]
     _diff_wrt: ClassVar[bool] = True
 
     def __new__(cls, tensor: Tensor, *indices: Any) -> Element:
+        if not isinstance(tensor, Tensor):
+            raise DomainError(at_line(f"an element is one of a tensor, not of {tensor!r}"))
         if len(indices) != tensor.ndim:
             raise ShapeError(
                 at_line(f"{tensor.display_name}{show_shape(tensor.shape)} has {tensor.ndim} axes, not {len(indices)}")
