@@ -28,8 +28,8 @@ from symgraph.display.notation import Name
 
 MAX_INLINED = 40
 SHORT, SHORT_INLINED = 2, 7
-"""Symbols and operations, beyond one for each axis, of what is written out again where it is read twice: alone, and with
-what is written out in it."""
+"""Symbols and operations, beyond one for each axis, of what is written out again where it is read twice: alone, and
+with what is written out in it."""
 MAX_NAME = 28
 _PREFIX = {"sum": "s", "max": "m", "min": "m", "argmax": "m", "argmin": "m"}
 
