@@ -224,8 +224,8 @@ class Kernel:
     """One function of the generated source.
 
     ``buffers`` are the names in its text, ``arguments`` those of the program that take their places, ``sizes`` the
-    run-time sizes it needs, ``formulas`` what it computes as mathematics. A kernel that is not ``parallel`` is run by
-    one thread.
+    run-time sizes it needs, ``formulas`` what it computes as mathematics, ``schedule`` how. A kernel that is not
+    ``parallel`` is run by one thread.
     """
 
     name: str
@@ -235,6 +235,7 @@ class Kernel:
     body: tuple[Stmt, ...]
     formulas: tuple[str, ...]
     parallel: bool
+    schedule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import Bounds, bounds_of, exists
 from codegen.lower.comments import formula_text
-from codegen.lower.scatter import ScatterLowering
+from codegen.lower.scope import Scope
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window
 from symgraph.core.bounds import range_of
-from symgraph.core.indices import Index, axis
+from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
 
 PATCH = 1 << 16
@@ -33,31 +33,34 @@ LEAST_COPIED = 8
 """Elements side by side from which on it pays to copy them as a vector."""
 
 
-class WindowLowering(ScatterLowering):
+class WindowLowering:
     """The segment of a window."""
 
-    def _window(self, node: Node, window: Window, row: Sequence[Expr], shared: bool = False) -> list[Stmt]:
+    def __init__(self, scope: Scope) -> None:
+        self.scope, self.scalars = scope, scope.scalars
+
+    def product(self, node: Node, window: Window, row: Sequence[Expr], shared: bool) -> list[Stmt]:
         """The product, block of columns after block; ``shared`` among the threads."""
-        self.window_sizes = {index: int(self._extent(node, index)) for index in (*window.rows, *window.columns)}
-        self.window_sizes |= {index: int(self._extent(node, index)) for index in window.depth}
+        self.window_sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns)}
+        self.window_sizes |= {index: int(node.extent(index)) for index in window.depth}
         loops = {
-            index: Var(self._loop_name(self._extent(node, index)), "int64")
+            index: Var(self.scope.loop_name(node.extent(index)), "int64")
             for index in (*window.outer, *window.rows, *window.columns, *window.over, *window.depth)
         }
         around = {index: loops[index] for index in (*window.outer, *window.over)}
-        self.scalars.indices = {**dict(zip(self._row_axes(), row, strict=True)), **loops}
+        self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
         self.scalars.bounds = bounds_of(node.shape, node.definition)
-        self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
+        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
         columns, rest = self._count(window.columns), self._count(window.columns[1:])
         depth, rows = self._count(window.depth), self._count(window.rows)
         first_extent = columns // rest
         blocks = -(-first_extent // max(1, PATCH // (depth * rest)))
         block = -(-first_extent // max(blocks, 2 if shared else 1))
-        first = Var(self.names.unique("first"), "int64")
+        first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(block)
         lets: list[Stmt] = []
         if first_extent % block:
-            last = Var(self.names.unique("last"), "int64")
+            last = Var(self.scope.names.unique("last"), "int64")
             share = ir.Call("minimum", (ir.add(first, width), ir.integer(first_extent)), "int64")
             lets.append(Let(last, share))
             width = ir.Op("-", (last, first), "int64")
@@ -67,12 +70,12 @@ class WindowLowering(ScatterLowering):
         contract = Contract(
             out, left, Operand(patch, ZERO, (ir.integer(block * rest), ONE)),
             ir.integer(rows), ir.multiply(width, ir.integer(rest)), ir.integer(depth),
-            (rows, block * rest, depth), self.formulas[-1], accumulate=bool(window.over),
+            (rows, block * rest, depth), self.scope.formulas[-1], accumulate=bool(window.over),
         )  # fmt: skip
         inside = bool(window.over) or shared
         body: list[Stmt] = [*before, *(border if inside else []), *fill, contract]
         for index in reversed(window.over):
-            body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
         if window.over:
             zero: tuple[Stmt, ...] = (Store(out.buffer, at, ir.Const(0.0, "real")),)
             for index in reversed((*window.rows, *window.columns)):
@@ -82,11 +85,8 @@ class WindowLowering(ScatterLowering):
         body = [For(first, ZERO, ir.integer(first_extent), (*lets, *body), step=ir.integer(block), parallel=shared)]
         body = body if inside else [*border, *body]
         for index in reversed(window.outer):
-            body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
         return body
-
-    def _row_axes(self) -> list[Index]:
-        return [axis(d) for d in range(self.depth)]
 
     def _count(self, indices: Sequence[Index]) -> int:
         count = 1
@@ -103,7 +103,7 @@ class WindowLowering(ScatterLowering):
         self, window: Window, loops: dict[Index, Var], first: Var, width: Expr, wide: int, depth: int
     ) -> tuple[str, list[Stmt], list[Stmt]]:
         """The buffer of a block's columns, the loops that fill it, and what they need beforehand."""
-        name = self._unnamed_scratch("patch", (sp.Integer(depth), sp.Integer(wide)))
+        name = self.scope.unnamed("patch", (sp.Integer(depth), sp.Integer(wide)))
         head = window.columns[0]
         stops = {index: ir.integer(self.window_sizes[index]) for index in window.columns} | {head: width}
         bordered = _bordered(window, self.scalars.bounds)
@@ -142,8 +142,8 @@ class WindowLowering(ScatterLowering):
         moving = {*window.columns, *window.depth}
         axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
         extents = [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
-        name = self._unnamed_scratch("bordered", extents)
-        at = [Var(self._loop_name(extent), "int64") for extent in extents]
+        name = self.scope.unnamed("bordered", extents)
+        at = [Var(self.scope.loop_name(extent), "int64") for extent in extents]
         zero: tuple[Stmt, ...] = (Store(name, tuple(at), ir.Const(0.0, "real")),)
         origin = list(map(self.scalars.integer, element.indices))
         for d, var in zip(axes, at, strict=True):
@@ -164,7 +164,7 @@ class WindowLowering(ScatterLowering):
         found = self._strided(window, loops)
         if found is not None:
             return found, []
-        name = self._unnamed_scratch("rows", (sp.Integer(rows), sp.Integer(depth)))
+        name = self.scope.unnamed("rows", (sp.Integer(rows), sp.Integer(depth)))
         value = self.scalars.value(window.left)
         place = (self._flat(window.rows, loops), self._flat(window.depth, loops))
         body: tuple[Stmt, ...] = (Store(name, place, value),)
@@ -172,9 +172,9 @@ class WindowLowering(ScatterLowering):
         for index in reversed(order):
             body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
         whole = Operand(name, ZERO, (ir.integer(depth), ONE))
-        own = self.group.values | self.group.written
+        own = self.scope.group.values | self.scope.group.written
         if window.left.atoms(Index) <= set(order) and not any(e.tensor in own for e in window.left.atoms(Element)):
-            self.top += body  # the same for all rows of the kernel
+            self.scope.top += body  # the same for all rows of the kernel
             return whole, []
         return whole, list(body)
 
@@ -207,11 +207,11 @@ class WindowLowering(ScatterLowering):
 
     def _out(self, node: Node, window: Window, loops: dict[Index, Var], first: Var) -> tuple[Operand, tuple[Expr, ...]]:
         """The block of the result, and the place of one of its elements."""
-        kept = node.value in self.kept
-        dropped = 0 if kept else self.depth
+        kept = node.value in self.scope.kept
+        dropped = 0 if kept else self.scope.depth
         shape = node.shape[dropped:]
-        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
-        around = [*(self.scalars.indices[index] for index in self._row_axes()), *(loops[i] for i in window.outer)]
+        buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
+        around = [*(self.scalars.indices[index] for index in self.scope.row_axes()), *(loops[i] for i in window.outer)]
         head, inner = window.columns[0], window.columns[1:]
         start = (*around, *[ZERO] * len(window.rows), first, *[ZERO] * len(inner))[dropped:]
         at = (*around, *(loops[i] for i in window.rows), ir.add(first, loops[head]), *(loops[i] for i in inner))[
