@@ -307,7 +307,13 @@ def _is_linear_part(tensor: Tensor, reads: list[tuple[Tensor, Element]]) -> bool
         return False
     reader, element = reads[0]
     assert reader.definition is not None
-    return reader.definition.op is None and reader.shape == tensor.shape and _is_term(element, reader.definition.body)
+    same = _axes_of(reader) == _axes_of(tensor)
+    return reader.definition.op is None and same and _is_term(element, reader.definition.body)
+
+
+def _axes_of(tensor: Tensor) -> list[sp.Expr]:
+    """The sizes, axes of one left out."""
+    return [extent for extent in tensor.shape if extent != 1]
 
 
 def _is_term(element: Element, body: sp.Expr) -> bool:

@@ -67,7 +67,8 @@ CHINESE = {
     "{} of {} columns are 0 in every row: {}": "{} 列（共 {} 列）在每一行都为 0：{}",
     "vanishes: {} of {}, the nearest to the loss": "梯度消失：只有最靠近损失的 {1} 的 {0}",
     "explodes: {} times {}, the nearest to the loss": "梯度爆炸：是最靠近损失的 {1} 的 {0} 倍",
-    "{} epochs, {} steps, {}": "{} 轮，{} 步，{}", "epoch": "轮", "loss": "损失", "validation": "验证",
+    **dict.fromkeys((f"{{}} epoch{e}, {{}} step{s}, {{}}" for e in ("", "s") for s in ("", "s")), "{} 轮，{} 步，{}"),
+    "epoch": "轮", "loss": "损失", "validation": "验证",
     "{}, logarithmic": "{}（对数坐标）",
 }  # fmt: skip
 _BY_LANGUAGE = {"en": {}, "zh": CHINESE}

@@ -21,7 +21,7 @@ class Module:
                 return self.last(sg.tanh(self.first(x)))
 
     Parameters are named by attributes, ``first.weight``, and by places in lists and dicts, ``blocks.0.weight``. A
-    network of several inputs has a ``forward(self, x, y)``.
+    network of several inputs has a ``forward(self, x, y)``; options are passed by name, ``net(x, scale=2)``.
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -81,6 +81,6 @@ class Module:
         return {state: value for layer in self.children().values() for state, value in layer.updates().items()}
 
     @names_result
-    def __call__(self, *inputs: Any) -> Tensor:
+    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
         Module.build(self, "")
-        return self.forward(*map(as_tensor, inputs))
+        return self.forward(*map(as_tensor, inputs), **options)
