@@ -2,8 +2,7 @@
 
     Kernel "h": for n in 0..N: Contract(a[n, :] = x[n, :] · W[:, :]); for j in 0..32: h[n, j] = max(a[n, j] + b[j], 0)
 
-Expressions and statements are immutable and compared by content. Sizes are integer expressions over the run-time
-sizes, so one program serves every batch size. ``verify`` states what a valid kernel is; ``show`` prints one.
+All is compared by content. Sizes are expressions, so a program serves every batch. ``verify`` says what is valid.
 """
 
 from __future__ import annotations
@@ -167,7 +166,7 @@ class Operand:
     strides: tuple[Expr, Expr]
 
 
-Steps = tuple[tuple[int, int], ...]  # how many values an index has, and how far apart; the first is the slowest
+Steps = tuple[tuple[int, int], ...]  # how many values an index has, and how far apart; the slowest first
 
 
 @dataclass(frozen=True, slots=True)
