@@ -44,9 +44,10 @@ def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
 
 def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
     sums = [element for element in elements_of(total) if _is_sum(element)]
+    pairs = _multiplied(total, sums) if len(sums) > 1 else []
     for product in sums:
-        for one, other in combinations_with_replacement([e for e in sums if e != product], 2):
-            ratio = _ratio(product, one, other, opened)
+        for one, other in pairs:
+            ratio = None if product in (one, other) else _ratio(product, one, other, opened)
             if ratio is None:
                 continue
             count = _count(product)
@@ -57,6 +58,13 @@ def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
     return None
 
 
+def _multiplied(total: sp.Add, sums: list[Element]) -> list[tuple[Element, Element]]:
+    """The pairs of sums whose product is in a term of the total: without it there is nothing to be subtracted."""
+    powers = [term.as_powers_dict() for term in sp.Add.make_args(sp.expand(total))]
+    pairs = combinations_with_replacement(sums, 2)
+    return [(a, b) for a, b in pairs if any(p.get(a, 0) >= 1 + (a == b) and p.get(b, 0) >= 1 for p in powers)]
+
+
 def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp.Expr | None:
     """The number c of Σ c·f·g, Σ f and Σ g over the same places."""
     definitions = [element.tensor.definition for element in (product, one, other)]
@@ -65,6 +73,8 @@ def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp
     if len({element.indices for element in (product, one, other)}) != 1:
         return None
     whole, left, right = (opened(definition.body) for definition in definitions if definition is not None)
+    if left == 0 or right == 0 or set(elements_of(whole)) != set(elements_of(left * right)):
+        return None
     try:
         field = Field((whole, left, right), Work(MOST_WORK))
         below = field.quotient(left) * field.quotient(right)
