@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core.graph import leaves
 from symgraph.errors import (
@@ -75,6 +76,11 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("of a layer", lambda: sg.nn.LayerNorm(N), DomainError, ["LayerNorm(normalized_shape=N)", "eps=1e-05"]),
     ("of a schedule", lambda: sg.schedules.StepLR(0.1, [3]), DomainError, ["StepLR(lr=0.1, step_size=[3])"]),
     ("of an initialiser", lambda: sg.init.trunc_normal(std="a"), DomainError, ["trunc_normal(std='a')", "mean=0.0"]),
+    ("of an optimiser", lambda: sg.SGD(weight_decay=np.zeros(3)), ArgumentError, ["SGD(weight_decay=array("]),
+    ("a seed that is none", lambda: sg.equal(x(), x(), seed=N), DomainError, ["equal(left=x(N, 64)", "seed=N"]),
+    ("δ of what is no index", lambda: sg.Delta(object(), n), IndexNotationError, ["two index expressions"]),
+    ("no dtype", lambda: codegen.function(x(), x(), dtype=x()), DomainError,
+     ["float32 or float64"]),
     ("name", lambda: sg.input("a b", (2,)), NameConflictError, ["'a b'"]),
     ("empty name", lambda: sg.input("", (2,)), NameConflictError, ["''"]),
     ("complex constant", lambda: sg.constant(np.array([1j])), DomainError, ["complex128"]),

@@ -46,7 +46,7 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     """
     try:
         found = np.dtype(dtype)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise DomainError(at_line(f"dtype must be float32 or float64, not {dtype!r}")) from error
     if found not in DTYPES:
         raise DomainError(at_line(f"dtype must be float32 or float64, not {found}"))

@@ -28,7 +28,7 @@ LONGEST_LINE = 120
 _HERE = Path(__file__).parents[1]
 _OWN_FOLDERS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "codegen"))
 _FOREIGN_PARTS = ("/sympy/", "/numpy/")
-_PYTHONS = (str(Path(os.__file__).parent), "<")
+_PYTHONS = (str(Path(os.__file__).parent), "<frozen ")
 _STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
 
 
@@ -104,7 +104,8 @@ def is_users(frame: FrameType) -> bool:
     """Whether a frame is neither of this project, nor of Python, nor of a library that this is made with."""
     file = frame.f_code.co_filename
     is_pythons = file.startswith(_PYTHONS) and "site-packages" not in file
-    return not (is_own(frame) or is_pythons or "/mpmath/" in file or _is_foreign(frame))
+    is_compiled = file.endswith(".pyx")
+    return not (is_own(frame) or is_pythons or is_compiled or "/mpmath/" in file or _is_foreign(frame))
 
 
 def _is_foreign(frame: FrameType) -> bool:

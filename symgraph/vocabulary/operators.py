@@ -213,6 +213,7 @@ class Operators:
     all = _method("statistics", "all")
     clip = _method("statistics", "clip")
 
+    @names_result
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order, reversed unless told, as NumPy's: ``x.transpose(1, 0)``, or of a tuple."""
         from symgraph.vocabulary.shapes import permute
