@@ -54,13 +54,13 @@ def relative(file: Path) -> str:
 
 @pytest.mark.parametrize("file", SYMGRAPH, ids=relative)
 def test_mathematics_never_imports_machines(file: Path) -> None:
-    assert not imported(file) & {"codegen", "llvmlite", "scipy", "sklearn"}
+    assert not imported(file) & {"codegen", "numba", "llvmlite", "scipy", "sklearn"}
     assert "symgraph.sklearn" not in file.read_text()
 
 
 def test_importing_symgraph_loads_no_machine() -> None:
     assert (
-        run("import sys, symgraph; print({'codegen', 'llvmlite', 'scipy'} & set(sys.modules))").strip()
+        run("import sys, symgraph; print({'codegen', 'numba', 'llvmlite', 'scipy'} & set(sys.modules))").strip()
         == "set()"
     )
 
@@ -138,7 +138,7 @@ def test_the_package_shows_its_vocabulary_and_nothing_else() -> None:
 
 
 def test_importing_waits_neither_for_llvm_nor_for_what_is_for_reading() -> None:
-    asked = {"llvmlite", "symgraph.display.program", "symgraph.derive.derivation", "importlib.metadata"}
+    asked = {"numba", "llvmlite", "symgraph.display.program", "symgraph.derive.derivation", "importlib.metadata"}
     asked |= {"sympy.tensor.tensor", "numpy.random", "numpy.ma", "codegen.run"}  # the first for any sum of SymPy's
     code = "import sys, symgraph, codegen; print({name for name in sys.modules if name.startswith('symgraph.drawing')}"
     assert run(f"{code} | ({asked} & set(sys.modules)))").strip() == "set()"

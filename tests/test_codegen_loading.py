@@ -105,7 +105,7 @@ def test_native_and_plain_python_programs_live_in_one_process(settings: list[str
 
 DROPPED = """
     import gc, linecache, os, sys, types
-    from codegen.native.kernels.kernel import Kernel
+    from numba.core.dispatcher import Dispatcher
     from codegen.native import jit
     from codegen.native.compile import Entry
 
@@ -127,7 +127,7 @@ DROPPED = """
 
     def left():
         gc.collect()
-        kinds = (Kernel, Entry, codegen.TrainStep, codegen.Function, types.ModuleType)
+        kinds = (Dispatcher, Entry, codegen.TrainStep, codegen.Function, types.ModuleType)
         alive = [sum(isinstance(found, kind) for found in gc.get_objects()) for kind in kinds]
         return [*alive, len(sys.modules), len(linecache.cache)]
 

@@ -1,4 +1,4 @@
-"""Runs the core of the suite on the oldest and the newest supported SymPy, NumPy, llvmlite, in environments of its own.
+"""Runs the core of the suite on the oldest and the newest supported SymPy, NumPy and Numba, in environments of its own.
 
     python -m tests.versions                    both, on this Python
     python -m tests.versions oldest             one of them
@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 ENDS = {
-    "oldest": ("sympy==1.13.0", "numpy==2.0.0", "llvmlite==0.45.0"),
-    "newest": ("sympy==1.14.*", "numpy==2.4.*", "llvmlite==0.47.*"),
+    "oldest": ("sympy==1.13.0", "numpy==2.0.0", "numba==0.62.0"),
+    "newest": ("sympy==1.14.*", "numpy==2.4.*", "numba==0.65.*"),
 }
 OLDEST_NUMPY = {(3, 13): "numpy==2.1.0"}
 """The first NumPy for a Python, where it is later than the oldest."""

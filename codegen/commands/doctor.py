@@ -21,7 +21,7 @@ from codegen.run.training import TrainStep, train_step
 from symgraph.commands import DONE, NO, Answer
 from symgraph.reference import evaluate
 
-NEEDED = ("sympy", "numpy", "llvmlite")
+NEEDED = ("sympy", "numpy", "numba", "llvmlite")
 EXTRAS = {
     "scikit-learn": "sklearn", "safetensors": "io", "scipy": "optimise", "iminuit": "optimise",
     "lightgbm": "boosting", "xgboost": "boosting",

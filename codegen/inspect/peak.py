@@ -1,6 +1,6 @@
 """What one thread of this machine can do at most: multiply-adds a second, and bytes a second from caches and memory.
 
-Measured once a process, when first asked for, by two loops in LLVM, in half a second together.
+Measured once a process, when first asked for, by two loops in LLVM; they need no Numba, and half a second together.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 MAGIC = b"symgraph object 1\n"
@@ -46,9 +47,16 @@ def machine() -> str:
     import numpy
 
     features = llvm.get_host_cpu_features().flatten()
-    packages = f"llvmlite {llvmlite.__version__} numpy {numpy.__version__}"
+    packages = f"numba {_version_of_numba()} llvmlite {llvmlite.__version__} numpy {numpy.__version__}"
     cpu = [llvm.get_host_cpu_name(), features, platform.machine()]
     return "\n".join([*cpu, sys.version, packages, sources("codegen")])
+
+
+def _version_of_numba() -> str:
+    """As its own file tells it: a program from the cache does not wait for Numba's import."""
+    found = find_spec("numba")
+    told = None if found is None or found.origin is None else _content(Path(found.origin).with_name("_version.py"))
+    return hashlib.sha256(told or b"").hexdigest()
 
 
 @lru_cache(maxsize=2)

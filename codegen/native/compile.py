@@ -1,13 +1,13 @@
 """Native entries: kernels go in, position-independent object code comes out, and a later process runs it without
-its front end.
+importing Numba.
 
 An entry takes the address of one packed ``int64`` array of sizes and addresses, so that a call costs one argument,
 and ``(thread, threads)``. Its code needs neither Python's lock nor its exceptions nor an allocator; this is checked,
 and an error names what would be missing.
 
 The object exports two C functions, ``void name(int64_t packed)`` for a program of one thread, and
-``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.native.team.Team`. The
-functions of a program are one module (:mod:`codegen.native.kernels.translate`), optimised once, as a whole.
+``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.native.team.Team`. Numba lowers
+each function on its own (:mod:`codegen.native.kernels.kernel`); here they are linked and optimised once, as a whole.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +50,20 @@ ROOM = "\n@symgraph_room = global [8 x i64] zeroinitializer\n"
 (:func:`in_one_place`) has none of it where LLVM, which leaves those addresses out of account, expects none."""
 
 _ENTRY = """
-declare void @"{callee}"({types})
+declare i32 @"{callee}"(ptr, ptr{types})
 define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
-  call void @"{callee}"({arguments})
+  %result = alloca ptr
+  %exception = alloca ptr
+  %status = call i32 @"{callee}"(ptr %result, ptr %exception{arguments})
+  %raised = icmp ne i32 %status, 0
+  br i1 %raised, label %bad, label %good
+bad:
+  call void @{exception}()
+  br label %good
+good:
   ret void
 }}
+declare void @{exception}()
 """
 
 
@@ -116,15 +125,14 @@ def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
     RuntimeError
         The code calls something that a process without Numba does not have.
     """
-    from codegen.native.kernels import types
-    from codegen.native.kernels.kernel import Kernel
-    from codegen.native.kernels.translate import Unit
+    from numba.core import types  # compiling is the one thing that needs Numba; loading must not pay for its import
+
+    from codegen.native.kernels.kernel import kernel
 
     parameters = ("packed", "thread", "threads")[: function.__code__.co_argcount]
-    unit = Unit()
-    callee, _ = unit.function(Kernel(function), (types.int64,) * len(parameters))
-    words = {"types": ", ".join(["i64"] * len(parameters)), "arguments": ", ".join(f"i64 %{p}" for p in parameters)}
-    return _object_code(str(unit.module), _ENTRY.format(callee=callee.name, symbol=name, **words), [name])
+    callee, module = kernel(function).lowered((types.int64,) * len(parameters))
+    words = {"types": ", i64" * len(parameters), "arguments": "".join(f", i64 %{name}" for name in parameters)}
+    return _object_code([module], _ENTRY.format(callee=callee, symbol=name, exception=EXCEPTION, **words), [name])
 
 
 def compile_program(
@@ -139,26 +147,26 @@ def compile_program(
     driver
         From LLVM's names of the kernels to the text that defines ``entry_team`` and ``entry_kernel``.
     """
-    from codegen.native.kernels import types
-    from codegen.native.kernels.translate import Unit
+    from numba.core import types
+
+    from codegen.native.kernels.pointer import Buffer
 
     def kind(given: str) -> types.Type:
-        scalar: types.Type = getattr(types, given.removeprefix("buffer of "))
-        return scalar if given == "int64" else types.Buffer(scalar)
+        scalar = getattr(types, given.removeprefix("buffer of "))
+        return scalar if given == "int64" else Buffer(scalar)
 
-    unit = Unit()
-    names = {
-        known: unit.function(kernel, tuple(map(kind, given)))[0].name for known, (kernel, given) in functions.items()
-    }
-    return _object_code(str(unit.module), driver(names), ["entry", "entry_kernel"])
+    lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
+    names = {known: callee for known, (callee, _) in lowered.items()}
+    return _object_code([module for _, module in lowered.values()], driver(names), ["entry", "entry_kernel"])
 
 
-def _object_code(kernels: str, text: str, exported: Sequence[str]) -> bytes:
+def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
     """Link, keep only what is exported and what that uses, optimise, and emit."""
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
-    module.link_in(llvm.parse_assembly(kernels))
+    for part in lowered:
+        module.link_in(part, preserve=True)
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
     kept = (*exported, f"{exported[0]}_team", "symgraph_room")

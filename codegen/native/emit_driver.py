@@ -1,7 +1,7 @@
 """Emits the driver, which calls the kernels in order: as Python to be read, and as LLVM text to be run.
 
 Both are written from one list of :class:`Call` s. The LLVM text is a load for each argument and a call for each kernel,
-so that depth costs no time of typing: the front end sees each distinct kernel once, and no driver.
+so that depth costs no time of type inference: Numba sees each distinct kernel once, and no driver.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from codegen.loops.memory import Arena
 from codegen.loops.repeat import memory
 from codegen.loops.words import Interface
 from codegen.native.barrier import SYMBOL, SYNC_WORDS
+from codegen.native.compile import EXCEPTION
 from codegen.native.emit_scalar import text
 from codegen.native.meetings import barriers
 
 INDENT = "    "
-EPILOGUE = ("  br label %return", "return:", "  ret void", "}")
+EPILOGUE = (
+    "  %status = load i32, ptr %raised", "  %bad = icmp ne i32 %status, 0", "  br i1 %bad, label %raise, label %return",
+    "raise:", f"  call void @{EXCEPTION}()", "  br label %return", "return:", "  ret void", "}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +229,17 @@ def _whole(place: int | Moving, loops: Mapping[int, tuple[Counted, str]]) -> str
 def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
     """``entry_team(packed, thread, threads)`` runs all kernels, ``entry_kernel(packed, number, repeats)`` one.
 
-    ``callees`` are LLVM's names of the functions.
+    ``callees`` are LLVM's names of the functions, of Numba's signature: ``i32 (ptr result, ptr exception, …)``.
     """
     declared = {call.function: call for call in calls}
-    lines = [f"declare void @{SYMBOL}(ptr, i64)"]
+    lines = [f"declare void @{SYMBOL}(ptr, i64)", f"declare void @{EXCEPTION}()"]
     for function, call in declared.items():
-        kinds = ", ".join("i64" if kind == "int64" else "ptr" for kind in call.types)
-        lines.append(f'declare void @"{callees[function]}"({kinds})')
-    prologue = ["enter:", "  %words = inttoptr i64 %packed to ptr"]
+        kinds = ", ".join(["ptr", "ptr", *("i64" if kind == "int64" else "ptr" for kind in call.types)])
+        lines.append(f'declare i32 @"{callees[function]}"({kinds})')
+    prologue = [
+        "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
+        "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
+    ]  # fmt: skip
     lines += ["define void @entry_team(i64 %packed, i64 %thread, i64 %threads) {", *prologue]
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
@@ -370,7 +377,7 @@ def _moved(place: int | Moving, name: str) -> list[str]:
 
 def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str]:
     lines: list[str] = []
-    given = []
+    given = ["ptr %result", "ptr %exception"]
     for place, argument in enumerate(call.arguments):
         name = f"a.{number}.{place}"
         if argument.is_scratch:
@@ -383,4 +390,10 @@ def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str
         given.append(f"ptr %{name}.pointer" if argument.dtype else f"i64 %{name}")
     if call.parallel:
         given += ["i64 %thread", "i64 %threads"]
-    return [*lines, f'  call void @"{callee}"({", ".join(given)}){attribute}']
+    return [
+        *lines,
+        f'  %status.{number} = call i32 @"{callee}"({", ".join(given)}){attribute}',
+        f"  %before.{number} = load i32, ptr %raised",
+        f"  %after.{number} = or i32 %before.{number}, %status.{number}",
+        f"  store i32 %after.{number}, ptr %raised",
+    ]

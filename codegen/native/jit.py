@@ -1,14 +1,14 @@
-"""Compiles generated source: natively, or as plain Python on flat arrays.
+"""Compiles generated source: natively through Numba, or as plain Python on flat arrays.
 
 The source is written to a real file, so that tracebacks, profilers and readers find it.
 """
 
 from __future__ import annotations
 
-import ast
 import builtins
 import importlib
 import keyword
+import linecache
 import re
 import types
 from collections.abc import Callable
@@ -64,7 +64,10 @@ def program(
         source = source_of()
         module = _module(source.text, cache.source_file(key, source.text))
         functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
-        return compile_program(functions, partial(driver_text, source.calls))
+        try:
+            return compile_program(functions, partial(driver_text, source.calls))
+        finally:
+            _forget_lines(Path(str(module.__file__)).name)
 
     return _cached(key, "entry", compiled, seconds, code)
 
@@ -94,6 +97,12 @@ def without_names(source: str) -> str:
             shared.update((word, f"_m{len(shared)}") for word in defined if word not in known | shared.keys())
         lines[place] = WORD.sub(number, line)
     return "\n".join(lines)
+
+
+def _forget_lines(file: str) -> None:
+    """Numba has read the source for its messages, by a path relative to the working directory."""
+    for path in [path for path in list(linecache.cache) if path.endswith(file)]:
+        linecache.cache.pop(path, None)
 
 
 def support(name: str, as_python: bool) -> Entry | PythonEntry:
@@ -142,12 +151,7 @@ def _module(source: str, file: Path) -> types.ModuleType:
     module = types.ModuleType(f"symgraph_generated_{file.stem}")
     module.__file__ = str(file)
     module.__dict__["__name__"] = module.__name__
-    tree = ast.parse(source, str(file))
-    exec(compile(tree, str(file), "exec"), module.__dict__)
-    for part in tree.body:
-        known = vars(module).get(getattr(part, "name", ""))
-        if known is not None and hasattr(known, "py_func"):
-            known.tree = part
+    exec(compile(source, str(file), "exec"), module.__dict__)
     return module
 
 

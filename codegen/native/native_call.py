@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
+from numba.core import types
 
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Signature, bind
+from codegen.native.kernels.binding import bind
 
 PYTHON_ENTRIES: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 """Entries that run as Python, by what stands for their address."""
@@ -49,25 +48,25 @@ def ask_number(function: int, subject: int) -> float:
     return float(ctypes.PYFUNCTYPE(ctypes.c_double, ctypes.c_int64)(int(function))(int(subject)))
 
 
-def _call(result: ir.Type, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _call(result: ir.Type, context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     address, *given = (
-        types.cast(builder, value, kind, types.int64) for value, kind in zip(arguments, signature.args, strict=True)
+        context.cast(builder, value, kind, types.int64) for value, kind in zip(arguments, signature.args, strict=True)
     )
     function = ir.FunctionType(result, [_WORD] * len(given))
     return builder.call(builder.inttoptr(address, function.as_pointer()), given)
 
 
-def _lower_invoke(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
-    _call(ir.VoidType(), builder, signature, arguments)
-    return None
+def _lower_invoke(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    _call(ir.VoidType(), context, builder, signature, arguments)
+    return context.get_dummy_value()
 
 
-def _lower_word(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
-    return _call(_WORD, builder, signature, arguments)
+def _lower_word(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    return _call(_WORD, context, builder, signature, arguments)
 
 
-def _lower_number(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
-    return _call(ir.DoubleType(), builder, signature, arguments)
+def _lower_number(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    return _call(ir.DoubleType(), context, builder, signature, arguments)
 
 
 bind(invoke, lambda entry, packed, thread, threads: types.none, _lower_invoke)

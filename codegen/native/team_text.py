@@ -1,4 +1,4 @@
-"""The team's native side, as LLVM text that is compiled in milliseconds: what must not be interrupted.
+"""The team's native side, as LLVM text that is compiled in milliseconds without Numba: what must not be interrupted.
 
 A launch, from taking free workers to the end of the last of them, is one C call, and so are the start, a wait for, and
 the end of a job (:mod:`codegen.native.job_text`). Python runs handlers of signals between its own instructions alone:

@@ -33,14 +33,14 @@ print(slope)
 # %% [markdown] en
 # ## What runs
 #
-# A training step as Python, of which machine code is made; above each statement stands the formula it computes, in this
-# program's own names. The first kernel goes through the rows, sixteen at a time in vector lanes: a, the loss of a row, and
-# ∂L/∂a. The second adds up the loss. The third takes ∂L/∂w and updates w. Operations and bytes are counted from the loops;
-# `step.report(measure=True)` adds times and what your machine could do at best.
+# A training step as Python for Numba; above each statement stands the formula it computes, in this program's own names. The
+# first kernel goes through the rows, sixteen at a time in vector lanes: a, the loss of a row, and ∂L/∂a. The second adds up
+# the loss. The third takes ∂L/∂w and updates w. Operations and bytes are counted from the loops; `step.report(measure=True)`
+# adds times and what your machine could do at best.
 # %% [markdown] zh
 # ## 实际运行的程序
 #
-# 训练的一步，写成 Python，再由它生成机器码；每条语句上方是它所计算的公式，用的就是程序里的名字。第一个内核逐行处理数据，
+# 训练的一步，写成供 Numba 编译的 Python；每条语句上方是它所计算的公式，用的就是程序里的名字。第一个内核逐行处理数据，
 # 每次 16 行，用向量指令并行：计算 a、每行的损失和 ∂L/∂a；第二个把损失加起来；第三个计算 ∂L/∂w 并更新 w。
 # 运算次数和字节数是从循环中数出来的；`step.report(measure=True)` 还会给出用时，以及你这台机器的极限。
 # %%

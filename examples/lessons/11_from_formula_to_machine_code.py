@@ -59,7 +59,7 @@ def main():
     print(show_program(compiled.program))
     print(show_arena(compiled.arena))
 
-    stage("emit", "Python for LLVM, under each formula what computes it")
+    stage("emit", "Python for Numba, under each formula what computes it")
     print(compiled.source.text)
 
     stage("compile and run", "the same numbers as the obvious evaluator, and in native code")

@@ -50,7 +50,7 @@ def machine() -> dict[str, str]:
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
-    packages = ("numpy", "llvmlite", "sympy", "torch", "jax", "pytensor", "scikit-learn")
+    packages = ("numpy", "numba", "sympy", "torch", "jax", "pytensor", "scikit-learn")
     versions = {}
     for package in packages:
         try:

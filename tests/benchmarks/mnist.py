@@ -74,7 +74,7 @@ for epoch in range({epochs}):
 END = """
 print(seconds, epoch + 1)
 """
-JOBS = {"symgraph": (SYMGRAPH, "symgraph"), "PyTorch": (TORCH, "torch"), "JAX jit": (JAX, "jax")}
+JOBS = {"symgraph": (SYMGRAPH, "numba"), "PyTorch": (TORCH, "torch"), "JAX jit": (JAX, "jax")}
 
 
 def seconds_to_goal(folder: str, rounds: int = 3, epochs: int = MOST_EPOCHS, goal: float = GOAL) -> dict[str, float]:

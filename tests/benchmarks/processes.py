@@ -68,7 +68,7 @@ MLPClassifier((32,), solver="sgd", momentum=0, alpha=0, learning_rate_init=0.1, 
               n_iter_no_change=EPOCHS).fit(x, t)
 """
 JOBS = {"symgraph": SYMGRAPH, "scikit-learn": SKLEARN, "JAX": JAX, "PyTorch": TORCH}
-NEEDS = {"symgraph": "symgraph", "scikit-learn": "sklearn", "JAX": "jax", "PyTorch": "torch"}
+NEEDS = {"symgraph": "numba", "scikit-learn": "sklearn", "JAX": "jax", "PyTorch": "torch"}
 COMPILE = """
 import time; start = time.perf_counter()
 import numpy as np, codegen, symgraph as sg

@@ -11,7 +11,7 @@ How emitted source looks::
     tile_5x50 = tile(5, 50, float32)            # sizes from choose_tile(None, 50, 784, float32)
 
     @kernel
-    def hidden(x, W, b, a, h, N, first, last):  # buffers and sizes; a call tells their types
+    def hidden(x, W, b, a, h, N, first, last):  # buffers and sizes; Numba infers the types at the call
         for n in range(first, last, 5):
             tile_5x50(a, n*50, 50, x, n*784, 784, 1, W, 0, 50, 784, minimum(5, last - n), 50)
             for r in range(n, minimum(n + 5, last)):
@@ -27,8 +27,8 @@ How emitted source looks::
                at(arena, 0, float32), at(arena, 20480, float32), N, first, last)
         barrier(sync, threads)                  # here, where the arena is; not inside a kernel
 
-    object_code = codegen.native.compile.compile_entry(entry)
-    run = codegen.native.compile.load_entry(object_code)
+    object_code = codegen.native.compile.compile_entry(entry)               # needs Numba
+    run = codegen.native.compile.load_entry(object_code)                    # does not
     codegen.native.team.Team(2).run(run, packed_array.ctypes.data)          # or run(address), one thread
 
 Rules
@@ -36,7 +36,7 @@ Rules
 - Buffers that one function takes as arguments must not overlap, save those that are only read; an array updated in
   place is passed once. Buffers made inside a function (``pointer``, ``at``) carry no such promise: loops over many of
   those belong in a kernel of their own, or they will not vectorise as well.
-- Literals: ``0.5 * x`` is float64 where x is float32, and ``n * x`` with an int64 ``n`` too. Write
+- Literals: Numba computes ``0.5 * x`` in float64 when x is float32, and ``n * x`` with an int64 ``n`` too. Write
   ``float32(0.5) * x`` and ``float32(n) * x``.
 - Words take operands of one dtype: ``maximum(x, float32(0))``.
 - Sums that should vectorise: ``s = accumulate(s, term)``. Everything else keeps its order of evaluation, except that
@@ -47,7 +47,7 @@ Rules
 from codegen.native.kernels.blocking import choose_tile, should_pack
 from codegen.native.kernels.kernel import kernel
 from codegen.native.kernels.packing import copy_block, transpose_block
-from codegen.native.kernels.pointer import at, pointer
+from codegen.native.kernels.pointer import Buffer, at, pointer
 from codegen.native.kernels.random import uniform
 from codegen.native.kernels.scalar import accumulate, floor, fma, maximum, minimum, rsqrt, select, sign, sqrt
 from codegen.native.kernels.special import (
@@ -74,7 +74,6 @@ from codegen.native.kernels.special import (
 )
 from codegen.native.kernels.threads import barrier, chunk, new_sync
 from codegen.native.kernels.tile import tile
-from codegen.native.kernels.types import Buffer
 from codegen.native.kernels.vectormath import (
     VECTOR_MATH,
     VectorFunction,

@@ -1,19 +1,40 @@
 """Lanes: LLVM scalars with the operators of mathematics, in which the vector functions are written.
 
 A formula over lanes such as ``fma(p, z, 1/6)`` writes its instructions into the function being compiled. They are
-scalar and branch-free; LLVM's loop vectoriser widens them. They carry no fast-math flags: nothing reorders a
-Cody–Waite reduction.
+scalar and branch-free; LLVM's loop vectoriser widens them. Every instruction is *strict*: a caller compiled with
+fast-math flags cannot make LLVM reorder a Cody–Waite reduction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from typing import Any
 
 from llvmlite import ir
 
 FLOAT32, FLOAT64 = ir.FloatType(), ir.DoubleType()
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
+
+
+class _StrictFlags(list[str]):
+    """Fast-math flags of a binary operation that Numba's fast-math pass cannot extend."""
+
+    def append(self, flag: str) -> None:
+        pass
+
+
+class _StrictCallFlags:
+    """The same for a call."""
+
+    def add(self, flag: str) -> None:
+        pass
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 class Lane:
@@ -45,7 +66,10 @@ class Lane:
         return other.value if isinstance(other, Lane) else ir.Constant(self.type, other)
 
     def _binary(self, name: str, left: ir.Value, right: ir.Value) -> Lane:
-        return Lane(self.builder, getattr(self.builder, ("f" if self.is_float else "") + name)(left, right))
+        instruction = getattr(self.builder, ("f" if self.is_float else "") + name)(left, right)
+        if self.is_float:
+            instruction.flags = _StrictFlags()
+        return Lane(self.builder, instruction)
 
     def __add__(self, other: Lane | float) -> Lane:
         return self._binary("add", self.value, self._operand(other))
@@ -96,7 +120,9 @@ class Lane:
     def _compare(self, relation: str, other: Lane | float) -> Lane:
         if not self.is_float:
             return Lane(self.builder, self.builder.icmp_signed(relation, self.value, self._operand(other)))
-        return Lane(self.builder, self.builder.fcmp_ordered(relation, self.value, self._operand(other)))
+        instruction = self.builder.fcmp_ordered(relation, self.value, self._operand(other))
+        instruction.flags = _StrictFlags()
+        return Lane(self.builder, instruction)
 
     def __lt__(self, other: Lane | float) -> Lane:
         return self._compare("<", other)
@@ -140,7 +166,9 @@ def call(intrinsic: str, *operands: Lane) -> Lane:
     first = operands[0]
     shape = ir.FunctionType(first.type, [first.type] * len(operands))
     function = first.builder.module.declare_intrinsic(intrinsic, [first.type], shape)
-    return Lane(first.builder, first.builder.call(function, [operand.value for operand in operands]))
+    instruction = first.builder.call(function, [operand.value for operand in operands])
+    instruction.fastmath = _StrictCallFlags()
+    return Lane(first.builder, instruction)
 
 
 def fma(a: Lane, b: Lane | float, c: Lane | float) -> Lane:

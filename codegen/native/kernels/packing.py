@@ -11,18 +11,17 @@ all memory traffic is whole vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils, types
 
 from codegen.native.compile import register_file
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Signature, bind
-from codegen.native.kernels.pointer import FlatArray
-from codegen.native.kernels.types import Buffer
-from codegen.native.kernels.vectors import INDEX, counted, first_lanes, masked_load, masked_store, vector_type
+from codegen.native.kernels.binding import bind
+from codegen.native.kernels.pointer import Buffer, FlatArray
+from codegen.native.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, vector_type
 
 
 def copy_block(
@@ -71,24 +70,23 @@ def _typer(
 def _lowering(write: Callable[..., None], height: int | None = None) -> Callable[..., Any]:
     """Walk over the block in squares of one vector, or pieces of ``height``; what the edges leave over is masked."""
 
-    def lower(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
-        buffer = signature.args[0]
-        assert isinstance(buffer, Buffer)
-        element = buffer.dtype.llvm
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        element = context.get_value_type(signature.args[0].dtype)
         out, out_start, out_row, source, source_start, source_row, rows, cols = (
-            value if isinstance(kind, Buffer) else types.cast(builder, value, kind, types.int64)
+            value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
             for kind, value in zip(signature.args, arguments, strict=True)
         )
         vector = vector_type(element, register_file()[0] // (8 if element == ir.DoubleType() else 4))
+        zero, step = ir.Constant(INDEX, 0), ir.Constant(INDEX, vector.count)
         with (
-            counted(builder, rows, height or vector.count) as r,
-            counted(builder, cols, vector.count) as c,
+            cgutils.for_range_slice(builder, zero, rows, ir.Constant(INDEX, height or vector.count), INDEX) as (r, _),
+            cgutils.for_range_slice(builder, zero, cols, step, INDEX) as (c, _),
         ):
             to_row, to_col = (r, c) if write is _copy_row else (c, r)
             to = _shifted(builder, out, element, out_start, to_row, out_row, to_col)
             origin = _shifted(builder, source, element, source_start, r, source_row, c)
             write(builder, vector, to, out_row, origin, source_row, builder.sub(rows, r), builder.sub(cols, c))
-        return None
+        return context.get_dummy_value()
 
     return lower
 

@@ -13,16 +13,16 @@ updates in place is one argument.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import operator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import lower_builtin, models, register_model, type_callable
 
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Signature, bind
-from codegen.native.kernels.types import Buffer, Integer, NumberClass, Type, cast
+from codegen.native.kernels.binding import bind
 
 FlatArray = npt.NDArray[Any]
 
@@ -30,19 +30,79 @@ Dtype = type[Any]
 """A NumPy scalar type, such as ``numpy.float32``."""
 
 
+class Buffer(types.Type):  # type: ignore[misc]
+    """Numba type of a raw pointer to elements of one dtype.
+
+    Parameters
+    ----------
+    dtype
+        Numba scalar type of an element: ``float32``, ``float64``, ``int64``, ``int32``, ``uint8``, …
+    """
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Buffer({dtype})")
+
+
+@register_model(Buffer)
+class BufferModel(models.PrimitiveModel):  # type: ignore[misc]
+    """A buffer is a plain LLVM pointer everywhere; as an argument it is also promised not to overlap others."""
+
+    def __init__(self, manager: Any, buffer: Buffer) -> None:
+        element = manager.lookup(buffer.dtype).get_data_type()
+        super().__init__(manager, buffer, element.as_pointer())
+
+    def from_argument(self, builder: ir.IRBuilder, value: ir.Argument) -> ir.Value:
+        value.add_attribute("noalias")
+        return value
+
+
 def allow_overlap(function: ir.Function) -> None:
-    """Withdraw that promise for one function: one that waits for other threads, which write into its buffers
-    meanwhile."""
-    for argument in function.args:
+    """Withdraw the promise of :class:`BufferModel` for one function: one that waits for other threads, which write
+    into its buffers meanwhile."""
+    for argument in function.args[2:]:
         argument.attributes.discard("noalias")
 
 
 def element_address(
-    builder: ir.IRBuilder, buffer: Buffer, base: ir.Value, index_type: Type, index: ir.Value
+    context: Any, builder: ir.IRBuilder, buffer: Buffer, base: ir.Value, index_type: types.Type, index: ir.Value
 ) -> ir.Value:
     """Address of ``buffer[index]``."""
-    offset = cast(builder, index, index_type, types.int64)
-    return builder.gep(base, [offset], inbounds=True, source_etype=buffer.dtype.llvm)
+    offset = context.cast(builder, index, index_type, types.intp)
+    element = context.data_model_manager[buffer.dtype].get_data_type()
+    return builder.gep(base, [offset], inbounds=True, source_etype=element)
+
+
+@type_callable(operator.getitem)  # type: ignore[untyped-decorator]
+def _type_getitem(context: Any) -> Any:
+    def typer(buffer: types.Type, index: types.Type) -> types.Type | None:
+        return buffer.dtype if isinstance(buffer, Buffer) and isinstance(index, types.Integer) else None
+
+    return typer
+
+
+@type_callable(operator.setitem)  # type: ignore[untyped-decorator]
+def _type_setitem(context: Any) -> Any:
+    def typer(buffer: types.Type, index: types.Type, value: types.Type) -> types.Type | None:
+        return types.none if isinstance(buffer, Buffer) and isinstance(index, types.Integer) else None
+
+    return typer
+
+
+@lower_builtin(operator.getitem, Buffer, types.Integer)  # type: ignore[untyped-decorator]
+def _lower_getitem(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    buffer, index_type = signature.args
+    address = element_address(context, builder, buffer, arguments[0], index_type, arguments[1])
+    return context.unpack_value(builder, buffer.dtype, address)
+
+
+@lower_builtin(operator.setitem, Buffer, types.Integer, types.Any)  # type: ignore[untyped-decorator]
+def _lower_setitem(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    buffer, index_type, value_type = signature.args
+    address = element_address(context, builder, buffer, arguments[0], index_type, arguments[1])
+    value = context.cast(builder, arguments[2], value_type, buffer.dtype)
+    context.pack_value(builder, buffer.dtype, value, address)
+    return context.get_dummy_value()
 
 
 def at(arena: FlatArray, byte_offset: int, dtype: Dtype) -> FlatArray:
@@ -71,21 +131,23 @@ def pointer(address: int, dtype: Dtype, count: int) -> FlatArray:
     return np.frombuffer(memory, np.dtype(dtype))  # type: ignore[call-overload, no-any-return]
 
 
-def _type_at(arena: Type, byte_offset: Type, dtype: Type) -> Type | None:
-    return Buffer(dtype.dtype) if isinstance(arena, Buffer) and isinstance(dtype, NumberClass) else None
+def _type_at(arena: types.Type, byte_offset: types.Type, dtype: types.Type) -> types.Type | None:
+    return Buffer(dtype.dtype) if isinstance(arena, Buffer) and isinstance(dtype, types.NumberClass) else None
 
 
-def _lower_at(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
-    offset = cast(builder, arguments[1], signature.args[1], types.int64)
-    return builder.gep(arguments[0], [offset], inbounds=True, source_etype=ir.IntType(8))
+def _lower_at(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    offset = context.cast(builder, arguments[1], signature.args[1], types.intp)
+    byte = builder.bitcast(arguments[0], cgutils.voidptr_t)
+    start = builder.gep(byte, [offset], inbounds=True, source_etype=cgutils.int8_t)
+    return builder.bitcast(start, context.get_value_type(signature.return_type))
 
 
-def _type_pointer(address: Type, dtype: Type, count: Type) -> Type | None:
-    return Buffer(dtype.dtype) if isinstance(address, Integer) and isinstance(dtype, NumberClass) else None
+def _type_pointer(address: types.Type, dtype: types.Type, count: types.Type) -> types.Type | None:
+    return Buffer(dtype.dtype) if isinstance(address, types.Integer) and isinstance(dtype, types.NumberClass) else None
 
 
-def _lower_pointer(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
-    return builder.inttoptr(arguments[0], signature.return_type.llvm)
+def _lower_pointer(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
 
 bind(at, _type_at, _lower_at)

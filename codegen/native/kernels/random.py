@@ -6,14 +6,13 @@ and its Python meaning are :mod:`symgraph.core.threefry`. ``width`` tells the dt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba.core import types
 
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Signature, bind
+from codegen.native.kernels.binding import bind
 from codegen.native.kernels.lane import FLOAT32, INT32, INT64, Lane, call, fma
 from symgraph.core import threefry
 
@@ -71,10 +70,10 @@ def _type(
     return width if isinstance(width, types.Float) and integers else None
 
 
-def _lower(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     width, *rest = arguments
     whole = [
-        types.cast(builder, value, kind, types.int64) for value, kind in zip(rest, signature.args[1:], strict=True)
+        context.cast(builder, value, kind, types.int64) for value, kind in zip(rest, signature.args[1:], strict=True)
     ]
     return uniform_lanes(*(Lane(builder, value) for value in (width, *whole))).value
 

@@ -2,19 +2,19 @@
 
 ``maximum`` and ``minimum`` return NaN if either operand is NaN, and hold +0 to be larger than −0 (IEEE 754-2019,
 9.6): what NumPy's functions of these names do, and one the loop vectoriser turns into a reduction. They take integers
-too.
+too; Python's own ``min`` and ``max`` are overloads in Numba, each compiled like a function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba.core import types
 
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Lowering, Signature, bind
+from codegen.native.kernels.binding import bind
 from codegen.native.kernels.lane import Lane, call, copysign
 from codegen.native.kernels.lane import fma as fused
 from codegen.native.kernels.lane import select as choose
@@ -72,8 +72,8 @@ def _same_floats(first: types.Type, *others: types.Type) -> types.Type | None:
     return first if isinstance(first, types.Float) and all(other == first for other in others) else None
 
 
-def _lowering(algorithm: Callable[..., Lane]) -> Lowering:
-    def lower(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _lowering(algorithm: Callable[..., Lane]) -> Callable[..., Any]:
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         return algorithm(*(Lane(builder, argument) for argument in arguments)).value
 
     return lower
@@ -83,22 +83,22 @@ def _accumulated(total: Lane, term: Lane) -> Lane:
     return Lane(total.builder, total.builder.fadd(total.value, term.value, flags=("reassoc", "nsz", "contract")))
 
 
-def _as_int64(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> list[ir.Value]:
+def _as_int64(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> list[ir.Value]:
     pairs = zip(arguments, signature.args, strict=True)
-    return [types.cast(builder, value, kind, types.int64) for value, kind in pairs]
+    return [context.cast(builder, value, kind, types.int64) for value, kind in pairs]
 
 
-def _lower_accumulate(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _lower_accumulate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     if signature.return_type == types.int64:
-        return builder.add(*_as_int64(builder, signature, arguments))
-    return _lowering(_accumulated)(builder, signature, arguments)
+        return builder.add(*_as_int64(context, builder, signature, arguments))
+    return _lowering(_accumulated)(context, builder, signature, arguments)
 
 
 def _sign(x: Lane) -> Lane:
     return choose(x.equals(0.0) | x.is_nan(), x, copysign(x.constant(1.0), x))
 
 
-def _lower_select(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _lower_select(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     return builder.select(*arguments)
 
 
@@ -106,13 +106,13 @@ def _same_numbers(a: types.Type, b: types.Type) -> types.Type | None:
     return types.int64 if isinstance(a, types.Integer) and isinstance(b, types.Integer) else _same_floats(a, b)
 
 
-def _lower_extremum(of_floats: str, of_integers: str) -> Lowering:
+def _lower_extremum(of_floats: str, of_integers: str) -> Callable[..., Any]:
     floats = _lowering(lambda a, b: call(of_floats, a, b))
 
-    def lower(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         if signature.return_type != types.int64:
-            return floats(builder, signature, arguments)
-        first, second = _as_int64(builder, signature, arguments)
+            return floats(context, builder, signature, arguments)
+        first, second = _as_int64(context, builder, signature, arguments)
         return builder.select(builder.icmp_signed(of_integers, first, second), first, second)
 
     return lower

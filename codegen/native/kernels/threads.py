@@ -12,17 +12,15 @@ sum over a split axis adds partial results of *fixed* blocks in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba.core import types
 
 from codegen.native.barrier import SYMBOL, SYNC_WORDS
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Signature, bind
-from codegen.native.kernels.pointer import FlatArray, allow_overlap
-from codegen.native.kernels.types import Buffer
+from codegen.native.kernels.binding import bind
+from codegen.native.kernels.pointer import Buffer, FlatArray, allow_overlap
 
 _INDEX = ir.IntType(64)
 
@@ -61,24 +59,24 @@ def _type_barrier(sync: types.Type, threads: types.Type) -> types.Type | None:
     return types.none if sync == Buffer(types.int64) and isinstance(threads, types.Integer) else None
 
 
-def _lower_barrier(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _lower_barrier(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     allow_overlap(builder.function)
     function = builder.module.globals.get(SYMBOL) or ir.Function(
         builder.module, ir.FunctionType(ir.VoidType(), [ir.PointerType(), _INDEX]), SYMBOL
     )
-    threads = types.cast(builder, arguments[1], signature.args[1], types.int64)
+    threads = context.cast(builder, arguments[1], signature.args[1], types.intp)
     builder.call(function, [arguments[0], threads])
-    return None
+    return context.get_dummy_value()
 
 
 def _type_chunk(total: types.Type, grain: types.Type, thread: types.Type, threads: types.Type) -> types.Type | None:
-    pair = types.Several((types.int64, types.int64))
+    pair = types.UniTuple(types.intp, 2)  # type: ignore[attr-defined]
     return pair if all(isinstance(kind, types.Integer) for kind in (total, grain, thread, threads)) else None
 
 
-def _lower_chunk(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+def _lower_chunk(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     total, grain, thread, threads = (
-        types.cast(builder, value, kind, types.int64) for kind, value in zip(signature.args, arguments, strict=True)
+        context.cast(builder, value, kind, types.intp) for kind, value in zip(signature.args, arguments, strict=True)
     )
     one = ir.Constant(_INDEX, 1)
     grains = builder.sdiv(builder.sub(builder.add(total, grain), one), grain)
@@ -87,7 +85,7 @@ def _lower_chunk(builder: ir.IRBuilder, signature: Signature, arguments: Sequenc
         edge = builder.mul(builder.sdiv(builder.mul(grains, number), threads), grain)
         return builder.select(builder.icmp_signed("<", edge, total), edge, total)
 
-    return bound(thread), bound(builder.add(thread, one))
+    return context.make_tuple(builder, signature.return_type, [bound(thread), bound(builder.add(thread, one))])
 
 
 def new_sync() -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -15,21 +15,20 @@ for ``b`` and for nothing else. Every element is summed in the order of k, so a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
+from numba import from_dtype
+from numba.core import cgutils, types
 
 from codegen.loops.numbers import SHORT_SUM
-from codegen.native.kernels import types
-from codegen.native.kernels.binding import Signature, bind
-from codegen.native.kernels.pointer import Dtype, FlatArray
-from codegen.native.kernels.types import Buffer
+from codegen.native.kernels.binding import bind
+from codegen.native.kernels.pointer import Buffer, Dtype, FlatArray
 from codegen.native.kernels.vectors import (
     INDEX,
-    alloca_once,
     first_lanes,
     fused,
     item_bytes,
@@ -94,8 +93,7 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
     block.__name__ = block.__qualname__ = (
         f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
     )
-    element = types.of_class(dtype)
-    assert element is not None
+    element = from_dtype(np.dtype(dtype))
     vectors = widths(cols, dtype)
 
     def typer(
@@ -115,13 +113,13 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
     ) -> types.Type | None:
         return types.none if out == a == b == Buffer(element) else None
 
-    def lower(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> ir.Value:
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         values = [
-            value if isinstance(kind, Buffer) else types.cast(builder, value, kind, types.int64)
+            value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        _Block(builder, rows, vectors, element.llvm).emit(accumulate, _Operands(*values))
-        return None
+        _Block(builder, rows, vectors, context.get_value_type(element)).emit(accumulate, _Operands(*values))
+        return context.get_dummy_value()
 
     bind(block, typer, lower)
     return block
@@ -220,7 +218,7 @@ class _Block:
         """Accumulators after the loop over k, which are phi nodes: nothing but registers, in a block of the depth."""
         builder = self.builder
         zero = ir.Constant(INDEX, 0)
-        wide = [alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
+        wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
         is_long = builder.icmp_signed(">", depth, ir.Constant(INDEX, SHORT_SUM))
         with builder.if_then(is_long, likely=False):
             for place in wide:

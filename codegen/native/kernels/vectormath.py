@@ -8,13 +8,13 @@ oracle that tests compare with, and the bound on its error. Native calls return 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from numba.core import types
 
 from codegen.native.kernels import (
     arctangent,
@@ -30,9 +30,8 @@ from codegen.native.kernels import (
     power,
     special,
     trigonometric,
-    types,
 )
-from codegen.native.kernels.binding import Signature, bind
+from codegen.native.kernels.binding import bind
 from codegen.native.kernels.lane import Lane
 
 Scalar = Any
@@ -203,7 +202,7 @@ def _type_binary(x: types.Type, y: types.Type) -> types.Type | None:
 
 
 def _lowering(algorithm: Callable[..., Lane]) -> Callable[..., Any]:
-    def lower(builder: ir.IRBuilder, signature: Signature, arguments: Sequence[Any]) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return algorithm(*(Lane(builder, argument) for argument in arguments)).value
 
     return lower

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -84,26 +82,3 @@ def _suffix(vector: ir.VectorType) -> str:
 def item_bytes(element: ir.Type) -> int:
     """Bytes of a floating number."""
     return 8 if element == ir.DoubleType() else 4
-
-
-def alloca_once(builder: ir.IRBuilder, kind: ir.Type) -> ir.Value:
-    """Memory of the function, made once a call, wherever the builder is."""
-    with builder.goto_entry_block():
-        return builder.alloca(kind)
-
-
-@contextmanager
-def counted(builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
-    """A loop around what is written inside: its index is 0, ``step``, … below ``stop``."""
-    place = alloca_once(builder, INDEX)
-    builder.store(ir.Constant(INDEX, 0), place)
-    head, inside, after = (builder.append_basic_block(f"counted.{part}") for part in ("head", "inside", "after"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    index = builder.load(place)
-    builder.cbranch(builder.icmp_signed("<", index, stop), inside, after)
-    builder.position_at_end(inside)
-    yield index
-    builder.store(builder.add(index, ir.Constant(INDEX, step), flags=["nsw"]), place)
-    builder.branch(head)
-    builder.position_at_end(after)
