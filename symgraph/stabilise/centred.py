@@ -13,11 +13,15 @@ from itertools import combinations_with_replacement
 
 import sympy as sp
 
+from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import axis
 from symgraph.core.tensor import Element, Tensor
+from symgraph.simplify.polynomials import Field, OutOfWorkError, Work, written
 
 Opened = Callable[[sp.Expr], sp.Expr]
+MOST_WORK = 20_000
+"""Products of terms that the question whether one sum is of a product of two others' terms may take."""
 
 
 def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
@@ -48,7 +52,7 @@ def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
                 continue
             count = _count(product)
             about = Element(_deviations(one, other, opened), *product.indices)
-            form = sp.expand(total.xreplace({product: ratio * (about + one * other / count)}))
+            form = multiplied_out(total.xreplace({product: ratio * (about + one * other / count)}))
             if form.has(about) and not form.has(one, other):
                 return form
     return None
@@ -71,8 +75,13 @@ def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp
     whole, left, right = (opened(definition.body) for definition in definitions if definition is not None)
     if left == 0 or right == 0 or set(elements_of(whole)) != set(elements_of(left * right)):
         return None
-    ratio = sp.cancel(whole / (left * right))
-    return ratio if ratio.is_Rational and ratio != 0 else None
+    try:
+        field = Field((whole, left, right), Work(MOST_WORK))
+        below = field.quotient(left) * field.quotient(right)
+        ratio = field.quotient(whole) * below**-1 if below.number else below
+    except OutOfWorkError:
+        return None
+    return written(ratio) if ratio.number and not ratio.powers else None
 
 
 def _deviations(one: Element, other: Element, opened: Opened) -> Tensor:
