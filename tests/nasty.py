@@ -2,9 +2,9 @@
 
 Every formula of :mod:`tests.nasty_rows`, :mod:`tests.nasty_second` and :mod:`tests.nasty_tensors`, its first and second
 derivatives, compiled, at points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24
-digits stay the same twice. What is right is within 1e-10 (float64) or 64 units of the last place (float32) of the value,
-or of what rounding its argument alone changes. "plain" is the formula as written, and SymPy's derivative of it, by
-NumPy in the same type.
+digits stay the same twice. What is right is within 1e-10 (float64) or 64 units of the last place (float32) of the
+value, or of what rounding its argument alone changes. "plain" is the formula as written, and SymPy's derivative of it,
+by NumPy in the same type.
 """
 
 from __future__ import annotations
