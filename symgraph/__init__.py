@@ -25,6 +25,7 @@ from symgraph.vocabulary import (
     losses,
     metrics,
     nn,
+    norms,
     optimisers,
     random,
     resampling,
@@ -55,6 +56,7 @@ from symgraph.vocabulary.integrators import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
 from symgraph.vocabulary.losses import *
 from symgraph.vocabulary.normalise import batch_norm, stop_gradient
+from symgraph.vocabulary.norms import *
 from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
@@ -293,6 +295,7 @@ __all__ += gates.__all__
 __all__ += gathers.__all__
 __all__ += integrators.__all__
 __all__ += losses.__all__
+__all__ += norms.__all__
 __all__ += resampling.__all__
 __all__ += row_losses.__all__
 __all__ += state_space.__all__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +75,16 @@ def test_results_have_the_form_of_the_outputs() -> None:
     found = codegen.function(v, Pair(v + 1, v))(given)
     assert isinstance(found, Pair) and found.left[0] == 2.0
     assert codegen.function(v, [])(given) == []
+    nested = {"plus": v + 1, "slopes": sg.grad(sg.sum(v**2), [v]), "more": [Pair(v, [v - 1]), ()]}
+    found = codegen.function(v, nested)(given)
+    assert found["slopes"]["v"].tolist() == found["slopes"][v].tolist() == [2.0, 2.0]
+    assert isinstance(found["more"][0], Pair) and found["more"][0].right[0][1] == 0.0 and found["more"][1] == ()
+    again = pickle.loads(pickle.dumps(codegen.function(v, nested)))
+    assert again(given, out=found) is found
+    with pytest.raises(KeyError, match="no value w was asked for; there are v"):
+        found["slopes"]["w"]
+    with pytest.raises(ArgumentError, match="out must have the form of the outputs"):
+        again(given, out={**found, "more": []})
     assert codegen.function(v, 3)(given) == 3.0
     step = codegen.train_step(J, outputs=z)
     _, logits = step(step.init(0), x=X, t=T)

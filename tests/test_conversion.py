@@ -11,6 +11,7 @@ import pytest
 
 import codegen
 import symgraph as sg
+from codegen.run.conversion import as_array, fitting
 from symgraph.errors import ArgumentError, ConversionWarning, DomainError, ShapeError, SymgraphError
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -126,3 +127,26 @@ def test_class_numbers_for_one_hot_rows() -> None:
     y = sg.one_hot("y", (N, 2))
     with pytest.raises(ShapeError, match=r"pass np.eye\(2\)\[y\], or declare y with sg.labels"):
         codegen.function([x, W, y], sg.cross_entropy(x @ W, y))(X, np.ones((4, 2), np.float32), T)
+
+
+class Lazy:
+    def collect(self) -> None: ...
+
+
+REFUSED: dict[str, tuple[Any, Any, str]] = {
+    "text among numbers": (x, [["a", 1, 2, 3]], r"not list of <U\w+"),
+    "objects": (x, np.array([[1, "a", 2, 3]], object), r"x\[0, 1\] is 'a'"),
+    "numbers as objects": (x, X.astype(object), r"pass x\.astype\(np\.float32\)"),
+    "missing": (x, [[1, None, 2, 3]], r"x\[0, 1\] is missing; fill such values"),
+    "lazy": (x, Lazy(), r"not Lazy: pass x\.collect\(\)"),
+    "missing labels": (t, np.array([1, np.nan]), r"t\[1\] is nan, which is missing"),
+    "halves": (t, np.array([1, 0.5]), r"t\[1\] is 0\.5"),
+    "names": (t, np.array([None, "b"], object)[1:], "np.unique"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_number_is_named_with_its_place(name: str) -> None:
+    leaf, given, told = REFUSED[name]
+    with pytest.raises(DomainError, match=told):
+        fitting(leaf, as_array(leaf, given, False), np.dtype(np.float32), True, False, False)

@@ -98,6 +98,11 @@ def test_probabilities_by_any_formula_are_refused_as_logits() -> None:
     for probabilities in (written, steps, sg.one_hot("p", (N, 64))):
         with pytest.raises(DomainError, match="sum to 1"):
             sg.cross_entropy(probabilities, labels(64))
+    row, t = x()[:, 0], sg.input("truth", (N,))
+    for probabilities in (sg.sigmoid(row), 1 / (1 + sg.exp(2 * row - 1))):
+        with pytest.raises(DomainError, match=r"is a sigmoid, .* leave the sigmoid out, or use binary_cross_entropy"):
+            sg.binary_cross_entropy_with_logits(probabilities, t)
+    sg.binary_cross_entropy_with_logits(2 * sg.sigmoid(row), t)
 
 
 def test_missing_and_misshapen_values_are_refused_by_the_reference() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.native.placement import processor_quota
+from codegen.native.placement import processor_quota, thread_limit
 from symgraph.errors import ArgumentError, NonFiniteError
 from tests.hostile.__main__ import SCENES, run_scenes
 from tests.sizes import examples
@@ -111,3 +111,11 @@ def test_arguments_of_fit(wrong: dict[str, object]) -> None:
     with pytest.raises(ArgumentError, match=next(iter(wrong))):
         step.fit(params, {"x": np.ones((4, 3), np.float32)}, **{"progress": False, **wrong})  # type: ignore[arg-type]
     np.testing.assert_array_equal(params["w"], np.ones(3))
+
+
+def test_processors_are_shared_as_joblib_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYMGRAPH_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert thread_limit(None) == 3 and thread_limit(2) == 2
+    monkeypatch.setenv("SYMGRAPH_THREADS", "1")
+    assert thread_limit(None) == 1

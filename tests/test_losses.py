@@ -310,4 +310,4 @@ def test_a_criterion_has_pytorchs_name_and_options() -> None:
     found = sg.nn.CrossEntropyLoss(label_smoothing=0.1)(z, t)
     assert found is sg.cross_entropy(z, t, label_smoothing=0.1)
     names = [name for name in dir(sg.nn) if name.endswith("Loss") and not name.startswith("Half")]
-    assert len(names) == 19 and all(hasattr(torch.nn, name) for name in names)
+    assert len(names) == 20 and all(hasattr(torch.nn, name) for name in names)

@@ -32,8 +32,27 @@ def test_networks_print_their_layers() -> None:
         def __init__(self, width: int) -> None:
             self.first, self.more = sg.nn.Linear(2, width), [sg.nn.Sequential(sg.nn.Dropout(0.1), sg.softmax)]
 
+        def forward(self, x: sg.Tensor, scale: int = 1) -> sg.Tensor:
+            return scale * self.more[0](self.first(x))
+
+    x = sg.input("x", (N, 2))
+    assert Two(3)(x, scale=2).shape == (N, 3)
     assert repr(Two(3)) == "Two(3)\n  first: Linear(2, 3)\n  more.0: Sequential()\n    0: Dropout(0.1)\n    1: softmax"
     assert repr(sg.nn.CrossEntropyLoss(label_smoothing=0.1)) == "CrossEntropyLoss(label_smoothing=0.1)"
+
+
+def test_notebooks_show_layers_and_declare_nothing() -> None:
+    class Report(sg.nn.Module):  # called as a class of ours that has another form
+        def __init__(self) -> None:
+            self.first, self.more = sg.nn.Linear(2, 3), [sg.nn.BatchNorm1d(3)]
+
+    net = Report()
+    assert "<td>more.0</td><td><code>BatchNorm1d(3)</code></td><td></td>" in str(net._repr_html_())
+    outer = sg.nn.Sequential(net, name="outer")
+    assert next(p.name for p in outer.parameters()) == "outer.0.first.weight"
+    assert "outer.0.more.0.running_var (3,)" in str(outer._repr_html_())
+    assert '<p class="soft">15 parameters</p>' in str(net._repr_html_())
+    assert net._repr_svg_() is None
 
 
 def test_layer_called_twice_shares_its_parameters() -> None:
@@ -86,6 +105,9 @@ WITH_PYTORCH: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, .
     "GroupNorm": ("GroupNorm", (2, 4), {}, IMAGES),
     "InstanceNorm1d": ("InstanceNorm1d", (4,), {"affine": True}, LINES),
     "InstanceNorm2d": ("InstanceNorm2d", (4,), {}, IMAGES),
+    "Identity": ("Identity", (), {}, IMAGES),
+    "RNNCell": ("RNNCell", (7, 3), {"nonlinearity": "relu"}, (4, 7)),
+    "GRUCell": ("GRUCell", (7, 3), {"bias": False}, (4, 7)),
 }
 
 
@@ -97,11 +119,46 @@ def test_a_layer_with_weights_is_pytorchs(case: str) -> None:
     generator = np.random.default_rng(0)
     given = {"x": generator.normal(size=shape)}
     for leaf, weight in zip(layer.parameters(), theirs.parameters(), strict=True):
-        assert tuple(map(int, leaf.shape)) == tuple(weight.shape) and leaf.name.endswith(("weight", "bias"))
+        assert tuple(map(int, leaf.shape)) == tuple(weight.shape)
+        assert leaf.name.endswith(("weight", "bias", "_ih", "_hh"))
         given[leaf.name] = generator.normal(size=tuple(weight.shape))
         weight.data = torch.tensor(given[leaf.name])
     found = evaluate(layer(sg.input("x", shape)), given)
     np.testing.assert_allclose(found, theirs(torch.tensor(given["x"])).detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_an_lstm_cell_goes_on_from_its_states() -> None:
+    torch = pytest.importorskip("torch")
+    cell, theirs = sg.nn.LSTMCell(3, 2, name="c"), torch.nn.LSTMCell(3, 2).double()
+    generator = np.random.default_rng(0)
+    given = {f"c.{name}": weight.detach().numpy() for name, weight in theirs.named_parameters()}
+    given |= {name: generator.normal(size=(4, size)) for name, size in (("x", 3), ("h", 2), ("k", 2))}
+    x, h, k = sg.input("x", (4, 3)), sg.input("h", (4, 2)), sg.input("k", (4, 2))
+    h2, k2 = cell(x, cell(x, (h, k)))
+    states = theirs(torch.tensor(given["x"]), tuple(torch.tensor(given[name]) for name in "hk"))
+    for found, expected in zip((h2, k2), theirs(torch.tensor(given["x"]), states), strict=True):
+        np.testing.assert_allclose(evaluate(found, given), expected.detach().numpy(), rtol=1e-10)
+    with pytest.raises(ShapeError, match=r"LSTMCell\(3, 2\) got h\(4, 2\); expected \(batch, 3\)"):
+        cell(h)
+    with pytest.raises(ShapeError, match=r"the first state is x\(4, 3\); expected \(4, 2\)"):
+        cell(x, (x, k))
+
+
+def test_functional_norms_say_what_does_not_fit() -> None:
+    x, w = sg.input("x", (N, 4, 6)), sg.parameter("w", (4,))
+    for wrong, message in (
+        (lambda: sg.layer_norm(x, 5), r"layer_norm: x\(N, 4, 6\) does not end in \(5,\)"),
+        (lambda: sg.layer_norm(x, (4, 6), w), r"layer_norm: weight is w\(4,\); expected \(4, 6\)"),
+        (lambda: sg.group_norm(x, 3), r"4 channels of x\(N, 4, 6\) do not part into 3 groups"),
+        (lambda: sg.instance_norm(w), r"instance_norm needs \(batch, channel, place, …\)"),
+    ):
+        with pytest.raises(ShapeError, match=message):
+            wrong()
+
+
+def test_only_layers_are_listed() -> None:
+    listed = [getattr(sg.nn, name) for name in dir(sg.nn)]
+    assert all(isinstance(one, type) or one.__module__ == "symgraph.vocabulary.layouts" for one in listed)
 
 
 def test_tables_and_bilinear_forms() -> None:

@@ -7,7 +7,6 @@ lent to one fit at a time.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -157,22 +156,14 @@ def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any)
 
 
 # -- compiled, and lent -----------------------------------------------------------------------------------------------
-def threads() -> int | None:
-    """As many as joblib leaves to this process; all by default."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdigit() and int(told) else None
-
-
 @contextmanager
 def borrowed(network: Declared, key: Any, optimizer: Any, dtype: np.dtype[Any]) -> Iterator[TrainStep]:
     """A step for one fit alone. Optimisers of one ``key`` have the same formulas, perhaps with other numbers."""
-    place = (network, key, dtype, threads())
+    place = (network, key, dtype)
     with _lock:
         step = _idle[place].pop() if _idle.get(place) else None
     if step is None:
-        step = TrainStep(
-            network.cost, optimizer, dtype, None, None, threads(), True, key=0, updates=network.updates
-        )  # fmt: skip
+        step = TrainStep(network.cost, optimizer, dtype, None, None, None, True, key=0, updates=network.updates)
     else:
         step.reset()
         step.hyper.update({name: value for name, value in optimizer.hyper.items() if name in step.hyper})

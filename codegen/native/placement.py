@@ -12,6 +12,8 @@ from pathlib import Path
 
 MOST = 63
 """Threads that one program takes."""
+VARIABLES = ("SYMGRAPH_THREADS", "OMP_NUM_THREADS")
+"""The first that is a number counts; the second is how joblib and others share processors among their processes."""
 CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 
@@ -26,11 +28,11 @@ def is_known() -> bool:
 
 
 def thread_limit(asked: int | None) -> int:
-    """Threads that a program may use: what was asked for, else ``SYMGRAPH_THREADS``, else all processors."""
+    """Threads that a program may use: what was asked for, else what :data:`VARIABLES` say, else all processors."""
     if asked is None:
-        given = os.environ.get("SYMGRAPH_THREADS", "")
-        asked = int(given) if given.isascii() and given.isdigit() else threads_available()
-    return max(1, min(asked, MOST))
+        told = (os.environ.get(name, "") for name in VARIABLES)
+        asked = next((int(given) for given in told if given.isascii() and given.isdigit()), None)
+    return max(1, min(threads_available() if asked is None else asked, MOST))
 
 
 def threads_available() -> int:

@@ -50,15 +50,48 @@ def as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
         is_foreign = hasattr(given, "__dlpack__") and not hasattr(given, "__array__")
         array = np.from_dlpack(given) if is_foreign else np.asarray(given)
     except Exception as error:  # an object's own conversion may raise anything
-        raise DomainError(at_line(f"{described(leaf)} needs an array of numbers: {error}")) from error
-    if array.dtype.kind == "O" and all(isinstance(value, numbers.Real) for value in array.flat):
+        told = str(error).rstrip(".") + _made_of(leaf, given)
+        raise DomainError(at_line(f"{described(leaf)} needs an array of numbers: {told}")) from error
+    kind = "integers" if leaf.dtype == "integer" else "real numbers"
+    if array.dtype.kind == "O" and not array.ndim and not isinstance(given, numbers.Real):
+        made = _made_of(leaf, given)
+        raise DomainError(at_line(f"{described(leaf)} needs {kind}, not {type(given).__name__}{made}"))
+    wrong = _no_number(leaf, array) if array.dtype.kind == "O" else ""
+    if wrong or not (array.dtype.kind in "O" + NUMBERS or leaf.dtype == "integer"):
+        told = f"{type(given).__name__} of {array.dtype}{wrong}"
+        raise DomainError(at_line(f"{described(leaf)} needs {kind}, not {told}"))
+    if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
         except OverflowError as error:
             raise DomainError(at_line(f"{described(leaf)} needs numbers that float64 can hold: {error}")) from error
-    if array.dtype.kind not in NUMBERS and leaf.dtype != "integer":
-        raise DomainError(at_line(f"{described(leaf)} needs real numbers, not {type(given).__name__} of {array.dtype}"))
     return array
+
+
+MAKERS = {"collect": "collect()", "toarray": "toarray()", "float": "detach().float().numpy()"}
+"""Methods that make an array, or what NumPy makes one of: lazy frames, sparse matrices, tensors of dtypes that NumPy
+does not know."""
+MISSING = ("None", "nan", "<NA>", "NaT")
+"""How objects print that stand for no value."""
+
+
+def _made_of(leaf: Tensor, given: Any) -> str:
+    found = next((call for method, call in MAKERS.items() if callable(getattr(given, method, None))), None)
+    return f": pass {code(leaf)}.{found}" if found else ""
+
+
+def _no_number(leaf: Tensor, array: np.ndarray) -> str:
+    """What an array of objects has that is no number; nothing where it has none. Labels are told of by their own."""
+    place = next((n for n, value in enumerate(array.flat) if not isinstance(value, numbers.Real)), None)
+    if place is None:
+        return ""
+    value = array.flat[place]
+    where = f"{leaf.name}[{', '.join(map(str, np.unravel_index(place, array.shape)))}]"
+    if str(value) in MISSING:
+        return f": {where} is missing; fill such values, or drop their rows"
+    if leaf.dtype == "integer":
+        return f": pass {_as_labels(leaf, array)}"
+    return f": {where} is {value!r:.40}"
 
 
 def fitting(
@@ -79,13 +112,15 @@ def fitting(
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
     if leaf.dtype == "integer":
         if array.dtype.kind not in "iu":
-            text = f"{described(leaf)} needs integers, not {_what(array)}: pass {_as_labels(leaf, array)}"
-            raise DomainError(at_line(text))
+            told = _no_integer(leaf, array) or f"needs integers, not {_what(array)}: pass {_as_labels(leaf, array)}"
+            raise DomainError(at_line(f"{described(leaf)} {told}"))
         if array.dtype == np.uint64 and not leaf.is_label and array.size and array.max() > np.iinfo(np.int64).max:
             raise DomainError(at_line(f"{described(leaf)} has {array.max()}, which 64 bits with a sign do not hold"))
         return np.ascontiguousarray(array, dtype=np.int64).reshape(array.shape)
     if array.dtype.kind not in NUMBERS:
         advice = f": pass {code(leaf)}.real if its imaginary part is to be dropped" if array.dtype.kind == "c" else ""
+        if array.dtype.kind == "O":
+            advice = _no_number(leaf, array) or f": pass {code(leaf)}.astype(np.{dtype})"
         raise DomainError(at_line(f"{described(leaf)} needs real numbers, not dtype {array.dtype}{advice}"))
     found = _misfit(leaf, array, dtype) if is_given else None
     if found is not None:
@@ -113,6 +148,20 @@ def _misfit(leaf: Tensor, array: np.ndarray, dtype: np.dtype[Any]) -> tuple[type
 
 def _what(array: np.ndarray) -> str:
     return "text" if array.dtype.kind in "UST" else f"dtype {array.dtype}"
+
+
+def _no_integer(leaf: Tensor, array: np.ndarray) -> str:
+    """Which number is no integer; nothing where all are, or are no numbers."""
+    if array.dtype.kind != "f":
+        return ""
+    places = np.argwhere(~np.isfinite(array) | (array != np.floor(array)))
+    if not len(places):
+        return ""
+    value = array[tuple(places[0])]
+    where = f"{leaf.name}[{', '.join(map(str, places[0]))}]"
+    if np.isnan(value):
+        return f"needs integers: {where} is nan, which is missing; drop such rows"
+    return f"needs integers: {where} is {value:g}"
 
 
 def _as_labels(leaf: Tensor, array: np.ndarray) -> str:

@@ -291,7 +291,7 @@ def function(
     inputs : the leaves, in the order in which values are passed; they may also be passed by name. Values are arrays of
         one floating dtype; numbers, lists, and what NumPy makes an array of (a data frame, a tensor of another library)
         are converted to it, or to float64 where no array tells.
-    outputs : a tensor, or a list, tuple or dict of tensors; the result has the same form.
+    outputs : a tensor, or a list, tuple or dict of outputs, nested as you like; the result has the same form.
     dtype : ``"float32"`` or ``"float64"``; by default that of the arrays at each call.
     strict : an array of another dtype, order or stride is an error; else it is copied, and a warning says so.
     key : of random values, an integer of 0 … 2³² − 1. The same key and step give the same numbers: step 0, unless a

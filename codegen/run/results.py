@@ -1,11 +1,11 @@
-"""The form in which values come back: a tensor as an array, a list, tuple or dict of tensors as the same of arrays.
+"""The form in which values come back: a tensor as an array; lists, tuples and dicts of tensors as the same of arrays.
 
 codegen.function(inputs, {"loss": J, "slopes": g})   →   {"loss": array, "slopes": array}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -25,7 +25,8 @@ class Named(dict[Any, Any]):
     def __missing__(self, key: Any) -> Any:
         found = [value for tensor, value in self.items() if isinstance(tensor, Tensor) and tensor.name == key]
         if len(found) != 1:
-            raise KeyError(key)
+            known = ", ".join(str(getattr(asked, "name", None) or asked) for asked in self)
+            raise KeyError(f"no value {key} was asked for; there are {known}")
         return found[0]
 
 
@@ -35,13 +36,13 @@ class Outputs:
     def __init__(self, given: Any) -> None:
         self.given = given
         self.tensors: tuple[Tensor, ...] = tuple(as_tensor(output) for output in _in_a_row(given))
-        self._is_one_tensor = not isinstance(given, Mapping | list | tuple)
-        self.arranged: Callable[[Sequence[Any]], Any] = itemgetter(0)
+        self._is_one_tensor = not isinstance(given, FORMS)
+        self.arranged: Callable[[Sequence[Any]], Any] = lambda values: _filled(given, iter(values))
         """One value for each tensor, in the form of what was given."""
-        if isinstance(given, Mapping):
-            self.arranged = lambda values: Named(zip(given, values, strict=True))
-        elif isinstance(given, list | tuple):
-            self.arranged = getattr(given, "_make", list if isinstance(given, list) else tuple)
+        if self._is_one_tensor:
+            self.arranged = itemgetter(0)
+        elif isinstance(given, list) and not any(isinstance(part, FORMS) for part in given):
+            self.arranged = list
 
     def arrays(self, out: Any) -> list[np.ndarray]:
         """Arrays in the form of the outputs, in one row.
@@ -53,12 +54,7 @@ class Outputs:
         """
         if self._is_one_tensor and isinstance(out, np.ndarray):
             return [out]
-        if isinstance(self.given, Mapping):
-            fits = isinstance(out, Mapping) and list(out) == list(self.given)
-        elif isinstance(self.given, list | tuple):
-            fits = isinstance(out, list | tuple) and len(out) == len(self.given)
-        else:
-            fits = False
+        fits = not self._is_one_tensor and _is_of(self.given, out)
         arrays = _in_a_row(out) if fits else []
         if not fits or not all(isinstance(array, np.ndarray) for array in arrays):
             shapes = ", ".join(f"{tensor.display_name} {show_shape(tensor.shape)}" for tensor in self.tensors)
@@ -66,19 +62,36 @@ class Outputs:
         return arrays
 
 
+FORMS = (Mapping, list, tuple)
+
+
 def _in_a_row(given: Any) -> list[Any]:
-    if isinstance(given, Mapping):
-        return list(given.values())
-    return list(given) if isinstance(given, list | tuple) else [given]
+    if not isinstance(given, FORMS):
+        return [given]
+    return [one for part in (given.values() if isinstance(given, Mapping) else given) for one in _in_a_row(part)]
+
+
+def _filled(form: Any, values: Iterator[Any]) -> Any:
+    """The form, with the values one after the other where its tensors are."""
+    if isinstance(form, Mapping):
+        return Named((name, _filled(part, values)) for name, part in form.items())
+    if isinstance(form, list | tuple):
+        return getattr(form, "_make", type(form))([_filled(part, values) for part in form])
+    return next(values)
+
+
+def _is_of(form: Any, out: Any) -> bool:
+    if isinstance(form, Mapping):
+        fits = isinstance(out, Mapping) and list(out) == list(form)
+        return fits and all(_is_of(form[name], out[name]) for name in form)
+    if isinstance(form, list | tuple):
+        return isinstance(out, list | tuple) and len(out) == len(form) and all(map(_is_of, form, out))
+    return not isinstance(out, FORMS)
 
 
 def arranged(form: Any, values: Sequence[Any]) -> Any:
     """A form of places, with the values in these places."""
-    if isinstance(form, Mapping):
-        return {name: values[place] for name, place in form.items()}
-    if isinstance(form, list | tuple):
-        return getattr(form, "_make", list if isinstance(form, list) else tuple)([values[place] for place in form])
-    return values[form]
+    return _filled(form, (values[place] for place in _in_a_row(form)))
 
 
 class Results:

@@ -188,7 +188,9 @@ def _beside(array: np.ndarray, nearest: tuple[str, float], say: Say) -> str:
 
 def epochs(history: Any) -> str:
     """How long a training was."""
-    return f"{len(history.loss)} epochs, {history.steps} steps, {duration(history.seconds)}"
+    counts = ((len(history.loss), "epoch"), (history.steps, "step"))
+    told = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+    return f"{told}, {duration(history.seconds)}"
 
 
 def curves(history: Any, say: Say = english, alone: bool = False) -> Markup:

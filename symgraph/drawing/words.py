@@ -56,6 +56,7 @@ CHINESE = {
     "formulas of {}": "{} 的公式", "code of {}": "{} 的代码", "code": "代码", "output": "输出", "result": "结果",
     "{} operations, {} bytes": "{} 次运算，{} 字节", "kernel": "内核", "operations": "运算次数", "bytes": "字节数",
     "of the machine's limit": "占机器极限", "At {}.": "当 {} 时。", "Stages: {}.": "各阶段：{}。",
+    "layer": "层", "declared": "声明", "parameters": "参数个数", "{} parameters": "{} 个参数",
     "cost": "开销", "operations: {}": "运算次数：{}",
     "{} ulp at worst, {} in the median": "最差 {} ulp，中位数 {}",
     "Errors": "误差", "formula": "公式", "dtype": "类型", "written": "按原式",
@@ -67,7 +68,8 @@ CHINESE = {
     "{} of {} columns are 0 in every row: {}": "{} 列（共 {} 列）在每一行都为 0：{}",
     "vanishes: {} of {}, the nearest to the loss": "梯度消失：只有最靠近损失的 {1} 的 {0}",
     "explodes: {} times {}, the nearest to the loss": "梯度爆炸：是最靠近损失的 {1} 的 {0} 倍",
-    "{} epochs, {} steps, {}": "{} 轮，{} 步，{}", "epoch": "轮", "loss": "损失", "validation": "验证",
+    **dict.fromkeys((f"{{}} epoch{e}, {{}} step{s}, {{}}" for e in ("", "s") for s in ("", "s")), "{} 轮，{} 步，{}"),
+    "epoch": "轮", "loss": "损失", "validation": "验证",
     "{}, logarithmic": "{}（对数坐标）",
 }  # fmt: skip
 _BY_LANGUAGE = {"en": {}, "zh": CHINESE}

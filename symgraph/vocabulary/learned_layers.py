@@ -12,17 +12,15 @@ import sympy as sp
 
 from symgraph.core.declare import parameter
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import show_shape
+from symgraph.core.indices import as_shape, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary import functions, gathers, init, resampling, statistics, windows
-from symgraph.vocabulary.activations import sqrt
-from symgraph.vocabulary.functions import mean
+from symgraph.vocabulary import functions, gathers, init, norms, resampling, statistics, windows
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.module import Module
 from symgraph.vocabulary.products import einsum
-from symgraph.vocabulary.shapes import reshape, shown
+from symgraph.vocabulary.shapes import shown
 
 Declared = dict[str, tuple[tuple[int, ...], Initializer]]
 
@@ -198,27 +196,21 @@ class Bilinear(Learned):
 
 # -- norms ------------------------------------------------------------------------------------------------------------
 class _Norm(Learned):
-    """Scaled and shifted element by element."""
+    """Scaled and, where told, shifted by learned values of a shape."""
 
     def __init__(self, shape: tuple[int, ...], affine: bool, bias: bool, eps: float, name: str | None) -> None:
         self.shape, self.eps = shape, eps
         weight: Declared = {"weight": (shape, init.ones())} if affine else {}
         super().__init__(weight | ({"bias": (shape, init.zeros())} if affine and bias else {}), name)
 
-    def _scaled(self, y: Tensor, shape: tuple[int, ...]) -> Tensor:
-        if not self.declared:
-            return y
-        y = y * reshape(self.weight, shape)
-        return y if self.bias is None else y + reshape(self.bias, shape)
-
-
-def _whitened(x: Tensor, axes: Any, eps: float) -> Tensor:
-    """(x − mean)/√(var + ε) over axes."""
-    return (x - mean(x, axes, keepdims=True)) / sqrt(statistics.var(x, axes, keepdims=True) + eps)  # type: ignore[no-any-return]
+    def learned(self) -> dict[str, Tensor]:
+        """The weight and the bias, of those there are."""
+        self.parameters()
+        return self.made
 
 
 class LayerNorm(_Norm):
-    """(x − mean)/√(var + ε)·weight + bias over the last axes (Ba, Kiros & Hinton, arXiv 1607.06450)."""
+    """:func:`sg.layer_norm` with a weight, ones at first, and a bias, zeros."""
 
     def __init__(
         self,
@@ -228,21 +220,15 @@ class LayerNorm(_Norm):
         bias: bool = True,
         name: str | None = None,
     ) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(int(size) for size in as_shape(normalized_shape))
         super().__init__(shape, elementwise_affine, bias, eps, name)
 
-    def _axes(self, x: Tensor) -> range:
-        rank = len(self.shape)
-        if x.shape[-rank:] != self.shape:
-            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} does not end in {self.shape}"))
-        return range(x.ndim - rank, x.ndim)
-
     def forward(self, x: Tensor) -> Tensor:
-        return self._scaled(_whitened(x, self._axes(x), self.eps), self.shape)
+        return norms.layer_norm(x, self.shape, **self.learned(), eps=self.eps)
 
 
 class RMSNorm(LayerNorm):
-    """x/√(mean x² + ε)·weight over the last axes (Zhang & Sennrich, arXiv 1910.07467); ε is float32's unless told."""
+    """:func:`sg.rms_norm` with a weight, ones at first."""
 
     def __init__(
         self,
@@ -254,31 +240,29 @@ class RMSNorm(LayerNorm):
         super().__init__(normalized_shape, eps, elementwise_affine, False, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._scaled(x / sqrt(mean(x**2, self._axes(x), keepdims=True) + self.eps), self.shape)
+        return norms.rms_norm(x, self.shape, **self.learned(), eps=self.eps)
 
 
 class GroupNorm(_Norm):
-    """Each group of channels of (N, C, places…) normalised, then scaled by channel (Wu & He, arXiv 1803.08494)."""
+    """:func:`sg.group_norm` with a weight, ones at first, and a bias, zeros."""
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, name: str | None = None
     ) -> None:
+        check_sizes(type(self).__name__, num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups:
             raise ShapeError(at_line(f"GroupNorm: {num_channels} channels do not part into {num_groups} groups"))
         self.groups = num_groups
         super().__init__((num_channels,), affine, True, eps, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        (channels,) = self.shape
-        if x.ndim < 2 or x.shape[1] != channels:
-            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} needs {channels} channels in axis 1"))
-        parts = reshape(x, (x.shape[0], self.groups, channels // self.groups, *x.shape[2:]))
-        y = reshape(_whitened(parts, range(2, parts.ndim), self.eps), x.shape)
-        return self._scaled(y, (channels, *([1] * (x.ndim - 2))))
+        if x.ndim < 2 or x.shape[1:2] != self.shape:
+            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} needs {self.shape[0]} channels in axis 1"))
+        return norms.group_norm(x, self.groups, **self.learned(), eps=self.eps)
 
 
 class InstanceNorm(GroupNorm):
-    """Each channel of each row of (N, C, places…) normalised (Ulyanov et al., arXiv 1607.08022)."""
+    """:func:`sg.instance_norm`; with a weight and a bias if it is ``affine``."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False, name: str | None = None) -> None:
         super().__init__(num_features, num_features, eps, affine, name)

@@ -14,9 +14,10 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import show_shape
+from symgraph.core.indices import axis, show_shape
 from symgraph.core.provenance import at_line, names_result
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import Views
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.vocabulary.elementwise import Row, u, v, w
 from symgraph.vocabulary.reductions import Reduction, reduced
@@ -57,12 +58,14 @@ class Loss:
     ------
     ShapeError
         with both shapes, if they differ.
+    DomainError
+        for a sigmoid where the loss is ``of_logits``.
     ArgumentError, DomainError
         for an option that there is not, or a number outside its :data:`RANGES`.
     """
 
-    def __init__(self, row: Row, text: str) -> None:
-        self.row, self.text, self.__name__ = row, text, row.name
+    def __init__(self, row: Row, text: str, of_logits: bool = False) -> None:
+        self.row, self.text, self.of_logits, self.__name__ = row, text, of_logits, row.name
 
     @names_result
     def __call__(self, *given: Any, **named: Any) -> Tensor:
@@ -92,14 +95,31 @@ class Loss:
                 at_line(f"{self.row.name}: {prediction.display_name}{show_shape(prediction.shape)} against "
                         f"{wanted.display_name}{show_shape(wanted.shape)}; expected one shape{advice}")
             )  # fmt: skip
+        if self.of_logits:
+            _refuse_probabilities(self.row.name, prediction)
         return reduced(self.row(prediction, wanted, *more, **options), reduction, weight)
 
     def __repr__(self) -> str:
         return f"sg.{self.row.name}: {self.text}"
 
 
-def _loss(name: str, formula: Any, text: str, *more: sp.Symbol, source: str = "", **options: Any) -> Loss:
-    return Loss(Row(name, formula, u, v, *more, source=source, **options), text)
+def _refuse_probabilities(name: str, z: Tensor) -> None:
+    """Raise if an element of ``z`` is 1/(1 + eᵃ): a sigmoid before a loss that has its own is a mistake."""
+    if z.definition is None or z.definition.op is not None:
+        return
+    value = Views([z]).at(Element(z, *(axis(d) for d in range(z.ndim))))
+    divisor = 1 / value
+    if divisor.is_Add and (divisor - 1).func is sp.exp:
+        raise DomainError(
+            at_line(f"{z.display_name}{show_shape(z.shape)} is a sigmoid, a probability already: {name} takes logits; "
+                    "leave the sigmoid out, or use binary_cross_entropy")
+        )  # fmt: skip
+
+
+def _loss(
+    name: str, formula: Any, text: str, *more: sp.Symbol, source: str = "", of_logits: bool = False, **options: Any
+) -> Loss:  # fmt: skip
+    return Loss(Row(name, formula, u, v, *more, source=source, **options), text, of_logits)
 
 
 # -- regression -------------------------------------------------------------------------------------------------------
@@ -172,6 +192,7 @@ binary_cross_entropy_with_logits = _loss(
     "−p·t log σ(z) − (1 − t) log(1 − σ(z)), z logits; p is pos_weight",
     weight=1,
     pos_weight=1,
+    of_logits=True,
 )
 
 
@@ -190,6 +211,7 @@ sigmoid_focal_loss = _loss(
     source="Lin et al., arXiv 1708.02002",
     alpha=0.25,
     gamma=2,
+    of_logits=True,
 )
 asymmetric_loss = _loss(
     "asymmetric_loss",
@@ -202,6 +224,7 @@ asymmetric_loss = _loss(
     gamma_neg=4,
     gamma_pos=1,
     clip=0.05,
+    of_logits=True,
 )
 hinge_loss = _loss(
     "hinge_loss", lambda: sp.Max(0, 1 - v * u), "max(0, 1 − t·y), t is ±1", source="Cortes & Vapnik 1995"

@@ -7,10 +7,11 @@ from typing import Any, Self
 
 from symgraph.core.define import as_tensor
 from symgraph.core.provenance import names_result
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
 
 
-class Module:
+class Module(Shown):
     """A function of a tensor with parameters. A network of your own has layers as attributes, and a ``forward``:
 
         class Net(sg.nn.Module):
@@ -21,7 +22,7 @@ class Module:
                 return self.last(sg.tanh(self.first(x)))
 
     Parameters are named by attributes, ``first.weight``, and by places in lists and dicts, ``blocks.0.weight``. A
-    network of several inputs has a ``forward(self, x, y)``.
+    network of several inputs has a ``forward(self, x, y)``; options are passed by name, ``net(x, scale=2)``.
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -58,6 +59,14 @@ class Module:
                 found |= {f"{name}.{key}": layer for key, layer in parts if isinstance(layer, Module)}
         return found
 
+    def declared_tensors(self) -> list[Tensor]:
+        """The parameters and states of this layer itself that are declared by now, without declaring any."""
+        values: list[Any] = []
+        for value in vars(self).values():
+            values += value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        found = (value for value in values if isinstance(value, Tensor) and value.kind in ("parameter", "state"))
+        return list(dict.fromkeys(found))
+
     def build(self, prefix: str) -> None:
         """Declare the parameters under names that begin with ``prefix``, unless they are declared."""
         for name, layer in self.children().items():
@@ -81,6 +90,6 @@ class Module:
         return {state: value for layer in self.children().values() for state, value in layer.updates().items()}
 
     @names_result
-    def __call__(self, *inputs: Any) -> Tensor:
+    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
         Module.build(self, "")
-        return self.forward(*map(as_tensor, inputs))
+        return self.forward(*map(as_tensor, inputs), **options)
