@@ -196,7 +196,7 @@ class _Rewriter:
             for factor in sp.Mul.make_args(body)
             if isinstance(factor, sp.exp) and factor.free_symbols & over
         ]
-        if len(exponents) != 1 or _is_gap(exponents[0]):
+        if len(exponents) != 1 or _is_from_largest(exponents[0]):
             return
         if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
             return
@@ -205,7 +205,8 @@ class _Rewriter:
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
         gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - largest.element)
         at = [*(axis(d) for d in range(tensor.ndim)), *along]
-        term = Cases((body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at)), mask), (0, True))
+        rest = (factor for factor in sp.Mul.make_args(body) if factor != sp.exp(exponents[0]))  # e^{u−m}·e^{m−u} stays
+        term = Cases((sp.Mul(*rest, sp.exp(Element(gap, *at))), mask), (0, True))
         scaled = Tensor.define(tensor.shape, term, "sum", definition.extents)
         self.shifted[tensor] = shift = _Shift(largest, gap, scaled)
         self.shift_of[largest] = shift
@@ -350,9 +351,12 @@ def _single(exponent: sp.Expr) -> tuple[Element, ...]:
 
 
 def _is_gap(exponent: sp.Expr) -> bool:
+    """Whether an exponential of it is not above a number."""
+    return is_below_largest(exponent) or _is_from_largest(exponent)
+
+
+def _is_from_largest(exponent: sp.Expr) -> bool:
     """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
-    if is_below_largest(exponent):
-        return True
     definition = exponent.tensor.definition if isinstance(exponent, Element) else None
     if definition is None or definition.op is not None:
         return False
