@@ -14,6 +14,7 @@ from codegen.loops.counts import PANEL_ROWS
 from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
+from codegen.lower.window_ways import windowed
 from codegen.plan.contraction import PANEL_COLUMNS, Contraction
 from codegen.plan.fuse import Group, runs_down_columns
 from codegen.plan.plan import Node
@@ -291,7 +292,8 @@ def _frozen(
         stages.append(Stage(node, tuple(loops), place, in_row))
     plain = segment.scatter is None and segment.window is None
     nests = tuple(nests_of(segment.nodes, segment.extents, depth, shared)) if plain else ()
-    return Segment(segment.extents, tuple(stages), nests, segment.scatter, segment.window)
+    window = None if segment.window is None else windowed(segment.nodes[0], segment.window, depth == 0)
+    return Segment(segment.extents, tuple(stages), nests, segment.scatter, window)
 
 
 def _is_read_elsewhere(
