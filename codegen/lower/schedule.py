@@ -131,8 +131,9 @@ class Schedule:
 
     def __str__(self) -> str:
         after = " → ".join(map(str, self.segments))
-        lanes, each = f"in lanes of {self.lanes}", "element by element"
-        how = {"rows": "row by row", "lanes": lanes, "elements": each, "transposed": "in transposed squares"}
-        inside = how.get(self.inside, "")
-        parts = [str(self.share), str(self.product or ""), f"{inside}: {after}" if after else inside]
-        return " · ".join(part for part in parts if part)
+        how = {
+            "rows": "row by row" if self.depth else "", "lanes": f"in lanes of {self.lanes}",
+            "elements": "element by element", "transposed": "in transposed squares", "nothing": "",
+        }[self.inside]  # fmt: skip
+        inside = ": ".join(part for part in (how, after) if part)
+        return " · ".join(part for part in (str(self.share), str(self.product or ""), inside) if part)
