@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""
+MAX_OPENED_STABLE = 16
+"""The same, where its value cannot overflow: a chain of twenty softplus is not one logarithm of twenty exponentials."""
 _GROWING = (sp.exp, expm1, sp.sinh, sp.cosh)
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
@@ -170,7 +172,8 @@ class _Rewriter:
             return
         body = self._seen(written, self.plain)
         leads = body.has(*_GROWING, *_LOGISTIC)
-        if (leads or self._reads_sum(body)) and operations([body]) <= MAX_OPENED:
+        most = MAX_OPENED if tensor in self.growing or self._reads_sum(body) else MAX_OPENED_STABLE
+        if (leads or self._reads_sum(body)) and operations([body]) <= most:
             self.plain[tensor] = body
 
     def _seen(self, body: sp.Expr, through: Collection[Tensor]) -> sp.Expr:
@@ -286,7 +289,7 @@ class _Rewriter:
 
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
-        return _is_positive_formula(body.xreplace(names))
+        return _is_positive_formula(replaced(body, names))  # type: ignore[arg-type]
 
 
 def _without_products(body: sp.Expr) -> sp.Expr:
