@@ -12,6 +12,7 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
+from codegen.loops.join import joined
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.long_sums import LongSums
@@ -43,11 +44,12 @@ class RowLowering(WindowLowering):
         scratch = [*self.scratch.values(), *self.unnamed_scratch]
         shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
         statements = (*self.sharing.once(self.top, loads=False), *body)
+        every = {buffer.name: buffer.shape for buffer in scratch}
+        every |= {name: tuple(map(self.scalars.integer, t.shape)) for t, name in self.storage.buffers.items()}
+        statements = joined(statements, every)
         written = set(ir.writes(statements))
         shapes |= {
-            name: tuple(map(self.scalars.integer, t.shape))
-            for t, name in self.storage.buffers.items()
-            if name in written and data_type(t) == "real"
+            name: every[name] for t, name in self.storage.buffers.items() if name in written and data_type(t) == "real"
         }
         sums = LongSums(shapes, self.names)
         whole = sums(statements)
