@@ -11,6 +11,7 @@ from importlib import import_module
 
 from symgraph import __version__
 from symgraph.commands import COMMANDS, STATUS, STOPPED, WRONG, Refused
+from symgraph.display.colour import shown
 from symgraph.errors import SymgraphError
 
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     try:
         answer = module.answer(given)
-        _print(json.dumps(answer.record, ensure_ascii=False, indent=1) if given.json else answer.text)
+        told = shown(answer.text, sys.stdout)
+        _print(json.dumps(answer.record, ensure_ascii=False, indent=1) if given.json else told)
     except (Refused, SymgraphError, OSError) as error:
         kind = "ArgumentError" if isinstance(error, Refused) else type(error).__name__
         if given.json:

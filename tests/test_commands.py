@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pytest
 from codegen.commands import bench, doctor
 from codegen.native import cache
 from symgraph.__main__ import main
+from symgraph.display import colour
 
 MODEL = """
 import sympy as sp
@@ -177,3 +179,23 @@ def test_a_reader_that_leaves_early_is_no_error(monkeypatch: pytest.MonkeyPatch)
     with os.fdopen(writes, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
         assert main(["catalogue", "relu"]) == 0
+
+
+def test_terminals_have_colours_and_pipes_have_none(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    words = ("derive", f"{model}:J", "--of", "b", "--steps")
+    plain = asked(capsys, *words)[1]
+    assert "\x1b" not in plain
+    terminal = SimpleNamespace(isatty=lambda: True)
+    assert colour.wanted(terminal)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = asked(capsys, *words)[1]
+    assert "\x1b[1mBackward\x1b[0m" in shown and "\x1b[31m∂J/∂b\x1b[0m" in shown
+    assert re.search(r"\x1b\[2m +derivative of z\x1b\[0m\n", shown)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == plain
+    assert "\x1b" not in asked(capsys, *words, "--json")[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colour.wanted(terminal) and asked(capsys, *words)[1] == plain

@@ -41,6 +41,20 @@ def test_networks_print_their_layers() -> None:
     assert repr(sg.nn.CrossEntropyLoss(label_smoothing=0.1)) == "CrossEntropyLoss(label_smoothing=0.1)"
 
 
+def test_notebooks_show_layers_and_declare_nothing() -> None:
+    class Report(sg.nn.Module):  # called as a class of ours that has another form
+        def __init__(self) -> None:
+            self.first, self.more = sg.nn.Linear(2, 3), [sg.nn.BatchNorm1d(3)]
+
+    net = Report()
+    assert "<td>more.0</td><td><code>BatchNorm1d(3)</code></td><td></td>" in str(net._repr_html_())
+    outer = sg.nn.Sequential(net, name="outer")
+    assert next(p.name for p in outer.parameters()) == "outer.0.first.weight"
+    assert "outer.0.more.0.running_var (3,)" in str(outer._repr_html_())
+    assert '<p class="soft">15 parameters</p>' in str(net._repr_html_())
+    assert net._repr_svg_() is None
+
+
 def test_layer_called_twice_shares_its_parameters() -> None:
     layer = sg.nn.Linear(3, 3, name="shared")
     x = sg.input("x", (N, 3))

@@ -2,18 +2,14 @@
 
     Kernel "h": for n in 0..N: Contract(a[n, :] = x[n, :] · W[:, :]); for j in 0..32: h[n, j] = max(a[n, j] + b[j], 0)
 
-Expressions and statements are immutable and compared by content. Sizes are integer expressions over the run-time
-sizes, so one program serves every batch size. ``verify`` states what a valid kernel is; ``show`` prints one.
+All is compared by content. Sizes are expressions, so a program serves every batch. ``verify`` says what is valid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from codegen.loops.repeat import Loop
+from dataclasses import dataclass
+from typing import Literal
 
 DType = Literal["real", "float64", "int64", "bool"]
 Role = Literal[
@@ -167,7 +163,7 @@ class Operand:
     strides: tuple[Expr, Expr]
 
 
-Steps = tuple[tuple[int, int], ...]  # how many values an index has, and how far apart; the first is the slowest
+Steps = tuple[tuple[int, int], ...]  # how many values an index has, and how far apart; the slowest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +209,7 @@ class Copy:
 
 Stmt = Let | Assign | Store | For | Share | If | Contract | Copy
 
-# -- programs ---------------------------------------------------------------------------------------------------------
+# -- kernels ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +227,8 @@ class Kernel:
     """One function of the generated source.
 
     ``buffers`` are the names in its text, ``arguments`` those of the program that take their places, ``sizes`` the
-    run-time sizes it needs, ``formulas`` what it computes as mathematics. A kernel that is not ``parallel`` is run by
-    one thread.
+    run-time sizes it needs, ``formulas`` what it computes as mathematics, ``schedule`` how. A kernel that is not
+    ``parallel`` is run by one thread.
     """
 
     name: str
@@ -242,22 +238,7 @@ class Kernel:
     body: tuple[Stmt, ...]
     formulas: tuple[str, ...]
     parallel: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """Kernels in the order in which they run, over named buffers; some of them in ``loops``, which do not overlap.
-
-    ``copies`` are (target, source) pairs of buffers copied after the last kernel: outputs that are leaves or that share
-    a buffer with another output.
-    """
-
-    buffers: dict[str, Buffer]
-    kernels: tuple[Kernel, ...]
-    sizes: tuple[str, ...]
-    outputs: tuple[str, ...]
-    copies: tuple[tuple[str, str], ...] = field(default=())
-    loops: tuple[Loop, ...] = field(default=())
+    schedule: str = ""
 
 
 # -- building integer expressions -------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class _Join:
             return tuple(map(self.expression, index))
         first, last = index.index(self.outer), index.index(self.inner)
         rest = (*index[:first], *index[last + 1 :])
-        apart = first > last or any(at != ZERO for at in index[first + 1 : last]) or buffer not in self.shapes
+        apart = first > last or any(at != ZERO for at in index[first + 1 : last])
         if apart or self.mentions(*rest) or ir.product(self.shapes[buffer][first + 1 : last + 1]) != self.size:
             raise _Apart
         return (*index[:first], ZERO, *index[first + 1 :])

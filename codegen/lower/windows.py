@@ -20,7 +20,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of, exists
 from codegen.lower.comments import formula_text
-from codegen.lower.scatter import ScatterLowering
+from codegen.lower.scope import Scope
 from codegen.lower.window_ways import (
     LEAST_COPIED,
     PATCH,
@@ -34,7 +34,7 @@ from codegen.lower.window_ways import (
 )
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window
-from symgraph.core.indices import Index, axis
+from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
 
 
@@ -63,21 +63,24 @@ class _Product:
     after: Sequence[Stmt] = ()
 
 
-class WindowLowering(ScatterLowering):
+class WindowLowering:
     """The segment of a window."""
 
-    def _window(self, node: Node, window: Window, row: Sequence[Expr], shared: bool = False) -> list[Stmt]:
+    def __init__(self, scope: Scope) -> None:
+        self.scope, self.scalars = scope, scope.scalars
+
+    def product(self, node: Node, window: Window, row: Sequence[Expr], shared: bool) -> list[Stmt]:
         """The product, block of columns after block; ``shared`` among the threads."""
-        self.window_sizes = {index: int(self._extent(node, index)) for index in (*window.rows, *window.columns)}
-        self.window_sizes |= {index: int(self._extent(node, index)) for index in window.depth}
+        self.window_sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns)}
+        self.window_sizes |= {index: int(node.extent(index)) for index in window.depth}
         loops = {
-            index: Var(self._loop_name(self._extent(node, index)), "int64")
+            index: Var(self.scope.loop_name(node.extent(index)), "int64")
             for index in (*window.outer, *window.rows, *window.columns, *window.over, *window.depth)
         }
         around = {index: loops[index] for index in (*window.outer, *window.over)}
-        self.scalars.indices = {**dict(zip(self._row_axes(), row, strict=True)), **loops}
+        self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
         self.scalars.bounds = bounds_of(node.shape, node.definition)
-        self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
+        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
         rest, depth, rows = map(self._count, (window.columns[1:], window.depth, window.rows))
         first_extent = self.window_sizes[window.columns[0]]
         border = bordered(window, self.scalars.bounds)
@@ -87,11 +90,11 @@ class WindowLowering(ScatterLowering):
         across = {"copied": depth * rest, "turned": rows * rest, "direct": rows * way.row(window, rest)}[way.name]
         blocks = -(-first_extent // max(1, PATCH // across))
         wide = -(-first_extent // max(blocks, 2 if shared else 1))
-        first = Var(self.names.unique("first"), "int64")
+        first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)
         lets: list[Stmt] = []
         if first_extent % wide:
-            last = Var(self.names.unique("last"), "int64")
+            last = Var(self.scope.names.unique("last"), "int64")
             share = ir.Call("minimum", (ir.add(first, width), ir.integer(first_extent)), "int64")
             lets.append(Let(last, share))
             width = ir.Op("-", (last, first), "int64")
@@ -101,12 +104,12 @@ class WindowLowering(ScatterLowering):
         inside = bool(window.over) or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
         for index in reversed(window.over):
-            body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
         body = [*lets, *(made.once if window.over else []), *body, *made.after]
         body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
-            body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
         return body
 
     # -- three ways ---------------------------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ class WindowLowering(ScatterLowering):
         contract = Contract(
             out, left, Operand(patch, ZERO, (ir.integer(block.wide), ONE)),
             ir.integer(rows), ir.multiply(block.width, ir.integer(rest)), ir.integer(depth),
-            (rows, block.wide, depth), self.formulas[-1], accumulate=bool(window.over),
+            (rows, block.wide, depth), self.scope.formulas[-1], accumulate=bool(window.over),
         )  # fmt: skip
         zero: tuple[Stmt, ...] = (Store(out.buffer, at, ir.Const(0.0, "real")),)
         for index in reversed((*window.rows, *window.columns)):
@@ -135,12 +138,12 @@ class WindowLowering(ScatterLowering):
         source, border = self._source(block)
         right, before = self._lines(window, block.loops, rows, depth)
         out, _ = self._out(block)
-        name = self._unnamed_scratch("turned", (sp.Integer(block.wide), sp.Integer(rows)))
+        name = self.scope.unnamed("turned", (sp.Integer(block.wide), sp.Integer(rows)))
         turned, count = Operand(name, ZERO, (ir.integer(rows), ONE)), ir.multiply(block.width, ir.integer(rest))
         steps = block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes)
         contract = Contract(
             turned, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
-            self.formulas[-1], accumulate=bool(window.over), left_steps=steps,
+            self.scope.formulas[-1], accumulate=bool(window.over), left_steps=steps,
         )  # fmt: skip
         copy = Copy(out, turned, count, ir.integer(rows), transposed=True)
         return _Product(border, self._zeroed(name, count, rows), before, contract, [copy])
@@ -158,19 +161,19 @@ class WindowLowering(ScatterLowering):
         target = out
         if row != rest:
             wide = block.wide // rest * row
-            name = self._unnamed_scratch("lines", (sp.Integer(rows), sp.Integer(wide)))
-            target, number = Operand(name, ZERO, (ir.integer(wide), ONE)), Var(self.names.unique("line"), "int64")
+            name = self.scope.unnamed("lines", (sp.Integer(rows), sp.Integer(wide)))
+            target, number = Operand(name, ZERO, (ir.integer(wide), ONE)), Var(self.scope.names.unique("line"), "int64")
             to = Operand(out.buffer, ir.add(out.offset, ir.multiply(number, out.strides[0])), (ir.integer(rest), ONE))
             origin = Operand(name, ir.multiply(number, ir.integer(wide)), (ir.integer(row), ONE))
             after = [For(number, ZERO, ir.integer(rows), (Copy(to, origin, block.width, ir.integer(rest)),))]
         contract = Contract(
             target, left, source, ir.integer(rows), until, ir.integer(depth), (rows, block.wide // rest * row, depth),
-            self.formulas[-1], right_steps=block.way.steps(window.depth, sizes),
+            self.scope.formulas[-1], right_steps=block.way.steps(window.depth, sizes),
         )  # fmt: skip
         return _Product(border, (), before, contract, after)
 
     def _zeroed(self, name: str, count: Expr, columns: int) -> list[Stmt]:
-        i, j = (Var(self.names.unique(letter), "int64") for letter in ("i", "j"))
+        i, j = (Var(self.scope.names.unique(letter), "int64") for letter in ("i", "j"))
         zero = Store(name, (i, j), ir.Const(0.0, "real"))
         return [For(i, ZERO, count, (For(j, ZERO, ir.integer(columns), (zero,)),))]
 
@@ -195,9 +198,6 @@ class WindowLowering(ScatterLowering):
         _, shape = read_from(block.window, block.bordered)
         return tuple(self.scalars.integer(size) for size in shape[len(shape) - len(value.index) :])
 
-    def _row_axes(self) -> list[Index]:
-        return [axis(d) for d in range(self.depth)]
-
     def _count(self, indices: Sequence[Index]) -> int:
         count = 1
         for index in indices:
@@ -212,7 +212,7 @@ class WindowLowering(ScatterLowering):
     def _patch(self, made: _Block, depth: int) -> tuple[str, list[Stmt], list[Stmt]]:
         """The buffer of a block's columns, the loops that fill it, and what they need beforehand."""
         window, loops, first, width, wide = made.window, made.loops, made.first, made.width, made.wide
-        name = self._unnamed_scratch("patch", (sp.Integer(depth), sp.Integer(wide)))
+        name = self.scope.unnamed("patch", (sp.Integer(depth), sp.Integer(wide)))
         head = window.columns[0]
         stops = {index: ir.integer(self.window_sizes[index]) for index in window.columns} | {head: width}
         entries, shape = read_from(window, made.bordered)
@@ -250,8 +250,8 @@ class WindowLowering(ScatterLowering):
         moving = {*window.columns, *window.depth}
         axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
         extents = [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
-        name = self._unnamed_scratch("bordered", extents)
-        at = [Var(self._loop_name(extent), "int64") for extent in extents]
+        name = self.scope.unnamed("bordered", extents)
+        at = [Var(self.scope.loop_name(extent), "int64") for extent in extents]
         zero: tuple[Stmt, ...] = (Store(name, tuple(at), ir.Const(0.0, "real")),)
         origin = list(map(self.scalars.integer, element.indices))
         for d, var in zip(axes, at, strict=True):
@@ -270,7 +270,7 @@ class WindowLowering(ScatterLowering):
         found = self._strided(window, loops)
         if found is not None:
             return found, []
-        name = self._unnamed_scratch("rows", (sp.Integer(rows), sp.Integer(depth)))
+        name = self.scope.unnamed("rows", (sp.Integer(rows), sp.Integer(depth)))
         copy = self._copy_of(window, loops, name, (window.rows, window.depth))
         return Operand(name, ZERO, (ir.integer(depth), ONE)), self._if_moving(window, copy)
 
@@ -279,7 +279,7 @@ class WindowLowering(ScatterLowering):
         found = self._strided(window, loops)
         if found is not None and found.strides[0] == ONE:
             return Operand(found.buffer, found.offset, (found.strides[1], ONE)), []
-        name = self._unnamed_scratch("lines", (sp.Integer(depth), sp.Integer(rows)))
+        name = self.scope.unnamed("lines", (sp.Integer(depth), sp.Integer(rows)))
         lines = Operand(name, ZERO, (ir.integer(rows), ONE))
         if found is not None and found.strides[1] == ONE:
             copy: tuple[Stmt, ...] = (Copy(lines, found, ir.integer(rows), ir.integer(depth), transposed=True),)
@@ -298,10 +298,10 @@ class WindowLowering(ScatterLowering):
 
     def _if_moving(self, window: Window, copy: tuple[Stmt, ...]) -> list[Stmt]:
         """A copy of the other factor, but at the kernel's top where it is the same for all its rows."""
-        own = self.group.values | self.group.written
+        own = self.scope.group.values | self.scope.group.written
         moving = {*window.rows, *window.depth}
         if window.left.atoms(Index) <= moving and not any(e.tensor in own for e in window.left.atoms(Element)):
-            self.top += copy
+            self.scope.top += copy
             return []
         return list(copy)
 
@@ -335,11 +335,11 @@ class WindowLowering(ScatterLowering):
     def _out(self, block: _Block) -> tuple[Operand, tuple[Expr, ...]]:
         """The block of the result, and the place of one of its elements."""
         node, window, loops, first = block.node, block.window, block.loops, block.first
-        kept = node.value in self.kept
-        dropped = 0 if kept else self.depth
+        kept = node.value in self.scope.kept
+        dropped = 0 if kept else self.scope.depth
         shape = node.shape[dropped:]
-        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
-        around = [*(self.scalars.indices[index] for index in self._row_axes()), *(loops[i] for i in window.outer)]
+        buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
+        around = [*(self.scalars.indices[index] for index in self.scope.row_axes()), *(loops[i] for i in window.outer)]
         head, inner = window.columns[0], window.columns[1:]
         start = (*around, *[ZERO] * len(window.rows), first, *[ZERO] * len(inner))[dropped:]
         at = (*around, *(loops[i] for i in window.rows), ir.add(first, loops[head]), *(loops[i] for i in inner))[

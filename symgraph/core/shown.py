@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -30,7 +31,11 @@ class Shown:
         return _rich("svg", self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text("…" if cycle else _rich("pretty", self))
+        if cycle:
+            printer.text("…")
+            return
+        colour = import_module("symgraph.display.colour")
+        printer.text(colour.shown(_rich("pretty", self), sys.stdout))
 
 
 def _rich(form: str, shown: Any) -> Any:

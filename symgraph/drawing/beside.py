@@ -34,11 +34,11 @@ def costs_beside(
     accuracy : what ``sg.accuracy`` found of the program, or None.
     """
     kernel_of = _kernels_of(kernels, identifiers)
-    errors = {} if accuracy is None else {line.formula: line for line in accuracy.lines}
+    errors = {} if accuracy is None else {line.value: line for line in accuracy.lines}
 
     def beside(row: Row) -> Markup:
         count = _count(row.equation.tensor, named)
-        kernel, line = kernel_of.get(row.name.partition(" (")[0]), errors.get(str(row.equation))
+        kernel, line = kernel_of.get(row.name.partition(" (")[0]), errors.get(row.equation.tensor)
         told = [element("div", say(f"operations: {count}"))] if count else []
         if kernel is not None:
             time = None if kernel.seconds is None else f" {duration(kernel.seconds)}"

@@ -5,11 +5,13 @@ IPython takes the richest form that its page can show; None is no such form.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from symgraph.core.graph import topological
+from symgraph.core.indices import show_shape
 from symgraph.display.program import Equation, latex_formula, told
 from symgraph.drawing import measured, panes
 from symgraph.drawing.charts import curve
@@ -27,6 +29,8 @@ MOST_TOLD = 20
 """Equations of a formula."""
 STEPPER = 480
 """Height of a derivation in a notebook."""
+PACKAGES = ("symgraph", "codegen")
+"""Whose classes have rows; a user's class may be called the same."""
 Form = Callable[[Any], Any]
 
 
@@ -42,7 +46,8 @@ class Row:
 
 def represented(form: str, shown: Any) -> Any:
     """An object in one form, by the first of its classes that has a row; None if there is no such form."""
-    row = next((ROWS[base.__name__] for base in type(shown).__mro__ if base.__name__ in ROWS), None)
+    own = (base for base in type(shown).__mro__ if base.__module__.partition(".")[0] in PACKAGES)
+    row = next((ROWS[base.__name__] for base in own if base.__name__ in ROWS), None)
     found = None if row is None else getattr(row, form)(shown)
     return found if found is None else str(found)
 
@@ -94,6 +99,28 @@ def _trained(history: Any) -> str:
     return f"<history of {measured.epochs(history)}, ended by {history.ended}{''.join(ends)}>"
 
 
+def layers(module: Any, say: Say = english) -> Markup:
+    """The layers of a network with what is declared in them so far: to look declares nothing."""
+    rows, total = [], 0
+    for name, layer in _inside(module, ""):
+        own = layer.declared_tensors()
+        count = sum(prod(map(int, tensor.shape)) for tensor in own if tensor.kind == "parameter")
+        total += count
+        told = ", ".join(f"{tensor.name} {show_shape(tensor.shape)}" for tensor in own)
+        first = repr(layer).partition("\n")[0]
+        cells = (element("td", cell) for cell in (name, element("code", first), told))
+        rows.append(element("tr", *cells, element("td", f"{count:,}" if count else "", class_="n")))
+    head = (say(title) for title in ("layer", "", "declared", "parameters"))
+    last = element("p", say(f"{total:,} parameters"), class_="soft") if total else None
+    return joined(panes.table(head, rows, figures=(3,)), last)
+
+
+def _inside(module: Any, name: str) -> Iterator[tuple[str, Any]]:
+    yield name or type(module).__name__, module
+    for key, layer in module.children().items():
+        yield from _inside(layer, f"{name}.{key}" if name else key)
+
+
 def _latex(shown: Any) -> str:
     return f"$\\displaystyle {shown.latex()}$"
 
@@ -109,6 +136,7 @@ ROWS = {
     ),
     "Derivation": Row(_derivation, _latex),
     "Explanation": Row(lambda found: _styled(panes.formulas(found, live=False)), _latex),
+    "Module": Row(lambda module: _styled(layers(module)), pretty=repr),
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
     "Page": Row(lambda page: page.framed(), pretty=repr),
     "History": Row(lambda history: _styled(measured.curves(history, alone=True)), svg=_curve, pretty=_trained),

@@ -56,6 +56,7 @@ CHINESE = {
     "formulas of {}": "{} 的公式", "code of {}": "{} 的代码", "code": "代码", "output": "输出", "result": "结果",
     "{} operations, {} bytes": "{} 次运算，{} 字节", "kernel": "内核", "operations": "运算次数", "bytes": "字节数",
     "of the machine's limit": "占机器极限", "At {}.": "当 {} 时。", "Stages: {}.": "各阶段：{}。",
+    "layer": "层", "declared": "声明", "parameters": "参数个数", "{} parameters": "{} 个参数",
     "cost": "开销", "operations: {}": "运算次数：{}",
     "{} ulp at worst, {} in the median": "最差 {} ulp，中位数 {}",
     "Errors": "误差", "formula": "公式", "dtype": "类型", "written": "按原式",

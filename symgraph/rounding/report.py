@@ -52,7 +52,8 @@ class Line:
 
     ``written`` and ``runs`` are the worst errors of the form as written and of the form that runs, in units of the
     last place, ``median`` that of the form that runs, ``at`` the point of its worst error. ``form`` is the form that
-    runs, "" where it is the one written; ``why`` says why it was taken, or where the bits go.
+    runs, "" where it is the one written; ``why`` says why it was taken, or where the bits go. ``value`` is the tensor
+    of the formula.
     """
 
     formula: str
@@ -64,6 +65,7 @@ class Line:
     form: str
     why: str
     points: int
+    value: Tensor
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ class _Measuring:
             why = self._why(tapes, errors)
             found.append(
                 Line(self._formula(tensor), dtype.name, errors.worst(0), errors.worst(last), errors.median(last), at,
-                     form, why, errors.points.shape[1])
+                     form, why, errors.points.shape[1], tensor)
             )  # fmt: skip
             self._look(tensor, tapes, errors)
         return found

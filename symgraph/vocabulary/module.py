@@ -7,10 +7,11 @@ from typing import Any, Self
 
 from symgraph.core.define import as_tensor
 from symgraph.core.provenance import names_result
+from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
 
 
-class Module:
+class Module(Shown):
     """A function of a tensor with parameters. A network of your own has layers as attributes, and a ``forward``:
 
         class Net(sg.nn.Module):
@@ -57,6 +58,14 @@ class Module:
                 parts = value.items() if isinstance(value, dict) else enumerate(value)
                 found |= {f"{name}.{key}": layer for key, layer in parts if isinstance(layer, Module)}
         return found
+
+    def declared_tensors(self) -> list[Tensor]:
+        """The parameters and states of this layer itself that are declared by now, without declaring any."""
+        values: list[Any] = []
+        for value in vars(self).values():
+            values += value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        found = (value for value in values if isinstance(value, Tensor) and value.kind in ("parameter", "state"))
+        return list(dict.fromkeys(found))
 
     def build(self, prefix: str) -> None:
         """Declare the parameters under names that begin with ``prefix``, unless they are declared."""
