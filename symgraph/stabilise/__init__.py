@@ -133,6 +133,7 @@ class _Rewriter:
         return bodies[self.choice.among(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
+        body = _without_aliases(body) if body.has(*_GROWING) else body
         body = centred(body, self.values.opened) or body
         rescaled = self._rescaled(body)
         if rescaled is not None:
@@ -179,7 +180,7 @@ class _Rewriter:
         """The formula of a value that leads to an exponential, unless it has branches or is a cotangent."""
         if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
             return
-        body = self._seen(written, self.plain)
+        body = _without_aliases(self._seen(written, self.plain))
         leads = body.has(*_GROWING, *_LOGISTIC)
         if (leads or self._reads_sum(body)) and operations([body]) <= MAX_OPENED:
             self.plain[tensor] = body
