@@ -169,3 +169,32 @@ def test_attention_is_pytorchs() -> None:
         ours(sg.input("q", (N, 5, 3)))
     with pytest.raises(ArgumentError, match="copies a layer that has no parameters yet"):
         sg.nn.TransformerEncoder(net.layers[0], 2)
+
+
+def test_layers_as_functions_of_their_weights_are_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    random = np.random.default_rng(0)
+    arrays = {"x": (2, 4, 3), "u": (2, 4), "v": (2, 3), "W": (4, 5), "B": (2, 4, 3), "w": (4,), "b": (4,), "s": (3,)}
+    given = {name: random.normal(size=shape) for name, shape in arrays.items()}
+    x, u, v, W, B, w, b, s = (sg.input(name, shape) for name, shape in arrays.items())
+    T = {name: torch.tensor(array) for name, array in given.items()}
+    pairs = [
+        (sg.linear(u, W), functional.linear(T["u"], T["W"].T)),
+        (sg.bilinear(u, v, B), functional.bilinear(T["u"], T["v"], T["B"])),
+        (sg.layer_norm(x, 3, s), functional.layer_norm(T["x"], (3,), T["s"])),
+        (sg.layer_norm(x, (4, 3)), functional.layer_norm(T["x"], (4, 3))),
+        (sg.rms_norm(x, (3,), s, 1e-6), functional.rms_norm(T["x"], (3,), T["s"], 1e-6)),
+        (sg.group_norm(x, 2, w, b), functional.group_norm(T["x"], 2, T["w"], T["b"])),
+        (sg.instance_norm(x, w), functional.instance_norm(T["x"], weight=T["w"])),
+    ]
+    for found, theirs in zip(evaluate([ours for ours, _ in pairs], given), (there for _, there in pairs), strict=True):
+        np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-10, atol=1e-12)
+    for wrong, text in (
+        (lambda: sg.layer_norm(x, 4), r"layer_norm: x\(2, 4, 3\) does not end in \(4,\)"),
+        (lambda: sg.group_norm(x, 3), r"group_norm: axis 1 of x\(2, 4, 3\) does not part into 3 groups"),
+        (lambda: sg.instance_norm(w), "needs channels in axis 1"),
+    ):
+        with pytest.raises(ShapeError, match=text):
+            wrong()
+    assert sg.nn.Identity()(x) is x

@@ -11,18 +11,14 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.declare import parameter
-from symgraph.core.define import as_tensor
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary import functions, gathers, init, resampling, statistics, windows
-from symgraph.vocabulary.activations import sqrt
-from symgraph.vocabulary.functions import mean
+from symgraph.vocabulary import gathers, init, layer_functions, resampling, statistics, windows
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.module import Module
-from symgraph.vocabulary.products import einsum
-from symgraph.vocabulary.shapes import reshape, shown
+from symgraph.vocabulary.shapes import shown
 
 Declared = dict[str, tuple[tuple[int, ...], Initializer]]
 
@@ -75,8 +71,7 @@ class Linear(Module):
                 at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
                         f"expected a last axis of {self.in_features}")
             )  # fmt: skip
-        product = functions.matmul(x, weight)
-        return product + bias[0] if bias else product
+        return layer_functions.linear(x, weight, *bias)
 
 
 class Learned(Module):
@@ -192,8 +187,7 @@ class Bilinear(Learned):
 
     @names_result
     def __call__(self, x1: Any, x2: Any = None) -> Tensor:
-        y = einsum("...i,oij,...j->...o", as_tensor(x1), self.weight, as_tensor(x1 if x2 is None else x2))
-        return y if self.bias is None else y + self.bias
+        return layer_functions.bilinear(x1, x1 if x2 is None else x2, self.weight, self.bias)
 
 
 # -- norms ------------------------------------------------------------------------------------------------------------
@@ -205,16 +199,10 @@ class _Norm(Learned):
         weight: Declared = {"weight": (shape, init.ones())} if affine else {}
         super().__init__(weight | ({"bias": (shape, init.zeros())} if affine and bias else {}), name)
 
-    def _scaled(self, y: Tensor, shape: tuple[int, ...]) -> Tensor:
-        if not self.declared:
-            return y
-        y = y * reshape(self.weight, shape)
-        return y if self.bias is None else y + reshape(self.bias, shape)
-
-
-def _whitened(x: Tensor, axes: Any, eps: float) -> Tensor:
-    """(x − mean)/√(var + ε) over axes."""
-    return (x - mean(x, axes, keepdims=True)) / sqrt(statistics.var(x, axes, keepdims=True) + eps)  # type: ignore[no-any-return]
+    @property
+    def scales(self) -> list[Tensor | None]:
+        """The weight and the bias, None where there is none."""
+        return [self.weight, self.bias] if self.declared else [None, None]
 
 
 class LayerNorm(_Norm):
@@ -231,14 +219,8 @@ class LayerNorm(_Norm):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         super().__init__(shape, elementwise_affine, bias, eps, name)
 
-    def _axes(self, x: Tensor) -> range:
-        rank = len(self.shape)
-        if x.shape[-rank:] != self.shape:
-            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} does not end in {self.shape}"))
-        return range(x.ndim - rank, x.ndim)
-
     def forward(self, x: Tensor) -> Tensor:
-        return self._scaled(_whitened(x, self._axes(x), self.eps), self.shape)
+        return layer_functions.layer_norm(x, self.shape, *self.scales, self.eps)
 
 
 class RMSNorm(LayerNorm):
@@ -254,7 +236,7 @@ class RMSNorm(LayerNorm):
         super().__init__(normalized_shape, eps, elementwise_affine, False, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._scaled(x / sqrt(mean(x**2, self._axes(x), keepdims=True) + self.eps), self.shape)
+        return layer_functions.rms_norm(x, self.shape, self.scales[0], self.eps)
 
 
 class GroupNorm(_Norm):
@@ -272,9 +254,7 @@ class GroupNorm(_Norm):
         (channels,) = self.shape
         if x.ndim < 2 or x.shape[1] != channels:
             raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} needs {channels} channels in axis 1"))
-        parts = reshape(x, (x.shape[0], self.groups, channels // self.groups, *x.shape[2:]))
-        y = reshape(_whitened(parts, range(2, parts.ndim), self.eps), x.shape)
-        return self._scaled(y, (channels, *([1] * (x.ndim - 2))))
+        return layer_functions.group_norm(x, self.groups, *self.scales, self.eps)
 
 
 class InstanceNorm(GroupNorm):

@@ -54,9 +54,11 @@ from symgraph.vocabulary.module import Module as Module
 from symgraph.vocabulary.random_layers import AlphaDropout as AlphaDropout
 from symgraph.vocabulary.random_layers import BatchNorm1d as BatchNorm1d
 from symgraph.vocabulary.random_layers import BatchNorm2d as BatchNorm2d
+from symgraph.vocabulary.random_layers import BatchNorm3d as BatchNorm3d
 from symgraph.vocabulary.random_layers import Dropout as Dropout
 from symgraph.vocabulary.random_layers import Dropout1d as Dropout1d
 from symgraph.vocabulary.random_layers import Dropout2d as Dropout2d
+from symgraph.vocabulary.random_layers import Dropout3d as Dropout3d
 from symgraph.vocabulary.random_layers import GaussianNoise as GaussianNoise
 from symgraph.vocabulary.random_layers import RReLU as RReLU
 from symgraph.vocabulary.recurrent_layers import GRU as GRU
@@ -145,6 +147,7 @@ class PReLU(Module):
         return gates.prelu(x, *self.parameters())
 
 
+Identity = _layer("Identity", as_tensor)
 ReLU = _layer("ReLU", activations.relu)
 ReLU6 = _layer("ReLU6", activations.relu6)
 LeakyReLU = _layer("LeakyReLU", activations.leaky_relu)

@@ -181,6 +181,12 @@ def dropout2d(x: Any, p: Any = 0.5, *, stream: int | None = None) -> Tensor:
     return dropout(x, p, shared=_channels(x, "dropout2d", 4), stream=stream)
 
 
+@names_result
+def dropout3d(x: Any, p: Any = 0.5, *, stream: int | None = None) -> Tensor:
+    """Channels of (N, C, D, H, W) that are 0 as a whole with probability p (Tompson et al., arXiv 1411.4280)."""
+    return dropout(x, p, shared=_channels(x, "dropout3d", 5), stream=stream)
+
+
 _SATURATED = sp.Rational(-17580993408473766, 10**16)
 """−λα of SELU."""
 

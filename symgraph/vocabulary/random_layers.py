@@ -93,6 +93,12 @@ class BatchNorm2d(BatchNorm):
     ranks = (4,)
 
 
+class BatchNorm3d(BatchNorm):
+    """Batch norm of (N, C, D, H, W)."""
+
+    ranks = (5,)
+
+
 def _random_layer(name: str, function: Any, first: float) -> type[Module]:
     """The class of a layer of one number, such as ``Dropout``; ``stream`` as in :mod:`symgraph.vocabulary.random`."""
 
@@ -109,6 +115,7 @@ def _random_layer(name: str, function: Any, first: float) -> type[Module]:
 Dropout = _random_layer("Dropout", random.dropout, 0.5)
 Dropout1d = _random_layer("Dropout1d", random.dropout1d, 0.5)
 Dropout2d = _random_layer("Dropout2d", random.dropout2d, 0.5)
+Dropout3d = _random_layer("Dropout3d", random.dropout3d, 0.5)
 AlphaDropout = _random_layer("AlphaDropout", random.alpha_dropout, 0.5)
 GaussianNoise = _random_layer("GaussianNoise", random.gaussian_noise, 1.0)
 
