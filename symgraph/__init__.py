@@ -26,6 +26,7 @@ from symgraph.vocabulary import (
     losses,
     metrics,
     nn,
+    norms,
     optimisers,
     random,
     resampling,
@@ -57,6 +58,7 @@ from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, sp
 from symgraph.vocabulary.layer_functions import *
 from symgraph.vocabulary.losses import *
 from symgraph.vocabulary.normalise import batch_norm, stop_gradient
+from symgraph.vocabulary.norms import *
 from symgraph.vocabulary.optimisers import *
 from symgraph.vocabulary.products import (
     diag,
@@ -296,6 +298,7 @@ __all__ += gathers.__all__
 __all__ += integrators.__all__
 __all__ += layer_functions.__all__
 __all__ += losses.__all__
+__all__ += norms.__all__
 __all__ += resampling.__all__
 __all__ += row_losses.__all__
 __all__ += state_space.__all__

@@ -1,9 +1,10 @@
-"""The nasty list, measured: ``python -m tests.nasty [--float32] [--rows WORD …] [--worst N] [--sample N]``.
+"""The nasty list, measured: ``python -m tests.nasty [--float32] [--second] [--rows WORD …] [--worst N] [--sample N]``.
 
-Every formula of :mod:`tests.nasty_rows` and :mod:`tests.nasty_tensors`, its first and second derivatives, compiled, at
-points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same. What
-is right is within 1e-10 (float64) or 64 units of the last place (float32) of the value, or of what rounding its
-argument alone changes. "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
+Every formula of :mod:`tests.nasty_rows`, :mod:`tests.nasty_second` and :mod:`tests.nasty_tensors`, its first and second
+derivatives, compiled, at points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24
+digits stay the same twice. What is right is within 1e-10 (float64) or 64 units of the last place (float32) of the
+value, or of what rounding its argument alone changes. "plain" is the formula as written, and SymPy's derivative of it,
+by NumPy in the same type.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from tests.nasty_rows import ONE, TWO
+from tests.nasty_second import ONE_MORE, TWO_MORE
 from tests.nasty_tensors import ROWS
 
 Number = Any
@@ -91,7 +93,7 @@ def truth(formula: Callable[..., Number], at: Sequence[float], orders: Sequence[
     Unknown
         where it is not real, or not certain after all.
     """
-    digits, before = START, None
+    digits, before, earlier = START, None, None
     while digits <= MOST:
         with mpmath.workdps(digits):
             exact = [_limit(x) for x in at]
@@ -101,12 +103,14 @@ def truth(formula: Callable[..., Number], at: Sequence[float], orders: Sequence[
                 raise Unknown from None
             if not isinstance(value, mpmath.mpf) or not mpmath.isfinite(value):
                 raise Unknown
-            near = before is not None and abs(value - before) <= abs(value) * mpmath.mpf(10) ** -CERTAIN
-            if near and (value or digits >= 16 * START):
+            last = [x for x in (before, earlier) if x is not None]
+            near = all(abs(value - x) <= abs(value) * mpmath.mpf(10) ** -CERTAIN for x in last)
+            if near and len(last) == 2 and (value or digits >= 16 * START):
                 return value
-            if before is not None and digits >= 8 * START and abs(value) <= abs(before) * mpmath.mpf(10) ** -6:
+            falls = [abs(b) <= abs(a) * mpmath.mpf(10) ** -6 for a, b in pairwise([value, *last][::-1])]
+            if len(falls) == 2 and all(falls) and digits >= 8 * START:
                 return mpmath.mpf(0)  # it goes to 0 with the step
-        digits, before = 2 * digits, value
+        digits, before, earlier = 2 * digits, value, before
     raise Unknown
 
 
@@ -277,14 +281,15 @@ def _condition(formula: Callable[..., Number], at: Sequence[float], orders: Sequ
     return total
 
 
-def all_verdicts(dtype: Any, words: Sequence[str], sample: int | None) -> Iterator[Verdict]:
-    def chosen(rows: dict[str, Any]) -> dict[str, Any]:
-        found = {name: row for name, row in rows.items() if not words or any(word in name for word in words)}
-        return dict(islice(found.items(), 0, None, max(1, len(found) // sample))) if sample else found
+def _chosen(rows: dict[str, Any], words: Sequence[str], sample: int | None) -> dict[str, Any]:
+    found = {name: row for name, row in rows.items() if not words or any(word in name for word in words)}
+    return dict(islice(found.items(), 0, None, max(1, len(found) // sample))) if sample else found
 
-    yield from scalar_verdicts(chosen(ONE), 1, dtype)
-    yield from scalar_verdicts(chosen(TWO), 2, dtype)
-    yield from tensor_verdicts(chosen(ROWS), dtype)
+
+def all_verdicts(dtype: Any, words: Sequence[str], sample: int | None) -> Iterator[Verdict]:
+    for rows, count in ((ONE, 1), (TWO, 2), (ONE_MORE, 1), (TWO_MORE, 2)):
+        yield from scalar_verdicts(_chosen(rows, words, sample), count, dtype)
+    yield from tensor_verdicts(_chosen(ROWS, words, sample), dtype)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -305,14 +310,20 @@ def main(arguments: Iterable[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--float32", action="store_true")
     parser.add_argument("--tensors", action="store_true", help="formulas of arrays alone")
+    parser.add_argument("--second", action="store_true", help="the second list of formulas alone")
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--worst", type=int, default=0, help="how many wrong numbers of a formula to print")
     parser.add_argument("--sample", type=int, help="formulas of each kind")
     given = parser.parse_args(list(arguments))
     dtype = np.float32 if given.float32 else np.float64
     if given.tensors:
-        rows = {name: row for name, row in ROWS.items() if not given.rows or any(w in name for w in given.rows)}
-        verdicts = list(tensor_verdicts(rows, dtype))
+        verdicts = list(tensor_verdicts(_chosen(ROWS, given.rows, given.sample), dtype))
+    elif given.second:
+        verdicts = [
+            verdict
+            for rows, count in ((ONE_MORE, 1), (TWO_MORE, 2))
+            for verdict in scalar_verdicts(_chosen(rows, given.rows, given.sample), count, dtype)
+        ]
     else:
         verdicts = list(all_verdicts(dtype, given.rows, given.sample))
     for row in dict.fromkeys(verdict.row for verdict in verdicts):

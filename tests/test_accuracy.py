@@ -75,6 +75,18 @@ def test_errors_known_by_hand() -> None:
     assert lines(X * Y)[0] <= 0.5 and lines(X - Y)[0] <= 0.5
 
 
+def test_a_stated_domain_is_all_that_is_looked_at() -> None:
+    """e²ˣ overflows at 44.6 in float32, and nowhere in (−5, 5)."""
+    logistic = sp.exp(2 * X) / (1 + sp.exp(2 * X))
+    assert math.isinf(sg.accuracy(logistic, "float32", points=FEW).lines[0].written)
+    assert sg.accuracy(logistic, "float32", points=FEW, domain={X: (-5, 5)}).lines[0].written < 2
+    u = sg.input("u", (3,))
+    (line,) = sg.accuracy(sg.sqrt(1 - u * u), "float64", points=FEW, domain={u: (0, 1)}).lines
+    assert line.points >= FEW and line.written < 2 and line.at.startswith("u = 0.")
+    (line,) = sg.accuracy(X + 1, "float64", points=FEW, domain={X: (3, sp.oo)}).lines
+    assert line.points >= FEW / 2 and not line.at.startswith("X = -")
+
+
 def test_names_and_sums_are_looked_through() -> None:
     """p ln p of a softmax: a value of (0, 1), never negative, so that nothing is ill-defined."""
     x = sg.input("x", (sg.dim("N"), 4))
@@ -125,6 +137,11 @@ def test_report_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"dtype": "float16"}, "dtype is 'float16'; expected 'float32' or 'float64'"),
         ({"points": 3}, "points is 3; expected a whole number of at least 8"),
+        ({"domain": {X: (1, 0)}}, r"the domain of X is \(1, 0\); expected its two ends, the lower one first"),
+        ({"domain": {X: math.nan}}, "the domain of X is nan; expected its two ends"),
+        ({"domain": {Y: (0, 1)}}, "domain has Y, of which no formula is measured; they are of X"),
+        ({"domain": {"X": (0, 1)}}, "domain has 'X'; expected the tensors or symbols"),
+        ({"domain": [0, 1]}, r"domain is \[0, 1\]; expected a dict"),
     ],
 )
 def test_options_are_checked(options: dict[str, object], message: str) -> None:

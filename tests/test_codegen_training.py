@@ -327,3 +327,13 @@ def test_report(step: codegen.TrainStep) -> None:
     contraction = next(row for row in report.kernels if row.name == "update_W1")
     assert contraction.operations >= 2 * 100 * 5 * 6
     assert "update_W1" in str(report)
+
+
+def test_subnormal_numbers_count_as_zero_in_a_step_alone() -> None:
+    x, w = sg.input("x", (4,)), sg.parameter("w", (4,))
+    tiny = np.full(4, 1e-40, np.float32)
+    step = codegen.train_step(sg.sum(w * x), SGD(1.0))
+    params = step.init(0)
+    step(params, x=tiny)
+    assert (params["w"] == 0).all()
+    assert (codegen.function([x], 2 * x)(tiny) == 2 * tiny).all() and (tiny * 2 > 0).all()

@@ -9,6 +9,7 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
+from symgraph.core.graph import topological
 from symgraph.core.indices import axis
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DisconnectedError, DomainError
@@ -240,3 +241,11 @@ def test_guard_stays_out_of_products_with_finite_values() -> None:
     contraction = gradient.definition
     assert contraction is not None and contraction.op == "sum"
     assert not contraction.body.has(sp.Piecewise)
+
+
+def test_a_value_is_read_where_several_elements_determine_it() -> None:
+    """No operand of h has both of its axes, as in a network of one input: its derivative reads h all the same."""
+    s, a, b = sg.input("s", (N,)), sg.parameter("a", (7,)), sg.parameter("b", (7,))
+    h = sg.tanh(s[:, None] * a + b)
+    found = topological([sg.grad(sg.sum(h * h), a)])
+    assert [t for t in found if t.definition and t.definition.body.has(sp.tanh)] == [h]

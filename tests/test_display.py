@@ -268,6 +268,21 @@ def test_explain_two_layers(golden) -> None:
     golden("explain_two_layers.txt", f"{table}\n\n{table.latex()}")
 
 
+def test_an_axis_of_one_is_0_on_both_sides() -> None:
+    N, W, b = sg.dim("N"), sg.parameter("W", (5, 1)), sg.parameter("b", (1,))
+    x, t = sg.input("x", (N, 5)), sg.input("t", (N, 1))
+    table = explain(sg.mean((x @ W + b - t) ** 2), SGD())
+    assert [row.cells()[1:] for section in table.sections for row in section.rows] == [
+        ("a1[n, 0] = Σ_i x[n, i]·W[i, 0] + b[0]", "x·W + b"),
+        ("J = (1/N)·Σ_n (a1[n, 0] − t[n, 0])²", "‖a1 − t‖²/N"),
+        ("∂J/∂a1[n, 0] = 2·(a1[n, 0] − t[n, 0])/N", "2·(a1 − t)/N"),
+        ("∂J/∂W[i, 0] = Σ_n x[n, i]·∂J/∂a1[n, 0]", "xᵀ·∂J/∂a1"),
+        ("∂J/∂b[0] = Σ_n ∂J/∂a1[n, 0]", "Σ_n ∂J/∂a1"),
+        ("W[i, 0] ← W[i, 0] − lr·∂J/∂W[i, 0]", "W − lr·∂J/∂W"),
+        ("b[0] ← b[0] − lr·∂J/∂b[0]", "b − lr·∂J/∂b"),
+    ]
+
+
 def test_explain_states_conventions(golden) -> None:
     x, t = sg.input("x", (N, 4)), sg.one_hot("t", (N, 3))
     W, b = sg.parameter("W", (4, 3)), sg.parameter("b", (3,))

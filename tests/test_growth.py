@@ -14,7 +14,7 @@ import symgraph as sg
 from codegen.loops.counts import flops
 from codegen.plan.request import Request, leaves_in
 from codegen.run.pipeline import translate
-from symgraph.core.cost import operations
+from symgraph.core.cost import multiplied_out, operations
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
 from symgraph.derive import relations
@@ -72,11 +72,11 @@ class Counter:
         _derivative.cache_clear()
         self.counts = dict.fromkeys(self.counts, 0)
         self.work = 0.0
-        original, consumer = relations.Relations.simplify, relations.Relations._consumer_element
+        original, consumer = relations.Relations.simplify, relations.Relations._elements_of_consumer
         with self.patch.context() as patch:
             patch.setattr(relations.Relations, "simplify", self._counting("simplified", original))
             patch.setattr(Work, "spend", self._spending(Work.spend))
-            patch.setattr(relations.Relations, "_consumer_element", self._counting("candidates", consumer))
+            patch.setattr(relations.Relations, "_elements_of_consumer", self._counting("candidates", consumer))
             gradients = sg.grad(*problem)
         self.counts["distinct"] = fold.simplify.cache_info().misses
         self.counts["work"] = int(self.work)
@@ -227,3 +227,34 @@ def operations_of(roots: list[Tensor]) -> float:
     """Floating-point operations of a program, as its source says."""
     request = Request(tuple(roots))
     return sum(flops(kernel.body, {}) for kernel in translate(request, leaves_in(request), "float64").program.kernels)
+
+
+u, v, w = sp.symbols("u v w", real=True)
+
+
+@pytest.mark.parametrize(
+    ("formula", "out"),
+    [
+        ((u + v) ** 3, u**3 + 3 * u**2 * v + 3 * u * v**2 + v**3),
+        (u * (v + sp.exp(u * (v + 1))), u * v + u * sp.exp(u) * sp.exp(u * v)),
+        ((u + v + w + 1) ** 18, (u + v + w + 1) ** 18),
+        (sp.exp((u + v + w + 1) ** 18), sp.exp((u + v + w + 1) ** 18)),
+        (((u + 1) ** 50 + 1) ** 50, ((u + 1) ** 50 + 1) ** 50),
+    ],
+)
+def test_what_would_be_long_multiplied_out_stays_as_it_is(formula: sp.Expr, out: sp.Expr) -> None:
+    assert multiplied_out(formula) == out
+
+
+HUNG: list[Callable[[Tensor, Tensor], Tensor]] = [
+    lambda x, s: sg.tanh(101 * x) * sg.tanh(99 * x) - sg.tanh(97 * x),  # e^−2|x| to the power of 297
+    lambda x, s: sg.erfc((x + s[0] + s[1] + s[2] + s[3]) ** 9) * sg.exp((x + s[0]) ** 2),  # 7315 terms of w²
+]
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("make", HUNG, ids=["powers of one exponential", "terms of an exponent"])
+def test_stabilising_multiplies_nothing_out_that_is_long(make: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x, s = sg.input("x", ()), sg.parameter("s", (4,))
+    found = codegen.function([x, s], make(x, s), "float64")(0.01, [0.0, 0.1, 0.0, 0.1])
+    assert math.isfinite(float(found))

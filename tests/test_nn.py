@@ -105,6 +105,9 @@ WITH_PYTORCH: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, .
     "GroupNorm": ("GroupNorm", (2, 4), {}, IMAGES),
     "InstanceNorm1d": ("InstanceNorm1d", (4,), {"affine": True}, LINES),
     "InstanceNorm2d": ("InstanceNorm2d", (4,), {}, IMAGES),
+    "Identity": ("Identity", (), {}, IMAGES),
+    "RNNCell": ("RNNCell", (7, 3), {"nonlinearity": "relu"}, (4, 7)),
+    "GRUCell": ("GRUCell", (7, 3), {"bias": False}, (4, 7)),
 }
 
 
@@ -116,11 +119,46 @@ def test_a_layer_with_weights_is_pytorchs(case: str) -> None:
     generator = np.random.default_rng(0)
     given = {"x": generator.normal(size=shape)}
     for leaf, weight in zip(layer.parameters(), theirs.parameters(), strict=True):
-        assert tuple(map(int, leaf.shape)) == tuple(weight.shape) and leaf.name.endswith(("weight", "bias"))
+        assert tuple(map(int, leaf.shape)) == tuple(weight.shape)
+        assert leaf.name.endswith(("weight", "bias", "_ih", "_hh"))
         given[leaf.name] = generator.normal(size=tuple(weight.shape))
         weight.data = torch.tensor(given[leaf.name])
     found = evaluate(layer(sg.input("x", shape)), given)
     np.testing.assert_allclose(found, theirs(torch.tensor(given["x"])).detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_an_lstm_cell_goes_on_from_its_states() -> None:
+    torch = pytest.importorskip("torch")
+    cell, theirs = sg.nn.LSTMCell(3, 2, name="c"), torch.nn.LSTMCell(3, 2).double()
+    generator = np.random.default_rng(0)
+    given = {f"c.{name}": weight.detach().numpy() for name, weight in theirs.named_parameters()}
+    given |= {name: generator.normal(size=(4, size)) for name, size in (("x", 3), ("h", 2), ("k", 2))}
+    x, h, k = sg.input("x", (4, 3)), sg.input("h", (4, 2)), sg.input("k", (4, 2))
+    h2, k2 = cell(x, cell(x, (h, k)))
+    states = theirs(torch.tensor(given["x"]), tuple(torch.tensor(given[name]) for name in "hk"))
+    for found, expected in zip((h2, k2), theirs(torch.tensor(given["x"]), states), strict=True):
+        np.testing.assert_allclose(evaluate(found, given), expected.detach().numpy(), rtol=1e-10)
+    with pytest.raises(ShapeError, match=r"LSTMCell\(3, 2\) got h\(4, 2\); expected \(batch, 3\)"):
+        cell(h)
+    with pytest.raises(ShapeError, match=r"the first state is x\(4, 3\); expected \(4, 2\)"):
+        cell(x, (x, k))
+
+
+def test_functional_norms_say_what_does_not_fit() -> None:
+    x, w = sg.input("x", (N, 4, 6)), sg.parameter("w", (4,))
+    for wrong, message in (
+        (lambda: sg.layer_norm(x, 5), r"layer_norm: x\(N, 4, 6\) does not end in \(5,\)"),
+        (lambda: sg.layer_norm(x, (4, 6), w), r"layer_norm: weight is w\(4,\); expected \(4, 6\)"),
+        (lambda: sg.group_norm(x, 3), r"4 channels of x\(N, 4, 6\) do not part into 3 groups"),
+        (lambda: sg.instance_norm(w), r"instance_norm needs \(batch, channel, place, …\)"),
+    ):
+        with pytest.raises(ShapeError, match=message):
+            wrong()
+
+
+def test_only_layers_are_listed() -> None:
+    listed = [getattr(sg.nn, name) for name in dir(sg.nn)]
+    assert all(isinstance(one, type) or one.__module__ == "symgraph.vocabulary.layouts" for one in listed)
 
 
 def test_tables_and_bilinear_forms() -> None:
@@ -173,28 +211,11 @@ def test_attention_is_pytorchs() -> None:
 
 def test_layers_as_functions_of_their_weights_are_pytorchs() -> None:
     torch = pytest.importorskip("torch")
-    functional = torch.nn.functional
     random = np.random.default_rng(0)
-    arrays = {"x": (2, 4, 3), "u": (2, 4), "v": (2, 3), "W": (4, 5), "B": (2, 4, 3), "w": (4,), "b": (4,), "s": (3,)}
+    arrays = {"u": (2, 4), "v": (2, 3), "W": (4, 5), "B": (2, 4, 3)}
     given = {name: random.normal(size=shape) for name, shape in arrays.items()}
-    x, u, v, W, B, w, b, s = (sg.input(name, shape) for name, shape in arrays.items())
+    u, v, W, B = (sg.input(name, shape) for name, shape in arrays.items())
     T = {name: torch.tensor(array) for name, array in given.items()}
-    pairs = [
-        (sg.linear(u, W), functional.linear(T["u"], T["W"].T)),
-        (sg.bilinear(u, v, B), functional.bilinear(T["u"], T["v"], T["B"])),
-        (sg.layer_norm(x, 3, s), functional.layer_norm(T["x"], (3,), T["s"])),
-        (sg.layer_norm(x, (4, 3)), functional.layer_norm(T["x"], (4, 3))),
-        (sg.rms_norm(x, (3,), s, 1e-6), functional.rms_norm(T["x"], (3,), T["s"], 1e-6)),
-        (sg.group_norm(x, 2, w, b), functional.group_norm(T["x"], 2, T["w"], T["b"])),
-        (sg.instance_norm(x, w), functional.instance_norm(T["x"], weight=T["w"])),
-    ]
-    for found, theirs in zip(evaluate([ours for ours, _ in pairs], given), (there for _, there in pairs), strict=True):
-        np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-10, atol=1e-12)
-    for wrong, text in (
-        (lambda: sg.layer_norm(x, 4), r"layer_norm: x\(2, 4, 3\) does not end in \(4,\)"),
-        (lambda: sg.group_norm(x, 3), r"group_norm: axis 1 of x\(2, 4, 3\) does not part into 3 groups"),
-        (lambda: sg.instance_norm(w), "needs channels in axis 1"),
-    ):
-        with pytest.raises(ShapeError, match=text):
-            wrong()
-    assert sg.nn.Identity()(x) is x
+    affine, form = evaluate([sg.linear(u, W), sg.bilinear(u, v, B)], given)
+    np.testing.assert_allclose(affine, torch.nn.functional.linear(T["u"], T["W"].T).numpy(), rtol=1e-12)
+    np.testing.assert_allclose(form, torch.nn.functional.bilinear(T["u"], T["v"], T["B"]).numpy(), rtol=1e-12)

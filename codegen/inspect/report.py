@@ -32,12 +32,14 @@ FAR, WORTH = 0.5, 0.05
 
 @dataclass(frozen=True, slots=True)
 class KernelReport:
-    """One kernel at given sizes; ``seconds``, and ``expected`` of one thread of this machine, None if not measured."""
+    """One kernel at given sizes, and its schedule in words (:mod:`codegen.lower.schedule`); ``seconds``, and
+    ``expected`` of one thread of this machine, None if not measured."""
 
     name: str
     formulas: tuple[str, ...]
     operations: float
     bytes: int
+    schedule: str = ""
     seconds: float | None = None
     expected: float | None = None
 
@@ -93,7 +95,9 @@ class Report(Shown):
             chosen[known[str(name)]] = whole_number(f"the size {name}", size, 1)
         item = ITEM[executable.dtype.name]
         rows = [
-            KernelReport(k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item))
+            KernelReport(
+                k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item), k.schedule
+            )
             for k in program.kernels
         ]
         warm = None
@@ -119,6 +123,7 @@ class Report(Shown):
                 shown += f" {row.reached:8.0%}" + (" ◂ far" if is_far else "")
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
+            lines += [f"    ({row.schedule})"] if row.schedule else []
         lines.append(f"memory between kernels: {self.memory} bytes")
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
         if self.left:

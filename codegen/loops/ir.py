@@ -2,8 +2,7 @@
 
     Kernel "h": for n in 0..N: Contract(a[n, :] = x[n, :] · W[:, :]); for j in 0..32: h[n, j] = max(a[n, j] + b[j], 0)
 
-Expressions and statements are immutable and compared by content. Sizes are integer expressions over the run-time
-sizes, so one program serves every batch size. ``verify`` states what a valid kernel is; ``show`` prints one.
+All is compared by content. Sizes are expressions, so a program serves every batch. ``verify`` says what is valid.
 """
 
 from __future__ import annotations
@@ -167,12 +166,15 @@ class Operand:
     strides: tuple[Expr, Expr]
 
 
+Steps = tuple[tuple[int, int], ...]  # how many values an index has, and how far apart; the slowest first
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """``out[m, n] = Σ_k left[m, k]·right[k, n]``, or ``+=`` to ``accumulate``, for one block, in register tiles.
 
     ``extents`` are those of the whole product (rows, columns, depth; None where known only at run time), which the tile
-    suits.
+    suits. Where the left operand's rows and depth, or the right one's depth, have no one stride, they have steps.
     """
 
     out: Operand
@@ -184,11 +186,15 @@ class Contract:
     extents: tuple[int | None, int | None, int | None]
     formula: str = ""
     accumulate: bool = False
+    left_steps: tuple[Steps, Steps] | None = None
+    right_steps: Steps | None = None
 
     @property
     def tile(self) -> str:
         """Name of the tile in the generated source."""
         name = "x".join("any" if extent is None else str(extent) for extent in self.extents)
+        steps = [step for part in (*(self.left_steps or ()), self.right_steps or ()) for step in part]
+        name += "".join(f"_{count}by{distance}".replace("-", "m") for count, distance in steps)
         return f"{name}_added" if self.accumulate else name
 
 
@@ -224,8 +230,8 @@ class Kernel:
     """One function of the generated source.
 
     ``buffers`` are the names in its text, ``arguments`` those of the program that take their places, ``sizes`` the
-    run-time sizes it needs, ``formulas`` what it computes as mathematics. A kernel that is not ``parallel`` is run by
-    one thread.
+    run-time sizes it needs, ``formulas`` what it computes as mathematics, ``schedule`` how. A kernel that is not
+    ``parallel`` is run by one thread.
     """
 
     name: str
@@ -235,6 +241,7 @@ class Kernel:
     body: tuple[Stmt, ...]
     formulas: tuple[str, ...]
     parallel: bool
+    schedule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,10 +375,9 @@ def expressions_of(statement: Stmt) -> tuple[Expr, ...]:
         case If(expression) | Share(_, _, expression):
             return (expression,)
         case Contract(out, left, right, rows, columns, depth):
-            parts = [part for operand in (out, left, right) for part in (operand.offset, *operand.strides)]
-            return (*parts, rows, columns, depth)
+            return (*(p for one in (out, left, right) for p in (one.offset, *one.strides)), rows, columns, depth)
         case Copy(out, source, rows, columns):
-            return (*(part for operand in (out, source) for part in (operand.offset, *operand.strides)), rows, columns)
+            return (*(p for one in (out, source) for p in (one.offset, *one.strides)), rows, columns)
     raise TypeError(statement)
 
 
@@ -381,10 +387,8 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
     for statement in statements(body):
         if isinstance(statement, Contract):
             found |= {statement.left.buffer: None, statement.right.buffer: None}
-        if isinstance(statement, Copy):
-            found[statement.source.buffer] = None
-        if isinstance(statement, Store) and statement.op is not None:
-            found[statement.buffer] = None
+        if isinstance(statement, Copy) or (isinstance(statement, Store) and statement.op is not None):
+            found[statement.source.buffer if isinstance(statement, Copy) else statement.buffer] = None
         for expression in expressions_of(statement):
             found |= {node.buffer: None for node in subexpressions(expression) if isinstance(node, Load)}
     return list(found)
@@ -392,5 +396,5 @@ def reads(body: tuple[Stmt, ...]) -> list[str]:
 
 def writes(body: tuple[Stmt, ...]) -> list[str]:
     """Names of the buffers written, in order of first use."""
-    writing = (one for one in statements(body) if isinstance(one, Store | Contract | Copy))
-    return list(dict.fromkeys(one.buffer if isinstance(one, Store) else one.out.buffer for one in writing))
+    found = (s for s in statements(body) if isinstance(s, Store | Contract | Copy))
+    return list(dict.fromkeys(s.buffer if isinstance(s, Store) else s.out.buffer for s in found))

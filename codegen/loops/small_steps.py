@@ -55,7 +55,7 @@ def _merged(program: Program, loop: Loop, kernels: tuple[Kernel, ...]) -> Progra
         body += Renaming(buffers, names.unique, formulas=True).block(_alone(kernel.body, {}))
     formulas = tuple(formula for kernel in kernels for formula in kernel.formulas)
     name = kernels[0].name
-    whole = Kernel(name, tuple(local.values()), arguments, (), tuple(body), formulas, parallel=False)
+    whole = Kernel(name, tuple(local.values()), arguments, (), tuple(body), formulas, False, "one thread, a whole step")
     fewer = len(kernels) - 1
 
     def moved(at: int) -> int:

@@ -6,7 +6,7 @@ Comes in: groups. Goes out: an :class:`ir.Program`, in which SymPy no longer occ
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.loops import ir
 from codegen.loops.names import Names
@@ -15,7 +15,7 @@ from codegen.loops.small_steps import with_whole_steps
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
 from codegen.lower.scalar import ScalarLowering
-from codegen.lower.segments import Storage
+from codegen.lower.scope import Storage
 from codegen.lower.types import data_type
 from codegen.plan.fuse import Group, spans
 from codegen.plan.request import Request
@@ -183,9 +183,7 @@ def _with_own_scratch(
     shown = {name: names.unique(f"{kernel.name}.{name}") for name in local}
     arguments = tuple(shown.get(name, name) for name in kernel.buffers)
     renamed = [ir.Buffer(shown[b.name], b.dtype, b.shape, b.role) for b in scratch]
-    return ir.Kernel(
-        kernel.name, kernel.buffers, arguments, kernel.sizes, kernel.body, kernel.formulas, kernel.parallel
-    ), renamed
+    return replace(kernel, arguments=arguments), renamed
 
 
 def _buffer(name: str, tensor: Tensor, role: ir.Role, sizes: Mapping[str, str]) -> ir.Buffer:

@@ -1,4 +1,4 @@
-"""Lowers groups of definitions to kernels of loop nests. One group is one kernel.
+"""Lowers groups of definitions to kernels of loop nests. One group is one kernel, and its schedule says which of these:
 
 rows, columns    codegen.lower.rows      loops over the segments of a row, or down columns
 maps             codegen.lower.maps      one flat loop, where indices do not matter; transpositions
@@ -8,12 +8,27 @@ short rows       codegen.lower.lanes     a block of rows by columns, so that vec
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from codegen.loops import ir
-from codegen.lower.lanes import LaneLowering, suits_lanes
-from codegen.lower.panels import PanelLowering
-from codegen.lower.segments import Storage
+from codegen.loops.ir import Expr, For, Share, Stmt, Var
+from codegen.lower import lanes, maps, panels, rows
+from codegen.lower.choose import schedule_of
+from codegen.lower.long_sums import LongSums
+from codegen.lower.schedule import Inside, Shared
+from codegen.lower.scope import Scope, Storage
+from codegen.lower.types import data_type
 from codegen.plan.fuse import Group
 from symgraph.core.tensor import Tensor
+
+SHARES: Mapping[Shared, Callable[[Scope], list[Stmt]]] = {
+    "nothing": rows.alone, "window": rows.alone, "owned rows": rows.owned_rows, "columns": rows.blocks_of_columns,
+    "elements": maps.blocks_of_elements, "panels": panels.panels, "blocks": panels.panels,
+}  # fmt: skip
+ROWS: Mapping[Inside, Callable[[Scope], list[Stmt]]] = {
+    "rows": rows.single_rows, "lanes": lanes.blocks_of_rows, "transposed": maps.transposition,
+}  # fmt: skip
+"""What is made of rows that threads share."""
 
 
 def lower(
@@ -23,5 +38,41 @@ def lower(
 
     In what is ``repeated``, the step of a recurrence, threads share rows one by one: in every kernel the same.
     """
-    chosen = LaneLowering if suits_lanes(group) else PanelLowering
-    return chosen(group, storage, kept, name, repeated).kernel()
+    schedule = schedule_of(group, kept, repeated)
+    scope = Scope(group, storage, kept, schedule)
+    share = schedule.share.what
+    body = (ROWS[schedule.inside] if share == "rows" else SHARES[share])(scope)
+    return _kernel(scope, name, (*scope.sharing.once(scope.top, loads=False), *body))
+
+
+def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel, list[ir.Buffer]]:
+    """The kernel with its long sums in blocks, of what it touches and the sizes that it needs."""
+    buffers = scope.storage.buffers
+    scratch = [*scope.scratch.values(), *scope.unnamed_scratch]
+    written = set(ir.writes(body))
+    shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
+    real = {name: t.shape for t, name in buffers.items() if name in written and data_type(t) == "real"}
+    shapes |= {name: scope.sizes(shape) for name, shape in real.items()}
+    sums = LongSums(shapes, scope.names)
+    whole = sums(body)
+    scratch += sums.scratch
+    touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
+    strides = [extent for buffer in scratch for extent in buffer.shape[1:]]
+    strides += [size for t, name in buffers.items() if name in touched for size in scope.sizes(t.shape[1:])]
+    sizes = _sizes_in(whole, scope.storage.sizes, strides)
+    parallel = any(isinstance(s, Share) or (isinstance(s, For) and s.parallel) for s in ir.statements(whole))
+    names, formulas = tuple(touched), tuple(scope.formulas)
+    kernel = ir.Kernel(name, names, names, sizes, whole, formulas, parallel, str(scope.schedule))
+    return kernel, [*scratch, *scope.copies]
+
+
+def _sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str], strides: Sequence[Expr]) -> tuple[str, ...]:
+    """Names of the run-time sizes that some statements use, or the strides of what they read and write."""
+    expressions = [expression for statement in ir.statements(body) for expression in ir.expressions_of(statement)]
+    used = {
+        node.name
+        for expression in (*expressions, *strides)
+        for node in ir.subexpressions(expression)
+        if isinstance(node, Var)
+    }
+    return tuple(name for name in sizes.values() if name in used)

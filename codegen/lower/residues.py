@@ -15,7 +15,7 @@ from math import lcm
 import sympy as sp
 
 from codegen.loops.ranges import Bounds
-from codegen.lower.segments import Segment
+from codegen.plan.plan import Node
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index, axis, is_at_least_zero
 
@@ -38,27 +38,28 @@ Residues = Mapping[Index, tuple[int, Periods]]
 """For each index, where in each of its periods it is."""
 
 
-def nests_of(segment: Segment, depth: int, whole: Sequence[Index]) -> Iterator[Nest]:
+def nests_of(
+    nodes: Sequence[Node], extents: Sequence[sp.Expr], depth: int, whole: Sequence[Index]
+) -> Iterator[Nest]:
     """The nests of a segment: over whole periods, and over what is left of the last; over all if nothing is asked.
 
     The loops of ``whole`` stay as they are.
     """
-    moduli = _moduli(segment, depth, whole)
+    moduli = _moduli(nodes, {axis(depth + position): size for position, size in enumerate(extents)}, whole)
     choices: list[list[tuple[Index, Periods]]] = []
     for index, modulus in moduli.items():
-        count, rest = divmod(int(segment.extents[int(index.name[1:]) - depth]), modulus)
+        count, rest = divmod(int(extents[int(index.name[1:]) - depth]), modulus)
         full, last = Periods(modulus, 0, count, modulus), Periods(modulus, count, count + 1, rest)
         choices.append([(index, part) for part in (full, last) if part.residues and part.last > part.first])
     for chosen in product(*choices):
         yield dict(chosen)
 
 
-def _moduli(segment: Segment, depth: int, whole: Sequence[Index]) -> dict[Index, int]:
-    if any(node.definition.op is not None for node in segment.nodes):
+def _moduli(nodes: Sequence[Node], inner: Mapping[Index, sp.Expr], whole: Sequence[Index]) -> dict[Index, int]:
+    if any(node.definition.op is not None for node in nodes):
         return {}
     moduli: dict[Index, int] = {}
-    inner = {axis(depth + position): size for position, size in enumerate(segment.extents)}
-    asked = [m for node in segment.nodes for m in node.definition.body.atoms(sp.Mod)]
+    asked = [m for node in nodes for m in node.definition.body.atoms(sp.Mod)]
     for index in inner:
         bases = [int(m.args[1]) for m in asked if m.args[1].is_Integer and _is_linear(m.args[0], index)]
         if bases and inner[index].is_Integer and index not in whole:

@@ -14,14 +14,13 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
-from codegen.lower.long_sums import LongSums
-from codegen.lower.residues import Nest, Residues, nests_of, places_of, reached, statements_of, with_residues
-from codegen.lower.scatter import COLUMN_GRAIN
-from codegen.lower.segments import Segment
+from codegen.lower.residues import Nest, Residues, places_of, reached, statements_of, with_residues
+from codegen.lower.scatter import ScatterLowering, limits
+from codegen.lower.schedule import Segment, Stage
+from codegen.lower.scope import Scope, in_blocks
 from codegen.lower.types import data_type
 from codegen.lower.windows import WindowLowering
-from codegen.plan.plan import Node
-from symgraph.core.indices import Index, axis, bound
+from symgraph.core.indices import axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
@@ -29,296 +28,237 @@ INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
 """What one of integers starts from."""
 
 
-class RowLowering(WindowLowering):
-    """One group as rows, columns, or a few numbers."""
+# -- what threads share -----------------------------------------------------------------------------------------------
+def single_rows(scope: Scope) -> list[Stmt]:
+    """The threads share the rows, one by one."""
+    assert scope.row is not None
+    extent = scope.scalars.integer(scope.group.nodes[0].shape[0])
+    return [For(scope.row, ZERO, extent, tuple(segments(scope, [scope.row])), parallel=True)]
 
-    periods: Nest = {}  # noqa: RUF012  never changed in place
-    residues: Residues = {}  # noqa: RUF012
-    around: tuple[dict[int, list[Stmt]], dict[int, list[Stmt]]] = ({}, {})
-    """What stands before and after the loops inside so many loops of a segment: where reductions begin and end."""
 
-    # -- the kernel ---------------------------------------------------------------------------------------------------
-    def kernel(self) -> tuple[ir.Kernel, list[ir.Buffer]]:
-        body = self._body()
-        scratch = [*self.scratch.values(), *self.unnamed_scratch]
-        shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
-        statements = (*self.sharing.once(self.top, loads=False), *body)
-        written = set(ir.writes(statements))
-        shapes |= {
-            name: tuple(map(self.scalars.integer, t.shape))
-            for t, name in self.storage.buffers.items()
-            if name in written and data_type(t) == "real"
-        }
-        sums = LongSums(shapes, self.names)
-        whole = sums(statements)
-        scratch += sums.scratch
-        touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
-        rows = [extent for buffer in scratch for extent in buffer.shape[1:]]
-        rows += [
-            self.scalars.integer(s) for t, name in self.storage.buffers.items() if name in touched for s in t.shape[1:]
-        ]
-        sizes = sizes_in(whole, self.storage.sizes, rows)
-        parallel = any(isinstance(s, Share) or (isinstance(s, For) and s.parallel) for s in ir.statements(whole))
-        kernel = ir.Kernel(self.name, tuple(touched), tuple(touched), sizes, whole, tuple(self.formulas), parallel)
-        return kernel, scratch
+def alone(scope: Scope) -> list[Stmt]:
+    """One thread does everything; of windows, the segments share what is in them."""
+    return segments(scope, [])
 
-    def _body(self) -> list[Stmt]:
-        if self.row is None:
-            return self._column_blocks() if self._splits_columns() else [*self._own_rows(), *self._rows([])]
-        extent = self.scalars.integer(self.group.nodes[0].shape[0])
-        return [For(self.row, ZERO, extent, tuple(self._rows([self.row])), parallel=True)]
 
-    def _own_rows(self) -> list[Stmt]:
-        """The rows that this thread owns, if threads share those of a scatter."""
-        node = self.group.nodes[0]
-        if self.group.kind != "columns" or self.segments[0].scatter is None or self._is_small(node):
-            return []
-        self.part = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
-        return [Share(*self.part, self.scalars.integer(node.shape[0]))]
+def owned_rows(scope: Scope) -> list[Stmt]:
+    """Every thread goes over all terms, and adds those that belong to its rows."""
+    scope.part = scope.variable("first"), scope.variable("last")
+    share = Share(*scope.part, scope.scalars.integer(scope.group.nodes[0].shape[0]))
+    return [share, *segments(scope, [])]
 
-    def _is_small(self, node: Node) -> bool:
-        """Whether one thread takes all terms: those of a few elements, and without a sum."""
-        size = sp.prod(node.shape)
-        return node.definition.op is None and bool(size.is_Integer) and int(size) <= COLUMN_GRAIN
 
-    def _column_blocks(self) -> list[Stmt]:
-        """All segments for some columns after the other; the threads share the columns."""
-        columns = self.scalars.integer(self.group.nodes[0].shape[-1])
-        first, last = Var(self.names.unique("first"), "int64"), Var(self.names.unique("last"), "int64")
-        self.first_column, self.last_column = first, last
-        share = smaller(ir.add(first, ir.integer(COLUMN_GRAIN)), Var(f"{first.name}_end", "int64"))
-        body = [Let(last, share), *self._rows([])]
-        return [For(first, ZERO, columns, tuple(body), step=ir.integer(COLUMN_GRAIN), parallel=True)]
+def blocks_of_columns(scope: Scope) -> list[Stmt]:
+    """All segments for some columns after the other; the threads share the columns."""
+    block = scope.schedule.share.block
+    columns = scope.scalars.integer(scope.group.nodes[0].shape[-1])
+    first, last = scope.variable("first"), scope.variable("last")
+    scope.first_column, scope.last_column = first, last
+    body = [in_blocks(first, last, block), *segments(scope, [])]
+    return [For(first, ZERO, columns, tuple(body), step=ir.integer(block), parallel=True)]
 
-    def _rows(self, row: list[Var]) -> list[Stmt]:
-        """All segments of one row."""
-        body: list[Stmt] = []
-        scope = {var.name for var in row}
-        inner = self.available | scope
-        for segment in self.segments:
-            body += self._segment(segment, row, inner)
-        return body
 
-    def _segment(self, segment: Segment, row: list[Var], scope: set[str]) -> list[Stmt]:
+# -- segments ---------------------------------------------------------------------------------------------------------
+def segments(scope: Scope, row: Sequence[Var]) -> list[Stmt]:
+    """All segments of one row."""
+    body: list[Stmt] = []
+    known = scope.available | {var.name for var in row}
+    for segment in scope.schedule.segments:
+        body += _segment(scope, segment, row, known)
+    return body
+
+
+def _segment(scope: Scope, segment: Segment, row: Sequence[Var], known: set[str]) -> list[Stmt]:
+    stage = segment.stages[0]
+    if segment.window is not None:
+        return WindowLowering(scope).product(stage.node, segment.window, row, shared=not row)
+    if segment.scatter is not None:
         before: list[Stmt] = []
-        if segment.window is not None:
-            (node,) = segment.nodes
-            return self._window(node, segment.window, row, shared=self.row is None)
-        if segment.scatter is not None:
-            (node,) = segment.nodes
-            to = self.storage.buffers[node.target] if node.target is not None else self._cleared(node, before)[0]
-            return [*before, *self._scatter(node, segment.scatter, to)]
-        loops = [Var(self._loop_name(extent), "int64") for extent in segment.extents]
-        found: list[Stmt] = []
-        for periods in nests_of(segment, self.depth, self._shared_loops(segment)):
-            self.periods = periods
-            found += self._nest_of(segment, row, loops, scope)
-        self.periods, self.residues = {}, {}
-        return found
+        target = stage.node.target
+        to = scope.storage.buffers[target] if target is not None else cleared(scope, stage, before)[0]
+        return [*before, *ScatterLowering(scope, stage, segment.scatter).additions_to(to)]
+    loops = scope.loops(segment.extents)
+    return [statement for nest in segment.nests for statement in Loops(scope, segment, row, loops, nest).nest(known)]
 
-    def _shared_loops(self, segment: Segment) -> list[Index]:
-        """The loops of which a thread, or a block of columns, has a part."""
-        last = [len(segment.extents) - 1] if self._is_blocked else []
-        return [axis(self.depth + position) for position in (*last, *([0] if self.part is not None else []))]
 
-    @property
-    def _is_blocked(self) -> bool:
-        return self.first_column != ZERO or self._splits_columns()
+class Loops:
+    """The loops of a segment, over the periods at hand.
 
-    def _nest_of(self, segment: Segment, row: list[Var], loops: list[Var], scope: set[str]) -> list[Stmt]:
-        """The loops of a segment, over the periods at hand."""
-        before: list[Stmt] = []
-        inside: list[Stmt] = []
-        after: list[Stmt] = []
-        self.around = {}, {}
+    ``before``, ``inside`` and ``after`` are statements around and in all loops; ``around`` those before and after the
+    loops inside so many of them, where reductions begin and end. Comments have ``shown`` for the indices, if given.
+    """
+
+    def __init__(
+        self, scope: Scope, segment: Segment, row: Sequence[Expr], loops: Sequence[Expr], periods: Nest | None = None,
+        shown: Mapping[sp.Basic, Expr] | None = None,
+    ) -> None:  # fmt: skip
+        self.scope, self.scalars, self.segment = scope, scope.scalars, segment
+        self.row, self.loops, self.periods, self.shown = row, loops, periods or {}, shown
+        self.residues: Residues = {}
+        self.before: list[Stmt] = []
+        self.inside: list[Stmt] = []
+        self.after: list[Stmt] = []
+        self.around: tuple[dict[int, list[Stmt]], dict[int, list[Stmt]]] = ({}, {})
+
+    def nest(self, known: set[str]) -> list[Stmt]:
+        """The loops with all that is in them; what they bind outside of them becomes ``known``."""
+        scope, sharing = self.scope, self.scope.sharing
         for residues in statements_of(self.periods):
-            self.residues, self.forwarded = residues, {}
-            for node in segment.nodes:
-                self._lower_node(node, segment, row, loops, before, inside, after)
-        self.forwarded = {}
-        hoisted, inside = self.sharing.hoist(inside, self.available, outermost=True)
-        self.top += hoisted
-        scope |= self.available
-        if loops:
-            hoisted, inside = self.sharing.hoist(inside, scope, outermost=False)
-            before += hoisted
-        inside = self.sharing.once(inside)
-        for statement in (*before, *inside, *after):
-            outside = statement in before or statement in after or not loops
+            self.residues, scope.forwarded = residues, {}
+            for stage in self.segment.stages:
+                self.lower(stage)
+        scope.forwarded = {}
+        inside = scope.hoist(self.inside)
+        known |= scope.available
+        if self.loops:
+            hoisted, inside = sharing.hoist(inside, known, outermost=False)
+            self.before += hoisted
+        inside = sharing.once(inside)
+        for statement in (*self.before, *inside, *self.after):
+            outside = statement in self.before or statement in self.after or not self.loops
             if outside and isinstance(statement, Let | Assign):
-                scope.add(statement.var.name)
-        return [*before, *self._nest(segment, loops, inside), *after]
+                known.add(statement.var.name)
+        return [*self.before, *self._around(inside), *self.after]
 
-    def _nest(self, segment: Segment, loops: Sequence[Var], inside: Sequence[Stmt]) -> list[Stmt]:
-        """The loops of a segment; a columns group shares its innermost loop among the threads."""
-        body: Sequence[Stmt] = inside
-        for position in reversed(range(len(loops))):
+    def _around(self, inside: Sequence[Stmt]) -> list[Stmt]:
+        """The loops around some statements; of a block of columns, and of owned rows, a part."""
+        scope, body = self.scope, inside
+        for position in reversed(range(len(self.loops))):
             start: Expr = ZERO
-            stop = self.scalars.integer(segment.extents[position])
-            if self._is_blocked and position == len(loops) - 1:
-                start, stop = self.first_column, self.last_column
-            elif self.part is not None and position == 0:
-                start, stop = self.part
-            periods = self.periods.get(axis(self.depth + position))
+            stop = self.scalars.integer(self.segment.extents[position])
+            if scope.schedule.has_some_columns and position == len(self.loops) - 1:
+                start, stop = scope.first_column, scope.last_column
+            elif scope.part is not None and position == 0:
+                start, stop = scope.part
+            periods = self.periods.get(axis(scope.depth + position))
             if periods is not None:
                 start, stop = ir.integer(periods.first), ir.integer(periods.last)
-            body = (For(loops[position], start, stop, tuple(body)),)
+            loop = self.loops[position]
+            assert isinstance(loop, Var)
             begin, end = (part.get(position, []) for part in self.around)
-            body = (*begin, *body, *end)
+            body = (*begin, For(loop, start, stop, tuple(body)), *end)
         return list(body)
 
-    def _lower_node(
-        self, node: Node, segment: Segment, row: Sequence[Expr], loops: Sequence[Expr],
-        before: list[Stmt], inside: list[Stmt], after: list[Stmt],
-    ) -> None:  # fmt: skip
-        canonical = self._loops(node)
-        self.scalars.indices = dict(zip([axis(d) for d in range(self.depth)], row, strict=False))
-        self.scalars.indices |= dict(zip(canonical, loops, strict=True))
+    def lower(self, stage: Stage) -> None:
+        """One value."""
+        scope, node = self.scope, stage.node
+        self.scalars.indices = dict(zip(scope.row_axes(), self.row, strict=False))
+        self.scalars.indices |= dict(zip(stage.loops, self.loops, strict=True))
         self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.periods)
         places = places_of(self.residues)
-        self.here = (*row, *(self.scalars.integer(places.get(index, index)) for index in canonical))
+        scope.here = (*self.row, *(self.scalars.integer(places.get(index, index)) for index in stage.loops))
         dtype = data_type(node.value)
         if node.target is None and node.definition.op is None:
-            self.forwarded[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
-        elif node.target is None and len(node.shape) <= self.depth:
-            self.local[node.value] = Var(self.names.unique(self._value_name(node.value)), dtype)
+            scope.forwarded[node.value] = Var(scope.names.unique(scope.value_name(node.value)), dtype)
+        elif node.target is None and len(node.shape) <= scope.depth:
+            scope.local[node.value] = Var(scope.names.unique(scope.value_name(node.value)), dtype)
         body = with_residues(node.definition.body, self.residues, self.scalars.bounds)
-        shown = self.shown_indices or self.scalars.indices
-        text = formula_text(node, shown, self._shown_name, places, body)
+        text = formula_text(node, self.shown or self.scalars.indices, scope.shown_name, places, body)
         if not any(place or periods.first for place, periods in self.residues.values()):
-            self.formulas.append(text)  # once, not for every residue
+            scope.formulas.append(text)  # once, not for every residue
         if node.definition.op is not None:
-            self._reduce(node, loops, before, inside, after)
+            self._reduce(stage)
             return
         free = tuple(self.scalars.integer(places.get(axis(d), axis(d))) for d in range(len(node.shape)))
         value = self.scalars.value(body, dtype)
         if node.target is not None:
-            inside.append(Store(self.storage.buffers[node.target], free, value, formula=text))
+            self.inside.append(Store(scope.storage.buffers[node.target], free, value, formula=text))
             return
-        var = self.forwarded[node.value]
-        inside.append(Let(var, value, text))
-        if not loops:
-            self.local[node.value] = var
-        if node.value in self.kept:
-            inside.append(Store(self.storage.buffers[node.value], free, var))
-        elif loops and self._needs_memory(node, segment):
-            buffer = self.scratch.get(node.value) or self._scratch(node.value, segment.extents)
-            inside.append(Store(buffer.name, free[self.depth :], var))
+        var = scope.forwarded[node.value]
+        self.inside.append(Let(var, value, text))
+        if not self.loops:
+            scope.local[node.value] = var
+        if stage.place == "memory":
+            self.inside.append(Store(scope.storage.buffers[node.value], free, var))
+        elif stage.place == "scratch" and self.loops:
+            buffer = scope.scratch.get(node.value) or scope.scratch_of(node.value, self.segment.extents)
+            self.inside.append(Store(buffer.name, free[scope.depth :], var))
 
-    def _reduce(
-        self, node: Node, loops: Sequence[Expr], before: list[Stmt], inside: list[Stmt], after: list[Stmt]
-    ) -> None:
-        definition, text = node.definition, self.formulas[-1]
+    def _reduce(self, stage: Stage) -> None:
+        scope, node = self.scope, stage.node
+        definition, text = node.definition, scope.formulas[-1]
         is_place = definition.op in ("argmax", "argmin")
         dtype: DType = "real" if is_place else data_type(node.value)
         body = definition.body
         where = tuple(self.scalars.indices[axis(d)] for d in range(len(node.shape)))
-        inner = len(node.shape) - self.depth
-        is_kept = node.value in self.kept
-        place, here = where if is_kept else where[self.depth :], where[self.depth :]
-        if inner and not self._ends_in_a_row(node):
-            buffer, best_at = self._cleared(node, before, text)
+        inner = len(node.shape) - scope.depth
+        is_kept = stage.place == "memory"
+        place, here = where if is_kept else where[scope.depth :], where[scope.depth :]
+        before, inside, after = self.before, self.inside, self.after
+        if inner and not stage.in_row:
+            buffer, best_at = cleared(scope, stage, before, text)
             value = self.scalars.value(body, "int64" if dtype == "int64" else "real")
             if best_at is None:
                 inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
             else:
                 inside += self._first_best(
-                    node, value, Load(best_at, here, "real"),
+                    stage, value, Load(best_at, here, "real"),
                     lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
                 )  # fmt: skip
             return
         value = self.scalars.value(body, dtype)
         start = started(str(definition.op), dtype)
         if inner:
-            total = Var(self.names.unique(self._value_name(node.value)), data_type(node.value))
+            total = Var(scope.names.unique(scope.value_name(node.value)), data_type(node.value))
             before, after = (part.setdefault(inner, []) for part in self.around)
-            after.append(Store(self._row_buffer(node), place, total))
+            after.append(Store(_row_buffer(scope, stage), place, total))
         else:
-            total = self.local[node.value]
+            total = scope.local[node.value]
         if is_place:
-            best = Var(self.names.unique(f"{total.name}_best"), dtype)
+            best = Var(scope.names.unique(f"{total.name}_best"), dtype)
             before += [Assign(best, start, formula=text), Assign(total, ZERO)]
-            inside += self._first_best(node, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
+            inside += self._first_best(stage, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
         else:
             before.append(Assign(total, start, formula=text))
             inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
         if not inner and is_kept:
-            after.append(Store(self.storage.buffers[node.value], where, total))
-
-    def _ends_in_a_row(self, node: Node) -> bool:
-        """Whether a reduction with free inner indices has all its terms one after the other, for each of them."""
-        free = [axis(d) for d in range(self.depth, len(node.shape))]
-        return not self._is_blocked and self.part is None and self._loops(node)[: len(free)] == free
-
-    def _row_buffer(self, node: Node) -> str:
-        """Where a reduction with free inner indices is kept, or its row in scratch memory."""
-        if node.value in self.kept:
-            return self.storage.buffers[node.value]
-        return self._scratch(node.value, node.shape[self.depth :]).name
+            after.append(Store(scope.storage.buffers[node.value], where, total))
 
     def _first_best(
-        self,
-        node: Node,
-        value: Expr,
-        best: Expr,
-        set_best: Callable[[Expr], Stmt],
+        self, stage: Stage, value: Expr, best: Expr, set_best: Callable[[Expr], Stmt],
         set_place: Callable[[Expr], Stmt],
-    ) -> list[Stmt]:
+    ) -> list[Stmt]:  # fmt: skip
         """Take a value that is better than the best so far, and its place; a NaN is better than any number."""
-        definition = node.definition
-        candidate = Var(self.names.unique(f"{self._value_name(node.value)}_candidate"), value.dtype)
+        definition = stage.node.definition
+        name = f"{self.scope.value_name(stage.node.value)}_candidate"
+        candidate = Var(self.scope.names.unique(name), value.dtype)
         over = tuple(self.scalars.indices[bound(d)] for d in range(len(definition.extents)))
-        place = ir.flat_index(over, tuple(self.scalars.integer(size) for size in definition.extents))
+        place = ir.flat_index(over, self.scope.sizes(definition.extents))
         worse = Op("<=" if definition.op == "argmax" else ">=", (candidate, best), "bool")
         better = Op("and", (Op("not", (worse,), "bool"), Op("==", (best, best), "bool")), "bool")
         return [Let(candidate, value), If(better, (set_best(candidate), set_place(place)))]
 
-    def _cleared(self, node: Node, before: list[Stmt], formula: str = "") -> tuple[str, str | None]:
-        """The buffer of a reduction with free inner indices, whose row of results is first filled with what it starts
-        from; for places, also that of the best values."""
-        shape = node.shape[self.depth :]
-        kept = node.value in self.kept
-        buffer = self._row_buffer(node)
-        op = node.definition.op
-        is_place = op in ("argmax", "argmin")
-        start = started(op or "sum", "int64" if data_type(node.value) == "int64" and not is_place else "real")
-        fill = [Var(self._loop_name(size), "int64") for size in shape]
-        rows = tuple(self.scalars.indices[axis(d)] for d in range(self.depth)) if kept else ()
-        cleared: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
-        best = self._unnamed_scratch(f"{self._value_name(node.value)}_best", shape) if is_place else None
-        if best is not None:
-            cleared.append(Store(best, tuple(fill), start))
-        for position in reversed(range(len(fill))):
-            begin, end = self._limits(position, shape)
-            cleared = [For(fill[position], begin, end, tuple(cleared))]
-        before += cleared
-        return buffer, best
+
+def _row_buffer(scope: Scope, stage: Stage) -> str:
+    """Where a reduction with free inner indices is kept, or its row in scratch memory."""
+    value = stage.node.value
+    if stage.place == "memory":
+        return scope.storage.buffers[value]
+    return scope.scratch_of(value, value.shape[scope.depth :]).name
+
+
+def cleared(scope: Scope, stage: Stage, before: list[Stmt], formula: str = "") -> tuple[str, str | None]:
+    """The buffer of a reduction with free inner indices, whose row of results is first filled with what it starts
+    from; for places, also that of the best values."""
+    node = stage.node
+    shape = node.shape[scope.depth :]
+    buffer = _row_buffer(scope, stage)
+    op = node.definition.op
+    is_place = op in ("argmax", "argmin")
+    start = started(op or "sum", "int64" if data_type(node.value) == "int64" and not is_place else "real")
+    fill = scope.loops(shape)
+    rows = tuple(scope.scalars.indices[d] for d in scope.row_axes()) if stage.place == "memory" else ()
+    body: list[Stmt] = [Store(buffer, (*rows, *fill), ZERO if is_place else start, formula=formula)]
+    best = scope.unnamed(f"{scope.value_name(node.value)}_best", shape) if is_place else None
+    if best is not None:
+        body.append(Store(best, tuple(fill), start))
+    for position in reversed(range(len(fill))):
+        begin, end = limits(scope, position, shape)
+        body = [For(fill[position], begin, end, tuple(body))]
+    before += body
+    return buffer, best
 
 
 def started(op: str, dtype: DType) -> Const:
     """What a reduction of such values starts from."""
     return Const(INTEGER_START[op] if dtype == "int64" else START[op], dtype)
-
-
-def difference(left: Expr, right: Expr) -> Expr:
-    """Integer difference."""
-    return Op("-", (left, right), "int64")
-
-
-def smaller(left: Expr, right: Expr) -> Expr:
-    """min(left, right), folded."""
-    if isinstance(left, Const) and isinstance(right, Const):
-        return left if left.value <= right.value else right
-    return ir.Call("minimum", (left, right), "int64")
-
-
-def sizes_in(body: tuple[Stmt, ...], sizes: Mapping[str, str], strides: Sequence[Expr] = ()) -> tuple[str, ...]:
-    """Names of the run-time sizes that some statements use, or the strides of what they read and write."""
-    expressions = [expression for statement in ir.statements(body) for expression in ir.expressions_of(statement)]
-    used = {
-        node.name
-        for expression in (*expressions, *strides)
-        for node in ir.subexpressions(expression)
-        if isinstance(node, Var)
-    }
-    return tuple(name for name in sizes.values() if name in used)

@@ -1,92 +1,202 @@
 """Lowers a window (:mod:`codegen.plan.windows`) to register tiles: no array of all patches is ever in memory.
 
-for a block of columns:                                       y[n, :, p:p + 4, :] = W·patches
-    for c, u, v: for p, q of the block: patch[(c, u, v), (p, q)] = x[n, c, p + u, q + v]
-    Contract y[n, o, (p, q)] = W[o, (c, u, v)] · patch[(c, u, v), (p, q)]
+copied    for a block of columns:                                             y[n, :, p:p + 4, :] = W·patches
+              for c, u, v: for p, q of the block: patch[(c, u, v), (p, q)] = x[n, c, p + u, q + v]
+              Contract y[n, o, (p, q)] = W[o, (c, u, v)] · patch[(c, u, v), (p, q)]
+direct    Contract t[o, p·row + q] = W[o, (c, u, v)] · x[n, (c, u, v), p·row + q];    y[n, o, p, q] = t[o, p·row + q]
+turned    Contract t[(p, q), o] = x[n, (p, q), (c, u, v)] · W[(c, u, v), o];          y[n, o, (p, q)] = t[(p, q), o]
 
-Every element is summed in the order of its depth, whatever the blocks are.
+Every element is summed in the order of its depth, whatever the way (:mod:`codegen.lower.window_ways`) and the blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from dataclasses import dataclass
 
 import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
-from codegen.loops.ranges import Bounds, bounds_of, exists
+from codegen.loops.ranges import bounds_of, exists
 from codegen.lower.comments import formula_text
-from codegen.lower.scatter import ScatterLowering
+from codegen.lower.scope import Scope
+from codegen.lower.window_ways import (
+    LEAST_COPIED,
+    PATCH,
+    Bordered,
+    Way,
+    advances,
+    bordered,
+    chosen_way,
+    distances_of,
+    read_from,
+)
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window
-from symgraph.core.bounds import range_of
-from symgraph.core.indices import Index, axis
+from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
 
-PATCH = 1 << 16
-"""Elements of the copied columns: they stay in the second-level cache."""
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Columns of a window, those whose first index is in [first, first + width): ``wide`` at most."""
+
+    node: Node
+    window: Window
+    way: Way
+    loops: Mapping[Index, Var]
+    first: Var
+    width: Expr
+    wide: int
+    bordered: Bordered | None
 
 
-LEAST_COPIED = 8
-"""Elements side by side from which on it pays to copy them as a vector."""
+@dataclass(slots=True)
+class _Product:
+    """What computes a block: ``border`` before all blocks, ``once`` before the first term, ``fill`` before each."""
+
+    border: Sequence[Stmt]
+    once: Sequence[Stmt]
+    fill: Sequence[Stmt]
+    contract: Contract
+    after: Sequence[Stmt] = ()
 
 
-class WindowLowering(ScatterLowering):
+class WindowLowering:
     """The segment of a window."""
 
-    def _window(self, node: Node, window: Window, row: Sequence[Expr], shared: bool = False) -> list[Stmt]:
+    def __init__(self, scope: Scope) -> None:
+        self.scope, self.scalars = scope, scope.scalars
+
+    def product(self, node: Node, window: Window, row: Sequence[Expr], shared: bool) -> list[Stmt]:
         """The product, block of columns after block; ``shared`` among the threads."""
-        self.window_sizes = {index: int(self._extent(node, index)) for index in (*window.rows, *window.columns)}
-        self.window_sizes |= {index: int(self._extent(node, index)) for index in window.depth}
+        self.window_sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns)}
+        self.window_sizes |= {index: int(node.extent(index)) for index in window.depth}
         loops = {
-            index: Var(self._loop_name(self._extent(node, index)), "int64")
+            index: Var(self.scope.loop_name(node.extent(index)), "int64")
             for index in (*window.outer, *window.rows, *window.columns, *window.over, *window.depth)
         }
         around = {index: loops[index] for index in (*window.outer, *window.over)}
-        self.scalars.indices = {**dict(zip(self._row_axes(), row, strict=True)), **loops}
+        self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
         self.scalars.bounds = bounds_of(node.shape, node.definition)
-        self.formulas.append(formula_text(node, self.scalars.indices, self._shown_name))
-        columns, rest = self._count(window.columns), self._count(window.columns[1:])
-        depth, rows = self._count(window.depth), self._count(window.rows)
-        first_extent = columns // rest
-        blocks = -(-first_extent // max(1, PATCH // (depth * rest)))
-        block = -(-first_extent // max(blocks, 2 if shared else 1))
-        first = Var(self.names.unique("first"), "int64")
-        width: Expr = ir.integer(block)
+        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
+        rest, depth, rows = map(self._count, (window.columns[1:], window.depth, window.rows))
+        first_extent = self.window_sizes[window.columns[0]]
+        border = bordered(window, self.scalars.bounds)
+        entries, shape = read_from(window, border)
+        is_read = border is not None or (bool(entries) and exists(window.right, self.scalars.bounds))
+        way = chosen_way(window, self.window_sizes, distances_of(window, entries, shape) if is_read else None)
+        across = {"copied": depth * rest, "turned": rows * rest, "direct": rows * way.row(window, rest)}[way.name]
+        blocks = -(-first_extent // max(1, PATCH // across))
+        wide = -(-first_extent // max(blocks, 2 if shared else 1))
+        first = Var(self.scope.names.unique("first"), "int64")
+        width: Expr = ir.integer(wide)
         lets: list[Stmt] = []
-        if first_extent % block:
-            last = Var(self.names.unique("last"), "int64")
+        if first_extent % wide:
+            last = Var(self.scope.names.unique("last"), "int64")
             share = ir.Call("minimum", (ir.add(first, width), ir.integer(first_extent)), "int64")
             lets.append(Let(last, share))
             width = ir.Op("-", (last, first), "int64")
-        patch, fill, border = self._patch(window, loops, first, width, block * rest, depth)
-        left, before = self._left(node, window, loops, rows, depth)
-        out, at = self._out(node, window, loops, first)
-        contract = Contract(
-            out, left, Operand(patch, ZERO, (ir.integer(block * rest), ONE)),
-            ir.integer(rows), ir.multiply(width, ir.integer(rest)), ir.integer(depth),
-            (rows, block * rest, depth), self.formulas[-1], accumulate=bool(window.over),
-        )  # fmt: skip
+        made = {"copied": self._copied, "turned": self._turned, "direct": self._direct}[way.name](
+            _Block(node, window, way, loops, first, width, wide * rest, border)
+        )
         inside = bool(window.over) or shared
-        body: list[Stmt] = [*before, *(border if inside else []), *fill, contract]
+        body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
         for index in reversed(window.over):
-            body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
-        if window.over:
-            zero: tuple[Stmt, ...] = (Store(out.buffer, at, ir.Const(0.0, "real")),)
-            for index in reversed((*window.rows, *window.columns)):
-                stop = width if index is window.columns[0] else ir.integer(self.window_sizes[index])
-                zero = (For(loops[index], ZERO, stop, zero),)
-            body = [*zero, *body]
-        body = [For(first, ZERO, ir.integer(first_extent), (*lets, *body), step=ir.integer(block), parallel=shared)]
-        body = body if inside else [*border, *body]
+            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
+        body = [*lets, *(made.once if window.over else []), *body, *made.after]
+        body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
+        body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
-            body = [For(around[index], ZERO, self.scalars.integer(self._extent(node, index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
         return body
 
-    def _row_axes(self) -> list[Index]:
-        return [axis(d) for d in range(self.depth)]
+    # -- three ways ---------------------------------------------------------------------------------------------------
+    def _copied(self, block: _Block) -> _Product:
+        """Columns of every depth side by side, times the other factor where it lies."""
+        window, loops = block.window, block.loops
+        rows, depth, rest = map(self._count, (window.rows, window.depth, window.columns[1:]))
+        patch, fill, border = self._patch(block, depth)
+        left, before = self._left(window, loops, rows, depth)
+        out, at = self._out(block)
+        contract = Contract(
+            out, left, Operand(patch, ZERO, (ir.integer(block.wide), ONE)),
+            ir.integer(rows), ir.multiply(block.width, ir.integer(rest)), ir.integer(depth),
+            (rows, block.wide, depth), self.scope.formulas[-1], accumulate=bool(window.over),
+        )  # fmt: skip
+        zero: tuple[Stmt, ...] = (Store(out.buffer, at, ir.Const(0.0, "real")),)
+        for index in reversed((*window.rows, *window.columns)):
+            stop = block.width if index is window.columns[0] else ir.integer(self.window_sizes[index])
+            zero = (For(loops[index], ZERO, stop, zero),)
+        return _Product(border, zero, [*before, *fill], contract)
+
+    def _turned(self, block: _Block) -> _Product:
+        """Elements where they lie, times lines of the other factor, in which its rows lie side by side."""
+        window, sizes = block.window, self.window_sizes
+        rows, depth, rest = map(self._count, (window.rows, window.depth, window.columns[1:]))
+        source, border = self._source(block)
+        right, before = self._lines(window, block.loops, rows, depth)
+        out, _ = self._out(block)
+        name = self.scope.unnamed("turned", (sp.Integer(block.wide), sp.Integer(rows)))
+        turned, count = Operand(name, ZERO, (ir.integer(rows), ONE)), ir.multiply(block.width, ir.integer(rest))
+        steps = block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes)
+        contract = Contract(
+            turned, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
+            self.scope.formulas[-1], accumulate=bool(window.over), left_steps=steps,
+        )  # fmt: skip
+        copy = Copy(out, turned, count, ir.integer(rows), transposed=True)
+        return _Product(border, self._zeroed(name, count, rows), before, contract, [copy])
+
+    def _direct(self, block: _Block) -> _Product:
+        """The other factor where it lies, times rows of the source as they lie, of which some elements are left out."""
+        window, sizes = block.window, self.window_sizes
+        rows, depth, rest = map(self._count, (window.rows, window.depth, window.columns[1:]))
+        source, border = self._source(block)
+        left, before = self._left(window, block.loops, rows, depth)
+        out, _ = self._out(block)
+        row = block.way.row(window, rest)
+        until = ir.add(ir.multiply(block.width, ir.integer(row)), ir.integer(rest - row))
+        after: list[Stmt] = []
+        target = out
+        if row != rest:
+            wide = block.wide // rest * row
+            name = self.scope.unnamed("lines", (sp.Integer(rows), sp.Integer(wide)))
+            target, number = Operand(name, ZERO, (ir.integer(wide), ONE)), Var(self.scope.names.unique("line"), "int64")
+            to = Operand(out.buffer, ir.add(out.offset, ir.multiply(number, out.strides[0])), (ir.integer(rest), ONE))
+            origin = Operand(name, ir.multiply(number, ir.integer(wide)), (ir.integer(row), ONE))
+            after = [For(number, ZERO, ir.integer(rows), (Copy(to, origin, block.width, ir.integer(rest)),))]
+        contract = Contract(
+            target, left, source, ir.integer(rows), until, ir.integer(depth), (rows, block.wide // rest * row, depth),
+            self.scope.formulas[-1], right_steps=block.way.steps(window.depth, sizes),
+        )  # fmt: skip
+        return _Product(border, (), before, contract, after)
+
+    def _zeroed(self, name: str, count: Expr, columns: int) -> list[Stmt]:
+        i, j = (Var(self.scope.names.unique(letter), "int64") for letter in ("i", "j"))
+        zero = Store(name, (i, j), ir.Const(0.0, "real"))
+        return [For(i, ZERO, count, (For(j, ZERO, ir.integer(columns), (zero,)),))]
+
+    def _source(self, block: _Block) -> tuple[Operand, list[Stmt]]:
+        """Where the block's first column begins in the source, and what copies that into a border."""
+        window, loops = block.window, block.loops
+        self.scalars.indices |= dict.fromkeys((*window.columns, *window.depth), ZERO)
+        self.scalars.indices |= {window.columns[0]: block.first}
+        value, before = self._value(block)
+        self.scalars.indices |= loops
+        assert isinstance(value, Load)
+        return Operand(value.buffer, ir.flat_index(value.index, self._shape_of(value, block)), (ZERO, ONE)), before
+
+    def _value(self, block: _Block) -> tuple[Expr, list[Stmt]]:
+        """The source's element, and what copies it into a border."""
+        if block.bordered is not None:
+            return self._with_border(*block.bordered, block.window)
+        return self.scalars.value(block.window.right), []
+
+    def _shape_of(self, value: Load, block: _Block) -> tuple[Expr, ...]:
+        """The sizes of the array that an element of the source is read from."""
+        _, shape = read_from(block.window, block.bordered)
+        return tuple(self.scalars.integer(size) for size in shape[len(shape) - len(value.index) :])
 
     def _count(self, indices: Sequence[Index]) -> int:
         count = 1
@@ -99,29 +209,27 @@ class WindowLowering(ScatterLowering):
             tuple(loops[index] for index in indices), tuple(ir.integer(self.window_sizes[index]) for index in indices)
         )
 
-    def _patch(
-        self, window: Window, loops: dict[Index, Var], first: Var, width: Expr, wide: int, depth: int
-    ) -> tuple[str, list[Stmt], list[Stmt]]:
+    def _patch(self, made: _Block, depth: int) -> tuple[str, list[Stmt], list[Stmt]]:
         """The buffer of a block's columns, the loops that fill it, and what they need beforehand."""
-        name = self._unnamed_scratch("patch", (sp.Integer(depth), sp.Integer(wide)))
+        window, loops, first, width, wide = made.window, made.loops, made.first, made.width, made.wide
+        name = self.scope.unnamed("patch", (sp.Integer(depth), sp.Integer(wide)))
         head = window.columns[0]
         stops = {index: ir.integer(self.window_sizes[index]) for index in window.columns} | {head: width}
-        bordered = _bordered(window, self.scalars.bounds)
-        entries, shape = _read_from(window, bordered)
+        entries, shape = read_from(window, made.bordered)
         last = window.columns[-1]
-        copied = self.window_sizes[last] >= LEAST_COPIED and _advances(entries, shape, last) == 1
+        copied = self.window_sizes[last] >= LEAST_COPIED and _beyond(entries, shape, last) == 1
         block = window.columns[-2:] if copied else ()
-        step = _advances(entries, shape, block[0]) if block else None
+        step = _beyond(entries, shape, block[0]) if block else None
         block = block if step is not None else block[1:]
         at: dict[Index, Expr] = {**loops, **dict.fromkeys(block, ZERO)}
         self.scalars.indices |= at
         self.scalars.indices |= {head: ir.add(first, at[head])}
-        value, before = self._with_border(*bordered, window) if bordered else (self.scalars.value(window.right), [])
+        value, before = self._value(made)
         self.scalars.indices |= loops
         place = self._flat(window.depth, loops), self._flat(window.columns, at)
         body: tuple[Stmt, ...] = (Store(name, place, value),)
         if block and isinstance(value, Load) and not value.guarded:
-            sizes = tuple(self.scalars.integer(size) for size in shape[len(shape) - len(value.index) :])
+            sizes = self._shape_of(value, made)
             rows = stops[block[0]] if len(block) > 1 else ONE
             row = stops[block[-1]] if block[-1] is not head else ir.integer(wide)
             to = Operand(name, ir.flat_index(place, (ir.integer(depth), ir.integer(wide))), (row, ONE))
@@ -142,8 +250,8 @@ class WindowLowering(ScatterLowering):
         moving = {*window.columns, *window.depth}
         axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
         extents = [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
-        name = self._unnamed_scratch("bordered", extents)
-        at = [Var(self._loop_name(extent), "int64") for extent in extents]
+        name = self.scope.unnamed("bordered", extents)
+        at = [Var(self.scope.loop_name(extent), "int64") for extent in extents]
         zero: tuple[Stmt, ...] = (Store(name, tuple(at), ir.Const(0.0, "real")),)
         origin = list(map(self.scalars.integer, element.indices))
         for d, var in zip(axes, at, strict=True):
@@ -157,28 +265,47 @@ class WindowLowering(ScatterLowering):
         places = tuple(self.scalars.integer(sp.expand(element.indices[d] - ranges[d][0])) for d in axes)
         return Load(name, places, "real"), [*zero, *copy]
 
-    def _left(
-        self, node: Node, window: Window, loops: dict[Index, Var], rows: int, depth: int
-    ) -> tuple[Operand, list[Stmt]]:
+    def _left(self, window: Window, loops: Mapping[Index, Var], rows: int, depth: int) -> tuple[Operand, list[Stmt]]:
         """The other factor where it lies, if its rows and its depth each have one stride; else a copy."""
         found = self._strided(window, loops)
         if found is not None:
             return found, []
-        name = self._unnamed_scratch("rows", (sp.Integer(rows), sp.Integer(depth)))
-        value = self.scalars.value(window.left)
-        place = (self._flat(window.rows, loops), self._flat(window.depth, loops))
-        body: tuple[Stmt, ...] = (Store(name, place, value),)
-        order = (*window.rows, *window.depth)
-        for index in reversed(order):
-            body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
-        whole = Operand(name, ZERO, (ir.integer(depth), ONE))
-        own = self.group.values | self.group.written
-        if window.left.atoms(Index) <= set(order) and not any(e.tensor in own for e in window.left.atoms(Element)):
-            self.top += body  # the same for all rows of the kernel
-            return whole, []
-        return whole, list(body)
+        name = self.scope.unnamed("rows", (sp.Integer(rows), sp.Integer(depth)))
+        copy = self._copy_of(window, loops, name, (window.rows, window.depth))
+        return Operand(name, ZERO, (ir.integer(depth), ONE)), self._if_moving(window, copy)
 
-    def _strided(self, window: Window, loops: dict[Index, Var]) -> Operand | None:
+    def _lines(self, window: Window, loops: Mapping[Index, Var], rows: int, depth: int) -> tuple[Operand, list[Stmt]]:
+        """The other factor with its rows side by side, where it lies or in a copy."""
+        found = self._strided(window, loops)
+        if found is not None and found.strides[0] == ONE:
+            return Operand(found.buffer, found.offset, (found.strides[1], ONE)), []
+        name = self.scope.unnamed("lines", (sp.Integer(depth), sp.Integer(rows)))
+        lines = Operand(name, ZERO, (ir.integer(rows), ONE))
+        if found is not None and found.strides[1] == ONE:
+            copy: tuple[Stmt, ...] = (Copy(lines, found, ir.integer(rows), ir.integer(depth), transposed=True),)
+        else:
+            copy = self._copy_of(window, loops, name, (window.depth, window.rows))
+        return lines, self._if_moving(window, copy)
+
+    def _copy_of(
+        self, window: Window, loops: Mapping[Index, Var], name: str, order: tuple[tuple[Index, ...], tuple[Index, ...]]
+    ) -> tuple[Stmt, ...]:
+        place = self._flat(order[0], loops), self._flat(order[1], loops)
+        body: tuple[Stmt, ...] = (Store(name, place, self.scalars.value(window.left)),)
+        for index in reversed((*order[0], *order[1])):
+            body = (For(loops[index], ZERO, ir.integer(self.window_sizes[index]), body),)
+        return body
+
+    def _if_moving(self, window: Window, copy: tuple[Stmt, ...]) -> list[Stmt]:
+        """A copy of the other factor, but at the kernel's top where it is the same for all its rows."""
+        own = self.scope.group.values | self.scope.group.written
+        moving = {*window.rows, *window.depth}
+        if window.left.atoms(Index) <= moving and not any(e.tensor in own for e in window.left.atoms(Element)):
+            self.scope.top += copy
+            return []
+        return list(copy)
+
+    def _strided(self, window: Window, loops: Mapping[Index, Var]) -> Operand | None:
         element = window.left
         if not isinstance(element, Element) or not exists(element, self.scalars.bounds):
             return None
@@ -205,13 +332,14 @@ class WindowLowering(ScatterLowering):
         strides = [ir.product(sizes[place - dropped + 1 :]) for place in (row_places[-1], depth_places[-1])]
         return Operand(load.buffer, ir.flat_index(load.index, sizes), (strides[0], strides[1]))
 
-    def _out(self, node: Node, window: Window, loops: dict[Index, Var], first: Var) -> tuple[Operand, tuple[Expr, ...]]:
+    def _out(self, block: _Block) -> tuple[Operand, tuple[Expr, ...]]:
         """The block of the result, and the place of one of its elements."""
-        kept = node.value in self.kept
-        dropped = 0 if kept else self.depth
+        node, window, loops, first = block.node, block.window, block.loops, block.first
+        kept = node.value in self.scope.kept
+        dropped = 0 if kept else self.scope.depth
         shape = node.shape[dropped:]
-        buffer = self.storage.buffers[node.value] if kept else self._scratch(node.value, shape).name
-        around = [*(self.scalars.indices[index] for index in self._row_axes()), *(loops[i] for i in window.outer)]
+        buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
+        around = [*(self.scalars.indices[index] for index in self.scope.row_axes()), *(loops[i] for i in window.outer)]
         head, inner = window.columns[0], window.columns[1:]
         start = (*around, *[ZERO] * len(window.rows), first, *[ZERO] * len(inner))[dropped:]
         at = (*around, *(loops[i] for i in window.rows), ir.add(first, loops[head]), *(loops[i] for i in inner))[
@@ -222,58 +350,10 @@ class WindowLowering(ScatterLowering):
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
 
 
-def _bordered(window: Window, bounds: Bounds) -> tuple[Element, list[tuple[int, int]]] | None:
-    """The element to copy and the least and the greatest index on each axis, where it is 0 just where it would not
-    exist, and a copy of its tensor with a border of zeros is small."""
-    if not isinstance(window.right, sp.Piecewise):
-        return None
-    element, guard = window.right.args[0]
-    if not isinstance(element, Element) or exists(element, bounds):
-        return None
-    known, ranges = set(), []
-    moving = {*window.columns, *window.depth}
-    for entry, size in zip(element.indices, element.tensor.shape, strict=True):
-        found = range_of(entry, bounds)
-        moves = bool(entry.atoms(Index) & moving)
-        if moves and (found is None or not size.is_Integer or not all(end.is_Integer for end in found)):
-            return None
-        known |= {sp.expand(entry), sp.expand(size - 1 - entry)}
-        ranges.append((int(found[0]), int(found[1])) if moves and found is not None else (0, 0))
-    told = {_at_least_zero(relation) for relation in sp.And.make_args(guard)}
-    size = prod(high - low + 1 for low, high in ranges)
-    return (element, ranges) if told <= known and size <= PATCH else None
-
-
-def _read_from(
-    window: Window, bordered: tuple[Element, list[tuple[int, int]]] | None
-) -> tuple[list[sp.Expr], list[sp.Expr]]:
-    """Where the columns are copied from: the index on each axis, and its size; nothing if that is no element."""
-    if bordered is not None:
-        element, ranges = bordered
-        moving = {*window.columns, *window.depth}
-        axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
-        return [element.indices[d] for d in axes], [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
-    element = window.right
-    return (list(element.indices), list(element.tensor.shape)) if isinstance(element, Element) else ([], [])
-
-
-def _advances(entries: Sequence[sp.Expr], shape: Sequence[sp.Expr], index: Index) -> int | None:
-    """How many elements lie between one value of an index and the next, if it is always as many."""
-    total = sp.S.Zero
-    for d, entry in enumerate(entries):
-        slope = sp.expand(entry).coeff(index)
-        if sp.expand(entry - slope * index).has(index):
-            return None
-        total += slope * sp.prod(shape[d + 1 :])
-    return int(total) if total.is_Integer and total > 0 else None
-
-
-def _at_least_zero(relation: sp.Basic) -> sp.Expr | None:
-    """What is at least 0 where a comparison of integers holds."""
-    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
-        return None
-    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))  # a > b is a − 1 ≥ b
-    return sp.expand(relation.gts - relation.lts - strict)
+def _beyond(entries: Sequence[sp.Expr], shape: Sequence[sp.Expr], index: Index) -> int | None:
+    """How far the next value of an index lies, if that is further on."""
+    found = advances(entries, shape, index)
+    return found if found is not None and found > 0 else None
 
 
 def _consecutive(places: Sequence[int]) -> bool:

@@ -35,9 +35,14 @@ WHOLE_VECTORS = ",-prefer-256-bit" if platform.machine() in ("x86_64", "AMD64") 
 Our tiles use all of it anyway. Measured on Sapphire Rapids: element-wise loops of tanh take 0.69 of the time."""
 UNLIMITED = 2**32 - 1
 _vector_loops_kept = threading.Lock()
-"""Held while LLVM unrolls no loop of sixteen or more in full. Such an inner loop is a vector: it must not be unrolled
-first and then vectorised around, by gathers. LLVM has only an option of the process for this, which is undone after
-use, so that what others compile is as it would be without us."""
+"""Held while LLVM has options of ours. It has only options of the process for them, which are undone after use, so that
+what others compile is as it would be without us."""
+OPTIONS = {"unroll-full-max-count": ("15", str(UNLIMITED))}
+"""Of LLVM, while a program is compiled and otherwise. No loop of sixteen or more is unrolled in full: such an inner
+loop is a vector, and must not be unrolled first and then vectorised around, by gathers. Every second element of a short
+row, as in a pooling, is of a vector that is loaded whole."""
+if WHOLE_VECTORS:
+    OPTIONS["enable-masked-interleaved-mem-accesses"] = ("true", "false")
 
 _SINGLE = """
 define void @{symbol}(i64 %packed) {{
@@ -191,11 +196,13 @@ def optimise(module: llvm.ModuleRef) -> None:
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(host_machine(), options)
     with _vector_loops_kept:
-        llvm.set_option("symgraph", "-unroll-full-max-count=15")
+        for name, (ours, _) in OPTIONS.items():
+            llvm.set_option("symgraph", f"-{name}={ours}")
         try:
             builder.getModulePassManager().run(module, builder)
         finally:
-            llvm.set_option("symgraph", f"-unroll-full-max-count={UNLIMITED}")
+            for name, (_, others) in OPTIONS.items():
+                llvm.set_option("symgraph", f"-{name}={others}")
 
 
 def undefined_symbols(module: llvm.ModuleRef) -> list[str]:

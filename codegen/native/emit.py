@@ -65,7 +65,9 @@ def _header(program: Program, body: str, dtype: str) -> list[str]:
     for name, product in tiles.items():
         m, n, k = product.extents
         lines.append(f"rows_{name}, columns_{name} = choose_tile({m}, {n}, {k}, real)")
-        lines.append(f"tile_{name} = tile(rows_{name}, columns_{name}, real{', accumulate=True' * product.accumulate})")
+        told = {"accumulate": product.accumulate, "left": product.left_steps, "right": product.right_steps}
+        words = "".join(f", {word}={value}" for word, value in told.items() if value)
+        lines.append(f"tile_{name} = tile(rows_{name}, columns_{name}, real{words})")
         lines.append(f"panel_{name} = rows_{name} * ({PANEL_ROWS} // rows_{name})")
     return lines
 
@@ -179,9 +181,13 @@ def _contract(statement: Contract, depth: int, shapes: Shapes, lines: list[str])
     rows, columns = text(statement.rows, shapes, 7), text(statement.columns, shapes, 7)
     row, column = "tile_row", "tile_column"
     out, left, right = statement.out, statement.left, statement.right
+    if statement.left_steps is None:
+        start, strides = _matrix(left, [(row, left.strides[0])], shapes), [text(s, shapes) for s in left.strides]
+    else:
+        start, strides = _matrix(left, [], shapes), [row, "0"]
     where = [
         _matrix(out, [(row, out.strides[0]), (column, out.strides[1])], shapes), text(out.strides[0], shapes),
-        _matrix(left, [(row, left.strides[0])], shapes), text(left.strides[0], shapes), text(left.strides[1], shapes),
+        start, *strides,
         _matrix(right, [(column, right.strides[1])], shapes), text(right.strides[0], shapes),
         text(statement.depth, shapes), f"minimum(rows_{name}, {rows} - {row})",
         f"minimum(columns_{name}, {columns} - {column})",

@@ -19,6 +19,7 @@ from codegen.native.barrier import SYMBOL, SYNC_WORDS
 from codegen.native.compile import EXCEPTION
 from codegen.native.emit_scalar import text
 from codegen.native.meetings import barriers
+from codegen.native.subnormals import entries
 
 INDENT = "    "
 EPILOGUE = (
@@ -240,7 +241,7 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
         "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
         "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
     ]  # fmt: skip
-    lines += ["define void @entry_team(i64 %packed, i64 %thread, i64 %threads) {", *prologue]
+    lines += ["define internal void @all_kernels(i64 %packed, i64 %thread, i64 %threads) noinline {", *prologue]
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
     meeting = f"  call void @{SYMBOL}(ptr %sync, i64 %threads)"
@@ -262,7 +263,8 @@ def driver_text(calls: Sequence[Call], callees: Mapping[str, str]) -> str:
             lines += [f"  br label %done.{number}", f"done.{number}:"]
         for ended in reversed(call.ends):
             lines += _loop_end(f"loop.{ended}")
-    return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), ""])
+    is_step = any(call.needs_finite is not None for call in calls)
+    return "\n".join([*lines, *EPILOGUE, *_one_kernel(calls, callees, prologue), entries(is_step)])
 
 
 def _loop_head(loop: Counted, name: str) -> list[str]:
@@ -323,7 +325,7 @@ def _conditions(call: Call) -> list[str]:
 
 def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Sequence[str]) -> list[str]:
     """A loop around a switch. Its calls are not inlined: part of a small kernel could be taken out of the loop."""
-    lines = ["define void @entry_kernel(i64 %packed, i64 %number, i64 %repeats) {", *prologue]
+    lines = ["define internal void @one_kernel(i64 %packed, i64 %number, i64 %repeats) noinline {", *prologue]
     lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
     lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
     lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
@@ -339,9 +341,8 @@ def _one_kernel(calls: Sequence[Call], callees: Mapping[str, str], prologue: Seq
 
 
 def _load(position: int, name: str) -> list[str]:
-    return [
-        f"  %{name}.place = getelementptr i64, ptr %words, i64 {position}", f"  %{name} = load i64, ptr %{name}.place",
-    ]  # fmt: skip
+    place = f"  %{name}.place = getelementptr i64, ptr %words, i64 {position}"
+    return [place, f"  %{name} = load i64, ptr %{name}.place"]
 
 
 def _addresses(call: Call, number: int) -> list[str]:

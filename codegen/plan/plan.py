@@ -46,6 +46,12 @@ class Node:
             return Definition(None, (), Element(self.value, *(axis(d) for d in range(self.value.ndim))))
         return self.value.definition
 
+    def extent(self, index: Index) -> sp.Expr:
+        """The extent of one of its canonical indices."""
+        if index.name.startswith("_r"):
+            return self.definition.extents[int(index.name[2:])]
+        return self.shape[int(index.name[1:])]
+
     @property
     def contraction(self) -> Contraction | None:
         return contraction_of(self.value) if self.target is None else None

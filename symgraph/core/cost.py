@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from math import comb, prod
 
 import sympy as sp
 
 from symgraph.core.scalars import Delta, sigmoid
 
 ADD, READ, NUMBER, DIVIDE, POWER, ROOT, KERNEL, BRANCH = 1.0, 0.5, 0.25, 3.0, 1.75, 5.0, 9.0, 1.0
+MOST_TERMS = 400
+"""Terms of a formula that is still multiplied out."""
 LOGISTIC = 3.5  # it shares its exponential and its division with the forward pass
 
 
@@ -101,3 +104,33 @@ def operations(expressions: Iterable[sp.Basic]) -> int:
             total += 1
         pending.extend(_operands(node))
     return total
+
+
+def multiplied_out(expression: sp.Expr) -> sp.Expr:
+    """``sp.expand``, of what stays a formula of moderate size; anything else as it is."""
+    return sp.expand(expression) if is_short_multiplied_out(expression) else expression
+
+
+def is_short_multiplied_out(expression: sp.Expr) -> bool:
+    """Whether an expression multiplied out, arguments of functions too, has no more than ``MOST_TERMS`` terms."""
+    pending, done = [expression], set()
+    while pending:
+        node = pending.pop()
+        if node not in done:
+            done.add(node)
+            if _terms(node, pending) > MOST_TERMS:
+                return False
+    return True
+
+
+def _terms(node: sp.Basic, inside: list[sp.Basic]) -> int:
+    """Terms of sums, products and whole powers multiplied out, at most; the arguments of others are put ``inside``."""
+    if isinstance(node, sp.Add):
+        return sum(_terms(term, inside) for term in node.args)
+    if isinstance(node, sp.Mul):
+        return prod(_terms(factor, inside) for factor in node.args)
+    if isinstance(node, sp.Pow) and node.exp.is_Integer:
+        terms, power = _terms(node.base, inside), abs(int(node.exp))
+        return terms if power == 1 or terms == 1 else comb(min(power, MOST_TERMS) + terms - 1, terms - 1)
+    inside.extend(node.args)
+    return 1

@@ -6,13 +6,13 @@ Expressions are simplified with their elements renamed e0, e1, ..., so that fift
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import sympy as sp
 
 from symgraph.core.cost import cost, operations
 from symgraph.core.graph import elements_of
-from symgraph.core.indices import Index, axis, extents_of
+from symgraph.core.indices import Index, extents_of
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import Views, has_kernel
 from symgraph.simplify import LEFT, Relation, Step, may_fold, simplify
@@ -82,36 +82,42 @@ class Relations:
         """Values that occur in the expression with the formulas they stand for, and values of what occurs in it."""
         present = elements_of(expression)
         found: dict[Element, sp.Expr] = {e: self.views.at(e) for e in present if self._has_view(e.tensor)}
-        known = set(present)
         others: dict[Element, sp.Expr] = {}
         tensors = {element.tensor: None for element in present}
         consumers = [c for t in tensors for c in self.rarest.get(t, ()) if self.relations[c] <= tensors.keys()]
         consumers.sort(key=self.position.__getitem__)
-        for element in present:
-            for consumer in consumers:
-                if element.tensor not in self.relations[consumer]:
-                    continue
-                value = self._consumer_element(element, consumer)
-                if value is not None and value not in found and value not in others:
-                    formula = self.views.at(value)
-                    if known.issuperset(elements_of(formula)):
-                        others[value] = formula
+        for consumer in consumers:
+            for value in self._elements_of_consumer(consumer, present):
+                if value not in found:
+                    others[value] = self.views.at(value)
         best = sorted(others, key=lambda value: -cost(others[value]))[:MOST]
         return [*found.items(), *((value, others[value]) for value in others if value in best)]
 
     def _has_view(self, tensor: Tensor) -> bool:
         return tensor in self.views.bodies and _is_relation(tensor)
 
-    def _consumer_element(self, element: Element, consumer: Tensor) -> Element | None:
-        """The element of a pointwise consumer that reads ``element``, where that determines all its indices."""
+    def _elements_of_consumer(self, consumer: Tensor, present: Collection[Element]) -> list[Element]:
+        """The elements of a pointwise value all of whose operands are present, where these determine its indices."""
+        own = extents_of(consumer.shape)
+        alone: dict[sp.Expr, sp.Expr] = {index: sp.S.Zero for index, size in own.items() if size == 1}
+        found = [alone]
         for read in elements_of(self.views.bodies[consumer]):
-            if read.tensor is element.tensor and all(isinstance(index, Index) for index in read.indices):
-                at = dict(zip(read.indices, element.indices, strict=True))
-                extents = extents_of(consumer.shape)
-                covers = all(extents.get(i) == size for i, size in zip(read.indices, read.tensor.shape, strict=True))
-                if covers and len(at) == consumer.ndim == element.tensor.ndim:
-                    return Element(consumer, *(at[axis(d)] for d in range(consumer.ndim)))
-        return None
+            if all(size == own.get(index, 1) for index, size in zip(read.indices, read.tensor.shape, strict=True)):
+                others = [element for element in present if element.tensor is read.tensor]
+                matches = [_matched(at, read, element) for at in found for element in others]
+                found = [at for at in matches if at is not None]
+        values = [Element(consumer, *(at[index] for index in own)) for at in found if at.keys() == own.keys()]
+        known = set(present)
+        return [value for value in dict.fromkeys(values) if known.issuperset(elements_of(self.views.at(value)))]
+
+
+def _matched(at: dict[sp.Expr, sp.Expr], read: Element, element: Element) -> dict[sp.Expr, sp.Expr] | None:
+    """The indices of a value that reads one element as another, if they agree with those that are known."""
+    found = dict(at)
+    for index, place in zip(read.indices, element.indices, strict=True):
+        if found.setdefault(index, place) != place if isinstance(index, Index) else index != place:
+            return None
+    return found
 
 
 def _is_relation(tensor: Tensor) -> bool:

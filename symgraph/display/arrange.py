@@ -29,6 +29,7 @@ from symgraph.display.latex_names import latex_name
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming
 from symgraph.display.notation import (
+    ZERO,
     Absolute,
     Call,
     Entry,
@@ -76,7 +77,9 @@ class Arranger:
     def __init__(self, naming: Named, letters: Letters | None = None) -> None:
         self.naming = naming
         self._letters = letters
-        self.order = order.Order({naming.names[t]: p for t, p in naming.position.items() if t in naming.names})
+        named = {t: naming.names[t] for t in naming.position if t in naming.names}
+        rates = frozenset(name for t, name in named.items() if t.definition is None and t.kind == "scalar")
+        self.order = order.Order({name: naming.position[t] for t, name in named.items()}, rates)
 
     @property
     def letters(self) -> Letters:
@@ -87,10 +90,13 @@ class Arranger:
 
     # -- definitions ----------------------------------------------------------------------------------------------
     def scope(self, tensor: Tensor) -> Scope:
-        """Letters for the axes of a tensor."""
+        """Letters for the axes of a tensor; 0 for an axis of one, as where it is read."""
         called: dict[Index, Node] = {}
         used: list[str] = []
-        for d in range(tensor.ndim):
+        for d, extent in enumerate(tensor.shape):
+            if extent == 1:
+                called[axis(d)] = ZERO
+                continue
             chosen = self.letters.choose(self.letters.preferred(tensor, axis(d)), set(used))
             used.append(chosen)
             called[axis(d)] = letter(chosen)

@@ -119,9 +119,8 @@ class _Matrix:
             return self.body(tensor, self.arranger.inner_scope(element, scope), axes)
         letters: list[str] = []
         for extent, index in zip(tensor.shape, element.indices, strict=True):
-            if index == 0 and extent == 1:
-                continue
-            letters.append(self._letter(index, scope))
+            if extent != 1:
+                letters.append(self._letter(index, scope))
         name = Entry(self.arranger.naming.names[tensor])
         return _oriented(name, tuple(letters), axes)
 
@@ -281,6 +280,8 @@ class _Matrix:
         match inner.node:
             case Product((first, second), "⊙") if op == "sum" and first == second and set(inner.axes) == set(names):
                 return Array(Power(Absolute(first, norm=True), Number("2")), ())
+            case Power(base, Number("2"), elementwise=True) if op == "sum" and set(inner.axes) == set(names):
+                return Array(Power(Absolute(base, norm=True), Number("2")), ())
         left = tuple(a for a in inner.axes if a not in names)
         return Array(reduction(op, letters, inner.node), left)
 

@@ -27,6 +27,9 @@ from symgraph.display.latex_names import latex_name
 from symgraph.display.notation import Name
 
 MAX_INLINED = 40
+SHORT, SHORT_INLINED = 2, 7
+"""Symbols and operations, beyond one for each axis, of what is written out again where it is read twice: alone, and
+with what is written out in it."""
 MAX_NAME = 28
 _PREFIX = {"sum": "s", "max": "m", "min": "m", "argmax": "m", "argmin": "m"}
 
@@ -154,8 +157,9 @@ class Naming:
         """Long formulas have names, and what is read twice, unless it is short and sums nothing."""
         read = as_read(tensor)
         assert read is not None
-        if read.op is None and not folds and _size(read.body) <= max(tensor.ndim, 1) + 2:
-            return size > MAX_INLINED
+        rank = max(len(_axes_of(tensor)), 1)
+        if read.op is None and not folds and _size(read.body) <= rank + SHORT and size <= rank + SHORT_INLINED:
+            return False
         return reads > 1 or (size > MAX_INLINED and reads > 0)
 
     def _name_cotangents(self) -> None:
@@ -307,7 +311,13 @@ def _is_linear_part(tensor: Tensor, reads: list[tuple[Tensor, Element]]) -> bool
         return False
     reader, element = reads[0]
     assert reader.definition is not None
-    return reader.definition.op is None and reader.shape == tensor.shape and _is_term(element, reader.definition.body)
+    same = _axes_of(reader) == _axes_of(tensor)
+    return reader.definition.op is None and same and _is_term(element, reader.definition.body)
+
+
+def _axes_of(tensor: Tensor) -> list[sp.Expr]:
+    """The sizes, axes of one left out."""
+    return [extent for extent in tensor.shape if extent != 1]
 
 
 def _is_term(element: Element, body: sp.Expr) -> bool:

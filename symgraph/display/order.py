@@ -6,7 +6,7 @@ y − t                positive terms first            x·W + b              con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from functools import cache
 
@@ -39,10 +39,10 @@ _KIND = {
 
 
 class Order:
-    """Sorts terms and factors; ``position`` is the place of a name in the program."""
+    """Sorts terms and factors; ``position`` is the place of a name in the program, ``rates`` are plain symbols."""
 
-    def __init__(self, position: dict[Name, int]) -> None:
-        self.position = position
+    def __init__(self, position: dict[Name, int], rates: Set[Name] = frozenset()) -> None:
+        self.position, self.rates = position, rates
 
     def total(self, terms: list[tuple[bool, Node]], rank: Mapping[Node, int] | None = None) -> Node:
         """A sum of signed terms in order; ``rank`` says how many axes a term has, where its indices do not."""
@@ -80,8 +80,8 @@ class Order:
             return 0, not isinstance(factor, Number), 0, ()
         kind = _KIND.get(type(factor), 5)
         inner = factor.base if isinstance(factor, (Power, Root)) else factor
-        if isinstance(inner, Entry) and inner.name.ratio:
-            kind = 1
+        if isinstance(inner, Entry) and (inner.name.ratio or inner.name in self.rates):
+            kind = 1 if inner.name.ratio else 0
         if isinstance(factor, (Power, Root)) and not isinstance(inner, Entry):
             kind = _KIND.get(type(inner), 3)
         if isinstance(inner, Call) and inner.function is sp.log:

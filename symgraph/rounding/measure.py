@@ -7,12 +7,14 @@ so that what rounding the variables alone changes (the condition of the formula)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from mpmath import libmp
 
+from symgraph.core.tensor import Tensor
+from symgraph.rounding.domains import EVERYWHERE, Interval
 from symgraph.rounding.evaluate import condition, exact, floating
 from symgraph.rounding.points import points_of
 from symgraph.rounding.raw import Raw, as_float
@@ -57,10 +59,17 @@ class Errors:
         return int(np.argmin(np.where(worst, np.where(np.isfinite(far), far, 1e9), np.inf)))
 
 
-def errors_of(forms: Sequence[Tape], dtype: np.dtype, count: int = COUNT, most: int = 10**6) -> Errors:
+def errors_of(
+    forms: Sequence[Tape],
+    dtype: np.dtype,
+    count: int = COUNT,
+    most: int = 10**6,
+    domains: Mapping[Tensor, Interval] | None = None,
+) -> Errors:
     """Errors of forms of one value, the first of which is what is meant; all have the variables of the first.
 
-    ``count`` is how many points, beside those at borders, and ``most`` how many bits the true value may take.
+    ``count`` is how many points, beside those at borders, ``most`` how many bits the true value may take, and
+    ``domains`` where variables are looked at, by their tensors.
 
     Raises
     ------
@@ -68,7 +77,8 @@ def errors_of(forms: Sequence[Tape], dtype: np.dtype, count: int = COUNT, most: 
         if there are too few points at which the value is certain.
     """
     meant = forms[0]
-    points = points_of(meant, dtype, count)
+    stated = [EVERYWHERE if t is None or not domains else domains.get(t, EVERYWHERE) for t, _ in meant.keys]
+    points = points_of(meant, dtype, count, stated if any(ends != EVERYWHERE for ends in stated) else ())
     points = np.unique(points, axis=1)
     truth = [exact(meant, point, dtype, most) for point in points.T]
     known = [n for n, value in enumerate(truth) if value is not None]

@@ -4,15 +4,17 @@
     jointly             alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one large beside the others
     borders             where a difference or a condition changes its sign, found by bisection, and beside it
 
-The same points every time: they depend on the number of variables, the dtype and the count alone.
+The same points every time: they depend on the number of variables, their domains, the dtype and the count alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
+from symgraph.rounding.domains import Interval, inside, into
 from symgraph.rounding.evaluate import floating, nearest
 from symgraph.rounding.tape import Tape
 
@@ -25,8 +27,11 @@ OVERFLOWS = {"exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh
 """Arguments at which a function leaves the range of a dtype."""
 
 
-def points_of(tape: Tape, dtype: np.dtype, count: int) -> np.ndarray:
-    """Points, (variables, points), for the variables of a tape: ``count``, and about half as many at borders."""
+def points_of(tape: Tape, dtype: np.dtype, count: int, domain: Sequence[Interval] = ()) -> np.ndarray:
+    """Points, (variables, points), for the variables of a tape: ``count``, and about half as many at borders.
+
+    ``domain`` are intervals of all the variables, if any was stated.
+    """
     variables = len(tape.variables)
     if not variables:
         return np.zeros((0, 1), dtype)
@@ -34,10 +39,13 @@ def points_of(tape: Tape, dtype: np.dtype, count: int) -> np.ndarray:
     for row, position in enumerate(tape.variables):
         if tape.operations[position].name == "nonnegative":
             drawn[row] = np.abs(drawn[row])
+    if domain:
+        drawn = into(drawn, domain)
     borders = max(2, count // (2 * len(BESIDE)))
     found = [drawn, _borders(tape, drawn, borders), _numbers(tape, drawn, borders)]
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(np.concatenate(found, axis=1).astype(dtype))
+        points = np.concatenate(found, axis=1).astype(dtype)
+    return np.ascontiguousarray(inside(points, domain) if domain else points)
 
 
 @lru_cache(maxsize=256)

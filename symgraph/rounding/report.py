@@ -25,6 +25,7 @@ from symgraph.display.notation import Name
 from symgraph.display.program import Program
 from symgraph.display.text import text
 from symgraph.errors import ArgumentError
+from symgraph.rounding.domains import Interval, domains_of
 from symgraph.rounding.losses import Loss, loss_at
 from symgraph.rounding.measure import Errors, errors_of
 from symgraph.rounding.tape import Tape, Unmeasured
@@ -103,7 +104,9 @@ class Accuracy(Shown):
     __repr__ = __str__
 
 
-def accuracy(outputs: Any, dtype: Any = None, points: int = POINTS) -> Accuracy:
+def accuracy(
+    outputs: Any, dtype: Any = None, points: int = POINTS, *, domain: Mapping[Any, Any] | None = None
+) -> Accuracy:
     """Measure how far off formulas are in floating point, as written and as they run.
 
     Every named value is measured as a function of leaves, of products of matrices and of recurrences; whatever lies
@@ -117,11 +120,12 @@ def accuracy(outputs: Any, dtype: Any = None, points: int = POINTS) -> Accuracy:
     outputs : a tensor or a SymPy formula, or several, or a dict of them, as ``sg.grad`` gives.
     dtype : ``"float32"`` or ``"float64"``; both unless told.
     points : how many, at least 8.
+    domain : where variables are looked at, ``{x: (low, high)}``, by tensors or symbols; everywhere unless told.
 
     Raises
     ------
     ArgumentError
-        for another dtype, or too few points.
+        for another dtype, too few points, an interval that is none, or a domain of what no formula is measured in.
     """
     given = outputs.values() if isinstance(outputs, Mapping) else outputs
     several = isinstance(given, Iterable) and not isinstance(given, Tensor | sp.Basic)
@@ -129,7 +133,7 @@ def accuracy(outputs: Any, dtype: Any = None, points: int = POINTS) -> Accuracy:
     dtypes = [_dtype(name) for name in ([dtype] if dtype is not None else ["float32", "float64"])]
     if isinstance(points, bool) or not isinstance(points, int) or points < 8:
         raise ArgumentError(at_line(f"points is {points!r}; expected a whole number of at least 8"))
-    return _Measuring(roots, points).all(dtypes)
+    return _Measuring(roots, points, domains_of(domain)).all(dtypes)
 
 
 def _dtype(name: Any) -> np.dtype:
@@ -153,8 +157,8 @@ def _is_told(tensor: Tensor) -> bool:
 class _Measuring:
     """Measures the formulas of a program one after the other."""
 
-    def __init__(self, roots: list[Tensor], count: int) -> None:
-        self.count = count
+    def __init__(self, roots: list[Tensor], count: int, domains: Mapping[Tensor, Interval]) -> None:
+        self.count, self.domains = count, domains
         self.program = Program(roots)
         self.names = {t: name for t, name in self.program.naming.names.items() if t.definition is not None}
         self.told = [t for t in self.program.naming.order if (t in self.names or t in roots) and _is_told(t)]
@@ -168,23 +172,44 @@ class _Measuring:
         self.lint: dict[tuple[str, str], str] = {}
 
     def all(self, dtypes: list[np.dtype]) -> Accuracy:
+        tapes: dict[Tensor, list[Tape]] = {}
         lines: list[Line] = []
         unmeasured: list[str] = []
         for tensor in self.told:
             try:
-                lines += self._lines(tensor, dtypes)
+                tapes[tensor] = self._tapes(tensor)
+            except Unmeasured as error:
+                unmeasured.append(f"{self._formula(tensor)}: {error}")
+        self._check_domains([variable for forms in tapes.values() for variable, _ in forms[0].keys])
+        for tensor, forms in tapes.items():
+            try:
+                lines += self._lines(tensor, forms, dtypes)
             except Unmeasured as error:
                 unmeasured.append(f"{self._formula(tensor)}: {error}")
         return Accuracy(tuple(lines), tuple(self.lint.values()), tuple(unmeasured))
 
-    def _lines(self, tensor: Tensor, dtypes: list[np.dtype]) -> list[Line]:
+    def _tapes(self, tensor: Tensor) -> list[Tape]:
+        """The value as it was written, and as it runs where that differs."""
         runs = self.form[tensor]
-        tapes = [tape_of(tensor)]
-        if runs is not tensor:
-            tapes.append(tape_of(runs, known=self.source))
+        return [tape_of(tensor), *([tape_of(runs, known=self.source)] if runs is not tensor else [])]
+
+    def _check_domains(self, variables: list[Tensor | None]) -> None:
+        for tensor in self.domains:
+            if variables and tensor not in variables:
+                told = dict.fromkeys(self._name(variable) for variable in variables if variable is not None)
+                raise ArgumentError(
+                    at_line(f"domain has {self._name(tensor)}, of which no formula is measured; they are of "
+                            f"{', '.join(told)}")
+                )  # fmt: skip
+
+    def _name(self, tensor: Tensor) -> str:
+        names = self.program.naming.names
+        return names[tensor].text if tensor in names else tensor.display_name
+
+    def _lines(self, tensor: Tensor, tapes: list[Tape], dtypes: list[np.dtype]) -> list[Line]:
         found = []
         for dtype in dtypes:
-            errors = errors_of(tapes, dtype, self.count)
+            errors = errors_of(tapes, dtype, self.count, domains=self.domains)
             last = len(tapes) - 1
             at = _point(self.program, tapes[0], errors.points[:, errors.where(last)])
             form = self._form(tensor) if last else ""

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 
 import sympy as sp
 
-from symgraph.core.cost import ADD, cost
+from symgraph.core.cost import ADD, cost, multiplied_out
 from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.polynomials import Field, OutOfWorkError, Polynomial, Quotient, Work, expression_of, written
@@ -164,7 +164,7 @@ def _candidates(expression: sp.Expr, relations: tuple[Relation, ...], work: Work
             formula = _through(formula, Relation(known, known.rewrite_plain()), keep=known, work=work)
         forms = [Relation(relation.value, formula)]
         if formula.has(sp.log):  # y = u − log S also says eʸ = eᵘ/S
-            forms.append(Relation(sp.exp(relation.value), sp.exp(sp.expand(formula))))
+            forms.append(Relation(sp.exp(relation.value), sp.exp(multiplied_out(formula))))
         for form in forms:
             for candidate, is_valid in eliminate(expression, form, work, most):
                 yield _Candidate(f"fold through {relation.value}", candidate, is_valid)

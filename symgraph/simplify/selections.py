@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symgraph.core.cost import multiplied_out
 from symgraph.core.indices import Dim
 from symgraph.core.scalars import Delta
 
@@ -52,7 +53,8 @@ def _terms(expression: sp.Expr) -> list[sp.Expr]:
     if isinstance(expression, sp.Add):
         return [term for arg in expression.args for term in _terms(arg)]
     if isinstance(expression, sp.Pow) and expression.exp.is_Integer and expression.exp > 1 and expression.has(Delta):
-        return _terms(sp.expand(expression))
+        out = multiplied_out(expression)
+        return _terms(out) if out != expression else [expression]
     if not isinstance(expression, sp.Mul):
         return [expression]
     products = [sp.S.One]

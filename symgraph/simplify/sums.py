@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgraph.core.bounds import stays_inside
 from symgraph.core.cases import Cases
+from symgraph.core.cost import is_short_multiplied_out
 from symgraph.core.indices import Dim, Index, axis, bound
 from symgraph.core.scalars import Delta, selected
 from symgraph.core.solve import solve_delta
@@ -33,7 +34,7 @@ def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list
             return reduction(body, over, extents)  # a sum of its own would read where no branch allows it
         branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
         return Cases(*branches)
-    terms = sp.Add.make_args(sp.expand_mul(body) if body.has(sp.Add) else body)
+    terms = sp.Add.make_args(sp.expand_mul(body) if body.has(sp.Add) and is_short_multiplied_out(body) else body)
     if len(terms) > 1 and any(_collapses(term, over, extents) for term in terms):
         return presented(sp.Add(*(_sum_product(term, over, extents, steps) for term in terms)))
     return _sum_product(body, over, extents, steps)

@@ -17,7 +17,7 @@ import sympy as sp
 
 from symgraph.core.bounds import stays_inside
 from symgraph.core.cases import Cases
-from symgraph.core.cost import operations
+from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
 from symgraph.core.rebuild import replaced
@@ -223,7 +223,7 @@ class _Rewriter:
         if not any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
             return None
         opened = self._opened(body)
-        for form in (opened, with_one_exponential(sp.expand_mul(opened))):
+        for form in dict.fromkeys((opened, with_one_exponential(_without_products(opened)))):
             form = self._stable(form)
             if not self._single_maxima(form):
                 return form
@@ -287,6 +287,10 @@ class _Rewriter:
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
         return _is_positive_formula(body.xreplace(names))
+
+
+def _without_products(body: sp.Expr) -> sp.Expr:
+    return sp.expand_mul(body) if is_short_multiplied_out(body) else body
 
 
 def _by_place(body: sp.Expr) -> list[sp.Expr]:

@@ -13,11 +13,15 @@ from itertools import combinations_with_replacement
 
 import sympy as sp
 
+from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import axis
 from symgraph.core.tensor import Element, Tensor
+from symgraph.simplify.polynomials import Field, OutOfWorkError, Work, written
 
 Opened = Callable[[sp.Expr], sp.Expr]
+MOST_WORK = 20_000
+"""Products of terms that the question whether one sum is of a product of two others' terms may take."""
 
 
 def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
@@ -40,17 +44,25 @@ def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
 
 def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
     sums = [element for element in elements_of(total) if _is_sum(element)]
+    pairs = _multiplied(total, sums) if len(sums) > 1 else []
     for product in sums:
-        for one, other in combinations_with_replacement([e for e in sums if e != product], 2):
-            ratio = _ratio(product, one, other, opened)
+        for one, other in pairs:
+            ratio = None if product in (one, other) else _ratio(product, one, other, opened)
             if ratio is None:
                 continue
             count = _count(product)
             about = Element(_deviations(one, other, opened), *product.indices)
-            form = sp.expand(total.xreplace({product: ratio * (about + one * other / count)}))
+            form = multiplied_out(total.xreplace({product: ratio * (about + one * other / count)}))
             if form.has(about) and not form.has(one, other):
                 return form
     return None
+
+
+def _multiplied(total: sp.Add, sums: list[Element]) -> list[tuple[Element, Element]]:
+    """The pairs of sums whose product is in a term of the total: without it there is nothing to be subtracted."""
+    powers = [term.as_powers_dict() for term in sp.Add.make_args(sp.expand(total))]
+    pairs = combinations_with_replacement(sums, 2)
+    return [(a, b) for a, b in pairs if any(p.get(a, 0) >= 1 + (a == b) and p.get(b, 0) >= 1 for p in powers)]
 
 
 def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp.Expr | None:
@@ -61,8 +73,15 @@ def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp
     if len({element.indices for element in (product, one, other)}) != 1:
         return None
     whole, left, right = (opened(definition.body) for definition in definitions if definition is not None)
-    ratio = sp.cancel(whole / (left * right)) if left != 0 and right != 0 else sp.S.Zero
-    return ratio if ratio.is_Rational and ratio != 0 else None
+    if left == 0 or right == 0 or set(elements_of(whole)) != set(elements_of(left * right)):
+        return None
+    try:
+        field = Field((whole, left, right), Work(MOST_WORK))
+        below = field.quotient(left) * field.quotient(right)
+        ratio = field.quotient(whole) * below**-1 if below.number else below
+    except OutOfWorkError:
+        return None
+    return written(ratio) if ratio.number and not ratio.powers else None
 
 
 def _deviations(one: Element, other: Element, opened: Opened) -> Tensor:

@@ -21,6 +21,7 @@ from symgraph.core.views import at_indices
 from symgraph.simplify.branches import flat_piecewise
 from symgraph.stabilise.limits import settled, suffers_anywhere
 from symgraph.stabilise.saturating import saturates, saturating
+from symgraph.stabilise.scalar import stable
 
 MAX_LOOKED_AT = 60
 """Operations of a part with the formulas of the values it reads."""
@@ -119,7 +120,8 @@ def _improved(
     body: sp.Expr, written: sp.Expr, x: sp.Symbol, known: tuple[tuple[sp.Symbol, sp.Expr], ...], guard: sp.Basic
 ) -> sp.Expr:
     values: Mapping[sp.Basic, sp.Expr] = dict(known)
-    for form in dict.fromkeys((body, written, written.xreplace(dict(known)))):
+    opened = written.xreplace(dict(known))
+    for form in dict.fromkeys((body, written, opened, stable(opened, lambda argument: argument))):
         if not (suffers_anywhere(form, x, values, guard) or saturates(form, x, values, guard)):
             return form
     form = saturating(written, x, values, guard) or written

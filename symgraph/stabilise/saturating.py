@@ -16,6 +16,7 @@ import mpmath
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.cost import multiplied_out
 from symgraph.core.scalars import StableFunction, erfcx, expm1, log1p, log_ndtr, ndtr
 from symgraph.series.expansion import Expansion
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Series
@@ -23,6 +24,8 @@ from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Series
 TERMS = 6
 MOST_POWERS = 24
 """The largest power of z of a factor."""
+MOST_POWERS_IN_ALL = 240
+"""The largest of a formula over one denominator."""
 MOST_NESTED = 2
 """Exponentials in exponents, as in tanh(log(1 + eᵘ)); written out, each doubles what is in it."""
 _HYPERBOLIC = (sp.sinh, sp.cosh, sp.tanh)
@@ -61,7 +64,7 @@ def exponent_of(body: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
     for kernel in sorted(body.atoms(sp.exp), key=sp.default_sort_key):
         if not kernel.has(x):
             continue
-        exponent = sp.expand(kernel.args[0])
+        exponent = multiplied_out(kernel.args[0])
         varying = exponent.as_independent(x, as_Add=True)[1]
         if exponent.has(sp.exp, sp.Piecewise):
             return None
@@ -102,7 +105,7 @@ class Saturation(Expansion):
         return super()._series(node)
 
     def _split(self, exponent: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-        exponent = sp.expand(exponent.replace(sp.Abs, lambda w: w * self.series(w).sign()))
+        exponent = multiplied_out(exponent.replace(sp.Abs, lambda w: w * self.series(w).sign()))
         constant, varying = exponent.as_independent(self.x, as_Add=True)
         return varying, sp.N(constant, DIGITS)
 
@@ -258,14 +261,23 @@ class _Side:
         rule = {}
         for kernel in body.atoms(sp.exp):
             if kernel.has(self.x):
-                constant, varying = sp.expand(kernel.args[0]).as_independent(self.x, as_Add=True)
+                constant, varying = multiplied_out(kernel.args[0]).as_independent(self.x, as_Add=True)
                 power = sp.cancel(varying / self.u)
                 rule[kernel] = sp.exp(constant) * self.z ** (-self.side * power)
-        body = self._without_logarithms(self._without_roots(body.xreplace(rule)))
+        body = body.xreplace(rule)
+        if self._powers(body) > MOST_POWERS_IN_ALL:
+            raise NotRational
+        body = self._without_logarithms(self._without_roots(body))
         if body.has(sp.exp) and any(kernel.has(self.z) for kernel in body.atoms(sp.exp)):
             raise NotRational
         total = self._rational(body)
         return total.xreplace(self.kernels).xreplace({self.z: sp.exp(-self.size)})
+
+    def _powers(self, node: sp.Basic) -> sp.Expr:
+        """The degree in z of a formula over one denominator, at most."""
+        if isinstance(node, sp.Pow) and node.exp.is_Integer:
+            return abs(node.exp) * self._powers(node.base)
+        return sp.Integer(node == self.z) + sum(map(self._powers, node.args))
 
     def _kernel(self, value: sp.Expr) -> sp.Dummy:
         for dummy, known in self.kernels.items():

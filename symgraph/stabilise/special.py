@@ -13,6 +13,7 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import bottom_up, evaluated
 from symgraph.core.scalars import StirlingRest, erfcx, log1p, log_ndtr, ndtr
@@ -94,9 +95,9 @@ def _scaled_complement(product: sp.Mul) -> sp.Expr | None:
         return None
     for function in sorted(product.atoms(sp.erfc), key=sp.default_sort_key):
         w = function.args[0]
-        changed = product.xreplace({function: sp.exp(-sp.expand(w**2)) * erfcx(w)})
-        for form in (changed, sp.expand(changed)):
-            form = form.replace(sp.exp, lambda u: sp.exp(sp.expand(u)))
+        changed = product.xreplace({function: sp.exp(-multiplied_out(w**2)) * erfcx(w)})
+        for form in (changed, multiplied_out(changed)):
+            form = form.replace(sp.exp, lambda u: sp.exp(multiplied_out(u)))
             if not form.has(sp.exp):
                 return sp.factor_terms(form)
     return None
@@ -137,7 +138,7 @@ def _difference(total: sp.Add) -> sp.Expr | None:
     for minus, c, upper in terms:
         others = [(t, f) for t, k, f in terms if k == -c and _order(f) == _order(upper) and t is not minus]
         for other, lower in others:
-            steps = sp.expand(upper.args[-1] - lower.args[-1])
+            steps = multiplied_out(upper.args[-1] - lower.args[-1])
             if steps.is_Integer and 0 < steps <= MOST_STEPS:
                 return _without(total, minus, other) + c * _whole(_order(upper), lower.args[-1], int(steps))
     for minus, c, upper in terms:
@@ -180,7 +181,7 @@ def _quotient(product: sp.Mul) -> sp.Expr | None:
     for a in above:
         for b in below:
             others = product / sp.gamma(a) * sp.gamma(b)
-            steps = sp.expand(a - b)
+            steps = multiplied_out(a - b)
             if steps.is_Integer and abs(steps) <= MOST_STEPS:
                 low = b if steps > 0 else a
                 return others * sp.Mul(*(low + k for k in range(abs(int(steps))))) ** sp.sign(steps)
@@ -217,7 +218,7 @@ def _whole(order: int, u: sp.Expr, steps: int) -> sp.Expr:
 
 def _by_stirling(order: int, a: sp.Expr, b: sp.Expr, upper: sp.Expr, lower: sp.Expr) -> sp.Expr:
     """F(a) − F(b) without the cancellation of leading terms: both large, or shifted up where they are near."""
-    gap = sp.expand(a - b)
+    gap = multiplied_out(a - b)
     shifted = _far_difference(order, a + SHIFT, b + SHIFT, gap)
     for k in range(SHIFT):
         shifted -= {

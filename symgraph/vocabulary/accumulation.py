@@ -1,6 +1,6 @@
 """One update for several batches: gradients add up in states of the step, and the optimiser sees their mean.
 
-    G ← G + g;   at every k-th step θ ← optimiser(θ, G/k), G ← 0
+G ← G + g;   at every k-th step θ ← optimiser(θ, G/k), G ← 0
 """
 
 from __future__ import annotations

@@ -11,12 +11,13 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.declare import parameter
-from symgraph.core.indices import show_shape
+from symgraph.core.indices import as_shape, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary import gathers, init, layer_functions, resampling, statistics, windows
+from symgraph.vocabulary import gathers, init, norms, resampling, statistics, windows
 from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.layer_functions import bilinear, linear
 from symgraph.vocabulary.module import Module
 from symgraph.vocabulary.shapes import shown
 
@@ -71,7 +72,7 @@ class Linear(Module):
                 at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
                         f"expected a last axis of {self.in_features}")
             )  # fmt: skip
-        return layer_functions.linear(x, weight, *bias)
+        return linear(x, weight, *bias)
 
 
 class Learned(Module):
@@ -187,26 +188,26 @@ class Bilinear(Learned):
 
     @names_result
     def __call__(self, x1: Any, x2: Any = None) -> Tensor:
-        return layer_functions.bilinear(x1, x1 if x2 is None else x2, self.weight, self.bias)
+        return bilinear(x1, x1 if x2 is None else x2, self.weight, self.bias)
 
 
 # -- norms ------------------------------------------------------------------------------------------------------------
 class _Norm(Learned):
-    """Scaled and shifted element by element."""
+    """Scaled and, where told, shifted by learned values of a shape."""
 
     def __init__(self, shape: tuple[int, ...], affine: bool, bias: bool, eps: float, name: str | None) -> None:
         self.shape, self.eps = shape, eps
         weight: Declared = {"weight": (shape, init.ones())} if affine else {}
         super().__init__(weight | ({"bias": (shape, init.zeros())} if affine and bias else {}), name)
 
-    @property
-    def scales(self) -> list[Tensor | None]:
-        """The weight and the bias, None where there is none."""
-        return [self.weight, self.bias] if self.declared else [None, None]
+    def learned(self) -> dict[str, Tensor]:
+        """The weight and the bias, of those there are."""
+        self.parameters()
+        return self.made
 
 
 class LayerNorm(_Norm):
-    """(x − mean)/√(var + ε)·weight + bias over the last axes (Ba, Kiros & Hinton, arXiv 1607.06450)."""
+    """:func:`sg.layer_norm` with a weight, ones at first, and a bias, zeros."""
 
     def __init__(
         self,
@@ -216,15 +217,15 @@ class LayerNorm(_Norm):
         bias: bool = True,
         name: str | None = None,
     ) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = tuple(int(size) for size in as_shape(normalized_shape))
         super().__init__(shape, elementwise_affine, bias, eps, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        return layer_functions.layer_norm(x, self.shape, *self.scales, self.eps)
+        return norms.layer_norm(x, self.shape, **self.learned(), eps=self.eps)
 
 
 class RMSNorm(LayerNorm):
-    """x/√(mean x² + ε)·weight over the last axes (Zhang & Sennrich, arXiv 1910.07467); ε is float32's unless told."""
+    """:func:`sg.rms_norm` with a weight, ones at first."""
 
     def __init__(
         self,
@@ -236,29 +237,29 @@ class RMSNorm(LayerNorm):
         super().__init__(normalized_shape, eps, elementwise_affine, False, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        return layer_functions.rms_norm(x, self.shape, self.scales[0], self.eps)
+        return norms.rms_norm(x, self.shape, **self.learned(), eps=self.eps)
 
 
 class GroupNorm(_Norm):
-    """Each group of channels of (N, C, places…) normalised, then scaled by channel (Wu & He, arXiv 1803.08494)."""
+    """:func:`sg.group_norm` with a weight, ones at first, and a bias, zeros."""
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, name: str | None = None
     ) -> None:
+        check_sizes(type(self).__name__, num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups:
             raise ShapeError(at_line(f"GroupNorm: {num_channels} channels do not part into {num_groups} groups"))
         self.groups = num_groups
         super().__init__((num_channels,), affine, True, eps, name)
 
     def forward(self, x: Tensor) -> Tensor:
-        (channels,) = self.shape
-        if x.ndim < 2 or x.shape[1] != channels:
-            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} needs {channels} channels in axis 1"))
-        return layer_functions.group_norm(x, self.groups, *self.scales, self.eps)
+        if x.ndim < 2 or x.shape[1:2] != self.shape:
+            raise ShapeError(at_line(f"{type(self).__name__}: {shown(x)} needs {self.shape[0]} channels in axis 1"))
+        return norms.group_norm(x, self.groups, **self.learned(), eps=self.eps)
 
 
 class InstanceNorm(GroupNorm):
-    """Each channel of each row of (N, C, places…) normalised (Ulyanov et al., arXiv 1607.08022)."""
+    """:func:`sg.instance_norm`; with a weight and a bias if it is ``affine``."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False, name: str | None = None) -> None:
         super().__init__(num_features, num_features, eps, affine, name)

@@ -19,6 +19,7 @@ from symgraph.vocabulary import (
     functions,
     gates,
     init,
+    layouts,
     losses,
     resampling,
     row_losses,
@@ -64,6 +65,9 @@ from symgraph.vocabulary.random_layers import RReLU as RReLU
 from symgraph.vocabulary.recurrent_layers import GRU as GRU
 from symgraph.vocabulary.recurrent_layers import LSTM as LSTM
 from symgraph.vocabulary.recurrent_layers import RNN as RNN
+from symgraph.vocabulary.recurrent_layers import GRUCell as GRUCell
+from symgraph.vocabulary.recurrent_layers import LSTMCell as LSTMCell
+from symgraph.vocabulary.recurrent_layers import RNNCell as RNNCell
 
 
 class Function(Module):
@@ -147,7 +151,7 @@ class PReLU(Module):
         return gates.prelu(x, *self.parameters())
 
 
-Identity = _layer("Identity", as_tensor)
+Identity = _layer("Identity", lambda x, *options, **named: x)
 ReLU = _layer("ReLU", activations.relu)
 ReLU6 = _layer("ReLU6", activations.relu6)
 LeakyReLU = _layer("LeakyReLU", activations.leaky_relu)
@@ -188,8 +192,10 @@ AvgPool1d, AvgPool2d, AvgPool3d = (
 )
 AdaptiveAvgPool1d = _layer("AdaptiveAvgPool1d", resampling.adaptive_avg_pool1d)
 AdaptiveAvgPool2d = _layer("AdaptiveAvgPool2d", resampling.adaptive_avg_pool2d)
+AdaptiveAvgPool3d = _layer("AdaptiveAvgPool3d", resampling.adaptive_avg_pool3d)
 AdaptiveMaxPool1d = _layer("AdaptiveMaxPool1d", resampling.adaptive_max_pool1d)
 AdaptiveMaxPool2d = _layer("AdaptiveMaxPool2d", resampling.adaptive_max_pool2d)
+AdaptiveMaxPool3d = _layer("AdaptiveMaxPool3d", resampling.adaptive_max_pool3d)
 Upsample = _layer("Upsample", resampling.interpolate)
 Unfold = _layer("Unfold", windows.unfold)
 Fold = _layer("Fold", resampling.fold)
@@ -234,3 +240,8 @@ MultiLabelSoftMarginLoss = _criterion("MultiLabelSoftMarginLoss", row_losses.mul
 SoftMarginLoss = _criterion("SoftMarginLoss", losses.soft_margin_loss)
 CosineEmbeddingLoss = _criterion("CosineEmbeddingLoss", row_losses.cosine_embedding_loss)
 TripletMarginLoss = _criterion("TripletMarginLoss", row_losses.triplet_margin_loss)
+
+
+def __dir__() -> list[str]:
+    layers = [name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Module)]
+    return sorted([*layers, *layouts.__all__])

@@ -138,7 +138,7 @@ def dropout(x: Any, p: Any = 0.5, *, shared: Sequence[int] = (), stream: int | N
     ----------
     x : of any shape.
     p : the probability of 0, a number in [0, 1] or a symbol.
-    shared : axes along which all elements have one fate: those after the channel for :func:`dropout1d` and 2d.
+    shared : axes along which all elements have one fate: those after the channel for :func:`dropout1d`, 2d and 3d.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def dropout2d(x: Any, p: Any = 0.5, *, stream: int | None = None) -> Tensor:
 
 @names_result
 def dropout3d(x: Any, p: Any = 0.5, *, stream: int | None = None) -> Tensor:
-    """Channels of (N, C, D, H, W) that are 0 as a whole with probability p (Tompson et al., arXiv 1411.4280)."""
+    """Dropout of whole channels of x, (batch, channel, depth, height, width) (Tompson et al. 2015)."""
     return dropout(x, p, shared=_channels(x, "dropout3d", 5), stream=stream)
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import sympy as sp
 
 from symgraph.core.declare import parameter
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import show_shape
-from symgraph.core.provenance import at_line
+from symgraph.core.indices import Shape, show_shape
+from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
 from symgraph.vocabulary import init
@@ -24,6 +25,8 @@ from symgraph.vocabulary.module import Module
 from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.recurrent import scan
 from symgraph.vocabulary.shapes import swapaxes
+
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class Recurrent(Module):
@@ -69,14 +72,19 @@ class Recurrent(Module):
         if self.weights:
             return
         edge = 1 / math.sqrt(self.hidden_size)
-        rows, ways = self.gates * self.hidden_size, 2 if self.bidirectional else 1
-        for layer, way in itertools.product(range(self.num_layers), ("", "_reverse")[:ways]):
-            columns = self.hidden_size * ways if layer else self.input_size
+        rows = self.gates * self.hidden_size
+        for place, columns in self._places():
             shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self.hidden_size)}
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {}
             for kind, shape in shapes.items():
-                key = f"{kind}_l{layer}{way}"
+                key = f"{kind}{place}"
                 self.weights[key] = parameter(f"{prefix}{key}", shape, init=init.uniform(-edge, edge))
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        """How the weights of each layer and way end, and the features that they read."""
+        ways = ("", "_reverse")[: 1 + self.bidirectional]
+        for layer, way in itertools.product(range(self.num_layers), ways):
+            yield f"_l{layer}{way}", self.hidden_size * len(ways) if layer else self.input_size
 
     def parameters(self) -> list[Tensor]:
         """The parameters, in PyTorch's order."""
@@ -96,12 +104,7 @@ class Recurrent(Module):
         """
         x = as_tensor(x)
         self.parameters()
-        if x.ndim != 3 or x.shape[-1] != self.input_size:
-            order = "batch, steps" if self.batch_first else "steps, batch"
-            raise ShapeError(
-                at_line(f"{type(self).__name__}({self.input_size}, {self.hidden_size}) got {x.display_name}"
-                        f"{show_shape(x.shape)}; expected ({order}, {self.input_size})")
-            )  # fmt: skip
+        self._check(x, "batch, steps" if self.batch_first else "steps, batch")
         values = swapaxes(x, 0, 1) if self.batch_first else x
         first = self._first(state, values.shape[1])
         last: list[tuple[Tensor, ...]] = []
@@ -121,42 +124,62 @@ class Recurrent(Module):
         """The first states of every layer and way: those given, or zeros."""
         count = self.num_layers * (1 + self.bidirectional)
         if state is None:
-            zeros = Tensor.define((batch, sp.Integer(self.hidden_size)), sp.S.Zero)
-            return [(zeros,) * self.carried] * count
+            return [self._zeros(batch)] * count
+        given = self._checked_states(state, (sp.Integer(count), batch, sp.Integer(self.hidden_size)))
+        return [tuple(one[place] for one in given) for place in range(count)]
+
+    def _zeros(self, batch: sp.Expr) -> tuple[Tensor, ...]:
+        return (Tensor.define((batch, sp.Integer(self.hidden_size)), sp.S.Zero),) * self.carried
+
+    def _checked_states(self, state: Any, expected: Shape) -> tuple[Tensor, ...]:
+        """States that somebody gave."""
         is_pair = isinstance(state, tuple | list) and len(state) == self.carried
         if not is_pair and self.carried > 1:
             raise ArgumentError(at_line(f"the first state of {type(self).__name__} is a pair, (h, c)"))
         given = [as_tensor(one) for one in (state if self.carried > 1 else (state,))]
-        expected = (sp.Integer(count), batch, sp.Integer(self.hidden_size))
         for one in given:
             if one.shape != expected:
                 shown = f"{one.display_name}{show_shape(one.shape)}"
                 raise ShapeError(at_line(f"the first state is {shown}; expected {show_shape(expected)}"))
-        return [tuple(one[place] for one in given) for place in range(count)]
+        return tuple(given)
+
+    def _check(self, x: Tensor, axes: str) -> None:
+        """Raise unless x is (axes, features)."""
+        if x.ndim != axes.count(",") + 2 or x.shape[-1] != self.input_size:
+            raise ShapeError(
+                at_line(f"{type(self).__name__}({self.input_size}, {self.hidden_size}) got {x.display_name}"
+                        f"{show_shape(x.shape)}; expected ({axes}, {self.input_size})")
+            )  # fmt: skip
 
     def _run(
         self, values: Tensor, key: str, first: tuple[Tensor, ...], backward: bool, length: Any
     ) -> tuple[tuple[Tensor, ...], Tensor]:
-        inner, outer = (self._parts(self.weights[f"{kind}{key}"]) for kind in ("weight_ih", "weight_hh"))
-        biases: list[Any] = [[0] * self.gates] * 2
-        if self.bias:
-            biases = [self._parts(self.weights[f"{kind}{key}"]) for kind in ("bias_ih", "bias_hh")]
+        weights = {kind: self.weights.get(f"{kind}{key}") for kind in KINDS}
 
         def step(states: tuple[Tensor, ...], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-            from_input = [x @ weight.T + bias for weight, bias in zip(inner, biases[0], strict=True)]
-            from_state = [states[0] @ weight.T + bias for weight, bias in zip(outer, biases[1], strict=True)]
-            after = self.cell(from_input, from_state, states)
+            after = self._next(x, states, weights)
             return after, after[0]
 
         return scan(step, first, values, length, reverse=backward)
+
+    def _next(
+        self, x: Tensor, states: tuple[Tensor, ...], weights: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, ...]:
+        """The states after one step, by the weights of one layer."""
+        of_x, of_h, bias_x, bias_h = (self._parts(weights.get(kind)) for kind in KINDS)
+        from_input = [x @ weight.T + bias for weight, bias in zip(of_x, bias_x, strict=True)]
+        from_state = [states[0] @ weight.T + bias for weight, bias in zip(of_h, bias_h, strict=True)]
+        return self.cell(from_input, from_state, states)
 
     def cell(self, x: list[Tensor], h: list[Tensor], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The next states, by what comes from the input, and from the state, to every gate."""
         raise NotImplementedError
 
-    def _parts(self, weights: Tensor) -> list[Tensor]:
+    def _parts(self, weights: Tensor | None) -> list[Any]:
         """The rows of each gate. Every gate is a product of its own, so that no cotangent is put together of parts."""
         size = self.hidden_size
+        if weights is None:
+            return [0] * self.gates
         return [weights[gate * size : (gate + 1) * size] for gate in range(self.gates)]
 
 
@@ -202,3 +225,45 @@ class LSTM(Recurrent):
         )
         c = (f * states[1] + i * g).named("c")
         return (o * tanh(c)).named("h"), c
+
+
+class _Cell(Recurrent):
+    """One step of a layer, with PyTorch's names: weight_ih, weight_hh, bias_ih, bias_hh."""
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, *, name: str | None = None, **options: Any
+    ) -> None:
+        super().__init__(input_size, hidden_size, 1, bias, name=name, **options)
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        yield "", self.input_size
+
+    @names_result
+    def __call__(self, x: Any, state: Any = None) -> Any:  # type: ignore[override]
+        """The state after a step, (batch, hidden_size); of an LSTM a pair, (h, c). Before it zeros, unless told.
+
+        Raises
+        ------
+        ShapeError
+            if x is not (batch, input_size), or a state has another shape.
+        """
+        x = as_tensor(x)
+        self.parameters()
+        self._check(x, "batch")
+        batch = x.shape[0]
+        expected = (batch, sp.Integer(self.hidden_size))
+        first = self._zeros(batch) if state is None else self._checked_states(state, expected)
+        after = self._next(x, first, self.weights)
+        return after if self.carried > 1 else after[0]
+
+
+class RNNCell(_Cell, RNN):
+    """One step of :class:`RNN`."""
+
+
+class GRUCell(_Cell, GRU):
+    """One step of :class:`GRU`."""
+
+
+class LSTMCell(_Cell, LSTM):
+    """One step of :class:`LSTM`; states are (h, c)."""

@@ -7,9 +7,11 @@ streams past.
 Per k it loads one row of ``b`` into vectors, broadcasts one element of ``a`` per row, and does one fused multiply-add
 per row and vector. ``a`` may have any layout, its transpose included; ``b`` has unit stride in c. Columns beyond
 ``live_cols`` are masked, rows beyond ``live_rows`` compute the last row again and are not stored, so a ragged edge
-costs no more than a whole tile. A single live row, which is all of a batch of one, has a loop of its own: it waits
-for ``b`` and for nothing else. Every element is summed in the order of k, so a row does not depend on the others; a
-``depth`` of more than ``SHORT_SUM`` in blocks of ``DEPTH_BLOCK``, whose sums are added in float64.
+costs no more than a whole tile. A single live row, which is all of a batch of one, has a loop of its own: it waits for
+``b`` and for nothing else. Where rows and depth of a window are several indices each, their :data:`Steps` take the
+place of a stride: the offsets are constants in a table, and no copy of the window is made. Every element is summed in
+the order of k, so a row does not depend on the others; a ``depth`` of more than ``SHORT_SUM`` in blocks of
+``DEPTH_BLOCK``, whose sums are added in float64.
 (K. Goto, R. van de Geijn, ACM Trans. Math. Softw. 34, 2008, sec. 4; the tile is their register block.)
 """
 
@@ -40,7 +42,10 @@ from codegen.native.kernels.vectors import (
 )
 
 Tile = Callable[[FlatArray, int, int, FlatArray, int, int, int, FlatArray, int, int, int, int, int], None]
+Steps = tuple[tuple[int, int], ...]
+"""How many values each index of several has, and how far apart they lie, in elements; the first index changes last."""
 
+_INT32 = ir.IntType(32)
 _WAY_BYTES = 4096
 """Rows of ``b`` a multiple of this apart share few sets of the first-level cache, each of which holds eight lines or
 so: the quick loop for one row would run further ahead, and evict what it has yet to read."""
@@ -49,8 +54,23 @@ DEPTH_BLOCK = 256
 """Terms of a block: its sums leave the registers once, for as many multiplications."""
 
 
+def offsets(steps: Steps) -> np.ndarray:
+    """Where each value of several indices lies, one after the other."""
+    found = np.zeros(1, np.int32)
+    for count, distance in steps:
+        found = (found[:, None] + distance * np.arange(count, dtype=np.int32)).ravel()
+    return found
+
+
 @cache
-def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
+def tile(
+    rows: int,
+    cols: int,
+    dtype: Dtype,
+    accumulate: bool = False,
+    left: tuple[Steps, Steps] | None = None,
+    right: Steps | None = None,
+) -> Tile:
     """Make the tile of one size: a word, callable natively and from Python.
 
     Parameters
@@ -61,6 +81,11 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
         ``float32`` or ``float64``, of all three buffers.
     accumulate
         Add to ``out`` instead of overwriting it.
+    left
+        Rows and depth of ``a``, where they are several indices each. ``a_row`` is then the number of the first row
+        among all, and ``a_col`` is not used.
+    right
+        The same of the depth of ``b``, in place of ``b_row``.
 
     Returns
     -------
@@ -84,10 +109,11 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
         live_cols: int,
     ) -> None:
         r, k, c = np.arange(live_rows), np.arange(depth), np.arange(live_cols)
-        left = a[a_start + r[:, None] * a_row + k * a_col]
-        right = b[b_start + k[:, None] * b_row + c]
+        a_rows = r * a_row if left is None else offsets(left[0])[a_row + r]
+        one = a[a_start + a_rows[:, None] + (k * a_col if left is None else offsets(left[1]))]
+        other = b[b_start + (k * b_row if right is None else offsets(right))[:, None] + c]
         place = out_start + r[:, None] * out_row + c
-        product = left @ right if depth <= SHORT_SUM else _in_blocks(left, right)
+        product = one @ other if depth <= SHORT_SUM else _in_blocks(one, other)
         out[place] = product + (out[place] if accumulate else 0)
 
     block.__name__ = block.__qualname__ = (
@@ -118,7 +144,8 @@ def tile(rows: int, cols: int, dtype: Dtype, accumulate: bool = False) -> Tile:
             value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        _Block(builder, rows, vectors, context.get_value_type(element)).emit(accumulate, _Operands(*values))
+        written = _Block(builder, rows, vectors, context.get_value_type(element), left, right)
+        written.emit(accumulate, _Operands(*values))
         return context.get_dummy_value()
 
     bind(block, typer, lower)
@@ -154,16 +181,27 @@ class _Operands(NamedTuple):
 class _Block:
     """Writes the instructions of one tile."""
 
-    def __init__(self, builder: ir.IRBuilder, rows: int, vectors: tuple[int, ...], element: ir.Type) -> None:
+    def __init__(
+        self,
+        builder: ir.IRBuilder,
+        rows: int,
+        vectors: tuple[int, ...],
+        element: ir.Type,
+        left: tuple[Steps, Steps] | None,
+        right: Steps | None,
+    ) -> None:
         self.builder = builder
         self.rows = rows
         self.element = element
+        self.left_rows = None if left is None else self._table(left[0])
+        self.left_depth = None if left is None else self._table(left[1])
+        self.right_depth = None if right is None else self._table(right)
         self.vectors = [vector_type(element, width) for width in vectors]
         self.starts = [sum(vectors[:v]) for v in range(len(vectors))]
 
     def emit(self, accumulate: bool, at: _Operands) -> None:
-        if self.rows == 1:
-            self._rows(1, accumulate, at)
+        if self.rows == 1 or self.left_rows is not None or self.right_depth is not None:
+            self._rows(self.rows, accumulate, at)
             return
         builder, one = self.builder, ir.Constant(INDEX, 1)
         period = ir.Constant(INDEX, _WAY_BYTES // item_bytes(self.element))
@@ -185,7 +223,7 @@ class _Block:
         ]
         row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(rows)]
         out_rows = [self._shifted(at.out, builder.add(at.out_start, builder.mul(r, at.out_row))) for r in row_numbers]
-        a_rows = [self._shifted(at.a, builder.add(at.a_start, builder.mul(r, at.a_row))) for r in row_numbers]
+        a_rows = [self._shifted(at.a, builder.add(at.a_start, self._a_row(r, at.a_row))) for r in row_numbers]
         b_rows = self._shifted(at.b, at.b_start)
 
         initial = [
@@ -248,12 +286,13 @@ class _Block:
         builder.cbranch(builder.icmp_signed("<", k, last), body, after)
 
         builder.position_at_end(body)
-        line = self._shifted(b, builder.mul(k, b_row))
+        begin = builder.mul(k, b_row) if self.right_depth is None else self._listed(self.right_depth, k)
+        line = self._shifted(b, begin)
         b_vectors = [
             masked_load(builder, vector, self._shifted(line, ir.Constant(INDEX, start)), mask)
             for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
         ]
-        offset = builder.mul(k, a_col)
+        offset = builder.mul(k, a_col) if self.left_depth is None else self._listed(self.left_depth, k)
         count = len(b_vectors)
         for r, row in enumerate(a_rows):
             scalar = builder.load(self._shifted(row, offset), typ=self.element)
@@ -280,6 +319,27 @@ class _Block:
             result.add_incoming(value, after)
             result.add_incoming(total, carry)
         return results
+
+    def _a_row(self, row: ir.Value, a_row: ir.Value) -> ir.Value:
+        """Where a row of ``a`` begins, from the first element on."""
+        builder = self.builder
+        if self.left_rows is None:
+            return builder.mul(row, a_row)
+        return self._listed(self.left_rows, builder.add(a_row, row))
+
+    def _table(self, steps: Steps) -> ir.GlobalVariable:
+        """The offsets of several indices, as constants."""
+        module, values = self.builder.module, offsets(steps)
+        kind = ir.ArrayType(_INT32, len(values))
+        table = ir.GlobalVariable(module, kind, module.get_unique_name("offsets"))
+        table.linkage, table.global_constant, table.unnamed_addr = "internal", True, True
+        table.initializer = ir.Constant(kind, [int(value) for value in values])
+        return table
+
+    def _listed(self, table: ir.GlobalVariable, number: ir.Value) -> ir.Value:
+        builder = self.builder
+        place = builder.gep(table, [number], inbounds=True, source_etype=_INT32)
+        return builder.sext(builder.load(place, typ=_INT32), INDEX)
 
     def _added(self, place: ir.Value, part: ir.Value) -> ir.Value:
         """The sum in float64 with one more part of it."""

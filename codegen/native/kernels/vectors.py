@@ -45,6 +45,14 @@ def splat(builder: ir.IRBuilder, scalar: ir.Value, width: int) -> ir.Value:
 
 def first_lanes(builder: ir.IRBuilder, live: ir.Value, start: int, width: int) -> ir.Value:
     """Mask of the lanes whose column ``start + lane`` lies below ``live``."""
+    if register_file() == (64, 32) and width >= 8:
+        # As the bits of a mask register. LLVM moves a comparison to where it is used, which is the inner loop.
+        bits, most = ir.IntType(width), ir.Constant(INDEX, width)
+        count = builder.sub(live, ir.Constant(INDEX, start))
+        for relation, end in (("<", ir.Constant(INDEX, 0)), (">", most)):
+            count = builder.select(builder.icmp_signed(relation, count, end), end, count)
+        below = builder.sub(builder.shl(ir.Constant(INDEX, 1), count), ir.Constant(INDEX, 1))
+        return builder.bitcast(builder.trunc(below, bits), ir.VectorType(ir.IntType(1), width))
     # Compared in 32 bits: a mask from 64-bit lanes would be made in two halves, again in every round of the inner loop.
     columns = ir.Constant(ir.VectorType(_INT32, width), [start + lane for lane in range(width)])
     return builder.icmp_signed("<", columns, splat(builder, builder.trunc(live, _INT32), width))

@@ -1,0 +1,140 @@
+"""How a window's product goes through the register tile: which operand is copied, and what the lanes are.
+
+copied    columns are the lanes; the columns of every depth are copied side by side first
+direct    columns are the lanes; whole rows of the operand are read where they lie, with what lies between them
+turned    rows are the lanes; an element of the operand is read where it lies, for all rows at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import sympy as sp
+
+from codegen.loops.ir import Steps
+from codegen.loops.ranges import Bounds, exists
+from codegen.plan.windows import Window
+from symgraph.core.bounds import range_of
+from symgraph.core.indices import Index
+from symgraph.core.tensor import Element
+
+PATCH = 1 << 16
+"""Elements of the copied columns: they stay in the second-level cache."""
+
+LEAST_COPIED = 8
+"""Elements side by side from which on it pays to copy them as a vector."""
+
+LANES = 16
+"""Of a vector, where ways are compared; the choice does not depend on the machine."""
+
+COPY, TURN, GATHER = 8, 6, 2
+"""What it costs to copy a vector, to transpose one, and to copy an element alone, in multiply-adds of vectors."""
+
+Sizes = Mapping[Index, int]
+Bordered = tuple[Element, list[tuple[int, int]]]
+"""An element to copy, and the least and the greatest index on each axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """``copied``, ``direct`` or ``turned``, and how many elements lie between one value of an index and the next."""
+
+    name: str
+    distances: Mapping[Index, int]
+
+    def row(self, window: Window, width: int) -> int:
+        """Elements from one line of columns of so many to the next."""
+        return self.distances[window.columns[0]] if len(window.columns) > 1 and self.name == "direct" else width
+
+    def steps(self, indices: Sequence[Index], sizes: Sizes) -> Steps:
+        """Several indices that count as one."""
+        return tuple((sizes[index], self.distances[index]) for index in indices)
+
+
+def chosen_way(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None) -> Way:
+    """The way that takes the fewest multiply-adds of vectors, and copies counted as such.
+
+    A vector that is read where it lies is mostly of two cache lines: half as much again, as measured. One vector of
+    lanes has an eighth more to load than to multiply.
+    """
+    rows, columns, depth = (prod(sizes[i] for i in part) for part in (window.rows, window.columns, window.depth))
+    width = sizes[window.columns[-1]]
+    lines, vectors = columns // width, _vectors(width)
+    copies = lines * vectors * COPY if width >= LEAST_COPIED else columns * GATHER
+    costs = {"copied": depth * (rows * _vectors(columns) + copies)}
+    if distances is not None and len(window.columns) <= 2 and distances[window.columns[-1]] == 1 and not window.over:
+        row = distances[window.columns[0]] if len(window.columns) == 2 else width
+        if row >= width:
+            apart = 0 if row == width else rows * lines * vectors * COPY
+            costs["direct"] = depth * rows * _vectors((lines - 1) * row + width) * 3 // 2 + apart
+    if distances is not None:
+        wide = _vectors(rows)
+        packed = depth * wide * TURN if window.over else 0
+        costs["turned"] = depth * columns * wide * (9 if wide == 1 else 8) // 8 + columns * wide * TURN + packed
+    return Way(min(costs, key=costs.__getitem__), distances or {})
+
+
+def _vectors(elements: int) -> int:
+    return -(-elements // LANES)
+
+
+def distances_of(window: Window, entries: Sequence[sp.Expr], shape: Sequence[sp.Expr]) -> dict[Index, int] | None:
+    """How many elements lie between one value of an index and the next, for each of the columns and the depth; None if
+    that is not always as many, or nobody knows."""
+    found = {index: advances(entries, shape, index) for index in (*window.columns, *window.depth)} if entries else {}
+    known = {index: distance for index, distance in found.items() if distance is not None}
+    return known if known and len(known) == len(found) else None
+
+
+def bordered(window: Window, bounds: Bounds) -> Bordered | None:
+    """The element to copy and the least and the greatest index on each axis, where it is 0 just where it would not
+    exist, and a copy of its tensor with a border of zeros is small."""
+    if not isinstance(window.right, sp.Piecewise):
+        return None
+    element, guard = window.right.args[0]
+    if not isinstance(element, Element) or exists(element, bounds):
+        return None
+    known, ranges = set(), []
+    moving = {*window.columns, *window.depth}
+    for entry, size in zip(element.indices, element.tensor.shape, strict=True):
+        found = range_of(entry, bounds)
+        moves = bool(entry.atoms(Index) & moving)
+        if moves and (found is None or not size.is_Integer or not all(end.is_Integer for end in found)):
+            return None
+        known |= {sp.expand(entry), sp.expand(size - 1 - entry)}
+        ranges.append((int(found[0]), int(found[1])) if moves and found is not None else (0, 0))
+    told = {_at_least_zero(relation) for relation in sp.And.make_args(guard)}
+    size = prod(high - low + 1 for low, high in ranges)
+    return (element, ranges) if told <= known and size <= PATCH else None
+
+
+def read_from(window: Window, bordered: Bordered | None) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Where the columns are copied from: the index on each axis, and its size; nothing if that is no element."""
+    if bordered is not None:
+        element, ranges = bordered
+        moving = {*window.columns, *window.depth}
+        axes = [d for d, entry in enumerate(element.indices) if entry.atoms(Index) & moving]
+        return [element.indices[d] for d in axes], [sp.Integer(ranges[d][1] - ranges[d][0] + 1) for d in axes]
+    element = window.right
+    return (list(element.indices), list(element.tensor.shape)) if isinstance(element, Element) else ([], [])
+
+
+def advances(entries: Sequence[sp.Expr], shape: Sequence[sp.Expr], index: Index) -> int | None:
+    """How many elements lie between one value of an index and the next, if it is always as many."""
+    total: sp.Expr = sp.S.Zero
+    for d, entry in enumerate(entries):
+        slope = sp.expand(entry).coeff(index)
+        if sp.expand(entry - slope * index).has(index):
+            return None
+        total += slope * sp.prod(shape[d + 1 :])
+    return int(total) if total.is_Integer else None
+
+
+def _at_least_zero(relation: sp.Basic) -> sp.Expr | None:
+    """What is at least 0 where a comparison of integers holds."""
+    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+        return None
+    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))  # a > b is a − 1 ≥ b
+    return sp.expand(relation.gts - relation.lts - strict)
