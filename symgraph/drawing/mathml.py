@@ -46,9 +46,12 @@ _TALL = (Fraction, Reduction, Cases)
 
 
 def mathml(*nodes: Node | Markup, block: bool = False) -> Markup:
-    """Nodes in a row as one formula; ``block`` on a line of its own. Operators between them come as markup."""
-    inside = (node if isinstance(node, Markup) else _MathML().write(node) for node in nodes)
-    return element("math", *inside, display="block" if block else "inline", displaystyle="true")
+    """Nodes in a row as one formula; ``block`` on a line of its own. Operators between them come as markup.
+
+    The row is one element, for browsers may break lines between those that stand in ``math`` itself, as Firefox does.
+    """
+    inside = _row([node if isinstance(node, Markup) else _MathML().write(node) for node in nodes])
+    return element("math", inside, display="block" if block else "inline", displaystyle="true")
 
 
 def operator(sign: str) -> Markup:
