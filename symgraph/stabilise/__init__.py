@@ -20,6 +20,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
+from symgraph.core.misuse import explained
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -46,6 +47,7 @@ MOST_WORK = 60_000
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
+@explained
 def stabilise(outputs: Sequence[Tensor], left: list[Tensor] | None = None) -> list[Tensor]:
     """The outputs by stable formulas. What no rule rewrites stays as it was written.
 
