@@ -179,6 +179,23 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     return draw
 
 
+@initializer
+def sparse(sparsity: float, std: float = 0.01) -> Initializer:
+    """N(0, std²) in a matrix, and for every input a part ``sparsity`` of its weights 0 (Martens 2010)."""
+    if not 0 <= sparsity <= 1:
+        raise DomainError(at_line(f"sparse: sparsity must lie in [0, 1], not {sparsity!r}"))
+
+    def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        if len(shape) != 2:
+            raise DomainError(at_line(f"sparse is for matrices (in, out), not for the shape {shape}"))
+        values = generator.normal(0.0, std, shape)
+        for row in values:
+            row[generator.permutation(shape[1])[: math.ceil(sparsity * shape[1])]] = 0.0
+        return values
+
+    return draw
+
+
 def _fan(name: str, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise DomainError(at_line(f'{name}: mode is "fan_in" or "fan_out", not {mode!r}'))
@@ -213,7 +230,7 @@ INITIALISERS: dict[str, Callable[..., Initializer]] = {
     f.__name__: f
     for f in (
         *(zeros, ones, constant, uniform, normal, trunc_normal, xavier_uniform, xavier_normal, kaiming_uniform),
-        *(kaiming_normal, lecun_uniform, lecun_normal, orthogonal, eye),
+        *(kaiming_normal, lecun_uniform, lecun_normal, orthogonal, eye, sparse),
     )
 }
 """By name, as in ``torch.nn.init``."""
