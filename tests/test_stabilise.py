@@ -290,3 +290,11 @@ def test_sums_of_small_exponentials_have_their_logarithm(scale: float) -> None:
     slope = codegen.function(a, sg.grad(sg.sum(sg.logsumexp(below)), a))(given)
     e = np.exp(given - given.max(axis=1, keepdims=True))
     np.testing.assert_allclose(slope, e / e.sum(axis=1, keepdims=True) - (e == 1), atol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_square_times_its_logarithm_is_0_at_0() -> None:
+    """log u² is 2·log |u| where u² is far from 1; u²·log u² is 0 at 0 all the same."""
+    a = sg.input("a", (sg.dim("N"),))
+    u = a**2
+    np.testing.assert_allclose(codegen.function(a, u * sg.log(u))(np.array([0.0, 1.0, 2.0])), [0, 0, 4 * np.log(4)])

@@ -29,7 +29,7 @@ Row = Callable[[sp.Expr], sp.Expr | None]
 def special(body: sp.Expr) -> sp.Expr:
     """The body by the functions that do not cancel."""
     if not body.has(sp.erf, sp.erfc, sp.gamma, sp.loggamma, sp.polygamma, sp.log) and not any(
-        map(_is_logarithm, elements_of(body))
+        map(_logarithms, elements_of(body))
     ):
         return body
     return bottom_up(body, _is_whole, lambda node, args: _changed(evaluated(node, args)), {})  # type: ignore[return-value]
@@ -105,17 +105,25 @@ def _scaled_complement(product: sp.Mul) -> sp.Expr | None:
 
 def _nought_logarithm(product: sp.Mul) -> sp.Expr | None:
     """u·log u is 0 at u = 0, its limit."""
-    logarithms = [inlined(f) if _is_logarithm(f) else f for f in product.args]
-    for u in (logarithm.args[0] for logarithm in logarithms if isinstance(logarithm, sp.log)):
-        if isinstance(u, Element) and u in product.args:
+    logarithms = [part for f in product.args for part in _logarithms(f)]
+    for u in (factor for factor in product.args if isinstance(factor, Element)):
+        if any(logarithm.args[0] in (u, _opened(u)) for logarithm in logarithms):
             return Cases((product, sp.Ne(u, 0)), (sp.S.Zero, True))
     return None
 
 
-def _is_logarithm(value: sp.Basic) -> bool:
-    """Whether it is an element of a value that is a logarithm."""
+def _opened(value: sp.Basic) -> sp.Basic:
+    """The formula of a pointwise value that is read; anything else as it is."""
     definition = value.tensor.definition if isinstance(value, Element) else None
-    return definition is not None and definition.op is None and isinstance(definition.body, sp.log)
+    return inlined(value) if definition is not None and definition.op is None else value
+
+
+def _logarithms(value: sp.Basic) -> tuple[sp.Basic, ...]:
+    """The logarithms that a factor is: its own, that of the value it reads, or those of its branches' formulas."""
+    formula = _opened(value)
+    if isinstance(formula, sp.Piecewise):
+        return tuple(branch for branch, _ in formula.args if isinstance(branch, sp.log))
+    return (formula,) if isinstance(formula, sp.log) else ()
 
 
 # -- Γ ----------------------------------------------------------------------------------------------------------------
