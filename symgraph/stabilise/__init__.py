@@ -29,6 +29,7 @@ from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place
+from symgraph.stabilise.proposals import proposals
 from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
 
@@ -131,10 +132,12 @@ class _Rewriter:
             return sp.Add(*(self.values.refined(form(part), part, guard) for part in by_place(branch)))
 
         try:
-            found = [per_branch(written, stable), per_branch(written, refined)]
+            found = [per_branch(written, refined), per_branch(written, stable)]
         except OutOfWorkError:
-            found = []
-        return list(dict.fromkeys([*(per_branch(f, lambda branch, _: branch) for f in reversed(found)), written, body]))
+            return list(dict.fromkeys([written, body]))
+        best, plain = (per_branch(form, lambda branch, _: branch) for form in found)
+        others = proposals([plain, written], self.values.opened)
+        return list(dict.fromkeys([best, plain, *others, written, body]))
 
     def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
         """The form that is measured to be the best of a value."""
