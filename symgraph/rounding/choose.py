@@ -1,8 +1,9 @@
 """Which of several forms of one value runs: the one that is measured to lose the fewest bits, and is nowhere worse.
 
 A form's score is the mean of the bits it loses at sampled points of both floating types, log₂(1 + error), and of those
-that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. The forms come in the
-order of preference; a later one is taken where its score is lower by ``WORTH``.
+that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. A form that is worse by
+more than ``MOST_WORSE`` bits at a finite point is refused. The forms come in the order of preference; a later one is
+taken where its score is lower by ``WORTH``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ COUNT = 24
 """Points of each floating type, beside those at borders."""
 BITS = 420
 """The most bits that a true value may take; points where it takes more are left out."""
-ALLOWED = 2.0
-"""Bits by which a form may be worse than what was written, at any point."""
+ALLOWED, MOST_WORSE = 2.0, 3.0
+"""Bits by which a form may be worse than what was written, at any point: more of them count twice, and those beyond
+the second number refuse the form. What was written is taken to lose one bit at the least."""
 WORTH = 0.1
 """Bits, in the mean over all points, that another form is taken for."""
 MOST_OPERATIONS = 160
@@ -70,13 +72,15 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
 
 @lru_cache(maxsize=1024)
 def _chosen(tapes: tuple[Tape, ...]) -> int:
-    scores = np.zeros(len(tapes) - 1)
+    scores, refused = np.zeros(len(tapes) - 1), np.zeros(len(tapes) - 1, bool)
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         found = errors_of(tapes, dtype, COUNT, BITS)
         lost = bits_lost(found.errors)
         more = np.maximum(lost[1:] - np.maximum(lost[0], 1.0) - ALLOWED, 0.0)
-        weight = np.where(np.isfinite(found.points).all(axis=0), 1.0, INFINITE)
-        scores += np.average(lost[1:] + more, axis=1, weights=weight)
+        finite = np.isfinite(found.points).all(axis=0)
+        scores += np.average(lost[1:] + more, axis=1, weights=np.where(finite, 1.0, INFINITE))
+        refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
+    scores[refused] += np.inf if not refused.all() else 0.0
     return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
 
 

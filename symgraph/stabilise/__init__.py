@@ -27,6 +27,7 @@ from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
 from symgraph.stabilise.centred import centred
 from symgraph.stabilise.one_variable import Values
+from symgraph.stabilise.proposals import proposals
 from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
 
@@ -114,7 +115,9 @@ class _Rewriter:
             return sp.Add(*(self.values.refined(form(part), part, guard) for part in _by_place(branch)))
 
         found = [per_branch(written, stable), per_branch(written, refined)]
-        return list(dict.fromkeys([*(per_branch(f, lambda branch, _: branch) for f in reversed(found)), written, body]))
+        refined, plain = (per_branch(f, lambda branch, _: branch) for f in reversed(found))
+        others = proposals([plain, written], self.values.opened)
+        return list(dict.fromkeys([refined, plain, *others, written, body]))
 
     def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
         """The form that is measured to be the best of a value."""

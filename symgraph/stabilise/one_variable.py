@@ -115,6 +115,11 @@ def _may_lose(body: sp.Expr, opened: sp.Expr) -> bool:
     return bool(both.atoms(sp.Function))
 
 
+def improved(formula: sp.Expr, x: sp.Symbol) -> sp.Expr:
+    """A formula of ``x`` with the branches it needs; the formula itself where it needs none."""
+    return _improved(formula, formula, x, (), sp.true)
+
+
 @lru_cache(maxsize=4096)
 def _improved(
     body: sp.Expr, written: sp.Expr, x: sp.Symbol, known: tuple[tuple[sp.Symbol, sp.Expr], ...], guard: sp.Basic

@@ -13,7 +13,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import cost
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import StableFunction, expm1, log1p, sigmoid, softplus
+from symgraph.core.scalars import StableFunction, Written, expm1, log1p, sigmoid, slot, softplus
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.polynomials import Work
 from symgraph.simplify.rational import PROBLEM, Kernels, in_lowest_terms, irreducible
@@ -80,13 +80,18 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
     argument, inner = _without_inner_exponentials(argument)
     kernels = Kernels([argument])
     number, powers = irreducible(kernels.freeze(argument))
+    if number.is_negative:
+        number, powers = _without_sign(number, powers)
     if not number.is_positive:
         return None
     exponents = {s: k.args[0] for s, k in kernels.kernel_of.items() if isinstance(k, sp.exp)}
-    total = sp.S.Zero
+    total, differences = sp.S.Zero, 0
     for factor, power in _balanced({number: 1} | powers, set(exponents)).items():
         value = _log_of_factor(factor, exponents)
         if value is None:
+            value = _log_of_difference(factor, exponents)
+            differences += 1
+        if value is None or differences > 1 or (differences and power % 2 == 0):
             return None
         total += power * value
     return kernels.thaw(total).xreplace(inner)
@@ -125,9 +130,41 @@ def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.E
         return first
     if len(others) > 1:
         largest = sp.Max(*known)
-        return largest + sp.log(sp.Add(*(sp.exp(term - largest) for term in known)))
+        return _unless_infinite(largest, largest + sp.log(sp.Add(*(sp.exp(term - largest) for term in known))))
     gap = sp.expand(others[0] - first)
-    return first + softplus(gap) if first.is_number else sp.Max(first, others[0]) + softplus(-sp.Abs(gap))
+    if first.is_number:
+        return first + softplus(gap)
+    largest = sp.Max(first, others[0])
+    return _unless_infinite(largest, largest + softplus(-sp.Abs(gap)))
+
+
+def _unless_infinite(largest: sp.Expr, value: sp.Expr) -> sp.Expr:
+    """The logarithm of a sum whose largest term is given by its own: that, where it is infinite, for ∞ − ∞ is none."""
+    return Cases((largest, sp.Ne(Written(slot(0) - slot(1), largest, largest), 0)), (value, True))
+
+
+def _without_sign(number: sp.Expr, powers: dict[sp.Expr, int]) -> tuple[sp.Expr, dict[sp.Expr, int]]:
+    """−(v − u)ᵖ as (u − v)ᵖ, for the only difference among the factors."""
+    mixed = [f for f, p in powers.items() if p % 2 and len({t.as_coeff_Mul()[0] > 0 for t in sp.Add.make_args(f)}) > 1]
+    if len(mixed) != 1:
+        return number, powers
+    return -number, {sp.expand(-f) if f in mixed else f: p for f, p in powers.items()}
+
+
+def _log_of_difference(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.Expr | None:
+    """log(eᵘ − eᵛ) = u + log(1 − e^{v − u}): of the only factor that may be negative, so that u > v."""
+    positive = [term for term in sp.Add.make_args(factor) if not term.as_coeff_Mul()[0].is_negative]
+    negative = [-term for term in sp.Add.make_args(factor) if term.as_coeff_Mul()[0].is_negative]
+    if len(positive) != 1 or len(negative) != 1:
+        return None
+    first, other = (_log_of_term(term, exponents) for term in (*positive, *negative))
+    if first is None or other is None:
+        return None
+    gap = sp.expand(other - first)
+    size = sp.Abs(gap)
+    near, far = sp.log(-expm1(-size)), log1p(-sp.exp(-size))  # M. Mächler 2012
+    inner = Cases((near, sp.And(gap < 0, size < sp.Rational(11, 16))), (far, gap < 0), (sp.log(-gap), True))
+    return first + inner
 
 
 def _log_of_term(term: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.Expr | None:

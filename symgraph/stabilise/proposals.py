@@ -1,0 +1,50 @@
+"""Equal forms proposed by :mod:`recombined`, :mod:`two_variables` and :mod:`ranges`, for a choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import sympy as sp
+
+from symgraph.core.cost import operations
+from symgraph.simplify.branches import per_branch
+from symgraph.stabilise.ranges import scaled, without_squares_of_nought
+from symgraph.stabilise.recombined import recombined
+from symgraph.stabilise.two_variables import of_one
+
+MOST_OPENED = 60
+"""Operations of a body with the formulas of all that it reads."""
+
+
+def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) -> Iterator[sp.Expr]:
+    """Forms whose terms cannot cancel, and those for where something overflows or underflows.
+
+    Parameters
+    ----------
+    forms : equal bodies, the last one as it was written.
+    opened : puts the formulas of the pointwise values that a body reads in their place.
+    """
+    through = opened(forms[-1])
+    seen = dict.fromkeys([*forms, through] if operations([through]) <= MOST_OPENED else forms)
+    apart = [new for form in seen for new in _each(form, lambda branch: (*recombined(branch), *of_one(branch)))]
+    yield from apart
+    for form in (*seen, *apart):
+        for new in _each(form, lambda branch: scaled(branch, opened)):
+            yield without_squares_of_nought(new)
+
+
+def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
+    """The form with the first of what is proposed for each of its branches, with the second, …"""
+    found: dict[sp.Expr, Sequence[sp.Expr]] = {}
+
+    def changed(branch: sp.Expr, number: int) -> sp.Expr:
+        if branch not in found:
+            found[branch] = proposed(branch)
+        return found[branch][min(number, len(found[branch]) - 1)] if found[branch] else branch
+
+    def whole(number: int) -> sp.Expr:
+        return per_branch(form, lambda branch, _: changed(branch, number))
+
+    new = [whole(0)]
+    new += [whole(number) for number in range(1, max(map(len, found.values()), default=0))]
+    return [other for other in dict.fromkeys(new) if other != form]

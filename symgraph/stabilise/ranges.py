@@ -1,0 +1,209 @@
+"""Equal forms for where an intermediate value leaves the range of floating point; sampled errors decide on them.
+
+    √(x² + y²)      m·√((x/m)² + (y/m)²),   m = max(|x|, |y|)        (J. L. Blue 1978; W. Kahan: hypot)
+    log(1 + x²)     2·log m + log((1/m)² + (x/m)²),   m = max(1, |x|)
+    √(x·y)          √|x|·√|y|               log(x·y)      log|x| + log|y|
+    x²/(x² + y²)^{3/2}      (x/m)·(x/m)/m/((x/m)² + (y/m)²)^{3/2}
+
+They are used where x² + y² is below 2⁻¹⁰⁰ or above 2¹⁰⁰ alone: elsewhere the value is that of the formula as it was
+written, to the last bit, so that none of them can be worse there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.scalars import Written, log1p, slot
+from symgraph.core.tensor import Element
+
+LEAST, MOST = sp.Integer(2) ** -100, sp.Integer(2) ** 100
+"""Sums of squares in between, and their powers up to the fourth, are in the range of float64, and they of float32's."""
+MOST_FACTORS = 6
+"""Factors of a product, with their multiplicity, that are divided by a maximum one by one."""
+HALF = sp.S.Half
+
+Opened = Callable[[sp.Expr], sp.Expr]
+
+
+def scaled(body: sp.Expr, opened: Opened) -> tuple[sp.Expr, ...]:
+    """The body with its roots, logarithms and quotients of sums of squares scaled; nothing if it has none.
+
+    ``opened`` puts the formulas of pointwise values in a formula.
+    """
+    if body.has(sp.Piecewise, Written) or not body.atoms(sp.Pow, sp.log, log1p):
+        return ()
+    found = _scaled(body, opened)
+    return () if found == body else (found,)
+
+
+def _scaled(node: sp.Expr, opened: Opened) -> sp.Expr:
+    if not node.args or isinstance(node, Element) or not isinstance(node, sp.Expr):
+        return node
+    for rule in RULES.get(node.func, ()):
+        found = rule(node, opened)
+        if found is not None:
+            return found
+    args = [_scaled(arg, opened) for arg in node.args]
+    return node if all(new is old for new, old in zip(args, node.args, strict=True)) else node.func(*args)
+
+
+def without_squares_of_nought(body: sp.Expr) -> sp.Expr:
+    """The body with the conditions Σ t² = 0 and Σ t² ≠ 0 as m = 0 and m ≠ 0, for squares underflow."""
+    rule = {}
+    for condition in body.atoms(sp.Eq, sp.Ne):
+        squares = _squares(condition.lhs) if condition.rhs == 0 else None
+        if squares is not None:
+            rule[condition] = condition.func(squares.largest, 0)
+    return body.xreplace(rule) if rule else body
+
+
+# -- sums of squares ---------------------------------------------------------------------------------------------------
+class _Squares:
+    """A sum Σ cᵢ·tᵢ² with positive numbers cᵢ, as m²·Σ cᵢ·(tᵢ/m)²."""
+
+    def __init__(self, total: sp.Expr, parts: Sequence[tuple[sp.Expr, sp.Expr]]) -> None:
+        self.total = total
+        self.largest = sp.Max(*(sp.Abs(t) for _, t in parts))
+        self.rest = sp.Add(*(c * ratio(t, self.largest) ** 2 for c, t in parts))
+
+    def used(self) -> sp.Basic:
+        """Where the scaled form is taken: not where m is 0 or infinite, for there what is scaled is NaN."""
+        return sp.And(sp.Or(self.total < LEAST, self.total > MOST), self.rest > 0)
+
+
+def ratio(above: sp.Expr, below: sp.Expr) -> sp.Expr:
+    """A quotient that algebra leaves as it is."""
+    return Written(slot(0) / slot(1), above, below)
+
+
+def _squares(total: sp.Expr) -> _Squares | None:
+    if not isinstance(total, sp.Add) or total.is_number:
+        return None
+    parts = [_root(term) for term in total.args]
+    return _Squares(total, [part for part in parts if part is not None]) if all(parts) else None
+
+
+def _root(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
+    """c and t of a term c·t²; None for what is no such term."""
+    number, rest = term.as_coeff_Mul()
+    if not number.is_positive:
+        return None
+    root = sp.S.One
+    for factor in sp.Mul.make_args(rest):
+        base, power = factor.as_base_exp()
+        if factor != 1 and (base == sp.E or not (power.is_Integer and power.is_even)):
+            return None
+        root *= base ** (power / 2)
+    return number, root
+
+
+def _power_of_squares(power: sp.Expr, opened: Opened) -> sp.Expr | None:
+    """(Σ t²)ᵖ = m²ᵖ·(Σ (t/m)²)ᵖ."""
+    base, p = power.args
+    if p.is_Rational and p.q == 2 and isinstance(base, sp.Mul):
+        return _power_of_product(base, p)
+    squares = _squares(base)
+    if squares is None or not (p.is_Rational and p.q <= 2) or (p.is_Integer and p > 0):
+        return None
+    if p < 0:
+        return _quotient(power, opened)
+    return Cases((squares.largest ** (2 * p) * squares.rest**p, squares.used()), (power, True))
+
+
+def _logarithm(logarithm: sp.Expr, opened: Opened) -> sp.Expr | None:
+    """log Σ t² = 2·log m + log Σ (t/m)², and log Π fᵖ = Σ p·log|f|."""
+    argument = logarithm.args[0] + (1 if isinstance(logarithm, log1p) else 0)
+    squares = _squares(argument)
+    if squares is not None:
+        return Cases((2 * sp.log(squares.largest) + sp.log(squares.rest), squares.used()), (logarithm, True))
+    factors = _factors(argument)
+    if factors is None:
+        return None
+    number, powers = factors
+    total = sp.Add(*(p * sp.log(sp.Abs(f)) for f, p in powers), sp.log(number))
+    return Cases((total, _outside(argument, powers)), (logarithm, True))
+
+
+def _power_of_product(product: sp.Expr, p: sp.Rational, others: Sequence[sp.Expr] = ()) -> sp.Expr | None:
+    """√(Π f) = Π √|f|, times other factors."""
+    factors = _factors(product)
+    if factors is None:
+        return None
+    number, powers = factors
+    value = number**p * sp.Mul(*(sp.Abs(f) ** (q * p) for f, q in powers), *map(_of_size, others))
+    return Cases((value, _outside(product, powers)), (sp.Mul(sp.Pow(product, p), *others), True))
+
+
+def _of_size(factor: sp.Expr) -> sp.Expr:
+    """An even power as that of the size, so that it joins other powers of it."""
+    base, q = factor.as_base_exp()
+    return sp.Abs(base) ** q if q.is_Integer and q.is_even else factor
+
+
+def _factors(product: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] | None:
+    """A positive number and the powers of a product of values that may overflow though their root does not."""
+    number, rest = product.as_coeff_Mul()
+    powers = [factor.as_base_exp() for factor in sp.Mul.make_args(rest)]
+    if not number.is_positive or any(base == sp.E or base.is_number or not q.is_Integer for base, q in powers):
+        return None
+    several = sum(abs(q) for _, q in powers) > 1 and sum(bool(q.is_odd) for _, q in powers) <= 2
+    return (number, powers) if several else None
+
+
+def _outside(product: sp.Expr, powers: Sequence[tuple[sp.Expr, sp.Expr]]) -> sp.Basic:
+    """Whether a product leaves the range, though its factors are neither 0 nor of a sign that makes it negative."""
+    odd = [f for f, q in powers if q.is_odd]
+    positive = sp.Or(sp.And(*(f > 0 for f in odd)), sp.And(*(f < 0 for f in odd)) if len(odd) == 2 else sp.false)
+    apart = sp.And(*(sp.Ne(f, 0) for f, q in powers if not q.is_odd))
+    return sp.And(sp.Or(product < LEAST, product > MOST), positive, apart)
+
+
+def _quotient(product: sp.Expr, opened: Opened) -> sp.Expr | None:
+    """Π f·(Σ t²)⁻ᵏᐟ²: k of the factors are divided by m before they are multiplied."""
+    for factor in sp.Mul.make_args(product):
+        base, p = factor.as_base_exp()
+        if not (p.is_Rational and p.q <= 2 and p.is_negative):
+            continue
+        others = [other for other in sp.Mul.make_args(product) if other is not factor]
+        if p.q == 2 and isinstance(base, sp.Mul):
+            return _power_of_product(base, p, others)
+        squares = _squares(base)
+        if squares is not None and 2 * p >= -MOST_FACTORS:
+            value = _divided(others, squares.largest, int(-2 * p)) * squares.rest**p
+            return Cases((value, squares.used()), (product, True))
+        if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(opened(base)):
+            return _divided(others, base, int(-p))
+    return None
+
+
+def _is_norm(value: sp.Expr) -> bool:
+    """Whether it is √Σ t²."""
+    return isinstance(value, sp.Pow) and value.exp == HALF and _squares(value.base) is not None
+
+
+def _divided(factors: Sequence[sp.Expr], divisor: sp.Expr, times: int) -> sp.Expr:
+    """A product that is divided by the divisor so many times, one factor after the other."""
+    units: list[sp.Expr] = []
+    rest: list[sp.Expr] = []
+    for factor in factors:
+        base, q = factor.as_base_exp()
+        if q.is_Integer and 0 < q <= MOST_FACTORS and not base.is_number and len(units) + q <= MOST_FACTORS:
+            units += [base] * int(q)
+        else:
+            rest.append(factor)
+    value = sp.Mul(*(ratio(unit, divisor) for unit in units[:times]), *units[times:], *rest)
+    for _ in range(times - len(units)):
+        value = ratio(value, divisor)
+    return value
+
+
+Rule = Callable[[sp.Expr, Opened], "sp.Expr | None"]
+RULES: dict[type[sp.Basic], tuple[Rule, ...]] = {
+    sp.Pow: (_power_of_squares,),
+    sp.log: (_logarithm,),
+    log1p: (_logarithm,),
+    sp.Mul: (_quotient,),
+}

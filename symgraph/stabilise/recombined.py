@@ -1,0 +1,98 @@
+"""Equal forms of sums whose terms may cancel: over one denominator, in factors, by conjugates. Sampled errors decide.
+
+    1/h − x²/h³   =  y²/h³,  h = √(x² + y²)              x³ − 3·x² + 3·x − 1   =  (x − 1)³
+    √x − √y       =  (x − y)/(√x + √y)                   √(x² + y) − x         =  y/(√(x² + y) + x)  where x > 0
+
+What algebra cancels does not cancel in floating point any more: the numerator is expanded with √S² as S, and factored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.cost import operations
+from symgraph.core.graph import elements_of
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import Delta, Written
+from symgraph.simplify.rational import Kernels
+
+MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
+"""Of a formula that is expanded."""
+ORDINARY = sp.Integer(2) ** 30
+
+
+def recombined(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Forms of a formula in one value of which more than one term is; none where nothing can cancel."""
+    if body.has(sp.Piecewise, Written, Delta, sp.exp) or not _may_cancel(body) or operations([body]) > MOST_OPERATIONS:
+        return ()
+    names = {e: sp.Symbol(f"e{n}", real=True) for n, e in enumerate(elements_of(body))}
+    shown = {symbol: element for element, symbol in names.items()}
+    found = _recombined(replaced(body, names))  # type: ignore[arg-type]
+    return tuple(replaced(form, shown) for form in found)  # type: ignore[misc]
+
+
+def _may_cancel(body: sp.Expr) -> bool:
+    """Whether a sum reads one value in several terms, or is a difference of roots."""
+    for total in body.atoms(sp.Add):
+        signs = {bool(term.as_coeff_Mul()[0].is_negative) for term in total.args}
+        read = [set(elements_of(term)) for term in total.args]
+        several = sum(map(len, read)) > len(set().union(*read))
+        roots = any(power.exp.is_Rational and power.exp.q > 1 for term in total.args for power in term.atoms(sp.Pow))
+        if len(signs) == 2 and (several or roots):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1024)
+def _recombined(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    try:
+        return tuple(form for form in dict.fromkeys(_forms(body)) if form != body)
+    except (sp.PolynomialError, NotImplementedError):
+        return ()
+
+
+def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
+    kernels = Kernels([body])
+    frozen = kernels.freeze(body)
+    symbols = sorted(frozen.free_symbols, key=str)
+    if len(symbols) > MOST_SYMBOLS or not frozen.is_rational_function(*symbols):
+        return
+    roots = {
+        s: (kernel.exp.q, kernels.freeze(kernel.base))
+        for s in symbols
+        if isinstance(kernel := kernels.kernel_of.get(s), sp.Pow) and kernel.exp.is_Rational and kernel.exp.p == 1
+    }
+    above, below = sp.fraction(sp.together(frozen))
+    if not above.is_polynomial(*symbols) or sum(sp.degree(above, s) for s in symbols) > MOST_DEGREE:
+        return
+    above, below = _reduced(above, roots), sp.factor(below)
+    form = kernels.thaw(sp.factor(above) / below)
+    yield form
+    if not below.is_number:
+        yield Cases((form, ordinary(kernels.thaw(below))), (body, True))
+    for s, (q, base) in roots.items():
+        if q == 2 and above.has(s) and sp.degree(above, s) == 1:
+            rest, slope = above.coeff(s, 0), above.coeff(s, 1)
+            product = _reduced(rest**2 - slope**2 * base, roots)
+            divisor = below * (rest - slope * s)
+            form, apart = kernels.thaw(sp.factor(product) / divisor), kernels.thaw(rest * slope) < 0
+            yield form
+            yield Cases((form, apart), (body, True))  # elsewhere it is the divisor that cancels
+            yield Cases((form, sp.And(apart, ordinary(kernels.thaw(divisor)))), (body, True))
+
+
+def ordinary(divisor: sp.Expr) -> sp.Basic:
+    """Whether a divisor is of ordinary size, so that products in it have not left the range."""
+    return sp.And(sp.Abs(divisor) > 1 / ORDINARY, sp.Abs(divisor) < ORDINARY)
+
+
+def _reduced(polynomial: sp.Expr, roots: dict[sp.Symbol, tuple[int, sp.Expr]]) -> sp.Expr:
+    """The polynomial with the q-th power of each q-th root as what is under it."""
+    for s, (q, base) in roots.items():
+        if polynomial.has(s):
+            polynomial = sp.rem(polynomial, s**q - base, s)
+    return sp.expand(polynomial)

@@ -1,0 +1,120 @@
+"""Formulas of two variables that are formulas of one: of their difference, or of their quotient times a power.
+
+    f(x + s, y + s) = f(x, y)       f = g(x − y)                       eˣ/(eˣ + eʸ) − eʸ/(eˣ + eʸ) = tanh((x − y)/2)
+    f(λ·x, λ·y) = λᵏ·f(x, y)        f = yᵏ·g(w),  w = (x − y)/y        (x + y)/2 − √(x·y) = y·(1 + w/2 − √(1 + w))
+
+Which of the equations holds is seen from values to forty digits, at several points; g is then proved free of the other
+variable by algebra. g has the forms of a formula of one variable (:mod:`one_variable`), in the place of which no more
+is lost: where x is near y, x − y is exact (P. H. Sterbenz 1974).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.cost import operations
+from symgraph.core.graph import elements_of
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import Delta, StableFunction, Written, erfcx, log_ndtr, ndtr
+from symgraph.simplify.rational import Kernels
+from symgraph.stabilise.one_variable import improved
+from symgraph.stabilise.ranges import ratio
+from symgraph.stabilise.recombined import ordinary
+
+MOST_OPERATIONS = 40
+DIGITS, AGREE = 40, mpmath.mpf(10) ** -30
+PLACES = (("1.375", "0.6875"), ("0.40625", "2.1875"), ("3.0625", "2.75"))
+SHIFT, SCALE = "0.53125", "1.71875"
+MOST_DEGREE = 4
+NEAR = sp.Rational(1, 4)
+"""|x − y| < y/4: where x and y have a difference that is exact."""
+X, Y, W = (sp.Symbol(name, real=True) for name in ("x", "y", "w"))
+
+
+def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Forms of a formula of two values by a formula of one; none where there is no such formula."""
+    elements = elements_of(body)
+    if len(elements) != 2 or body.has(sp.Piecewise, Written, Delta) or operations([body]) > MOST_OPERATIONS:
+        return ()
+    if not body.atoms(sp.Add) or not (body.atoms(sp.Function) or body.atoms(sp.Pow)):
+        return ()
+    hidden = dict(zip(elements, (X, Y), strict=True))
+    shown = {symbol: element for element, symbol in hidden.items()}
+    found = _of_one(replaced(body, hidden))  # type: ignore[arg-type]
+    return tuple(replaced(form, shown) for form in found)  # type: ignore[misc]
+
+
+@lru_cache(maxsize=1024)
+def _of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    if body.free_symbols != {X, Y}:
+        return ()
+    plain = body.replace(
+        lambda e: isinstance(e, StableFunction) and not isinstance(e, erfcx | ndtr | log_ndtr),
+        lambda e: e.rewrite_plain(),
+    )
+    try:
+        value = sp.lambdify((X, Y), plain, "mpmath")
+        with mpmath.workdps(DIGITS):
+            return tuple(_forms(body, plain, value))
+    except (NameError, AttributeError, TypeError, ValueError, ZeroDivisionError, sp.PolynomialError):
+        return ()
+
+
+def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator[sp.Expr]:
+    places = [tuple(map(mpmath.mpf, place)) for place in PLACES]
+    shift, scale = mpmath.mpf(SHIFT), mpmath.mpf(SCALE)
+    for sign in (1, -1):
+        if all(_same(value(x + shift, y + sign * shift), value(x, y)) for x, y in places):
+            one = _free_of(plain.xreplace({X: W + sign * Y}), Y)
+            if one is not None:
+                yield improved(one, W).xreplace({W: X - sign * Y})
+            return
+    degrees = {_degree(value(scale * x, scale * y), value(x, y), scale) for x, y in places}
+    degree = degrees.pop()
+    if degrees or degree is None:
+        return
+    one = plain.xreplace({X: 1 + W, Y: sp.S.One})
+    form = improved(one, W)
+    if form == one:
+        return
+    w = {W: ratio(X - Y, Y)}
+    where = sp.And(sp.Abs(X - Y) < NEAR * Y, ordinary(Y))
+    pairs = [(v, c) for v, c in form.args if v != one] if isinstance(form, sp.Piecewise) else [(form, sp.true)]
+    branches = [(Y**degree * v.xreplace(w), sp.And(c.xreplace(w), where)) for v, c in pairs]
+    yield Cases(*branches, (body, True))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(isinstance(one, mpmath.mpf) and abs(one - other) <= AGREE * abs(other))
+
+
+def _degree(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
+    """k of λᵏ, in halves."""
+    if not isinstance(value, mpmath.mpf) or not value or not isinstance(moved, mpmath.mpf) or moved / value <= 0:
+        return None
+    twice = 2 * mpmath.log(moved / value) / mpmath.log(scale)
+    nearest = int(mpmath.nint(twice))
+    return sp.Rational(nearest, 2) if abs(twice - nearest) < AGREE and abs(nearest) <= 2 * MOST_DEGREE else None
+
+
+def _free_of(formula: sp.Expr, other: sp.Symbol) -> sp.Expr | None:
+    """The formula without a symbol that it does not depend on; None where algebra does not see that."""
+    formula = formula.replace(lambda e: isinstance(e, sp.Add | sp.Mul) and not e.has(sp.Function), sp.expand)
+    if not formula.has(other):
+        return formula
+    formula = formula.replace(lambda e: isinstance(e, sp.sinh | sp.cosh | sp.tanh), lambda e: e.rewrite(sp.exp))
+    formula = formula.replace(sp.exp, lambda u: sp.expand(sp.exp(sp.expand(u)), power_exp=True))
+    formula = formula.replace(sp.log, lambda u: sp.log(_lowest(u)))
+    formula = _lowest(formula)
+    return formula if not formula.has(other) else None
+
+
+def _lowest(formula: sp.Expr) -> sp.Expr:
+    kernels = Kernels([formula])
+    return kernels.thaw(sp.cancel(kernels.freeze(formula)))
