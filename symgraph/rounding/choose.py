@@ -54,7 +54,8 @@ class Choice:
         """
         try:
             tapes = [tape_of(written, most=MOST_OPERATIONS)]
-            tapes += [tape_of(form, known=known, most=MOST_OPERATIONS) for form in forms]
+            kind = _kind(written)
+            tapes += [tape_of(f, known=known, most=MOST_OPERATIONS, whole=_kind(f) != kind) for f in forms]
             problem = tuple(_renamed(tapes))
             if problem not in self.met and len(self.met) == MOST_MEASURED:
                 return 0
@@ -62,6 +63,11 @@ class Choice:
             return _chosen(problem)
         except Unmeasured:
             return 0
+
+
+def _kind(tensor: Tensor) -> str | None:
+    """What a value is: a sum, a maximum, …; another form of a value may be another value's name, whatever that is."""
+    return tensor.definition.op if tensor.definition is not None else None
 
 
 def _renamed(tapes: Sequence[Tape]) -> list[Tape]:

@@ -8,7 +8,7 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
