@@ -74,8 +74,8 @@ def _show(name: str, result: Any) -> None:
 def describe(result: object) -> str:
     """Text of what a stage leaves."""
     from codegen.inspect.show import show_arena, show_program
-    from codegen.loops.ir import Program
     from codegen.loops.memory import Arena
+    from codegen.loops.program import Program
     from codegen.native.emit import Source
 
     match result:

@@ -42,6 +42,12 @@ def scaled_tail(q: Any) -> Any:
     return (1 + 2 * x) / (x * mp.sqrt(mp.pi)) * total
 
 
+def mills(t: Any) -> Any:
+    """Φ(−a)·e^{a²/2}/t at a = 1/t − 3."""
+    a = 1 / t - 3
+    return mp.erfc(a / mp.sqrt(2)) * mp.exp(a * a / 2) / (2 * t)
+
+
 def taylor_safe(function: Callable[[Any], Any], at_zero: Any) -> Callable[[Any], Any]:
     """A quotient by t, whose value at 0 is given."""
     return lambda t: function(t) / t if abs(t) > mpf(10) ** -25 else mpmath.mpf(at_zero)
@@ -119,6 +125,7 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "TRIGAMMA_MIDDLE": (*between(1, 3, 13, MIDDLE_CENTRE), 26),
     "TETRAGAMMA_LOW": (*between(2, 1, 3, LOW_CENTRE), 27),
     "TETRAGAMMA_MIDDLE": (*between(2, 3, 13, MIDDLE_CENTRE), 28),
+    "MILLS": (mills, relative(mills), (2 / mpf(35), 1 / mpf(3)), 10),
     "AROUND_MEDIAN": (normal_near, relative(normal_near), (0, 1), 12),
     "ARCSINE": (arcsine_rest, arcsine_weight, (0, mpf(1) / 4), 12),
     "CUBE_ROOT": (mp.cbrt, relative(mp.cbrt), (mp.sqrt(mpf(1) / 2), mp.sqrt(2)), 7),

@@ -116,6 +116,25 @@ def test_a_run_resumes_exactly_and_threads_change_nothing() -> None:
     assert other(other.init(0), **batch) != losses[0]
 
 
+@pytest.mark.usefixtures("plain")
+def test_what_dropout_keeps_tells_where_its_derivative_is_not_zero() -> None:
+    """2·max(0, z) where u ≥ ½ is positive just where both hold: u is drawn once, and z is not stored."""
+    x, w, v = sg.input("x", (6, 5)), sg.parameter("w", (5, 4)), sg.input("v", (4, 3))
+    kept = sg.nn.Dropout(0.5)(sg.relu(x @ w))
+    step = codegen.train_step(sg.sum(sg.sin(kept @ v)), sg.SGD(lr=0.1), "float64", key=3)
+    assert step.source.count("uniform(") == 1
+    random = np.random.default_rng(1)
+    batch = {"x": random.normal(size=(6, 5)), "v": random.normal(size=(4, 3))}
+    params = {"w": random.normal(size=(5, 4))}
+    z = batch["x"] @ params["w"]
+    u = codegen.function([], sg.random.uniform((6, 4)), key=3)()
+    mask = 2 * ((u >= 0.5) & (z > 0))
+    slope = batch["x"].T @ (mask * (np.cos((mask * z) @ batch["v"]) @ batch["v"].T))
+    expected = params["w"] - 0.1 * slope
+    step(params, **batch)
+    np.testing.assert_allclose(params["w"], expected, rtol=1e-12)
+
+
 def test_streams_follow_the_order_of_declaration_or_what_is_told() -> None:
     def drawn(*made: Any) -> list[Any]:
         return evaluate(list(made), {"random_key": 1})

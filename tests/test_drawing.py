@@ -30,6 +30,17 @@ def edges(drawing):
     }
 
 
+def test_affine_passes_the_loss_back() -> None:
+    """dX = dY·Wᵀ, dW = Xᵀ·dY, dB = Σ_n dY, wherever the loss that the layer goes on to has a name."""
+    N = sg.dim("N")
+    X, W, B = sg.input("X", (N, 2)), sg.parameter("W", (2, 3)), sg.parameter("B", (3,))
+    Y = X @ W + B
+    below = {tail: labels[1] for (tail, _), labels in edges(sg.draw(Y, upstream="L")).items()}
+    assert below == {"X (N, 2)": "Σ_j ∂L/∂Y[n, j]·W[i, j]", "W (2, 3)": "Σ_n X[n, i]·∂L/∂Y[n, j]",
+                     "B (3,)": "Σ_n ∂L/∂Y[n, j]", "Y (N, 3)": "∂L/∂Y[n, j]"}  # fmt: skip
+    assert not sg.draw(Y).labels
+
+
 def test_price_of_apples() -> None:
     apple, count, tax = (sg.input(name, ()) for name in ("apple", "count", "tax"))
     apple_price = apple * count

@@ -7,7 +7,7 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.native.meetings import barriers
+from codegen.loops.meetings import meetings
 from symgraph.reference import evaluate
 
 ROWS = (1, 2, 15, 16, 17, 31, 33, 97)
@@ -54,5 +54,5 @@ def test_flat_maps_and_transpositions(columns: int) -> None:
 def test_threads_meet_where_one_reads_what_another_wrote() -> None:
     inputs, outputs = softmax_values(10)
     compiled = codegen.function(inputs, outputs, dtype="float32").executable("float32").compiled
-    found, _ = barriers(compiled.program, compiled.arena, {})
-    assert 0 not in found and 0 < len(found) < len(compiled.program.kernels)
+    found = meetings(compiled.program, compiled.arena, {})
+    assert (0,) not in found and 0 < len(found) < len(compiled.program.kernels)

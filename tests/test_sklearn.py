@@ -15,6 +15,7 @@ import symgraph as sg
 from tests import sizes
 
 pytest.importorskip("sklearn")
+from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -25,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from codegen import EarlyStopping, History
-from codegen.estimators.base import NoChange
+from codegen.estimators.rates import InverseScaling, NoChange
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
 
 RANDOM = np.random.default_rng(0)
@@ -174,3 +175,40 @@ def test_little_that_adds_up_is_no_change_as_in_scikit_learn() -> None:
             if made(epoch, history):
                 break
         assert (epoch if history.ended == "early stopping" else None) == ended
+
+
+def test_all_rows_at_once_and_poissons_loss_are_scikit_learns() -> None:
+    counts = RANDOM.poisson(np.exp(X[:, 0] / 2))
+    options = {"hidden_layer_sizes": (2,), "activation": "tanh", "solver": "lbfgs", "alpha": 0.1, "max_iter": 4}
+    for loss in ("squared_error", "poisson"):
+        ours = MLPRegressor(**options, loss=loss, random_state=0).fit(X, counts)
+        theirs = neural_network.MLPRegressor(**options, loss=loss, random_state=0).fit(X, counts)
+        assert ours.n_iter_ == theirs.n_iter_ and ours.out_activation_ == theirs.out_activation_
+        assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-6) and ours.loss_curve_[-1] == ours.loss_
+        np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5)
+    assert not hasattr(ours, "partial_fit") and "Update" not in str(ours.explain())
+    with pytest.raises(ValueError, match="lbfgs is for models without states"):
+        SymbolicEstimator(normed, kind="classifier", solver="lbfgs").fit(X, T)
+
+
+def test_rates_that_fall() -> None:
+    options = {"solver": "sgd", "learning_rate_init": 0.2, "batch_size": 24, "momentum": 0, "random_state": 0}
+    for way in ("invscaling", "adaptive"):
+        given = {**options, "learning_rate": way, "tol": 0.1, "max_iter": 12, "n_iter_no_change": 2, "shuffle": False}
+        ours = MLPRegressor((2,), **given).fit(X, X[:, 0])
+        theirs = neural_network.MLPRegressor(hidden_layer_sizes=(2,), **given).fit(X, X[:, 0])
+        np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+    schedule = SimpleNamespace(hyper={"lr": 0.2})
+    rate = InverseScaling(0.2, 0.5, 24)
+    rate.begin(schedule, {})
+    rate(0, History(loss=[1.0]))
+    assert schedule.hyper["lr"] == 0.2 / 25**0.5
+    stop = NoChange(0, 0.1, "loss", restore_best=False, is_adaptive=True)
+    stop.begin(schedule, {})
+    history = History(loss=[1.0])
+    stop(0, history)
+    assert not stop(1, history) and schedule.hyper["lr"] == 0.2 / 5 / 5 and history.ended == "epochs"
+    schedule.hyper["lr"] = 1e-7
+    assert stop(2, history) and history.ended == "early stopping"
+    with pytest.raises(ValueError, match="learning_rate must be one of constant, invscaling, adaptive, not 'fast'"):
+        MLPClassifier(learning_rate="fast").fit(X, T)

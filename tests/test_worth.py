@@ -9,6 +9,7 @@ import pytest
 
 import codegen
 import symgraph as sg
+from codegen.loops.driver import calls_in, repeats_in
 from codegen.loops.worth import threads_worth
 from codegen.run.linking import portions_of
 from symgraph.core.graph import topological
@@ -46,7 +47,7 @@ def test_threads_that_are_worth_it(name: str) -> None:
     value = make()
     leaves = sorted({leaf for leaf in topological([value]) if leaf.definition is None}, key=str)
     compiled = codegen.function(leaves, value).executable(np.dtype("float32")).compiled
-    portions = portions_of(compiled.program, compiled.source.calls)
+    portions = portions_of(compiled.program, compiled.source.driver)
     assert threads_worth(portions, {}, 4, 2) == expected
 
 
@@ -69,7 +70,8 @@ def test_threads_meet_within_a_step_only_where_it_hands_values_to_other_rows(nam
     cost = sg.sum(last**2)
     function = codegen.function([x, w, h], [cost, *sg.grad(cost, [w, h]).values()], dtype="float64")
     executable = function.executable(np.dtype("float64"))
-    assert any(call.meets for call in executable.compiled.source.calls if call.loops) == bool(expected)
+    loops = repeats_in(executable.compiled.source.driver.body)
+    assert any(call.meets for loop in loops for call in calls_in(loop.body)) == bool(expected)
     random = np.random.default_rng(0)
     values = {"x": random.normal(size=(3, 5, 6)), "w": random.normal(size=(6, 6)), "h": random.normal(size=(5, 6))}
     alone = [np.array(value) for value in function(**values)]

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 import symgraph as sg
 from codegen.estimators import programs
 from codegen.estimators.programs import Declared
-from codegen.run.callbacks import EarlyStopping
+from codegen.estimators.rates import KINDS, InverseScaling, NoChange
 from codegen.run.history import History
 from symgraph.core.chance import KEY
 from symgraph.vocabulary.optimisers import OPTIMISERS
@@ -26,17 +26,13 @@ from symgraph.vocabulary.updating import Optimizer
 
 MOST_ROWS = 200
 """Rows of a batch where ``batch_size`` is ``"auto"``, as scikit-learn has it."""
+LBFGS = "lbfgs"
+"""The solver that takes all rows at once."""
 
 
-class NoChange(EarlyStopping):
-    """scikit-learn's ``n_iter_no_change``: an epoch counts that is not better than the best one by more than ``tol``,
-    also where a little of it adds up."""
-
-    def improved(self, history: History) -> bool:
-        value = self.value(history)
-        is_best, is_far = value < self.best, value < self.best - self.min_delta
-        self.best, self.waited = min(self.best, value), 0 if is_far else self.waited + 1
-        return is_best
+def goes_by_batches(estimator: Any) -> bool:
+    """Whether the solver is stochastic: then there is a ``partial_fit``."""
+    return not (isinstance(estimator.solver, str) and estimator.solver == LBFGS)
 
 
 class Trained(BaseEstimator, metaclass=ABCMeta):
@@ -57,7 +53,11 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
     loss_curve_: list[float]
     solver: Any
     learning_rate_init: Any
+    learning_rate: str = "constant"
+    power_t: float = 0.5
+    max_fun: int = 15000
     alpha: float
+    t_: int
 
     # -- what each kind of estimator says ---------------------------------------------------------------------------
     @abstractmethod
@@ -73,7 +73,8 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         if isinstance(self.solver, str):
             known = {name.lower(): (name, make) for name, make in OPTIMISERS.items()}
             if self.solver.lower() not in known:
-                raise ValueError(f"solver must be one of {', '.join(known)}, or an optimiser, not {self.solver!r}")
+                names = ", ".join([*known, LBFGS])
+                raise ValueError(f"solver must be one of {names}, or an optimiser, not {self.solver!r}")
             name, make = known[self.solver.lower()]
             made = make(self.learning_rate_init, **self._solver_options(name))
             zeros = tuple(sorted(key for key, value in made.hyper.items() if not value))
@@ -120,7 +121,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         params = {name: values.astype(X.dtype) for name, values in self._params.items()}
         seed = int(random.randint(2**31 - 1))
         held = None
-        if self.early_stopping and not keeps:
+        if self.early_stopping and not keeps and goes_by_batches(self):
             stratified = target if self._target == "labels" else None
             parts = train_test_split(
                 X, target, weight, y, test_size=self.validation_fraction, random_state=seed, stratify=stratified
@@ -132,7 +133,13 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
             "y": np.ascontiguousarray(target, np.int64 if self._target == "labels" else X.dtype),
             "sample_weight": np.ascontiguousarray(weight, X.dtype),
         }
-        history = self._train(network, params, data, epochs, seed, held, keeps)
+        if not goes_by_batches(self):
+            from codegen.estimators.whole import fitted
+
+            limits = {"maxiter": epochs, "maxfun": self.max_fun, "gtol": self.tol}
+            history = fitted(network, params, data, self.alpha, limits, seed)
+        else:
+            history = self._train(network, params, data, epochs, seed, held, keeps, again)
         self._params = params
         self._report(history, len(X), again and keeps)
         if not keeps and history.ended == "epochs":
@@ -141,20 +148,26 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
 
     def _train(
         self, network: Declared, params: dict[str, np.ndarray], data: dict[str, np.ndarray], epochs: int, seed: int,
-        held: Any, keeps: bool,
+        held: Any, keeps: bool, again: bool,
     ) -> History:  # fmt: skip
         key, optimizer = self._optimizer()
         rows, dtype = len(data["X"]), data["X"].dtype
         size = min(MOST_ROWS, rows) if self.batch_size == "auto" else min(int(self.batch_size), rows)
-        callbacks, validation = [], None
+        is_plain = isinstance(self.solver, str) and self.solver.lower() == "sgd"
+        way = self.learning_rate if is_plain else "constant"
+        callbacks: list[Any] = []
+        validation = None
+        if way == "invscaling":
+            seen = self.t_ if again and keeps else 0
+            callbacks.append(InverseScaling(float(self.learning_rate_init), self.power_t, rows, seen))
+        limits, is_adaptive = (self.n_iter_no_change, max(0.0, self.tol)), way == "adaptive"
         if held is not None:
-            stop = NoChange(self.n_iter_no_change, max(0.0, self.tol), "validation", "max")
-            callbacks = [stop]
+            callbacks.append(NoChange(*limits, "validation", "max", is_adaptive=is_adaptive))
 
             def validation(values: Any) -> float:
                 return self._scored(self._outputs(network, values, held[0]), held[1], held[2])
         elif not keeps:
-            callbacks = [NoChange(self.n_iter_no_change, max(0.0, self.tol), "loss", restore_best=False)]
+            callbacks.append(NoChange(*limits, "loss", restore_best=False, is_adaptive=is_adaptive))
         with programs.borrowed(network, key, optimizer, dtype) as step:
             if programs.L2.name in step.hyper:
                 step.hyper[programs.L2.name] = self.alpha
@@ -185,6 +198,8 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         for name, least in (("max_iter", 1), ("n_iter_no_change", 1)):
             if not isinstance(getattr(self, name), int | np.integer) or getattr(self, name) < least:
                 raise ValueError(f"{name} must be an integer, at least {least}, not {getattr(self, name)!r}")
+        if self.learning_rate not in KINDS:
+            raise ValueError(f"learning_rate must be one of {', '.join(KINDS)}, not {self.learning_rate!r}")
 
     # -- targets ------------------------------------------------------------------------------------------------------
     def _seen(self, y: Any, again: bool, classes: Any) -> np.ndarray:
@@ -258,7 +273,10 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
     def explain(self) -> Any:
         """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
         check_is_fitted(self)
-        return sg.explain(self._network(self.n_features_in_).cost, self._optimizer()[1])
+        return self._explained(self._network(self.n_features_in_))
+
+    def _explained(self, network: Declared) -> Any:
+        return sg.explain(network.cost, None if not goes_by_batches(self) else self._optimizer()[1])
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_params")

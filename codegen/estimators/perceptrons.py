@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-import symgraph as sg
 from codegen.estimators import programs
-from codegen.estimators.base import Trained
+from codegen.estimators.base import Trained, goes_by_batches
 from codegen.estimators.programs import Declared
 
 LANES = 16
@@ -23,16 +23,17 @@ class _Perceptron(Trained):
 
     Beyond scikit-learn: ``activation``, ``loss`` and ``solver`` take any name of symgraph's, an ``sg.elementwise``
     formula, a loss of yours for each row, an optimiser such as ``sg.AdamW(1e-3)``; ``learning_rate_init``
-    takes a schedule; ``explain()`` prints the mathematics.
+    takes a schedule; ``explain()`` prints the mathematics. scikit-learn's names of losses are known too; ``loss``
+    stands among the options here, where its ``MLPRegressor`` has it before the sizes.
     """
 
     def __init__(
         self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *, solver: Any = "adam", alpha: float = 1e-4,
-        batch_size: Any = "auto", learning_rate_init: Any = 1e-3, max_iter: int = 200, shuffle: bool = True,
-        random_state: Any = None, tol: float = 1e-4, verbose: bool = False, warm_start: bool = False,
-        momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
+        batch_size: Any = "auto", learning_rate: str = "constant", learning_rate_init: Any = 1e-3, power_t: float = 0.5,
+        max_iter: int = 200, shuffle: bool = True, random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
+        warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
         validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-        n_iter_no_change: int = 10, loss: Any = None,
+        n_iter_no_change: int = 10, max_fun: int = 15000, loss: Any = None,
     ) -> None:  # fmt: skip
         self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
         self.solver, self.alpha = solver, alpha
@@ -42,6 +43,7 @@ class _Perceptron(Trained):
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.n_iter_no_change, self.loss = n_iter_no_change, loss
+        self.learning_rate, self.power_t, self.max_fun = learning_rate, power_t, max_fun
 
     def _hidden(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -90,17 +92,20 @@ class _Perceptron(Trained):
     @property
     def out_activation_(self) -> str:
         """What the scores go through."""
-        return {"labels": "softmax", "multilabel": "logistic", "real": "identity"}[self._target]
+        if self._target == "real":
+            return "exp" if isinstance(self.loss, str) and self.loss in programs.LINKS else "identity"
+        return {"labels": "softmax", "multilabel": "logistic"}[self._target]
 
     def explain(self) -> Any:
         """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
         check_is_fitted(self)
-        return sg.explain(self._declared(self.n_features_in_).cost, self._optimizer()[1])
+        return self._explained(self._declared(self.n_features_in_))
 
 
 class MLPRegressor(RegressorMixin, _Perceptron):
     """A perceptron for one or several real targets; half the squared error by default."""
 
+    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over these data; the optimiser's state goes on from the last one."""
         again = hasattr(self, "_params")
@@ -122,18 +127,19 @@ class MLPClassifier(ClassifierMixin, _Perceptron):
 
     def __init__(
         self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *, solver: Any = "adam", alpha: float = 1e-4,
-        batch_size: Any = "auto", learning_rate_init: Any = 1e-3, max_iter: int = 200, shuffle: bool = True,
-        random_state: Any = None, tol: float = 1e-4, verbose: bool = False, warm_start: bool = False,
-        momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
+        batch_size: Any = "auto", learning_rate: str = "constant", learning_rate_init: Any = 1e-3, power_t: float = 0.5,
+        max_iter: int = 200, shuffle: bool = True, random_state: Any = None, tol: float = 1e-4, verbose: bool = False,
+        warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
         validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-        n_iter_no_change: int = 10, loss: Any = None, class_weight: Any = None,
+        n_iter_no_change: int = 10, max_fun: int = 15000, loss: Any = None, class_weight: Any = None,
     ) -> None:  # fmt: skip
         super().__init__(
             hidden_layer_sizes, activation, solver=solver, alpha=alpha, batch_size=batch_size,
-            learning_rate_init=learning_rate_init, max_iter=max_iter, shuffle=shuffle, random_state=random_state,
-            tol=tol, verbose=verbose, warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
-            epsilon=epsilon, n_iter_no_change=n_iter_no_change, loss=loss,
+            learning_rate=learning_rate, learning_rate_init=learning_rate_init, power_t=power_t, max_iter=max_iter,
+            shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose, warm_start=warm_start,
+            momentum=momentum, nesterovs_momentum=nesterovs_momentum, early_stopping=early_stopping,
+            validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change, max_fun=max_fun, loss=loss,
         )  # fmt: skip
         self.class_weight = class_weight
 
@@ -146,6 +152,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))  # type: ignore[no-any-return]
 
+    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these data; ``classes`` are all that there will be, at the first call."""
         again = hasattr(self, "_params")

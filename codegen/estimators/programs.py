@@ -72,11 +72,12 @@ class Declared:
 
 
 def declared(
-    x: Tensor, score: Tensor, target: str, width: int, loss: Any, updates: dict[Tensor, Tensor] | None = None
-) -> Declared:
+    x: Tensor, score: Tensor, target: str, width: int, loss: Any, updates: dict[Tensor, Tensor] | None = None,
+    link: Any = None,
+) -> Declared:  # fmt: skip
     """The weighted cost of scores of shape (N, width) against a target of the kind ``"labels"``, ``"multilabel"`` or
     ``"real"``; ``loss`` is a function of (scores, target), of the catalogue or one's own, that gives
-    a value for each row, or None for the usual one.
+    a value for each row, or None for the usual one. Predictions of real targets are ``link`` of the scores.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def declared(
     total = sg.sum(weight * each)
     for matrix in (parameter for parameter in parameters if parameter.ndim > 1):
         total = total + L2 / 2 * sg.sum(matrix**2)
-    outputs: dict[str, Any] = {"labels": sg.softmax, "multilabel": sg.sigmoid, "real": lambda values: values}
+    outputs: dict[str, Any] = {"labels": sg.softmax, "multilabel": sg.sigmoid, "real": link or (lambda values: values)}
     output = outputs[target](score)
     return Declared(x, parameters, output, total / sg.sum(weight), updates or {})
 
@@ -139,7 +140,25 @@ def named(what: str, given: Any, known: dict[str, Any]) -> Any:
     return found
 
 
-ACTIVATIONS = {"identity": lambda u: u, "logistic": sg.sigmoid, "tanh": sg.tanh, "relu": sg.relu}
+ACTIVATIONS: dict[str, Any] = {
+    **dict.fromkeys(("identity", "linear"), lambda u: u), "logistic": sg.sigmoid, "tanh": sg.tanh, "relu": sg.relu,
+    "swish": sg.silu,
+}  # fmt: skip
+"""By scikit-learn's and Keras' names."""
+
+
+def _of_counts(score: Tensor, target: Tensor, reduction: str) -> Tensor:
+    """Half of Poisson's deviance of means exp(score)."""
+    return sg.poisson_deviance_loss(sg.exp(score), target, reduction=reduction) / 2
+
+
+LOSSES: dict[str, Any] = {
+    "squared_error": sg.half_mse_loss, "absolute_error": sg.l1_loss, "log_loss": sg.cross_entropy,
+    "poisson": _of_counts,
+}  # fmt: skip
+"""By scikit-learn's names."""
+LINKS: dict[str, Any] = {"poisson": sg.exp}
+"""What predictions are of scores, where a loss says so."""
 
 
 @lru_cache(maxsize=64)
@@ -152,7 +171,8 @@ def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any)
         value = (value @ weight + bias).named(f"a{number}")
         if number < len(widths) - 1:
             value = function(value).named(f"h{number}")
-    return declared(x, value, target, widths[-1], named("loss", loss, {}))
+    link = LINKS.get(loss) if isinstance(loss, str) else None
+    return declared(x, value, target, widths[-1], named("loss", loss, LOSSES), link=link)
 
 
 # -- compiled, and lent -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 import symgraph as sg
 from codegen.estimators import programs
-from codegen.estimators.base import Trained
+from codegen.estimators.base import Trained, goes_by_batches
 from codegen.estimators.programs import Declared
 from codegen.run.declared import first_values
 
@@ -67,8 +67,9 @@ class SymbolicEstimator(Trained):
             updates = model.updates() if isinstance(model, sg.nn.Module) else {}
             if isinstance(score, tuple):
                 score, updates = score
-            loss = programs.named("loss", self.loss, {})
-            made = programs.declared(x, sg.as_tensor(score), self._target, self.n_outputs_, loss, updates)
+            loss = programs.named("loss", self.loss, programs.LOSSES)
+            link = programs.LINKS.get(self.loss) if isinstance(self.loss, str) else None
+            made = programs.declared(x, sg.as_tensor(score), self._target, self.n_outputs_, loss, updates, link)
             while len(_declared) >= MOST_DECLARED:
                 del _declared[next(iter(_declared))]
             _declared[key] = (model, self.loss, made)
@@ -79,6 +80,7 @@ class SymbolicEstimator(Trained):
         double = np.dtype(np.float64)
         return {str(leaf.name): first_values(leaf, generator, double) for leaf in network.stored}
 
+    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these data; for a classifier, ``classes`` are all that there will be."""
         again = hasattr(self, "_params")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from codegen.loops import ir
-from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Program, Share, Stmt, Store
+from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Share, Stmt, Store
 from codegen.loops.memory import Arena
-from codegen.native.emit_scalar import text
+from codegen.loops.program import Item, Loop, Program
+from codegen.loops.text import text
 
 
 def show_program(program: Program) -> str:
@@ -13,7 +14,19 @@ def show_program(program: Program) -> str:
     lines = [
         f"{b.role:10} {b.name}: {b.dtype}[{', '.join(text(s, {}) for s in b.shape)}]" for b in program.buffers.values()
     ]
-    return "\n".join([*lines, *(show_kernel(kernel, program) for kernel in program.kernels)])
+    return "\n".join([*lines, *_show_items(program.body, program)])
+
+
+def _show_items(body: tuple[Item, ...], program: Program) -> list[str]:
+    lines: list[str] = []
+    for item in body:
+        if isinstance(item, Loop):
+            way = " backward" if item.backward else ""
+            lines.append(f"loop of {text(item.count, {})} steps{way}")
+            lines += [f"  {line}" for inner in _show_items(item.body, program) for line in inner.split("\n")]
+        else:
+            lines.append(show_kernel(item, program))
+    return lines
 
 
 def show_formulas(program: Program) -> str:

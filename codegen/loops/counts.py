@@ -34,9 +34,14 @@ from codegen.loops.ir import (
 PANEL_ROWS = 32
 """Most rows of a panel: their results stay in the first-level cache until the epilogue has read them."""
 
-ITEM_BYTES = {"int64": 8, "float64": 8, "bool": 1}
+ITEM_BYTES = {"int64": 8, "float64": 8, "float32": 4, "bool": 1}
 Array = tuple[ir.DType, tuple[Expr, ...]]
 """The dtype and the shape of a buffer."""
+
+
+def item_bytes(dtype: str, real: int = 4) -> int:
+    """Bytes of a number; of a real one, ``real``."""
+    return ITEM_BYTES.get(dtype, real)
 
 
 def evaluate_integer(expression: Expr, sizes: Mapping[str, int]) -> int:
@@ -180,7 +185,7 @@ def moved(kernel: Kernel, buffers: Mapping[str, Buffer]) -> tuple[Array, ...]:
 
 def bytes_of(arrays: Iterable[Array], sizes: Mapping[str, int], item: int) -> int:
     """Bytes of some arrays; ``item`` is the size of a real number."""
-    return sum(evaluate_integer(ir.product(shape), sizes) * ITEM_BYTES.get(dtype, item) for dtype, shape in arrays)
+    return sum(evaluate_integer(ir.product(shape), sizes) * item_bytes(dtype, item) for dtype, shape in arrays)
 
 
 def as_formula(values: Mapping[int, float], size: str) -> str:

@@ -8,11 +8,8 @@ All is compared by content. Sizes are expressions, so a program serves every bat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from codegen.loops.repeat import Loop
+from dataclasses import dataclass
+from typing import Literal
 
 DType = Literal["real", "float64", "int64", "bool"]
 Role = Literal[
@@ -212,7 +209,7 @@ class Copy:
 
 Stmt = Let | Assign | Store | For | Share | If | Contract | Copy
 
-# -- programs ---------------------------------------------------------------------------------------------------------
+# -- kernels ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,22 +239,6 @@ class Kernel:
     formulas: tuple[str, ...]
     parallel: bool
     schedule: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """Kernels in the order in which they run, over named buffers; some of them in ``loops``, which do not overlap.
-
-    ``copies`` are (target, source) pairs of buffers copied after the last kernel: outputs that are leaves or that share
-    a buffer with another output.
-    """
-
-    buffers: dict[str, Buffer]
-    kernels: tuple[Kernel, ...]
-    sizes: tuple[str, ...]
-    outputs: tuple[str, ...]
-    copies: tuple[tuple[str, str], ...] = field(default=())
-    loops: tuple[Loop, ...] = field(default=())
 
 
 # -- building integer expressions -------------------------------------------------------------------------------------

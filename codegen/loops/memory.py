@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.loops import ir
-from codegen.loops.counts import ITEM_BYTES
-from codegen.loops.ir import Buffer, Const, Expr, Program
-from codegen.loops.repeat import loop_of, memory
+from codegen.loops.counts import item_bytes
+from codegen.loops.ir import Buffer, Const, Expr
+from codegen.loops.program import Program, kernels_in, memory
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -62,7 +62,8 @@ class Arena:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """First and last kernel, counted from 0, in which a buffer holds a value that is needed."""
+    """First and last of the program's items, counted from 0, in which a buffer holds a value that is needed; of scratch
+    memory, first and last kernel."""
 
     first: int
     last: int
@@ -75,14 +76,13 @@ def live_ranges(program: Program, roles: Sequence[ir.Role]) -> dict[str, Live]:
     """Live ranges of all buffers with one of some roles, in the order in which they begin; what is used in a loop is
     needed in all of it."""
     found: dict[str, Live] = {}
-    for number, kernel in enumerate(program.kernels):
-        loop = loop_of(program, number)
-        for name in (name for argument in kernel.arguments for name in memory(program, argument)):
+    slices = program.slices
+    for number, (path, kernel) in enumerate(kernels_in(program.body)):
+        for name in (name for argument in kernel.arguments for name in memory(slices, argument)):
             role = program.buffers[name].role
             if role in roles:
-                whole = loop is not None and role != "scratch"
-                begin, end = (loop.start, loop.stop - 1) if loop is not None and whole else (number, number)
-                found[name] = Live(found[name].first if name in found else begin, end)
+                at = number if role == "scratch" else path[0]
+                found[name] = Live(found[name].first if name in found else at, at)
     return found
 
 
@@ -95,7 +95,7 @@ def plan_memory(program: Program, item: int, roles: Sequence[ir.Role] = ("tempor
     placed: list[list[str]] = [[]]
     for name, span in live.items():
         count, unit = split_size(program.buffers[name])
-        size = _aligned(count * ITEM_BYTES.get(program.buffers[name].dtype, item))
+        size = _aligned(count * item_bytes(program.buffers[name].dtype, item))
         region = units.setdefault(unit, len(units))
         if region == len(sizes):
             sizes.append(0)
@@ -140,20 +140,19 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
     wrong: list[str] = []
     sizes: dict[str, int] = {}
     alive: dict[str, set[int]] = {}
-    for number, kernel in enumerate(program.kernels):
-        loop = loop_of(program, number)
-        again = {number} if loop is None else {loop.start, loop.stop - 1}
-        for name in (name for argument in kernel.arguments for name in memory(program, argument)):
+    slices = program.slices
+    for number, (path, kernel) in enumerate(kernels_in(program.body)):
+        for name in (name for argument in kernel.arguments for name in memory(slices, argument)):
             if program.buffers[name].role in roles:
-                alive.setdefault(name, set()).update({number} if program.buffers[name].role == "scratch" else again)
-    for name, kernels in alive.items():
-        alive[name] = set(range(min(kernels), max(kernels) + 1))
+                alive.setdefault(name, set()).add(number if program.buffers[name].role == "scratch" else path[0])
+    for name, items in alive.items():
+        alive[name] = set(range(min(items), max(items) + 1))
         slot = arena.slots.get(name)
         if slot is None:
             wrong.append(f"{name} has no place")
             continue
         count, unit = split_size(program.buffers[name])
-        needed = sizes[name] = count * ITEM_BYTES.get(program.buffers[name].dtype, item)
+        needed = sizes[name] = count * item_bytes(program.buffers[name].dtype, item)
         region = arena.regions[slot.region]
         if region.unit != unit or slot.offset % ALIGNMENT or slot.offset + needed > region.size or slot.offset < 0:
             wrong.append(f"{name} does not fit its place: {needed} bytes at {slot.offset} of {region.size}")

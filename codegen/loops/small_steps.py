@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from codegen.loops import ir
 from codegen.loops.counts import flops
-from codegen.loops.ir import ZERO, Const, Expr, For, If, Kernel, Let, Program, Share, Stmt, Var
+from codegen.loops.ir import ZERO, Const, Expr, For, If, Kernel, Let, Share, Stmt, Var
 from codegen.loops.names import Names
+from codegen.loops.program import Item, Loop, Program
 from codegen.loops.rename import Renaming
-from codegen.loops.repeat import Loop
 
 LITTLE = 2048.0
 """Operations of a step with little to do."""
@@ -26,13 +26,16 @@ MOST_STATEMENTS = 400
 
 def with_whole_steps(program: Program) -> Program:
     """The program with one kernel for every innermost loop whose steps have little to do."""
-    for number in reversed(range(len(program.loops))):
-        loop = program.loops[number]
-        inner = any(loop.start <= other.start < loop.stop for other in program.loops if other is not loop)
-        kernels = program.kernels[loop.start : loop.stop]
-        if not inner and len(kernels) > 1 and _is_little(kernels):
-            program = _merged(program, loop, kernels)
-    return program
+    return replace(program, body=tuple(map(_whole, program.body)))
+
+
+def _whole(item: Item) -> Item:
+    if not isinstance(item, Loop):
+        return item
+    kernels = tuple(inner for inner in item.body if isinstance(inner, Kernel))
+    if len(kernels) < len(item.body):
+        return replace(item, body=tuple(map(_whole, item.body)))
+    return replace(item, body=(_merged(kernels),)) if len(kernels) > 1 and _is_little(kernels) else item
 
 
 def _is_little(kernels: tuple[Kernel, ...]) -> bool:
@@ -45,7 +48,7 @@ def _is_little(kernels: tuple[Kernel, ...]) -> bool:
     return few and sum(flops(kernel.body, {}) for kernel in kernels) <= LITTLE
 
 
-def _merged(program: Program, loop: Loop, kernels: tuple[Kernel, ...]) -> Program:
+def _merged(kernels: tuple[Kernel, ...]) -> Kernel:
     arguments = tuple(dict.fromkeys(name for kernel in kernels for name in kernel.arguments))
     local = {name: name.replace(".", "_") for name in arguments}
     names = Names(frozenset(local.values()))
@@ -54,16 +57,8 @@ def _merged(program: Program, loop: Loop, kernels: tuple[Kernel, ...]) -> Progra
         buffers = {own: local[name] for own, name in zip(kernel.buffers, kernel.arguments, strict=True)}
         body += Renaming(buffers, names.unique, formulas=True).block(_alone(kernel.body, {}))
     formulas = tuple(formula for kernel in kernels for formula in kernel.formulas)
-    name = kernels[0].name
-    whole = Kernel(name, tuple(local.values()), arguments, (), tuple(body), formulas, False, "one thread, a whole step")
-    fewer = len(kernels) - 1
-
-    def moved(at: int) -> int:
-        return at - fewer if at >= loop.stop else at
-
-    loops = tuple(replace(one, start=moved(one.start), stop=moved(one.stop)) for one in program.loops)
-    new = (*program.kernels[: loop.start], whole, *program.kernels[loop.stop :])
-    return replace(program, kernels=new, loops=loops)
+    how = "one thread, a whole step"
+    return Kernel(kernels[0].name, tuple(local.values()), arguments, (), tuple(body), formulas, False, how)
 
 
 def _alone(body: tuple[Stmt, ...], ends: dict[str, Expr]) -> tuple[Stmt, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from codegen import debug
 from codegen.loops import ir
@@ -19,14 +19,13 @@ from codegen.loops.ir import (
     Load,
     Op,
     Operand,
-    Program,
     Share,
     Stmt,
     Store,
     Var,
 )
 from codegen.loops.memory import Arena, check_memory
-from codegen.loops.repeat import loop_of, memory, slice_of
+from codegen.loops.program import Item, Loop, Program, kernels_in, memory
 
 
 class InvalidProgram(AssertionError):
@@ -38,34 +37,44 @@ def verify_program(program: Program) -> None:
     if not debug.checks():
         return
     computed = ("temporary", "scratch", "output", "slice")
-    written = {name for name, buffer in program.buffers.items() if buffer.role not in computed}
-    for number, kernel in enumerate(program.kernels):
-        verify_kernel(kernel, program)
-        loop = loop_of(program, number)
-        rest = () if loop is None else program.kernels[number : loop.stop]
-        before = {name for other in rest for name in _written(other, program)}
+    _Reads(program).verify(program.body, {n for n, buffer in program.buffers.items() if buffer.role not in computed})
+
+
+class _Reads:
+    """Follows a program in its order, and knows what was written."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.slices = program, program.slices
+
+    def verify(self, body: tuple[Item, ...], written: set[str], before: frozenset[str] = frozenset()) -> None:
+        """Check some items; ``before`` is what the loops around them write, and have written in an earlier step."""
+        for item in body:
+            if isinstance(item, Loop):
+                self.verify(item.body, written, before | self._written_in(item.body))
+                continue
+            verify_kernel(item, self.program)
+            actual, own = dict(zip(item.buffers, item.arguments, strict=True)), self._written(item)
+            for name in ir.reads(item.body):
+                if not self._holds_values(actual[name], written | own, before):
+                    raise InvalidProgram(f"{item.name} reads {actual[name]}, which nothing has written")
+            written |= own
+
+    def _holds_values(self, name: str, written: set[str], before: Set[str]) -> bool:
+        """Whether a buffer holds values; ``before`` is what earlier steps of its loops have written."""
+        part = self.slices.get(name)
+        if part is None:
+            return name in written
+        known = written | before if part.first is not None else written
+        return self._holds_values(part.base, known, before) and (
+            part.first is None or self._holds_values(part.first, written, before)
+        )
+
+    def _written(self, kernel: Kernel) -> set[str]:
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-        own = _written(kernel, program)
-        for name in ir.reads(kernel.body):
-            if not _is_written(actual[name], program, written | own, before):
-                raise InvalidProgram(f"{kernel.name} reads {actual[name]}, which nothing has written")
-        written |= own
+        return {memory(self.slices, actual[name])[0] for name in ir.writes(kernel.body)}
 
-
-def _is_written(name: str, program: Program, written: set[str], before: set[str]) -> bool:
-    """Whether a buffer holds values; ``before`` is what earlier steps of its loops have written."""
-    part = slice_of(program, name)
-    if part is None:
-        return name in written
-    known = written | before if part.first is not None else written
-    return _is_written(part.base, program, known, before) and (
-        part.first is None or _is_written(part.first, program, written, before)
-    )
-
-
-def _written(kernel: Kernel, program: Program) -> set[str]:
-    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-    return {memory(program, actual[name])[0] for name in ir.writes(kernel.body)}
+    def _written_in(self, body: tuple[Item, ...]) -> frozenset[str]:
+        return frozenset(name for _, kernel in kernels_in(body) for name in self._written(kernel))
 
 
 def verify_kernel(kernel: Kernel, program: Program) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from codegen.loops.ir import Program
+from codegen.loops.program import Program
 
 STATUS, TABLE, PYTHON, SPANS, SYNC, SCHEDULE, RUN = range(7)
 LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, NEEDS_FINITE, FIRST_SIZE = range(7, 15)

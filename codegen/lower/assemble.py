@@ -1,16 +1,16 @@
 """Which values have memory, and under which names: leaves first, with the user's names, then what kernels share.
 
-Comes in: groups. Goes out: an :class:`ir.Program`, in which SymPy no longer occurs.
+Comes in: groups. Goes out: an :class:`codegen.loops.program.Program`, in which SymPy no longer occurs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.loops import ir
 from codegen.loops.names import Names
-from codegen.loops.repeat import Loop, Slice
+from codegen.loops.program import Item, Loop, Program, Slice
 from codegen.loops.small_steps import with_whole_steps
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
@@ -33,18 +33,27 @@ ROLES: Mapping[str, ir.Role] = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A group to be lowered, the values of it that others read from memory, where all values live, and the numbers of
-    the loops that it is in."""
+    """A group to be lowered, the values of it that others read from memory, where all values live, and whether it is in
+    a loop."""
 
     group: Group
     kept: set[Tensor]
     buffers: dict[Tensor, str]
-    loops: tuple[int, ...]
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A loop to be lowered: the steps that it takes, what is in each, and the slices that move with them."""
+
+    steps: Steps
+    body: Sequence[Task | Turn]
+    slices: Mapping[str, Slice]
 
 
 def assemble(
     groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]
-) -> tuple[ir.Program, dict[Tensor, str], tuple[str, ...], dict[Tensor, str]]:
+) -> tuple[Program, dict[Tensor, str], tuple[str, ...], dict[Tensor, str]]:
     """The program, the buffer name of every leaf and output, the user's names of the sizes, and the copies of labels
     that the program checks."""
     known: dict[int, Steps] = {}
@@ -54,36 +63,48 @@ def assemble(
     table: dict[str, ir.Buffer] = {}
     for leaf in leaves:
         table[buffers[leaf]] = _buffer(buffers[leaf], leaf, ROLES[leaf.kind], sizes)
-    kernels: list[ir.Kernel] = []
+    body: list[Item] = []
     read = {element.tensor for group in groups for node in group.nodes for element in node.reads}
     labels = {leaf: table[buffers[leaf]] for leaf in leaves if leaf.kind == "labels" and leaf in read}
     checked: dict[Tensor, str] = {}
     places = _Places(table, sizes, names, known)
-    places.give(groups, request, buffers, request.outputs, lambda place: ())
+    tasks = places.give(groups, request, buffers, request.outputs, len(groups), repeated=False)
     if labels:
         kernel, copies, status = label_check(labels, sizes, names)
-        kernels.append(kernel)
+        body.append(kernel)
         table |= {buffer.name: buffer for buffer in (*copies.values(), status)}
         checked = {leaf: copy.name for leaf, copy in copies.items()}
-    driver_names = Names(frozenset(names.taken))
-    ranges: dict[int, list[int]] = {}
     moved = {buffers[leaf]: name for leaf, name in checked.items()}
-    for task in places.tasks:
-        storage = Storage({value: moved.get(name, name) for value, name in task.buffers.items()}, sizes)
-        name = driver_names.unique(kernel_name(task.group, task.kept))
-        lowered = lower(task.group, storage, task.kept, name, repeated=bool(task.loops))
-        kernel, scratch = _with_own_scratch(*lowered, driver_names)
-        for loop in task.loops:
-            ranges.setdefault(loop, []).append(len(kernels))
-        kernels.append(kernel)
-        table |= {buffer.name: buffer for buffer in scratch}
-    loops = tuple(
-        _as_loop(found, ranges[number], places.slices[number], moved, sizes)
-        for number, found in enumerate(places.loops)
-    )
+    body += _Lowered(table, sizes, Names(frozenset(names.taken)), moved).items(one for part in tasks for one in part)
     outputs = tuple(buffers[output] for output in request.outputs)
-    program = with_whole_steps(ir.Program(table, tuple(kernels), tuple(sizes.values()), outputs, loops=loops))
+    program = with_whole_steps(Program(table, tuple(body), tuple(sizes.values()), outputs))
     return program, buffers, tuple(sizes), checked
+
+
+class _Lowered:
+    """Lowers tasks in their order; what is ``moved`` is read from a copy."""
+
+    def __init__(
+        self, table: dict[str, ir.Buffer], sizes: Mapping[str, str], names: Names, moved: Mapping[str, str]
+    ) -> None:
+        self.table, self.sizes, self.names, self.moved = table, sizes, names, moved
+
+    def items(self, tasks: Iterable[Task | Turn]) -> list[Item]:
+        return [self.loop(task) if isinstance(task, Turn) else self.kernel(task) for task in tasks]
+
+    def kernel(self, task: Task) -> ir.Kernel:
+        buffers = {value: self.moved.get(name, name) for value, name in task.buffers.items()}
+        name = self.names.unique(kernel_name(task.group, task.kept))
+        lowered = lower(task.group, Storage(buffers, self.sizes), task.kept, name, task.repeated)
+        kernel, scratch = _with_own_scratch(*lowered, self.names)
+        self.table |= {buffer.name: buffer for buffer in scratch}
+        return kernel
+
+    def loop(self, turn: Turn) -> Loop:
+        loop = turn.steps.recurrence.loop
+        parts = {name: Slice(self.moved.get(part.base, part.base), part.first) for name, part in turn.slices.items()}
+        count = ScalarLowering(lambda tensor, index: ir.ZERO, self.sizes).integer(loop.length)
+        return Loop(tuple(self.items(turn.body)), count, loop.backward, parts)
 
 
 def _with_inner(groups: Sequence[Group], known: dict[int, Steps]) -> list[Group]:
@@ -98,44 +119,45 @@ def _with_inner(groups: Sequence[Group], known: dict[int, Steps]) -> list[Group]
 
 
 class _Places:
-    """Gives values memory, and slices of it in loops; the tasks in order, and the loops, outer ones first."""
+    """Gives values memory, and slices of it in loops."""
 
     def __init__(
         self, table: dict[str, ir.Buffer], sizes: Mapping[str, str], names: Names, steps: Mapping[int, Steps]
     ) -> None:
         self.table, self.sizes, self.names, self.steps = table, sizes, names, steps
-        self.tasks: list[Task] = []
-        self.loops: list[Steps] = []
-        self.slices: list[dict[str, Slice]] = []
 
     def give(
         self, groups: Sequence[Group], request: Request, buffers: dict[Tensor, str], outputs: Collection[Tensor],
-        loops: Callable[[int], tuple[int, ...]],
-    ) -> None:  # fmt: skip
-        """Memory for what the groups hand to each other; ``loops`` tells in which ones a group is."""
+        once: int, repeated: bool,
+    ) -> list[list[Task | Turn]]:  # fmt: skip
+        """What is to be done for each group, in the order of all, with memory for what they hand to each other. Those
+        from the number ``once`` on are in a loop, and all are if that is ``repeated`` itself."""
         outside = spans(groups, request)
+        found: list[list[Task | Turn]] = []
         for place, group in enumerate(groups):
             scattered = {node.value for node in group.nodes if scatter_of(len(node.shape), node.definition) is not None}
             kept = {value for value in group.values if outside[value] - {place} or value in scattered}
             for node in group.nodes:
                 if node.target is None and node.value in kept and node.value not in buffers:
                     self.own(node.value, buffers, "output" if node.value in outputs else "temporary")
+            inside = repeated or place >= once
             if group.kind == "loop":
-                self.loop(self.steps[id(group)], buffers, loops(place))
+                found.append(self.loop(self.steps[id(group)], buffers, inside))
             else:
-                self.tasks.append(Task(group, kept, buffers, loops(place)))
+                found.append([Task(group, kept, buffers, inside)])
+        return found
 
     def own(self, value: Tensor, buffers: dict[Tensor, str], role: ir.Role) -> None:
         name = buffers[value] = self.names.unique(value_name(value))
         self.table[name] = _buffer(name, value, role, self.sizes)
 
-    def loop(self, steps: Steps, buffers: dict[Tensor, str], loops: tuple[int, ...]) -> None:
-        """The groups of a step, over slices of what lies outside; memory for values of all steps that have none."""
-        recurrence, loop, number = steps.recurrence, steps.recurrence.loop, len(self.loops)
+    def loop(self, steps: Steps, buffers: dict[Tensor, str], repeated: bool) -> list[Task | Turn]:
+        """What is the same at every step, then the loop over slices of what lies outside; memory for values of all
+        steps that have none."""
+        recurrence, loop = steps.recurrence, steps.recurrence.loop
         own: dict[Tensor, str] = {}
         whole: dict[Tensor, str] = {}
-        self.loops.append(steps)
-        self.slices.append({})
+        slices: dict[str, Slice] = {}
         for value, planned in steps.results.items():
             track = recurrence.track(value)
             if planned in whole:
@@ -144,35 +166,27 @@ class _Places:
             if track not in buffers:
                 self.own(track, buffers, "temporary")
             whole[planned] = buffers[track]
-            own[planned] = self.slice(planned, Slice(buffers[track]), "now", number)
+            own[planned] = self.slice(planned, Slice(buffers[track]), "now", slices)
         filled = dict(zip(loop.slots, recurrence.operands, strict=True))
         for carry, value in zip(loop.carries, loop.following, strict=True):
             part = Slice(whole[steps.results[value]], buffers[filled[carry]])
-            own[carry] = self.slice(carry, part, "before", number)
+            own[carry] = self.slice(carry, part, "before", slices)
         for slot in loop.inputs:
-            own[slot] = self.slice(slot, Slice(buffers[filled[slot]]), "now", number)
+            own[slot] = self.slice(slot, Slice(buffers[filled[slot]]), "now", slices)
         for slot in loop.constants:
             own[slot] = buffers[filled[slot]]
         request = Request(tuple(dict.fromkeys(steps.results.values())))
         groups, once = [*steps.before, *steps.groups], len(steps.before)
-        self.give(groups, request, own, (), lambda place: loops if place < once else (*loops, number))
+        found = self.give(groups, request, own, (), once, repeated)
+        before, inside = ([task for tasks in part for task in tasks] for part in (found[:once], found[once:]))
+        return [*before, Turn(steps, inside, slices)]
 
-    def slice(self, tensor: Tensor, part: Slice, when: str, number: int) -> str:
+    def slice(self, tensor: Tensor, part: Slice, when: str, slices: dict[str, Slice]) -> str:
         """A buffer for one step's part of another: its name."""
         name = self.names.unique(f"{part.base}_{when}")
-        self.slices[number][name] = part
+        slices[name] = part
         self.table[name] = _buffer(name, tensor, "slice", self.sizes)
         return name
-
-
-def _as_loop(
-    steps: Steps, numbers: Sequence[int], slices: Mapping[str, Slice], moved: Mapping[str, str],
-    sizes: Mapping[str, str],
-) -> Loop:  # fmt: skip
-    loop = steps.recurrence.loop
-    parts = {name: Slice(moved.get(part.base, part.base), part.first) for name, part in slices.items()}
-    count = ScalarLowering(lambda tensor, index: ir.ZERO, sizes).integer(loop.length)
-    return Loop(min(numbers), max(numbers) + 1, count, loop.backward, parts)
 
 
 def _with_own_scratch(

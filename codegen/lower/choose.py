@@ -37,14 +37,14 @@ COLUMN_GRAIN = 256
 BLOCK_ROWS = 60
 """Rows of a block that is no panel of whole rows: a multiple of nearly every number of rows that a tile may have."""
 
-PACKED_ROWS = 128
+PACKED_ROWS = 64
 """Rows of the result from which on it pays to copy columns of the right operand together first."""
 
 DOT_ROWS = 4
 """Rows of the left operand from which on it pays to transpose a large right operand, some columns at a time."""
 
-LONG_ROW = 1024
-"""Elements of a row from which on the next row is on another page, and rows of a power of two share few cache sets."""
+LONG_ROW = 512
+"""Elements of a row from which on rows soon are on other pages, and those of a power of two share few cache sets."""
 
 
 def schedule_of(group: Group, kept: Collection[Tensor], repeated: bool = False) -> Schedule:

@@ -12,14 +12,16 @@ from itertools import count
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, as_formula, flops, traffic
-from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Program, Share, Stmt, Store
+from codegen.loops.driver import Driver, driver_of
+from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
+from codegen.loops.program import Program
 from codegen.loops.rename import Renaming
+from codegen.loops.text import Shapes, text
 from codegen.loops.vocabulary import MATHEMATICS, STRUCTURE, TYPES
 from codegen.loops.words import Interface
-from codegen.native.emit_driver import Call, calls_of, run_text
-from codegen.native.emit_scalar import Shapes, text
+from codegen.native.driver_python import run_text
 
 INDENT = "    "
 ITEM = {"float32": 4, "float64": 8}
@@ -27,26 +29,26 @@ ITEM = {"float32": 4, "float64": 8}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The generated text, and the calls of its functions in order, one for each kernel of the program."""
+    """The generated text, and the driver that calls its functions."""
 
     text: str
-    calls: tuple[Call, ...]
+    driver: Driver
 
 
 def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> Source:
     """Source of a program for ``dtype``."""
     shared: dict[object, str] = {}
-    functions: list[str] = []
+    functions: dict[str, str] = {}
     bodies: list[str] = []
     for kernel in program.kernels:
         key = content(kernel, program)
         if key not in shared:
             shared[key] = kernel.name
             bodies.append(_function(kernel, shared[key], program, dtype))
-        functions.append(shared[key])
-    calls = calls_of(program, functions, arena, interface, dtype)
-    text_body = "\n\n\n".join([*bodies, run_text(program, calls, interface)])
-    return Source("\n".join([*_header(program, text_body, dtype), "", "", text_body]), calls)
+        functions[kernel.name] = shared[key]
+    driver = driver_of(program, functions, arena, interface, dtype)
+    text_body = "\n\n\n".join([*bodies, run_text(program, driver, interface)])
+    return Source("\n".join([*_header(program, text_body, dtype), "", "", text_body]), driver)
 
 
 def _header(program: Program, body: str, dtype: str) -> list[str]:

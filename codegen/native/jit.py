@@ -59,13 +59,13 @@ def program(
         return PythonEntry(_plain(_module(source.text, cache.source_file(key, source.text))).run)
 
     def compiled() -> bytes:
-        from codegen.native.emit_driver import driver_text
+        from codegen.native.driver_llvm import driver_text
 
         source = source_of()
         module = _module(source.text, cache.source_file(key, source.text))
-        functions = {call.function: (getattr(module, call.function), call.types) for call in source.calls}
+        functions = {call.function: (getattr(module, call.function), call.types) for call in source.driver.calls}
         try:
-            return compile_program(functions, partial(driver_text, source.calls))
+            return compile_program(functions, partial(driver_text, source.driver))
         finally:
             _forget_lines(Path(str(module.__file__)).name)
 

@@ -14,6 +14,7 @@ import sympy as sp
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
+from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
@@ -67,9 +68,10 @@ class Node:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Slice, write out cases, merge temporaries, mask by maxima, write out windows, bring sums into shape, share common
-    functions, split, inline, place, order."""
-    sliced = _replace(request, slice_values(_roots(request)))
+    """Unite equal values, slice, write out cases, merge temporaries, mask by maxima, write out windows, bring sums into
+    shape, share common functions, split, inline, place, order."""
+    once = _replace(request, compute_once(_roots(request)))
+    sliced = _replace(once, slice_values(_roots(once)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))

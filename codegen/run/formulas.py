@@ -12,6 +12,7 @@ from functools import cached_property
 
 from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import in_order, with_chance
+from codegen.run.singular import checked_value
 from symgraph.core.tensor import Tensor
 from symgraph.vocabulary.optimisers import Optimizer
 from symgraph.vocabulary.updating import Update
@@ -55,7 +56,7 @@ class StepFormulas:
     loss, extra : the loss and further outputs, in training.
     own : next values of states of the user's.
     parameters, optimizer : what is trained, and by which rows.
-    given : the updates, where they come from another process.
+    given, checked : the updates, and what is looked at before them, where they come from another process.
     """
 
     loss: Tensor
@@ -64,6 +65,7 @@ class StepFormulas:
     parameters: tuple[Tensor, ...]
     optimizer: Optimizer
     given: Sequence[Update] | None = None
+    checked: Tensor | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """Those of deriving, and then of the stages of the compiler."""
 
@@ -71,22 +73,29 @@ class StepFormulas:
     def _derived(self) -> tuple[Request, list[Update], tuple[str, ...]]:
         from symgraph.derive.differentiate import grad
 
-        start, left = time.perf_counter(), tuple[str, ...]()
+        start, left, checked = time.perf_counter(), tuple[str, ...](), self.checked
         if self.given is not None:
             found = list(self.given)
         else:
             gradients = grad(self.loss, list(self.parameters))
+            checked = checked_value(self.loss, gradients.values())
             found = self.optimizer.updates({p: gradients[p] for p in self.parameters})
             found += [Update(leaf, value, None) for leaf, value in self.own.items()]
             left = tuple(f"∂{self.loss.display_name}/∂{tensor.display_name}" for tensor in gradients.left)
-        request = with_chance((self.loss, *self.extra), found)
+        first = () if checked is None else (checked,)
+        request = with_chance((*first, self.loss, *self.extra), found)
         self.seconds["derive"] = time.perf_counter() - start
         return request, found, left
 
     @property
     def request(self) -> Request:
-        """The program."""
+        """The program. Before the loss there may be what is looked at in its place before anything is updated."""
         return self._derived[0]
+
+    @property
+    def before_loss(self) -> int:
+        """The number of outputs before the loss."""
+        return len(self.request.outputs) - len(self.extra) - 1
 
     @property
     def updates(self) -> list[Update]:

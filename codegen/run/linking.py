@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from codegen.loops.counts import moved
-from codegen.loops.ir import ZERO, Expr, Program
-from codegen.loops.repeat import loops_of
+from codegen.loops.driver import Driver
+from codegen.loops.ir import ZERO, Expr, Kernel
+from codegen.loops.program import Item, Program
 from codegen.loops.words import OUTSIDE
 from codegen.loops.worth import Portion
 from codegen.lower.scalar import ScalarLowering
 from codegen.native.emit import content
-from codegen.native.emit_driver import Call
 from codegen.native.jit import key_of
 from codegen.plan.request import Request
 from codegen.run.linked import Linked
@@ -40,17 +40,25 @@ def linked(compiled: Compiled, leaves: Sequence[Tensor], request: Request) -> Li
         arena=compiled.arena,
         scratch=compiled.scratch,
         required=_required(request, compiled.size_names),
-        portions=portions_of(program, compiled.source.calls),
+        portions=portions_of(program, compiled.source.driver),
     )
 
 
-def portions_of(program: Program, calls: Sequence[Call]) -> tuple[Portion, ...]:
-    """The kernels of a program, equal ones together; ``calls`` are those of its driver, one for each."""
+def portions_of(program: Program, driver: Driver) -> tuple[Portion, ...]:
+    """The kernels of a program, equal ones together; in its driver there is a call for each."""
     found: dict[Portion, int] = {}
-    for number, (kernel, call) in enumerate(zip(program.kernels, calls, strict=True)):
-        loops, body = tuple(loop.count for loop in loops_of(program, number)), content(kernel, program)[0]
-        portion = Portion(1, loops, body, kernel.parallel, moved(kernel, program.buffers), call.meets)
-        found[portion] = found.get(portion, 0) + 1
+    calls = iter(driver.calls)
+
+    def follow(body: tuple[Item, ...], counts: tuple[Expr, ...]) -> None:
+        for item in body:
+            if isinstance(item, Kernel):
+                what = content(item, program)[0]
+                portion = Portion(1, counts, what, item.parallel, moved(item, program.buffers), next(calls).meets)
+                found[portion] = found.get(portion, 0) + 1
+            else:
+                follow(item.body, (*counts, item.count))
+
+    follow(program.body, ())
     return tuple(replace(portion, count=count) for portion, count in found.items())
 
 

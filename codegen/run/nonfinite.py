@@ -1,4 +1,4 @@
-"""Where a loss that is not finite comes from: the first array, or else the first value on the way to the loss, that has
+"""Where a loss or gradient that is not finite comes from: the first array, or else the first value on the way, that has
 an infinity or NaN. Looked for only after a step has stopped, so it may take its time.
 """
 
@@ -36,14 +36,17 @@ def explained(
     rows, batched : the rows of the data that the batch is made of, and the inputs that have them.
     """
     given = {**bound.arrays, **{leaf: step.state[str(leaf.name)] for leaf in step.first}}
-    found = _first_array(given, rows, batched) or _first_value(step, bound.arrays, rows, batched)
-    cause = found or "the values on the way to it are finite one by one"
-    return NonFiniteError(
-        at_line(
-            f"the loss {step.loss.display_name} is {loss}: {cause}. Nothing was updated in this step; "
-            f"train_step(…, check_finite=False) goes on"
-        )
-    )
+    cause = _first_array(given, rows, batched)
+    what = f"the loss {step.loss.display_name} is {loss}"
+    before = step.formulas.before_loss
+    checked, value = step.formulas.request.outputs[:before], step.formulas.request.outputs[before]
+    if np.isfinite(loss) and checked:
+        what = f"a gradient of the loss {step.loss.display_name} is not finite, though that is {loss}"
+        value = checked[0]
+    cause = cause or _first_value(step, value, bound.arrays, rows, batched)
+    cause = cause or "the values on the way to it are finite one by one"
+    ending = "Nothing was updated in this step; train_step(…, check_finite=False) goes on"
+    return NonFiniteError(at_line(f"{what}: {cause}. {ending}"))
 
 
 def _first_array(given: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, batched: Collection[Tensor]) -> str:
@@ -58,10 +61,14 @@ def _first_array(given: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, ba
 
 
 def _first_value(
-    step: TrainStep, arrays: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, batched: Collection[Tensor]
+    step: TrainStep,
+    wanted: Tensor,
+    arrays: Mapping[Tensor, np.ndarray],
+    rows: np.ndarray | None,
+    batched: Collection[Tensor],
 ) -> str:
-    """The first value, in an order of computing, and what it is computed from."""
-    request = stabilised(Request((step.formulas.request.outputs[0],)))
+    """The first value on the way to a wanted one, in an order of computing, and what it is computed from."""
+    request = stabilised(Request((wanted,)))
     order = [tensor for tensor in topological(request.outputs) if tensor.definition is not None]
     leaves = [leaf for leaf in leaves_in(request) if leaf.kind != "constant"]
     try:

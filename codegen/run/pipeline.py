@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
-from codegen.loops.ir import Program
 from codegen.loops.memory import Arena, plan_memory
+from codegen.loops.program import Program
 from codegen.loops.verify import verify_memory, verify_program
 from codegen.loops.words import Interface, interface_of
 from codegen.native.emit import ITEM, Source, emit

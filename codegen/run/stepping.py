@@ -57,8 +57,12 @@ class StepProgram:
         self._words[words.NEEDS_FINITE] = step.check_finite
         self._words[words.LOSS_BYTES] = step.dtype.itemsize
         self._words[words.LOSS] = self._loss.ctypes.data
-        self._loss_name = executable.linked.outputs[0]
-        self._loss_word = executable.linked.interface.addresses[self._loss_name]
+        outputs, addresses = executable.linked.outputs, executable.linked.interface.addresses
+        self._own = len(outputs) - len(step.formulas.extra)
+        self._loss_name = outputs[self._own - 1]
+        checked = np.zeros((), dtype=step.dtype)  # what may be before the loss
+        self._outputs = {addresses[name]: checked for name in outputs[: self._own - 1]}
+        self._outputs[addresses[self._loss_name]] = self._loss
         self._checked_calls = 0
 
     def direct_call(self, params: Any, inputs: Mapping[str, Any]) -> float | None:
@@ -108,8 +112,9 @@ class StepProgram:
         self.native = None
         self.step.hyper.update(bound.numbers)
         self.executable.resize(bound.sizes)
-        self._words[self._loss_word] = self._loss.ctypes.data
+        for word, array in self._outputs.items():
+            self._words[word] = array.ctypes.data
         for leaf, values in bound.arrays.items():
             self.executable.bind(leaf, values)
         self._direct.protect([values for _, values in self.step.written(bound.arrays)])
-        return Results(self.executable, bound.arrays, skip=1)
+        return Results(self.executable, bound.arrays, skip=self._own)

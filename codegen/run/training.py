@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class TrainStep:
     parameters, inputs : what is trained, and what is given at every call, in the order of declaration.
     hyper : hyper-parameters by name, to be changed at any time without compiling.
     state : the optimiser's arrays by name, such as ``"W1.m"``; updated in place.
-    check_finite : whether a loss that is not finite stops a step before it updates anything.
+    check_finite : whether a loss or gradient that is not finite stops a step before it updates anything.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class TrainStep:
         key: int | None = None,
         updates: Mapping[Tensor, Any] | None = None,
         derived: Sequence[Update] | None = None,
+        checked: Tensor | None = None,
     ) -> None:
         self.dtype = as_dtype(dtype)
         self.optimizer = checked_optimizer("train_step", optimizer)
@@ -86,7 +88,7 @@ class TrainStep:
         found = in_order(leaves_in(Request((self.loss, *extra))))
         self.parameters = chosen_of(self.loss, found, parameters)
         following = dict(zip(own, others[len(extra) :], strict=True))
-        self.formulas = StepFormulas(self.loss, extra, following, self.parameters, self.optimizer, derived)
+        self.formulas = StepFormulas(self.loss, extra, following, self.parameters, self.optimizer, derived, checked)
         layout = kept.step_program(self.formulas, self.dtype.name)
         roles = Roles.of(layout.leaves)
         self.inputs, self.stored, self.scalars = roles.inputs, roles.stored, roles.scalars
@@ -142,7 +144,7 @@ class TrainStep:
 
     @property
     def check_finite(self) -> bool:
-        """Whether a loss that is not finite stops a step."""
+        """Whether a loss or gradient that is not finite stops a step."""
         return self._check_finite
 
     @check_finite.setter
@@ -163,7 +165,7 @@ class TrainStep:
 
     def _compiled(self) -> Executable:
         executable = Executable(self._translated, self._leaves, self.dtype, self._threads)
-        loss = executable.linked.read[0]
+        loss = executable.linked.read[-1 - len(self.formulas.extra)]
         if loss is not None:
             name = self._leaves[loss].name
             raise DomainError(at_line(f"the loss {self.loss.display_name} is {name} itself"))
@@ -207,9 +209,10 @@ class TrainStep:
             "strict": self.strict, "key": self._key,
         }  # fmt: skip
         known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
-        parcel = Parcel([self.declared, *extra, *self.parameters, *parts])
+        checked = self.formulas.request.outputs[: self.formulas.before_loss]
+        parcel = Parcel([self.declared, *extra, *self.parameters, *checked, *parts])
         initial = [update.initial for update in self.updates]
-        counts = len(extra), len(self.parameters)
+        counts = len(extra), len(self.parameters), len(checked)
         return _again, (parcel, self.optimizer.name, form, counts, initial, options, dict(self.state), known)
 
     def __deepcopy__(self, memo: Any) -> TrainStep:
@@ -230,8 +233,7 @@ class TrainStep:
         ArgumentError, ShapeError, DomainError
             before anything is written.
         NonFiniteError
-            if the loss is not finite, before anything is updated; it says where that came from. Not if the step was
-            made with ``check_finite=False``.
+            if the loss or a gradient is not finite, before anything is updated, unless ``check_finite`` is False.
         """
         program, turn = self._program, self.turn
         if program is not None:
@@ -335,7 +337,7 @@ def _again(
     parcel: Parcel,
     optimizer: str,
     form: Any,
-    counts: tuple[int, int],
+    counts: tuple[int, int, int],
     initial: Sequence[float | None],
     options: dict[str, Any],
     state: Mapping[str, np.ndarray],
@@ -343,12 +345,11 @@ def _again(
 ) -> TrainStep:
     """A step of tensors that have come from another process; its optimiser is a name, for its updates are here."""
     loss, *rest = parcel.open()
-    begin, end = counts[0], sum(counts)
-    derived = [Update(*each) for each in zip(rest[end::2], rest[end + 1 :: 2], initial, strict=True)]
-    outputs = None if form is None else arranged(form, rest)
-    step = TrainStep(
-        loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=derived, **options
-    )  # fmt: skip
+    begin, end, after = accumulate(counts)
+    derived = [Update(*each) for each in zip(rest[after::2], rest[after + 1 :: 2], initial, strict=True)]
+    outputs, checked = None if form is None else arranged(form, rest), next(iter(rest[end:after]), None)
+    step = TrainStep(loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=derived,
+                     checked=checked, **options)  # fmt: skip
     for name, values in state.items():
         step.state[name] = values
     step.hyper.update(hyper)
@@ -374,12 +375,11 @@ def train_step(
     loss : scalar tensor.
     optimizer : from :mod:`symgraph.vocabulary.optimisers`; ``SGD()`` by default.
     dtype : ``"float32"`` or ``"float64"``, of parameters, inputs and state.
-    outputs : a tensor, or a list, tuple or dict of tensors, that every call returns beside the loss, in the same form;
-        they precede the update.
+    outputs : one tensor or a list, tuple or dict of them, which a call returns beside the loss, as before the update.
     parameters : what to train, tensors or names; all parameters of the loss by default. Others stay as they are given.
     threads : at most so many threads; by default one for each processor, where a step is large enough.
-    check_finite : a step whose loss is infinite or NaN updates nothing and raises ``NonFiniteError``, which says where
-        that came from; so does ``fit``. False lets them go on.
+    check_finite : a step whose loss is infinite or NaN, or the derivative of a finite one, as that of √ at 0, updates
+        nothing and raises ``NonFiniteError``, which says where that came from; so does ``fit``. False lets them go on.
     strict : an input of another dtype, order or stride is an error; else it is copied, and a warning says so.
     key : of random values, an integer of 0 … 2³² − 1; ``step.hyper["random_key"]`` from then on. Step number
         ``step.state["random_step"]`` has numbers of its own, so that saved parameters and state resume a run exactly.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgraph.core.compared import COMPARING, compared
 from symgraph.core.indices import Shape, bound
 
 Rule = Mapping[sp.Basic, sp.Basic]
@@ -98,8 +99,9 @@ def _has_no_parts(node: sp.Basic) -> bool:
 
 def evaluated(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
     """The operation on other arguments; the node itself if they are its own."""
-    unchanged = all(new is old for new, old in zip(args, node.args, strict=True))
-    return node if unchanged else node.func(*args)
+    if all(new is old for new, old in zip(args, node.args, strict=True)):
+        return node
+    return compared(node.func, args) if isinstance(node, COMPARING) else node.func(*args)
 
 
 class _NotLiteral(Exception):

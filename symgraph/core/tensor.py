@@ -283,6 +283,7 @@ class Element(sp.Expr):  # type: ignore[misc]
     """One element of a tensor, ``x[n, i]``: a real scalar whose indices are index expressions or label elements."""
 
     is_commutative: ClassVar[bool] = True
+    is_element: ClassVar[bool] = True
     _diff_wrt: ClassVar[bool] = True
 
     def __new__(cls, tensor: Tensor, *indices: Any) -> Element:

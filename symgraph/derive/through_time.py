@@ -19,6 +19,7 @@ from symgraph.core.indices import bound
 from symgraph.core.reading import call_cotangent, name_of
 from symgraph.core.recurrence import Recurrence, below, closed, recurrence_of
 from symgraph.core.tensor import Element, Tensor
+from symgraph.derive.shared import reading_values
 
 Rule = Callable[[Tensor, list[Tensor]], Mapping[Tensor, Tensor]]
 """Cotangents of a scalar on the way to some tensors, and of these."""
@@ -46,6 +47,8 @@ def contributions(
     found = dict(rule(step, targets))
     for target in targets:
         found.setdefault(target, Tensor.define(target.shape, sp.S.Zero))
+    over = reading_values([found[target] for target in targets], forward)
+    found |= {target: over[found[target]] for target in targets}
     results = [found[target] for target in targets]
     for tensor in [value for value in _read(results, forward) if value not in made]:
         whole = course.of(tensor)

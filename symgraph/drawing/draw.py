@@ -100,7 +100,7 @@ def draw(
     values : arrays of the leaves by name. Then each edge has the value that goes forward above it and the derivative
         that comes back below: numbers, or heat maps (blue negative, red positive) with their range.
     edges : ``"flow"`` writes formulas there where no values are given, ``"local"`` the derivative of each value by what
-        it reads, ``"none"`` nothing. ``"auto"`` is ``"flow"`` at level ``"scalar"`` or with values.
+        it reads, ``"none"`` nothing. ``"auto"`` is ``"flow"`` at level ``"scalar"``, with values or with ``upstream``.
     upstream : the name of a loss that a scalar value goes on to, as in L̄·y(1 − y); an array always does, to L unless
         told. Its derivative is the value ``∂L/∂y``, which may be given in ``values`` and is else 1.
     fold : draw a block of values that repeats five times or more by its first, its last and one node between.
@@ -119,7 +119,8 @@ def draw(
     root = single.get(original, original)
     program = Program([root], named=[root])
     figure = figure_of(root, program, level)
-    is_flow = edges == "flow" or (edges == "auto" and (level == "scalar" or values is not None))
+    asks_flow = level == "scalar" or values is not None or upstream is not None
+    is_flow = edges == "flow" or (edges == "auto" and asks_flow)
     if fold and not is_flow:
         figure = folded(figure)
     figure = with_near_leaves(figure)

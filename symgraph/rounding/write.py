@@ -52,9 +52,13 @@ def is_looked_into(tensor: Tensor) -> bool:
 
 
 def _is_affine(body: sp.Expr) -> bool:
-    """Whether a formula is a sum of multiples of elements, with a sum of products among them: x·W + b."""
+    """Whether a formula is a sum of multiples of elements, with a sum of products among them and no maximum, from which
+    a difference is never far: x·W + b, not z − max z."""
     terms = [term.as_coeff_Mul()[1] for term in sp.Add.make_args(body)]
-    return all(isinstance(term, Element) for term in terms) and any(is_contraction(term.tensor) for term in terms)
+    if not all(isinstance(term, Element) for term in terms):
+        return False
+    ops = {term.tensor.definition.op for term in terms if term.tensor.definition is not None}
+    return not ops & {"max", "min"} and any(is_contraction(term.tensor) for term in terms)
 
 
 class Writer:

@@ -5,51 +5,42 @@ What a thread hands to itself needs no meeting: kernels that share the same rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen.loops import ir
-from codegen.loops.ir import Program
+from codegen.loops.ir import Kernel
 from codegen.loops.memory import Arena, Slot
 from codegen.loops.parts import Part, parts_of
-from codegen.loops.repeat import Loop, memory
+from codegen.loops.program import Item, Loop, Path, Program, kernels_in, memory
 
 
-def barriers(program: Program, arena: Arena, also_read: Mapping[int | None, set[str]]) -> tuple[set[int], set[int]]:
-    """Kernels before which all threads meet, and numbers of loops before which they meet once, not at every step.
+def meetings(program: Program, arena: Arena, also_read: Mapping[Path, set[str]]) -> set[Path]:
+    """The kernels before which all threads meet, and the loops before which they meet once, not at every step.
 
     They meet before what touches memory to which another has written since the last meeting, or writes memory that
     another has read. ``also_read`` is what is read just before a kernel. Kernels that one thread alone runs need no
     meeting between them: it is the same thread.
     """
-    found: set[int] = set()
-    entered: set[int] = set()
-    since = _Since(arena)
+    found: set[Path] = set()
+    since = _Since(program, arena, also_read)
 
-    def run(start: int, stop: int, loops: Sequence[Loop]) -> None:
-        number = start
-        while number < stop:
-            loop = next((loop for loop in loops if loop.start == number), None)
-            if loop is None:
-                one = since.touched(program, number, also_read)
-                if number in found or one.meets():
-                    found.add(number)
-                    since.clear()
-                one.note()
-                number += 1
-                continue
-            inside = [since.touched(program, n, also_read) for n in range(loop.start, loop.stop)]
-            at = program.loops.index(loop)
-            if at in entered or any(one.meets() for one in inside):
-                entered.add(at)
+    def run(body: tuple[Item, ...], above: Path) -> None:
+        for place, item in enumerate(body):
+            path = (*above, place)
+            kernels = list(kernels_in(item.body, path)) if isinstance(item, Loop) else [(path, item)]
+            inside = [since.touched(*kernel) for kernel in kernels]
+            if path in found or any(one.meets() for one in inside):
+                found.add(path)
                 since.clear()
-            within = [other for other in loops if other is not loop and loop.start <= other.start < loop.stop]
-            for _ in range(2):  # what it hands to its next step
-                run(loop.start, loop.stop, within)
-            number = loop.stop
+            if isinstance(item, Loop):
+                for _ in range(2):  # what it hands to its next step
+                    run(item.body, path)
+            else:
+                inside[0].note()
 
-    run(0, len(program.kernels), program.loops)
-    return found, entered
+    run(program.body, ())
+    return found
 
 
 Touches = set[tuple[str, Part | None]]
@@ -59,29 +50,29 @@ Touches = set[tuple[str, Part | None]]
 class _Since:
     """What was read and written since the last meeting, by kernels of all threads and by those of one."""
 
-    def __init__(self, arena: Arena) -> None:
-        self.arena = arena
+    def __init__(self, program: Program, arena: Arena, also_read: Mapping[Path, set[str]]) -> None:
+        self.program, self.arena, self.also_read, self.slices = program, arena, also_read, program.slices
         self.clear()
 
     def clear(self) -> None:
         self.read: dict[bool, Touches] = {True: set(), False: set()}
         self.written: dict[bool, Touches] = {True: set(), False: set()}
 
-    def touched(self, program: Program, number: int, also_read: Mapping[int | None, set[str]]) -> _Touched:
-        kernel = program.kernels[number]
+    def touched(self, path: Path, kernel: Kernel) -> _Touched:
+        buffers = self.program.buffers
         actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-        parts = parts_of(kernel, {local: program.buffers[name].shape for local, name in actual.items()})
+        parts = parts_of(kernel, {local: buffers[name].shape for local, name in actual.items()})
         reads, writes = (
             {
                 (n, parts.get(name))
                 for name in names
-                for n in memory(program, actual[name])
-                if program.buffers[n].role != "scratch"
+                for n in memory(self.slices, actual[name])
+                if buffers[n].role != "scratch"
             }
             for names in (ir.reads(kernel.body), ir.writes(kernel.body))
         )
-        others = (True, False) if kernel.parallel or number in also_read else (True,)
-        also: Touches = {(name, None) for name in also_read.get(number, set())}
+        others = (True, False) if kernel.parallel or path in self.also_read else (True,)
+        also: Touches = {(name, None) for name in self.also_read.get(path, set())}
         return _Touched(self, reads | also, writes, kernel.parallel, others)
 
 

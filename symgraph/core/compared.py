@@ -1,0 +1,54 @@
+"""Comparisons, Max and Min over other arguments, by their form.
+
+SymPy asks whether u + v ≥ 0, which takes milliseconds; the answer depends on what u and v are assumed to be, not on
+what they are called. So it is kept by the form of the arguments, over numbered stand-ins for their elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+COMPARING = (sp.Max, sp.Min, Relational)
+
+
+def compared(function: Any, args: Sequence[sp.Basic]) -> sp.Basic:
+    """``function(*args)``, one of :data:`COMPARING`, as SymPy evaluates it."""
+    names: dict[sp.Basic, sp.Symbol] = {}
+    known = _outcome(function, tuple(_form(arg, names) for arg in args))
+    if not isinstance(known, tuple):
+        return function(*args) if known is None else known
+    return args[known[0]] if len(known) == 1 else function(*(args[place] for place in known), evaluate=False)
+
+
+def _form(arg: sp.Basic, names: dict[sp.Basic, sp.Symbol]) -> sp.Basic:
+    """The argument with stand-ins for its elements, numbered in the order in which they are met."""
+    pending, found = [arg], False
+    while pending:
+        node = pending.pop()
+        if getattr(node, "is_element", False):
+            found = True
+            if node not in names:
+                names[node] = _stand_in(len(names), node.is_integer, node.is_nonnegative)
+        else:
+            pending.extend(node.args)
+    return arg.xreplace(names) if found else arg
+
+
+@lru_cache(maxsize=1024)
+def _stand_in(number: int, integer: bool | None, nonnegative: bool | None) -> sp.Symbol:
+    return sp.Dummy(f"e{number}", real=True, integer=integer, nonnegative=nonnegative)
+
+
+@lru_cache(maxsize=4096)
+def _outcome(function: Any, args: tuple[sp.Basic, ...]) -> tuple[int, ...] | sp.Basic | None:
+    """True or false, or the places of the arguments that stay, if SymPy only leaves some out; else None."""
+    found = function(*args)
+    if found in (sp.true, sp.false):
+        return found
+    parts = found.args if isinstance(found, function) else (found,)
+    return tuple(args.index(part) for part in parts) if all(part in args for part in parts) else None
