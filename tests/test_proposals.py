@@ -31,6 +31,7 @@ RIGHT = {
     ),
     "log cosh of a difference": (sp.log(sp.cosh(X - Y)), [(2.0, 2.0000001), (900.0, 1.0), (1e-8, 0.0)]),
     "divergence of Poissons": (X * sp.log(X / Y) - X + Y, [(1.0, 1.0001), (1e8, 1e8 + 1), (2.0, 3.0)]),
+    "logarithm of a mean": (sp.log((sp.exp(X) + sp.exp(Y)) / 2), [(1e3, 999.0), (-999.0, -1e3), (1.0, 2.0)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip
 
