@@ -15,6 +15,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
 
@@ -42,6 +43,7 @@ class Made:
 def initializer(make: Callable[P, Initializer]) -> Callable[P, Initializer]:
     """Decorate what makes an initialiser: the result knows its maker and what it was given."""
 
+    @explained
     @functools.wraps(make)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> Initializer:
         return Made(recorded, make(*args, **kwargs), args, kwargs)
@@ -116,6 +118,7 @@ def eye(gain: float = 1.0) -> Initializer:
 GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
 
 
+@explained
 def calculate_gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
     """The factor that keeps the size of what an activation passes on, as ``torch.nn.init.calculate_gain``."""
     if nonlinearity == "leaky_relu":
