@@ -274,3 +274,19 @@ def test_sums_of_exponentials_at_any_arguments(weights: tuple[Any, ...]) -> None
         total = mpmath.fsum(sizes)
         expected = [mpmath.log(total), *(size / total for size in sizes[:count])]
         np.testing.assert_allclose(run(*at[:count]), [float(e) for e in expected], rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e3])
+def test_sums_of_small_exponentials_have_their_logarithm(scale: float) -> None:
+    """log Σ exp(−e^u), all of whose terms are 0 in floating point, and of x − max x, which e^{u−m}·e^{m−u} made NaN."""
+    a = sg.input("a", (sg.dim("N"), 3))
+    given = np.random.default_rng(0).normal(size=(4, 3)) * scale
+    small = codegen.function(a, sg.logsumexp(-sg.exp(a)))(given.clip(max=200))
+    u = -np.exp(given.clip(max=200))
+    largest = u.max(axis=1)
+    np.testing.assert_allclose(small, largest + np.log(np.exp(u - largest[:, None]).sum(axis=1)), 1e-12)
+    below = a - sg.max(a, axis=1, keepdims=True)
+    slope = codegen.function(a, sg.grad(sg.sum(sg.logsumexp(below)), a))(given)
+    e = np.exp(given - given.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(slope, e / e.sum(axis=1, keepdims=True) - (e == 1), atol=1e-12)

@@ -28,7 +28,7 @@ from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
 from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
-from symgraph.stabilise.gaps import is_gap, reading_alike, single
+from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place
 from symgraph.stabilise.proposals import parts_of, proposals
@@ -230,7 +230,7 @@ class _Rewriter:
             for factor in sp.Mul.make_args(body)
             if isinstance(factor, sp.exp) and factor.free_symbols & over
         ]
-        if len(exponents) != 1 or is_gap(exponents[0]):
+        if len(exponents) != 1 or is_from_largest(exponents[0]):
             return
         if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
             return
@@ -239,7 +239,8 @@ class _Rewriter:
         along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
         gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - largest.element)
         at = [*(axis(d) for d in range(tensor.ndim)), *along]
-        term = Cases((body / sp.exp(exponents[0]) * sp.exp(Element(gap, *at)), mask), (0, True))
+        rest = (factor for factor in sp.Mul.make_args(body) if factor != sp.exp(exponents[0]))  # e^{u−m}·e^{m−u} stays
+        term = Cases((sp.Mul(*rest, sp.exp(Element(gap, *at))), mask), (0, True))
         scaled = Tensor.define(tensor.shape, term, "sum", definition.extents)
         self.shifted[tensor] = shift = _Shift(largest, gap, scaled)
         self.shift_of[largest] = shift

@@ -19,9 +19,12 @@ def single(exponent: sp.Expr) -> tuple[Element, ...]:
 
 
 def is_gap(exponent: sp.Expr) -> bool:
+    """Whether an exponential of it is not above a number."""
+    return is_below_largest(exponent) or is_from_largest(exponent)
+
+
+def is_from_largest(exponent: sp.Expr) -> bool:
     """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
-    if is_below_largest(exponent):
-        return True
     definition = exponent.tensor.definition if isinstance(exponent, Element) else None
     if definition is None or definition.op is not None:
         return False
