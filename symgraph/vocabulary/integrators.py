@@ -15,6 +15,7 @@ import sympy as sp
 
 from symgraph.core.define import as_tensor, exact
 from symgraph.core.indices import as_shape, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
@@ -49,6 +50,7 @@ METHODS = {
 """Methods by name."""
 
 
+@explained
 def odeint(
     f: Callable[[Any, Tensor], Any],
     y0: Any,
