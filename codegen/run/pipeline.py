@@ -1,6 +1,6 @@
 """The compiler: one line a stage, from tensors to a source and where everything in it lives.
 
-stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.native.jit, codegen.run.function)
+stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.run.loading, codegen.run.function)
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
+from codegen.backend import Source, emit
+from codegen.loops.counts import item_bytes
 from codegen.loops.memory import Arena, plan_memory
 from codegen.loops.program import Program
 from codegen.loops.verify import verify_memory, verify_program
 from codegen.loops.words import Interface, interface_of
-from codegen.native.emit import ITEM, Source, emit
 from codegen.plan.commit import updates_after
 from codegen.plan.fuse import fuse
 from codegen.plan.plan import plan
@@ -34,6 +35,8 @@ class Compiled:
     size_names: tuple[str, ...]
     outputs: tuple[Tensor, ...]
     label_copies: dict[Tensor, str]
+    as_written: tuple[str, ...] = ()
+    """Values for whose stable forms no rules were tried to the end: that would have taken too long."""
 
 
 def translate(
@@ -43,9 +46,10 @@ def translate(
     added to ``seconds``."""
     from codegen.lower.assemble import assemble  # with the notation of its comments, which an import does not wait for
 
-    item, seconds = ITEM[dtype], {} if seconds is None else seconds
+    item, seconds = item_bytes(dtype), {} if seconds is None else seconds
     with debug.stage("stabilise", seconds):
-        stable = stabilised(request)
+        left: list[Tensor] = []
+        stable = stabilised(request, left)
     with debug.stage("plan", seconds):
         planned, nodes = plan(stable)
     with debug.stage("fuse", seconds):
@@ -64,15 +68,17 @@ def translate(
         interface = interface_of(program)
         source = emit(program, arena, interface, dtype)
         show(source)
-    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked)
+    as_written = tuple(dict.fromkeys(tensor.display_name for tensor in left))
+    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked, as_written)
 
 
-def stabilised(request: Request) -> Request:
-    """The request with values rewritten to forms that are right in floating point."""
+def stabilised(request: Request, left: list[Tensor] | None = None) -> Request:
+    """The request with values rewritten to forms that are right in floating point; ``left`` gets what stays as it was
+    written since that would take too long."""
     from symgraph.stabilise import stabilise
 
     roots = [*request.outputs, *(value for _, value in request.updates)]
-    stable = list(stabilise(roots))
+    stable = list(stabilise(roots, left))
     count = len(request.outputs)
     updates = tuple((leaf, value) for (leaf, _), value in zip(request.updates, stable[count:], strict=True))
     return Request(tuple(stable[:count]), updates)

@@ -20,14 +20,17 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
+from symgraph.core.misuse import explained
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
+from symgraph.core.scalars import sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
+from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
 from symgraph.stabilise.gaps import is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
+from symgraph.stabilise.places import GROWING, by_place
 from symgraph.stabilise.proposals import parts_of, proposals
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
@@ -37,13 +40,24 @@ if TYPE_CHECKING:
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""
-_GROWING = (sp.exp, expm1, sp.sinh, sp.cosh)
+MAX_OPENED_STABLE = 16
+"""The same, where its value cannot overflow: a chain of twenty softplus is not one logarithm of twenty exponentials."""
+MOST_WORK = 60_000
+"""Squares of operations of the formulas that rules are tried on for one value."""
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
-def stabilise(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """The outputs by stable formulas. What no rule rewrites stays as it was written."""
-    forms = rewrite(outputs, _Rewriter().change)
+@explained
+def stabilise(outputs: Sequence[Tensor], left: list[Tensor] | None = None) -> list[Tensor]:
+    """The outputs by stable formulas. What no rule rewrites stays as it was written.
+
+    In ``left`` are put values that would take more than ``MOST_WORK``, which stay too, and those that may overflow and
+    are longer than ``MAX_OPENED``: what reads them does not look through them.
+    """
+    rewriter = _Rewriter()
+    forms = rewrite(outputs, rewriter.change)
+    if left is not None:
+        left += rewriter.left
     return [forms[output] for output in outputs]
 
 
@@ -74,14 +88,19 @@ class _Rewriter:
         self.values = Values()
         self.written: dict[Tensor, Tensor] = {}
         self.choice: Choice | None = None
+        self.work = Work(MOST_WORK)
+        self.left: list[Tensor] = []
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
         if definition.op == "recurrence":
             return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
+        self.work = Work(MOST_WORK)
         written = special(definition.body)
         body = self._chosen(tensor, definition, self._forms(definition.body, written))
+        if self.work.left:
+            self.left.append(tensor)
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
@@ -110,16 +129,19 @@ class _Rewriter:
             return forms[part]
 
         def stable(branch: sp.Expr, _: object) -> sp.Expr:
-            return sp.Add(*map(form, _by_place(branch)))
+            return sp.Add(*map(form, by_place(branch)))
 
         def refined(branch: sp.Expr, taken: dict[sp.Basic, sp.Expr]) -> sp.Expr:
             guard = guard_of(taken)
-            return sp.Add(*(self.values.refined(form(part), part, guard) for part in _by_place(branch)))
+            return sp.Add(*(self.values.refined(form(part), part, guard) for part in by_place(branch)))
 
-        found = [per_branch(written, stable), per_branch(written, refined)]
-        refined, plain = (per_branch(f, lambda branch, _: branch) for f in reversed(found))
-        others = [*proposals([plain, written], self.values.opened), *parts_of(refined, written)]
-        return list(dict.fromkeys([refined, plain, *others, written, body]))
+        try:
+            found = [per_branch(written, stable), per_branch(written, refined)]
+            made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
+            made += [*proposals([made[1], written], self.values.opened), *parts_of(made[0], written)]
+        except OutOfWorkError:
+            made = []
+        return list(dict.fromkeys([*made, written, body]))
 
     def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
         """The form that is measured to be the best of a value."""
@@ -133,7 +155,7 @@ class _Rewriter:
         return bodies[self.choice.among(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
-        body = _without_aliases(body) if body.has(*_GROWING) else body
+        body = _without_aliases(body) if body.has(*GROWING) else body
         body = centred(body, self.values.opened) or body
         rescaled = self._rescaled(body)
         if rescaled is not None:
@@ -150,6 +172,7 @@ class _Rewriter:
         return body
 
     def _stable(self, body: sp.Expr) -> sp.Expr:
+        self.work.spend(operations([body]) ** 2)
         names: dict[Element, sp.Symbol] = {}
 
         def hidden(expression: sp.Expr) -> sp.Expr:
@@ -167,7 +190,7 @@ class _Rewriter:
 
     def _hazard(self, body: sp.Expr) -> int:
         """How many exponentials in a formula may overflow, read values included."""
-        own = sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*_GROWING) if not kernel.is_number)
+        own = sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
         own += sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
         return own + sum(element.tensor in self.growing for element in elements_of(body))
 
@@ -181,9 +204,13 @@ class _Rewriter:
         if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
             return
         body = _without_aliases(self._seen(written, self.plain))
-        leads = body.has(*_GROWING, *_LOGISTIC)
-        if (leads or self._reads_sum(body)) and operations([body]) <= MAX_OPENED:
-            self.plain[tensor] = body
+        leads = body.has(*GROWING, *_LOGISTIC)
+        is_needed = tensor in self.growing or self._reads_sum(body)
+        if leads or is_needed:
+            if operations([body]) <= (MAX_OPENED if is_needed else MAX_OPENED_STABLE):
+                self.plain[tensor] = body
+            elif is_needed:
+                self.left.append(tensor)
 
     def _seen(self, body: sp.Expr, through: Collection[Tensor]) -> sp.Expr:
         """The body with the formulas of some values in it."""
@@ -296,6 +323,7 @@ class _Rewriter:
     def _opened(self, expression: sp.Expr) -> sp.Expr:
         """The expression with the formulas of values that lead to an exponential, and S as exp(m)·S′."""
         expression = _without_aliases(self._seen(expression, self.plain))
+        self.work.spend(operations([expression]) ** 2)
         rule: dict[sp.Basic, sp.Basic] = {}
         for element in elements_of(expression):
             if element.tensor in self.shifted:
@@ -318,34 +346,11 @@ class _Rewriter:
 
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
-        return _is_positive_formula(body.xreplace(names))
+        return _is_positive_formula(replaced(body, names))  # type: ignore[arg-type]
 
 
 def _without_products(body: sp.Expr) -> sp.Expr:
     return sp.expand_mul(body) if is_short_multiplied_out(body) else body
-
-
-def _by_place(body: sp.Expr) -> list[sp.Expr]:
-    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other.
-
-    What a δ(2, n) multiplies is read at n = 2.
-    """
-    if not body.has(Delta):
-        return [body]
-    parts: dict[tuple[sp.Basic, ...], list[sp.Expr]] = {}
-    for term in sp.Add.make_args(body):
-        deltas = tuple(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
-        parts.setdefault(deltas, []).append(term)
-    return [_at_its_place(sp.Add(*terms), deltas) for deltas, terms in parts.items()]
-
-
-def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
-    if not part.has(*_GROWING):
-        return part
-    places = (delta.args for delta in deltas)
-    rule = {index: place for place, index in places if isinstance(index, Index) and place.is_Integer}
-    others = {delta: sp.Dummy() for delta in deltas}
-    return replaced(replaced(part, others), rule).xreplace({d: delta for delta, d in others.items()})
 
 
 def _without_aliases(expression: sp.Expr) -> sp.Expr:
