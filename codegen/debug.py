@@ -74,9 +74,9 @@ def _show(name: str, result: Any) -> None:
 def describe(result: object) -> str:
     """Text of what a stage leaves."""
     from codegen.inspect.show import show_arena, show_program
+    from codegen.loops.driver import Source
     from codegen.loops.memory import Arena
     from codegen.loops.program import Program
-    from codegen.native.emit import Source
 
     match result:
         case Program():

@@ -18,7 +18,7 @@ from mnist import IdxError, load
 
 import codegen
 import symgraph as sg
-from codegen.native.placement import threads_available
+from codegen.host.placement import threads_available
 
 RATE = 0.003
 

@@ -14,7 +14,8 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.native import cache, jit
+from codegen.host import cache
+from codegen.native import jit
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = f"""
@@ -198,7 +199,7 @@ def test_processes_killed_while_they_write(tmp_path: Path) -> None:
     script = f"""
 import os, signal, sys, time; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from codegen.native import cache
+from codegen.host import cache
 for number in range(24):
     begun, told = os.pipe()
     process = os.fork()

@@ -16,7 +16,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from codegen.native import capi
+from codegen.host import capi
 from codegen.run.pool import LEAST, Blocks
 from symgraph.errors import ArgumentError, DomainError, NameConflictError, ShapeError, SymgraphError
 

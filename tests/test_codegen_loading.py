@@ -106,11 +106,11 @@ def test_native_and_plain_python_programs_live_in_one_process(settings: list[str
 DROPPED = """
     import gc, linecache, os, sys, types
     from numba.core.dispatcher import Dispatcher
-    from codegen.native import jit
     from codegen.native.compile import Entry
+    from codegen.run.loading import native_part
 
     for name in ("call", "check", "epochs"):
-        jit.native_support(name)
+        native_part(name)
     os.environ["SYMGRAPH_CACHE"] = "off"  # models are compiled; what all of them share need not be
     N = sg.dim("N")
     x, W = sg.input("x", (N, 4)), sg.parameter("W", (4, 3))

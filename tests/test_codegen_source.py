@@ -50,3 +50,16 @@ def test_scalars_that_were_there_before_change_nothing() -> None:
         sources.append(codegen.function([x, *symbols], sg.sum(x * sum(symbols) + sp.prod(symbols)), "float32").source)
         del held, x
     assert sources[0] == sources[1]
+
+
+def test_schedules_say_what_threads_share_and_how_the_rest_is_computed() -> None:
+    x, W, v = sg.input("x", (N, 64)), sg.input("W", (64, 10)), sg.input("v", (2000, 300))
+    outputs = [sg.softmax(x @ W), sg.sum(x, axis=0), sg.argmax(x, axis=1), sg.relu(v @ v.T)]
+    kernels = codegen.function([x, W, v], outputs, "float32").executable("float32").compiled.program.kernels
+    assert [kernel.schedule for kernel in kernels] == [
+        "panels shared by 32 · tile any×10×64 of whole rows · in lanes of 16: "
+        "10 [x_W_max max] → 10 [e in scratch, e_sum sum] → 10 [v]",
+        "one thread · N×64 [x_sum sum]",
+        "rows shared · row by row: 64 [x_argmax argmax]",
+        "blocks shared by 60 · tile 60×64×300 of 60×64, right operand transposed · row by row: 2000 [v]",
+    ]

@@ -15,10 +15,10 @@ import pytest
 
 import codegen
 import symgraph as sg
+from codegen.host import cache
 from codegen.loops import ir
 from codegen.loops.memory import Slot, check_memory, plan_memory
 from codegen.loops.verify import InvalidProgram, verify_kernel, verify_program
-from codegen.native import cache
 from codegen.run.executable import Executable
 from symgraph.core.tensor import Tensor
 from symgraph.vocabulary.optimisers import SGD

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from codegen.commands import bench, doctor
-from codegen.native import cache
+from codegen.host import cache
 from symgraph.__main__ import main
 from symgraph.display import colour
 

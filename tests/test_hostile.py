@@ -10,7 +10,7 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.native.placement import processor_quota, thread_limit
+from codegen.host.placement import processor_quota, thread_limit
 from symgraph.errors import ArgumentError, NonFiniteError
 from tests.hostile.__main__ import SCENES, run_scenes
 from tests.sizes import examples

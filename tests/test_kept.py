@@ -14,9 +14,10 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from codegen.native import cache, jit
+from codegen.host import cache
+from codegen.native import jit
 from codegen.plan.request import Request, leaves_in
-from codegen.run import kept, pipeline
+from codegen.run import kept, loading, pipeline
 from codegen.run.declared import in_order
 from codegen.run.formulas import StepFormulas
 from symgraph.core.fingerprint import fingerprint
@@ -86,7 +87,8 @@ def test_what_is_read_of_a_kept_program_is_derived_for_the_reader() -> None:
     again = codegen.train_step(loss, sg.Adam(0.1))
     expected = trained(again)
     assert "derive" not in again.executable.seconds
-    assert again.source == first.source and jit.key_of(again.executable.compiled.source) == again.executable.linked.code
+    assert again.source == first.source
+    assert loading.key_of(again.executable.compiled.source) == again.executable.linked.code
     report = again.report()
     assert [row.name for row in report.kernels] == [row.name for row in first.report().kernels]
     assert "derive" in report.stages
@@ -223,7 +225,7 @@ def test_object_code_has_the_name_of_what_it_does() -> None:
         return codegen.function([x, w], sg.tanh(x @ w) ** power).executable("float32").compiled.source
 
     one, other, cube = source("x", 2), source("images", 2), source("x", 3)
-    assert one.text != other.text and jit.key_of(one) == jit.key_of(other) != jit.key_of(cube)
+    assert one.text != other.text and loading.key_of(one) == loading.key_of(other) != loading.key_of(cube)
     text = "from numpy import exp\nreal = a\ndef f(b):\n    c = 1.5e-07*exp(b)  # of b\ndef g(c):\n    f(real, b)"
     bare = "from numpy import exp\n_m0 = _m1\ndef _m2(_0):\n    _1 = 1.5e-07*exp(_0)\ndef _m3(_0):\n    _m2(_m0, _1)"
-    assert jit.without_names(text) == bare
+    assert loading.without_names(text) == bare

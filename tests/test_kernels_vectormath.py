@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -23,6 +25,7 @@ from codegen.native.kernels import (
     select,
     sign,
 )
+from tests import lane_c, sizes
 from tests.sizes import examples
 from tests.vector_oracles import domain, errors_of, exact_values, native, oracle, samples, ulps
 
@@ -138,3 +141,17 @@ def test_scalar_words_agree_with_plain_python_and_carry_nan() -> None:
             scalar_words(values, plain, 5)
         run(np.array([values.ctypes.data, got.ctypes.data, 5], int64).ctypes.data)
         np.testing.assert_array_equal(got, plain)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a compiler of C")
+def test_the_formulas_are_those_of_any_backend(tmp_path: Path) -> None:
+    """Printed as C by another builder, they have the same bits."""
+    names = list(VECTOR_MATH) if sizes.LONG else ["tanh", "sin", "pow"]
+    library = lane_c.compiled(names, tmp_path, "cc")
+    for name in names:
+        for dtype in DTYPES:
+            x = np.concatenate([samples(dtype, VECTOR_MATH[name].ranges, 40), np.array(SPECIAL, dtype)])
+            y = np.roll(x, 7)
+            found, expected = lane_c.mapped(library, name, x, y), native(name, x, y)
+            same = (found.view(np.uint8) == expected.view(np.uint8)).reshape(len(x), -1).all(axis=1)
+            assert (same | (np.isnan(found) & np.isnan(expected))).all(), (name, dtype, x[~same], found[~same])

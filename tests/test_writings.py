@@ -11,7 +11,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from codegen.native import jit
+from codegen.run import loading
 from symgraph.core.fingerprint import fingerprint
 from symgraph.core.tensor import Tensor
 from tests.sizes import examples
@@ -74,7 +74,7 @@ def test_one_program_in_many_writings(seed: int, dtype: str) -> None:
         slopes = sg.grad(J, [leaves["x"], leaves["w"]], disconnected="zero")
         step = codegen.function(list(leaves.values()), [J, *slopes.values()], dtype)
         told = fingerprint([*step.request.outputs, *step.leaves])
-        key = jit.key_of(step.executable(dtype).compiled.source)
+        key = loading.key_of(step.executable(dtype).compiled.source)
         assert kept.setdefault(told, key) == key  # one declaration, one program
         with np.errstate(all="ignore"):
             values = step(**{name: array.astype(dtype) for name, array in GIVEN.items()})

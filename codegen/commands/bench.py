@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import symgraph as sg
+from codegen.host.placement import thread_limit
 from codegen.inspect import peak
-from codegen.native.placement import thread_limit
 from codegen.run.function import Function, function
 from codegen.run.training import TrainStep, train_step
 from symgraph.commands import REFERENCE, Answer, Refused, named

@@ -9,7 +9,7 @@ import stat
 import time
 from pathlib import Path
 
-from codegen.native import cache
+from codegen.host import cache
 from symgraph.commands import DONE, NO, Answer
 
 ENTRY = re.compile(rf"[0-9a-f]{{16,64}}\.[a-z]+|{re.escape(cache.WRITING)}.*")

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 import symgraph as sg
-from codegen.native import cache, placement
+from codegen import backend
+from codegen.host import cache, placement
 from codegen.run.training import TrainStep, train_step
 from symgraph.commands import DONE, NO, Answer
 from symgraph.reference import evaluate
@@ -82,12 +83,8 @@ def _version(package: str) -> str | None:
 
 
 def _machine() -> Iterator[Check]:
-    import llvmlite.binding as llvm
-
-    from codegen.native.compile import register_file
-
-    width, count = register_file()
-    yield Check("processor", f"{llvm.get_host_cpu_name()} ({platform.machine()}), {platform.platform()}")
+    width, count = backend.register_file()
+    yield Check("processor", f"{backend.processor_name()} ({platform.machine()}), {platform.platform()}")
     yield Check("vectors", f"{count} registers of {8 * width} bits: {width // 4} numbers of float32")
     quota = placement.processor_quota()
     limit = "" if quota is None else f", a quota of {quota:g}"

@@ -9,7 +9,6 @@ import numpy as np
 
 from codegen.inspect.peak import least_seconds
 from codegen.loops.ir import Buffer
-from codegen.native.compile import Entry
 from codegen.run.executable import Executable
 
 
@@ -19,7 +18,7 @@ def measured(executable: Executable, sizes: Mapping[str, int]) -> tuple[list[flo
     None for each where the program runs as plain Python.
     """
     entry, count = executable.entry, len(executable.compiled.program.kernels)
-    if not isinstance(entry, Entry):
+    if not entry.is_native:
         return [None] * count, None
     interface, buffers = executable.linked.interface, executable.linked.buffers
     kept = {at: executable.words[at] for at in (*interface.addresses.values(), *interface.sizes.values())}

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codegen.loops.counts import evaluate_integer, flops, traffic
-from codegen.native.emit import ITEM
+from codegen.loops.counts import evaluate_integer, flops, item_bytes, traffic
 from codegen.run.arguments import check_mapping, whole_number
 from codegen.run.direct import obstacle
 from codegen.run.executable import Executable
@@ -95,7 +94,7 @@ class Report(Shown):
             if str(name) not in known:
                 raise ArgumentError(at_line(f"there is no size {name}; known are: {', '.join(known) or 'none'}"))
             chosen[known[str(name)]] = whole_number(f"the size {name}", size, 1)
-        item = ITEM[executable.dtype.name]
+        item = item_bytes(executable.dtype.name)
         rows = [
             KernelReport(
                 k.name, k.formulas, flops(k.body, chosen), traffic(k, program.buffers, chosen, item), k.schedule

@@ -30,11 +30,12 @@ def _show_items(body: tuple[Item, ...], program: Program) -> list[str]:
 
 
 def show_formulas(program: Program) -> str:
-    """What each kernel computes."""
-    return "\n".join(
-        "\n".join([f"kernel {kernel.name}", *(f"    {formula}" for formula in kernel.formulas)])
-        for kernel in program.kernels
-    )
+    """What each kernel computes, and how."""
+    lines: list[str] = []
+    for kernel in program.kernels:
+        lines += [f"kernel {kernel.name}", *(f"    {formula}" for formula in kernel.formulas)]
+        lines += [f"    ({kernel.schedule})"] if kernel.schedule else []
+    return "\n".join(lines)
 
 
 def show_kernel(kernel: Kernel, program: Program) -> str:

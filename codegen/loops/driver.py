@@ -89,6 +89,14 @@ class Driver:
         return tuple(calls_in(self.body))
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a program, and the driver that calls its functions."""
+
+    text: str
+    driver: Driver
+
+
 def calls_in(body: Sequence[Step]) -> Iterator[Call]:
     """The calls in some steps and their loops."""
     for step in body:

@@ -3,7 +3,7 @@
 Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, and
 the addresses of what lies in the arena and in scratch memory. Scratch memory is each thread's own: ``SCRATCH`` bytes
 further for each. ``FIRST`` and ``SECOND`` are the addresses of two tuples of objects, those of a direct call, and
-``PYTHON`` that of the table of :mod:`codegen.native.capi`.
+``PYTHON`` that of the table of :mod:`codegen.host.capi`.
 """
 
 from __future__ import annotations

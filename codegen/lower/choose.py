@@ -5,8 +5,7 @@ A group goes in, with what others read of it from memory; a :class:`codegen.lowe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
 import sympy as sp
 
@@ -14,10 +13,11 @@ from codegen.loops.counts import PANEL_ROWS
 from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
+from codegen.lower.window_ways import windowed
 from codegen.plan.contraction import PANEL_COLUMNS, Contraction
 from codegen.plan.fuse import Group, runs_down_columns
 from codegen.plan.plan import Node
-from codegen.plan.scatter import Scatter, scatter_of
+from codegen.plan.scatter import scatter_of
 from codegen.plan.windows import Window, window_of
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.tensor import Element, Tensor
@@ -53,9 +53,8 @@ def schedule_of(group: Group, kept: Collection[Tensor], repeated: bool = False) 
     product = None if group.head is None else _product(group, group.head)
     depth = _depth(group)
     share, inside = _share(group, product, repeated)
-    dealt = _dealt(group, depth)
-    segments = tuple(_frozen(one, dealt, group, depth, share, product, kept) for one in dealt)
-    if product is not None and not dealt:
+    segments = _Dealer(group, depth).segments(share, product, kept)
+    if product is not None and not segments:
         inside = "nothing"
     return Schedule(share, inside, depth, segments, product, LANES if inside == "lanes" else 1)
 
@@ -195,57 +194,97 @@ def _exceeds(size: sp.Expr, limit: int) -> bool:
 
 
 # -- segments ---------------------------------------------------------------------------------------------------------
-@dataclass(slots=True)
-class _Dealt:
-    """A segment to which nodes are being dealt."""
+class _Dealer:
+    """Deals the nodes of a group to segments, in each of which a value may be read at the same place where it has just
+    been computed; an overwritten leaf is read before."""
 
-    extents: tuple[sp.Expr, ...]
-    scatter: Scatter | None
-    window: Window | None
-    nodes: list[Node] = field(default_factory=list)
+    def __init__(self, group: Group, depth: int) -> None:
+        self.group, self.depth = group, depth
+        self.producers = {node.value: node for node in group.nodes if node.target is None}
+        self.has_windows = group.kind in ("rows", "window")
 
+    def dealt(self) -> list[list[Node]]:
+        """The nodes of each segment."""
+        segments: list[list[Node]] = []
+        place: dict[Tensor, int] = {}
+        last_read: list[tuple[Tensor, int]] = []
+        for node in (node for node in self.group.nodes if node.contraction is None):
+            reads = [e for e in node.reads if e.tensor in place]
+            at = max((place[e.tensor] + (not self.reads_in_place(node, e)) for e in reads), default=0)
+            if node.target is not None:
+                at = max([at, *(s for leaf, s in last_read if leaf is node.target)])
+            fitting = range(at, len(segments) if self.is_plain(node) else 0)
+            chosen = next((s for s in fitting if self.fits(node, segments[s][0])), len(segments))
+            if chosen == len(segments):
+                segments.append([])
+            segments[chosen].append(node)
+            overwritten = [e for e in node.reads if e.tensor in self.group.written]
+            last_read += [(e.tensor, chosen + (not _is_element(e))) for e in overwritten]
+            if node.target is None:
+                place[node.value] = chosen
+        return segments
 
-def _dealt(group: Group, depth: int) -> list[_Dealt]:
-    """The nodes of a group in segments, in each of which a value may be read at the same place where it has just been
-    computed; an overwritten leaf is read before."""
-    segments: list[_Dealt] = []
-    place: dict[Tensor, int] = {}
-    last_read: list[tuple[Tensor, int]] = []
-    producers = {node.value: node for node in group.nodes if node.target is None}
-    for node in (node for node in group.nodes if node.contraction is None):
-        extents = tuple(node.extent(index) for index in _loops(node, depth))
-        at = max((_earliest(node, element, place, producers, depth) for element in node.reads), default=0)
-        if node.target is not None:
-            at = max([at, *(s for leaf, s in last_read if leaf is node.target)])
+    def fits(self, node: Node, other: Node) -> bool:
+        return self.is_plain(other) and self.extents(node) == self.extents(other)
+
+    def is_plain(self, node: Node) -> bool:
+        """Whether a node is neither a scatter nor a window, which stand alone."""
+        return scatter_of(len(node.shape), node.definition) is None and self.window(node) is None
+
+    def window(self, node: Node) -> Window | None:
+        return window_of(node.shape, node.definition, self.depth) if self.has_windows else None
+
+    def extents(self, node: Node) -> tuple[sp.Expr, ...]:
+        return tuple(node.extent(index) for index in self.loops(node))
+
+    def loops(self, node: Node) -> list[Index]:
+        """Canonical indices of a node's inner loops, outermost first: last the one along which memory is read."""
+        free = [axis(d) for d in range(self.depth, len(node.shape))]
+        over = [bound(d) for d in range(len(node.definition.extents))]
         scatter = scatter_of(len(node.shape), node.definition)
-        window = window_of(node.shape, node.definition, depth) if group.kind in ("rows", "window") else None
-        chosen = len(segments)
-        if scatter is None and window is None:
-            fitting = (s for s in range(at, len(segments)) if segments[s].extents == extents)
-            chosen = next((s for s in fitting if segments[s].scatter is None is segments[s].window), chosen)
-        if chosen == len(segments):
-            segments.append(_Dealt(extents, scatter, window))
-        segments[chosen].nodes.append(node)
-        last_read += [(e.tensor, chosen + (not _is_element(e))) for e in node.reads if e.tensor in group.written]
-        if node.target is None:
-            place[node.value] = chosen
-    return segments
+        if scatter is not None:
+            return over + [index for index in free if int(index.name[1:]) not in scatter.axes]
+        return over + free if over and free and _contiguous_free(node) else free + over
 
+    def reads_in_place(self, node: Node, element: Element) -> bool:
+        """Whether the element is the one computed in the same iteration of the same loops."""
+        if self.producers[element.tensor].definition.op is not None:
+            return False
+        return list(element.indices) == [*(axis(d) for d in range(self.depth)), *self.loops(node)]
 
-def _earliest(
-    node: Node, element: Element, place: Mapping[Tensor, int], producers: Mapping[Tensor, Node], depth: int
-) -> int:
-    """The first segment in which ``node`` may read ``element``."""
-    if element.tensor not in place:
-        return 0
-    return place[element.tensor] + (not _reads_in_place(node, element, producers, depth))
+    def segments(self, share: Share, product: Product | None, kept: Collection[Tensor]) -> tuple[Segment, ...]:
+        """The segments, with where their values are kept, and what is known of their loops' periods."""
+        dealt = self.dealt()
+        elsewhere = {
+            element.tensor
+            for number, nodes in enumerate(dealt)
+            for node in nodes
+            for element in node.reads
+            if element.tensor in self.producers
+            and (self.producers[element.tensor] not in nodes or not self.reads_in_place(node, element))
+        }
+        some_columns = share.what == "columns" or (product is not None and product.width is not None)
+        found = []
+        for nodes in dealt:
+            extents = self.extents(nodes[0])
+            last = [len(extents) - 1] if some_columns else []
+            shared = [axis(self.depth + d) for d in (*last, *([0] if share.what == "owned rows" else []))]
+            stages = tuple(self.stage(node, bool(shared), kept, elsewhere) for node in nodes)
+            nests = tuple(nests_of(nodes, extents, self.depth, shared)) if self.is_plain(nodes[0]) else ()
+            window = self.window(nodes[0])
+            way = None if window is None else windowed(nodes[0], window, self.depth == 0)
+            scatter = scatter_of(len(nodes[0].shape), nodes[0].definition)
+            found.append(Segment(extents, stages, nests, scatter, way))
+        return tuple(found)
 
-
-def _reads_in_place(node: Node, element: Element, producers: Mapping[Tensor, Node], depth: int) -> bool:
-    """Whether the element is the one computed in the same iteration of the same loops."""
-    if producers[element.tensor].definition.op is not None:
-        return False
-    return list(element.indices) == [*(axis(d) for d in range(depth)), *_loops(node, depth)]
+    def stage(self, node: Node, shared: bool, kept: Collection[Tensor], elsewhere: Collection[Tensor]) -> Stage:
+        """A value, with what keeps it for those that read it in another segment, or at another place."""
+        loops, free = self.loops(node), [axis(d) for d in range(self.depth, len(node.shape))]
+        is_sum = node.definition.op is not None
+        place: Place = "memory"
+        if node.target is None and node.value not in kept:
+            place = "scratch" if (free if is_sum else node.value in elsewhere) else "scalar"
+        return Stage(node, tuple(loops), place, is_sum and not shared and loops[: len(free)] == free)
 
 
 def _is_element(element: Element) -> bool:
@@ -253,55 +292,7 @@ def _is_element(element: Element) -> bool:
     return all(index == axis(d) for d, index in enumerate(element.indices))
 
 
-def _loops(node: Node, depth: int) -> list[Index]:
-    """Canonical indices of a node's inner loops, outermost first: the one along which memory is read last."""
-    free = [axis(d) for d in range(depth, len(node.shape))]
-    over = [bound(d) for d in range(len(node.definition.extents))]
-    scatter = scatter_of(len(node.shape), node.definition)
-    if scatter is not None:
-        return over + [axis(d) for d in range(depth, len(node.shape)) if d not in scatter.axes]
-    return over + free if over and free and _contiguous_free(node) else free + over
-
-
 def _contiguous_free(node: Node) -> bool:
     last = axis(len(node.shape) - 1)
     votes = [e.indices[-1] == last for e in node.reads if e.indices and isinstance(e.indices[-1], Index)]
     return runs_down_columns(node) or 2 * sum(votes) > len(votes)
-
-
-def _frozen(
-    segment: _Dealt, dealt: Sequence[_Dealt], group: Group, depth: int, share: Share, product: Product | None,
-    kept: Collection[Tensor],
-) -> Segment:  # fmt: skip
-    """The segment, with where its values are kept, and what of its loops is known of periods."""
-    some_columns = share.what == "columns" or (product is not None and product.width is not None)
-    last = [len(segment.extents) - 1] if some_columns else []
-    shared = [axis(depth + position) for position in (*last, *([0] if share.what == "owned rows" else []))]
-    producers = {node.value: node for node in group.nodes if node.target is None}
-    stages = []
-    for node in segment.nodes:
-        loops = _loops(node, depth)
-        free = [axis(d) for d in range(depth, len(node.shape))]
-        in_row = node.definition.op is not None and not shared and loops[: len(free)] == free
-        place: Place = "memory"
-        if node.target is None and node.value not in kept:
-            is_sum = node.definition.op is not None
-            later = free if is_sum else _is_read_elsewhere(node, segment, dealt, producers, depth)
-            place = "scratch" if later else "scalar"
-        stages.append(Stage(node, tuple(loops), place, in_row))
-    plain = segment.scatter is None and segment.window is None
-    nests = tuple(nests_of(segment.nodes, segment.extents, depth, shared)) if plain else ()
-    return Segment(segment.extents, tuple(stages), nests, segment.scatter, segment.window)
-
-
-def _is_read_elsewhere(
-    node: Node, segment: _Dealt, dealt: Sequence[_Dealt], producers: Mapping[Tensor, Node], depth: int
-) -> bool:
-    """Whether a value is read in another segment, or at another place."""
-    readers = [(other, reader, element) for other in dealt for reader in other.nodes for element in reader.reads]
-    return any(
-        other is not segment or not _reads_in_place(reader, element, producers, depth)
-        for other, reader, element in readers
-        if element.tensor is node.value
-    )
-

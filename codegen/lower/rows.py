@@ -71,7 +71,7 @@ def segments(scope: Scope, row: Sequence[Var]) -> list[Stmt]:
 def _segment(scope: Scope, segment: Segment, row: Sequence[Var], known: set[str]) -> list[Stmt]:
     stage = segment.stages[0]
     if segment.window is not None:
-        return WindowLowering(scope).product(stage.node, segment.window, row, shared=not row)
+        return WindowLowering(scope, segment.window).product(stage.node, row, shared=not row)
     if segment.scatter is not None:
         before: list[Stmt] = []
         target = stage.node.target

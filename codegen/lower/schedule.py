@@ -13,10 +13,10 @@ from typing import Literal
 import sympy as sp
 
 from codegen.lower.residues import Nest
+from codegen.lower.window_ways import Windowed
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter
 from codegen.plan.value_names import value_name
-from codegen.plan.windows import Window
 from symgraph.core.indices import Index
 
 Shared = Literal["nothing", "rows", "owned rows", "columns", "elements", "panels", "blocks", "window"]
@@ -102,11 +102,11 @@ class Segment:
     stages: tuple[Stage, ...]
     nests: tuple[Nest, ...]
     scatter: Scatter | None = None
-    window: Window | None = None
+    window: Windowed | None = None
 
     def __str__(self) -> str:
         loops = "×".join(map(str, self.extents))
-        what = "scatter" if self.scatter is not None else "window" if self.window is not None else ""
+        what = "scatter" if self.scatter is not None else str(self.window or "")
         return " ".join(part for part in (what, loops, f"[{', '.join(map(str, self.stages))}]") if part)
 
 
@@ -131,8 +131,9 @@ class Schedule:
 
     def __str__(self) -> str:
         after = " → ".join(map(str, self.segments))
-        lanes, each = f"in lanes of {self.lanes}", "element by element"
-        how = {"rows": "row by row", "lanes": lanes, "elements": each, "transposed": "in transposed squares"}
-        inside = how.get(self.inside, "")
-        parts = [str(self.share), str(self.product or ""), f"{inside}: {after}" if after else inside]
-        return " · ".join(part for part in parts if part)
+        how = {
+            "rows": "row by row" if self.depth else "", "lanes": f"in lanes of {self.lanes}",
+            "elements": "element by element", "transposed": "in transposed squares", "nothing": "",
+        }[self.inside]  # fmt: skip
+        inside = ": ".join(part for part in (how, after) if part)
+        return " · ".join(part for part in (str(self.share), str(self.product or ""), inside) if part)

@@ -14,7 +14,8 @@ from math import prod
 import sympy as sp
 
 from codegen.loops.ir import Steps
-from codegen.loops.ranges import Bounds, exists
+from codegen.loops.ranges import Bounds, bounds_of, exists
+from codegen.plan.plan import Node
 from codegen.plan.windows import Window
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
@@ -51,6 +52,36 @@ class Way:
     def steps(self, indices: Sequence[Index], sizes: Sizes) -> Steps:
         """Several indices that count as one."""
         return tuple((sizes[index], self.distances[index]) for index in indices)
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """How a window is computed: the way, ``wide`` values of its first column at a time; ``bordered`` is what has a copy
+    with zeros around it. ``sizes`` are those of rows, columns and depth."""
+
+    window: Window
+    sizes: Sizes
+    way: Way
+    wide: int
+    bordered: Bordered | None
+
+    def __str__(self) -> str:
+        return f"window {self.way.name}, {self.wide} of {self.sizes[self.window.columns[0]]} lines at once"
+
+
+def windowed(node: Node, window: Window, shared: bool) -> Windowed:
+    """The schedule of a window; where its blocks are ``shared`` by threads there are two of them at least."""
+    sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns, *window.depth)}
+    bounds = bounds_of(node.shape, node.definition)
+    border = bordered(window, bounds)
+    entries, shape = read_from(window, border)
+    is_read = border is not None or (bool(entries) and exists(window.right, bounds))
+    way = chosen_way(window, sizes, distances_of(window, entries, shape) if is_read else None)
+    rest, depth, rows = (prod(sizes[i] for i in part) for part in (window.columns[1:], window.depth, window.rows))
+    across = {"copied": depth * rest, "turned": rows * rest, "direct": rows * way.row(window, rest)}[way.name]
+    extent = sizes[window.columns[0]]
+    blocks = -(-extent // max(1, PATCH // across))
+    return Windowed(window, sizes, way, -(-extent // max(blocks, 2 if shared else 1)), border)
 
 
 def chosen_way(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None) -> Way:

@@ -21,17 +21,7 @@ from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Op
 from codegen.loops.ranges import bounds_of, exists
 from codegen.lower.comments import formula_text
 from codegen.lower.scope import Scope
-from codegen.lower.window_ways import (
-    LEAST_COPIED,
-    PATCH,
-    Bordered,
-    Way,
-    advances,
-    bordered,
-    chosen_way,
-    distances_of,
-    read_from,
-)
+from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, read_from
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window
 from symgraph.core.indices import Index
@@ -66,13 +56,12 @@ class _Product:
 class WindowLowering:
     """The segment of a window."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope, self.scalars = scope, scope.scalars
+    def __init__(self, scope: Scope, schedule: Windowed) -> None:
+        self.scope, self.scalars, self.schedule, self.window_sizes = scope, scope.scalars, schedule, schedule.sizes
 
-    def product(self, node: Node, window: Window, row: Sequence[Expr], shared: bool) -> list[Stmt]:
+    def product(self, node: Node, row: Sequence[Expr], shared: bool) -> list[Stmt]:
         """The product, block of columns after block; ``shared`` among the threads."""
-        self.window_sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns)}
-        self.window_sizes |= {index: int(node.extent(index)) for index in window.depth}
+        window, way, wide = self.schedule.window, self.schedule.way, self.schedule.wide
         loops = {
             index: Var(self.scope.loop_name(node.extent(index)), "int64")
             for index in (*window.outer, *window.rows, *window.columns, *window.over, *window.depth)
@@ -81,15 +70,7 @@ class WindowLowering:
         self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
         self.scalars.bounds = bounds_of(node.shape, node.definition)
         self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
-        rest, depth, rows = map(self._count, (window.columns[1:], window.depth, window.rows))
         first_extent = self.window_sizes[window.columns[0]]
-        border = bordered(window, self.scalars.bounds)
-        entries, shape = read_from(window, border)
-        is_read = border is not None or (bool(entries) and exists(window.right, self.scalars.bounds))
-        way = chosen_way(window, self.window_sizes, distances_of(window, entries, shape) if is_read else None)
-        across = {"copied": depth * rest, "turned": rows * rest, "direct": rows * way.row(window, rest)}[way.name]
-        blocks = -(-first_extent // max(1, PATCH // across))
-        wide = -(-first_extent // max(blocks, 2 if shared else 1))
         first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)
         lets: list[Stmt] = []
@@ -98,9 +79,9 @@ class WindowLowering:
             share = ir.Call("minimum", (ir.add(first, width), ir.integer(first_extent)), "int64")
             lets.append(Let(last, share))
             width = ir.Op("-", (last, first), "int64")
-        made = {"copied": self._copied, "turned": self._turned, "direct": self._direct}[way.name](
-            _Block(node, window, way, loops, first, width, wide * rest, border)
-        )
+        columns, border = wide * self._count(window.columns[1:]), self.schedule.bordered
+        block = _Block(node, window, way, loops, first, width, columns, border)
+        made = {"copied": self._copied, "turned": self._turned, "direct": self._direct}[way.name](block)
         inside = bool(window.over) or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
         for index in reversed(window.over):

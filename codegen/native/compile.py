@@ -13,12 +13,16 @@ each function on its own (:mod:`codegen.native.kernels.kernel`); here they are l
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codegen.host.cache import content_of
 from codegen.native import barrier
 
 if TYPE_CHECKING:  # else imported where it is used: who only derives formulas does not wait for LLVM
@@ -92,6 +96,18 @@ def host_name() -> str:
     import llvmlite.binding as llvm
 
     return str(llvm.get_host_cpu_name())
+
+
+def host_description() -> str:
+    """CPU and versions. Numba's is that of its own file: a program from the cache does not wait for its import."""
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    found = find_spec("numba")
+    told = None if found is None or found.origin is None else content_of(Path(found.origin).with_name("_version.py"))
+    numba = hashlib.sha256(told or b"").hexdigest()
+    cpu = [host_name(), llvm.get_host_cpu_features().flatten(), platform.machine()]
+    return "\n".join([*cpu, f"numba {numba} llvmlite {llvmlite.__version__}"])
 
 
 @lru_cache(maxsize=1)
@@ -222,6 +238,8 @@ class Entry:
     team_address
         Address of the function with ``(packed, thread, threads)``.
     """
+
+    is_native = True
 
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
         self._engine = engine

@@ -7,33 +7,20 @@ source runs un-jitted on flat NumPy arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import count
 
 from codegen.loops import ir
-from codegen.loops.counts import PANEL_ROWS, as_formula, flops, traffic
-from codegen.loops.driver import Driver, driver_of
+from codegen.loops.counts import PANEL_ROWS, as_formula, flops, item_bytes, traffic
+from codegen.loops.driver import Source, driver_of
 from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
-from codegen.loops.program import Program
-from codegen.loops.rename import Renaming
+from codegen.loops.program import Program, content
 from codegen.loops.text import Shapes, text
 from codegen.loops.vocabulary import MATHEMATICS, STRUCTURE, TYPES
 from codegen.loops.words import Interface
 from codegen.native.driver_python import run_text
 
 INDENT = "    "
-ITEM = {"float32": 4, "float64": 8}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The generated text, and the driver that calls its functions."""
-
-    text: str
-    driver: Driver
-
 
 def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> Source:
     """Source of a program for ``dtype``."""
@@ -83,14 +70,6 @@ def _identifiers(body: str) -> Sequence[str]:
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
-    """What makes two kernels one function: everything but formulas and names of buffers."""
-    rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
-    shapes = tuple((program.buffers[argument].dtype, program.buffers[argument].shape) for argument in kernel.arguments)
-    numbers = count()
-    return Renaming(rename, lambda name: f"v{next(numbers)}").block(kernel.body), shapes, kernel.sizes
-
-
 def _function(kernel: Kernel, name: str, program: Program, dtype: str) -> str:
     actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
     shapes = {local: program.buffers[argument].shape for local, argument in actual.items()}
@@ -102,7 +81,7 @@ def _function(kernel: Kernel, name: str, program: Program, dtype: str) -> str:
 
 
 def _counts(kernel: Kernel, program: Program, dtype: str) -> list[str]:
-    item = ITEM[dtype]
+    item = item_bytes(dtype)
     if len(program.sizes) > 1:
         sizes = dict.fromkeys(program.sizes, 64)
         at = ", ".join(f"{size} = 64" for size in program.sizes)

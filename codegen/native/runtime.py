@@ -2,7 +2,7 @@
 
 It is compiled once a machine and kept in the cache; it calls a program's own ``run`` by its address.
 
-``call`` is given the addresses of two tuples, asks Python for the objects in them (:mod:`codegen.native.capi`), looks
+``call`` is given the addresses of two tuples, asks Python for the objects in them (:mod:`codegen.host.capi`), looks
 at array objects itself, and lets go of Python's lock while the program runs. What does not fit is looked at again, and
 described, by :mod:`codegen.run.arguments`. The table of arguments, in 64-bit words: the number of sizes, which lies
 before the table's address, the number of arguments, then for each
@@ -15,13 +15,35 @@ of a size, which then is the number of classes; else 0. Use, and the extent −2
 :mod:`codegen.loops.words`. Arrays that are written, and not where they were, become protected memory. Where there is
 memory for a number, a Python number may stand for an array of rank 0.
 
-The schedule of epochs is described in :mod:`codegen.native.epoch_words`.
+The schedule of epochs is described in :mod:`codegen.loops.epoch_words`.
 """
 
 from __future__ import annotations
 
 from numpy import float32, float64, int32, int64, uint8
 
+from codegen.host import capi
+from codegen.loops.epoch_words import (
+    ARRAYS,
+    BATCH,
+    BEFORE,
+    EPOCH,
+    EPOCHS,
+    EXAMPLES,
+    FIRST,
+    GO_ON,
+    HEADER,
+    LOSSES,
+    ORDER,
+    ROW_RECORD,
+    SHUFFLE,
+    SIZE_WORD,
+    STATE,
+    STEPS,
+    STOP,
+    STOPPED,
+    TOTAL,
+)
 from codegen.loops.words import (
     ANY,
     BAD_VALUES,
@@ -44,29 +66,7 @@ from codegen.loops.words import (
     TOO_LARGE,
     UPDATED,
 )
-from codegen.native import capi
 from codegen.native.barrier import SYNC_WORDS
-from codegen.native.epoch_words import (
-    ARRAYS,
-    BATCH,
-    BEFORE,
-    EPOCH,
-    EPOCHS,
-    EXAMPLES,
-    FIRST,
-    GO_ON,
-    HEADER,
-    LOSSES,
-    ORDER,
-    ROW_RECORD,
-    SHUFFLE,
-    SIZE_WORD,
-    STATE,
-    STEPS,
-    STOP,
-    STOPPED,
-    TOTAL,
-)
 from codegen.native.kernels import barrier, chunk, kernel, maximum, minimum, pointer
 from codegen.native.kernels.pointer import FlatArray
 from codegen.native.native_call import ask, ask_about, ask_number, ask_which, invoke

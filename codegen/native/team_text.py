@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import signal
 
-from codegen.native import placement
+from codegen.host import placement
 from codegen.native.barrier import DECLARATIONS, PAUSE, WAIT
 
 MOST_THREADS = 64

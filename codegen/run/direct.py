@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from codegen import backend
+from codegen.host import capi
 from codegen.loops.words import ANY, DONE, FIRST, FIRST_SIZE, FRESH, READ, SECOND, SPANS, STATUS, TABLE, UPDATED
-from codegen.native import capi, jit
 from codegen.run.executable import Executable
+from codegen.run.loading import native_part
 from symgraph.core.indices import Dim, Shape
 from symgraph.core.tensor import Tensor
 
@@ -108,13 +110,13 @@ class Direct:
         """Checks and runs, on as many threads as the program takes at its present sizes: ``native(direct.address)``."""
         executable, threads = self.executable, self.executable.threads
         if threads == 1:
-            return jit.native_support("call").call_with_lock
-        check, packed = jit.native_support("check").call_with_lock, self.words
+            return native_part("call").call_with_lock
+        check, packed = native_part("check").call_with_lock, self.words
 
         def checked(address: int) -> None:
             check(address)
             if packed[STATUS] == DONE:
-                jit.launch(executable.entry, address, threads)
+                backend.launch(executable.entry, address, threads)
 
         return checked
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen import debug
+from codegen import backend, debug
+from codegen.host import capi, placement
 from codegen.loops import words
 from codegen.loops.counts import evaluate_integer, largest_integer
 from codegen.loops.ir import Expr
 from codegen.loops.memory import Arena
 from codegen.loops.worth import threads_worth
-from codegen.native import capi, jit, placement
-from codegen.native.compile import Entry
+from codegen.run import loading
 from codegen.run.pool import Blocks
 from codegen.run.translated import Translated
 from symgraph.core.tensor import Tensor
@@ -99,10 +99,10 @@ class Executable:
         return self.compiled.source.text
 
     @cached_property
-    def entry(self) -> Entry | jit.PythonEntry:
+    def entry(self) -> backend.Entry:
         """The native entry, compiled or loaded at its first use."""
         code, source_of = self.program.code, lambda: self.compiled.source
-        entry = jit.program(self.linked.code, source_of, self.seconds, self.runs_as_python, code)
+        entry = loading.program(self.linked.code, source_of, self.seconds, self.runs_as_python, code)
         self.words[words.RUN] = entry.team_address
         return entry
 
@@ -193,13 +193,13 @@ class Executable:
         entry = self.entry
         self.words[words.STATUS] = words.DONE
         with nullcontext() if FIRST_CALL in self.seconds else debug.stage(FIRST_CALL, self.seconds):
-            jit.launch(entry, self.address, self.threads)
+            backend.launch(entry, self.address, self.threads)
         return self.words[words.STATUS]
 
     def run_often(self, times: int) -> None:
         """Run the program on what is bound, again and again."""
         for _ in range(times):
-            jit.launch(self.entry, self.address, self.threads)
+            backend.launch(self.entry, self.address, self.threads)
 
     def labels_read(self) -> dict[Tensor, np.ndarray]:
         """What the program has read as labels when it found one of them wrong."""

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codegen.backend import Job
 from codegen.loops import words
-from codegen.native import jit
-from codegen.native.compile import Entry
-from codegen.native.epoch_words import (
+from codegen.loops.epoch_words import (
     ASKED,
     BEFORE,
     EPOCH,
@@ -34,8 +33,7 @@ from codegen.native.epoch_words import (
     STOPPED,
     TOTAL,
 )  # fmt: skip
-from codegen.native.team import Job
-from codegen.run import arguments, nonfinite, streaming
+from codegen.run import arguments, loading, nonfinite, streaming
 from codegen.run.callbacks import all_of
 from codegen.run.conversion import described
 from codegen.run.evaluation import Evaluation
@@ -249,7 +247,7 @@ class _Plan:
     ) -> None:
         self.step, self.executable = step, step.executable
         self.entry = self.executable.entry  # compiled before the clock starts
-        self.native = jit.support("epochs", self.executable.runs_as_python)
+        self.native = loading.part("epochs", self.executable.runs_as_python)
         interface, names = self.executable.linked.interface, self.executable.names
         self.steps_per_epoch = -(-examples // batch)
         self.order = np.arange(examples, dtype=np.int64)
@@ -362,7 +360,7 @@ class _Background:
     def begin(self) -> None:
         with GATE:
             self._table[STOP] = self._table[STOPPED] = GO_ON
-            if isinstance(self._native, Entry):
+            if self._native.is_native:
                 self._job.begin(self._native.team_address, self._executable.address, self._executable.threads)
                 return
         self._native.call(self._executable.address)

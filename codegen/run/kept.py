@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import sympy as sp
 
 from codegen import debug
-from codegen.native import cache
+from codegen.host import cache
 from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import check_names, in_order
 from codegen.run.encoding import decoded, encoded

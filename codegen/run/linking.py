@@ -8,14 +8,13 @@ from dataclasses import replace
 from codegen.loops.counts import moved
 from codegen.loops.driver import Driver
 from codegen.loops.ir import ZERO, Expr, Kernel
-from codegen.loops.program import Item, Program
+from codegen.loops.program import Item, Program, content
 from codegen.loops.words import OUTSIDE
 from codegen.loops.worth import Portion
 from codegen.lower.scalar import ScalarLowering
-from codegen.native.emit import content
-from codegen.native.jit import key_of
 from codegen.plan.request import Request
 from codegen.run.linked import Linked
+from codegen.run.loading import key_of
 from codegen.run.pipeline import Compiled
 from symgraph.core.bounds import Requirement, requirements
 from symgraph.core.indices import Dim

@@ -1,6 +1,6 @@
 """The compiler: one line a stage, from tensors to a source and where everything in it lives.
 
-stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.native.jit, codegen.run.function)
+stabilise → plan → fuse → lower → memory → emit            (compile and run: codegen.run.loading, codegen.run.function)
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
+from codegen.backend import Source, emit
+from codegen.loops.counts import item_bytes
 from codegen.loops.memory import Arena, plan_memory
 from codegen.loops.program import Program
 from codegen.loops.verify import verify_memory, verify_program
 from codegen.loops.words import Interface, interface_of
-from codegen.native.emit import ITEM, Source, emit
 from codegen.plan.commit import updates_after
 from codegen.plan.fuse import fuse
 from codegen.plan.plan import plan
@@ -45,7 +46,7 @@ def translate(
     added to ``seconds``."""
     from codegen.lower.assemble import assemble  # with the notation of its comments, which an import does not wait for
 
-    item, seconds = ITEM[dtype], {} if seconds is None else seconds
+    item, seconds = item_bytes(dtype), {} if seconds is None else seconds
     with debug.stage("stabilise", seconds):
         left: list[Tensor] = []
         stable = stabilised(request, left)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.native.epoch_words import STEPS
+from codegen.loops.epoch_words import STEPS
 from codegen.run import arguments
 from codegen.run.evaluation import Evaluation
 from codegen.run.history import History

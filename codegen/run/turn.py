@@ -17,7 +17,7 @@ only from a handler of a signal, a finaliser or a tracer, in the middle of its o
 handler between two of its instructions, but neither between ``with`` and its body nor between an assignment and
 ``try``; this is why the lines above are not a context manager of our own, whose ``__enter__`` could be left half-way.
 
-A fork takes place between turns: it waits for those that run, and a :class:`codegen.native.team.Job` pauses at its next
+A fork takes place between turns: it waits for those that run, and a :class:`codegen.backend.Job` pauses at its next
 batch and goes on afterwards, in the child too if the thread that waits for it is there. So a child finds parameters of
 whole steps, and no lock that a thread of its parent holds.
 """

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any, Protocol
 
-from codegen.native.epoch_words import STEPS
+from codegen.loops.epoch_words import STEPS
 from codegen.run.history import History
 
 SECONDS_BETWEEN_LINES = 0.1

@@ -14,8 +14,8 @@ import platform
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from codegen.host.placement import threads_available
 from codegen.inspect import peak
-from codegen.native.placement import threads_available
 from tests.benchmarks import elementwise, inference, mnist, processes
 from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS

@@ -130,7 +130,7 @@ NEAR_EDGE, LOW_EDGE, MIDDLE_EDGE, MIDDLE_CENTRE, LOW_CENTRE = 2.2, 3.0, 13.0, 5.
 
 def _turn(a: Lane) -> tuple[Lane, Lane]:
     """sin πa and cos πa but for a common sign, of a ≥ 0."""
-    part = (a - call("llvm.rint", a)) * math.pi
+    part = (a - call("rint", a)) * math.pi
     return sin(part), cos(part)
 
 
@@ -189,7 +189,7 @@ def gamma(x: Lane) -> Lane:
     half = k >> 1
     value = (1.0 + fraction) * power_of_two(half, DOUBLE) * power_of_two(k - half, DOUBLE)
     sine, _ = _turn(a)
-    part = a - call("llvm.floor", a * 0.5) * 2.0  # sin πa is negative where it is beyond 1
+    part = a - call("floor", a * 0.5) * 2.0  # sin πa is negative where it is beyond 1
     signed = copysign(sine, select(part > 1.0, x.constant(-1.0), 1.0))
     negative = select(small, x.constant(-math.pi), -math.pi / a) / signed / value
     negative = select(sine.equals(0.0), x.constant(math.nan), negative)

@@ -66,7 +66,7 @@ def asinh(x: Lane) -> Lane:
     a = abs(x)
     square = a * a
     huge = a > HUGE
-    rest = select(huge, 0.0, square / (1.0 + call("llvm.sqrt", square + 1.0)))
+    rest = select(huge, 0.0, square / (1.0 + call("sqrt", square + 1.0)))
     high = a + rest
     return copysign(log1p_of_sum(high, rest - (high - a), huge), x)
 
@@ -78,7 +78,7 @@ def acosh(x: Lane) -> Lane:
     huge = x > HUGE
     twice = t * 2.0
     square = fma(t, t, twice)
-    root = call("llvm.sqrt", square)
+    root = call("sqrt", square)
     # What square and root round away; t² is exact to the last bit that counts where t < 1.
     lost = fma(-root, root, square) + select(t < 1.0, fma(t, t, twice - square), 0.0)
     rest = select(root > 0.0, lost / (root * 2.0), 0.0)

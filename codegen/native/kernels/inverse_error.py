@@ -71,7 +71,7 @@ def _first(x: Lane) -> Lane:
     """The inverse to five units of the last place."""
     a = abs(x)
     in_middle = a < MIDDLE_EDGE
-    r = call("llvm.sqrt", -log((1.0 - a) * 0.5))
+    r = call("sqrt", -log((1.0 - a) * 0.5))
     beyond = r > FAR_SHIFT
     place = select(in_middle, fma(a * a, -0.25, MIDDLE_SQUARE), select(beyond, r - FAR_SHIFT, r - NEAR_SHIFT))
     above, below = (

@@ -24,7 +24,7 @@ def _halves(x: Lane) -> tuple[Lane, Lane, Lane]:
     a = abs(x)
     small = a <= 0.5
     z = select(small, a * a, (1.0 - a) * 0.5)
-    s = select(small, a, call("llvm.sqrt", z))
+    s = select(small, a, call("sqrt", z))
     return small, s, s * z * horner(z, ARCSINE)
 
 

@@ -1,128 +1,131 @@
-"""Lanes: LLVM scalars with the operators of mathematics, in which the vector functions are written.
+"""Lanes: scalars with the operators of mathematics, in which the vector functions are written.
 
-A formula over lanes such as ``fma(p, z, 1/6)`` writes its instructions into the function being compiled. They are
-scalar and branch-free; LLVM's loop vectoriser widens them. Every instruction is *strict*: a caller compiled with
-fast-math flags cannot make LLVM reorder a Cody–Waite reduction.
+A formula over lanes such as ``fma(p, z, 1/6)`` writes its instructions through a :class:`Builder`. They are scalar and
+branch-free; a compiler's loop vectoriser widens them. Nothing in here knows who writes: :mod:`.lane_llvm` does it into
+the LLVM function that is being compiled, and the tests as C.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from llvmlite import ir
+Kind = Literal["float32", "float64", "int32", "int64", "bool"]
+Operation = Literal["add", "sub", "mul", "div", "and", "or", "xor", "shl", "ashr", "lshr"]
+Conversion = Literal["bits", "number", "wider", "narrower", "low", "unsigned"]
+"""The same bits; the nearest float of the same width; float64, float32; int32 of int64, and int64 of int32, with zeros
+above."""
 
-FLOAT32, FLOAT64 = ir.FloatType(), ir.DoubleType()
-INT32, INT64 = ir.IntType(32), ir.IntType(64)
-
-
-class _StrictFlags(list[str]):
-    """Fast-math flags of a binary operation that Numba's fast-math pass cannot extend."""
-
-    def append(self, flag: str) -> None:
-        pass
+FLOATS: tuple[Kind, Kind] = ("float32", "float64")
 
 
-class _StrictCallFlags:
-    """The same for a call."""
+class Builder(Protocol):
+    """Writes instructions, each *strict*: rounded by itself, in this order, whatever its surroundings allow.
 
-    def add(self, flag: str) -> None:
-        pass
+    Values are the builder's own. A comparison, of signed integers or of floats, is false where one of them is NaN.
+    """
 
-    def __iter__(self) -> Any:
-        return iter(())
+    def number(self, kind: Kind, number: float) -> Any: ...
 
-    def __len__(self) -> int:
-        return 0
+    def binary(self, operation: Operation, kind: Kind, left: Any, right: Any) -> Any: ...
+
+    def negative(self, kind: Kind, value: Any) -> Any: ...
+
+    def compare(self, relation: str, kind: Kind, left: Any, right: Any) -> Any: ...
+
+    def is_nan(self, kind: Kind, value: Any) -> Any: ...
+
+    def select(self, kind: Kind, condition: Any, yes: Any, no: Any) -> Any: ...
+
+    def convert(self, conversion: Conversion, value: Any, kind: Kind, to: Kind) -> Any: ...
+
+    def call(self, function: str, kind: Kind, operands: Sequence[Any]) -> Any:
+        """fma, fabs, copysign, sqrt, floor, rint, trunc, maximum, minimum; of integers fshl."""
 
 
+@dataclass(slots=True, eq=False)
 class Lane:
-    """One LLVM scalar (``float``, ``double``, ``i32``, ``i64`` or ``i1``) and the builder that computes with it."""
+    """One scalar, and the builder that computes with it."""
 
-    __slots__ = ("builder", "value")
-
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
-        self.builder = builder
-        self.value = value
-
-    @property
-    def type(self) -> ir.Type:
-        return self.value.type
+    builder: Builder
+    kind: Kind
+    value: Any
 
     @property
     def is_float(self) -> bool:
-        return self.type in (FLOAT32, FLOAT64)
+        return self.kind in FLOATS
 
     @property
     def is_double(self) -> bool:
-        return self.type == FLOAT64
+        return self.kind == "float64"
 
     def constant(self, number: float) -> Lane:
-        """A constant of this lane's type."""
-        return Lane(self.builder, ir.Constant(self.type, number))
+        """A constant of this lane's kind."""
+        return Lane(self.builder, self.kind, self.builder.number(self.kind, number))
 
-    def _operand(self, other: Lane | float) -> ir.Value:
-        return other.value if isinstance(other, Lane) else ir.Constant(self.type, other)
+    def _lane(self, other: Lane | float) -> Lane:
+        return other if isinstance(other, Lane) else self.constant(other)
 
-    def _binary(self, name: str, left: ir.Value, right: ir.Value) -> Lane:
-        instruction = getattr(self.builder, ("f" if self.is_float else "") + name)(left, right)
-        if self.is_float:
-            instruction.flags = _StrictFlags()
-        return Lane(self.builder, instruction)
+    def _binary(self, operation: Operation, left: Lane | float, right: Lane | float) -> Lane:
+        one, other = self._lane(left).value, self._lane(right).value
+        return Lane(self.builder, self.kind, self.builder.binary(operation, self.kind, one, other))
 
     def __add__(self, other: Lane | float) -> Lane:
-        return self._binary("add", self.value, self._operand(other))
+        return self._binary("add", self, other)
 
     def __radd__(self, other: float) -> Lane:
-        return self._binary("add", self._operand(other), self.value)
+        return self._binary("add", other, self)
 
     def __sub__(self, other: Lane | float) -> Lane:
-        return self._binary("sub", self.value, self._operand(other))
+        return self._binary("sub", self, other)
 
     def __rsub__(self, other: float) -> Lane:
-        return self._binary("sub", self._operand(other), self.value)
+        return self._binary("sub", other, self)
 
     def __mul__(self, other: Lane | float) -> Lane:
-        return self._binary("mul", self.value, self._operand(other))
+        return self._binary("mul", self, other)
 
     def __rmul__(self, other: float) -> Lane:
-        return self._binary("mul", self._operand(other), self.value)
+        return self._binary("mul", other, self)
 
     def __truediv__(self, other: Lane | float) -> Lane:
-        return self._binary("div", self.value, self._operand(other))
+        return self._binary("div", self, other)
 
     def __rtruediv__(self, other: float) -> Lane:
-        return self._binary("div", self._operand(other), self.value)
-
-    def __neg__(self) -> Lane:
-        return Lane(self.builder, self.builder.fneg(self.value) if self.is_float else self.builder.neg(self.value))
-
-    def __abs__(self) -> Lane:
-        return call("llvm.fabs", self)
+        return self._binary("div", other, self)
 
     def __and__(self, other: Lane | int) -> Lane:
-        return Lane(self.builder, self.builder.and_(self.value, self._operand(other)))
+        return self._binary("and", self, other)
 
     def __or__(self, other: Lane | int) -> Lane:
-        return Lane(self.builder, self.builder.or_(self.value, self._operand(other)))
+        return self._binary("or", self, other)
 
     def __xor__(self, other: Lane | int) -> Lane:
-        return Lane(self.builder, self.builder.xor(self.value, self._operand(other)))
+        return self._binary("xor", self, other)
 
     def __lshift__(self, count: int) -> Lane:
-        return Lane(self.builder, self.builder.shl(self.value, self._operand(count)))
+        return self._binary("shl", self, count)
 
     def __rshift__(self, count: int) -> Lane:
         """Arithmetic shift."""
-        return Lane(self.builder, self.builder.ashr(self.value, self._operand(count)))
+        return self._binary("ashr", self, count)
+
+    def unsigned_shift(self, count: int) -> Lane:
+        """A shift to the right by which zeros come in."""
+        return self._binary("lshr", self, count)
+
+    def __neg__(self) -> Lane:
+        return Lane(self.builder, self.kind, self.builder.negative(self.kind, self.value))
+
+    def __abs__(self) -> Lane:
+        return call("fabs", self)
 
     def _compare(self, relation: str, other: Lane | float) -> Lane:
-        if not self.is_float:
-            return Lane(self.builder, self.builder.icmp_signed(relation, self.value, self._operand(other)))
-        instruction = self.builder.fcmp_ordered(relation, self.value, self._operand(other))
-        instruction.flags = _StrictFlags()
-        return Lane(self.builder, instruction)
+        return Lane(
+            self.builder, "bool", self.builder.compare(relation, self.kind, self.value, self._lane(other).value)
+        )
 
     def __lt__(self, other: Lane | float) -> Lane:
         return self._compare("<", other)
@@ -140,52 +143,60 @@ class Lane:
         return self._compare("==", other)
 
     def is_nan(self) -> Lane:
-        return Lane(self.builder, self.builder.fcmp_unordered("uno", self.value, self.value))
+        return Lane(self.builder, "bool", self.builder.is_nan(self.kind, self.value))
+
+    def _converted(self, conversion: Conversion, to: Kind) -> Lane:
+        return Lane(self.builder, to, self.builder.convert(conversion, self.value, self.kind, to))
 
     def bits(self) -> Lane:
         """The bit pattern of a float as an integer of the same width."""
-        return Lane(self.builder, self.builder.bitcast(self.value, INT64 if self.is_double else INT32))
+        return self._converted("bits", "int64" if self.is_double else "int32")
 
     def as_float(self) -> Lane:
         """The float whose bit pattern this integer is."""
-        return Lane(self.builder, self.builder.bitcast(self.value, FLOAT64 if self.type == INT64 else FLOAT32))
+        return self._converted("bits", "float64" if self.kind == "int64" else "float32")
 
     def to_float(self) -> Lane:
         """The float of the same width nearest to this integer."""
-        return Lane(self.builder, self.builder.sitofp(self.value, FLOAT64 if self.type == INT64 else FLOAT32))
+        return self._converted("number", "float64" if self.kind == "int64" else "float32")
 
     def widened(self) -> Lane:
-        return Lane(self.builder, self.builder.fpext(self.value, FLOAT64))
+        return self._converted("wider", "float64")
 
     def narrowed(self) -> Lane:
-        return Lane(self.builder, self.builder.fptrunc(self.value, FLOAT32))
+        return self._converted("narrower", "float32")
+
+    def low(self) -> Lane:
+        """The lower half of a 64-bit integer."""
+        return self._converted("low", "int32")
+
+    def unsigned(self) -> Lane:
+        """An integer of 32 bits, of which none is a sign, as one of 64."""
+        return self._converted("unsigned", "int64")
 
 
-def call(intrinsic: str, *operands: Lane) -> Lane:
-    """Call an LLVM intrinsic whose operands and result share one type."""
+def call(function: str, *operands: Lane) -> Lane:
+    """A function whose operands and result are of one kind."""
     first = operands[0]
-    shape = ir.FunctionType(first.type, [first.type] * len(operands))
-    function = first.builder.module.declare_intrinsic(intrinsic, [first.type], shape)
-    instruction = first.builder.call(function, [operand.value for operand in operands])
-    instruction.fastmath = _StrictCallFlags()
-    return Lane(first.builder, instruction)
+    return Lane(first.builder, first.kind, first.builder.call(function, first.kind, [one.value for one in operands]))
 
 
 def fma(a: Lane, b: Lane | float, c: Lane | float) -> Lane:
     """``a*b + c``, rounded once."""
-    return call("llvm.fma", a, Lane(a.builder, a._operand(b)), Lane(a.builder, a._operand(c)))
+    return call("fma", a, a._lane(b), a._lane(c))
 
 
 def select(condition: Lane, then: Lane | float, otherwise: Lane | float) -> Lane:
     """``then if condition else otherwise``; at least one of the two is a lane."""
     typed = then if isinstance(then, Lane) else otherwise
     assert isinstance(typed, Lane)
-    return Lane(typed.builder, typed.builder.select(condition.value, typed._operand(then), typed._operand(otherwise)))
+    yes, no = typed._lane(then).value, typed._lane(otherwise).value
+    return Lane(typed.builder, typed.kind, typed.builder.select(typed.kind, condition.value, yes, no))
 
 
 def copysign(magnitude: Lane, sign: Lane) -> Lane:
     """``magnitude`` with the sign of ``sign``."""
-    return call("llvm.copysign", magnitude, sign)
+    return call("copysign", magnitude, sign)
 
 
 def clamp(x: Lane, low: float, high: float) -> Lane:

@@ -109,9 +109,9 @@ def pow_(x: Lane, y: Lane) -> Lane:
     extreme = magnitude.equals(0.0) | magnitude.equals(math.inf)
     value = select(extreme, select(vanishes, 0.0, x.constant(math.inf)), value)
 
-    integral = call("llvm.trunc", y).equals(y)
+    integral = call("trunc", y).equals(y)
     half = y * 0.5
-    odd = integral & ((call("llvm.trunc", half).equals(half)) ^ 1)
+    odd = integral & ((call("trunc", half).equals(half)) ^ 1)
     negative = x.bits() < 0
     value = select(odd & negative, -value, value)
     undefined = (x < 0.0) & (x > -math.inf) & (integral ^ 1)

@@ -13,7 +13,8 @@ from llvmlite import ir
 from numba.core import types
 
 from codegen.native.kernels.binding import bind
-from codegen.native.kernels.lane import FLOAT32, INT32, INT64, Lane, call, fma
+from codegen.native.kernels.lane import Lane, call, fma
+from codegen.native.kernels.lane_llvm import lanes
 from symgraph.core import threefry
 
 Scalar = Any
@@ -29,7 +30,7 @@ def uniform(width: Scalar, key: int, stream: int, step: int, row: int, column: i
 
 
 def _rotated(word: Lane, count: int) -> Lane:
-    return call("llvm.fshl", word, word, word.constant(count))
+    return call("fshl", word, word, word.constant(count))
 
 
 def threefry_lanes(key: tuple[Lane, Lane], counter: tuple[Lane, Lane]) -> tuple[Lane, Lane]:
@@ -45,20 +46,14 @@ def threefry_lanes(key: tuple[Lane, Lane], counter: tuple[Lane, Lane]) -> tuple[
     return a, b
 
 
-def _unsigned_shift(word: Lane, count: int) -> Lane:
-    return Lane(word.builder, word.builder.lshr(word.value, ir.Constant(word.type, count)))
-
-
 def uniform_lanes(width: Lane, *integers: Lane) -> Lane:
     """(w + ½)/2ᵏ of the first 23 or 52 bits, times the width: exact up to there."""
-    builder = width.builder
-    key, stream, step, row, column = (Lane(builder, builder.trunc(lane.value, INT32)) for lane in integers)
+    key, stream, step, row, column = (lane.low() for lane in integers)
     first, second = threefry_lanes((key, stream), (row + column, step))
-    if width.type == FLOAT32:
-        number = _unsigned_shift(first, 9).to_float()
+    if not width.is_double:
+        number = first.unsigned_shift(9).to_float()
         return fma(number, 2.0**-23, 2.0**-24) * width
-    high = Lane(builder, builder.zext(first.value, INT64))
-    low = Lane(builder, builder.zext(_unsigned_shift(second, 12).value, INT64))
+    high, low = first.unsigned(), second.unsigned_shift(12).unsigned()
     above_one = (high << 20 | low | 0x3FF0000000000000).as_float()
     return (above_one - (1.0 - 2.0**-53)) * width
 
@@ -75,7 +70,7 @@ def _lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) 
     whole = [
         context.cast(builder, value, kind, types.int64) for value, kind in zip(rest, signature.args[1:], strict=True)
     ]
-    return uniform_lanes(*(Lane(builder, value) for value in (width, *whole))).value
+    return uniform_lanes(*lanes(builder, (width, *whole))).value
 
 
 bind(uniform, _type, _lower)

@@ -18,6 +18,7 @@ from codegen.native.kernels.binding import bind
 from codegen.native.kernels.lane import Lane, call, copysign
 from codegen.native.kernels.lane import fma as fused
 from codegen.native.kernels.lane import select as choose
+from codegen.native.kernels.lane_llvm import lowering
 
 Scalar = Any
 """A Python or NumPy scalar."""
@@ -72,17 +73,6 @@ def _same_floats(first: types.Type, *others: types.Type) -> types.Type | None:
     return first if isinstance(first, types.Float) and all(other == first for other in others) else None
 
 
-def _lowering(algorithm: Callable[..., Lane]) -> Callable[..., Any]:
-    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        return algorithm(*(Lane(builder, argument) for argument in arguments)).value
-
-    return lower
-
-
-def _accumulated(total: Lane, term: Lane) -> Lane:
-    return Lane(total.builder, total.builder.fadd(total.value, term.value, flags=("reassoc", "nsz", "contract")))
-
-
 def _as_int64(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> list[ir.Value]:
     pairs = zip(arguments, signature.args, strict=True)
     return [context.cast(builder, value, kind, types.int64) for value, kind in pairs]
@@ -91,7 +81,7 @@ def _as_int64(context: Any, builder: ir.IRBuilder, signature: Any, arguments: An
 def _lower_accumulate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     if signature.return_type == types.int64:
         return builder.add(*_as_int64(context, builder, signature, arguments))
-    return _lowering(_accumulated)(context, builder, signature, arguments)
+    return builder.fadd(*arguments, flags=("reassoc", "nsz", "contract"))
 
 
 def _sign(x: Lane) -> Lane:
@@ -107,7 +97,7 @@ def _same_numbers(a: types.Type, b: types.Type) -> types.Type | None:
 
 
 def _lower_extremum(of_floats: str, of_integers: str) -> Callable[..., Any]:
-    floats = _lowering(lambda a, b: call(of_floats, a, b))
+    floats = lowering(lambda a, b: call(of_floats, a, b))
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         if signature.return_type != types.int64:
@@ -118,12 +108,12 @@ def _lower_extremum(of_floats: str, of_integers: str) -> Callable[..., Any]:
     return lower
 
 
-bind(maximum, lambda a, b: _same_numbers(a, b), _lower_extremum("llvm.maximum", ">"))
-bind(minimum, lambda a, b: _same_numbers(a, b), _lower_extremum("llvm.minimum", "<"))
+bind(maximum, lambda a, b: _same_numbers(a, b), _lower_extremum("maximum", ">"))
+bind(minimum, lambda a, b: _same_numbers(a, b), _lower_extremum("minimum", "<"))
 bind(select, lambda condition, a, b: a if isinstance(condition, types.Boolean) and a == b else None, _lower_select)
-bind(sign, lambda x: _same_floats(x), _lowering(_sign))
-bind(sqrt, lambda x: _same_floats(x), _lowering(lambda x: call("llvm.sqrt", x)))
-bind(rsqrt, lambda x: _same_floats(x), _lowering(lambda x: 1.0 / call("llvm.sqrt", x)))
-bind(floor, lambda x: _same_floats(x), _lowering(lambda x: call("llvm.floor", x)))
-bind(fma, lambda a, b, c: _same_floats(a, b, c), _lowering(fused))
+bind(sign, lambda x: _same_floats(x), lowering(_sign))
+bind(sqrt, lambda x: _same_floats(x), lowering(lambda x: call("sqrt", x)))
+bind(rsqrt, lambda x: _same_floats(x), lowering(lambda x: 1.0 / call("sqrt", x)))
+bind(floor, lambda x: _same_floats(x), lowering(lambda x: call("floor", x)))
+bind(fma, lambda a, b, c: _same_floats(a, b, c), lowering(fused))
 bind(accumulate, lambda total, term: _same_numbers(total, term), _lower_accumulate)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from codegen.native.kernels.exponential import DOUBLE, format_of, quotient_pair
-from codegen.native.kernels.lane import INT32, Lane, fma, horner, in_double, select
+from codegen.native.kernels.lane import Lane, fma, horner, in_double, select
 
 LIMIT = 2.0**45
 """Largest argument that has a sine here."""
@@ -62,7 +62,7 @@ def reduced_single(x: Lane) -> tuple[Lane, Lane, Lane]:
     wide = x.widened()
     k, bits = quadrant(wide)
     r = fma(k, -HALF_PI[1], fma(k, -HALF_PI[0], wide)).narrowed()
-    return r, r.constant(0.0), Lane(x.builder, x.builder.trunc(bits.value, INT32))
+    return r, r.constant(0.0), bits.low()
 
 
 def reduced_double(x: Lane) -> tuple[Lane, Lane, Lane]:

@@ -33,6 +33,7 @@ from codegen.native.kernels import (
 )
 from codegen.native.kernels.binding import bind
 from codegen.native.kernels.lane import Lane
+from codegen.native.kernels.lane_llvm import lowering
 
 Scalar = Any
 """A Python float or NumPy floating scalar; results keep NumPy's dtype."""
@@ -201,12 +202,5 @@ def _type_binary(x: types.Type, y: types.Type) -> types.Type | None:
     return x if isinstance(x, types.Float) and x == y else None
 
 
-def _lowering(algorithm: Callable[..., Lane]) -> Callable[..., Any]:
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return algorithm(*(Lane(builder, argument) for argument in arguments)).value
-
-    return lower
-
-
 for _row in VECTOR_MATH.values():
-    bind(_row.word, _type_unary if _row.arity == 1 else _type_binary, _lowering(_row.algorithm))
+    bind(_row.word, _type_unary if _row.arity == 1 else _type_binary, lowering(_row.algorithm))

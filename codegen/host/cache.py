@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 MAGIC = b"symgraph object 1\n"
@@ -40,23 +39,11 @@ USED = 86400.0
 @lru_cache(maxsize=1)
 def machine() -> str:
     """What object code depends on besides its source: CPU, versions, and our own kernels."""
-    import platform
-
-    import llvmlite
-    import llvmlite.binding as llvm
     import numpy
 
-    features = llvm.get_host_cpu_features().flatten()
-    packages = f"numba {_version_of_numba()} llvmlite {llvmlite.__version__} numpy {numpy.__version__}"
-    cpu = [llvm.get_host_cpu_name(), features, platform.machine()]
-    return "\n".join([*cpu, sys.version, packages, sources("codegen")])
+    from codegen import backend
 
-
-def _version_of_numba() -> str:
-    """As its own file tells it: a program from the cache does not wait for Numba's import."""
-    found = find_spec("numba")
-    told = None if found is None or found.origin is None else _content(Path(found.origin).with_name("_version.py"))
-    return hashlib.sha256(told or b"").hexdigest()
+    return "\n".join([backend.processor(), sys.version, f"numpy {numpy.__version__}", sources("codegen")])
 
 
 @lru_cache(maxsize=2)
@@ -98,7 +85,7 @@ def _is_ours(found: os.stat_result) -> bool:
     return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _content(path: Path) -> bytes | None:
+def content_of(path: Path) -> bytes | None:
     """What a regular file of this user holds; None for anything else. A pipe is not waited for, a link not followed."""
     flags = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
     try:
@@ -114,7 +101,7 @@ def load(key: str, suffix: str = ".o") -> bytes | None:
     """The content of an entry; None if it is absent, foreign or damaged."""
     place = folder()
     path = None if place is None else place / f"{key}{suffix}"
-    content = None if path is None else _content(path)
+    content = None if path is None else content_of(path)
     if path is None or content is None:
         return None
     start = len(MAGIC) + 32
@@ -143,7 +130,7 @@ def source_file(key: str, source: str) -> Path:
     name, content = f"{key[:24]}.py", source.encode()
     for found in (folder, _folder_of_process):
         path = found()
-        if path is not None and (_content(path / name) == content or _replace(path / name, content)):
+        if path is not None and (content_of(path / name) == content or _replace(path / name, content)):
             return path / name
     return Path(f"<{name}>")
 

@@ -1,0 +1,1 @@
+"""What the process has of this machine: the cache's files, processors, functions of Python that native code calls."""
