@@ -59,7 +59,7 @@ def test_the_page_has_formulas_and_plots_of_every_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("symgraph.drawing.gallery.MEASURED", 8)
-    for kind, count in (("schedule", 9), ("initialiser", 14)):
+    for kind, count in (("schedule", 9), ("initialiser", 15)):
         assert main(["catalogue", "--kind", kind, "--html", str(tmp_path / "page.html")]) == 0
         assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
         page = (tmp_path / "page.html").read_text(encoding="utf-8")

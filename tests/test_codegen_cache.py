@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.host import cache
+from codegen.native import jit
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = f"""
@@ -42,11 +44,22 @@ def test_nothing_is_left_behind_without_a_cache(tmp_path: Path) -> None:
     assert found.stdout.split() == ["6.0"] and not list(tmp_path.iterdir())
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small program in it."""
+    folder = tmp_path_factory.mktemp("filled") / "cache"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SYMGRAPH_CACHE", str(folder))
+        assert results() == [2.0, 2.0]
+    return folder
+
+
 @pytest.fixture
-def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one entry of a small program."""
+def entry(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The one entry of a small program, in a folder of its own."""
+    shutil.copytree(filled, tmp_path / "cache")
+    (tmp_path / "cache").chmod(0o700)
     monkeypatch.setenv("SYMGRAPH_CACHE", str(tmp_path / "cache"))
-    assert results() == [2.0, 2.0]
     (path,) = (tmp_path / "cache").glob("*.o")
     return path
 
@@ -106,14 +119,18 @@ SOMETHING_ELSE = {
 
 @pytest.mark.parametrize("what", SOMETHING_ELSE)
 @pytest.mark.parametrize("suffix", [".o", ".py"])
-def test_anything_in_the_place_of_an_entry_counts_as_absent(entry: Path, suffix: str, what: str) -> None:
+def test_anything_in_the_place_of_an_entry_counts_as_absent(
+    entry: Path, suffix: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Object code is compiled, and a program has the right lines in its traceback, whatever lies in the cache."""
+    code, compiled = cache.load(entry.stem), []
+    monkeypatch.setattr(jit, "compile_program", lambda *given: compiled.append(given) or code)
     place = {".o": entry, ".py": entry.with_name(f"{entry.stem[:24]}.py")}[suffix]
     text = place.read_bytes()
     entry.unlink()
     place.unlink(missing_ok=True)
     SOMETHING_ELSE[what](place)
-    assert results() == [2.0, 2.0]
+    assert results() == [2.0, 2.0] and len(compiled) == 1
     assert results() == [2.0, 2.0]
     if suffix == ".py":
         file = cache.source_file(entry.stem, text.decode())

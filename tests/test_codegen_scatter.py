@@ -115,6 +115,7 @@ def test_gradient_in_plain_python(name: str) -> None:
     check_gradient(name)
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("optimizer", [sg.SGD(lr=0.1), sg.SGD(lr=0.1, momentum=0.9), sg.Adam(lr=0.1)])
 def test_an_embedding_is_trained(optimizer: sg.optimisers.Optimizer) -> None:
     """A step on rows that labels pick is the step on the product with their one-hot rows."""

@@ -133,6 +133,9 @@ CALLS: dict[str, tuple[Callable[[codegen.TrainStep, Any], Any], str]] = {
     "data": (lambda step, p: step.fit(p, (X, T)), "data must be a dict"),
     "no params": (lambda step, p: step.fit(None, {"x": X, "t": T}), "params must be a dict"),
     "callback": (lambda step, p: step.fit(p, {"x": X, "t": T}, callback=3), "callback must be a function"),
+    "a class of callbacks": (
+        lambda step, p: step.fit(p, {"x": X, "t": T}, callback=codegen.EarlyStopping), r"write EarlyStopping\(\)"
+    ),
     "init": (lambda step, p: step.init("a"), "seed must be an integer"),
     "bool labels": (lambda step, p: step(p, x=X, t=T > 0), r"pass t.astype\(np.int64\)"),
     "float labels": (lambda step, p: step(p, x=X, t=T * 1.0), r"pass t.astype\(np.int64\)"),

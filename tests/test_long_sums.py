@@ -14,12 +14,13 @@ from codegen.loops.numbers import SHORT_SUM
 N, M = sg.dim("N"), sg.dim("M")
 UNIT = 2.0**-24
 x, a, w = sg.input("x", (N,)), sg.input("a", (N, 3)), sg.input("w", (N, 4))
-b = sg.input("b", (N, M))
+b, c = sg.input("b", (N, M)), sg.input("c", (N, 3, 1))
 PROGRAMS = {
     "to a number": ([x], sg.sum(x), lambda x: x.sum()),
     "mean": ([a], sg.mean(a), lambda a: a.mean()),
     "rows": ([b], sg.sum(b, axis=1), lambda b: b.sum(1)),
     "columns": ([a], sg.sum(a, axis=0), lambda a: a.sum(0)),
+    "columns of one": ([c], sg.sum(c, axis=0), lambda c: c.sum(0)),
     "columns of both": ([b], sg.sum(b, axis=0), lambda b: b.sum(0)),
     "product": ([a, w], a.T @ w, lambda a, w: a.T @ w),
 }

@@ -31,6 +31,7 @@ RIGHT = {
     ),
     "log cosh of a difference": (sp.log(sp.cosh(X - Y)), [(2.0, 2.0000001), (900.0, 1.0), (1e-8, 0.0)]),
     "divergence of Poissons": (X * sp.log(X / Y) - X + Y, [(1.0, 1.0001), (1e8, 1e8 + 1), (2.0, 3.0)]),
+    "logarithm of a mean": (sp.log((sp.exp(X) + sp.exp(Y)) / 2), [(1e3, 999.0), (-999.0, -1e3), (1.0, 2.0)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip
 
@@ -49,6 +50,33 @@ def test_value_is_right_where_the_plain_formula_is_not(name: str) -> None:
     wanted = np.array([float(value) for value in true])
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
     assert not np.allclose(plain, wanted, rtol=1e-10, atol=0)
+
+
+def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:
+    x = sg.input("x", (3,))
+    values = np.array([1e8, 1e8 + 1, 1e8 + 2])
+    for form in sg.stabilise([sg.sum(x**2) - sg.sum(x) ** 2 / 3, 3 * (sg.mean(x**2) - sg.mean(x) ** 2)]):
+        np.testing.assert_allclose(evaluate(form, {"x": values}), 2.0, rtol=1e-12)
+
+
+def test_hessians_of_softmax_are_right_for_large_logits() -> None:
+    """∂²p₀/∂x₀∂x₁ = p₀·(2·p₀ − 1)·p₁ for two classes of the same size, with a third one far below."""
+    x = sg.input("x", (3,))
+    p = sg.softmax(x)
+    contrastive = -sg.log(sg.exp(x[0]) / (sg.exp(x[0]) + sg.exp(x[1]) + sg.exp(x[2])))
+    second = sg.grad(sg.grad(p[0] - p[1], x)[0], x)
+    for form, at, wanted in (
+        (second, [1000.0, 1000.0, -1000.0], [0.0, 0.0, 0.0]),
+        (second, [1000.0, 999.0, -1000.0], [2 * v for v in _second(1.0)]),
+        (sg.grad(contrastive, x), [-800.0, 3.0, 2.0], [-1.0, 1 / (1 + np.exp(-1)), 1 / (1 + np.e)]),
+    ):
+        found = evaluate(sg.stabilise([form])[0], {"x": np.array(at)})
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-300)
+
+
+def _second(gap: float) -> list[float]:
+    p = 1 / (1 + np.exp(-gap))
+    return [p * (1 - p) * (1 - 2 * p), -p * (1 - p) * (1 - 2 * p), 0.0]
 
 
 def test_infinite_and_undefined_arguments() -> None:

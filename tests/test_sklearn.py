@@ -187,6 +187,9 @@ def test_all_rows_at_once_and_poissons_loss_are_scikit_learns() -> None:
         assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-6) and ours.loss_curve_[-1] == ours.loss_
         np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5)
     assert not hasattr(ours, "partial_fit") and "Update" not in str(ours.explain())
+    with pytest.raises(AttributeError) as missing:
+        ours.partial_fit(X, counts)
+    assert "lbfgs takes all rows at once" in str(missing.value.__cause__)
     with pytest.raises(ValueError, match="lbfgs is for models without states"):
         SymbolicEstimator(normed, kind="classifier", solver="lbfgs").fit(X, T)
 

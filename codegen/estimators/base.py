@@ -31,8 +31,15 @@ LBFGS = "lbfgs"
 
 
 def goes_by_batches(estimator: Any) -> bool:
-    """Whether the solver is stochastic: then there is a ``partial_fit``."""
+    """Whether the solver is stochastic."""
     return not (isinstance(estimator.solver, str) and estimator.solver == LBFGS)
+
+
+def has_partial_fit(estimator: Any) -> bool:
+    """Whether there is a ``partial_fit``; an ``AttributeError`` that says why not."""
+    if not goes_by_batches(estimator):
+        raise AttributeError("partial_fit is for solvers that go by batches; lbfgs takes all rows at once: use fit")
+    return True
 
 
 class Trained(BaseEstimator, metaclass=ABCMeta):

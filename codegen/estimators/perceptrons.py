@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from codegen.estimators import programs
-from codegen.estimators.base import Trained, goes_by_batches
+from codegen.estimators.base import Trained, has_partial_fit
 from codegen.estimators.programs import Declared
 
 LANES = 16
@@ -105,7 +105,7 @@ class _Perceptron(Trained):
 class MLPRegressor(RegressorMixin, _Perceptron):
     """A perceptron for one or several real targets; half the squared error by default."""
 
-    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over these data; the optimiser's state goes on from the last one."""
         again = hasattr(self, "_params")
@@ -152,7 +152,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))  # type: ignore[no-any-return]
 
-    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these data; ``classes`` are all that there will be, at the first call."""
         again = hasattr(self, "_params")

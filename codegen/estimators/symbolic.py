@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 import symgraph as sg
 from codegen.estimators import programs
-from codegen.estimators.base import Trained, goes_by_batches
+from codegen.estimators.base import Trained, has_partial_fit
 from codegen.estimators.programs import Declared
 from codegen.run.declared import first_values
 
@@ -80,7 +80,7 @@ class SymbolicEstimator(Trained):
         double = np.dtype(np.float64)
         return {str(leaf.name): first_values(leaf, generator, double) for leaf in network.stored}
 
-    @available_if(goes_by_batches)  # type: ignore[untyped-decorator]
+    @available_if(has_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these data; for a classifier, ``classes`` are all that there will be."""
         again = hasattr(self, "_params")

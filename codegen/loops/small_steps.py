@@ -12,13 +12,16 @@ from dataclasses import replace
 
 from codegen.loops import ir
 from codegen.loops.counts import flops
-from codegen.loops.ir import ZERO, Const, Expr, For, If, Kernel, Let, Share, Stmt, Var
+from codegen.loops.ir import ONE, ZERO, Const, Expr, For, If, Kernel, Let, Share, Stmt, Var
 from codegen.loops.names import Names
 from codegen.loops.program import Item, Loop, Program
 from codegen.loops.rename import Renaming
 
 LITTLE = 2048.0
 """Operations of a step with little to do."""
+
+LITTLE_ALONE = 16384.0
+"""The same of a step of which one thread has to run a part alone, as of a batch of one: others would wait for it."""
 
 MOST_STATEMENTS = 400
 """Statements of one kernel."""
@@ -45,7 +48,14 @@ def _is_little(kernels: tuple[Kernel, ...]) -> bool:
     plain = all(not isinstance(s, ir.Contract | ir.Copy) for s in statements)
     numbers = all(isinstance(s.step, Const) for s in statements if isinstance(s, For))
     few = plain and numbers and len(statements) <= MOST_STATEMENTS
-    return few and sum(flops(kernel.body, {}) for kernel in kernels) <= LITTLE
+    most = LITTLE if all(map(_is_shared, kernels)) else LITTLE_ALONE
+    return few and sum(flops(kernel.body, {}) for kernel in kernels) <= most
+
+
+def _is_shared(kernel: Kernel) -> bool:
+    """Whether there is something to do for a second thread."""
+    loops = [statement for statement in kernel.body if isinstance(statement, For) and statement.parallel]
+    return kernel.parallel and all(loop.stop != ONE for loop in loops)
 
 
 def _merged(kernels: tuple[Kernel, ...]) -> Kernel:

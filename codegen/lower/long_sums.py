@@ -113,7 +113,7 @@ class LongSums:
             for position, place in enumerate(term.index)
             if any(isinstance(node, Var) and node.name in places for node in ir.subexpressions(place))
         ]
-        buffer = ir.Buffer(self.names.unique(f"{name}_wide"), "float64", tuple(shape[a] for a in axes), "scratch")
+        buffer = ir.Buffer(self.names.unique(f"{name}_wide"), "float64", _room(shape, term.index, axes), "scratch")
         self.scratch.append(buffer)
         at = tuple(term.index[a] for a in axes)
         part, sum_ = Load(name, term.index, "real"), Load(buffer.name, at, "float64")
@@ -155,6 +155,19 @@ def _bound(statement: Stmt) -> set[str]:
     inside = list(ir.statements(statement.body))
     names = {s.var.name for s in inside if isinstance(s, Let | Assign)}
     return names | {var.name for s in inside if isinstance(s, Share) for var in (s.first, s.last)}
+
+
+def _room(shape: tuple[Expr, ...], index: tuple[Expr, ...], axes: Sequence[int]) -> tuple[Expr, ...]:
+    """How far the places along some axes may go: an index after 0s may run on over the axes of these, as in (0, e)."""
+    sizes: list[Expr] = []
+    over: Expr = ir.ONE
+    for position, (size, place) in enumerate(zip(shape, index, strict=True)):
+        over = ir.multiply(over, size)
+        if position in axes:
+            sizes.append(over)
+        if place != ZERO:
+            over = ir.ONE
+    return tuple(sizes)
 
 
 def _nest(loops: Sequence[For], body: list[Stmt]) -> list[Stmt]:

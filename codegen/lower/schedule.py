@@ -1,6 +1,6 @@
 """How a kernel is computed, as data: what threads share, what runs in lanes, what is reduced, tiled and copied.
 
-    panels shared by 32 · tile any×10×32 of whole rows · in lanes of 16: 10 [z_max max] → 10 [e in scratch, e_sum sum]
+    panels shared by 32 · tile any×10×32 of whole rows · in lanes of 16: 10 [z_max max over 10] → 10 [e in scratch, …]
 
 A schedule is made in :mod:`codegen.lower.choose`; everything else in this folder follows it and chooses nothing.
 """
@@ -87,8 +87,9 @@ class Stage:
 
     def __str__(self) -> str:
         name = self.node.target.name if self.node.target is not None else value_name(self.node.value)
-        kept = " in scratch" if self.place == "scratch" else ""
-        return f"{name}{kept}" + (f" {self.node.definition.op}" if self.node.definition.op is not None else "")
+        kept, definition = " in scratch" if self.place == "scratch" else "", self.node.definition
+        over = f" {definition.op} over {'×'.join(map(str, definition.extents))}" if definition.op is not None else ""
+        return f"{name}{over}{kept}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ def _header(program: Program, body: str, dtype: str) -> list[str]:
         told = {"accumulate": product.accumulate, "left": product.left_steps, "right": product.right_steps}
         words = "".join(f", {word}={value}" for word, value in told.items() if value)
         lines.append(f"tile_{name} = tile(rows_{name}, columns_{name}, real{words})")
-        lines.append(f"panel_{name} = rows_{name} * ({PANEL_ROWS} // rows_{name})")
+        if f"panel_{name}" in used:
+            lines.append(f"panel_{name} = rows_{name} * ({PANEL_ROWS} // rows_{name})")
     return lines
 
 

@@ -142,5 +142,6 @@ def all_of(callback: Any) -> list[Any]:
     found = list(callback) if isinstance(callback, list | tuple) else [callback]
     for each in found:
         if not callable(each) or isinstance(each, type):
-            raise DomainError(at_line(f"callback must be a function, or a list of functions, not {each!r}"))
+            advice = f": write {each.__name__}()" if isinstance(each, type) else ""
+            raise DomainError(at_line(f"callback must be a function, or a list of functions, not {each!r}{advice}"))
     return found

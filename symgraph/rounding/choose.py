@@ -1,9 +1,10 @@
-"""Which of several forms of one value runs: the one that is measured to lose the fewest bits, and is nowhere worse.
+"""Which of several forms of one value runs: the one that is measured to lose the fewest bits, and is nowhere far worse.
 
 A form's score is the mean of the bits it loses at sampled points of both floating types, log₂(1 + error), and of those
 that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. A form that is worse by
-more than ``MOST_WORSE`` bits at a finite point is refused. The forms come in the order of preference; a later one is
-taken where its score is lower by ``WORTH``.
+more than ``MOST_WORSE`` bits at any finite point has to be better by ``WORTH_IT`` in the mean of each type: what is
+infinite over a part of the domain is not kept for a few bits somewhere. The forms come in the order of preference; a
+later one is taken where its score is lower by ``WORTH``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ BITS = 420
 """The most bits that a true value may take; points where it takes more are left out."""
 ALLOWED, MOST_WORSE = 2.0, 3.0
 """Bits by which a form may be worse than what was written, at any point: more of them count twice, and those beyond
-the second number refuse the form. What was written is taken to lose one bit at the least."""
+the second number speak against the form. What was written is taken to lose one bit at the least."""
+WORTH_IT = 2.0
+"""Bits, in the mean, that a form has to gain which is worse by more at some point."""
 WORTH = 0.1
 """Bits, in the mean over all points, that another form is taken for."""
 MOST_OPERATIONS = 160
@@ -54,7 +57,8 @@ class Choice:
         """
         try:
             tapes = [tape_of(written, most=MOST_OPERATIONS)]
-            tapes += [tape_of(form, known=known, most=MOST_OPERATIONS) for form in forms]
+            kind = _kind(written)
+            tapes += [tape_of(f, known=known, most=MOST_OPERATIONS, whole=_kind(f) != kind) for f in forms]
             problem = tuple(_renamed(tapes))
             if problem not in self.met and len(self.met) == MOST_MEASURED:
                 return 0
@@ -62,6 +66,11 @@ class Choice:
             return _chosen(problem)
         except Unmeasured:
             return 0
+
+
+def _kind(tensor: Tensor) -> str | None:
+    """What a value is: a sum, a maximum, …; another form of a value may be another value's name, whatever that is."""
+    return tensor.definition.op if tensor.definition is not None else None
 
 
 def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
@@ -80,7 +89,7 @@ def _chosen(tapes: tuple[Tape, ...]) -> int:
         finite = np.isfinite(found.points).all(axis=0)
         scores += np.average(lost[1:] + more, axis=1, weights=np.where(finite, 1.0, INFINITE))
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
-    scores[refused] += np.inf if not refused.all() else 0.0
+    scores[refused] += 2 * WORTH_IT
     return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
 
 

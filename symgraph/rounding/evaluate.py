@@ -19,8 +19,6 @@ from symgraph.rounding.tape import Tape
 FIRST, FEW, MOST = 128, 400, {"float32": 600, "float64": 1800}
 """Bits of the first evaluation; the most that are tried, of functions that mpmath has from series and of others."""
 Point = Sequence[float] | np.ndarray
-STEP = 64
-"""Bits below its own by which a variable is moved."""
 CERTAIN = 72
 """Bits that a value is certain to."""
 
@@ -124,16 +122,20 @@ def exact(tape: Tape, point: Point, dtype: np.dtype[Any], most: int = 10**6) -> 
         precision = min(precision + CERTAIN + lost, most)
 
 
-def condition(tape: Tape, point: Point, precision: int) -> float:
-    """Σ |xᵢ·∂f/∂xᵢ|: how far the value moves, at the first order, if every variable moves by its own size."""
+def condition(tape: Tape, point: Point, precision: int, dtype: np.dtype[Any]) -> float:
+    """Σ |f(x₁, …, xᵢ·(1 + ε), …) − f(x)|/ε: how far the value moves if variables are rounded, in units of ε.
+
+    To the first order it is Σ |xᵢ·∂f/∂xᵢ|; where that is 0, as of a variance of equal values, it is what is left.
+    """
     given = {position: libmp.from_float(float(x)) for position, x in zip(tape.variables, point, strict=True)}
-    precision += 2 * STEP
-    step = libmp.mpf_add(libmp.fone, libmp.mpf_shift(libmp.fone, -STEP), precision, "n")
+    digits = int(np.finfo(dtype).nmant)
+    precision += 3 * digits
+    step = libmp.mpf_add(libmp.fone, libmp.mpf_shift(libmp.fone, -digits), precision, "n")
     at = at_precision(tape, given, precision)[tape.result]
     total = libmp.fzero
     for position, x in given.items():
         if x[1]:
             moved = given | {position: libmp.mpf_mul(x, step, precision, "n")}
             gap = libmp.mpf_sub(at_precision(tape, moved, precision)[tape.result], at, 53, "n")
-            total = libmp.mpf_add(total, libmp.mpf_abs(libmp.mpf_shift(gap, STEP)), 53, "n")
+            total = libmp.mpf_add(total, libmp.mpf_abs(libmp.mpf_shift(gap, digits)), 53, "n")
     return as_float(total)

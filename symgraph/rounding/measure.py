@@ -1,6 +1,6 @@
 """The errors of the forms of one value: at the same points, against one truth, in units of the last place.
 
-    error = |computed − true| / (ulp(true) + ε·Σ |xᵢ·∂f/∂xᵢ|)
+    error = |computed − true| / (ulp(true) + Σ |f(x₁, …, xᵢ·(1 + ε), …) − f(x)|)
 
 so that what rounding the variables alone changes (the condition of the formula) is no error of a form.
 """
@@ -32,7 +32,7 @@ FEWEST = 4
 class Errors:
     """Errors of some forms at points: ``errors`` is (forms, points), ``points`` (variables, points).
 
-    ``values`` are computed, ``truth`` is the true value, rounded to float64, ``conditions`` Σ |xᵢ·∂f/∂xᵢ| / |f| where
+    ``values`` are computed, ``truth`` is the true value, rounded to float64, ``conditions`` Σ |Δf|/(ε·|f|) where
     it was asked for, else NaN.
     """
 
@@ -93,7 +93,7 @@ def errors_of(
     info = np.finfo(dtype)
     asked = ((gaps > SMALL * units) & np.isfinite(gaps)).any(axis=0)
     for n in np.nonzero(asked & np.isfinite(true))[0]:
-        conditions[n] = condition(meant, points[:, n], certain[n][1])
+        conditions[n] = condition(meant, points[:, n], certain[n][1], dtype)
     with np.errstate(all="ignore"):
         unit = units + float(info.eps) * np.nan_to_num(conditions, nan=0.0, posinf=np.inf)
         errors = np.where((gaps == 0) | (np.isinf(unit) & np.isfinite(gaps)), 0.0, gaps / unit)

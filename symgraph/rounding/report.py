@@ -115,7 +115,7 @@ def accuracy(
     between is looked through. Points are of all sizes and both signs, several variables jointly, and on both sides of
     every border; they are the same every time. The true value is computed with more bits until it is certain; points
     without one are left out. Errors are in units of the last place of ``dtype``, after what rounding the variables
-    changes: |computed − true|/(ulp + ε·Σ|xᵢ·∂f/∂xᵢ|).
+    changes: |computed − true|/(ulp + Σ|f(x₁, …, xᵢ·(1 + ε), …) − f(x)|).
 
     Parameters
     ----------

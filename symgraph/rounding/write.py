@@ -27,18 +27,20 @@ def tape_of(
     opened: Callable[[Tensor], bool] | None = None,
     known: Mapping[Tensor, Tensor] | None = None,
     most: int = MOST_OPERATIONS,
+    whole: bool = False,
 ) -> Tape:
     """An element of a value, or a term of its sum, as operations.
 
     ``opened`` says which of the values that it reads are looked into; ``known`` gives what is not looked into as
-    another tensor, so that two forms of one value have the same variables. ``most`` is how many operations.
+    another tensor, so that two forms of one value have the same variables. ``most`` is how many operations. With
+    ``whole`` it is the sum, not a term of it.
 
     Raises
     ------
     Unmeasured
         if it is an index or a recurrence, or has unknown functions, or is too long or too deep.
     """
-    return Writer(opened or is_looked_into, known or {}, most).tape(tensor)
+    return Writer(opened or is_looked_into, known or {}, most).tape(tensor, whole)
 
 
 def is_looked_into(tensor: Tensor) -> bool:
@@ -72,12 +74,15 @@ class Writer:
         self.elements: dict[Key, int] = {}
         self.source: tuple[sp.Basic, Tensor | None] = (sp.nan, None)
 
-    def tape(self, tensor: Tensor) -> Tape:
+    def tape(self, tensor: Tensor, whole: bool = False) -> Tape:
         definition = tensor.definition
         if definition is None or definition.op not in (None, "sum", "max", "min"):
             raise Unmeasured("an index" if tensor.is_label else "a leaf or a recurrence")
-        env = {axis(d): 0 for d in range(tensor.ndim)} | {bound(d): 0 for d in range(len(definition.extents))}
-        result = self.body(definition.body, env, tensor)
+        if whole:
+            result = self._opened(tensor, (0,) * tensor.ndim)
+        else:
+            env = {axis(d): 0 for d in range(tensor.ndim)} | {bound(d): 0 for d in range(len(definition.extents))}
+            result = self.body(definition.body, env, tensor)
         if result != len(self.operations) - 1:  # a constant, or a value that was read before
             result = self.add(Operation("same", (result,)))
         variables = tuple(n for n, operation in enumerate(self.operations) if operation.key is not None)

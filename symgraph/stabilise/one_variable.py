@@ -69,6 +69,9 @@ class Values:
     def _refined(self, body: sp.Expr, guard: sp.Basic) -> sp.Expr:
         if not isinstance(body, _PARTS) or isinstance(body, Element) or not elements_of(body):
             return body
+        places, rest = body.as_independent(Element, as_Add=False) if isinstance(body, sp.Mul) else (sp.S.One, body)
+        if places.has(Index):  # a δ between places has nothing to do with values
+            return places * self._refined(rest, guard)
         if len(self._bases(body)) == 1:
             return self._part(body, guard, body)
         if not isinstance(body, sp.Add | sp.Mul):

@@ -87,7 +87,7 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
         return None
     exponents = {s: k.args[0] for s, k in kernels.kernel_of.items() if isinstance(k, sp.exp)}
     total, differences = sp.S.Zero, 0
-    for factor, power in _balanced({number: 1} | powers, set(exponents)).items():
+    for factor, power in _balanced(_with_number(number, powers, set(exponents)), set(exponents)).items():
         value = _log_of_factor(factor, exponents)
         if value is None:
             value = _log_of_difference(factor, exponents)
@@ -142,6 +142,14 @@ def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.E
 def _unless_infinite(largest: sp.Expr, value: sp.Expr) -> sp.Expr:
     """The logarithm of a sum whose largest term is given by its own: that, where it is infinite, for ∞ − ∞ is none."""
     return Cases((largest, sp.Ne(Written(slot(0) - slot(1), largest, largest), 0)), (value, True))
+
+
+def _with_number(number: sp.Expr, powers: dict[sp.Expr, int], exponentials: set[sp.Symbol]) -> dict[sp.Expr, int]:
+    """A number as a factor of its own, or of the first value: log(S/3), for log S − log 3 cancels where S is near 3."""
+    values = [f for f, p in powers.items() if p == 1 and f.is_Symbol and f not in exponentials]
+    if number == 1 or not values:
+        return {number: 1} | powers
+    return {number * f if f is values[0] else f: p for f, p in powers.items()}
 
 
 def _without_sign(number: sp.Expr, powers: dict[sp.Expr, int]) -> tuple[sp.Expr, dict[sp.Expr, int]]:
