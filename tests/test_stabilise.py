@@ -21,6 +21,7 @@ from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate
 from tests.oracles import agree, draw, precise
 from tests.programs import ROWS, SIZES, N, Row, j, k, n
+from tests.sizes import examples
 
 PRECISE = 400  # below the smallest float64, after a cancellation
 DTYPES = [np.float32, np.float64]
@@ -205,7 +206,7 @@ def test_log_cosh_loss_is_right_for_any_difference(dtype: type) -> None:
 
 
 # -- properties ----------------------------------------
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS[:: examples(2, 1)], ids=lambda row: row.name)
 def test_stabilised_program_has_the_same_values_and_is_not_changed_again(row: Row) -> None:
     loss, wrt = row.make()
     outputs = [loss, *sg.grad(loss, wrt).values()]
