@@ -22,6 +22,7 @@ from symgraph.vocabulary import (
     gathers,
     init,
     integrators,
+    layer_functions,
     losses,
     metrics,
     nn,
@@ -54,6 +55,7 @@ from symgraph.vocabulary.gates import *
 from symgraph.vocabulary.gathers import *
 from symgraph.vocabulary.integrators import *
 from symgraph.vocabulary.joining import concatenate, flip, pad, repeat, roll, split, stack, take, tile
+from symgraph.vocabulary.layer_functions import *
 from symgraph.vocabulary.losses import *
 from symgraph.vocabulary.normalise import batch_norm, stop_gradient
 from symgraph.vocabulary.norms import *
@@ -294,6 +296,7 @@ __all__ += cumulative.__all__
 __all__ += gates.__all__
 __all__ += gathers.__all__
 __all__ += integrators.__all__
+__all__ += layer_functions.__all__
 __all__ += losses.__all__
 __all__ += norms.__all__
 __all__ += resampling.__all__

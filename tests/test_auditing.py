@@ -55,6 +55,9 @@ WRONG: dict[str, tuple[Callable[[], Audit], str]] = {
     ),
     "tanh with the wrong sign": (lambda: audit(sp.tanh(u), sp.tanh(u) ** 2 - 1), "its sign is wrong"),
     "a square without its 2": (lambda: audit(u**2, u), "it lacks the factor 2"),
+    "a mean without its divisor": (
+        lambda: audit(sg.mean((h - gh) ** 2), 2 * (h - gh), of="h"), "it lacks the factor 1/(4·N)"
+    ),
     "a mean without 1/N": (lambda: audit(sg.mean(z[:, 0] ** 2), 2 * z, of="z"), "different"),
     "a bias averaged": (lambda: audit(x @ W + b, sg.mean(go, axis=0), of=b, upstream=go), "it lacks the factor N"),
     "a bias not summed": (

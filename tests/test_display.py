@@ -101,6 +101,8 @@ u, v, y = sp.symbols("u v y", real=True)
         (sp.Piecewise((u, u > 0), (0, True)), "{u if u > 0, else 0}"),
         (sp.Piecewise((1, u > 0), (0, True)), "1[u > 0]"),
         (sp.Max(0, u), "max(u, 0)"),
+        (sp.floor(u / 2) ** 2, "⌊u/2⌋²"),
+        (sp.ceiling(u) * sp.Mod(v, 3), "⌈u⌉·mod(v, 3)"),
     ],
 )
 def test_scalar_formula(formula: sp.Expr, expected: str) -> None:

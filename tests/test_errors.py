@@ -9,13 +9,23 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core.graph import leaves
-from symgraph.errors import ArgumentError, DisconnectedError, DomainError, NameConflictError, ShapeError, SymgraphError
+from symgraph.errors import (
+    ArgumentError,
+    DisconnectedError,
+    DomainError,
+    IndexNotationError,
+    NameConflictError,
+    ShapeError,
+    SymgraphError,
+)
 from symgraph.reference import evaluate
 from tests.programs import N
 
 M = sg.dim("M")
+(n,) = sg.indices("n")
 
 
 def x() -> sg.Tensor:
@@ -57,6 +67,20 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
      ["W2(3,)", "does not depend"]),
     ("reduction", lambda: sg.mse_loss(x(), x(), reduction="max"), DomainError, ["'max'"]),
     ("cross-entropy reduction", lambda: sg.cross_entropy(x(), labels(64), "max"), DomainError, ["'max'"]),
+    ("one index", lambda: 2 * sg.indices("i") + 1, IndexNotationError, ["(i,) = sg.indices('i')"]),
+    ("a sum over a tuple", lambda: sg.Sum(x()[0, 0], sg.indices("i")), IndexNotationError, ["(i,) = sg.indices('i')"]),
+    ("index notation", lambda: sg.grad(sg.Sum(x()[n, 0] ** 2, n) / 2, x()), IndexNotationError, ["sg.define(()"]),
+    ("a tensor as a list", lambda: sg.concatenate(x()), DomainError, ["iterating over tensor", "sg.split"]),
+    ("an axis that is none", lambda: sg.sum(x(), axis=2.5), DomainError, ["sum(x=x(N, 64), axis=2.5)"]),
+    ("of a method", lambda: x().sum(axis=2.5), DomainError, ["sum(x=x(N, 64), axis=2.5)", "expected sum(x, axis=None"]),
+    ("of a layer", lambda: sg.nn.LayerNorm(N), DomainError, ["LayerNorm(normalized_shape=N)", "eps=1e-05"]),
+    ("of a schedule", lambda: sg.schedules.StepLR(0.1, [3]), DomainError, ["StepLR(lr=0.1, step_size=[3])"]),
+    ("of an initialiser", lambda: sg.init.trunc_normal(std="a"), DomainError, ["trunc_normal(std='a')", "mean=0.0"]),
+    ("of an optimiser", lambda: sg.SGD(weight_decay=np.zeros(3)), ArgumentError, ["SGD(weight_decay=array("]),
+    ("a seed that is none", lambda: sg.equal(x(), x(), seed=N), DomainError, ["equal(left=x(N, 64)", "seed=N"]),
+    ("δ of what is no index", lambda: sg.Delta(object(), n), IndexNotationError, ["two index expressions"]),
+    ("no dtype", lambda: codegen.function(x(), x(), dtype=x()), DomainError,
+     ["float32 or float64"]),
     ("name", lambda: sg.input("a b", (2,)), NameConflictError, ["'a b'"]),
     ("empty name", lambda: sg.input("", (2,)), NameConflictError, ["''"]),
     ("complex constant", lambda: sg.constant(np.array([1j])), DomainError, ["complex128"]),
@@ -114,3 +138,13 @@ def test_missing_and_misshapen_values_are_refused_by_the_reference() -> None:
     z = sg.sum(x() + sg.input("z", (N, 1)))
     with pytest.raises(ArgumentError, match="the array has"):
         evaluate(z, {"x": np.ones((2, 64)), "z": np.ones((3, 1))})
+
+
+def test_errors_of_users_own_code_pass() -> None:
+    def body(carry: sg.Tensor, row: sg.Tensor) -> sg.Tensor:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        sg.scan(body, sg.input("h", (64,)), x())
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        sg.sum(x(), axes=1)  # type: ignore[call-arg]

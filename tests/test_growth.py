@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import sympy as sp
 
@@ -18,10 +19,12 @@ from symgraph.core.cost import multiplied_out, operations
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
 from symgraph.derive import relations
+from symgraph.reference import evaluate
 from symgraph.simplify import LEFT, fold
 from symgraph.simplify.partial import _derivative, partial
 from symgraph.simplify.polynomials import Work
 from symgraph.simplify.rational import PROBLEM
+from symgraph.stabilise import stabilise
 
 Problem = tuple[Tensor, list[Tensor]]
 
@@ -258,3 +261,35 @@ def test_stabilising_multiplies_nothing_out_that_is_long(make: Callable[[Tensor,
     x, s = sg.input("x", ()), sg.parameter("s", (4,))
     found = codegen.function([x, s], make(x, s), "float64")(0.01, [0.0, 0.1, 0.0, 0.1])
     assert math.isfinite(float(found))
+
+
+@pytest.mark.parametrize("steps", [5, 10])
+def test_a_chain_of_logarithms_of_exponentials_is_made_stable_step_by_step(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """log(1 + eʸ) − u again and again is one logarithm of as many exponentials, and every two of them were compared."""
+    x, u = sg.input("x", (3,)), sg.input("u", (3,))
+    y: Tensor = x
+    for _ in range(steps):
+        y = sg.log(1 + sg.exp(y)) - u
+    spent: list[float] = []
+    monkeypatch.setattr(Work, "spend", lambda work, amount: spent.append(amount))
+    left: list[Tensor] = []
+    (stable,) = stabilise([y], left)
+    assert sum(spent) < 8000 * steps and not left
+    far = {"x": np.array([-2000.0, 0.0, 2000.0]), "u": np.array([1.0, -700.0, 0.5])}
+    wanted = far["x"]
+    for _ in range(steps):
+        wanted = np.logaddexp(0.0, wanted) - far["u"]
+    np.testing.assert_allclose(evaluate([stable], far)[0], wanted, rtol=1e-14)
+
+
+def test_what_is_too_long_to_be_made_stable_is_told() -> None:
+    """The logarithm of forty exponentials, written out, runs as written: the report says what is not looked through."""
+    xs = [sg.input(f"x{n}", ()) for n in range(40)]
+    total = sum(sg.exp(x) for x in xs)
+    left: list[Tensor] = []
+    stabilise([sg.log(total)], left)
+    assert len(left) == 1
+    shown = str(codegen.function(xs, sg.log(total), dtype="float64").report())
+    assert f"run as written, too long to be made stable: {left[0].display_name}" in shown

@@ -27,6 +27,7 @@ STD: dict[str, tuple[Initializer, float]] = {
     "lecun_normal": (sg.init.lecun_normal(), math.sqrt(1 / 120)),
     "orthogonal": (sg.init.orthogonal(2), 2 * math.sqrt(1 / 200)),
     "eye": (sg.init.eye(), math.sqrt(1 / 200 * (1 - 1 / 200))),
+    "sparse": (sg.init.sparse(0.75, std=1), math.sqrt(0.25)),
 }
 
 
@@ -48,6 +49,8 @@ def test_bounds_orthogonality_and_gains() -> None:
     assert -1 <= values.min() < -0.99 and 1.99 < values.max() <= 2
     q = sg.init.orthogonal()(np.random.default_rng(0), (4, 6))
     np.testing.assert_allclose(q @ q.T, np.eye(4), atol=1e-14)
+    few = sg.init.sparse(0.5)(np.random.default_rng(0), (4, 7))
+    assert ((few == 0).sum(axis=1) == 4).all() and np.abs(few).max() < 0.1, "four of seven weights of every input"
     torch = pytest.importorskip("torch")
     for name in ("linear", "sigmoid", "tanh", "relu", "selu", "leaky_relu"):
         assert sg.init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name), rel=1e-15)

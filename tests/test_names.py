@@ -31,7 +31,7 @@ LEGAL = (
     "threads", "sync", "run", "tile", "tile_row", "inf", "nan", "np", "n_begin", "n_end", "first_end", "i", "j",
     "tile_anyx3x3", "rows_anyx3x3", "panel_anyx3x3", "columns_anyx3x3", "forward_result", "scale", "inverse", "c",
     "int", "double", "struct", "define", "declare", "i32", "llvm.memcpy", "entry_team", "printf", "main",
-    "λ", "x²", "W₁", "௰", "١", "ﬁ", "𝐱", "é", "W_{1}", "x'", "\\alpha", "a^{b}", "1", "0.weight", "a" * 150,
+    "λ", "θ̂", "x²", "W₁", "௰", "١", "ﬁ", "𝐱", "é", "W_{1}", "x'", "\\alpha", "a^{b}", "1", "0.weight", "a" * 150,
 )  # fmt: skip
 
 Make = Callable[[Any], Any]

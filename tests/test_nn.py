@@ -207,3 +207,15 @@ def test_attention_is_pytorchs() -> None:
         ours(sg.input("q", (N, 5, 3)))
     with pytest.raises(ArgumentError, match="copies a layer that has no parameters yet"):
         sg.nn.TransformerEncoder(net.layers[0], 2)
+
+
+def test_layers_as_functions_of_their_weights_are_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(0)
+    arrays = {"u": (2, 4), "v": (2, 3), "W": (4, 5), "B": (2, 4, 3)}
+    given = {name: random.normal(size=shape) for name, shape in arrays.items()}
+    u, v, W, B = (sg.input(name, shape) for name, shape in arrays.items())
+    T = {name: torch.tensor(array) for name, array in given.items()}
+    affine, form = evaluate([sg.linear(u, W), sg.bilinear(u, v, B)], given)
+    np.testing.assert_allclose(affine, torch.nn.functional.linear(T["u"], T["W"].T).numpy(), rtol=1e-12)
+    np.testing.assert_allclose(form, torch.nn.functional.bilinear(T["u"], T["v"], T["B"]).numpy(), rtol=1e-12)

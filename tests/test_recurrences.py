@@ -172,6 +172,15 @@ def test_what_depends_on_no_carry_is_one_product_outside_of_the_loop() -> None:
     assert len(kernels) == 1  # and no meeting: every thread goes through time with its own rows
 
 
+def test_derivatives_read_what_the_steps_have_computed() -> None:
+    """No gate is computed again on the way back, and a layer's two biases have one gradient."""
+    y, _ = sg.nn.LSTM(3, 4, name="net")(sg.input("x", (5, 2, 3)))
+    source = codegen.train_step(sg.sum(y**2), sg.SGD(lr=0.1), "float64").source
+    functions = [line for line in source.splitlines() if "# " in line and ("σ(" in line or "tanh(" in line)]
+    assert functions and all(" = σ(" in line or " = tanh(" in line for line in functions)
+    assert len(re.findall(r"^    d_per_row\w* = pointer", source, re.M)) == 4
+
+
 def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
     x, h0 = sg.input("x", (T, N, 4)), sg.input("h0", (N, 4))
     V = sg.parameter("V", (4, 4))

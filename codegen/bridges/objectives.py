@@ -22,6 +22,7 @@ from codegen.run.arguments import whole_number
 from codegen.run.conversion import described
 from codegen.run.function import Function
 from symgraph.core.indices import Index, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import inlined
@@ -183,6 +184,7 @@ class CatBoost(Objective):
 LIBRARIES: dict[str, type[Objective]] = {made.library: made for made in (XGBoost, LightGBM, CatBoost)}
 
 
+@explained
 def objective(
     loss: Loss, library: str, *, classes: int | None = None, outputs: int = 1, hessian: str | float = "exact",
     **options: Any,

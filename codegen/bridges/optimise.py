@@ -26,6 +26,7 @@ from codegen.run.conversion import described
 from codegen.run.declared import first_values, in_order
 from codegen.run.function import Function
 from symgraph.core.indices import show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -223,6 +224,7 @@ def _together(x: Sequence[Any]) -> Any:
     return x[0] if len(x) == 1 and np.ndim(x[0]) == 1 else x
 
 
+@explained
 def scipy(
     loss: Any, data: Mapping[str, Any] | None = None, *, parameters: Any = None, key: int | None = None,
     mode: str = "evaluate",

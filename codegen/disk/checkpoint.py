@@ -18,6 +18,7 @@ from codegen.disk import files
 from codegen.run import arguments
 from codegen.run.training import TrainStep
 from symgraph.core.indices import show_shape, show_size
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -53,6 +54,7 @@ class Saved:
         return f"<saved{'' if self.epoch is None else f' epoch {self.epoch}'}: {arrays}{state}>"
 
 
+@explained
 def save(
     path: str | os.PathLike[str],
     params: Mapping[str, np.ndarray],
@@ -96,6 +98,7 @@ def save(
     files.write(path, arrays, description)
 
 
+@explained
 def load(
     path: str | os.PathLike[str], step: TrainStep | None = None, params: Mapping[str, np.ndarray] | None = None
 ) -> Saved:

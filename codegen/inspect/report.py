@@ -54,7 +54,8 @@ class Report(Shown):
 
     Stages are ``derive`` (of a training step: gradients, simplified, and updates), those of the compiler, ``compile``
     (unless its object code was in the cache), ``load``, the ``first call`` and, where measured, a ``warm call``.
-    Gradients in ``left`` were too long for algebra: they are as the chain rule gave them.
+    Gradients in ``left`` were too long for algebra: they are as the chain rule gave them. Values in ``as_written`` were
+    too long to be made stable: they may lose digits, or overflow, as the formula does that was written.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
     ``errors`` are those of the formulas, None unless asked for.
     ``memory`` is the bytes of all that lies between the kernels, the arena; arguments and results are not in it.
@@ -67,6 +68,7 @@ class Report(Shown):
     left: tuple[str, ...] = ()
     memory: int = 0
     errors: Accuracy | None = None
+    as_written: tuple[str, ...] = ()
 
     @staticmethod
     def of(
@@ -106,7 +108,8 @@ class Report(Shown):
         stages |= {"warm call": warm} if warm else {}
         at = {name: chosen[position] for name, position in known.items()}
         memory = evaluate_integer(executable.linked.arena.size, chosen)
-        return Report(tuple(rows), at, stages, obstacle(executable), (), memory, _errors(errors, executable))
+        lost, as_written = _errors(errors, executable), executable.compiled.as_written
+        return Report(tuple(rows), at, stages, obstacle(executable), (), memory, lost, as_written)
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -127,6 +130,8 @@ class Report(Shown):
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
         if self.left:
             lines.append(f"left as the chain rule gave them: {', '.join(self.left)}")
+        if self.as_written:
+            lines.append(f"run as written, too long to be made stable: {', '.join(self.as_written)}")
         if self.obstacle:
             lines.append(f"Python checks every call: {self.obstacle}")
         if self.errors is not None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from codegen.loops import ir
 from codegen.loops.ir import Expr, For, Share, Stmt, Var
+from codegen.loops.join import joined
 from codegen.lower import lanes, maps, panels, rows
 from codegen.lower.choose import schedule_of
 from codegen.lower.long_sums import LongSums
@@ -46,9 +47,14 @@ def lower(
 
 
 def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel, list[ir.Buffer]]:
-    """The kernel with its long sums in blocks, of what it touches and the sizes that it needs."""
+    """The kernel with its loops joined and its long sums in blocks, of what it touches and the sizes that it needs."""
     buffers = scope.storage.buffers
     scratch = [*scope.scratch.values(), *scope.unnamed_scratch]
+    every, used = (
+        {buffer.name: buffer.shape for buffer in (*scratch, *scope.copies)},
+        {*ir.reads(body), *ir.writes(body)},
+    )
+    body = joined(body, every | {name: scope.sizes(t.shape) for t, name in buffers.items() if name in used})
     written = set(ir.writes(body))
     shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
     real = {name: t.shape for t, name in buffers.items() if name in written and data_type(t) == "real"}

@@ -22,6 +22,7 @@ from codegen.run.turn import Turn
 from symgraph.core.chance import COUNTERS, KEY, STEP, checked_key, drawn
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import Dim, Index, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.mode import TRAINING, in_mode
 from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
@@ -45,7 +46,7 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     """
     try:
         found = np.dtype(dtype)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise DomainError(at_line(f"dtype must be float32 or float64, not {dtype!r}")) from error
     if found not in DTYPES:
         raise DomainError(at_line(f"dtype must be float32 or float64, not {found}"))
@@ -276,6 +277,7 @@ def _again(
     return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict, key, mode)
 
 
+@explained
 def function(
     inputs: Any, outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None, mode: str = "evaluate",
     gradient: Any = None,

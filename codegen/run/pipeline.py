@@ -36,6 +36,8 @@ class Compiled:
     size_names: tuple[str, ...]
     outputs: tuple[Tensor, ...]
     label_copies: dict[Tensor, str]
+    as_written: tuple[str, ...] = ()
+    """Values for whose stable forms no rules were tried to the end: that would have taken too long."""
 
 
 def translate(
@@ -47,7 +49,8 @@ def translate(
 
     item, seconds = item_bytes(dtype), {} if seconds is None else seconds
     with debug.stage("stabilise", seconds):
-        stable = stabilised(request)
+        left: list[Tensor] = []
+        stable = stabilised(request, left)
     with debug.stage("plan", seconds):
         planned, nodes = plan(stable)
     with debug.stage("fuse", seconds):
@@ -66,15 +69,17 @@ def translate(
         interface = interface_of(program)
         source = emit(program, arena, interface, dtype)
         show(source)
-    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked)
+    as_written = tuple(dict.fromkeys(tensor.display_name for tensor in left))
+    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked, as_written)
 
 
-def stabilised(request: Request) -> Request:
-    """The request with values rewritten to forms that are right in floating point."""
+def stabilised(request: Request, left: list[Tensor] | None = None) -> Request:
+    """The request with values rewritten to forms that are right in floating point; ``left`` gets what stays as it was
+    written since that would take too long."""
     from symgraph.stabilise import stabilise
 
     roots = [*request.outputs, *(value for _, value in request.updates)]
-    stable = list(stabilise(roots))
+    stable = list(stabilise(roots, left))
     count = len(request.outputs)
     updates = tuple((leaf, value) for (leaf, _), value in zip(request.updates, stable[count:], strict=True))
     return Request(tuple(stable[:count]), updates)

@@ -27,6 +27,7 @@ from symgraph.core.cost import operations
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import rewrite, topological
 from symgraph.core.indices import axis, bound, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -88,6 +89,7 @@ class Audit:
     __repr__ = __str__
 
 
+@explained
 def audit(forward: Any, claimed: Any, of: Any = None, *, upstream: Tensor | None = None, seed: int = 0) -> Audit:
     """Compare claimed derivatives of ``forward`` with the derived ones.
 
@@ -123,6 +125,7 @@ def audit(forward: Any, claimed: Any, of: Any = None, *, upstream: Tensor | None
     return Audit(tuple(_verdict(leaf, gradients[leaf], claim, known, seed) for leaf in wanted))
 
 
+@explained
 def equal(left: Any, right: Any, *, seed: int = 0) -> Verdict:
     """Whether two formulas of one shape have the same values: by algebra, or at points in high precision.
 

@@ -19,6 +19,7 @@ import numpy as np
 from symgraph.auditing.audit import _leaves_of, _total, _wanted
 from symgraph.auditing.points import DIGITS, Point, is_small, points
 from symgraph.core.define import as_tensor
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.derive.differentiate import grad
@@ -69,6 +70,7 @@ class Gradcheck:
     __repr__ = __str__
 
 
+@explained
 def gradcheck(value: Any, values: Mapping[str, Any] | None = None, wrt: Any = None, *, seed: int = 0) -> Gradcheck:
     """Check the derived gradients of a value by differences.
 

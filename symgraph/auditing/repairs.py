@@ -49,9 +49,18 @@ def repair_of(true: Tensor, samples: Sequence[Sample], same: Same) -> str | None
         if factor is not None and mends(array * factor.numerator / factor.denominator for array in scaled):
             if factor == -1 and not name:
                 return "its sign is wrong"
-            number = "" if factor == 1 and name else f"{factor}" + "·" * bool(name)
-            return f"it lacks the factor {number}{f'1/{name}' if power < 0 else name}"
+            return f"it lacks the factor {_written(factor, name, power)}"
     return _missing_terms(true, samples, same)
+
+
+def _written(factor: Fraction, name: str, power: int) -> str:
+    """A number times a power of a size: 2, N/3, 1/(3·N)."""
+    above, below = str(factor.numerator), str(factor.denominator)
+    if name and power > 0:
+        above = name if above == "1" else f"{above}·{name}"
+    elif name:
+        below = name if below == "1" else f"({below}·{name})"
+    return above if below == "1" else f"{above}/{below}"
 
 
 def _reshapings(rank: int, claimed_rank: int) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:

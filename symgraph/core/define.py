@@ -19,7 +19,7 @@ from sympy.core.symbol import Str
 from symgraph.core.bounds import check_reads
 from symgraph.core.condition import Condition
 from symgraph.core.cost import operations
-from symgraph.core.indices import Dim, Index, Ranged, Shape, as_shape, axis, bound, show_shape
+from symgraph.core.indices import Dim, Index, Indices, Ranged, Shape, as_shape, axis, bound, show_shape
 from symgraph.core.language import as_value, in_language
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
@@ -55,7 +55,8 @@ def _reduction(op: Reduction, body: Any, over: tuple[Any, ...]) -> Reduced:
     for place in over:
         index, extent = place if isinstance(place, tuple) and len(place) == 2 else (place, None)
         if not isinstance(index, Index):
-            raise IndexNotationError(at_line(f"{op} runs over indices (sg.indices), not over {place!r}"))
+            shown = "a tuple of one: (i,) = sg.indices('i')" if isinstance(index, Indices) else repr(place)
+            raise IndexNotationError(at_line(f"{op} runs over indices (sg.indices), not over {shown}"))
         if extent is not None:
             ranged[index] = Ranged(index.name, *as_shape((extent,)))
     order = [place[0] if isinstance(place, tuple) else place for place in over]
@@ -307,7 +308,9 @@ def as_tensor(value: Any) -> Tensor:
 
         return constant(value)
     expression = as_formula(value.item() if hasattr(value, "item") and not isinstance(value, sp.Basic) else value)
-    if isinstance(expression, Reduced) or not isinstance(expression, (sp.Expr, sp.logic.boolalg.Boolean)):
+    if isinstance(expression, sp.Basic) and expression.atoms(Reduced):
+        raise IndexNotationError(at_line("index notation is no tensor: sg.define((), formula) makes one of a formula"))
+    if not isinstance(expression, (sp.Expr, sp.logic.boolalg.Boolean)):
         raise IndexNotationError(at_line(f"{value!r} is no tensor and no formula of tensors; see sg.define"))
     stray = expression.atoms(Index)
     if stray:

@@ -12,7 +12,7 @@ from sympy.printing.str import StrPrinter
 
 from symgraph.core.checked_names import checked_name
 from symgraph.core.provenance import at_line
-from symgraph.errors import ShapeError
+from symgraph.errors import IndexNotationError, ShapeError
 
 Shape = tuple[sp.Expr, ...]
 
@@ -54,6 +54,24 @@ class Ranged(Index):
         return (*super()._hashable_content(), self.extent)
 
 
+class Indices(tuple[Index, ...]):
+    """What :func:`indices` returns: to be unpacked, also where it is one."""
+
+    def _unpacked(self, other: Any) -> Any:
+        names = " ".join(index.name for index in self)
+        left = f"({', '.join(index.name for index in self)}{',' * (len(self) == 1)})"
+        raise IndexNotationError(at_line(f"sg.indices({names!r}) is a tuple: write {left} = sg.indices({names!r})"))
+
+    def __add__(self, other: Any) -> Any:
+        return (*self, *other) if isinstance(other, tuple) else self._unpacked(other)
+
+    def __radd__(self, other: Any) -> Any:
+        return (*other, *self) if isinstance(other, tuple) else self._unpacked(other)
+
+    __sub__ = __rsub__ = __mul__ = __rmul__ = _unpacked  # type: ignore[assignment]
+    __floordiv__ = __mod__ = __pow__ = __truediv__ = __rtruediv__ = _unpacked
+
+
 def dim(name: str) -> Dim:
     """Declare a symbolic size.
 
@@ -63,7 +81,7 @@ def dim(name: str) -> Dim:
     return Dim(checked_name(name, "the name of a size"))
 
 
-def indices(names: str, extent: Any = None) -> tuple[Index, ...]:
+def indices(names: str, extent: Any = None) -> Indices:
     """Declare indices for :func:`define`: ``n, i, j = sg.indices("n i j")``; all of one extent, ``("u v", 3)``.
 
     Without an extent an index runs over the axis that it stands on.
@@ -72,9 +90,9 @@ def indices(names: str, extent: Any = None) -> tuple[Index, ...]:
         checked_name(names, "names of indices")
     checked = [checked_name(name, "the name of an index") for name in names.replace(",", " ").split()]
     if extent is None:
-        return tuple(Index(name) for name in checked)
+        return Indices(Index(name) for name in checked)
     (size,) = as_shape((extent,))
-    return tuple(Ranged(name, size) for name in checked)
+    return Indices(Ranged(name, size) for name in checked)
 
 
 @cache

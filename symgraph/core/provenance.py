@@ -28,6 +28,7 @@ LONGEST_LINE = 120
 _HERE = Path(__file__).parents[1]
 _OWN_FOLDERS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "codegen"))
 _FOREIGN_PARTS = ("/sympy/", "/numpy/")
+_PYTHONS = (str(Path(os.__file__).parent), "<frozen ")
 _STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
 
 
@@ -62,7 +63,7 @@ def _bindings(code: CodeType) -> dict[int, str]:
 def here() -> Provenance:
     """The nearest frame outside this project, SymPy and NumPy."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _is_foreign(frame) | _is_own(frame):
+    while frame.f_back is not None and _is_foreign(frame) | is_own(frame):
         frame = frame.f_back
     return Provenance(frame.f_code.co_filename, frame.f_lineno)
 
@@ -72,12 +73,20 @@ def names_result(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def named(*args: P.args, **kwargs: P.kwargs) -> R:
-        result = function(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except Exception as error:
+            from symgraph.core.misuse import misfit
+
+            found = misfit(function, args, kwargs, error)
+            if found is None:
+                raise
+            raise found from error
         if getattr(result, "name", "") is None and name_of(result) is None:  # type: ignore[arg-type]
             caller = sys._getframe(1)
             while caller.f_back is not None and _is_foreign(caller):
                 caller = caller.f_back
-            if not _is_own(caller):
+            if not is_own(caller):
                 name = _bindings(caller.f_code).get(caller.f_lasti)
                 if name is not None:
                     call_first(result, name)  # type: ignore[arg-type]
@@ -86,8 +95,17 @@ def names_result(function: Callable[P, R]) -> Callable[P, R]:
     return named
 
 
-def _is_own(frame: FrameType) -> bool:
+def is_own(frame: FrameType) -> bool:
+    """Whether a frame is of this project."""
     return frame.f_code.co_filename.startswith(_OWN_FOLDERS)
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame is neither of this project, nor of Python, nor of a library that this is made with."""
+    file = frame.f_code.co_filename
+    is_pythons = file.startswith(_PYTHONS) and "site-packages" not in file
+    is_compiled = file.endswith(".pyx")
+    return not (is_own(frame) or is_pythons or is_compiled or "/mpmath/" in file or _is_foreign(frame))
 
 
 def _is_foreign(frame: FrameType) -> bool:

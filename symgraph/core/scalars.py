@@ -34,6 +34,11 @@ class Delta(sp.Function):  # type: ignore[misc]
 
     nargs = 2
 
+    def __new__(cls, *sides: Any, **options: Any) -> Any:
+        if not all(isinstance(side, (sp.Expr, int)) or hasattr(side, "__index__") for side in sides):
+            raise IndexNotationError(at_line(f"δ is of two index expressions, not of {' and '.join(map(repr, sides))}"))
+        return super().__new__(cls, *sides, **options)
+
     @classmethod
     def eval(cls, left: sp.Expr, right: sp.Expr) -> sp.Expr | None:
         difference = sp.expand(left - right)

@@ -23,6 +23,7 @@ from symgraph.core import content, dtypes
 from symgraph.core.checked_names import checked_name
 from symgraph.core.dtypes import DType
 from symgraph.core.indices import Shape, axis, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import Provenance, at_line, here
 from symgraph.core.reading import call, name_of
 from symgraph.core.rebuild import without_ones
@@ -210,6 +211,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
             result = grad(result, variable)
         return result
 
+    @explained
     def subs(self, *args: Any, **_: Any) -> Any:
         """Replace leaves or other tensors: ``J.subs(x, x2)``, ``J.subs({x: x2})``. Shapes must agree."""
         from symgraph.core.graph import substitute
@@ -287,6 +289,8 @@ class Element(sp.Expr):  # type: ignore[misc]
     _diff_wrt: ClassVar[bool] = True
 
     def __new__(cls, tensor: Tensor, *indices: Any) -> Element:
+        if not isinstance(tensor, Tensor):
+            raise DomainError(at_line(f"an element is one of a tensor, not of {tensor!r}"))
         if len(indices) != tensor.ndim:
             raise ShapeError(
                 at_line(f"{tensor.display_name}{show_shape(tensor.shape)} has {tensor.ndim} axes, not {len(indices)}")

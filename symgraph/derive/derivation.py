@@ -19,6 +19,7 @@ import sympy as sp
 from symgraph.core.define import Reduced, Sum, as_tensor
 from symgraph.core.graph import elements_of, replace_tensors, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of
 from symgraph.core.recurrence import recurrence_of
@@ -101,6 +102,7 @@ class Derivation(Shown):
         return self.latex()
 
 
+@explained
 def derivation(loss: Any, of: Any) -> Derivation:
     """The steps that lead from a scalar to its gradient with respect to ``of``.
 

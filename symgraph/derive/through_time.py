@@ -40,15 +40,14 @@ def contributions(
     step = Tensor.define((), sp.Add(*(product.element for product in products)))
     filled = dict(zip(loop.slots, recurrence.operands, strict=True))
     targets = [s for s, operand in filled.items() if s in loop.carries or operand in needed]
-    forward = set(loop.slots if loop.recompute else below([*loop.following, *cotangents], ()))
+    forward = dict.fromkeys(loop.slots if loop.recompute else below([*loop.following, *cotangents], ()))
     course = recurrence.course()
     slices: dict[Tensor, Tensor] = {given[value]: cotangent for value, cotangent in cotangents.items()}
     made: dict[Tensor, Tensor] = {}
     found = dict(rule(step, targets))
     for target in targets:
         found.setdefault(target, Tensor.define(target.shape, sp.S.Zero))
-    over = reading_values([found[target] for target in targets], forward)
-    found |= {target: over[found[target]] for target in targets}
+    found = reading_values(found, forward)
     results = [found[target] for target in targets]
     for tensor in [value for value in _read(results, forward) if value not in made]:
         whole = course.of(tensor)

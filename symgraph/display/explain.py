@@ -14,6 +14,7 @@ import sympy as sp
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
 from symgraph.core.indices import show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.mode import in_mode
 from symgraph.core.recurrence import recurrence_of
 from symgraph.core.state import checked_updates
@@ -36,6 +37,7 @@ _KINDS = {
 }  # fmt: skip
 
 
+@explained
 def explain(
     loss: Any,
     optimizer: Optimizer | None = None,

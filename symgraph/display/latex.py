@@ -151,6 +151,9 @@ class _Latex:
         name = name or rf"\operatorname{{{function}}}"
         power = f"^{{{exponent}}}" if exponent else ""
         argument = arguments[0]
+        if function in (sp.floor, sp.ceiling):
+            left, right = ("lfloor", "rfloor") if function is sp.floor else ("lceil", "rceil")
+            return rf"\left\{left} {self.write(argument)} \right\{right}{power}"
         bare = name == r"\log" and isinstance(argument, Entry) and argument.name.ratio is None
         shown = ", ".join(self.write(inner) for inner in arguments)
         return f"{name}{power} {shown}" if bare else f"{name}{power}{_parenthesised(shown)}"
@@ -172,6 +175,8 @@ class _Latex:
 
 
 def _function(function: type[sp.Basic]) -> str:
+    if function is sp.Mod:
+        return r"\operatorname{mod}"
     return getattr(function, "latex_symbol", None) or latex_function(function)
 
 

@@ -188,3 +188,6 @@ def product(factors: list[Node], kind: Literal["·", "⊙", "@"] = "·") -> Node
     if not flat:
         return ONE
     return flat[0] if len(flat) == 1 else Product(tuple(flat), kind)
+
+BRACKETS = {"floor": ("⌊", "⌋"), "ceiling": ("⌈", "⌉")}
+"""What stands around the argument of a function instead of its name."""

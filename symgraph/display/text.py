@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph.display.notation import (
+    BRACKETS,
     ONE,
     Absolute,
     Call,
@@ -29,7 +30,7 @@ from symgraph.display.notation import (
 TOTAL, PRODUCT, POWER, ATOM = 1, 2, 3, 4
 _SUPERSCRIPT = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SEPARATOR = {"·": "·", "⊙": " ⊙ ", "@": "·"}
-_FUNCTIONS = {"sigmoid": "σ", "Abs": "abs"}
+_FUNCTIONS = {"sigmoid": "σ", "Abs": "abs", "Mod": "mod"}
 
 
 def text(node: Node) -> str:
@@ -58,7 +59,8 @@ class _Text:
                 return sign + (self.write(base) if self._is_atom(base) else f"({self.write(base)})")
             case Call(function, arguments):
                 called = function if isinstance(function, str) else function.__name__
-                return f"{_FUNCTIONS.get(called, called)}({self._list(arguments)})"
+                left, right = BRACKETS.get(called, (f"{_FUNCTIONS.get(called, called)}(", ")"))
+                return f"{left}{self._list(arguments)}{right}"
             case Absolute(inner, norm):
                 return f"‖{self.write(inner)}‖" if norm else f"|{self.write(inner)}|"
             case Kronecker(left, right):

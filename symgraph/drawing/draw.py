@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from symgraph.core.define import as_tensor
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
@@ -80,6 +81,7 @@ class Drawing(Shown):
     __repr__ = __str__
 
 
+@explained
 def draw(
     value: Any,
     *,

@@ -13,6 +13,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.display.notation import (
+    BRACKETS,
     Absolute,
     Call,
     Cases,
@@ -38,16 +39,19 @@ from symgraph.drawing.markup import Markup, element, joined
 
 _LOGIC = {"and": "∧", "or": "∨"}
 _SEPARATOR = {"·": "\u2062", "⊙": "⊙", "@": "\u2062"}
-_FUNCTIONS = {"sigmoid": "σ", "loggamma": "log Γ"}
+_FUNCTIONS = {"sigmoid": "σ", "loggamma": "log Γ", "Mod": "mod"}
 _OPERATORS = {"sum": "∑", "argmax": "arg max", "argmin": "arg min"}
 _ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~", "dot": "˙", "vec": "→"}
 _TALL = (Fraction, Reduction, Cases)
 
 
 def mathml(*nodes: Node | Markup, block: bool = False) -> Markup:
-    """Nodes in a row as one formula; ``block`` on a line of its own. Operators between them come as markup."""
-    inside = (node if isinstance(node, Markup) else _MathML().write(node) for node in nodes)
-    return element("math", *inside, display="block" if block else "inline", displaystyle="true")
+    """Nodes in a row as one formula; ``block`` on a line of its own. Operators between them come as markup.
+
+    The row is one element, for browsers may break lines between those that stand in ``math`` itself, as Firefox does.
+    """
+    inside = _row([node if isinstance(node, Markup) else _MathML().write(node) for node in nodes])
+    return element("math", inside, display="block" if block else "inline", displaystyle="true")
 
 
 def operator(sign: str) -> Markup:
@@ -186,6 +190,9 @@ class _MathML:
             return element("msup", element("mi", "e"), self.write(arguments[0]))
         called = function if isinstance(function, str) else function.__name__
         inside = _row(_separated([self.write(argument) for argument in arguments]))
+        if called in BRACKETS:
+            left, right = BRACKETS[called]
+            return _row([_fence(left), inside, _fence(right)])
         return _row([element("mi", _FUNCTIONS.get(called, called)), operator("\u2061"), _parenthesised(inside)])
 
     def _operator(self, op: str, letters: Sequence[Node]) -> Markup:

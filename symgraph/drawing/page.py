@@ -16,6 +16,7 @@ import numpy as np
 
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
@@ -100,6 +101,7 @@ def document(title: str, body: Markup, style: str = "", language: str = "en") ->
     return f"<!DOCTYPE html>\n{element('html', head, inside, lang=language)}\n"
 
 
+@explained
 def report(
     program: Any, path: Any = None, *, values: Mapping[str, Any] | None = None, history: Any = None,
     optimizer: Any = None, measure: bool = False, errors: bool = False, language: str = "en",

@@ -18,6 +18,7 @@ import sympy as sp
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
 from symgraph.core.indices import Index, axis, bound
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Element, Tensor
@@ -104,6 +105,7 @@ class Accuracy(Shown):
     __repr__ = __str__
 
 
+@explained
 def accuracy(
     outputs: Any, dtype: Any = None, points: int = POINTS, *, domain: Mapping[Any, Any] | None = None
 ) -> Accuracy:

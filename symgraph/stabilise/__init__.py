@@ -8,7 +8,7 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,15 +20,19 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, axis, bound, extents_of
+from symgraph.core.misuse import explained
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
+from symgraph.core.scalars import sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
+from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
+from symgraph.stabilise.gaps import is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
-from symgraph.stabilise.proposals import proposals
-from symgraph.stabilise.scalar import is_below_largest, stable, two_sided, with_one_exponential
+from symgraph.stabilise.places import GROWING, by_place
+from symgraph.stabilise.proposals import parts_of, proposals
+from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.special import special
 
 if TYPE_CHECKING:
@@ -36,13 +40,24 @@ if TYPE_CHECKING:
 
 MAX_OPENED = 60
 """Operations of a formula that is looked through."""
-_GROWING = (sp.exp, expm1, sp.sinh, sp.cosh)
+MAX_OPENED_STABLE = 16
+"""The same, where its value cannot overflow: a chain of twenty softplus is not one logarithm of twenty exponentials."""
+MOST_WORK = 60_000
+"""Squares of operations of the formulas that rules are tried on for one value."""
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
-def stabilise(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """The outputs by stable formulas. What no rule rewrites stays as it was written."""
-    forms = rewrite(outputs, _Rewriter().change)
+@explained
+def stabilise(outputs: Sequence[Tensor], left: list[Tensor] | None = None) -> list[Tensor]:
+    """The outputs by stable formulas. What no rule rewrites stays as it was written.
+
+    In ``left`` are put values that would take more than ``MOST_WORK``, which stay too, and those that may overflow and
+    are longer than ``MAX_OPENED``: what reads them does not look through them.
+    """
+    rewriter = _Rewriter()
+    forms = rewrite(outputs, rewriter.change)
+    if left is not None:
+        left += rewriter.left
     return [forms[output] for output in outputs]
 
 
@@ -73,14 +88,19 @@ class _Rewriter:
         self.values = Values()
         self.written: dict[Tensor, Tensor] = {}
         self.choice: Choice | None = None
+        self.work = Work(MOST_WORK)
+        self.left: list[Tensor] = []
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
         if definition.op == "recurrence":
             return tensor.redefined(definition)  # its step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
+        self.work = Work(MOST_WORK)
         written = special(definition.body)
         body = self._chosen(tensor, definition, self._forms(definition.body, written))
+        if self.work.left:
+            self.left.append(tensor)
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
@@ -96,6 +116,7 @@ class _Rewriter:
                 self.over_sums.add(new)
         if definition.op == "sum":
             self._shift(new, Definition("sum", definition.extents, body))
+            self._factor_out(new, Definition("sum", definition.extents, body))
         return new
 
     def _forms(self, body: sp.Expr, written: sp.Expr) -> list[sp.Expr]:
@@ -108,16 +129,19 @@ class _Rewriter:
             return forms[part]
 
         def stable(branch: sp.Expr, _: object) -> sp.Expr:
-            return sp.Add(*map(form, _by_place(branch)))
+            return sp.Add(*map(form, by_place(branch)))
 
         def refined(branch: sp.Expr, taken: dict[sp.Basic, sp.Expr]) -> sp.Expr:
             guard = guard_of(taken)
-            return sp.Add(*(self.values.refined(form(part), part, guard) for part in _by_place(branch)))
+            return sp.Add(*(self.values.refined(form(part), part, guard) for part in by_place(branch)))
 
-        found = [per_branch(written, stable), per_branch(written, refined)]
-        refined, plain = (per_branch(f, lambda branch, _: branch) for f in reversed(found))
-        others = proposals([plain, written], self.values.opened)
-        return list(dict.fromkeys([refined, plain, *others, written, body]))
+        try:
+            found = [per_branch(written, stable), per_branch(written, refined)]
+            made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
+            made += [*proposals([made[1], written], self.values.opened), *parts_of(made[0], written)]
+        except OutOfWorkError:
+            made = []
+        return list(dict.fromkeys([*made, written, body]))
 
     def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
         """The form that is measured to be the best of a value."""
@@ -131,6 +155,7 @@ class _Rewriter:
         return bodies[self.choice.among(tensor, forms, self.written)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
+        body = _without_aliases(body) if body.has(*GROWING) else body
         body = centred(body, self.values.opened) or body
         rescaled = self._rescaled(body)
         if rescaled is not None:
@@ -147,6 +172,7 @@ class _Rewriter:
         return body
 
     def _stable(self, body: sp.Expr) -> sp.Expr:
+        self.work.spend(operations([body]) ** 2)
         names: dict[Element, sp.Symbol] = {}
 
         def hidden(expression: sp.Expr) -> sp.Expr:
@@ -164,17 +190,27 @@ class _Rewriter:
 
     def _hazard(self, body: sp.Expr) -> int:
         """How many exponentials in a formula may overflow, read values included."""
-        own = sum(not _is_gap(kernel.args[0]) for kernel in body.atoms(*_GROWING) if not kernel.is_number)
+        own = sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
+        own += sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
         return own + sum(element.tensor in self.growing for element in elements_of(body))
+
+    def _may_vanish(self, value: sp.Expr) -> bool:
+        """Whether it is a value that is a product of exponentials, and so 0 where these underflow."""
+        plain = self.plain.get(value.tensor) if isinstance(value, Element) else None
+        return isinstance(plain, sp.Mul) and plain.has(sp.exp) and value.tensor not in self.shifted
 
     def _remember(self, tensor: Tensor, written: sp.Expr) -> None:
         """The formula of a value that leads to an exponential, unless it has branches or is a cotangent."""
         if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
             return
-        body = self._seen(written, self.plain)
-        leads = body.has(*_GROWING, *_LOGISTIC)
-        if (leads or self._reads_sum(body)) and operations([body]) <= MAX_OPENED:
-            self.plain[tensor] = body
+        body = _without_aliases(self._seen(written, self.plain))
+        leads = body.has(*GROWING, *_LOGISTIC)
+        is_needed = tensor in self.growing or self._reads_sum(body)
+        if leads or is_needed:
+            if operations([body]) <= (MAX_OPENED if is_needed else MAX_OPENED_STABLE):
+                self.plain[tensor] = body
+            elif is_needed:
+                self.left.append(tensor)
 
     def _seen(self, body: sp.Expr, through: Collection[Tensor]) -> sp.Expr:
         """The body with the formulas of some values in it."""
@@ -194,7 +230,7 @@ class _Rewriter:
             for factor in sp.Mul.make_args(body)
             if isinstance(factor, sp.exp) and factor.free_symbols & over
         ]
-        if len(exponents) != 1 or _is_gap(exponents[0]):
+        if len(exponents) != 1 or is_gap(exponents[0]):
             return
         if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
             return
@@ -209,6 +245,26 @@ class _Rewriter:
         self.shift_of[largest] = shift
         if tensor in self.positive or (mask != sp.true and self._is_positive(body)):
             self.positive.add(scaled)  # where the mask is nowhere, its logarithm is −∞ as it has to be
+
+    def _factor_out(self, tensor: Tensor, definition: Definition) -> None:
+        """Remember Σ_i f_i/S = (Σ_i f_i)/S for a sum of exponentials S that is the same in every term."""
+        body, over = definition.body, {bound(d) for d in range(len(definition.extents))}
+        values = [value for value, _ in body.args] if isinstance(body, sp.Piecewise) else [body]
+        terms = [term for value in values for term in sp.Add.make_args(value) if term != 0]
+
+        def outside(term: sp.Expr) -> sp.Expr:
+            powers = [(factor, factor.as_base_exp()[0]) for factor in sp.Mul.make_args(term)]
+            sums = [f for f, base in powers if isinstance(base, Element) and base.tensor in self.shifted]
+            return sp.Mul(*(factor for factor in sums if not factor.free_symbols & over))
+
+        common = {outside(term) for term in terms}
+        if len(common) != 1 or sp.S.One in common:
+            return
+        (factor,) = common
+        inner = per_branch(body, lambda value, _: sp.Add(*(term / factor for term in sp.Add.make_args(value))))
+        rest = Tensor.define(tensor.shape, inner, "sum", definition.extents)
+        self.plain[tensor] = factor * rest.element
+        self.over_sums.add(tensor)
 
     def _masked(self, body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
         """What a sum adds, and where; elsewhere it is 0."""
@@ -244,18 +300,18 @@ class _Rewriter:
         rule = {element: E * _at(self.shifted[element.tensor].scaled, element) for element in sums}
         for kernel in plain.atoms(sp.exp):
             gap = self._of_gap(sp.exp(kernel.args[0] - m))
-            if _is_gap(gap.args[0]):
+            if is_gap(gap.args[0]):
                 rule[kernel] = E * gap
         quotient = replaced(plain, rule).replace(sp.log, lambda w: self._stable(sp.log(w.subs(E, sp.exp(m)))))
         form = two_sided(quotient, E, m)
         if form.has(E):  # under a root it is no factor of numerator or denominator
             return None
-        return form if all(_is_gap(k.args[0]) or k.args[0].is_nonpositive for k in form.atoms(sp.exp)) else None
+        return form if all(is_gap(k.args[0]) or k.args[0].is_nonpositive for k in form.atoms(sp.exp)) else None
 
     def _single_maxima(self, body: sp.Expr) -> bool:
         """Whether a formula has exp(m) or exp(−|m|): 0 where an exp(u) that it is multiplied by may be infinite."""
         exponents = [kernel.args[0] for kernel in body.atoms(sp.exp)]
-        return any(m.tensor in self.shift_of for exponent in exponents for m in _single(exponent))
+        return any(m.tensor in self.shift_of for exponent in exponents for m in single(exponent))
 
     def _leads_to_sum(self, tensor: Tensor) -> bool:
         """Whether a tensor is a sum of exponentials, or a pointwise value that no rule has freed of one."""
@@ -267,6 +323,7 @@ class _Rewriter:
     def _opened(self, expression: sp.Expr) -> sp.Expr:
         """The expression with the formulas of values that lead to an exponential, and S as exp(m)·S′."""
         expression = _without_aliases(self._seen(expression, self.plain))
+        self.work.spend(operations([expression]) ** 2)
         rule: dict[sp.Basic, sp.Basic] = {}
         for element in elements_of(expression):
             if element.tensor in self.shifted:
@@ -282,41 +339,18 @@ class _Rewriter:
             shift = self.shift_of.get(m.tensor)
             if shift is None:
                 continue
-            for candidate in _reading_alike(exponent, shift.gap, m):
+            for candidate in reading_alike(exponent, shift.gap, m):
                 if stays_inside(candidate, self.extents) and sp.expand(inlined(candidate) - exponent) == 0:
                     return sp.exp(candidate)
         return kernel
 
     def _is_positive(self, body: sp.Expr) -> bool:
         names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
-        return _is_positive_formula(body.xreplace(names))
+        return _is_positive_formula(replaced(body, names))  # type: ignore[arg-type]
 
 
 def _without_products(body: sp.Expr) -> sp.Expr:
     return sp.expand_mul(body) if is_short_multiplied_out(body) else body
-
-
-def _by_place(body: sp.Expr) -> list[sp.Expr]:
-    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other.
-
-    What a δ(2, n) multiplies is read at n = 2.
-    """
-    if not body.has(Delta):
-        return [body]
-    parts: dict[tuple[sp.Basic, ...], list[sp.Expr]] = {}
-    for term in sp.Add.make_args(body):
-        deltas = tuple(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
-        parts.setdefault(deltas, []).append(term)
-    return [_at_its_place(sp.Add(*terms), deltas) for deltas, terms in parts.items()]
-
-
-def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
-    if not part.has(*_GROWING):
-        return part
-    places = (delta.args for delta in deltas)
-    rule = {index: place for place, index in places if isinstance(index, Index) and place.is_Integer}
-    others = {delta: sp.Dummy() for delta in deltas}
-    return replaced(replaced(part, others), rule).xreplace({d: delta for delta, d in others.items()})
 
 
 def _without_aliases(expression: sp.Expr) -> sp.Expr:
@@ -342,50 +376,5 @@ def _is_positive_formula(body: sp.Expr) -> bool:
     return bool(body.is_positive)
 
 
-def _single(exponent: sp.Expr) -> tuple[Element, ...]:
-    """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
-    return () if isinstance(exponent, sp.Add) else elements_of(exponent)
-
-
-def _is_gap(exponent: sp.Expr) -> bool:
-    """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
-    if is_below_largest(exponent):
-        return True
-    definition = exponent.tensor.definition if isinstance(exponent, Element) else None
-    if definition is None or definition.op is not None:
-        return False
-    gap = inlined(exponent)
-    return any(_is_maximum_of(m, gap + m) for m in elements_of(gap))
-
-
-def _is_maximum_of(m: Element, value: sp.Expr) -> bool:
-    """Whether ``m`` is the maximum of a set in which ``value`` is."""
-    definition = m.tensor.definition
-    if definition is None or definition.op != "max":
-        return False
-    own = {axis(d): index for d, index in enumerate(m.indices)}
-    body = definition.body.args[0].expr if isinstance(definition.body, sp.Piecewise) else definition.body
-    for inside in elements_of(body):
-        for outside in elements_of(value):
-            if inside.tensor is outside.tensor:
-                pairs = dict(zip(inside.indices, outside.indices, strict=True))
-                along = {i: at for i, at in pairs.items() if isinstance(i, Index) and i not in own}
-                if body.xreplace(own | along) == value:
-                    return True
-    return False
-
-
 def _at(tensor: Tensor, element: Element) -> Element:
     return Element(tensor, *element.indices)
-
-
-def _reading_alike(exponent: sp.Expr, gap: Tensor, m: Element) -> Iterator[Element]:
-    """Elements of ``gap`` at the indices of ``m`` and, along the sum, at the indices at which the exponent reads."""
-    assert gap.definition is not None
-    along = [axis(d) for d in range(m.tensor.ndim, gap.ndim)]
-    for read in elements_of(gap.definition.body):
-        for other in elements_of(exponent):
-            if other.tensor is read.tensor:
-                at = {i: v for i, v in zip(read.indices, other.indices, strict=True) if isinstance(i, Index)}
-                if all(index in at for index in along):
-                    yield Element(gap, *m.indices, *(at[index] for index in along))

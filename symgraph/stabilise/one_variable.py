@@ -127,7 +127,8 @@ def _improved(
     values: Mapping[sp.Basic, sp.Expr] = dict(known)
     opened = written.xreplace(dict(known))
     for form in dict.fromkeys((body, written, opened, stable(opened, lambda argument: argument))):
-        if not (suffers_anywhere(form, x, values, guard) or saturates(form, x, values, guard)):
+        read = {name: value for name, value in known if form.has(name)}
+        if not (suffers_anywhere(form, x, read, guard) or saturates(form, x, read, guard)):
             return form
     form = saturating(written, x, values, guard) or written
     form = settled(form, x, values, guard)

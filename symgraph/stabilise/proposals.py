@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import sympy as sp
 
+from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.ranges import scaled, without_squares_of_nought
@@ -14,6 +15,8 @@ from symgraph.stabilise.two_variables import of_one
 
 MOST_OPENED = 60
 """Operations of a body with the formulas of all that it reads."""
+MOST_BRANCHES = 3
+"""Of a form that are taken into another one."""
 
 
 def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) -> Iterator[sp.Expr]:
@@ -31,6 +34,12 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     for form in (*seen, *apart):
         for new in _each(form, lambda branch: scaled(branch, opened)):
             yield without_squares_of_nought(new)
+
+
+def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
+    """The first branches of a form alone, with what was written as the rest."""
+    for count in range(1, min(len(form.args), MOST_BRANCHES + 1)) if isinstance(form, sp.Piecewise) else ():
+        yield per_branch(Cases(*form.args[:count], (written, True)), lambda branch, _: branch)
 
 
 def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:

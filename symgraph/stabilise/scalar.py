@@ -11,6 +11,7 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.compared import compared
 from symgraph.core.cost import cost
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import StableFunction, Written, expm1, log1p, sigmoid, slot, softplus
@@ -129,7 +130,7 @@ def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.E
     if not others:
         return first
     if len(others) > 1:
-        largest = sp.Max(*known)
+        largest = compared(sp.Max, known)
         return _unless_infinite(largest, largest + sp.log(sp.Add(*(sp.exp(term - largest) for term in known))))
     gap = sp.expand(others[0] - first)
     if first.is_number:

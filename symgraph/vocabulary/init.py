@@ -15,6 +15,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
 
@@ -42,6 +43,7 @@ class Made:
 def initializer(make: Callable[P, Initializer]) -> Callable[P, Initializer]:
     """Decorate what makes an initialiser: the result knows its maker and what it was given."""
 
+    @explained
     @functools.wraps(make)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> Initializer:
         return Made(recorded, make(*args, **kwargs), args, kwargs)
@@ -116,6 +118,7 @@ def eye(gain: float = 1.0) -> Initializer:
 GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
 
 
+@explained
 def calculate_gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
     """The factor that keeps the size of what an activation passes on, as ``torch.nn.init.calculate_gain``."""
     if nonlinearity == "leaky_relu":
@@ -176,6 +179,23 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     return draw
 
 
+@initializer
+def sparse(sparsity: float, std: float = 0.01) -> Initializer:
+    """N(0, std²) in a matrix, and for every input a part ``sparsity`` of its weights 0 (Martens 2010)."""
+    if not 0 <= sparsity <= 1:
+        raise DomainError(at_line(f"sparse: sparsity must lie in [0, 1], not {sparsity!r}"))
+
+    def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        if len(shape) != 2:
+            raise DomainError(at_line(f"sparse is for matrices (in, out), not for the shape {shape}"))
+        values = generator.normal(0.0, std, shape)
+        for row in values:
+            row[generator.permutation(shape[1])[: math.ceil(sparsity * shape[1])]] = 0.0
+        return values
+
+    return draw
+
+
 def _fan(name: str, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise DomainError(at_line(f'{name}: mode is "fan_in" or "fan_out", not {mode!r}'))
@@ -210,7 +230,7 @@ INITIALISERS: dict[str, Callable[..., Initializer]] = {
     f.__name__: f
     for f in (
         *(zeros, ones, constant, uniform, normal, trunc_normal, xavier_uniform, xavier_normal, kaiming_uniform),
-        *(kaiming_normal, lecun_uniform, lecun_normal, orthogonal, eye),
+        *(kaiming_normal, lecun_uniform, lecun_normal, orthogonal, eye, sparse),
     )
 }
 """By name, as in ``torch.nn.init``."""

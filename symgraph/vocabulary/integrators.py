@@ -13,8 +13,9 @@ from typing import Any
 
 import sympy as sp
 
-from symgraph.core.define import as_tensor
+from symgraph.core.define import as_tensor, exact
 from symgraph.core.indices import as_shape, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
@@ -49,6 +50,7 @@ METHODS = {
 """Methods by name."""
 
 
+@explained
 def odeint(
     f: Callable[[Any, Tensor], Any],
     y0: Any,
@@ -153,6 +155,7 @@ class _Times:
             raise ArgumentError(at_line("expected times t, or step and steps"))
         if t is None:
             (count,) = as_shape((steps,))
+            step = exact(sp.Float(step)) if isinstance(step, float) else step
             return _Times((counted(count) * step,), sp.S.Zero, step)
         times = as_tensor(t)
         if times.ndim != 1 or times.shape[0] == 1:
@@ -165,8 +168,11 @@ class _Times:
 
 
 def _moved(y: list[Tensor], h: Any, weights: tuple[sp.Expr, ...], slopes: list[list[Tensor]]) -> list[Tensor]:
-    """y + h·Σ w·k, without the slopes whose weight is 0."""
+    """y + h·Σ w·k, without the slopes whose weight is 0; y + (w·h)·k of a single one, whose next step waits for it."""
     used = [(weight, slope) for weight, slope in zip(weights, slopes, strict=True) if weight]
+    if len(used) == 1:
+        ((weight, slope),) = used
+        return [one + weight * h * rate for one, rate in zip(y, slope, strict=True)]
     found = []
     for n, one in enumerate(y):
         terms = [weight * slope[n] for weight, slope in used]

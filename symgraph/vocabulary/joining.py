@@ -17,6 +17,7 @@ from symgraph.core.bounds import unproved
 from symgraph.core.cases import Cases
 from symgraph.core.define import as_tensor, scalar_body
 from symgraph.core.indices import Shape, as_shape, axis, extents_of, is_at_least_zero
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
@@ -66,6 +67,7 @@ def stack(tensors: Iterable[Any], axis: int = 0) -> Tensor:
     return concatenate([expand_dims(part, axis) for part in parts], axis)
 
 
+@explained
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     """Part along an axis: into equal sections, or before each of the given indices, as NumPy's ``split``."""
     a = as_tensor(x)

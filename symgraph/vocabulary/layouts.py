@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.core.indices import show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -101,6 +102,7 @@ def _copied(leaf: Tensor, theirs: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 # -- PyTorch ----------------------------------------------------------------------------------------------------------
+@explained
 def from_torch(net: Module, theirs: Any, prefix: str = "") -> Arrays:
     """Parameters and states of a PyTorch module of the same layers.
 
@@ -134,6 +136,7 @@ def from_torch(net: Module, theirs: Any, prefix: str = "") -> Arrays:
     return found
 
 
+@explained
 def to_torch(net: Module, params: Mapping[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
     """A ``state_dict`` of tensors for a PyTorch module of the same layers; ``prefix`` as in :func:`from_torch`.
 
@@ -159,6 +162,7 @@ def _of(params: Mapping[str, np.ndarray], leaf: Tensor) -> np.ndarray:
 
 
 # -- Keras ------------------------------------------------------------------------------------------------------------
+@explained
 def from_keras(net: Module, model: Any) -> Arrays:
     """Parameters and states of a Keras model of the same layers, which are told apart by their order.
 
@@ -176,6 +180,7 @@ def from_keras(net: Module, model: Any) -> Arrays:
     return found
 
 
+@explained
 def to_keras(net: Module, params: Mapping[str, np.ndarray], model: Any) -> None:
     """Set the weights of a Keras model of the same layers; errors as of :func:`from_keras`."""
     values = [(owned, layer, _of(params, owned.leaf)) for owned, layer in _in_keras(net, model)]
@@ -209,6 +214,7 @@ def _check_count(what: str, ours: Sequence[str], theirs: Sequence[str]) -> None:
 
 
 # -- scikit-learn -----------------------------------------------------------------------------------------------------
+@explained
 def from_sklearn(net: Module, perceptron: Any) -> Arrays:
     """Parameters of a fitted ``MLPClassifier`` or ``MLPRegressor`` for a network of as many affine layers.
 

@@ -11,15 +11,14 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.declare import parameter
-from symgraph.core.define import as_tensor
 from symgraph.core.indices import as_shape, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary import functions, gathers, init, norms, resampling, statistics, windows
+from symgraph.vocabulary import gathers, init, norms, resampling, statistics, windows
 from symgraph.vocabulary.init import Initializer
+from symgraph.vocabulary.layer_functions import bilinear, linear
 from symgraph.vocabulary.module import Module
-from symgraph.vocabulary.products import einsum
 from symgraph.vocabulary.shapes import shown
 
 Declared = dict[str, tuple[tuple[int, ...], Initializer]]
@@ -73,8 +72,7 @@ class Linear(Module):
                 at_line(f"Linear({self.in_features}, {self.out_features}) got {x.display_name}{show_shape(x.shape)}; "
                         f"expected a last axis of {self.in_features}")
             )  # fmt: skip
-        product = functions.matmul(x, weight)
-        return product + bias[0] if bias else product
+        return linear(x, weight, *bias)
 
 
 class Learned(Module):
@@ -190,8 +188,7 @@ class Bilinear(Learned):
 
     @names_result
     def __call__(self, x1: Any, x2: Any = None) -> Tensor:
-        y = einsum("...i,oij,...j->...o", as_tensor(x1), self.weight, as_tensor(x1 if x2 is None else x2))
-        return y if self.bias is None else y + self.bias
+        return bilinear(x1, x1 if x2 is None else x2, self.weight, self.bias)
 
 
 # -- norms ------------------------------------------------------------------------------------------------------------

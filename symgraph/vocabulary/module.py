@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from symgraph.core.define import as_tensor
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import names_result
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Tensor
@@ -26,6 +27,11 @@ class Module(Shown):
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__.startswith("symgraph.") and "__init__" in vars(cls):
+            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
         made = super().__new__(cls)

@@ -16,10 +16,14 @@ from symgraph.errors import DomainError
 def _method(room: str, name: str) -> Callable[..., Any]:
     """The function of that name as a method: ``x.reshape(4, 6)`` is ``sg.reshape(x, 4, 6)``."""
 
+    def of_tensors() -> Any:
+        return getattr(import_module(f"symgraph.vocabulary.{room}"), name)
+
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        return getattr(import_module(f"symgraph.vocabulary.{room}"), name)(self, *args, **options)
+        return of_tensors()(self, *args, **options)
 
     method.__name__, method.__doc__ = name, f"``sg.{name}`` of this tensor."
+    method.stands_for = of_tensors  # type: ignore[attr-defined]
     return names_result(method)
 
 
@@ -32,7 +36,7 @@ class Operators:
         return take(self, key)  # type: ignore[arg-type]
 
     def __iter__(self) -> Any:
-        raise TypeError(f"iterating over tensor {self!r} is not defined")
+        raise DomainError(at_line(f"iterating over tensor {self!r} is not defined: write x[0], x[1], … or sg.split"))
 
     @names_result
     def __matmul__(self, other: Any) -> Any:
@@ -209,6 +213,7 @@ class Operators:
     all = _method("statistics", "all")
     clip = _method("statistics", "clip")
 
+    @names_result
     def transpose(self, *axes: Any) -> Any:
         """The axes in another order, reversed unless told, as NumPy's: ``x.transpose(1, 0)``, or of a tuple."""
         from symgraph.vocabulary.shapes import permute

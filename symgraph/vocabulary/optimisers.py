@@ -15,6 +15,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
@@ -69,6 +70,7 @@ _MEAN = Row("m", lambda m, g, beta1: beta1 * m + (1 - beta1) * g, 0.0)
 _SQUARE = Row("v", lambda v, g, beta2: beta2 * v + (1 - beta2) * g**2, 0.0)
 
 
+@explained
 def SGD(
     lr: Rate = 1e-3, momentum: Rate = 0.0, dampening: Rate = 0.0, weight_decay: Rate = 0.0, nesterov: bool = False
 ) -> Optimizer:
@@ -94,6 +96,7 @@ def SGD(
     return _made("SGD", rows, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
 
 
+@explained
 def Adagrad(
     lr: Rate = 1e-2,
     lr_decay: Rate = 0.0,
@@ -110,6 +113,7 @@ def Adagrad(
     return _made("Adagrad", rows, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
 
 
+@explained
 def Adadelta(lr: Rate = 1.0, rho: Rate = 0.9, eps: Rate = 1e-6, weight_decay: Rate = 0.0) -> Optimizer:
     """Adadelta (Zeiler, arXiv 1212.5701); ε inside the square roots."""
     rows = [
@@ -122,6 +126,7 @@ def Adadelta(lr: Rate = 1.0, rho: Rate = 0.9, eps: Rate = 1e-6, weight_decay: Ra
     return _made("Adadelta", rows, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
 
 
+@explained
 def RMSprop(
     lr: Rate = 1e-2,
     alpha: Rate = 0.99,
@@ -161,6 +166,7 @@ def _adam(amsgrad: bool) -> list[Row]:
     ]
 
 
+@explained
 def Adam(
     lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 0.0, amsgrad: bool = False
 ) -> Optimizer:
@@ -170,6 +176,7 @@ def Adam(
     return _made("Adam", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
+@explained
 def AdamW(
     lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 1e-2, amsgrad: bool = False
 ) -> Optimizer:
@@ -179,6 +186,7 @@ def AdamW(
     return _made("AdamW", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
+@explained
 def Adamax(lr: Rate = 2e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 0.0) -> Optimizer:
     """Adam by the infinity norm, u ← max(β₂·u, |g| + ε) (Kingma & Ba, arXiv 1412.6980, section 7)."""
     beta1, beta2 = _pair("Adamax", "betas", betas)
@@ -192,6 +200,7 @@ def Adamax(lr: Rate = 2e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weigh
     return _made("Adamax", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
+@explained
 def NAdam(
     lr: Rate = 2e-3,
     betas: Betas = (0.9, 0.999),
@@ -218,6 +227,7 @@ def NAdam(
     return _made("NAdam", rows, **given, weight_decay=weight_decay, momentum_decay=momentum_decay)
 
 
+@explained
 def RAdam(lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight_decay: Rate = 0.0) -> Optimizer:
     """Adam that rectifies the variance of its rate, and follows the mean while that is unknown (Liu, 1908.03265)."""
     beta1, beta2 = _pair("RAdam", "betas", betas)
@@ -238,6 +248,7 @@ def RAdam(lr: Rate = 1e-3, betas: Betas = (0.9, 0.999), eps: Rate = 1e-8, weight
     return _made("RAdam", rows, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
 
 
+@explained
 def Rprop(lr: Rate = 1e-2, etas: Betas = (0.5, 1.2), step_sizes: Betas = (1e-6, 50.0)) -> Optimizer:
     """Resilient propagation: steps by the signs of gradients alone (Riedmiller & Braun 1993)."""
     eta_minus, eta_plus = _pair("Rprop", "etas", etas, "two numbers")
@@ -254,6 +265,7 @@ def Rprop(lr: Rate = 1e-2, etas: Betas = (0.5, 1.2), step_sizes: Betas = (1e-6, 
     return _made("Rprop", rows, **given, smallest=smallest, largest=largest)
 
 
+@explained
 def ASGD(
     lr: Rate = 1e-2, lambd: Rate = 1e-4, alpha: Rate = 0.75, t0: Rate = 1e6, weight_decay: Rate = 0.0
 ) -> Optimizer:
@@ -267,6 +279,7 @@ def ASGD(
     return _made("ASGD", rows, lr=lr, lambd=lambd, alpha=alpha, t0=t0, weight_decay=weight_decay)
 
 
+@explained
 def Lion(lr: Rate = 1e-4, betas: Betas = (0.9, 0.99), weight_decay: Rate = 0.0) -> Optimizer:
     """The sign of an interpolated momentum (Chen et al., arXiv 2302.06675); decay decoupled."""
     beta1, beta2 = _pair("Lion", "betas", betas)
@@ -290,6 +303,7 @@ def _is_vector(shape: tuple[sp.Expr, ...]) -> bool:
     return len(shape) <= 1
 
 
+@explained
 def Adafactor(
     lr: Rate = 1e-2,
     beta2_decay: Rate = -0.8,
@@ -338,6 +352,7 @@ def _orthogonal(x: Tensor, steps: int, eps: Any) -> Tensor:
     return found if wide is x else transpose(found)
 
 
+@explained
 def Muon(
     lr: Rate = 1e-3,
     weight_decay: Rate = 0.1,
@@ -366,30 +381,7 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
 """By name, as in ``torch.optim``."""
 
 __all__ = [
-    "ASGD",
-    "OPTIMISERS",
-    "SGD",
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Lion",
-    "Muon",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "Row",
-    "Rprop",
-    "Schedule",
-    "Update",
-    "accumulate",
-    "average_weights",
-    "clip_grad_norm",
-    "clip_grad_value",
-    "grouped",
-    "lookahead",
-    "sam",
+    "ASGD", "OPTIMISERS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
+    "NAdam", "Optimizer", "RAdam", "RMSprop", "Row", "Rprop", "Schedule", "Update", "accumulate",
+    "average_weights", "clip_grad_norm", "clip_grad_value", "grouped", "lookahead", "sam",
 ]  # fmt: skip

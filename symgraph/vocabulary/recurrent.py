@@ -11,6 +11,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.declare import constant
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import as_shape, axis, show_shape, show_size
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.recurrence import closed
@@ -20,6 +21,7 @@ from symgraph.vocabulary.joining import concatenate
 from symgraph.vocabulary.shapes import along, reshape, shown
 
 
+@explained
 def scan(
     step: Step,
     init: Any,

@@ -13,6 +13,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
 from symgraph.vocabulary.activations import cos, maximum, minimum
@@ -31,6 +32,7 @@ def _positive(name: str, **given: float) -> None:
             raise DomainError(at_line(f"{name}: {key} must be above 0, not {value!r}"))
 
 
+@explained
 def StepLR(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     """lr·γ^⌊t/step_size⌋."""
     _positive("StepLR", step_size=step_size)
@@ -38,6 +40,7 @@ def StepLR(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     return Schedule("StepLR", lambda base, t, gamma, step_size: base * gamma ** (t // step_size), lr, numbers)
 
 
+@explained
 def MultiStepLR(lr: float, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
     """lr·γ^(number of milestones reached)."""
 
@@ -49,17 +52,20 @@ def MultiStepLR(lr: float, milestones: Sequence[int], gamma: float = 0.1) -> Sch
     return Schedule("MultiStepLR", formula, lr, {"gamma": gamma})
 
 
+@explained
 def ExponentialLR(lr: float, gamma: float) -> Schedule:
     """lr·γᵗ."""
     return Schedule("ExponentialLR", lambda base, t, gamma: base * gamma**t, lr, {"gamma": gamma})
 
 
+@explained
 def ConstantLR(lr: float, factor: float = 1 / 3, total_iters: int = 5) -> Schedule:
     """lr·factor for ``total_iters`` steps, then lr."""
     return Schedule("ConstantLR", lambda base, t, factor, total_iters: where(t < total_iters, base * factor, base), lr,
                     {"factor": factor, "total_iters": total_iters})  # fmt: skip
 
 
+@explained
 def LinearLR(lr: float, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> Schedule:
     """lr times a factor that goes from one to the other along a line: a warm-up."""
     _positive("LinearLR", total_iters=total_iters)
@@ -71,6 +77,7 @@ def LinearLR(lr: float, start_factor: float = 1 / 3, end_factor: float = 1.0, to
     return Schedule("LinearLR", formula, lr, numbers)
 
 
+@explained
 def PolynomialLR(lr: float, total_iters: int = 5, power: float = 1.0) -> Schedule:
     """lr·(1 − t/total_iters)^power, 0 after that."""
     _positive("PolynomialLR", total_iters=total_iters)
@@ -81,6 +88,7 @@ def PolynomialLR(lr: float, total_iters: int = 5, power: float = 1.0) -> Schedul
     return Schedule("PolynomialLR", formula, lr, {"total_iters": total_iters, "power": power})
 
 
+@explained
 def CosineAnnealingLR(lr: float, T_max: int, eta_min: float = 0.0) -> Schedule:
     """eta_min + (lr − eta_min)(1 + cos(π·t/T_max))/2 (Loshchilov & Hutter, arXiv 1608.03983)."""
     _positive("CosineAnnealingLR", T_max=T_max)
@@ -88,6 +96,7 @@ def CosineAnnealingLR(lr: float, T_max: int, eta_min: float = 0.0) -> Schedule:
                     {"T_max": T_max, "eta_min": eta_min})  # fmt: skip
 
 
+@explained
 def CosineAnnealingWarmRestarts(lr: float, T_0: int, eta_min: float = 0.0) -> Schedule:
     """The cosine from the start again every T_0 steps."""
     _positive("CosineAnnealingWarmRestarts", T_0=T_0)
@@ -96,6 +105,7 @@ def CosineAnnealingWarmRestarts(lr: float, T_0: int, eta_min: float = 0.0) -> Sc
                     {"T_0": T_0, "eta_min": eta_min})  # fmt: skip
 
 
+@explained
 def OneCycleLR(
     max_lr: float, total_steps: int, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
 ) -> Schedule:

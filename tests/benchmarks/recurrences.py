@@ -93,24 +93,31 @@ def our_predators() -> Callable[[], object]:
 
 
 def jax_predators() -> Callable[[], object]:
+    """The state as two scalars, which is the fastest form of the scan: as a vector it takes ten times as long."""
     import jax
     import jax.numpy as jnp
     import numpy as np
 
     def change(y, rates):  # type: ignore[no-untyped-def]
         met = y[0] * y[1]
-        return jnp.stack([rates[0] * y[0] - rates[1] * met, rates[3] * met - rates[2] * y[1]])
+        return rates[0] * y[0] - rates[1] * met, rates[3] * met - rates[2] * y[1]
 
-    def cost(rates, begin, seen):  # type: ignore[no-untyped-def]
+    def moved(y, far, k):  # type: ignore[no-untyped-def]
+        return y[0] + far * k[0], y[1] + far * k[1]
+
+    def cost(given, begin, seen):  # type: ignore[no-untyped-def]
+        rates = tuple(given[i] for i in range(4))
+
         def step(y, _):  # type: ignore[no-untyped-def]
             k1 = change(y, rates)
-            k2 = change(y + WIDTH / 2 * k1, rates)
-            k3 = change(y + WIDTH / 2 * k2, rates)
-            after = y + WIDTH / 6 * (k1 + 2 * k2 + 2 * k3 + change(y + WIDTH * k3, rates))
+            k2 = change(moved(y, WIDTH / 2, k1), rates)
+            k3 = change(moved(y, WIDTH / 2, k2), rates)
+            k4 = change(moved(y, WIDTH, k3), rates)
+            after = tuple(y[i] + WIDTH / 6 * (k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i]) for i in (0, 1))
             return after, after
 
-        _, found = jax.lax.scan(step, begin, None, length=STEPS)
-        return jnp.sum((jnp.concatenate([begin[None], found]) - seen) ** 2)
+        _, found = jax.lax.scan(step, (begin[0], begin[1]), None, length=STEPS)
+        return jnp.sum((jnp.concatenate([begin[None], jnp.stack(found, 1)]) - seen) ** 2)
 
     run = jax.jit(jax.value_and_grad(cost))
     values = jnp.asarray(np.random.default_rng(0).normal(size=(STEPS + 1, 2)).astype(np.float32))

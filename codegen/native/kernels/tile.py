@@ -17,7 +17,7 @@ the order of k, so a row does not depend on the others; a ``depth`` of more than
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -253,36 +253,68 @@ class _Block:
         depth: ir.Value,
         masks: list[ir.Value],
     ) -> list[ir.Value]:
-        """Accumulators after the loop over k, which are phi nodes: nothing but registers, in a block of the depth."""
+        """Accumulators after the loop over k. A long depth has a loop of its own, beside the other: what it keeps in
+        memory would have that one's accumulators spilled."""
         builder = self.builder
-        zero = ir.Constant(INDEX, 0)
-        wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
+        zero, size = ir.Constant(INDEX, 0), ir.Constant(INDEX, DEPTH_BLOCK)
+        operands = a_rows, a_col, b, b_row, masks
         is_long = builder.icmp_signed(">", depth, ir.Constant(INDEX, SHORT_SUM))
-        with builder.if_then(is_long, likely=False):
-            for place in wide:
-                builder.store(ir.Constant(place.type.pointee, None), place)
-        size = builder.select(is_long, ir.Constant(INDEX, DEPTH_BLOCK), depth)
-        before = builder.block
-        block, head, body, after, carry, done = (
-            builder.append_basic_block(f"tile.{part}") for part in ("block", "head", "body", "after", "carry", "done")
-        )
-        builder.branch(block)
+        with builder.if_else(is_long, likely=False) as (long, short):
+            with long:
+                wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
+                for place in wide:
+                    builder.store(ir.Constant(place.type.pointee, None), place)
+                before = builder.block
+                block, after = (builder.append_basic_block(f"tile.{part}") for part in ("block", "after"))
+                builder.branch(block)
+                builder.position_at_end(block)
+                first = builder.phi(INDEX)
+                first.add_incoming(zero, before)
+                starts = [builder.phi(value.type) for value in initial]
+                for phi, value in zip(starts, initial, strict=True):
+                    phi.add_incoming(value, before)
+                last = self._smaller(builder.add(first, size), depth)
+                sums = self._loop(starts, first, last, *operands)
+                totals = [self._added(place, value) for place, value in zip(wide, sums, strict=True)]
+                rounded = [self._rounded(total, value.type) for total, value in zip(totals, sums, strict=True)]
+                first.add_incoming(last, builder.block)
+                for phi in starts:
+                    phi.add_incoming(ir.Constant(phi.type, None), builder.block)
+                builder.cbranch(builder.icmp_signed("<", last, depth), block, after)
+                builder.position_at_end(after)
+                of_long = builder.block
+            with short:
+                plain = self._loop(initial, zero, depth, *operands)
+                of_short = builder.block
+        results = [builder.phi(value.type) for value in plain]
+        for result, value, total in zip(results, plain, rounded, strict=True):
+            result.add_incoming(total, of_long)
+            result.add_incoming(value, of_short)
+        return results
 
-        builder.position_at_end(block)
-        first = builder.phi(INDEX)
-        starts = [builder.phi(value.type) for value in initial]
-        first.add_incoming(zero, before)
-        for phi, value in zip(starts, initial, strict=True):
-            phi.add_incoming(value, before)
-        last = self._smaller(builder.add(first, size), depth)
+    def _loop(
+        self,
+        initial: Sequence[ir.Value],
+        first: ir.Value,
+        last: ir.Value,
+        a_rows: list[ir.Value],
+        a_col: ir.Value,
+        b: ir.Value,
+        b_row: ir.Value,
+        masks: list[ir.Value],
+    ) -> list[ir.Value]:
+        """Accumulators after first ≤ k < last, which are phi nodes: nothing but registers."""
+        builder = self.builder
+        before = builder.block
+        head, body, after = (builder.append_basic_block(f"tile.{part}") for part in ("head", "body", "end"))
         builder.branch(head)
 
         builder.position_at_end(head)
         k = builder.phi(INDEX)
         sums = [builder.phi(value.type) for value in initial]
-        k.add_incoming(first, block)
-        for phi, value in zip(sums, starts, strict=True):
-            phi.add_incoming(value, block)
+        k.add_incoming(first, before)
+        for phi, value in zip(sums, initial, strict=True):
+            phi.add_incoming(value, before)
         builder.cbranch(builder.icmp_signed("<", k, last), body, after)
 
         builder.position_at_end(body)
@@ -303,22 +335,7 @@ class _Block:
         builder.branch(head)
 
         builder.position_at_end(after)
-        builder.cbranch(is_long, carry, done)
-
-        builder.position_at_end(carry)
-        totals = [self._added(place, value) for place, value in zip(wide, sums, strict=True)]
-        first.add_incoming(last, carry)
-        for phi in starts:
-            phi.add_incoming(ir.Constant(phi.type, None), carry)
-        rounded = [self._rounded(total, value.type) for total, value in zip(totals, sums, strict=True)]
-        builder.cbranch(builder.icmp_signed("<", last, depth), block, done)
-
-        builder.position_at_end(done)
-        results = [builder.phi(value.type) for value in sums]
-        for result, value, total in zip(results, sums, rounded, strict=True):
-            result.add_incoming(value, after)
-            result.add_incoming(total, carry)
-        return results
+        return sums
 
     def _a_row(self, row: ir.Value, a_row: ir.Value) -> ir.Value:
         """Where a row of ``a`` begins, from the first element on."""

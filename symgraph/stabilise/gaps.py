@@ -1,0 +1,58 @@
+"""Exponents d = u − m with m = max u: where one is, and of which maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import inlined
+from symgraph.stabilise.scalar import is_below_largest
+
+
+def single(exponent: sp.Expr) -> tuple[Element, ...]:
+    """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
+    return () if isinstance(exponent, sp.Add) else elements_of(exponent)
+
+
+def is_gap(exponent: sp.Expr) -> bool:
+    """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
+    if is_below_largest(exponent):
+        return True
+    definition = exponent.tensor.definition if isinstance(exponent, Element) else None
+    if definition is None or definition.op is not None:
+        return False
+    gap = inlined(exponent)
+    return any(_is_maximum_of(m, gap + m) for m in elements_of(gap))
+
+
+def _is_maximum_of(m: Element, value: sp.Expr) -> bool:
+    """Whether ``m`` is the maximum of a set in which ``value`` is."""
+    definition = m.tensor.definition
+    if definition is None or definition.op != "max":
+        return False
+    own = {axis(d): index for d, index in enumerate(m.indices)}
+    body = definition.body.args[0].expr if isinstance(definition.body, sp.Piecewise) else definition.body
+    for inside in elements_of(body):
+        for outside in elements_of(value):
+            if inside.tensor is outside.tensor:
+                pairs = dict(zip(inside.indices, outside.indices, strict=True))
+                along = {i: at for i, at in pairs.items() if isinstance(i, Index) and i not in own}
+                if body.xreplace(own | along) == value:
+                    return True
+    return False
+
+
+def reading_alike(exponent: sp.Expr, gap: Tensor, m: Element) -> Iterator[Element]:
+    """Elements of ``gap`` at the indices of ``m`` and, along the sum, at the indices at which the exponent reads."""
+    assert gap.definition is not None
+    along = [axis(d) for d in range(m.tensor.ndim, gap.ndim)]
+    for read in elements_of(gap.definition.body):
+        for other in elements_of(exponent):
+            if other.tensor is read.tensor:
+                at = {i: v for i, v in zip(read.indices, other.indices, strict=True) if isinstance(i, Index)}
+                if all(index in at for index in along):
+                    yield Element(gap, *m.indices, *(at[index] for index in along))

@@ -1,0 +1,35 @@
+"""Parts of a body that are values at other places."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symgraph.core.indices import Index
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import Delta, expm1
+
+GROWING = (sp.exp, expm1, sp.sinh, sp.cosh)
+"""Functions that overflow."""
+
+
+def by_place(body: sp.Expr) -> list[sp.Expr]:
+    """The parts of a sum whose terms have different δ: values at other places, with nothing to do with each other.
+
+    What a δ(2, n) multiplies is read at n = 2.
+    """
+    if not body.has(Delta):
+        return [body]
+    parts: dict[tuple[sp.Basic, ...], list[sp.Expr]] = {}
+    for term in sp.Add.make_args(body):
+        deltas = tuple(factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta))
+        parts.setdefault(deltas, []).append(term)
+    return [_at_its_place(sp.Add(*terms), deltas) for deltas, terms in parts.items()]
+
+
+def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
+    if not part.has(*GROWING):
+        return part
+    places = (delta.args for delta in deltas)
+    rule = {index: place for place, index in places if isinstance(index, Index) and place.is_Integer}
+    others = {delta: sp.Dummy() for delta in deltas}
+    return replaced(replaced(part, others), rule).xreplace({d: delta for delta, d in others.items()})
