@@ -15,19 +15,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from codegen.loops.driver import Source
 from codegen.native import compile as _compile
 from codegen.native import jit, team
 from codegen.native.team import Job
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # else imported where something is compiled: a program from the cache does not wait for it
+    from codegen.loops.driver import Source
     from codegen.loops.memory import Arena
     from codegen.loops.program import Program
     from codegen.loops.words import Interface
     from codegen.native.probes import Probe
 
 __all__ = [
-    "Entry", "Job", "Source", "as_python", "compile", "compile_part", "emit", "launch", "load", "part_as_python",
+    "Entry", "Job", "as_python", "compile", "compile_part", "emit", "launch", "load", "part_as_python",
     "probes", "processor", "processor_name", "register_file",
 ]  # fmt: skip
 

@@ -66,41 +66,6 @@ def test_mathematics_never_imports_machines() -> None:
     assert faults(SYMGRAPH, lambda file: "symgraph.sklearn" in file.read_text()) == {}
 
 
-CODEGEN = sorted((ROOT / "codegen").rglob("*.py"))
-SEAM, BACKEND = ROOT / "codegen" / "backend.py", ROOT / "codegen" / "native"
-UPWARDS = {
-    "loops": {"plan", "lower", "native", "backend", "run"}, "plan": {"lower", "native", "backend", "run"},
-    "lower": {"native", "backend", "run"}, "host": {"plan", "loops", "lower", "native", "run"},
-    "native": {"plan", "lower", "backend", "run"},
-}  # fmt: skip
-"""What a folder of codegen must not import, since that is made of it."""
-
-
-def modules(file: Path) -> set[str]:
-    """Full names of the modules that a file imports, wherever in it."""
-    found: set[str] = set()
-    for node in ast.walk(parsed(file)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-@pytest.mark.parametrize("file", [file for file in CODEGEN if BACKEND not in file.parents], ids=relative)
-def test_what_knows_the_compiler_is_one_folder_behind_one_file(file: Path) -> None:
-    names = {name.split(".")[0] for name in modules(file)}
-    assert not names & {"numba", "llvmlite"}
-    assert file == SEAM or not any(name.startswith("codegen.native") for name in modules(file))
-
-
-@pytest.mark.parametrize("file", CODEGEN, ids=relative)
-def test_arrows_in_codegen_go_downwards(file: Path) -> None:
-    floor = file.relative_to(ROOT / "codegen").parts[0]
-    above = {f"codegen.{other}" for other in UPWARDS.get(floor, ())}
-    assert not {".".join(name.split(".")[:2]) for name in modules(file)} & above
-
-
 def test_importing_symgraph_loads_no_machine() -> None:
     assert (
         run("import sys, symgraph; print({'codegen', 'numba', 'llvmlite', 'scipy'} & set(sys.modules))").strip()
@@ -193,3 +158,38 @@ def test_importing_waits_neither_for_llvm_nor_for_what_is_for_reading() -> None:
     asked |= {"sympy.tensor.tensor", "numpy.random", "numpy.ma", "codegen.run"}  # the first for any sum of SymPy's
     code = "import sys, symgraph, codegen; print({name for name in sys.modules if name.startswith('symgraph.drawing')}"
     assert run(f"{code} | ({asked} & set(sys.modules)))").strip() == "set()"
+
+
+CODEGEN = sorted((ROOT / "codegen").rglob("*.py"))
+SEAM, BACKEND = ROOT / "codegen" / "backend.py", ROOT / "codegen" / "native"
+UPWARDS = {
+    "loops": {"plan", "lower", "native", "backend", "run"}, "plan": {"lower", "native", "backend", "run"},
+    "lower": {"native", "backend", "run"}, "host": {"plan", "loops", "lower", "native", "run"},
+    "native": {"plan", "lower", "backend", "run"},
+}  # fmt: skip
+"""What a folder of codegen must not import, since that is made of it."""
+
+
+def modules(file: Path) -> set[str]:
+    """Full names of the modules that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_what_knows_the_compiler_is_one_folder_behind_one_file() -> None:
+    outside = [file for file in CODEGEN if BACKEND not in file.parents]
+    knows = {relative(file): imported(file) & {"numba", "llvmlite"} for file in outside}
+    assert not {file for file, found in knows.items() if found}
+    enters = {file for file in outside if any(name.startswith("codegen.native") for name in modules(file))}
+    assert enters == {SEAM}
+
+
+def test_arrows_in_codegen_go_downwards() -> None:
+    for file in CODEGEN:
+        above = {f"codegen.{other}" for other in UPWARDS.get(file.relative_to(ROOT / "codegen").parts[0], ())}
+        assert not {".".join(name.split(".")[:2]) for name in modules(file)} & above, relative(file)

@@ -118,10 +118,11 @@ def driver_of(
     program: Program, functions: Mapping[str, str], arena: Arena, interface: Interface, dtype: str
 ) -> Driver:
     """The driver of a program; ``functions`` are those that compute its kernels, by the kernels' names."""
-    return _Drivers(program, functions, arena, interface, dtype).driver()
+    follower = _Follower(program, functions, arena, interface, dtype)
+    return Driver(follower.steps(program.body, ()), interface.sizes)
 
 
-class _Drivers:
+class _Follower:
     """Follows a program, and numbers its loops."""
 
     def __init__(
@@ -139,9 +140,6 @@ class _Drivers:
         loss = {} if self.first_update is None else {self.first_update: {program.outputs[0]}}
         self.meets = meetings(program, arena, loss)
         self.loops = 0
-
-    def driver(self) -> Driver:
-        return Driver(self.steps(self.program.body, ()), self.interface.sizes)
 
     def steps(self, body: tuple[Item, ...], above: Path) -> tuple[Step, ...]:
         found: list[Step] = []

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 
-from codegen.loops.ir import Buffer, Expr, Kernel, Stmt
-from codegen.loops.rename import Renaming
+from codegen.loops.ir import Buffer, Expr, Kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +80,3 @@ def memory(slices: Mapping[str, Slice], name: str) -> tuple[str, ...]:
     if part is None:
         return (name,)
     return (*memory(slices, part.base), *(memory(slices, part.first) if part.first is not None else ()))
-
-
-def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
-    """What makes two kernels one function: everything but formulas and names of buffers."""
-    rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
-    shapes = tuple((program.buffers[argument].dtype, program.buffers[argument].shape) for argument in kernel.arguments)
-    numbers = count()
-    return Renaming(rename, lambda name: f"v{next(numbers)}").block(kernel.body), shapes, kernel.sizes

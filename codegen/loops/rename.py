@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 
 from codegen.loops import ir
-from codegen.loops.ir import Assign, Contract, Copy, Expr, For, If, Let, Operand, Share, Stmt, Store, Var
+from codegen.loops.ir import Assign, Contract, Copy, Expr, For, If, Kernel, Let, Operand, Share, Stmt, Store, Var
+from codegen.loops.program import Program
 
 Body = tuple[Stmt, ...]
 
@@ -71,3 +73,11 @@ class Renaming:
                 area = self.expression(rows), self.expression(columns)
                 return Copy(self.operand(out), self.operand(source), *area, transposed, formula)
         raise TypeError(statement)
+
+
+def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
+    """What makes two kernels one function: everything but formulas and names of buffers."""
+    rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
+    shapes = tuple((program.buffers[argument].dtype, program.buffers[argument].shape) for argument in kernel.arguments)
+    numbers = count()
+    return Renaming(rename, lambda name: f"v{next(numbers)}").block(kernel.body), shapes, kernel.sizes

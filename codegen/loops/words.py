@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from codegen.loops.program import Program
+if TYPE_CHECKING:
+    from codegen.loops.program import Program
 
 STATUS, TABLE, PYTHON, SPANS, SYNC, SCHEDULE, RUN = range(7)
 LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, NEEDS_FINITE, FIRST_SIZE = range(7, 15)

@@ -14,7 +14,8 @@ from codegen.loops.driver import Source, driver_of
 from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
-from codegen.loops.program import Program, content
+from codegen.loops.program import Program
+from codegen.loops.rename import content
 from codegen.loops.text import Shapes, text
 from codegen.loops.vocabulary import MATHEMATICS, STRUCTURE, TYPES
 from codegen.loops.words import Interface

@@ -8,11 +8,14 @@ import types
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codegen.loops.driver import Source
 from codegen.native.compile import compile_entry, compile_program
+
+if TYPE_CHECKING:
+    from codegen.loops.driver import Source
 
 
 class PythonEntry:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from codegen.loops.counts import moved
 from codegen.loops.driver import Driver
 from codegen.loops.ir import ZERO, Expr, Kernel
-from codegen.loops.program import Item, Program, content
+from codegen.loops.program import Item, Program
+from codegen.loops.rename import content
 from codegen.loops.words import OUTSIDE
 from codegen.loops.worth import Portion
 from codegen.lower.scalar import ScalarLowering

@@ -10,10 +10,14 @@ import keyword
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from codegen import backend, debug
-from codegen.backend import Entry, Source
+from codegen.backend import Entry
 from codegen.host import cache
+
+if TYPE_CHECKING:
+    from codegen.loops.driver import Source
 
 WORD = re.compile(r"\b[^\W\d]\w*")
 """A name; the e of 1.5e-7 is none."""

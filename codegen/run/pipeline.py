@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen import debug
-from codegen.backend import Source, emit
+from codegen.backend import emit
 from codegen.loops.counts import item_bytes
+from codegen.loops.driver import Source
 from codegen.loops.memory import Arena, plan_memory
 from codegen.loops.program import Program
 from codegen.loops.verify import verify_memory, verify_program
