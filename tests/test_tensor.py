@@ -101,6 +101,17 @@ def test_value_takes_the_name_of_its_variable() -> None:
     assert isinstance(hidden[sg.indices("i")[0]], Element) and isinstance(hidden, Tensor)
 
 
+def test_every_way_of_binding_names_a_value() -> None:
+    x = sg.input("x", (2,))
+    q, k, v = 2 * x, 3 * x, sg.sin(x)
+    (a, b), [c, *rest] = (4 * x, 5 * x), [sg.exp(x), sg.cos(x)]
+    first = second = 6 * x
+    assert ((inside := 7 * x)).display_name == "inside"
+    outer = sg.tanh(8 * x).named(None) if False else sg.tanh(9 * x)
+    assert [t.display_name for t in (q, k, v, a, b, first, outer)] == ["q", "k", "v", "a", "b", "first", "outer"]
+    assert second is first and c.display_name == "v" and sg.tan(x).display_name == "v"
+
+
 def test_sympy_may_ask_a_tensor_about_the_imaginary_unit_but_none_is_imaginary() -> None:
     x = sg.input("x", (3,))
     values = {"x": np.array([-1.0, 0.0, 2.0])}

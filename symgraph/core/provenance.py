@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from symgraph.core.reading import call_first, name_of
 
@@ -30,6 +30,7 @@ _OWN_FOLDERS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "c
 _FOREIGN_PARTS = ("/sympy/", "/numpy/")
 _PYTHONS = (str(Path(os.__file__).parent), "<frozen ")
 _STORES = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
+_NEUTRAL = ("NOP", "RESUME", "CACHE", "EXTENDED_ARG", "KW_NAMES", "MAKE_CELL", "COPY_FREE_VARS", "NOT_TAKEN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,51 @@ class Provenance:
 
 @lru_cache(maxsize=4096)
 def _bindings(code: CodeType) -> dict[int, str]:
-    """Offset of each instruction, its inline caches included, whose result the next instruction stores: the name."""
+    """Offset of each instruction, its inline caches included, whose result is stored to a name: the first such name.
+
+    The code is followed as a stack of the instructions that made its entries, so that ``q, k, v = x @ A, x @ B, x @ C``,
+    ``y = z = f(x)`` and ``(h := f(x))`` name what they bind.
+    """
     found: dict[int, str] = {}
-    previous = 0
-    for instruction in dis.get_instructions(code):
-        if instruction.opname.startswith(_STORES):
-            name = instruction.argval  # Python 3.13 fuses two stores or loads into one instruction
-            name = str(name[0] if isinstance(name, tuple) else name)
-            if name.isidentifier():  # pytest stores to names that are none
-                found |= dict.fromkeys(range(previous, instruction.offset), name)
-        previous = instruction.offset
+    stack: list[Any] = []
+    instructions = list(dis.get_instructions(code))
+    ends = [*(instruction.offset for instruction in instructions[1:]), len(code.co_code)]
+
+    def pop(count: int) -> list[Any]:
+        stack[:0] = [None] * (count - len(stack))
+        taken = stack[len(stack) - count :]
+        del stack[len(stack) - count :]
+        return taken
+
+    for instruction, end in zip(instructions, ends, strict=True):
+        operation, own = instruction.opname, range(instruction.offset, end)
+        count = instruction.arg or 0
+        if operation.startswith(_STORES):  # Python 3.13 fuses two stores, or a store and a load, into one instruction
+            names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+            loads = operation.endswith("_LOAD_FAST")
+            for name in names[:1] if loads else names:
+                [made] = pop(1)
+                if isinstance(made, range) and str(name).isidentifier():  # pytest stores to names that are none
+                    found = dict.fromkeys(made, str(name)) | found
+            stack += [own] * loads
+        elif operation == "SWAP":
+            taken = pop(count)
+            stack += [taken[-1], *taken[1:-1], taken[0]]
+        elif operation == "COPY":
+            taken = pop(count)
+            stack += [*taken, taken[0]]
+        elif operation in ("BUILD_TUPLE", "BUILD_LIST"):
+            stack.append(pop(count))
+        elif operation == "UNPACK_SEQUENCE":
+            [made] = pop(1)
+            stack += reversed(made) if isinstance(made, list) and len(made) == count else [None] * count
+        elif operation.startswith(("JUMP", "RETURN", "RAISE", "RERAISE")):
+            stack.clear()  # what follows is reached from elsewhere
+        elif operation not in _NEUTRAL:
+            effect = dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
+            takes_only = operation.startswith(("POP", "STORE", "DELETE"))
+            pop(-effect if takes_only else max(0, 1 - effect))
+            stack += [] if takes_only else [own] * max(1, effect)
     return found
 
 

@@ -83,32 +83,33 @@ class Relations:
         present = elements_of(expression)
         found: dict[Element, sp.Expr] = {e: self.views.at(e) for e in present if self._has_view(e.tensor)}
         others: dict[Element, sp.Expr] = {}
+        known = set(present)
         tensors = {element.tensor: None for element in present}
         consumers = [c for t in tensors for c in self.rarest.get(t, ()) if self.relations[c] <= tensors.keys()]
         consumers.sort(key=self.position.__getitem__)
         for consumer in consumers:
-            for value in self._elements_of_consumer(consumer, present):
-                if value not in found:
-                    others[value] = self.views.at(value)
+            for value in dict.fromkeys(placed(consumer, self.views.bodies[consumer], present)):
+                view = self.views.at(value)
+                if value not in found and known.issuperset(elements_of(view)):
+                    others[value] = view
         best = sorted(others, key=lambda value: -cost(others[value]))[:MOST]
         return [*found.items(), *((value, others[value]) for value in others if value in best)]
 
     def _has_view(self, tensor: Tensor) -> bool:
         return tensor in self.views.bodies and _is_relation(tensor)
 
-    def _elements_of_consumer(self, consumer: Tensor, present: Collection[Element]) -> list[Element]:
-        """The elements of a pointwise value all of whose operands are present, where these determine its indices."""
-        own = extents_of(consumer.shape)
-        alone: dict[sp.Expr, sp.Expr] = {index: sp.S.Zero for index, size in own.items() if size == 1}
-        found = [alone]
-        for read in elements_of(self.views.bodies[consumer]):
-            if all(size == own.get(index, 1) for index, size in zip(read.indices, read.tensor.shape, strict=True)):
-                others = [element for element in present if element.tensor is read.tensor]
-                matches = [_matched(at, read, element) for at in found for element in others]
-                found = [at for at in matches if at is not None]
-        values = [Element(consumer, *(at[index] for index in own)) for at in found if at.keys() == own.keys()]
-        known = set(present)
-        return [value for value in dict.fromkeys(values) if known.issuperset(elements_of(self.views.at(value)))]
+
+def placed(value: Tensor, body: sp.Expr, present: Collection[Element]) -> list[Element]:
+    """The elements of a pointwise value of which all that ``body``, its formula, reads is ``present``, where these
+    determine its indices."""
+    own = extents_of(value.shape)
+    found: list[dict[sp.Expr, sp.Expr]] = [{index: sp.S.Zero for index, size in own.items() if size == 1}]
+    for read in elements_of(body):
+        if all(size == own.get(index, 1) for index, size in zip(read.indices, read.tensor.shape, strict=True)):
+            others = [element for element in present if element.tensor is read.tensor]
+            matches = [_matched(at, read, element) for at in found for element in others]
+            found = [at for at in matches if at is not None]
+    return [Element(value, *(at[index] for index in own)) for at in found if at.keys() == own.keys()]
 
 
 def _matched(at: dict[sp.Expr, sp.Expr], read: Element, element: Element) -> dict[sp.Expr, sp.Expr] | None:

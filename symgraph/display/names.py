@@ -53,7 +53,7 @@ class Naming:
     named : tensors that need a name even if they would be written inline.
     given : names that are settled.
     pairs : (loss, value) of cotangents, where that is known better than by the tensor, which may be one of two losses.
-    inline : cotangents that are written where they are read.
+    inline : values without a name of the user's that are written where they are read.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Naming:
         size: dict[Tensor, int] = {}
         folds: set[Tensor] = set()
         for tensor in self.order:
-            if tensor.definition is None or tensor in self.names or self.pair(tensor):
+            if tensor.definition is None or tensor in self.names or self.pair(tensor) or tensor in self._inline:
                 continue
             times, read = len(reads.get(tensor, [])), as_read(tensor)
             assert read is not None

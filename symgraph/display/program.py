@@ -170,20 +170,22 @@ def _equations(program: Program) -> list[Equation]:
 
 
 def _told_inside(gradient: Tensor, equations: list[Equation], pairs: Mapping[Tensor, Pair]) -> list[Tensor]:
-    """Cotangents that may be written where they are read: once, by the gradient's own formula, and free of other
-    cotangents, sums and branches, so that the chain of a network keeps its lines."""
+    """What may be written where it is read: once, by the gradient's own formula, and free of cotangents. Cotangents
+    also of sums and branches, so that the chain of a network keeps its lines."""
     readers: dict[Tensor, list[Tensor]] = {}
     for reader in topological([gradient]):
         for element in elements_of(reader.definition.body) if reader.definition else ():
             readers.setdefault(element.tensor, []).append(reader)
     own = {gradient, *(t for t in readers if t not in pairs)}
-    return [
-        e.tensor
-        for e in equations[1:]
-        if e.tensor in pairs and recurrence_of(e.tensor) is None and not is_large(e.right)
-        if not any(t in pairs for t in operands(e.tensor))
-        if len(read := readers[e.tensor]) == 1 and read[0] in own
-    ]
+    found: list[Tensor] = []
+    for e in equations[1:]:
+        cotangents = {t for t in operands(e.tensor) if t in pairs}
+        if recurrence_of(e.tensor) is None and not (e.tensor in pairs and (is_large(e.right) or cotangents)):
+            read = readers[e.tensor]
+            if len(read) == 1 and read[0] in own:
+                own.add(e.tensor)
+                found.append(e.tensor)
+    return found
 
 
 def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:

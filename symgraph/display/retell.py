@@ -7,7 +7,7 @@ In: a tensor. Out: equal tensors, of which the printer takes the shortest. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import sympy as sp
 
@@ -16,6 +16,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.reading import name_of
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices
+from symgraph.derive.relations import placed
 
 MOST = 40
 """Operations of a formula that is told in another way."""
@@ -25,34 +26,71 @@ MOST_FACTORS = 4
 
 def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
     """The tensor by equal formulas: rational functions of real values alone, since others are guarded or costly; a sum
-    that is one of the named ``values`` is that value."""
+    that is one of the named ``values`` is that value, and what one of them is the root of is its square."""
     definition = tensor.definition
-    if definition is None or definition.op is not None:
+    if definition is None or definition.op not in (None, "sum"):
         return
+    named = [value for value in values if name_of(value) is not None and _is_pointwise(value)]
+    roots = {root: value for value in named if (root := _under_root(value)) is not None}
     for whole in (False, True):
-        names: dict[sp.Basic, sp.Dummy] = {}
-        body = _opened(definition.body, names, whole)
+        names: dict[sp.Basic, sp.Expr] = {}
+        sums = {e: Element(_shortest(e.tensor, named), *e.indices) for e in elements_of(definition.body) if _is_sum(e)}
+        if definition.op == "sum":  # the chain of a network keeps its lines
+            names = {e: sp.Dummy(real=True) for e in elements_of(definition.body) if e.tensor.cotangent_of is not None}
+        body = _opened(definition.body.xreplace(sums), names, whole, roots)
         if body is None:
             continue
-        for element, total in _named_sums(values if body.has(sp.Add) else (), names, tensor):
+        for element, total in _named_sums(named if body.has(sp.Add) else (), names):
             body = _folded(body, names.setdefault(element, sp.Dummy(real=True)), total)
         told = _fractions(_without_signs(body))
         for part, dummy in reversed(names.items()):
-            told = told.xreplace({dummy: part})
-        yield tensor.redefined(Definition(None, (), told))
+            told = told.xreplace({dummy: part}) if dummy.is_Symbol else told
+        yield tensor.redefined(Definition(definition.op, definition.extents, told))
 
 
-def _opened(body: sp.Expr, names: dict[sp.Basic, sp.Dummy], whole: bool, depth: int = 8) -> sp.Expr | None:
+def _is_sum(element: Element) -> bool:
+    """Whether it is of a sum that is written where it is read."""
+    value = element.tensor
+    definition = value.definition
+    return definition is not None and definition.op == "sum" and name_of(value) is None and value.cotangent_of is None
+
+
+def _shortest(value: Tensor, named: list[Tensor]) -> Tensor:
+    """Of the forms of a value that one with fewest operations."""
+    forms = [value, *retold(value, named)]
+    return min(forms, key=lambda form: operations([form.definition.body] if form.definition else []))
+
+
+def _is_pointwise(value: Tensor) -> bool:
+    return value.definition is not None and value.definition.op is None
+
+
+def _under_root(value: Tensor) -> Tensor | None:
+    """What a value is the root of, all of it at its own indices."""
+    definition = value.definition
+    assert definition is not None
+    base, exponent = definition.body.as_base_exp()
+    is_root = exponent == sp.S.Half and isinstance(base, Element) and base.is_all_of(value.shape)
+    return base.tensor if is_root else None
+
+
+def _opened(
+    body: sp.Expr, names: dict[sp.Basic, sp.Expr], whole: bool, roots: Mapping[Tensor, Tensor], depth: int = 8
+) -> sp.Expr | None:
     """The body over symbols: unnamed pointwise values by their formulas, whose sums stay together unless ``whole``."""
     rule: dict[sp.Basic, sp.Expr] = {}
     for element in elements_of(body):
         inner = element.tensor.definition
-        if inner is None or inner.op is not None or name_of(element.tensor) is not None:
+        if element.tensor in roots:
+            root = Element(roots[element.tensor], *element.indices)
+            rule[element] = names.setdefault(root, sp.Dummy(real=True)) ** 2
+            continue
+        if element in names or inner is None or inner.op is not None or name_of(element.tensor) is not None:
             rule[element] = names.setdefault(element, sp.Dummy(real=True))
             continue
         if depth == 0 or operations([inner.body]) > MOST:
             return None
-        opened = _opened(at_indices(inner.body, element.indices), names, whole, depth - 1)
+        opened = _opened(at_indices(inner.body, element.indices), names, whole, roots, depth - 1)
         if opened is None:
             return None
         if not whole:
@@ -63,17 +101,20 @@ def _opened(body: sp.Expr, names: dict[sp.Basic, sp.Dummy], whole: bool, depth: 
     return found if operations([found]) <= MOST and _is_rational(found) else None
 
 
-def _named_sums(
-    values: Iterable[Tensor], names: dict[sp.Basic, sp.Dummy], reader: Tensor
-) -> Iterator[tuple[Element, sp.Expr]]:
-    """Elements of named values that are sums, at the reader's own indices, and the sums over the same symbols."""
+def _named_sums(values: Iterable[Tensor], names: dict[sp.Basic, sp.Expr]) -> Iterator[tuple[Element, sp.Expr]]:
+    """Elements of named values that are sums of what has a symbol, and the sums over the same symbols."""
+    present = [part for part in names if isinstance(part, Element)]
     for value in values:
-        definition = value.definition
-        if definition is None or definition.op is not None or name_of(value) is None or value.shape != reader.shape:
+        own: dict[sp.Basic, sp.Expr] = {}
+        body = value.definition.body if value.definition else sp.S.Zero
+        total = _opened(body, own, True, {})
+        if total is None or not isinstance(total, sp.Add) or not total.is_polynomial():
             continue
-        total = _opened(definition.body, names, True)
-        if total is not None and isinstance(total, sp.Add) and total.is_polynomial():
-            yield value.element, total
+        reads = sp.Tuple(*(part for part in own if isinstance(part, Element)))
+        for element in placed(value, reads, present):
+            at = {dummy: names.get(at_indices(part, element.indices)) for part, dummy in own.items()}
+            if None not in at.values():
+                yield element, total.xreplace(at)
 
 
 def _folded(body: sp.Expr, symbol: sp.Dummy, total: sp.Expr) -> sp.Expr:
