@@ -134,7 +134,7 @@ FORMS: dict[str, sp.Expr] = {
     "abs": sp.sign(u),
     "log_sigmoid": scalars.sigmoid(-u),
     "celu": sp.Piecewise((1, u > 0), (y + 1, True)),
-    "tanhshrink": (u - y) ** 2,
+    "tanhshrink": sp.tanh(u) ** 2,
     "hardtanh": sp.Piecewise((1, (u > -1) & (u < 1)), (0, True)),
     "hardswish": sp.Piecewise((u / 3 + HALF, (u > -3) & (u < 3)), (0, u < 3), (1, True)),
 }

@@ -11,6 +11,7 @@ import symgraph as sg
 from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
 from symgraph.display.retell import retold
+from symgraph.reference import evaluate
 
 N = sg.dim("N")
 HALF = sp.Rational(1, 2)
@@ -191,6 +192,27 @@ def divergence_of_a_vae() -> tuple[Tensor, Tensor]:
     return sg.sum(m**2 + s**2 - 1 - sg.log(s**2)) / 2, s
 
 
+def student() -> tuple[Tensor, Tensor]:
+    """The negative log-likelihood of Student's t with location μ and scale σ."""
+    x, m, s, v = sg.input("x", (N,)), sg.parameter("μ"), sg.parameter("σ"), sg.parameter("ν")
+    z = (x - m) / s
+    return sg.sum(sg.log(s) + (v + 1) / 2 * sg.log(1 + z**2 / v)), s
+
+
+def saturation() -> tuple[Tensor, Tensor]:
+    """Michaelis and Menten's rate f of a reaction, fitted by least squares."""
+    S, V, K, v = sg.input("S", (N,)), sg.parameter("V"), sg.parameter("K"), sg.input("v", (N,))
+    f = V * S / (K + S)
+    r = f - v
+    return sg.sum(r**2), K
+
+
+def kepler() -> tuple[Tensor, Tensor]:
+    p, q, m = sg.parameter("p", (3,)), sg.parameter("q", (3,)), sg.parameter("m")
+    r = sg.sqrt(sg.sum(q**2))
+    return sg.sum(p**2) / (2 * m) - m / r, q
+
+
 CHAIN = "∂J/∂W[i, j] = Σ_n x[n, i]·∂J/∂a[n, j]  where ∂J/∂a[n, j] = ∂J/∂h[n, j]·{} ∂J/∂h[n, j] = r[n]·u[j]"
 MODELS = {
     gaussian: "∂J/∂σ = 1/σ − (x − μ)²/σ³",
@@ -221,6 +243,9 @@ MODELS = {
     batch_norm: "∂J/∂γ[i] = Σ_n T[n, i]·y[n, i]",
     gru_cell: "∂J/∂U[j, i] = x[j]·G[i]·(c[i] − h[i])·z[i]·(1 − z[i])",
     divergence_of_a_vae: "∂J/∂σ[i] = σ[i] − 1/σ[i]",
+    student: "∂J/∂σ = N/σ − ((ν + 1)/σ)·Σ_n z[n]²/(ν + z[n]²)",
+    saturation: "∂J/∂K = −2·Σ_n f[n]·r[n]/(S[n] + K)",
+    kepler: "∂J/∂q[i] = m·q[i]/r³",
 }
 NETWORKS = {
     sg.sigmoid: CHAIN.format("h[n, j]·(1 − h[n, j])"),
@@ -253,6 +278,19 @@ def test_a_networks_gradient_is_as_short_as_by_hand(activation) -> None:
     loss, of = network(activation)
     shown = str(sg.grad(loss.named("J"), of))
     assert length(shown) <= RATIO * length(NETWORKS[activation]), shown
+
+
+def test_a_sum_keeps_its_digits_where_its_terms_are_large_or_its_total_is_not() -> None:
+    """x − μ is not multiplied out, and f is not found again from f − v."""
+    loss, of = student()
+    x = 2.0**27 + np.arange(5.0)
+    values = {"x": x, "μ": 2.0**27 + 2.5, "σ": 1.5, "ν": 3.0}
+    z = (x - values["μ"]) / 1.5
+    expected = 5 / 1.5 - 4 / 1.5 * np.sum(z**2 / (3 + z**2))
+    assert np.isclose(evaluate(sg.grad(loss, of), values), expected, rtol=1e-14, atol=0)
+    loss, of = saturation()
+    values = {"S": np.array([1e-20]), "V": 2.0, "K": 3.0, "v": np.array([5.0])}
+    assert np.isclose(evaluate(sg.grad(loss, of), values), 2 * 5 * 2e-20 / 9, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("model", [gaussian, gaussian_of_absolute, kl_first, kl_second, lotka_volterra])

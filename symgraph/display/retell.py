@@ -34,7 +34,7 @@ def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
     roots = {root: value for value in named if (root := _under_root(value)) is not None}
     for whole in (False, True):
         names: dict[sp.Basic, sp.Expr] = {}
-        sums = {e: Element(_shortest(e.tensor, named), *e.indices) for e in elements_of(definition.body) if _is_sum(e)}
+        sums = {element: _shortest(element, named) for element in elements_of(definition.body) if _is_sum(element, roots)}
         if definition.op == "sum":  # the chain of a network keeps its lines
             names = {e: sp.Dummy(real=True) for e in elements_of(definition.body) if e.tensor.cotangent_of is not None}
         body = _opened(definition.body.xreplace(sums), names, whole, roots)
@@ -42,23 +42,29 @@ def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
             continue
         for element, total in _named_sums(named if body.has(sp.Add) else (), names):
             body = _folded(body, names.setdefault(element, sp.Dummy(real=True)), total)
-        told = _fractions(_without_signs(body))
+        told = _fractions(_cancelled(_without_signs(body)) if whole else _without_signs(body))
         for part, dummy in reversed(names.items()):
             told = told.xreplace({dummy: part}) if dummy.is_Symbol else told
         yield tensor.redefined(Definition(definition.op, definition.extents, told))
 
 
-def _is_sum(element: Element) -> bool:
+def _is_sum(element: Element, roots: Mapping[Tensor, Tensor]) -> bool:
     """Whether it is of a sum that is written where it is read."""
     value = element.tensor
     definition = value.definition
-    return definition is not None and definition.op == "sum" and name_of(value) is None and value.cotangent_of is None
+    if definition is None or definition.op != "sum" or value in roots:
+        return False
+    return name_of(value) is None and value.cotangent_of is None
 
 
-def _shortest(value: Tensor, named: list[Tensor]) -> Tensor:
-    """Of the forms of a value that one with fewest operations."""
-    forms = [value, *retold(value, named)]
-    return min(forms, key=lambda form: operations([form.definition.body] if form.definition else []))
+def _shortest(element: Element, named: list[Tensor]) -> sp.Expr:
+    """Of the forms of a sum that one with fewest operations, a number before it."""
+    forms = [form.definition for form in retold(element.tensor, named) if form.definition is not None]
+    if not forms:
+        return element
+    best = min(forms, key=lambda definition: operations([definition.body]))
+    number, body = best.body.as_coeff_Mul()
+    return number * Element(element.tensor.redefined(Definition("sum", best.extents, body)), *element.indices)
 
 
 def _is_pointwise(value: Tensor) -> bool:
@@ -144,6 +150,13 @@ def _without_signs(body: sp.Expr) -> sp.Expr:
     """sign(u) as |u|/u where the formula divides by |u| already, so that u = 0 is excluded."""
     divided = {power.base for power in body.atoms(sp.Pow) if power.exp.is_negative}
     return body.xreplace({s: abs(s.args[0]) / s.args[0] for s in body.atoms(sp.sign) if abs(s.args[0]) in divided})
+
+
+def _cancelled(body: sp.Expr) -> sp.Expr:
+    """Fractions in denominators multiplied out: z²/(ν·(z²/ν + 1)) is z²/(z² + ν)."""
+    below = [power.base for power in body.atoms(sp.Pow) if power.exp.is_negative and isinstance(power.base, sp.Add)]
+    nested = any(power.exp.is_negative for base in below for power in base.atoms(sp.Pow))
+    return sp.factor(sp.cancel(body)) if nested else body
 
 
 def _fractions(body: sp.Expr) -> sp.Expr:

@@ -20,6 +20,7 @@ from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.polynomials import Field, OutOfWorkError, Polynomial, Quotient, Work, expression_of, written
 from symgraph.simplify.rational import PROBLEM, Kernels, cheapest, preference, shapes
 from symgraph.simplify.selections import joined, parts
+from symgraph.simplify.whole_sums import opened, sum_of, whole_sums
 
 MAX_ROUNDS = 4
 
@@ -79,6 +80,23 @@ def simplify(expression: sp.Expr, relations: tuple[Relation, ...] = ()) -> tuple
 
     What is not found with ``PROBLEM`` of work stays as it is, and the last step says so: its rule is ``LEFT``.
     """
+    rule = whole_sums([expression, *(part for r in relations for part in (r.value, r.formula))])
+    if not rule:
+        return _simplify(expression, relations)
+    back = sum_of(rule)
+    found, steps = _simplify(
+        expression.xreplace(rule), tuple(Relation(r.value, r.formula.xreplace(rule)) for r in relations)
+    )
+    trace = Trace(Step(s.rule, partial(_replaced, s, back), s.through) for s in steps)
+    trace.work = steps.work
+    return opened(found, back), trace
+
+
+def _replaced(step: Step, rule: dict[sp.Symbol, sp.Expr]) -> Formulas:
+    return opened(step.before, rule), opened(step.after, rule)
+
+
+def _simplify(expression: sp.Expr, relations: tuple[Relation, ...]) -> tuple[sp.Expr, Trace]:
     steps: list[Step] = []
     work = Work(PROBLEM)
 
@@ -217,7 +235,19 @@ def eliminate(
         degree, solution = solved
         given = frozen.xreplace({symbol: written(solution)}) if degree == 1 else written(substituted)
         best = min(shapes(given, substituted, field), key=lambda shape: preference(kernels.thaw(shape)))
+        if _recovers_a_term(best, value, formula):
+            continue
         yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict, field)
+
+
+def _recovers_a_term(folded: sp.Expr, value: sp.Expr, formula: sp.Expr) -> bool:
+    """Whether a varying term of a forward sum is found again from its total, r + v for f where r = f − v: all digits
+    are lost where the term is small beside the others."""
+    rest = [term for term in formula.args if not term.is_number] if isinstance(formula, sp.Add) else []
+    return any(
+        (coefficient := total.coeff(value)) != 0 and any(-coefficient * term in total.args for term in rest)
+        for total in folded.atoms(sp.Add)
+    )
 
 
 def _least(quotient: Quotient, kernels: Kernels, field: Field) -> float:
