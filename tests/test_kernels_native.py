@@ -153,7 +153,7 @@ def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
         words = np.array([41, 0])
         entry(words.ctypes.data)
         team.launch(entry.team_address, words.ctypes.data, 2)
-        assert words[1] == 42 and took < 0.1 and "numba" not in sys.modules, (words, took)
+        assert words[1] == 42 and took < 1 and "numba" not in sys.modules, (words, took)
     """
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=root)

@@ -18,7 +18,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
-from tests.fuzz.programs import Value, parts
+from tests.fuzz.programs import Program, Value, parts
 
 
 def wrong_sign(patch: pytest.MonkeyPatch) -> None:
@@ -149,6 +149,9 @@ class Fault:
     @property
     def name(self) -> str:
         return self.plant.__name__
+
+    def met_by(self, program: Program) -> bool:
+        return any(map(self.needs, program.values))
 
 
 def _is(*operations: str) -> Callable[[Value], bool]:

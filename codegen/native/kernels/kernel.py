@@ -15,18 +15,19 @@ import llvmlite.binding as llvm
 from numba.core import types, typing
 from numba.core.base import OverloadSelector
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
-from numba.core.compiler import CompilerBase
-from numba.core.compiler_machinery import PassManager
 from numba.core.cpu import CPUContext, CPUTargetOptions
 from numba.core.descriptors import TargetDescriptor
 from numba.core.dispatcher import Dispatcher
 from numba.core.fastmathpass import rewrite_module
-from numba.core.typed_passes import NativeLowering, NoPythonBackend, NopythonTypeInference, PreLowerStripPhis
 from numba.core.typing import templates
-from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
+
+from codegen.native.kernels.passes import Passes
 
 MOST_BLOCKS_INLINED = 8
 """A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
+
+MOST_SIGNATURES = 1 << 14
+"""Calls whose types are known; literal numbers are types of their own."""
 
 
 class _Library(JITCodeLibrary):  # type: ignore[misc]
@@ -120,6 +121,22 @@ class _Typing(typing.context.BaseContext):  # type: ignore[misc]
         if not self._builtins.attributes:
             self._builtins.register_attr(NumberClassAttribute)  # float32(x)
         self.install_registry(self._builtins)
+        self._signatures: dict[Any, Any] = {}
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        """The signature of a call, found once for a word and types. Of a kernel it is asked each time: the word is our
+        own, the kernel may be dropped."""
+        if kws or isinstance(func, types.Dispatcher):
+            return super().resolve_function_type(func, args, kws)
+        key = (func, tuple(args))
+        found = self._signatures.get(key)
+        if found is None:
+            found = super().resolve_function_type(func, args, kws)
+            if found is not None:
+                if len(self._signatures) == MOST_SIGNATURES:
+                    self._signatures.clear()
+                self._signatures[key] = found
+        return found
 
 
 class _Target(TargetDescriptor):  # type: ignore[misc]
@@ -137,26 +154,6 @@ class _Target(TargetDescriptor):  # type: ignore[misc]
     @property
     def target_context(self) -> Any:
         return self._context
-
-
-class _Passes(CompilerBase):  # type: ignore[misc]
-    """From bytecode to LLVM, without what Numba does for closures, contexts, literals, overloads and references.
-
-    Programs and the vocabulary have none of these, and looking for them in every function takes a sixth of a compile.
-    """
-
-    PASSES = (
-        TranslateByteCode, FixupArgs, IRProcessing, GenericRewrites, ReconstructSSA,
-        NopythonTypeInference, PreLowerStripPhis, NativeLowering, NoPythonBackend,
-    )  # fmt: skip
-
-    def define_pipelines(self) -> list[PassManager]:
-        self.state.type_annotation = None
-        manager = PassManager("symgraph")
-        for one in self.PASSES:
-            manager.add_pass(one, one.__name__)
-        manager.finalize()
-        return [manager]
 
 
 class Kernel(Dispatcher):  # type: ignore[misc]
@@ -197,4 +194,4 @@ def kernel(function: Callable[..., Any]) -> Any:
         "nopython": True, "error_model": "numpy", "fastmath": {"contract"}, "no_cpython_wrapper": True,
         "no_cfunc_wrapper": True, "_nrt": False, "boundscheck": False,
     }  # fmt: skip
-    return Kernel(function, targetoptions=options, pipeline_class=_Passes)
+    return Kernel(function, targetoptions=options, pipeline_class=Passes)

@@ -21,7 +21,7 @@ from numba.core import cgutils, types
 from codegen.native.compile import register_file
 from codegen.native.kernels.binding import bind
 from codegen.native.kernels.pointer import Buffer, FlatArray
-from codegen.native.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, vector_type
+from codegen.native.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, numbers, vector_type
 
 
 def copy_block(
@@ -166,12 +166,9 @@ def _transpose_square(
 def _exchanged(builder: ir.IRBuilder, upper: ir.Value, lower: ir.Value, distance: int) -> tuple[ir.Value, ir.Value]:
     """Swap the lanes of ``upper`` that have the bit ``distance`` set with the lanes of ``lower`` that have not."""
     count = upper.type.count
-    first = [lane if not lane & distance else count + lane - distance for lane in range(count)]
-    second = [lane + distance if not lane & distance else count + lane for lane in range(count)]
-    selector = ir.VectorType(ir.IntType(32), count)
-    return builder.shuffle_vector(upper, lower, ir.Constant(selector, first)), builder.shuffle_vector(
-        upper, lower, ir.Constant(selector, second)
-    )
+    first = numbers(tuple(lane if not lane & distance else count + lane - distance for lane in range(count)))
+    second = numbers(tuple(lane + distance if not lane & distance else count + lane for lane in range(count)))
+    return builder.shuffle_vector(upper, lower, first), builder.shuffle_vector(upper, lower, second)
 
 
 bind(copy_block, _typer, _lowering(_copy_row, height=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,17 @@ def vector_type(element: ir.Type, width: int) -> ir.VectorType:
     return ir.VectorType(element, width)
 
 
+@lru_cache(maxsize=1024)
+def numbers(values: tuple[int, ...]) -> ir.Constant:
+    """A vector of 32-bit numbers, as what selects lanes is; made, and written as text, once."""
+    return ir.Constant(ir.VectorType(_INT32, len(values)), list(values))
+
+
 def splat(builder: ir.IRBuilder, scalar: ir.Value, width: int) -> ir.Value:
     """A vector of ``width`` times the same scalar."""
     vector = ir.VectorType(scalar.type, width)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(_INT32, 0))
-    return builder.shuffle_vector(
-        first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_INT32, width), [0] * width)
-    )
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), numbers((0,) * width))
 
 
 def first_lanes(builder: ir.IRBuilder, live: ir.Value, start: int, width: int) -> ir.Value:
@@ -54,7 +59,7 @@ def first_lanes(builder: ir.IRBuilder, live: ir.Value, start: int, width: int) -
         below = builder.sub(builder.shl(ir.Constant(INDEX, 1), count), ir.Constant(INDEX, 1))
         return builder.bitcast(builder.trunc(below, bits), ir.VectorType(ir.IntType(1), width))
     # Compared in 32 bits: a mask from 64-bit lanes would be made in two halves, again in every round of the inner loop.
-    columns = ir.Constant(ir.VectorType(_INT32, width), [start + lane for lane in range(width)])
+    columns = numbers(tuple(range(start, start + width)))
     return builder.icmp_signed("<", columns, splat(builder, builder.trunc(live, _INT32), width))
 
 
