@@ -13,7 +13,7 @@ import codegen
 import symgraph as sg
 from symgraph.core.define import as_tensor
 from symgraph.core.scalars import erfcx, expm1, log_ndtr, ndtr, sigmoid, softplus
-from symgraph.rounding.choose import Choice
+from symgraph.rounding.choose import Choice, bits_lost
 from symgraph.rounding.evaluate import exact
 from symgraph.rounding.raw import as_float
 from symgraph.rounding.tape import Unmeasured
@@ -118,10 +118,22 @@ def test_the_same_every_time_and_whatever_things_are_called() -> None:
 def test_a_form_that_is_measured_to_be_worse_is_refused() -> None:
     plain, stable, other = (as_tensor(f) for f in (sp.exp(X) - 1, expm1(X), (sp.exp(2 * X) - 1) / (sp.exp(X) + 1)))
     chosen = Choice().among
-    assert chosen(plain, [plain, stable], {}) == 1
-    assert chosen(plain, [stable, plain], {}) == 0
-    assert chosen(plain, [other, plain], {}) == 1
-    assert chosen(stable, [stable, stable], {}) == 0
+    assert chosen(plain, [plain, stable]) == 1
+    assert chosen(plain, [stable, plain]) == 0
+    assert chosen(plain, [other, plain]) == 1
+    assert chosen(stable, [stable, stable]) == 0
+
+
+def test_a_value_that_is_not_finite_loses_more_than_digits() -> None:
+    plain, infinite = as_tensor(1 / (1 + sp.exp(-X))), as_tensor(sp.exp(X) / (1 + sp.exp(X)))
+    assert Choice().among(plain, [infinite, plain]) == 1
+    assert list(bits_lost(np.array([0.0, 1.0, np.inf, 1e300]))) == [0.0, 1.0, 128.0, 54.0]
+
+
+def test_a_form_that_cannot_be_measured_stops_no_choice() -> None:
+    plain, stable = as_tensor(sp.exp(X) - 1), as_tensor(expm1(X))
+    other = as_tensor(expm1(X) + sp.polygamma(9, X))
+    assert Choice().among(plain, [plain, other, stable]) == 2
 
 
 def test_report_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +181,6 @@ def test_long_chains_of_values_are_no_matter() -> None:
     for _ in range(60):
         y = sg.tanh(y) + u
     value = sg.log(1 + sg.exp(y))
-    assert Choice().among(value, [value, value], {}) == 0
+    assert Choice().among(value, [value, value]) == 0
     with pytest.raises(Unmeasured, match="values more than 24 deep"):
         tape_of(value)

@@ -163,6 +163,16 @@ def test_softmax_and_its_relatives_are_right_for_any_logits(name: str, dtype: ty
 TARGETS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
 
 
+def test_a_maximum_over_another_axis_is_no_shift_of_this_sum() -> None:
+    z, at = sg.input("z", (3, 4)), np.array([[900.0, -800.0, 50.0, 3.0], [-2e3, 1e3, 0.0, 7.0], [5.0, 5.0, -1e6, 5.0]])
+    (form,) = sg.stabilise([sg.log_softmax(sg.log_softmax(z, axis=-1), axis=-2)])
+    expected = at
+    for over in (-1, -2):
+        expected = expected - expected.max(over, keepdims=True)
+        expected = expected - np.log(np.exp(expected).sum(over, keepdims=True))
+    np.testing.assert_allclose(evaluate(form, {"z": at}), expected, rtol=1e-14, atol=1e-12)
+
+
 @BY_DTYPE
 @pytest.mark.parametrize("kind", ["labels", "one-hot", "soft"])
 @pytest.mark.parametrize("name", ["cross_entropy", "softmax, one formula", "softmax, steps"])

@@ -17,8 +17,8 @@ from mpmath.libmp import fnan, fone, fzero
 from symgraph.rounding.functions import ROWS
 from symgraph.rounding.raw import ABSENT, Raw, bits
 
-EXACT, UNKNOWN = -(10**12), 10**12
-"""The bounds of what is right, and of what may be anything."""
+EXACT, UNKNOWN = -(1 << 1200), 1 << 1200
+"""The bounds of what is right, and of what may be anything: beyond the exponent of every number there is."""
 Rule = Callable[[Any, Any, Raw, int], int]
 """From operands, their bounds, the result and the precision."""
 

@@ -1,23 +1,27 @@
 """Which of several forms of one value runs: the one that is measured to lose the fewest bits, and is nowhere far worse.
 
 A form's score is the mean of the bits it loses at sampled points of both floating types, log₂(1 + error), and of those
-that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. A form that is worse by
-more than ``MOST_WORSE`` bits at any finite point has to be better by ``WORTH_IT`` in the mean of each type: what is
-infinite over a part of the domain is not kept for a few bits somewhere. The forms come in the order of preference; a
-later one is taken where its score is lower by ``WORTH``.
+that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. A value that is not
+finite though the true one is loses ``INFINITE_LOSS``, more than any digits are worth. A form that is worse by more than
+``MOST_WORSE`` bits at any finite point has to be better by ``WORTH_IT`` in the mean of each type: what is infinite over
+a part of the domain is not kept for a few bits somewhere. The forms come in the order of preference; a later one is
+taken where its score is lower by ``WORTH``.
+
+The true value is asked for where the forms are ``APART`` alone, which is at few points and of most values at none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
 from symgraph.core.tensor import Tensor
 from symgraph.rounding.measure import errors_of
 from symgraph.rounding.tape import Key, Tape, Unmeasured
-from symgraph.rounding.write import tape_of
+from symgraph.rounding.write import Writer, is_looked_into
 
 COUNT = 24
 """Points of each floating type, beside those at borders."""
@@ -30,40 +34,57 @@ WORTH_IT = 2.0
 """Bits, in the mean, that a form has to gain which is worse by more at some point."""
 WORTH = 0.1
 """Bits, in the mean over all points, that another form is taken for."""
-MOST_OPERATIONS = 160
-"""Operations of a value with all that it reads; a longer one is not measured."""
+MOST_OPERATIONS, MOST_OF_A_FORM = 160, 480
+"""Operations of a value with all that it reads, as it was written and by another form; a longer one is not measured."""
+APART = 2.0
+"""Units of the last place by which forms may differ and are as good as each other."""
 MOST_MEASURED = 32
 """Different problems of one program; what comes after them is not measured."""
 INFINITE = 1 / 8
 """The weight of a point that has an infinite value in it."""
-WHOLE = 54.0
-"""Bits that are lost where a value is not finite though the true one is."""
+WHOLE, INFINITE_LOSS = 54.0, 128.0
+"""The most bits that are lost, and those where a value is not finite though the true one is."""
 
 
 class Choice:
-    """Chooses for one program, whose first ``MOST_MEASURED`` different problems are measured, whatever is known."""
+    """Chooses for one program, whose first ``MOST_MEASURED`` different problems are measured, whatever is known.
 
-    def __init__(self) -> None:
+    ``known`` is what values that may be other forms themselves were written as; it may grow.
+    """
+
+    def __init__(self, known: Mapping[Tensor, Tensor] = MappingProxyType({})) -> None:
         self.met: set[tuple[Tape, ...]] = set()
+        self.written, self.formed = Writer(is_looked_into, {}), Writer(is_looked_into, known)
 
-    def among(self, written: Tensor, forms: Sequence[Tensor], known: Mapping[Tensor, Tensor]) -> int:
+    def among(self, written: Tensor, forms: Sequence[Tensor]) -> int:
         """The number of the form to run; 0, the preferred one, where that cannot be measured.
 
         Parameters
         ----------
         written : the value as the user wrote it, over values as they were written.
         forms : equal values by other formulas, over values that may be other forms themselves.
-        known : what those values were written as.
         """
         try:
-            tapes = [tape_of(written, most=MOST_OPERATIONS)]
-            kind = _kind(written)
-            tapes += [tape_of(f, known=known, most=MOST_OPERATIONS, whole=_kind(f) != kind) for f in forms]
-            problem = tuple(_renamed(tapes))
-            if problem not in self.met and len(self.met) == MOST_MEASURED:
-                return 0
-            self.met.add(problem)
-            return _chosen(problem)
+            meant = self.written.tape(written, most=MOST_OPERATIONS)
+        except Unmeasured:
+            return 0
+        kind, keys = _kind(written), set(meant.keys)
+        measured: dict[int, Tape] = {}
+        for n, form in enumerate(forms):
+            try:
+                tape = self.formed.tape(form, _kind(form) != kind, MOST_OF_A_FORM)
+            except Unmeasured:
+                continue
+            if keys.issuperset(tape.keys):
+                measured[n] = tape
+        problem = tuple(_renamed([meant, *measured.values()]))
+        if 0 not in measured or len(set(problem[1:])) < 2:
+            return 0
+        if problem not in self.met and len(self.met) == MOST_MEASURED:
+            return 0
+        self.met.add(problem)
+        try:
+            return list(measured)[_chosen(problem)]
         except Unmeasured:
             return 0
 
@@ -83,11 +104,12 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
 def _chosen(tapes: tuple[Tape, ...]) -> int:
     scores, refused = np.zeros(len(tapes) - 1), np.zeros(len(tapes) - 1, bool)
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
-        found = errors_of(tapes, dtype, COUNT, BITS)
+        found = errors_of(tapes, dtype, COUNT, BITS, apart=APART)
         lost = bits_lost(found.errors)
         more = np.maximum(lost[1:] - np.maximum(lost[0], 1.0) - ALLOWED, 0.0)
         finite = np.isfinite(found.points).all(axis=0)
-        scores += np.average(lost[1:] + more, axis=1, weights=np.where(finite, 1.0, INFINITE))
+        weights = np.where(finite, 1.0, INFINITE)
+        scores += (lost[1:] + more) @ weights / max(found.defined, 1)
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
     scores[refused] += 2 * WORTH_IT
     return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
@@ -95,4 +117,4 @@ def _chosen(tapes: tuple[Tape, ...]) -> int:
 
 def bits_lost(errors: np.ndarray) -> np.ndarray:
     """Errors in units of the last place as bits."""
-    return np.minimum(np.log2(1.0 + errors), WHOLE)
+    return np.where(np.isfinite(errors), np.minimum(np.log2(1.0 + errors), WHOLE), INFINITE_LOSS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -57,7 +57,7 @@ class Body:
                 return writer.body(node.args[0], self.env, self.tensor, slots)
             case sp.Piecewise():
                 return self._cases(node)
-            case _ if node.is_integer and not node.atoms(Element) and not self.slots and not node.has(sp.floor):
+            case _ if not self.slots and _is_of_indices(node):
                 return writer.number(sp.Integer(self.integer(node)))
             case sp.Symbol():
                 return writer.number(sp.Integer(self.integer(node)))
@@ -92,6 +92,10 @@ class Body:
     # -- indices ------------------------------------------------------------------------------------------------------
     def integer(self, node: sp.Basic) -> int:
         """An index, a size or a label; of labels one stands for all, the place itself within the classes."""
+        if node in self.env:
+            return self.env[node]
+        if isinstance(node, sp.Integer):
+            return int(node)
         if isinstance(node, Element):
             classes = self.writer.size(node.tensor.classes) if node.tensor.classes is not None else self.writer.terms
             return sum(self.integer(index) for index in node.indices) % min(classes, self.writer.terms)
@@ -161,7 +165,7 @@ class Body:
         return reduce(lambda a, b: self.op(node, "sub", a, b), [total, *(self.value(-term) for term in minus)])
 
     def _product(self, node: sp.Mul) -> int:
-        where = selected(node)
+        where = _where(node)
         if where != sp.true:
             holds = self.condition(where)
             if holds is False:
@@ -227,10 +231,23 @@ class Body:
 RECIPROCALS = {sp.cot: sp.tan, sp.sec: sp.cos, sp.csc: sp.sin, sp.coth: sp.tanh, sp.sech: sp.cosh}
 
 
+@lru_cache(maxsize=1 << 14)
+def _is_of_indices(node: sp.Basic) -> bool:
+    """Whether a formula is a whole number of indices and sizes alone; it is computed as such."""
+    return not node.atoms(Element) and bool(node.is_integer) and not node.has(sp.floor)
+
+
+@lru_cache(maxsize=1 << 14)
+def _where(node: sp.Mul) -> sp.Basic:
+    return selected(node)
+
+
+@lru_cache(maxsize=1 << 14)
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
 
 
+@lru_cache(maxsize=1 << 14)
 def _ordered(node: sp.Basic) -> list[sp.Basic]:
     return sorted(node.args, key=sp.default_sort_key)
 

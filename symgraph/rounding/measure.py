@@ -33,7 +33,7 @@ class Errors:
     """Errors of some forms at points: ``errors`` is (forms, points), ``points`` (variables, points).
 
     ``values`` are computed, ``truth`` is the true value, rounded to float64, ``conditions`` Σ |Δf|/(ε·|f|) where
-    it was asked for, else NaN.
+    it was asked for, else NaN. ``defined`` is at how many points some form has a value.
     """
 
     dtype: np.dtype
@@ -42,6 +42,7 @@ class Errors:
     truth: np.ndarray
     errors: np.ndarray
     conditions: np.ndarray
+    defined: int
 
     def worst(self, form: int = 0) -> float:
         """The largest error of a form."""
@@ -65,11 +66,14 @@ def errors_of(
     count: int = COUNT,
     most: int = 10**6,
     domains: Mapping[Tensor, Interval] | None = None,
+    apart: float | None = None,
 ) -> Errors:
     """Errors of forms of one value, the first of which is what is meant; all have the variables of the first.
 
     ``count`` is how many points, beside those at borders, ``most`` how many bits the true value may take, and
-    ``domains`` where variables are looked at, by their tensors.
+    ``domains`` where variables are looked at, by their tensors. With ``apart`` the true value, which is what takes
+    long, is asked for where the forms are further apart than that many units of the last place, and nowhere else;
+    there may be no such point.
 
     Raises
     ------
@@ -80,13 +84,18 @@ def errors_of(
     stated = [EVERYWHERE if t is None or not domains else domains.get(t, EVERYWHERE) for t, _ in meant.keys]
     points = points_of(meant, dtype, count, stated if any(ends != EVERYWHERE for ends in stated) else ())
     points = np.unique(points, axis=1)
-    truth = [exact(meant, point, dtype, most) for point in points.T]
+    values = np.array([_computed(form, meant, points) for form in forms])
+    asked_for = ~(np.isnan(values).all(axis=0) if apart is not None else np.zeros(points.shape[1], bool))
+    defined = int(asked_for.sum())
+    if apart is not None:
+        asked_for &= _are_apart(values, apart, dtype)
+    truth = [exact(meant, point, dtype, most) if at else None for point, at in zip(points.T, asked_for, strict=True)]
     known = [n for n, value in enumerate(truth) if value is not None]
-    if len(known) < min(FEWEST, points.shape[1]):
+    if apart is None and len(known) < min(FEWEST, points.shape[1]):
         raise Unmeasured("there are too few points at which it has a value")
     points, certain = np.ascontiguousarray(points[:, known]), [value for value in truth if value is not None]
-    values = np.array([_computed(form, meant, points) for form in forms])
-    true, rest = np.array([_split(value) for value, _ in certain]).T
+    values = values[:, known]
+    true, rest = np.array([_split(value) for value, _ in certain]).reshape(-1, 2).T
     gaps = np.array([_gap(value, true, rest, dtype) for value in values])
     units = _ulp(true, dtype)
     conditions = np.full(len(known), np.nan)
@@ -98,7 +107,16 @@ def errors_of(
         unit = units + float(info.eps) * np.nan_to_num(conditions, nan=0.0, posinf=np.inf)
         errors = np.where((gaps == 0) | (np.isinf(unit) & np.isfinite(gaps)), 0.0, gaps / unit)
         relative = conditions / np.abs(true)
-    return Errors(dtype, points, values, true, errors, relative)
+    return Errors(dtype, points, values, true, errors, relative, defined)
+
+
+def _are_apart(values: np.ndarray, most: float, dtype: np.dtype) -> np.ndarray:
+    """Where forms have values that differ by more than ``most`` units of the last place of the largest, or not all are
+    numbers, or infinite alike."""
+    with np.errstate(all="ignore"):
+        low, high = values.min(axis=0), values.max(axis=0)
+        near = high - low <= most * _ulp(np.abs(values).max(axis=0), dtype)
+    return ~(near | (low == high))  # what is not a number is near to nothing
 
 
 def _computed(form: Tape, meant: Tape, points: np.ndarray) -> np.ndarray:

@@ -23,7 +23,10 @@ SPARE = 8
 BISECTIONS = 40
 BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7))
 """How far beside a border, relatively."""
-OVERFLOWS = {"exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0)}
+OVERFLOWS = {
+    "exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0),
+    "gamma": (35.0, 171.6), "erfcx": (-9.4, -26.6), "erfc": (10.0, 27.2), "ndtr": (-14.1, -38.4),
+}  # fmt: skip
 """Arguments at which a function leaves the range of a dtype."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import islice, product
 from types import MappingProxyType
@@ -40,7 +41,7 @@ def tape_of(
     Unmeasured
         if it is an index or a recurrence, or has unknown functions, or is too long or too deep.
     """
-    return Writer(opened or is_looked_into, known or {}, most).tape(tensor, whole)
+    return Writer(opened or is_looked_into, known or {}).tape(tensor, whole, most)
 
 
 def is_looked_into(tensor: Tensor) -> bool:
@@ -62,19 +63,21 @@ def _is_affine(body: sp.Expr) -> bool:
 
 
 class Writer:
-    """Writes each operation once."""
+    """Writes each operation once, and each element of a value once for all tapes that read it."""
 
     terms = TERMS
 
-    def __init__(self, opened: Callable[[Tensor], bool], known: Mapping[Tensor, Tensor], most: int) -> None:
-        self.opened, self.known, self.most, self.depth = opened, known, most, 0
+    def __init__(self, opened: Callable[[Tensor], bool], known: Mapping[Tensor, Tensor]) -> None:
+        self.opened, self.known, self.depth, self.most, self.begun = opened, known, 0, 0, 0
         self.operations: list[Operation] = []
         self.sources: list[tuple[sp.Basic, Tensor | None]] = []
         self.positions: dict[Operation, int] = {}
         self.elements: dict[Key, int] = {}
         self.source: tuple[sp.Basic, Tensor | None] = (sp.nan, None)
 
-    def tape(self, tensor: Tensor, whole: bool = False) -> Tape:
+    def tape(self, tensor: Tensor, whole: bool = False, most: int = MOST_OPERATIONS) -> Tape:
+        """The tape of a value, as :func:`tape_of` says it."""
+        self.depth, self.most, self.begun, self.source = 0, most, len(self.operations), (sp.nan, None)
         definition = tensor.definition
         if definition is None or definition.op not in (None, "sum", "max", "min"):
             raise Unmeasured("an index" if tensor.is_label else "a leaf or a recurrence")
@@ -83,16 +86,33 @@ class Writer:
         else:
             env = {axis(d): 0 for d in range(tensor.ndim)} | {bound(d): 0 for d in range(len(definition.extents))}
             result = self.body(definition.body, env, tensor)
-        if result != len(self.operations) - 1:  # a constant, or a value that was read before
-            result = self.add(Operation("same", (result,)))
-        variables = tuple(n for n, operation in enumerate(self.operations) if operation.key is not None)
-        return Tape(tuple(self.operations), result, variables, tuple(self.sources))
+        return self._read_by(result)
+
+    def _read_by(self, result: int) -> Tape:
+        """What a value is computed from, operands first, in an order that nothing else has a part in."""
+        place: dict[int, int] = {}
+        pending = [result]
+        while pending:
+            missing = [n for n in reversed(self.operations[pending[-1]].operands) if n not in place]
+            if missing:
+                pending += missing
+                continue
+            if len(place) == self.most:
+                raise self._too_long()
+            place.setdefault(pending.pop(), len(place))
+        read = [self.operations[n] for n in place]
+        operations = tuple(replace(o, operands=tuple(place[n] for n in o.operands)) if o.operands else o for o in read)
+        variables = tuple(n for n, operation in enumerate(operations) if operation.key is not None)
+        return Tape(operations, place[result], variables, tuple(self.sources[n] for n in place))
+
+    def _too_long(self) -> Unmeasured:
+        return Unmeasured(f"more than {self.most} operations")
 
     def add(self, operation: Operation) -> int:
         found = self.positions.get(operation)
         if found is None:
-            if len(self.operations) >= self.most:
-                raise Unmeasured(f"more than {self.most} operations")
+            if len(self.operations) - self.begun >= self.most:
+                raise self._too_long()
             found = self.positions[operation] = len(self.operations)
             self.operations.append(operation)
             self.sources.append(self.source)
@@ -106,9 +126,8 @@ class Writer:
 
     # -- tensors ------------------------------------------------------------------------------------------------------
     def element(self, tensor: Tensor, places: Places) -> int:
-        key = (self.known.get(tensor, tensor), places)
-        if key in self.elements:
-            return self.elements[key]
+        if (tensor, places) in self.elements:
+            return self.elements[tensor, places]
         before = self.source
         if any(size.is_Integer and not 0 <= p < size for p, size in zip(places, tensor.shape, strict=True)):
             found = self.number(sp.S.Zero)
@@ -121,9 +140,10 @@ class Writer:
             found = self._opened(tensor, places)
             self.depth -= 1
         else:
-            found = self.add(Operation("nonnegative" if _is_nonnegative(tensor) else "variable", (), None, key))
+            name = "nonnegative" if _is_nonnegative(tensor) else "variable"
+            found = self.add(Operation(name, (), None, (self.known.get(tensor, tensor), places)))
         self.source = before
-        self.elements[key] = found
+        self.elements[tensor, places] = found
         return found
 
     def _opened(self, tensor: Tensor, places: Places) -> int:

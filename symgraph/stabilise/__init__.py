@@ -150,9 +150,9 @@ class _Rewriter:
         if self.choice is None:
             from symgraph.rounding.choose import Choice  # numbers in high precision are loaded when there is a choice
 
-            self.choice = Choice()
+            self.choice = Choice(self.written)
         forms = [tensor.redefined(Definition(definition.op, definition.extents, body)) for body in bodies]
-        return bodies[self.choice.among(tensor, forms, self.written)]
+        return bodies[self.choice.among(tensor, forms)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
         body = _without_aliases(body) if body.has(*GROWING) else body
@@ -230,7 +230,7 @@ class _Rewriter:
             for factor in sp.Mul.make_args(body)
             if isinstance(factor, sp.exp) and factor.free_symbols & over
         ]
-        if len(exponents) != 1 or is_from_largest(exponents[0]):
+        if len(exponents) != 1 or is_from_largest(exponents[0], over):
             return
         if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
             return

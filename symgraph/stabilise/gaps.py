@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import sympy as sp
 
@@ -23,20 +23,26 @@ def is_gap(exponent: sp.Expr) -> bool:
     return is_below_largest(exponent) or is_from_largest(exponent)
 
 
-def is_from_largest(exponent: sp.Expr) -> bool:
-    """Whether an exponent is d = u − max u already, so that the largest term of its sum is 1."""
+def is_from_largest(exponent: sp.Expr, over: Set[sp.Basic] | None = None) -> bool:
+    """Whether an exponent is d = u − max u already, a maximum over just the indices ``over`` if they are given.
+
+    Then the largest term of a sum over them is 1. A maximum over others is no more than a bound from above.
+    """
     definition = exponent.tensor.definition if isinstance(exponent, Element) else None
     if definition is None or definition.op is not None:
         return False
     gap = inlined(exponent)
-    return any(_is_maximum_of(m, gap + m) for m in elements_of(gap))
+    ranges = ((m, _ranged_over(m, gap + m)) for m in elements_of(gap))
+    if over is None:
+        return any(found is not None for _, found in ranges)
+    return any(found == over and not over & m.free_symbols for m, found in ranges)
 
 
-def _is_maximum_of(m: Element, value: sp.Expr) -> bool:
-    """Whether ``m`` is the maximum of a set in which ``value`` is."""
+def _ranged_over(m: Element, value: sp.Expr) -> Set[sp.Basic] | None:
+    """The indices over which ``m`` is the maximum of ``value``; None if it is the maximum of something else."""
     definition = m.tensor.definition
     if definition is None or definition.op != "max":
-        return False
+        return None
     own = {axis(d): index for d, index in enumerate(m.indices)}
     body = definition.body.args[0].expr if isinstance(definition.body, sp.Piecewise) else definition.body
     for inside in elements_of(body):
@@ -45,8 +51,8 @@ def _is_maximum_of(m: Element, value: sp.Expr) -> bool:
                 pairs = dict(zip(inside.indices, outside.indices, strict=True))
                 along = {i: at for i, at in pairs.items() if isinstance(i, Index) and i not in own}
                 if body.xreplace(own | along) == value:
-                    return True
-    return False
+                    return set(along.values())
+    return None
 
 
 def reading_alike(exponent: sp.Expr, gap: Tensor, m: Element) -> Iterator[Element]:
