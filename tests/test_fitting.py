@@ -186,6 +186,7 @@ WRONG: dict[str, tuple[Fit, type[SymgraphError], str]] = {
     "mode": (lambda s, p: codegen.EarlyStopping(mode="best"), ArgumentError, 'mode must be "min" or "max"'),
     "rate": (lambda s, p: s.fit(p, DATA, callback=codegen.ReduceLROnPlateau(hyper="rate")), ArgumentError, "no rate"),
     "step.lr": (lambda s, p: setattr(s, "lr", 0.1), ArgumentError, r"write step.hyper\['lr'\] = 0.1"),
+    "step.rate": (lambda s, p: setattr(s, "learning_rate", 0.1), ArgumentError, "write .* of lr, momentum"),
     "batches": (lambda s, p: sg.accumulate(sg.SGD(0.1), 0), DomainError, "batches must be an integer"),
     "scores": (lambda s, p: sg.metrics.accuracy(x, t), SymgraphError, r"x\(N, 3\) against t\(N,\): expected scores"),
 }  # fmt: skip

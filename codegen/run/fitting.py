@@ -33,7 +33,7 @@ from codegen.loops.epoch_words import (
     STOPPED,
     TOTAL,
 )  # fmt: skip
-from codegen.run import arguments, loading, nonfinite, streaming
+from codegen.run import arguments, loading, nonfinite, streaming, weighing
 from codegen.run.callbacks import all_of
 from codegen.run.conversion import described
 from codegen.run.evaluation import Evaluation
@@ -68,6 +68,8 @@ def fit(
     progress: bool | None = None,
     initial_epoch: int = 0,
     metrics: Mapping[str, Any] | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
 ) -> History:
     """Train in place.
 
@@ -89,6 +91,9 @@ def fit(
         function gives their values after each epoch, for the validation data, or else for the training data.
     initial_epoch : epochs that have been trained before, of ``epochs`` in all: with the parameters and the optimiser's
         state of then (:func:`codegen.load`) training goes on as if it had not stopped, bit for bit.
+    sample_weight, class_weight : rows that count so often in the loss, by themselves, or by their class
+        (:func:`codegen.run.weighing.weighed`); the loss becomes :func:`symgraph.weigh_rows` of it, and is compiled
+        once. The history has this loss; validation and metrics count every row once.
     progress : print a line as training goes on; by default where standard error is a terminal or a notebook's.
 
     Raises
@@ -113,17 +118,20 @@ def fit(
     shuffle = arguments.flag("shuffle", shuffle)
     shows = is_watched() if progress is None else arguments.flag("progress", progress)
     callbacks = all_of(callback)
+    declared = step
+    if sample_weight is not None or class_weight is not None:
+        step, data = weighing.weighed(step, data, sample_weight, class_weight)
     if streaming.gives_batches(data):
-        return streaming.fit(step, params, data, epochs, validation, callbacks, shows, initial_epoch, metrics)
+        return streaming.fit(step, params, data, epochs, validation, callbacks, shows, initial_epoch, metrics, declared)
     given, hyper = step.split(data)
     axis, sizes, arrays = _rows(step, given)
-    arrays, held = _held_out(step, validation, axis, arrays, seed)
+    arrays, held = _held_out(declared, validation, axis, arrays, seed)
     sizes[axis.size.name] = len(arrays[axis.leaves[0]])
     measured = arrays if held is None else held
     evaluation = (
         None
         if held is None and metrics is None
-        else Evaluation(step.declared, metrics or {}, measured, step.dtype, int(step.hyper.get(str(KEY.name), 0)))
+        else Evaluation(declared.declared, metrics or {}, measured, step.dtype, int(step.hyper.get(str(KEY.name), 0)))
     )
     examples = sizes[axis.size.name]
     batch = min(batch_size, examples)
