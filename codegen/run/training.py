@@ -6,7 +6,7 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -313,7 +313,7 @@ class TrainStep:
         epochs: int = 1,
         batch_size: int = 32,
         seed: int = 0,
-        shuffle: bool = True,
+        shuffle: bool | Callable[[int], Any] = True,
         validation: Any = None,
         callback: Any = None,
         progress: bool | None = None,
