@@ -102,6 +102,7 @@ from symgraph.vocabulary.statistics import (
     std,
     var,
 )
+from symgraph.vocabulary.weighing import weigh_rows
 from symgraph.vocabulary.windows import (
     avg_pool,
     conv1d,
@@ -290,6 +291,7 @@ __all__ = [
     "upsample",
     "var",
     "vdot",
+    "weigh_rows",
     "where",
 ]  # fmt: skip
 __all__ += cumulative.__all__

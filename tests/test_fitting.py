@@ -172,6 +172,18 @@ def test_results_are_found_by_name() -> None:
         slopes["V"]
 
 
+def test_an_order_of_ones_own(step: codegen.TrainStep) -> None:
+    """A sampler: the rows that it says, epoch by epoch, as if the data were such."""
+    orders = [np.arange(20)[::-1], np.arange(20) // 2]
+    params, again = step.init(0), step.init(0)
+    history = step.fit(params, DATA, epochs=2, batch_size=8, shuffle=lambda epoch: orders[epoch])
+    step.reset()
+    rows = [{name: values[order] for name, values in DATA.items()} for order in orders]
+    losses = [step.fit(again, data, batch_size=8, shuffle=False).loss[0] for data in rows]
+    assert history.loss == losses
+    np.testing.assert_array_equal(params["W"], again["W"])
+
+
 Fit = Callable[[codegen.TrainStep, dict[str, np.ndarray]], Any]
 WRONG: dict[str, tuple[Fit, type[SymgraphError], str]] = {
     "whole": (lambda s, p: s.fit(p, DATA, validation=1.0), ArgumentError, "a part of 20 examples, not 1.0"),
@@ -185,7 +197,10 @@ WRONG: dict[str, tuple[Fit, type[SymgraphError], str]] = {
                 "there is no auc to monitor; known are loss"),
     "mode": (lambda s, p: codegen.EarlyStopping(mode="best"), ArgumentError, 'mode must be "min" or "max"'),
     "rate": (lambda s, p: s.fit(p, DATA, callback=codegen.ReduceLROnPlateau(hyper="rate")), ArgumentError, "no rate"),
+    "order": (lambda s, p: s.fit(p, DATA, shuffle=lambda _: np.arange(20) + 1), ArgumentError, "examples are 0 … 19"),
+    "orders": (lambda s, p: s.fit(p, DATA, shuffle=lambda _: [0.5]), SymgraphError, r"20, not float64 of shape \(1,\)"),
     "step.lr": (lambda s, p: setattr(s, "lr", 0.1), ArgumentError, r"write step.hyper\['lr'\] = 0.1"),
+    "step.rate": (lambda s, p: setattr(s, "learning_rate", 0.1), ArgumentError, "write .* of lr, momentum"),
     "batches": (lambda s, p: sg.accumulate(sg.SGD(0.1), 0), DomainError, "batches must be an integer"),
     "scores": (lambda s, p: sg.metrics.accuracy(x, t), SymgraphError, r"x\(N, 3\) against t\(N,\): expected scores"),
 }  # fmt: skip

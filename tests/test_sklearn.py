@@ -74,9 +74,9 @@ def test_random_state_clone_and_warm_start() -> None:
     same, other = clone(first).fit(X, T), clone(first).set_params(random_state=4).fit(X, T)
     np.testing.assert_array_equal(first.coefs_[0], same.coefs_[0])
     assert not np.array_equal(first.coefs_[0], other.coefs_[0])
-    assert [w.shape for w in first.coefs_] == [(3, 4), (4, 2)] and len(first.loss_curve_) == first.n_iter_ == 2
+    assert [w.shape for w in first.coefs_] == [(3, 4), (4, 1)] and len(first.loss_curve_) == first.n_iter_ == 2
     first.set_params(warm_start=True).fit(X, T)
-    assert first.loss_curve_[0] < same.loss_curve_[1]
+    assert first.loss_curve_[:2] == same.loss_curve_ and first.loss_curve_[2] < same.loss_curve_[1]
 
 
 def test_weights_and_classes() -> None:
@@ -102,7 +102,7 @@ def test_partial_fit_goes_on_with_the_optimisers_state() -> None:
 def test_several_labels_and_early_stopping() -> None:
     labels = (X[:, :2] > 0).astype(int)
     model = MLPClassifier((4,), max_iter=40, learning_rate_init=0.1, early_stopping=True, n_iter_no_change=3,
-                          validation_fraction=0.2, random_state=0).fit(X, labels)  # fmt: skip
+                          validation_fraction=0.2, random_state=1).fit(X, labels)  # fmt: skip
     assert model.predict(X).shape == model.predict_proba(X).shape == (24, 2)
     assert model.best_validation_score_ == max(model.validation_scores_)
     assert accuracy_score(labels, model.predict(X)) > 0.5
@@ -215,3 +215,27 @@ def test_rates_that_fall() -> None:
     assert stop(2, history) and history.ended == "early stopping"
     with pytest.raises(ValueError, match="learning_rate must be one of constant, invscaling, adaptive, not 'fast'"):
         MLPClassifier(learning_rate="fast").fit(X, T)
+
+
+LIKE_THEIRS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "adam": ("MLPClassifier", {"activation": "logistic"}),
+    "nesterov": ("MLPRegressor", {"solver": "sgd", "learning_rate_init": 0.05}),
+    "momentum": ("MLPClassifier", {"solver": "sgd", "nesterovs_momentum": False, "learning_rate": "invscaling"}),
+    "stopped": ("MLPClassifier", {"early_stopping": True, "n_iter_no_change": 1, "validation_fraction": 0.3}),
+}
+
+
+@pytest.mark.parametrize("name", LIKE_THEIRS)
+def test_fits_are_scikit_learns(name: str) -> None:
+    """First values, shuffles, splits, batches and updates: the same numbers, so that no accuracy can be lower."""
+    kind, options = LIKE_THEIRS[name]
+    given = {"batch_size": 10, "max_iter": 4, "alpha": 0.01, "random_state": 3, **options}
+    target = np.stack([X[:, 0], X[:, 1] ** 2], 1) if kind == "MLPRegressor" else X[:, 0] > 0
+    kinds = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+    ours, theirs = (
+        make(hidden_layer_sizes=(3,), **given).fit(X, target) for make in (kinds[kind], getattr(neural_network, kind))
+    )
+    for mine, their in zip([*ours.coefs_, *ours.intercepts_], [*theirs.coefs_, *theirs.intercepts_], strict=True):
+        np.testing.assert_allclose(mine, their, rtol=1e-10, atol=1e-13)
+    assert ours.n_iter_ == theirs.n_iter_ and ours.n_outputs_ == theirs.n_outputs_
+    np.testing.assert_allclose(ours.predict(X[:5]), theirs.predict(X[:5]))

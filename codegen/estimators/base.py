@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import shuffle as permuted
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -19,6 +21,7 @@ import symgraph as sg
 from codegen.estimators import programs
 from codegen.estimators.programs import Declared
 from codegen.estimators.rates import KINDS, InverseScaling, NoChange
+from codegen.estimators.solvers import SOLVERS
 from codegen.run.history import History
 from symgraph.core.chance import KEY
 from symgraph.vocabulary.optimisers import OPTIMISERS
@@ -42,10 +45,23 @@ def has_partial_fit(estimator: Any) -> bool:
     return True
 
 
+def orders(rows: int, random: Any) -> Callable[[int], np.ndarray]:
+    """Orders of examples, each a permutation of the one before, by scikit-learn's random numbers."""
+    order = np.arange(rows)
+
+    def following(epoch: int) -> np.ndarray:
+        order[:] = permuted(order, random_state=random)
+        return order
+
+    return following
+
+
 class Trained(BaseEstimator, metaclass=ABCMeta):
     """An estimator that is trained by gradients of a declared network."""
 
     _is_classifier = False
+    _has_one_score = False
+    """Whether two classes have one score, as in scikit-learn, and not one each."""
     class_weight: Any = None
     max_iter: int
     batch_size: Any
@@ -83,12 +99,12 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
                 names = ", ".join([*known, LBFGS])
                 raise ValueError(f"solver must be one of {names}, or an optimiser, not {self.solver!r}")
             name, make = known[self.solver.lower()]
-            made = make(self.learning_rate_init, **self._solver_options(name))
+            options = self._solver_options(name)
+            made = (SOLVERS.get(name, make) if options else make)(self.learning_rate_init, **options)
             zeros = tuple(sorted(key for key, value in made.hyper.items() if not value))
             is_plain = isinstance(self.learning_rate_init, int | float | np.number)
             rows = tuple(row.name for row in made.rows)
-            ahead = bool(self._solver_options(name).get("nesterov"))
-            return (name, zeros, rows, ahead, None if is_plain else programs.Same(made)), made
+            return (name, zeros, rows, bool(options.get("nesterov")), None if is_plain else programs.Same(made)), made
         return programs.Same(self.solver), self.solver
 
     def _solver_options(self, name: str) -> dict[str, Any]:
@@ -126,12 +142,11 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         if not again:
             self._params = {name: v.astype(X.dtype) for name, v in self._initial(network, random).items()}
         params = {name: values.astype(X.dtype) for name, values in self._params.items()}
-        seed = int(random.randint(2**31 - 1))
         held = None
         if self.early_stopping and not keeps and goes_by_batches(self):
-            stratified = target if self._target == "labels" else None
+            stratified = target if self._target == "binary" else None  # as scikit-learn has it
             parts = train_test_split(
-                X, target, weight, y, test_size=self.validation_fraction, random_state=seed, stratify=stratified
+                X, target, weight, y, test_size=self.validation_fraction, random_state=random, stratify=stratified
             )  # fmt: skip
             X, held_X, target, _, weight, held_w, _, held_y = parts
             held = (held_X, held_y, held_w)
@@ -144,17 +159,17 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
             from codegen.estimators.whole import fitted
 
             limits = {"maxiter": epochs, "maxfun": self.max_fun, "gtol": self.tol}
-            history = fitted(network, params, data, self.alpha, limits, seed)
+            history = fitted(network, params, data, self.alpha, limits, int(random.randint(2**31 - 1)))
         else:
-            history = self._train(network, params, data, epochs, seed, held, keeps, again)
+            history = self._train(network, params, data, epochs, random, held, keeps, again)
         self._params = params
-        self._report(history, len(X), again and keeps)
+        self._report(history, len(X), again)
         if not keeps and history.ended == "epochs":
             warnings.warn(f"training has not converged in {epochs} epochs", ConvergenceWarning, stacklevel=3)
         return self
 
     def _train(
-        self, network: Declared, params: dict[str, np.ndarray], data: dict[str, np.ndarray], epochs: int, seed: int,
+        self, network: Declared, params: dict[str, np.ndarray], data: dict[str, np.ndarray], epochs: int, random: Any,
         held: Any, keeps: bool, again: bool,
     ) -> History:  # fmt: skip
         key, optimizer = self._optimizer()
@@ -179,12 +194,13 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
             if programs.L2.name in step.hyper:
                 step.hyper[programs.L2.name] = self.alpha
             if KEY.name in step.hyper:
-                step.hyper[str(KEY.name)] = seed
+                step.hyper[str(KEY.name)] = int(random.randint(2**31 - 1))
             if keeps:
                 for name, values in getattr(self, "_state", {}).items():
                     step.state[name] = values
             history = step.fit(
-                params, data, epochs, size, seed, bool(self.shuffle), validation, callbacks, bool(self.verbose)
+                params, data, epochs, size, 0, orders(rows, random) if self.shuffle else False, validation, callbacks,
+                bool(self.verbose),
             )  # fmt: skip
             self._state = {name: values.copy() for name, values in step.state.items()} if keeps else {}
         return history
@@ -193,8 +209,8 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         """scikit-learn's attributes of what happened."""
         before: list[float] = self.loss_curve_ if goes_on else []
         self.loss_curve_ = [*before, *history.loss]
-        self.n_iter_ = len(self.loss_curve_)
-        self.t_ = rows * self.n_iter_
+        self.n_iter_ = len(history.loss)
+        self.t_ = (self.t_ if goes_on else 0) + rows * self.n_iter_
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.inf
         self.best_loss_ = None if history.validation else min(self.loss_curve_, default=np.inf)
         if history.validation:
@@ -237,8 +253,12 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
             self.classes_ = known if classes is None else unique_labels(classes)
         if not np.isin(known, self.classes_).all():
             raise ValueError(f"y has labels that are not among the classes {self.classes_}: {known}")
+        places = np.searchsorted(self.classes_, y)
+        if self._has_one_score and len(self.classes_) <= 2:
+            self._target, self.n_outputs_ = "binary", 1
+            return places[:, None]
         self._target, self.n_outputs_ = "labels", max(2, len(self.classes_))
-        return np.searchsorted(self.classes_, y).astype(np.int64)
+        return places
 
     # -- predictions --------------------------------------------------------------------------------------------------
     def _outputs(self, network: Declared, params: dict[str, np.ndarray], X: np.ndarray) -> np.ndarray:
@@ -258,14 +278,18 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         """Classes or values of what the network gives."""
         if self._target == "labels":
             return self.classes_[outputs[:, : len(self.classes_)].argmax(axis=1)]  # type: ignore[no-any-return]
-        if self._target == "multilabel":
-            return (outputs > 0.5).astype(np.int64)  # type: ignore[no-any-return]
+        if self._target in ("multilabel", "binary"):
+            found = (outputs > 0.5).astype(np.int64)
+            one = np.minimum(found[:, 0], len(self.classes_) - 1)
+            return found if self._target == "multilabel" else self.classes_[one]  # type: ignore[no-any-return]
         return outputs[:, 0] if self._is_flat else outputs
 
     def _probabilities(self, X: Any) -> np.ndarray:
         """Of the classes that there are: a single one has probability 1."""
         found = self._predicted(X)
-        if self._target != "labels" or len(self.classes_) == found.shape[1]:
+        if self._target == "binary":
+            found = np.hstack([1 - found, found])
+        if self._target == "multilabel" or len(self.classes_) == found.shape[1]:
             return found
         return np.ones((len(found), 1), found.dtype)
 

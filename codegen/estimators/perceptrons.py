@@ -94,7 +94,7 @@ class _Perceptron(Trained):
         """What the scores go through."""
         if self._target == "real":
             return "exp" if isinstance(self.loss, str) and self.loss in programs.LINKS else "identity"
-        return {"labels": "softmax", "multilabel": "logistic"}[self._target]
+        return "softmax" if self._target == "labels" else "logistic"
 
     def explain(self) -> Any:
         """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
@@ -120,10 +120,15 @@ class MLPRegressor(RegressorMixin, _Perceptron):
 class MLPClassifier(ClassifierMixin, _Perceptron):
     """A perceptron for classes, softmax with cross-entropy, or for indicators of several labels, sigmoids.
 
-    ``class_weight`` is None, ``"balanced"`` or weights by class.
+    Two classes have one score, as in scikit-learn, unless ``loss`` is another than cross-entropy. ``class_weight`` is
+    None, ``"balanced"`` or weights by class.
     """
 
     _is_classifier = True
+
+    @property
+    def _has_one_score(self) -> bool:  # type: ignore[override]
+        return self.loss is None or (isinstance(self.loss, str) and self.loss == "log_loss")
 
     def __init__(
         self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *, solver: Any = "adam", alpha: float = 1e-4,

@@ -75,9 +75,9 @@ def declared(
     x: Tensor, score: Tensor, target: str, width: int, loss: Any, updates: dict[Tensor, Tensor] | None = None,
     link: Any = None,
 ) -> Declared:  # fmt: skip
-    """The weighted cost of scores of shape (N, width) against a target of the kind ``"labels"``, ``"multilabel"`` or
-    ``"real"``; ``loss`` is a function of (scores, target), of the catalogue or one's own, that gives
-    a value for each row, or None for the usual one. Predictions of real targets are ``link`` of the scores.
+    """The weighted cost of scores of shape (N, width) against a target of the kind ``"labels"``, ``"binary"``,
+    ``"multilabel"`` or ``"real"``; ``loss`` is a function of (scores, target), of the catalogue or one's own, that
+    gives a value for each row, or None for the usual one. Predictions of real targets are ``link`` of the scores.
 
     Raises
     ------
@@ -90,11 +90,12 @@ def declared(
     weight = sg.input("sample_weight", (rows,))
     t = sg.labels("y", (rows,), classes=width) if target == "labels" else sg.input("y", (rows, width))
     usual: dict[str, Any] = {
-        "labels": sg.cross_entropy, "multilabel": sg.binary_cross_entropy_with_logits, "real": sg.half_mse_loss,
+        "labels": sg.cross_entropy, "real": sg.half_mse_loss,
+        **dict.fromkeys(("binary", "multilabel"), sg.binary_cross_entropy_with_logits),
     }  # fmt: skip
     each = by_rows(loss or usual[target])(score, t)
     if each.ndim == 2:
-        each = sg.sum(each, axis=1) if target == "multilabel" else sg.mean(each, axis=1)
+        each = sg.sum(each, axis=1)  # scikit-learn descends this sum, and reports the mean of squared errors
     if each.shape != (rows,):
         raise ShapeError(at_line(f"the loss gives {each.shape}; expected a value for each row, (N,)"))
     found = [leaf for leaf in leaves_in(Request((score,))) if leaf.kind == "parameter"]
@@ -107,8 +108,8 @@ def declared(
     total = sg.sum(weight * each)
     for matrix in (parameter for parameter in parameters if parameter.ndim > 1):
         total = total + L2 / 2 * sg.sum(matrix**2)
-    outputs: dict[str, Any] = {"labels": sg.softmax, "multilabel": sg.sigmoid, "real": link or (lambda values: values)}
-    output = outputs[target](score)
+    of_real = link or (lambda values: values)
+    output = {"labels": sg.softmax, "binary": sg.sigmoid, "multilabel": sg.sigmoid, "real": of_real}[target](score)
     return Declared(x, parameters, output, total / sg.sum(weight), updates or {})
 
 
@@ -172,7 +173,8 @@ def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any)
         if number < len(widths) - 1:
             value = function(value).named(f"h{number}")
     link = LINKS.get(loss) if isinstance(loss, str) else None
-    return declared(x, value, target, widths[-1], named("loss", loss, LOSSES), link=link)
+    cost = None if target == "binary" else named("loss", loss, LOSSES)
+    return declared(x, value, target, widths[-1], cost, link=link)
 
 
 # -- compiled, and lent -----------------------------------------------------------------------------------------------

@@ -18,3 +18,5 @@ from __future__ import annotations
 ROW_RECORD = 4
 GO_ON, ASKED, PAUSED = range(3)
 """What ``STOP`` asks for, and ``STOPPED`` says has happened: nothing, the end, or a pause."""
+IN_PLACE, SHUFFLED, GIVEN = range(3)
+"""What ``SHUFFLE`` says of the order of the examples: that of the data, a new one each epoch, one from Python."""

@@ -37,6 +37,7 @@ from codegen.loops.epoch_words import (
     ORDER,
     ROW_RECORD,
     SHUFFLE,
+    SHUFFLED,
     SIZE_WORD,
     STATE,
     STEPS,
@@ -308,9 +309,9 @@ def epochs(address: int, thread: int, threads: int) -> None:
             schedule[STOPPED] = schedule[STOP]
             packed[schedule[SIZE_WORD]] = rows
             point(packed, schedule, first)
-            if first == 0 and schedule[SHUFFLE] == 1 and schedule[STOPPED] == GO_ON:
+            if first == 0 and schedule[SHUFFLE] == SHUFFLED and schedule[STOPPED] == GO_ON:
                 shuffle(order, examples, mixed(schedule[STATE], schedule[BEFORE] + epoch))
-        if schedule[SHUFFLE] == 1:
+        if schedule[SHUFFLE]:
             if first == 0:
                 barrier(sync, threads)
             begin, end = chunk(rows, 1, thread, threads)

@@ -24,16 +24,20 @@ from codegen.loops.epoch_words import (
     EPOCH,
     EPOCHS,
     FIRST,
+    GIVEN,
     GO_ON,
+    HEADER,
+    IN_PLACE,
     LOSSES,
     PAUSED,
     SHUFFLE,
+    SHUFFLED,
     STEPS,
     STOP,
     STOPPED,
     TOTAL,
 )  # fmt: skip
-from codegen.run import arguments, loading, nonfinite, streaming
+from codegen.run import arguments, loading, nonfinite, streaming, weighing
 from codegen.run.callbacks import all_of
 from codegen.run.conversion import described
 from codegen.run.evaluation import Evaluation
@@ -62,12 +66,14 @@ def fit(
     epochs: int,
     batch_size: int,
     seed: int,
-    shuffle: bool,
+    shuffle: bool | Callable[[int], Any],
     validation: Callable[[Params], Any] | Mapping[str, Any] | float | None = None,
     callback: Any = None,
     progress: bool | None = None,
     initial_epoch: int = 0,
     metrics: Mapping[str, Any] | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
 ) -> History:
     """Train in place.
 
@@ -80,6 +86,8 @@ def fit(
         batches, one by one: a list, a loader, a function that makes a generator (:mod:`codegen.run.streaming`).
     epochs, batch_size : at least 0 and 1; the last batch of an epoch may be short.
     seed : of the order of the examples, where ``shuffle``.
+    shuffle : True, False, or a function that is called with the number of each epoch and returns its order, as many
+        numbers of examples as there are: a sampler of yours, in which one may come several times.
     validation : data like ``data`` that is not trained on, or a part of the examples between 0 and 1, which ``seed``
         chooses and training leaves out: the history has their loss after each epoch. Or a function, which is called
         with the parameters after each epoch; its values are kept.
@@ -89,6 +97,9 @@ def fit(
         function gives their values after each epoch, for the validation data, or else for the training data.
     initial_epoch : epochs that have been trained before, of ``epochs`` in all: with the parameters and the optimiser's
         state of then (:func:`codegen.load`) training goes on as if it had not stopped, bit for bit.
+    sample_weight, class_weight : rows that count so often in the loss, by themselves, or by their class
+        (:func:`codegen.run.weighing.weighed`); the loss becomes :func:`symgraph.weigh_rows` of it, and is compiled
+        once. The history has this loss; validation and metrics count every row once.
     progress : print a line as training goes on; by default where standard error is a terminal or a notebook's.
 
     Raises
@@ -110,20 +121,24 @@ def fit(
     batch_size = arguments.whole_number("batch_size", batch_size, 1)
     initial_epoch = arguments.whole_number("initial_epoch", initial_epoch, 0)
     seed = arguments.whole_number("seed", seed, 0)
-    shuffle = arguments.flag("shuffle", shuffle)
+    orders = shuffle if callable(shuffle) else None
+    shuffle = True if orders else arguments.flag("shuffle", shuffle)
     shows = is_watched() if progress is None else arguments.flag("progress", progress)
     callbacks = all_of(callback)
+    declared = step
+    if sample_weight is not None or class_weight is not None:
+        step, data = weighing.weighed(step, data, sample_weight, class_weight)
     if streaming.gives_batches(data):
-        return streaming.fit(step, params, data, epochs, validation, callbacks, shows, initial_epoch, metrics)
+        return streaming.fit(step, params, data, epochs, validation, callbacks, shows, initial_epoch, metrics, declared)
     given, hyper = step.split(data)
     axis, sizes, arrays = _rows(step, given)
-    arrays, held = _held_out(step, validation, axis, arrays, seed)
+    arrays, held = _held_out(declared, validation, axis, arrays, seed)
     sizes[axis.size.name] = len(arrays[axis.leaves[0]])
     measured = arrays if held is None else held
     evaluation = (
         None
         if held is None and metrics is None
-        else Evaluation(step.declared, metrics or {}, measured, step.dtype, int(step.hyper.get(str(KEY.name), 0)))
+        else Evaluation(declared.declared, metrics or {}, measured, step.dtype, int(step.hyper.get(str(KEY.name), 0)))
     )
     examples = sizes[axis.size.name]
     batch = min(batch_size, examples)
@@ -136,7 +151,7 @@ def fit(
     step.check_apart(bound.arrays, arrays)
     plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
     history = History()
-    looks = bool(callbacks) or validation is not None or evaluation is not None
+    looks = bool(callbacks) or orders is not None or validation is not None or evaluation is not None
     watch = Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
     for each in callbacks:
         getattr(each, "begin", _nothing)(step, params)
@@ -145,6 +160,8 @@ def fit(
         while done < epochs and history.ended == "epochs":
             count = min(1 if looks else AT_ONCE, epochs - done)
             plan.table[BEFORE] = done
+            if orders is not None:
+                plan.take(orders(done))
             plan.run(params, first, count, watch, history)
             done += count
             if looks and not history.stopped:
@@ -255,24 +272,9 @@ class _Plan:
         self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
         position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
         state = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
-        header = [
-            examples,
-            batch,
-            0,
-            int(shuffle),
-            state,
-            0,
-            0,
-            len(axis.leaves),
-            self.order.ctypes.data,
-            0,
-            position,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ]
+        order = SHUFFLED if shuffle else IN_PLACE
+        header = [examples, batch, 0, order, state, 0, 0, len(axis.leaves), self.order.ctypes.data, 0, position]
+        header += [0] * (HEADER - len(header))
         self.table = array.array("q", header)
         for leaf in axis.leaves:
             row_bytes = arrays[leaf].nbytes // examples
@@ -280,6 +282,20 @@ class _Plan:
             self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
 
         self.job = _Background(self.native, self.executable, self.table)
+
+    def take(self, order: Any) -> None:
+        """The order of the next epoch, of a function of the user's."""
+        found = np.asarray(order)
+        if found.shape != self.order.shape or found.dtype.kind not in "iu":
+            raise ShapeError(
+                at_line(f"shuffle must return as many numbers of examples as there are, {len(self.order)}, not "
+                        f"{found.dtype} of shape {found.shape}")
+            )  # fmt: skip
+        if found.min() < 0 or found.max() >= len(self.order):
+            raise ArgumentError(at_line(f"shuffle returns {found.min()} … {found.max()}; examples are 0 … "
+                                        f"{len(self.order) - 1}"))  # fmt: skip
+        self.order[:] = found
+        self.table[SHUFFLE] = GIVEN
 
     def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: Watch, history: History) -> None:
         """Train for so many epochs, and enter in the history what was done.

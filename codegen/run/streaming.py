@@ -35,7 +35,7 @@ def gives_batches(data: Any) -> bool:
 
 def fit(
     step: TrainStep, params: Params, batches: Any, epochs: int, validation: Any, callbacks: list[Any], shows: bool,
-    initial_epoch: int, metrics: Mapping[str, Any] | None,
+    initial_epoch: int, metrics: Mapping[str, Any] | None, declared: TrainStep,
 ) -> History:  # fmt: skip
     """Train in place, a step for every batch; the other arguments are those of :func:`codegen.run.fitting.fit`.
 
@@ -44,6 +44,7 @@ def fit(
     batches : an iterable of batches that begins anew for every epoch, such as a list or a loader; or a function that
         is called for each epoch, with nothing or with its number, and returns one. A batch is a dict of arrays by the
         names of the inputs, or a tuple of them in the order of ``step.inputs``. They may differ in size.
+    declared : whose loss the validation is of: the step, or that of which it is the weighed one.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def fit(
         for an epoch without batches, as of a generator that has been used up; for a batch that is neither; for a
         validation that is a part of the examples, and for metrics without data for them.
     """
-    evaluation = _evaluation(step, validation, metrics)
+    evaluation = _evaluation(declared, validation, metrics)
     size = len(batches) if hasattr(batches, "__len__") else 0
     counted = _Counted({STEPS: 0})
     history, watch = History(), Watch(counted, max(0, epochs - initial_epoch) * size, shows)
@@ -60,8 +61,8 @@ def fit(
     try:
         for epoch in range(initial_epoch, epochs):
             losses = []
-            for batch in _batches(batches, epoch):
-                given = _named(step, batch)
+            for batch in batches_of(batches, epoch):
+                given = named(step, batch)
                 started = time.perf_counter()
                 found = step(params, **given)
                 history.seconds += time.perf_counter() - started
@@ -115,7 +116,8 @@ def _evaluation(step: TrainStep, validation: Any, metrics: Mapping[str, Any] | N
     return None
 
 
-def _batches(given: Any, epoch: int) -> Iterator[Any]:
+def batches_of(given: Any, epoch: int) -> Iterator[Any]:
+    """The batches of one epoch."""
     if isinstance(given, Iterable):
         return iter(given)
     found = given(epoch) if _takes_one(given) else given()
@@ -132,7 +134,8 @@ def _takes_one(function: Callable[..., Any]) -> bool:
     return len(needed) == 1
 
 
-def _named(step: TrainStep, batch: Any) -> dict[str, Any]:
+def named(step: TrainStep, batch: Any) -> dict[str, Any]:
+    """A batch as arrays by the names of the inputs."""
     if isinstance(batch, Mapping):
         return dict(batch)
     names = [str(leaf.name) for leaf in step.inputs]

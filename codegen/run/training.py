@@ -6,9 +6,8 @@ loss = step(params, x=xb, t=tb);  history = step.fit(params, {"x": X, "t": T}, e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,20 +20,21 @@ from codegen.run.executable import Executable
 from codegen.run.formulas import Roles, StepFormulas
 from codegen.run.function import as_dtype
 from codegen.run.hyper import Hyper, State
-from codegen.run.results import Outputs, arranged
+from codegen.run.results import Outputs
 from codegen.run.stepping import Bound, StepProgram
 from codegen.run.turn import Turn
 from symgraph.core.chance import KEY, checked_key
+from symgraph.core.declare import input as leaf_of
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import show_shape
+from symgraph.core.indices import Dim, show_shape
 from symgraph.core.mode import in_mode
-from symgraph.core.packing import Parcel
 from symgraph.core.provenance import at_line
 from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 from symgraph.vocabulary.optimisers import SGD, Optimizer
 from symgraph.vocabulary.updating import Update, checked_optimizer
+from symgraph.vocabulary.weighing import weigh_rows
 
 if TYPE_CHECKING:  # else imported where it is used
     from codegen.inspect.report import Report
@@ -42,6 +42,10 @@ if TYPE_CHECKING:  # else imported where it is used
     from codegen.run.history import History
 
 Params = MutableMapping[str, np.ndarray]
+
+
+SETTABLE = ("check_finite", "strict")
+"""What of a step may be set."""
 
 
 class TrainStep:
@@ -73,16 +77,17 @@ class TrainStep:
         self.dtype = as_dtype(dtype)
         self.optimizer = checked_optimizer("train_step", optimizer)
         self._program: StepProgram | None = None
+        self._weighed: dict[Dim, TrainStep] = {}
         self.check_finite = check_finite
         self.strict = arguments.flag("strict", strict)
-        self._threads = None if threads is None else arguments.whole_number("threads", threads, 1)
+        self.threads = None if threads is None else arguments.whole_number("threads", threads, 1)
         self.declared = given = as_tensor(loss)
         if given.ndim:
             raise DomainError(
                 at_line(f"the loss must be a scalar; {given.display_name} has shape {show_shape(given.shape)}")
             )
         self.form = None if outputs is None else Outputs(outputs)
-        own = checked_updates(updates)
+        self._own = own = checked_updates(updates)
         self.loss, *others = in_mode([given, *(self.form.tensors if self.form else ()), *own.values()], "train")
         extra = tuple(others[: len(others) - len(own)])
         found = in_order(leaves_in(Request((self.loss, *extra))))
@@ -97,7 +102,7 @@ class TrainStep:
         self.hyper.update({name: value for name, value in self.optimizer.hyper.items() if name in self.hyper})
         if KEY in self.scalars:
             self.hyper[str(KEY.name)] = checked_key(key)
-        self._key = key
+        self.key = key
         self._leaves, self._translated = roles.all, layout.translated
         own_states, kept_states = frozenset(self.states), frozenset(roles.kept)
         self.updated = (*self.parameters, *(leaf for leaf in layout.first if leaf in own_states))
@@ -107,9 +112,10 @@ class TrainStep:
         self._set_to_first_values()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        hyper = self.__dict__.get("hyper", ())
-        if name in hyper:
-            raise ArgumentError(at_line(f"step.{name} sets nothing: write step.hyper[{name!r}] = {value!r}"))
+        if "turn" in self.__dict__ and not name.startswith("_") and name not in SETTABLE:
+            known = f"step.hyper[…] = … of {', '.join(self.hyper)}" if self.hyper else "other arguments of train_step"
+            advice = f"step.hyper[{name!r}] = {value!r}" if name in self.hyper else known
+            raise ArgumentError(at_line(f"step.{name} sets nothing: write {advice}"))
         object.__setattr__(self, name, value)
 
     __repr__ = told
@@ -164,7 +170,7 @@ class TrainStep:
         return self._program
 
     def _compiled(self) -> Executable:
-        executable = Executable(self._translated, self._leaves, self.dtype, self._threads)
+        executable = Executable(self._translated, self._leaves, self.dtype, self.threads)
         loss = executable.linked.read[-1 - len(self.formulas.extra)]
         if loss is not None:
             name = self._leaves[loss].name
@@ -201,26 +207,16 @@ class TrainStep:
 
     def __reduce__(self) -> Any:
         """Everything that has been derived, state and hyper-parameters; the code is in the cache."""
-        extra = self.form.tensors if self.form else ()
-        form = self.form and self.form.arranged(range(len(extra)))
-        parts = [part for update in self.updates for part in (update.leaf, update.value)]
-        options = {
-            "dtype": self.dtype.name, "threads": self._threads, "check_finite": self.check_finite,
-            "strict": self.strict, "key": self._key,
-        }  # fmt: skip
-        known = {name: value for name, value in self.hyper.items() if not np.isnan(value)}
-        checked = self.formulas.request.outputs[: self.formulas.before_loss]
-        parcel = Parcel([self.declared, *extra, *self.parameters, *checked, *parts])
-        initial = [update.initial for update in self.updates]
-        counts = len(extra), len(self.parameters), len(checked)
-        return _again, (parcel, self.optimizer.name, form, counts, initial, options, dict(self.state), known)
+        from codegen.run.sending import sent
+
+        return sent(self)
 
     def __deepcopy__(self, memo: Any) -> TrainStep:
         """A step with its own state and hyper-parameters; the mathematics is shared."""
         made = object.__new__(TrainStep)
-        made.__dict__.update(self.__dict__ | {"_program": None, "turn": Turn("this training step")})
-        made.hyper = Hyper(self.scalars)
-        made.state = State({name: values.copy() for name, values in self.state.items()})
+        made.__dict__.update(self.__dict__ | {"_program": None, "_weighed": {}, "turn": Turn("this training step")})
+        state = State({name: values.copy() for name, values in self.state.items()})
+        made.__dict__.update(hyper=Hyper(self.scalars), state=state)
         made.hyper.values_array[:] = self.hyper.values_array
         return made
 
@@ -317,43 +313,40 @@ class TrainStep:
         epochs: int = 1,
         batch_size: int = 32,
         seed: int = 0,
-        shuffle: bool = True,
+        shuffle: bool | Callable[[int], Any] = True,
         validation: Any = None,
         callback: Any = None,
         progress: bool | None = None,
         initial_epoch: int = 0,
         metrics: Mapping[str, Any] | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
         from codegen.run.fitting import fit
 
         return fit(
             self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
-            metrics,
+            metrics, sample_weight, class_weight,
         )
 
-
-def _again(
-    parcel: Parcel,
-    optimizer: str,
-    form: Any,
-    counts: tuple[int, int, int],
-    initial: Sequence[float | None],
-    options: dict[str, Any],
-    state: Mapping[str, np.ndarray],
-    hyper: Mapping[str, float],
-) -> TrainStep:
-    """A step of tensors that have come from another process; its optimiser is a name, for its updates are here."""
-    loss, *rest = parcel.open()
-    begin, end, after = accumulate(counts)
-    derived = [Update(*each) for each in zip(rest[after::2], rest[after + 1 :: 2], initial, strict=True)]
-    outputs, checked = None if form is None else arranged(form, rest), next(iter(rest[end:after]), None)
-    step = TrainStep(loss, Optimizer(optimizer), outputs=outputs, parameters=rest[begin:end], derived=derived,
-                     checked=checked, **options)  # fmt: skip
-    for name, values in state.items():
-        step.state[name] = values
-    step.hyper.update(hyper)
-    return step
+    def weighed(self, rows: Dim) -> TrainStep:
+        """The step of the loss in which each row counts as often as an input ``sample_weight`` says. It shares state,
+        hyper-parameters and turns with this one."""
+        with self.turn.lock:
+            if rows not in self._weighed:
+                if self.formulas.given is not None:
+                    raise ArgumentError(
+                        at_line("weights need a loss to weigh: make the step in this process, or declare the weights "
+                                "as an input, sample_weight= of the loss")
+                    )  # fmt: skip
+                loss = weigh_rows(self.declared, leaf_of("sample_weight", (rows,)))
+                made = TrainStep(loss, self.optimizer, self.dtype, None, self.parameters, self.threads,
+                                 self.check_finite, self.strict, self.key, self._own)  # fmt: skip
+                made.__dict__.update({name: self.__dict__[name] for name in ("scalars", "hyper", "state", "turn")})
+                self._weighed[rows] = made
+            self._weighed[rows].check_finite = self.check_finite
+        return self._weighed[rows]
 
 
 def train_step(
