@@ -10,11 +10,14 @@ import sympy as sp
 
 import symgraph as sg
 from symgraph.display.program import Program
+from symgraph.display.widths import padded
 from symgraph.drawing.draw import draw
 from symgraph.drawing.figure import figure_of
 from symgraph.drawing.flow import Flow, evaluated, passed_back
+from symgraph.drawing.heat import shown
 from symgraph.drawing.operations import exploded
-from symgraph.errors import ArgumentError
+from symgraph.drawing.svg import Picture
+from symgraph.errors import ArgumentError, DomainError
 from symgraph.reference import evaluate
 from tests.counting import calls_of
 from tests.pictures import seen
@@ -112,9 +115,9 @@ def test_softmax_with_loss() -> None:
     assert told["a", "exp"] == ("a", "y[i] − t[i]")
     assert told["/", "log"] == ("y", "−t[i]/y[i]")
     assert told["Σ", "/"][1] == "1/s1"
-    shown = seen(sg.draw(L, level="scalar", values={"a": [0.3, 2.9, 4.0], "t": [0, 0, 1]}).svg())
-    assert "0.30571" in shown.texts and "−0.263 … 0.245" in shown.texts
-    assert shown.overlaps() == shown.struck() == shown.crossings() == 0
+    picture = seen(sg.draw(L, level="scalar", values={"a": [0.3, 2.9, 4.0], "t": [0, 0, 1]}).svg())
+    assert "0.30571" in picture.texts and "−0.263 … 0.245" in picture.texts
+    assert picture.overlaps() == picture.struck() == picture.crossings() == 0
 
 
 def test_what_readers_pass_back_adds_up() -> None:
@@ -235,12 +238,42 @@ def test_dot_and_mermaid() -> None:
     assert sg.draw(y).mermaid() == 'flowchart LR\n  n0(["x<br/>input"])\n  n1["y<br/>exp(x)"]\n  n0 --> n1'
 
 
+def test_arrays_of_any_numbers_are_small_pictures() -> None:
+    nan, inf = np.nan, np.inf
+    told = {"1": np.ones((50, 50)), "1e308": np.full((50, 30), 1e308), "empty": np.zeros((0, 3)), "−inf": -inf,
+            "1, not all finite": [nan, 1, inf], "not finite": np.array([inf] * 15 + [-inf] * 15)}  # fmt: skip
+    assert {name: shown(array).text for name, array in told.items()} == {name: name for name in told}
+    assert (shown(np.ones((50, 30))).columns, shown(np.ones((2, 3, 4))).rows) == (24, 6)
+
+
+def test_values_by_leaf_or_by_name_and_nothing_else() -> None:
+    x = sg.input("x", (2,))
+    J = sg.sum(x**2)
+    by_name, by_leaf = (sg.draw(J, values={key: [1, 2]}).svg() for key in ("x", x))
+    assert by_name == by_leaf
+    for wrong, said in (({"x": [1j, 2]}, "x needs real numbers, not complex128"), ([1, 2], "a dict of arrays by name"),
+                        ({"x": ["a", "b"]}, "x needs real numbers, not <U1")):  # fmt: skip
+        with pytest.raises((ArgumentError, DomainError), match=said):
+            sg.draw(J, values=wrong)
+
+
+def test_boxes_are_as_wide_as_their_letters() -> None:
+    """A Chinese character is wider than a letter, a combining mark has no width."""
+    widths = [
+        Picture(sg.draw(sg.input(name, ())).figure, {}, "right").size[0]
+        for name in ("输入层参数名称", "ab", "a\u0301b")
+    ]
+    assert widths[0] > widths[1] + 20 and widths[1] == widths[2]
+    assert padded("x̂̂ 名", 6) == "x̂̂ 名  "
+
+
 def test_errors_say_what_to_write(tmp_path) -> None:
     x = sg.input("x", ())
     with pytest.raises(ArgumentError, match="level must be one of definition, scalar, not 'op'"):
         sg.draw(x, level="op")
     with pytest.raises(ArgumentError, match=re.escape("saved as .svg, .dot, .gv, .mmd, not as 'a.png'")):
         draw(x).save(tmp_path / "a.png")
+    draw(x).save(tmp_path / "a.SVG")
     draw(x).save(tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<svg")
     with pytest.raises(ArgumentError, match=r"input x\(\) has no value"):

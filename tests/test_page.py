@@ -21,7 +21,7 @@ from symgraph.drawing.mathml import mathml, name_markup, operator
 from symgraph.drawing.measured import distributions, kernels
 from symgraph.drawing.page import Page, graph_pane
 from symgraph.drawing.panes import formulas
-from symgraph.errors import ArgumentError
+from symgraph.errors import ArgumentError, DomainError
 from tests import browser
 from tests.test_drawing import network
 
@@ -147,6 +147,13 @@ def test_mathml_is_the_formula() -> None:
         root = ElementTree.fromstring(mathml(equation.left, operator("="), equation.right))
         entries = {e.get("data-v") for e in root.iter("mrow")} - {None}
         assert entries >= {"x"}
+    z = x**2 * b
+    a, c = sg.input("a", ()), sg.input("c", ())
+    w = a**3 * c
+    curve = sg.grad(sg.grad(w, a), a)
+    assert '<msup><mo lspace="0" rspace="0">∂</mo><mn>2</mn></msup><mi>w</mi>' in curve._repr_html_()
+    assert "<msup><mi>a</mi><mn>2</mn></msup>" in curve._repr_html_()
+    assert "<msubsup><mi>x</mi>" in z._repr_html_(), "the power stands over the indices"
     shown = mathml(u.right)
     assert all(f"<{tag}" in shown for tag in ("msqrt", "mfrac", "msup", "mtable"))
     assert "<munder>" in mathml(v.right) and "∑" in mathml(v.right)
@@ -248,6 +255,26 @@ def test_a_report_is_html(tmp_path) -> None:
     x = sg.input("x", ())
     with pytest.raises(ArgumentError, match=r"saved as \.html, not as 'a\.pdf'"):
         sg.report(sg.exp(x), tmp_path / "a.pdf")
+    with pytest.raises(ArgumentError, match=r"history is what step\.fit has returned, not list"):
+        sg.report(sg.exp(x), history=[1.0])
+    with pytest.raises(DomainError, match="'adam' is no optimiser"):
+        sg.report(sg.exp(x), optimizer="adam")
+
+
+def test_a_plain_formula_has_one_name_in_all_panes() -> None:
+    u, v = sp.symbols("u v")
+    text = str(sg.report(sp.exp(-v * u**2) + sp.sin(u), values={u: 1.0, "v": 2.0}))
+    assert 'data-v="J"' in text and "v1" not in text and text.count('<section id="') == 5
+
+
+def test_what_tells_its_cost_has_a_page() -> None:
+    class Fitted:
+        def reported(self, given):
+            return model(), sg.Adam(), HISTORY, {**values(), **given}
+
+    page = sg.report(Fitted(), values={"b1": np.zeros(4)})
+    assert list(page.sections) == ["Declaration", "Graph", "Formulas", "Derivation", "Values", "Training"]
+    assert "Update (Adam)" in str(page)
 
 
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)

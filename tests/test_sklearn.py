@@ -27,6 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from codegen import EarlyStopping, History
 from codegen.estimators.rates import InverseScaling, NoChange
+from symgraph.reference import evaluate
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
 
 RANDOM = np.random.default_rng(0)
@@ -106,6 +107,9 @@ def test_several_labels_and_early_stopping() -> None:
     assert model.predict(X).shape == model.predict_proba(X).shape == (24, 2)
     assert model.best_validation_score_ == max(model.validation_scores_)
     assert accuracy_score(labels, model.predict(X)) > 0.5
+    cost, optimizer, history, values = model.reported({"X": X, "y": labels})
+    assert history.loss == model.loss_curve_ and optimizer.name == "Adam"
+    assert np.isfinite(evaluate(cost, values))
 
 
 def test_own_formulas_and_catalogue_names() -> None:

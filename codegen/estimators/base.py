@@ -304,10 +304,26 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
     def explain(self) -> Any:
         """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
         check_is_fitted(self)
-        return self._explained(self._network(self.n_features_in_))
+        cost = self._shown_network().cost
+        return sg.explain(cost, None if not goes_by_batches(self) else self._optimizer()[1])
 
-    def _explained(self, network: Declared) -> Any:
-        return sg.explain(network.cost, None if not goes_by_batches(self) else self._optimizer()[1])
+    def reported(self, values: dict[str, Any] | None) -> tuple[Any, Any, History, dict[str, Any] | None]:
+        """What ``sg.report`` shows: the cost, the optimiser, the curves, and with data ``X`` and ``y`` all values."""
+        check_is_fitted(self)
+        network = self._shown_network()
+        optimizer = self._optimizer()[1] if goes_by_batches(self) else None
+        history = History(loss=list(self.loss_curve_), steps=self.n_iter_)
+        if values is not None:
+            held = {"sample_weight": np.ones(len(np.asarray(values.get("X", ())))), str(programs.L2): self.alpha}
+            leaves = {str(leaf.name): leaf.shape for leaf in network.stored}
+            own = {name: array[tuple(slice(int(n)) for n in leaves[name])] for name, array in self._params.items()}
+            if self._target == "labels" and "y" in values:
+                values = {**values, "y": np.searchsorted(self.classes_, values["y"])}
+            values = {**held, **own, **values}
+        return network.cost, optimizer, history, values
+
+    def _shown_network(self) -> Declared:
+        return self._network(self.n_features_in_)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_params")

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from codegen.estimators import programs
 from codegen.estimators.base import Trained, has_partial_fit
@@ -96,10 +95,8 @@ class _Perceptron(Trained):
             return "exp" if isinstance(self.loss, str) and self.loss in programs.LINKS else "identity"
         return "softmax" if self._target == "labels" else "logistic"
 
-    def explain(self) -> Any:
-        """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
-        check_is_fitted(self)
-        return self._explained(self._declared(self.n_features_in_))
+    def _shown_network(self) -> Declared:
+        return self._declared(self.n_features_in_)
 
 
 class MLPRegressor(RegressorMixin, _Perceptron):

@@ -33,6 +33,7 @@ from symgraph.display.notation import Entry, Name, Node, Partial, Reduction, Tot
 from symgraph.display.order import entries
 from symgraph.display.program import Equation, Program, sweep_pairs
 from symgraph.display.text import text
+from symgraph.display.widths import padded, width
 from symgraph.errors import DisconnectedError
 from symgraph.simplify import LEFT, Step
 from symgraph.stabilise import stabilise
@@ -72,8 +73,8 @@ class Derivation(Shown):
         lines += [f"  {equation}" for equation in self.given]
         lines += ["", "Backward"]
         shown = self._equations()
-        column = min(max((len(left) for left, _ in shown), default=0), RULE_COLUMN)
-        return "\n".join([*lines, *(f"{left:<{column}}   {rule}".rstrip() for left, rule in shown)])
+        column = min(max((width(left) for left, _ in shown), default=0), RULE_COLUMN)
+        return "\n".join([*lines, *(f"{padded(left, column)}   {rule}".rstrip() for left, rule in shown)])
 
     def _equations(self) -> list[tuple[str, str]]:
         """Lines and their rules, the equality signs of one left-hand side aligned."""

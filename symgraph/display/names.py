@@ -80,8 +80,9 @@ class Naming:
         self._latex = {latex_name(name) for name in self.taken}
         self._name_leaves()
         self._name_hinted()
-        referred = {part for t in self.order if t not in self._inline for part in self.pair(t) or ()}
-        self._name_unnamed(referred | set(required))
+        known = [pair for t in self.order if t not in self._inline and (pair := self.pair(t)) is not None]
+        referred = {part for pair in known for part in pair}
+        self._name_unnamed(referred | set(required), {loss for loss, _ in known})
         self._name_cotangents()
 
     def pair(self, tensor: Tensor) -> Pair | None:
@@ -108,7 +109,7 @@ class Naming:
             if tensor.definition and tensor not in self.names and not self.pair(tensor) and _usable(hint):
                 self._give(tensor, str(hint) if hint in self._own else self._numbered(str(hint)))
 
-    def _name_unnamed(self, required: set[Tensor]) -> None:
+    def _name_unnamed(self, required: set[Tensor], losses: set[Tensor]) -> None:
         reads = _reads(self.order)
         size: dict[Tensor, int] = {}
         folds: set[Tensor] = set()
@@ -123,7 +124,8 @@ class Naming:
             if read.op is not None or read_here & folds:
                 folds.add(tensor)
             affine = _is_affine(tensor) and not _is_linear_part(tensor, reads.get(tensor, []))
-            if tensor in required and tensor.ndim == 0 and not name_of(tensor) and not times:
+            is_loss = tensor in losses or (tensor in required and not times)
+            if is_loss and tensor.ndim == 0 and not name_of(tensor):
                 self._give(tensor, "J" if "J" not in self.taken else self._numbered("J"))
             elif affine and times:
                 self._give(tensor, self._numbered("a"))

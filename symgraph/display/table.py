@@ -12,6 +12,7 @@ from symgraph.display.latex import latex
 from symgraph.display.notation import Node
 from symgraph.display.program import Equation
 from symgraph.display.text import text
+from symgraph.display.widths import padded, width
 
 WIDTHS = (26, 84, 60)
 
@@ -61,7 +62,7 @@ class Explanation(Shown):
 
     def __str__(self) -> str:
         rows = [row.cells() for section in self.sections for row in section.rows]
-        widths = [min(max([1, *(len(cells[c]) for cells in rows)]), WIDTHS[c]) for c in range(3)]
+        widths = [min(max([1, *(width(cells[c]) for cells in rows)]), WIDTHS[c]) for c in range(3)]
         widths[0] = max(widths[0], *(len(section.title) - 2 for section in self.sections))
         lines = ["Given", *(f"  {line}" for line in self.given)]
         for section in self.sections:
@@ -84,13 +85,13 @@ class Explanation(Shown):
         return self.latex()
 
 
-def _wrapped(cell: str, width: int) -> list[str]:
+def _wrapped(cell: str, columns: int) -> list[str]:
     """A formula over several lines, broken before its plus and minus signs."""
     lines = [""]
     for piece in re.split(r"(?= [+−] )", cell):
-        if len(lines[-1]) + len(piece) > width and lines[-1].strip():
+        if width(lines[-1]) + width(piece) > columns and lines[-1].strip():
             lines.append("   ")
-        first, *rest = wrap(lines[-1] + piece, width, subsequent_indent="      ", break_long_words=False) or [""]
+        first, *rest = wrap(lines[-1] + piece, columns, subsequent_indent="      ", break_long_words=False) or [""]
         lines[-1:] = [first, *rest]
     return lines
 
@@ -99,6 +100,5 @@ def _columns(cells: tuple[str, str, str], widths: list[int]) -> list[str]:
     """The cells side by side, long ones over several lines."""
     parts = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
     height = max(map(len, parts))
-    padded = [part + [""] * (height - len(part)) for part in parts]
-    lines = zip(*padded, strict=True)
-    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines]
+    lines = zip(*(part + [""] * (height - len(part)) for part in parts), strict=True)
+    return ["  ".join(map(padded, line, widths)) for line in lines]

@@ -61,6 +61,7 @@ class Drawing(Shown):
         """The graph as a Mermaid flowchart."""
         return plain.mermaid(self.figure, self.labels, self.direction != "down")
 
+    @explained
     def save(self, path: Any) -> None:
         """Write a file by its ending: ``.svg``, ``.dot`` or ``.gv``, ``.mmd``.
 
@@ -70,7 +71,7 @@ class Drawing(Shown):
             for another ending.
         """
         ways = {".svg": self.svg, ".dot": self.dot, ".gv": self.dot, ".mmd": self.mermaid}
-        write = ways.get(Path(path).suffix)
+        write = ways.get(Path(path).suffix.lower())
         if write is None:
             raise ArgumentError(at_line(f"a drawing is saved as {', '.join(ways)}, not as {Path(path).name!r}"))
         Path(path).write_text(write(), encoding="utf-8")
@@ -99,8 +100,8 @@ def draw(
     value : tensor or formula.
     level : ``"definition"`` draws what has a name, with its formula; ``"scalar"`` one node an operation (add, multiply,
         exp, 1/x; a sum of products stays whole), as in textbooks.
-    values : arrays of the leaves by name. Then each edge has the value that goes forward above it and the derivative
-        that comes back below: numbers, or heat maps (blue negative, red positive) with their range.
+    values : arrays of the leaves, by name or by leaf. Then each edge has the value that goes forward above it and the
+        derivative that comes back below: numbers, or heat maps (blue negative, red positive) with their range.
     edges : ``"flow"`` writes formulas there where no values are given, ``"local"`` the derivative of each value by what
         it reads, ``"none"`` nothing. ``"auto"`` is ``"flow"`` at level ``"scalar"``, with values or with ``upstream``.
     upstream : the name of a loss that a scalar value goes on to, as in L̄·y(1 − y); an array always does, to L unless

@@ -15,6 +15,7 @@ import sympy as sp
 from symgraph.core.graph import elements_of, operands, substitute, topological
 from symgraph.core.indices import Index, bound
 from symgraph.core.mode import TRAINING
+from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
 from symgraph.derive.differentiate import grad, reverse
@@ -22,6 +23,7 @@ from symgraph.display.program import Program
 from symgraph.display.text import text
 from symgraph.drawing.figure import Figure, called, shortened
 from symgraph.drawing.heat import Shown, shown
+from symgraph.errors import ArgumentError, DomainError
 from symgraph.reference import evaluate
 from symgraph.simplify.partial import partial
 
@@ -158,7 +160,30 @@ def numbers(flow: Flow, figure: Figure, values: Mapping[str, Any]) -> dict[int, 
 
 def in_use(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, and that of the mode: a network in use, unless told."""
-    return {str(TRAINING.name): 0, **values}
+    return {str(TRAINING.name): 0, **by_name(values)}
+
+
+def by_name(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Values by the names of leaves, for which tensors and symbols may stand.
+
+    Raises
+    ------
+    ArgumentError, DomainError
+        if the values are no dict, or one of them is no array of real numbers.
+    """
+    if not isinstance(values, Mapping):
+        raise ArgumentError(at_line(f'values is a dict of arrays by name, {{"x": X, …}}, not {type(values).__name__}'))
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key if isinstance(key, str) else str(getattr(key, "name", key))
+        try:
+            array = np.asarray(value)
+            found[name] = array.astype(np.float64) if array.dtype.kind == "O" else array
+        except (TypeError, ValueError):
+            raise DomainError(at_line(f"{name} needs real numbers, not {type(value).__name__}")) from None
+        if found[name].dtype.kind not in "biuf":
+            raise DomainError(at_line(f"{name} needs real numbers, not {array.dtype}"))
+    return found
 
 
 def evaluated(flow: Flow, tensors: Iterable[Tensor], values: Mapping[str, Any]) -> dict[Tensor, Any]:

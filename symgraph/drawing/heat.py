@@ -78,8 +78,9 @@ def _cells(array: np.ndarray) -> np.ndarray:
         if size > MOST_CELLS:
             edges = np.linspace(0, size, MOST_CELLS + 1).astype(int)[:-1]
             counts = np.diff([*edges, size])
-            total = np.add.reduceat(matrix, edges, axis=axis)
-            matrix = total / (counts[:, None] if axis == 0 else counts)
+            shares = np.repeat(1 / counts, counts)
+            with np.errstate(invalid="ignore"):  # ∞ − ∞ is no number, and shown as none
+                matrix = np.add.reduceat(matrix * (shares[:, None] if axis == 0 else shares), edges, axis=axis)
     return matrix
 
 

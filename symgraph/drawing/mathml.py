@@ -108,7 +108,7 @@ class _MathML:
                 return element("mfrac", self.write(numerator), self.write(denominator))
             case Power(base, exponent, elementwise):
                 mark = operator("⊙") if elementwise else Markup()
-                return element("msup", self._superscripted(base), _row([joined(mark, self.write(exponent))]))
+                return self._raised(base, _row([joined(mark, self.write(exponent))]))
             case Root(base, 2):
                 return element("msqrt", self.write(base))
             case Root(base, degree):
@@ -142,13 +142,24 @@ class _MathML:
         """The node with parentheses where it binds more loosely than ``level``."""
         return self.write(node) if level_of(node) >= level else _parenthesised(self.write(node))
 
-    def _entry(self, name: Name, indices: tuple[Node, ...]) -> Markup:
-        under = _separated([self.write(index) for index in indices])
-        return element("mrow", self._named(name, under), data_v=name.text)
+    def _entry(self, name: Name, indices: tuple[Node, ...], power: Markup | None = None) -> Markup:
+        shown = self._named(name, _separated([self.write(index) for index in indices]))
+        if power is not None:
+            inside = Markup(shown.removeprefix("<msub>").removesuffix("</msub>"))
+            shown = element("msubsup" if shown.startswith("<msub>") else "msup", inside, power)
+        return element("mrow", shown, data_v=name.text)
+
+    def _raised(self, base: Node, power: Markup) -> Markup:
+        """A power; over its indices where an entry has some."""
+        if isinstance(base, Entry) and base.name.ratio is None and "<msup" not in self._entry(base.name, base.indices):
+            return self._entry(base.name, base.indices, power)
+        return element("msup", self._superscripted(base), power)
 
     def _named(self, name: Name, under: Sequence[Markup]) -> Markup:
         if name.ratio is not None:
             loss, of = name.ratio
+            if loss.ratio is not None:
+                return self._higher(name, under)
             above = self._named(loss, ())
             below = self._named(of, under)
             if of.ratio is not None:
@@ -159,6 +170,23 @@ class _MathML:
             return shown
         is_single = shown.startswith(("<mi", "<mtext"))
         return element("msub", shown if is_single else _parenthesised(shown), _row(under))
+
+    def _higher(self, name: Name, under: Sequence[Markup]) -> Markup:
+        """∂²z/∂x² and ∂²z/(∂y ∂x) of a derivative of a derivative; indices are those of the last variable."""
+        variables: list[Name] = []
+        while name.ratio is not None:
+            name, of = name.ratio
+            variables.append(of)
+        order = element("mn", str(len(variables)))
+        above = _row([element("msup", _partial(), order), self._named(name, ())])
+        if not under and len({of.text for of in variables}) == 1:
+            return element("mfrac", above, _row([_partial(), element("msup", self._variable(variables[0], ()), order)]))
+        below = [(_partial(), self._variable(of, under if n == 0 else ())) for n, of in enumerate(variables)]
+        return element("mfrac", above, _row([part for pair in below for part in pair]))
+
+    def _variable(self, of: Name, under: Sequence[Markup]) -> Markup:
+        shown = self._named(of, under)
+        return _parenthesised(shown) if of.ratio else shown
 
     def _total(self, terms: tuple[tuple[bool, Node], ...]) -> Markup:
         parts: list[Markup] = []

@@ -27,13 +27,14 @@ from symgraph.display.program import Program
 from symgraph.drawing import measured, panes
 from symgraph.drawing.beside import costs_beside
 from symgraph.drawing.figure import figure_of, folded, with_near_leaves
-from symgraph.drawing.flow import in_use
+from symgraph.drawing.flow import by_name, in_use
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.palette import page_style
 from symgraph.drawing.svg import picture_of
 from symgraph.drawing.words import Say, english, words
 from symgraph.errors import ArgumentError
 from symgraph.reference import evaluate
+from symgraph.vocabulary.updating import checked_optimizer
 
 MOST_DERIVATIONS, MOST_STEPS = 8, 200
 """In a page; the others are ``sg.derivation``."""
@@ -111,10 +112,11 @@ def report(
     Parameters
     ----------
     program : a scalar tensor, or a training step: then there are its update, kernels and costs as well, for which the
-        step is compiled.
+        step is compiled; or a fitted estimator: its cost, optimiser and curves, with ``values={"X": X, "y": y}``.
     path : where the page is written, ``"model.html"``; it is returned as well.
-    values : arrays of all leaves by name, parameters and a batch: then there are distributions of values and gradients,
-        and where one of them looks wrong the formula that makes it so; of a step what ``step.diagnose`` says.
+    values : arrays of all leaves, by name or by leaf, parameters and a batch: then there are distributions of values
+        and gradients, and where one of them looks wrong the formula that makes it so; of a step what ``step.diagnose``
+        says.
     history : of ``step.fit``: curves.
     optimizer : whose update is shown, of a loss; that of a step is known.
     measure : also the times of kernels, as ``step.report(measure=True)``.
@@ -124,11 +126,20 @@ def report(
     Raises
     ------
     ArgumentError
-        if a leaf has no value in ``values``, the path does not end in ``.html``, or the language is another.
+        if a leaf has no value in ``values``, the path does not end in ``.html``, the history is none that ``fit`` has
+        returned, or the language is another.
     """
-    if path is not None and Path(path).suffix not in (".html", ".htm"):
+    if path is not None and Path(path).suffix.lower() not in (".html", ".htm"):
         raise ArgumentError(at_line(f"a report is saved as .html, not as {Path(path).name!r}"))
     say = words(language)
+    if hasattr(program, "reported"):
+        program, made_by, curves, values = program.reported(values)
+        optimizer, history = optimizer or made_by, history or curves
+    values = None if values is None else by_name(values)
+    if history is not None and not hasattr(history, "arrays"):
+        raise ArgumentError(at_line(f"history is what step.fit has returned, not {type(history).__name__}"))
+    if optimizer is not None:
+        checked_optimizer("report", optimizer)
     is_step = hasattr(program, "source") and hasattr(program, "loss")
     loss = as_tensor(program.loss if is_step else program)
     targets = sorted((t for t in topological([loss]) if t.kind == "parameter"), key=lambda t: t.age)

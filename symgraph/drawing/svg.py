@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
+from symgraph.display.widths import width
 from symgraph.drawing.figure import Figure, Node
 from symgraph.drawing.heat import Shown
 from symgraph.drawing.layout import Lane, Layout, Size, layout
@@ -186,8 +187,8 @@ def _at(command: str, *points: tuple[float, float]) -> str:
 
 def _node_size(node: Node) -> tuple[float, float]:
     if node.kind == "end":
-        return max(len(node.lines[0]) * LETTER, 4.0), 20.0
-    widths = [len(line) * (LETTER if row == 0 else SMALL) for row, line in enumerate(node.lines)]
+        return max(width(node.lines[0]) * LETTER, 4.0), 20.0
+    widths = [width(line) * (LETTER if row == 0 else SMALL) for row, line in enumerate(node.lines)]
     height = len(node.lines) * LINE + (8.0 if len(node.lines) > 1 else 14.0)
     if node.kind == "leaf":
         return max(widths) + 6, 20.0
@@ -218,11 +219,12 @@ def _lines(text: str) -> list[str]:
 
 
 def _shown_size(shown: Shown) -> tuple[float, float]:
-    width, height = _picture_size(shown)
+    across, height = _picture_size(shown)
     if not shown.text:
         return 0.0, 0.0
     lines = _lines(shown.text)
-    return max(*(len(line) * SMALL for line in lines), width), SMALL_LINE * len(lines) + (height + 4 if height else 0)
+    down = SMALL_LINE * len(lines) + (height + 4 if height else 0)
+    return max(*(width(line) * SMALL for line in lines), across), down
 
 
 def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool | None) -> Markup:
