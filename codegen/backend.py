@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from codegen.native import compile as _compile
 from codegen.native import jit, team
 from codegen.native.team import Job
+from codegen.native.team import addresses as team_addresses
 
 if TYPE_CHECKING:  # else imported where something is compiled: a program from the cache does not wait for it
     from codegen.loops.driver import Source
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # else imported where something is compiled: a program from t
 
 __all__ = [
     "Entry", "Job", "as_python", "compile", "compile_part", "emit", "launch", "load", "part_as_python",
-    "probes", "processor", "processor_name", "register_file",
+    "probes", "processor", "processor_name", "register_file", "team_addresses",
 ]  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def as_python(source: Source, file: Path) -> Entry:
     return jit.plain_source(source, file)
 
 
-# -- parts of our own: ``call`` and ``check``, which look at the arguments of a call, and ``epochs`` ------------------
+# -- parts of our own: ``call`` and ``check``, which look at the arguments of a call, ``epochs``, ``batch`` ------------
 def compile_part(name: str) -> bytes:
     """Object code of a part."""
     return jit.compile_part(name)

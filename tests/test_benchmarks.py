@@ -7,7 +7,7 @@ import pytest
 
 from tests import sizes
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import mnist, peers, processes, timing
+from tests.benchmarks import busy, mnist, peers, processes, timing
 from tests.benchmarks.networks import Network
 
 
@@ -17,6 +17,12 @@ def test_peers_train_the_same_network() -> None:
     for _ in range(5):
         assert runs["symgraph call"][0]() == pytest.approx(runs["NumPy"][0](), rel=1e-5)
     assert all(seconds > 0 for seconds in timing.medians(runs, seconds=0.001, rounds=1).values())
+
+
+@pytest.mark.skipif(not sizes.LONG, reason="a process of its own: --long")
+def test_beside_a_spinning_process() -> None:
+    found = busy.seconds_beside(Network((3, 2), 2), 1, 1e-4, 1, {"ours": ("symgraph call", 1)})
+    assert found["ours"] > 0
 
 
 @pytest.mark.skipif(not sizes.LONG, reason="five processes compile: --long")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 from numpy import float32, int64, uint8
 
+from codegen.loops.words import SYNC
 from codegen.native import team
-from codegen.native.barrier import SYNC_WORDS
+from codegen.native.barrier import ARRIVALS, SLEEPERS, SYNC_WORDS
 from codegen.native.compile import compile_entry, host_machine, load_entry, optimise
 from codegen.native.kernels import Buffer, at, barrier, chunk, kernel, new_sync, pointer
+from codegen.native.team_text import ALONE
 from tests.sizes import examples
 
 
@@ -150,7 +153,8 @@ def test_object_code_runs_in_a_process_without_numba(tmp_path: Path) -> None:
         start = time.process_time()
         entry = load_entry(code)
         took = time.process_time() - start
-        words = np.array([41, 0])
+        sync = np.zeros(16, np.int64)
+        words = np.array([41, 0, 0, 0, sync.ctypes.data])
         entry(words.ctypes.data)
         team.launch(entry.team_address, words.ctypes.data, 2)
         assert words[1] == 42 and took < 1 and "numba" not in sys.modules, (words, took)
@@ -172,8 +176,8 @@ def rounds(packed: int, thread: int, threads: int) -> None:
 
     It ends where the first thread finds ``board[1]`` to be 1.
     """
-    w = pointer(packed, int64, 4)
-    sync, board, faults = pointer(w[1], int64, SYNC_WORDS), pointer(w[2], int64, 64), pointer(w[3], int64, 64)
+    w = pointer(packed, int64, SYNC + 1)
+    sync, board, faults = pointer(w[SYNC], int64, SYNC_WORDS), pointer(w[1], int64, 64), pointer(w[2], int64, 64)
     for i in range(w[0]):
         board[8 * thread] = i
         if thread == 0:
@@ -201,14 +205,15 @@ def test_barrier_orders_the_writes_of_all_threads(code_of_rounds: bytes) -> None
     for threads in (1, 2, 3):
         for count in (0, 1, examples(400, 10_000), 3):
             board, faults = np.full(64, -1), np.zeros(64, int64)
-            packed = np.array([count, sync.ctypes.data, board.ctypes.data, faults.ctypes.data], int64)
-            assert team.launch(entry.team_address, packed.ctypes.data, threads) == threads
+            packed = np.array([count, board.ctypes.data, faults.ctypes.data, 0, sync.ctypes.data], int64)
+            took = team.launch(entry.team_address, packed.ctypes.data, threads)
+            assert took in (threads, 1)  # alone, where a worker was late before
             assert not faults[::8].any()
-            assert [tuple(faults[8 * t + 1 : 8 * t + 3]) for t in range(threads)] == [
-                chunk(100, 8, t, threads) for t in range(threads)
+            assert [tuple(faults[8 * t + 1 : 8 * t + 3]) for t in range(took)] == [
+                chunk(100, 8, t, took) for t in range(took)
             ]
         time.sleep(0.02)  # the workers fall asleep
-        assert team.launch(entry.team_address, packed.ctypes.data, threads) == threads
+        assert team.launch(entry.team_address, packed.ctypes.data, threads) in (threads, 1)
         assert not faults[::8].any()
 
 
@@ -222,7 +227,7 @@ def test_launches_and_jobs_leave_the_caller_where_it_may_be(code_of_rounds: byte
     before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     entry, sync, stop = load_entry(code_of_rounds), new_sync(), np.zeros(1, int64)
     board, faults = np.full(64, -1), np.zeros(64, int64)
-    packed = np.array([100, sync.ctypes.data, board.ctypes.data, faults.ctypes.data], int64)
+    packed = np.array([100, board.ctypes.data, faults.ctypes.data, 0, sync.ctypes.data], int64)
     job = team.Job(stop.ctypes.data)
     job.finish()  # nothing runs
     assert job.has_ended()
@@ -238,18 +243,21 @@ def test_launches_do_not_wait_for_each_other(code_of_rounds: bytes, tmp_path: Pa
     """Where all workers are taken, the caller works alone: here there is one, in a process of its own."""
     (tmp_path / "rounds.o").write_bytes(code_of_rounds)
     script = f"""
+        import ctypes
         import numpy as np
         from codegen.native import team
         from codegen.native.kernels import new_sync
+        from codegen.native.team_text import ALONE
         from codegen.native.compile import load_entry
 
         entry, stop = load_entry(open({str(tmp_path / "rounds.o")!r}, "rb").read()), np.zeros(1, np.int64)
         boards = [(np.full(64, -1), np.zeros(64, np.int64), new_sync()) for _ in range(2)]
         first, second = (
-            np.array([count, sync.ctypes.data, board.ctypes.data, faults.ctypes.data])
+            np.array([count, board.ctypes.data, faults.ctypes.data, 0, sync.ctypes.data])
             for count, (board, faults, sync) in zip((10**12, 10), boards)
         )
         assert team.launch(entry.team_address, second.ctypes.data, 2) == 2
+        ctypes.memset(team._pool() + 8 * ALONE, 0, 8)  # even if the worker was late
         job = team.Job(stop.ctypes.data)
         job.begin(entry.team_address, first.ctypes.data, 2)
         while boards[0][0][0] < 1:
@@ -261,6 +269,46 @@ def test_launches_do_not_wait_for_each_other(code_of_rounds: bytes, tmp_path: Pa
     """
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, cwd=root, timeout=120)
+
+
+def late(packed: int, thread: int, threads: int) -> None:
+    """The first thread computes for long before it comes to a meeting, the second after it."""
+    w = pointer(packed, int64, SYNC + 1)
+    results = pointer(w[1], int64, 16)
+    sync = pointer(w[SYNC], int64, SYNC_WORDS)
+    for turn in range(2):
+        if thread == turn:
+            state = int64(1)
+            for i in range(w[0]):
+                state = (state * 48271 + i) % 2147483647
+            results[8 * turn] = state
+        barrier(sync, threads)
+
+
+def test_who_waits_long_sleeps() -> None:
+    """Two threads that wait for each other in turn use one processor's time, not two's."""
+    entry, sync, results = load_entry(compile_entry(late)), new_sync(), np.zeros(16, int64)
+    packed = np.array([10_000_000, results.ctypes.data, 0, 0, sync.ctypes.data], int64)
+    start = time.process_time()
+    team.launch(entry.team_address, packed.ctypes.data, 1)
+    alone = time.process_time() - start
+    expected = int(results[0])
+    results[:] = 0
+    start = time.process_time()
+    team.launch(entry.team_address, packed.ctypes.data, 2)
+    assert time.process_time() - start < 3 * alone  # which is the first thread's half; waiting awake makes it four
+    assert results[0] == expected and not sync[[ARRIVALS, SLEEPERS]].any()
+
+
+def test_a_worker_that_was_late_is_left_out_for_a_while(code_of_rounds: bytes) -> None:
+    entry, sync = load_entry(code_of_rounds), new_sync()
+    board, faults = np.full(64, -1), np.zeros(64, int64)
+    packed = np.array([10, board.ctypes.data, faults.ctypes.data, 0, sync.ctypes.data], int64)
+    word = ctypes.c_int64.from_address(team._pool() + 8 * ALONE)
+    word.value = time.monotonic_ns() + 10**11
+    assert team.launch(entry.team_address, packed.ctypes.data, 2) == 1 and word.value
+    word.value = time.monotonic_ns() - 1
+    assert team.launch(entry.team_address, packed.ctypes.data, 2) == 2 and not faults[::8].any()
 
 
 TWENTY_TIMES = """

@@ -1,5 +1,8 @@
 """The schedule of whole epochs: 64-bit words that Python fills and :func:`codegen.native.runtime.epochs` follows.
 
+Every step is a launch of its own, of :func:`codegen.native.runtime.batch`, by the native code at ``LAUNCH`` with the
+workers of ``POOL``, where there are several ``THREADS``.
+
 After the words named here come, for each array with a row per example
 
     [address of all rows, bytes of a row, address of the batch, address word]
@@ -13,8 +16,8 @@ from __future__ import annotations
 
 (
     EXAMPLES, BATCH, EPOCHS, SHUFFLE, STATE, STEPS, STOP, ARRAYS, ORDER, LOSSES, SIZE_WORD, STOPPED, EPOCH, FIRST,
-    TOTAL, BEFORE, HEADER,
-) = range(17)  # fmt: skip
+    TOTAL, BEFORE, THREADS, LAUNCH, POOL, STEP, HEADER,
+) = range(21)  # fmt: skip
 ROW_RECORD = 4
 GO_ON, ASKED, PAUSED = range(3)
 """What ``STOP`` asks for, and ``STOPPED`` says has happened: nothing, the end, or a pause."""

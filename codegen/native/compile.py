@@ -28,7 +28,7 @@ from codegen.native import barrier
 if TYPE_CHECKING:  # else imported where it is used: who only derives formulas does not wait for LLVM
     import llvmlite.binding as llvm
 
-RUNTIME_SYMBOLS = frozenset({"memcpy", "memmove", "memset", "sched_yield", "usleep"})
+RUNTIME_SYMBOLS = frozenset({"clock_gettime", "memcpy", "memmove", "memset", "sched_yield", "syscall"})
 """C functions that any process resolves; everything else that is undefined is an error."""
 
 EXCEPTION = "symgraph_exception"

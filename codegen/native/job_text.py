@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 
-from codegen.native.team_text import SIGNALS, field
+from codegen.native.system_text import field
+from codegen.native.team_text import SIGNALS
 
 IDLE, RUNNING, ENDED = range(3)
 """States of a job."""

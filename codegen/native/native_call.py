@@ -26,6 +26,11 @@ def invoke(entry: int, packed: int, thread: int, threads: int) -> None:
     PYTHON_ENTRIES[int(entry)].function(packed, thread, threads)
 
 
+def launched(function: int, pool: int, entry: int, packed: int, threads: int) -> int:
+    """Call ``launch`` of :mod:`codegen.native.team_text`, at its address. Un-jitted code has one thread, no team."""
+    raise ValueError(f"un-jitted code runs one thread, not {threads}")
+
+
 def ask(function: int) -> int:
     """The word, or pointer, that a C function without parameters returns; 0 or garbage where it returns nothing."""
     return int(ctypes.PYFUNCTYPE(ctypes.c_int64)(int(function))())
@@ -70,6 +75,7 @@ def _lower_number(context: Any, builder: ir.IRBuilder, signature: Any, arguments
 
 
 bind(invoke, lambda entry, packed, thread, threads: types.none, _lower_invoke)
+bind(launched, lambda function, pool, entry, packed, threads: types.int64, _lower_word)
 bind(ask, lambda function: types.int64, _lower_word)
 bind(ask_about, lambda function, subject: types.int64, _lower_word)
 bind(ask_which, lambda function, subject, number: types.int64, _lower_word)

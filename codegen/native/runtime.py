@@ -33,16 +33,20 @@ from codegen.loops.epoch_words import (
     FIRST,
     GO_ON,
     HEADER,
+    LAUNCH,
     LOSSES,
     ORDER,
+    POOL,
     ROW_RECORD,
     SHUFFLE,
     SHUFFLED,
     SIZE_WORD,
     STATE,
+    STEP,
     STEPS,
     STOP,
     STOPPED,
+    THREADS,
     TOTAL,
 )
 from codegen.loops.words import (
@@ -70,7 +74,7 @@ from codegen.loops.words import (
 from codegen.native.barrier import SYNC_WORDS
 from codegen.native.kernels import barrier, chunk, kernel, maximum, minimum, pointer
 from codegen.native.kernels.pointer import FlatArray
-from codegen.native.native_call import ask, ask_about, ask_number, ask_which, invoke
+from codegen.native.native_call import ask, ask_about, ask_number, ask_which, invoke, launched
 
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 RECORD = 9
@@ -282,63 +286,57 @@ def point(packed: FlatArray, schedule: FlatArray, first: int) -> None:
 
 
 @kernel
-def keep_place(schedule: FlatArray, kept_total: FlatArray, epoch: int, first: int, total: float) -> None:
-    """Where to go on."""
-    schedule[EPOCH] = epoch
-    schedule[FIRST] = first
-    kept_total[0] = total
+def take_batch(packed: FlatArray, address: int, thread: int, threads: int) -> None:
+    """A thread's part of a step: it gathers rows of the batch, where the order is not the data's, and runs."""
+    header = pointer(packed[SCHEDULE], int64, HEADER)
+    if header[SHUFFLE]:
+        schedule = pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * header[ARRAYS])
+        begin, end = chunk(packed[header[SIZE_WORD]], 1, thread, threads)
+        gather(schedule, pointer(header[ORDER], int64, header[EXAMPLES]), header[FIRST], begin, end)
+        barrier(pointer(packed[SYNC], int64, SYNC_WORDS), threads)
+    invoke(packed[RUN], address, thread, threads)
+
+
+def batch(address: int, thread: int, threads: int) -> None:
+    """One step, on several threads."""
+    packed = pointer(address, int64, pointer(address, int64, FIRST_SIZE)[LENGTH])
+    take_batch(packed, address, thread, threads)
 
 
 def epochs(address: int, thread: int, threads: int) -> None:
     """Shuffle, gather, step and record, for as many epochs as the schedule says, from where it is; stops before a batch
-    where another thread asks, and after one that the program refused."""
+    where another thread asks, and after one that the program refused. One thread runs it, and launches the steps."""
     packed = pointer(address, int64, pointer(address, int64, FIRST_SIZE)[LENGTH])
-    sync = pointer(packed[SYNC], int64, SYNC_WORDS)
     header = pointer(packed[SCHEDULE], int64, HEADER)
     schedule = pointer(packed[SCHEDULE], int64, HEADER + ROW_RECORD * header[ARRAYS])
-    kept_total = pointer(packed[SCHEDULE] + 8 * TOTAL, float64, 1)
+    total = pointer(packed[SCHEDULE] + 8 * TOTAL, float64, 1)
     examples = schedule[EXAMPLES]
     order = pointer(schedule[ORDER], int64, examples)
     losses = pointer(schedule[LOSSES], float64, schedule[EPOCHS])
-    epoch = schedule[EPOCH]
-    first = schedule[FIRST]
-    total = kept_total[0]
-    while epoch < schedule[EPOCHS]:
-        rows = minimum(schedule[BATCH], examples - first)
-        if thread == 0:
-            schedule[STOPPED] = schedule[STOP]
-            packed[schedule[SIZE_WORD]] = rows
-            point(packed, schedule, first)
-            if first == 0 and schedule[SHUFFLE] == SHUFFLED and schedule[STOPPED] == GO_ON:
-                shuffle(order, examples, mixed(schedule[STATE], schedule[BEFORE] + epoch))
-        if schedule[SHUFFLE]:
-            if first == 0:
-                barrier(sync, threads)
-            begin, end = chunk(rows, 1, thread, threads)
-            gather(schedule, order, first, begin, end)
-        barrier(sync, threads)
+    while schedule[EPOCH] < schedule[EPOCHS]:
+        schedule[STOPPED] = schedule[STOP]
         if schedule[STOPPED] != GO_ON:
-            if thread == 0:
-                keep_place(schedule, kept_total, epoch, first, total)
             return
-        invoke(packed[RUN], address, thread, threads)
-        barrier(sync, threads)
+        first = schedule[FIRST]
+        rows = minimum(schedule[BATCH], examples - first)
+        packed[schedule[SIZE_WORD]] = rows
+        point(packed, schedule, first)
+        if first == 0 and schedule[SHUFFLE] == SHUFFLED:
+            shuffle(order, examples, mixed(schedule[STATE], schedule[BEFORE] + schedule[EPOCH]))
+        if schedule[THREADS] == 1:
+            take_batch(packed, address, 0, 1)
+        else:
+            launched(schedule[LAUNCH], schedule[POOL], schedule[STEP], address, schedule[THREADS])
         if packed[STATUS] != DONE:
-            if thread == 0:
-                keep_place(schedule, kept_total, epoch, first, total)
             return
         if packed[LOSS_BYTES] == 4:
-            total += float64(pointer(packed[LOSS], float32, 1)[0]) * rows
+            total[0] += float64(pointer(packed[LOSS], float32, 1)[0]) * rows
         else:
-            total += pointer(packed[LOSS], float64, 1)[0] * rows
-        if thread == 0:
-            schedule[STEPS] += 1
-        first += rows
-        if first >= examples:
-            if thread == 0:
-                losses[epoch] = total / examples
-            epoch += 1
-            first = 0
-            total = 0.0
-    if thread == 0:
-        keep_place(schedule, kept_total, epoch, 0, 0.0)
+            total[0] += pointer(packed[LOSS], float64, 1)[0] * rows
+        schedule[STEPS] += 1
+        schedule[FIRST] = first + rows
+        if schedule[FIRST] >= examples:
+            losses[schedule[EPOCH]] = total[0] / examples
+            schedule[EPOCH] += 1
+            schedule[FIRST] = 0
+            total[0] = 0.0

@@ -41,6 +41,7 @@ class _Native:
             return made
 
         self.launch = function("launch", word, 4)
+        self.launch_address = engine.get_function_address("launch")
         self.begin = function("begin", None, 5)
         self.wait_for = function("wait_for", word, 2)
         self.finish = function("finish", None, 2)
@@ -93,6 +94,11 @@ def launch(entry: int, packed: int, threads: int) -> int:
     How many took part.
     """
     return int(_native().launch(_pool(), entry, packed, threads))
+
+
+def addresses() -> tuple[int, int]:
+    """Where native code finds ``launch``, and the workers of this process."""
+    return _native().launch_address, _pool()
 
 
 class Job:

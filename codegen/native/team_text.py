@@ -5,85 +5,44 @@ the end of a job (:mod:`codegen.native.job_text`). Python runs handlers of signa
 none can come in between. Workers and jobs are bare POSIX threads that never enter Python and take no signals; whatever
 the system refuses (threads, affinity) is done without.
 
+A busy machine: where others slept because of a worker that another process had kept from its processor, the caller goes
+on alone for sixteen times as long as was lost, and then tries again. So a team never loses more than a part in sixteen
+to what it cannot know, and results, which do not depend on the number of threads, stay the same.
+
 Words of 64 bits, a cache line each where two threads write them:
 
-    pool      count of workers · lock of growing · set of signals · workers
-    worker    mail (a number) · entry, packed, thread, threads, done, place · taken · asleep · mutex, condition
+    pool      count of workers · lock of growing · until when to be alone · set of signals · workers
+    worker    mail (a number) · entry, packed, thread, threads, done, place, signals, how often it was put off its
+              processor · taken, when it was called · asleep · mutex, condition
+    done      how many have ended, and whether the caller sleeps · whether one of them was put off
 """
 
 from __future__ import annotations
 
 import signal
 
-from codegen.host import placement
-from codegen.native.barrier import DECLARATIONS, PAUSE, WAIT
+from codegen.loops.words import SYNC
+from codegen.native.barrier import LOST, PAUSE, WAIT
+from codegen.native.system_text import LATE, field, system_text
 
 MOST_THREADS = 64
 """Of one launch, the caller among them."""
 LINE = 8
 """Words of a cache line."""
-COUNT, GROWING, SIGNALS, WORKERS = 0, 8, 16, 32
+COUNT, GROWING, ALONE, SIGNALS, WORKERS = 0, 8, 12, 16, 32
 """Words of the pool."""
 _ENTRY, _PACKED, _THREAD, _THREADS, _DONE, _PLACE = range(8, 14)
-_QUIET, _TAKEN, _ASLEEP, _MUTEX, _CONDITION = 14, 16, 24, 32, 48
+_QUIET, _PUT_OFF, _TAKEN, _POSTED, _ASLEEP, _MUTEX, _CONDITION = 14, 15, 16, 17, 24, 32, 48
 WORKER_WORDS = 64
 POOL_WORDS = WORKERS + MOST_THREADS * WORKER_WORDS
+CALLER_SLEEPS = 1 << 32
+ALONE_FOR = 16
+"""For how many times what was lost the caller is alone afterwards."""
+SLOW_TO_WAKE = 500_000
+"""Nanoseconds from a call to a worker that sleeps to its first instruction, from which on it counts as put off."""
 SPINS_BEFORE_SLEEP = 50_000
 """Reads of its mail, some ten nanoseconds each, before a worker goes to sleep."""
 
-
-def field(name: str, base: str, word: int) -> str:
-    """The address of a word."""
-    return f"%{name} = getelementptr i64, ptr %{base}, i64 {word}"
-
-
-_PLACEMENT = """
-declare i32 @sched_getcpu()
-declare i32 @sched_getaffinity(i32, i64, ptr)
-declare i32 @sched_setaffinity(i32, i64, ptr)
-
-define internal i64 @place() {
-  %here = call i32 @sched_getcpu()
-  %wide = sext i32 %here to i64
-  ret i64 %wide
-}
-
-; To a processor, or away from it, for a moment: afterwards the thread may be moved again. Refusals change nothing.
-define internal void @move(i64 %place, i1 %away) {
-enter:
-  %allowed = alloca i1024, align 16
-  %wanted = alloca i1024, align 16
-  %known = icmp ult i64 %place, 1024
-  br i1 %known, label %look, label %leave
-look:
-  store i1024 0, ptr %allowed
-  %got = call i32 @sched_getaffinity(i32 0, i64 128, ptr %allowed)
-  %all = load i1024, ptr %allowed
-  %wide = zext i64 %place to i1024
-  %bit = shl i1024 1, %wide
-  %others = xor i1024 %bit, -1
-  %mask = select i1 %away, i1024 %others, i1024 %bit
-  %some = and i1024 %all, %mask
-  %any = icmp ne i1024 %some, 0
-  br i1 %any, label %do, label %leave
-do:
-  store i1024 %some, ptr %wanted
-  %there = call i32 @sched_setaffinity(i32 0, i64 128, ptr %wanted)
-  %free = call i32 @sched_setaffinity(i32 0, i64 128, ptr %allowed)
-  br label %leave
-leave:
-  ret void
-}
-"""
-_NO_PLACEMENT = """
-define internal i64 @place() {
-  ret i64 -1
-}
-
-define internal void @move(i64 %place, i1 %away) {
-  ret void
-}
-"""
 
 _LIFE = f"""
 define internal ptr @life(ptr %worker) {{
@@ -95,6 +54,7 @@ enter:
   {field("done.word", "worker", _DONE)}
   {field("place.word", "worker", _PLACE)}
   {field("quiet.word", "worker", _QUIET)}
+  {field("put.off.word", "worker", _PUT_OFF)}
   {field("asleep", "worker", _ASLEEP)}
   {field("mutex", "worker", _MUTEX)}
   {field("condition", "worker", _CONDITION)}
@@ -102,8 +62,8 @@ enter:
   %masked = call i32 @pthread_sigmask(i32 {int(signal.SIG_BLOCK)}, ptr %quiet, ptr null)
   br label %watch
 watch:
-  %seen = phi i64 [ 0, %enter ], [ %now, %work ], [ %seen, %spin ], [ %seen, %awake ]
-  %spins = phi i64 [ 0, %enter ], [ 0, %work ], [ %more, %spin ], [ 0, %awake ]
+  %seen = phi i64 [ 0, %enter ], [ %now, %tell ], [ %now, %wake ], [ %seen, %spin ], [ %seen, %awake ]
+  %spins = phi i64 [ 0, %enter ], [ 0, %tell ], [ 0, %wake ], [ %more, %spin ], [ 0, %awake ]
   %now = load atomic i64, ptr %worker seq_cst, align 8
   %news = icmp ne i64 %now, %seen
   br i1 %news, label %work, label %idle
@@ -114,7 +74,21 @@ work:
   %threads = load i64, ptr %threads.word
   %done = load ptr, ptr %done.word
   call void %entry(i64 %packed, i64 %thread, i64 %threads)
+  %lost = call i64 @lost(i64 %packed)
+  %so.far = load atomic i64, ptr %done monotonic, align 8
+  %waits = icmp uge i64 %so.far, {CALLER_SLEEPS}
+  %any = icmp ne i64 %lost, 0
+  %slow = or i1 %waits, %any
+  br i1 %slow, label %ask, label %tell
+ask:
+  call void @note(ptr %put.off.word, ptr %done)
+  br label %tell
+tell:
   %before = atomicrmw add ptr %done, i64 1 acq_rel
+  %sleeps = icmp uge i64 %before, {CALLER_SLEEPS}
+  br i1 %sleeps, label %wake, label %watch
+wake:
+  call void @symgraph_wake(ptr %done)
   br label %watch
 idle:
   %more = add i64 %spins, 1
@@ -139,7 +113,16 @@ doze:
 awake:
   store atomic i64 0, ptr %asleep seq_cst, align 8
   %caller = load i64, ptr %place.word
+  {field("posted.word", "worker", _POSTED)}
+  %posted.at = load i64, ptr %posted.word
   %unlocked = call i32 @pthread_mutex_unlock(ptr %mutex)
+  %clock = call i64 @symgraph_clock()
+  %took = sub i64 %clock, %posted.at
+  %slow.to.wake = icmp sgt i64 %took, {SLOW_TO_WAKE}
+  %times = load i64, ptr %put.off.word
+  %one = zext i1 %slow.to.wake to i64
+  %fewer = sub i64 %times, %one
+  store i64 %fewer, ptr %put.off.word
   %here = call i64 @place()
   %beside = icmp eq i64 %here, %caller
   %elsewhere = select i1 %beside, i64 %here, i64 -1
@@ -200,12 +183,33 @@ define i64 @launch(ptr %pool, i64 %entry.word, i64 %packed, i64 %threads) {{
 enter:
   %team = alloca [{MOST_THREADS} x ptr]
   %done = alloca [{LINE} x i64], align 64
+  {field("late.word", "done", LATE)}
+  {field("alone.word", "pool", ALONE)}
   store atomic i64 0, ptr %done monotonic, align 8
+  store atomic i64 0, ptr %late.word monotonic, align 8
   %entry = inttoptr i64 %entry.word to ptr
   {field("first", "pool", WORKERS)}
   %fits = icmp slt i64 %threads, {MOST_THREADS}
   %most = select i1 %fits, i64 %threads, i64 {MOST_THREADS}
-  %wanted = sub i64 %most, 1
+  %others = sub i64 %most, 1
+  %several = icmp sgt i64 %others, 0
+  br i1 %several, label %may, label %together
+may:
+  %alone = load atomic i64, ptr %alone.word monotonic, align 8
+  %free = icmp eq i64 %alone, 0
+  br i1 %free, label %forget, label %ask.clock
+ask.clock:
+  %now = call i64 @symgraph_clock()
+  %early = icmp slt i64 %now, %alone
+  br i1 %early, label %together, label %again
+again:
+  store atomic i64 0, ptr %alone.word monotonic, align 8
+  br label %forget
+forget:
+  call void @set_lost(i64 %packed, i64 0)
+  br label %together
+together:
+  %wanted = phi i64 [ 0, %enter ], [ 0, %ask.clock ], [ %others, %forget ]
   %at.first = load atomic i64, ptr %pool acquire, align 8
   %fewer = icmp slt i64 %at.first, %wanted
   br i1 %fewer, label %enlarge, label %choose
@@ -269,8 +273,11 @@ wake:
   {field("w.mutex", "worker", _MUTEX)}
   {field("w.condition", "worker", _CONDITION)}
   %locked = call i32 @pthread_mutex_lock(ptr %w.mutex)
+  {field("w.posted", "worker", _POSTED)}
   %here = call i64 @place()
   store i64 %here, ptr %w.place
+  %posted.at = call i64 @symgraph_clock()
+  store i64 %posted.at, ptr %w.posted
   %signalled = call i32 @pthread_cond_signal(ptr %w.condition)
   %unlocked = call i32 @pthread_mutex_unlock(ptr %w.mutex)
   br label %posted
@@ -278,20 +285,48 @@ posted:
   br label %posting
 own:
   call void %entry(i64 %packed, i64 0, i64 %parties)
-  br label %await
-await:
   br label %head.wait
 head.wait:
-  %spins = phi i64 [ 0, %await ], [ %more, %spin ], [ %more, %yield ]
+  %spins = phi i64 [ 0, %own ], [ %more, %spin ]
   %ended = load atomic i64, ptr %done acquire, align 8
   %all = icmp eq i64 %ended, %n
-  br i1 %all, label %freeing, label %wait
+  br i1 %all, label %judge, label %wait
 {WAIT.replace("%head", "%head.wait")}
+sleep:
+  %begin = call i64 @symgraph_clock()
+  %were = atomicrmw or ptr %done, i64 {CALLER_SLEEPS} acq_rel
+  br label %look
+look:
+  %count.now = load atomic i64, ptr %done acquire, align 8
+  %low = trunc i64 %count.now to i32
+  %ended.now = zext i32 %low to i64
+  %come = icmp eq i64 %ended.now, %n
+  br i1 %come, label %awake, label %doze
+doze:
+  call void @symgraph_sleep(ptr %done, i64 %count.now)
+  br label %look
+awake:
+  %end = call i64 @symgraph_clock()
+  %slept = sub i64 %end, %begin
+  br label %judge
+judge:
+  %lost.here = phi i64 [ 0, %head.wait ], [ %slept, %awake ]
+  %late = load atomic i64, ptr %late.word monotonic, align 8
+  %put.off = icmp ne i64 %late, 0
+  br i1 %put.off, label %be.alone, label %freeing
+be.alone:
+  %lost.inside = call i64 @lost(i64 %packed)
+  %lost.all = add i64 %lost.here, %lost.inside
+  %long = mul i64 %lost.all, {ALONE_FOR}
+  %from = call i64 @symgraph_clock()
+  %until = add i64 %from, %long
+  store atomic i64 %until, ptr %alone.word monotonic, align 8
+  br label %freeing
 freeing:
-  %f = phi i64 [ 0, %head.wait ], [ %f.next, %free ]
+  %f = phi i64 [ 0, %judge ], [ 0, %be.alone ], [ %f.next, %let.go ]
   %held = icmp slt i64 %f, %n
-  br i1 %held, label %free, label %leave
-free:
+  br i1 %held, label %let.go, label %leave
+let.go:
   %f.place = getelementptr ptr, ptr %team, i64 %f
   %f.worker = load ptr, ptr %f.place
   {field("f.taken", "f.worker", _TAKEN)}
@@ -303,24 +338,30 @@ leave:
 }}
 """
 
-_LIBRARY = """
-declare i32 @pthread_create(ptr, ptr, ptr, ptr)
-declare i32 @pthread_detach(i64)
-declare i32 @pthread_join(i64, ptr)
-declare i32 @pthread_sigmask(i32, ptr, ptr)
-declare i32 @pthread_mutex_init(ptr, ptr)
-declare i32 @pthread_mutex_lock(ptr)
-declare i32 @pthread_mutex_unlock(ptr)
-declare i32 @pthread_cond_init(ptr, ptr)
-declare i32 @pthread_cond_wait(ptr, ptr)
-declare i32 @pthread_cond_timedwait(ptr, ptr, ptr)
-declare i32 @pthread_cond_signal(ptr)
-declare i32 @pthread_cond_broadcast(ptr)
-declare i32 @clock_gettime(i32, ptr)
+_LOST = f"""
+; What was lost at the meetings of a program whose words these are, if it has any.
+define internal ptr @lost_word(i64 %packed) {{
+  %words = inttoptr i64 %packed to ptr
+  {field("sync.word", "words", SYNC)}
+  %sync = load ptr, ptr %sync.word
+  {field("lost.word", "sync", LOST)}
+  ret ptr %lost.word
+}}
+
+define internal i64 @lost(i64 %packed) {{
+  %word = call ptr @lost_word(i64 %packed)
+  %found = load atomic i64, ptr %word monotonic, align 8
+  ret i64 %found
+}}
+
+define internal void @set_lost(i64 %packed, i64 %value) {{
+  %word = call ptr @lost_word(i64 %packed)
+  store atomic i64 %value, ptr %word monotonic, align 8
+  ret void
+}}
 """
 
 
 def team_text() -> str:
     """Workers and launches."""
-    placing = _PLACEMENT if placement.is_known() else _NO_PLACEMENT
-    return "\n".join([DECLARATIONS, _LIBRARY, placing, _LIFE, _GROW, _LAUNCH])
+    return "\n".join([system_text(), _LOST, _LIFE, _GROW, _LAUNCH])

@@ -16,25 +16,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.backend import Job
+from codegen.backend import Job, team_addresses
 from codegen.loops import words
 from codegen.loops.epoch_words import (
+    ARRAYS,
     ASKED,
+    BATCH,
     BEFORE,
     EPOCH,
     EPOCHS,
+    EXAMPLES,
     FIRST,
     GIVEN,
     GO_ON,
     HEADER,
     IN_PLACE,
+    LAUNCH,
     LOSSES,
+    ORDER,
     PAUSED,
+    POOL,
     SHUFFLE,
     SHUFFLED,
+    SIZE_WORD,
+    STATE,
+    STEP,
     STEPS,
     STOP,
     STOPPED,
+    THREADS,
     TOTAL,
 )  # fmt: skip
 from codegen.run import arguments, loading, nonfinite, streaming, weighing
@@ -264,7 +274,10 @@ class _Plan:
     ) -> None:
         self.step, self.executable = step, step.executable
         self.entry = self.executable.entry  # compiled before the clock starts
-        self.native = loading.part("epochs", self.executable.runs_as_python)
+        as_python = self.executable.runs_as_python
+        self.native = loading.part("epochs", as_python)
+        several = self.executable.most_threads > 1
+        self.one_step = loading.part("batch", as_python) if several else self.native  # which one thread does not launch
         interface, names = self.executable.linked.interface, self.executable.names
         self.steps_per_epoch = -(-examples // batch)
         self.order = np.arange(examples, dtype=np.int64)
@@ -272,10 +285,11 @@ class _Plan:
         self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
         position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
         state = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
-        order = SHUFFLED if shuffle else IN_PLACE
-        header = [examples, batch, 0, order, state, 0, 0, len(axis.leaves), self.order.ctypes.data, 0, position]
-        header += [0] * (HEADER - len(header))
-        self.table = array.array("q", header)
+        header = dict.fromkeys(range(HEADER), 0)
+        header |= {EXAMPLES: examples, BATCH: batch, ARRAYS: len(axis.leaves), STATE: state}
+        header[SHUFFLE] = SHUFFLED if shuffle else IN_PLACE
+        header |= {ORDER: self.order.ctypes.data, SIZE_WORD: position, STEP: self.one_step.team_address}
+        self.table = array.array("q", header.values())
         for leaf in axis.leaves:
             row_bytes = arrays[leaf].nbytes // examples
             address = interface.addresses[names[leaf]]
@@ -376,8 +390,10 @@ class _Background:
     def begin(self) -> None:
         with GATE:
             self._table[STOP] = self._table[STOPPED] = GO_ON
+            self._table[THREADS] = self._executable.threads
             if self._native.is_native:
-                self._job.begin(self._native.team_address, self._executable.address, self._executable.threads)
+                self._table[LAUNCH], self._table[POOL] = team_addresses()
+                self._job.begin(self._native.team_address, self._executable.address, 1)
                 return
         self._native.call(self._executable.address)
 

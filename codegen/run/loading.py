@@ -47,7 +47,7 @@ def part(name: str, as_python: bool) -> Entry:
     return backend.part_as_python(name) if as_python else native_part(name)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def native_part(name: str) -> Entry:
     """A part of our own, for programs that run natively."""
     return _cached(cache.key_of("codegen.native.runtime", name), name, lambda: backend.compile_part(name), {})

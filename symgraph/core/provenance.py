@@ -50,7 +50,7 @@ class Provenance:
 def _bindings(code: CodeType) -> dict[int, str]:
     """Offset of each instruction, its inline caches included, whose result is stored to a name: the first such name.
 
-    The code is followed as a stack of the instructions that made its entries, so that ``q, k, v = x @ A, x @ B, x @ C``,
+    The code is followed as a stack of the instructions that made its entries, so that ``q, k = x @ A, x @ B``,
     ``y = z = f(x)`` and ``(h := f(x))`` name what they bind.
     """
     found: dict[int, str] = {}

@@ -34,7 +34,7 @@ def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
     roots = {root: value for value in named if (root := _under_root(value)) is not None}
     for whole in (False, True):
         names: dict[sp.Basic, sp.Expr] = {}
-        sums = {element: _shortest(element, named) for element in elements_of(definition.body) if _is_sum(element, roots)}
+        sums = {e: _shortest(e, named) for e in elements_of(definition.body) if _is_sum(e, roots)}
         if definition.op == "sum":  # the chain of a network keeps its lines
             names = {e: sp.Dummy(real=True) for e in elements_of(definition.body) if e.tensor.cotangent_of is not None}
         body = _opened(definition.body.xreplace(sums), names, whole, roots)

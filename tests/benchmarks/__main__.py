@@ -16,12 +16,12 @@ from typing import Any
 
 from codegen.host.placement import threads_available
 from codegen.inspect import peak
-from tests.benchmarks import elementwise, inference, mnist, processes
+from tests.benchmarks import busy, elementwise, inference, mnist, processes
 from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.timing import medians, process_medians
 
-SECTIONS = ("steps", "elementwise", "inference", "compile", "digits", "mnist")
+SECTIONS = ("steps", "busy", "elementwise", "inference", "compile", "digits", "mnist")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -82,6 +82,17 @@ def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append(
             {"network": network.name, "operations": network.operations, "seconds": times, "fraction of peak": reached}
         )
+    return rows
+
+
+def measure_busy(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    print(f"{'µs a step beside a spinning process':36}", *(f"{name:>11}" for name in busy.PEERS))
+    for network in busy.NETWORKS:
+        times = busy.seconds_beside(network, seconds=2 * options.seconds)
+        cells = [f"{times[name] * 1e6:.1f}" if name in times else "–" for name in busy.PEERS]
+        print(f"{network.name:36}", *(f"{cell:>11}" for cell in cells))
+        rows.append({"network": network.name, "seconds": times})
     return rows
 
 

@@ -21,6 +21,7 @@ from numba import njit
 from numba.extending import get_cython_function_address
 from numpy import float32, float64, int64
 
+from codegen.loops.words import SYNC
 from codegen.native import team
 from codegen.native.barrier import SYNC_WORDS
 from codegen.native.compile import Entry, compile_entry, load_entry
@@ -174,14 +175,14 @@ def measure_functions() -> None:
 
 def measure_threads() -> None:
     def entry(packed: int, thread: int, threads: int) -> None:
-        words = pointer(packed, int64, 2)
-        sync = pointer(words[1], int64, SYNC_WORDS)
+        words = pointer(packed, int64, SYNC + 1)
+        sync = pointer(words[SYNC], int64, SYNC_WORDS)
         for _ in range(words[0]):
             barrier(sync, threads)
 
     native = load(entry)
     sync = new_sync()
-    packed = np.array([0, sync.ctypes.data], int64)
+    packed = np.array([0, 0, 0, 0, sync.ctypes.data], int64)
     address = packed.ctypes.data
     calls = 10_000
     alone = best_time(lambda: [native.call(address) for _ in range(calls)]) / calls

@@ -39,6 +39,11 @@ def _seconds(run: Callable[[], Any]) -> float:
     return max(time.perf_counter() - start, 1e-7)
 
 
+def repeats_of(worker: Worker, seconds: float) -> int:
+    """How many runs take about so long."""
+    return max(1, int(seconds / (min(worker.seconds(1) for _ in range(5)) * worker.steps)))
+
+
 def process_medians(
     network: Network, seconds: float = 0.15, peers: Iterable[str] = PEERS, rounds: int = 9
 ) -> dict[str, float]:
@@ -46,8 +51,7 @@ def process_medians(
     workers = {name: Worker(name, network) for name in peers}
     try:
         present = {name: worker for name, worker in workers.items() if worker.steps}
-        least = {name: min(worker.seconds(1) for _ in range(5)) for name, worker in present.items()}
-        repeats = {name: max(1, int(seconds / (once * present[name].steps))) for name, once in least.items()}
+        repeats = {name: repeats_of(worker, seconds) for name, worker in present.items()}
         samples: dict[str, list[float]] = {name: [] for name in present}
         for _ in range(rounds):
             for name, worker in present.items():

@@ -29,7 +29,7 @@ How emitted source looks::
 
     object_code = codegen.native.compile.compile_entry(entry)               # needs Numba
     run = codegen.native.compile.load_entry(object_code)                    # does not
-    codegen.native.team.Team(2).run(run, packed_array.ctypes.data)          # or run(address), one thread
+    codegen.native.team.launch(run.team_address, packed_array.ctypes.data, 2)   # or run(address), one thread
 
 Rules
 -----
