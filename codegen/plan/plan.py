@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from codegen.plan.affine import few_numbers_by_products
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
@@ -68,9 +69,10 @@ class Node:
 
 
 def plan(request: Request) -> tuple[Request, list[Node]]:
-    """Unite equal values, slice, write out cases, merge temporaries, mask by maxima, write out windows, bring sums into
-    shape, share common functions, split, inline, place, order."""
-    once = _replace(request, compute_once(_roots(request)))
+    """Make products of affine recurrences, unite equal values, slice, write out cases, merge temporaries, mask by
+    maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order."""
+    affine = _replace(request, few_numbers_by_products(_roots(request)))
+    once = _replace(affine, compute_once(_roots(affine)))
     sliced = _replace(once, slice_values(_roots(once)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))

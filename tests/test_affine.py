@@ -1,0 +1,78 @@
+"""Recurrences that are affine in what they hand on: what takes a step's place, and that it computes the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgraph as sg
+from codegen.plan.affine import few_numbers_by_products
+from symgraph.core.graph import topological
+from symgraph.core.recurrence import Loop, recurrence_of
+from symgraph.reference import evaluate
+
+STEPS = 16
+RATES = {"rates": np.array([1.5, 1.0, 3.0, 1.0]), "begin": np.array([1.0, 0.5])}
+
+
+def _loops(tensor: sg.Tensor) -> list[Loop]:
+    found = [recurrence_of(t) for t in topological([tensor])]
+    return list(dict.fromkeys(one[0].loop for one in found if one is not None))
+
+
+def _predators(method: str = "rk4") -> tuple[Any, Any]:
+    rates, begin = sg.parameter("rates", (4,)), sg.input("begin", (2,))
+
+    def change(y: Any, t: Any) -> Any:
+        met = y[0] * y[1]
+        return sg.stack([rates[0] * y[0] - rates[1] * met, rates[3] * met - rates[2] * y[1]])
+
+    return sg.sum(sg.odeint(change, begin, step=0.05, steps=STEPS, method=method) ** 2), rates
+
+
+@pytest.mark.parametrize("method", ["rk4", "midpoint"])
+def test_back_propagation_through_few_numbers_is_a_product_a_step(method: str) -> None:
+    """λ = A·λ + b of two numbers: four products and four sums a step, however many the method has."""
+    cost, rates = _predators(method)
+    gradient = sg.grad(cost, rates)
+    shorter = few_numbers_by_products([gradient])[gradient]
+    before, after = _loops(gradient), _loops(shorter)
+    assert [loop for loop in after if loop in before] == [loop for loop in before if not loop.backward]
+    (reverse,) = (loop for loop in after if loop.backward)
+    assert [carry.shape for carry in reverse.carries] == [(), ()]
+    assert sum(int(sp.count_ops(t.definition.body)) for t in reverse.steps if t.definition) == 8
+    if method == "midpoint":  # quick to evaluate step by step
+        np.testing.assert_allclose(*evaluate([shorter, gradient], RATES), rtol=1e-12)
+
+
+def test_several_values_are_handed_on_and_columns_that_are_the_same_at_all_steps_are_constants() -> None:
+    k, u, h0 = sp.Symbol("k", real=True), sg.input("u", (STEPS,)), sg.input("h0", ())
+
+    def step(carry: Any, at: Any) -> Any:
+        p, q = carry
+        p = p + k * (q - k * (p + k * (q - p / 3)))
+        q = q + k * (p - q / 5) + at
+        return (p, q), p * 2
+
+    (_, last), seen = sg.scan(step, (h0, h0 / 2), u)
+    outputs = [last, seen, sg.grad(sg.sum(seen**2), u)]
+    found = few_numbers_by_products(outputs)
+    shorter = [found[output] for output in outputs]
+    for loop in _loops(shorter[1]):
+        assert len(loop.constants) >= 4
+    values = {"k": 0.3, "h0": np.array(1.25), "u": np.linspace(-1, 1, STEPS)}
+    for got, expected in zip(evaluate(shorter, values), evaluate(outputs, values), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_what_selects_is_long_or_wide_stays_as_it_is() -> None:
+    x, (t,) = sg.input("x", (STEPS, 5)), sg.indices("t")
+    wide = sg.scan(lambda h, at: (h * at * at + at * (h + at) - h / 3, h), sg.input("h0", (5,)), x)[0]
+    ewma = sg.define((t,), lambda s: sp.Rational(9, 10) * s[t - 1] + x[t, 0], (STEPS,), {-1: 0})
+    leaky = sg.define((t,), lambda s: sg.leaky_relu(s[t - 1] * x[t, 0]) * x[t, 1] + s[t - 1] / 2, (STEPS,), {-1: 1})
+    masked = sg.grad(sg.sum(leaky), x)
+    for value in (wide, ewma, masked):
+        assert few_numbers_by_products([value])[value] is value
