@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -9,6 +11,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.errors import ArgumentError
+from symgraph.reference import evaluate
 
 N = sg.dim("N")
 x = sg.input("x", (3,))
@@ -40,6 +43,28 @@ def test_rows_beside_one_that_overflowed() -> None:
     weights, labels = np.array([1.0, np.inf, 2.0]), np.array([1, 3, 1])
     found = codegen.function([E, w, t], sg.grad(J, E))(np.zeros((4, 2)), weights, labels)
     np.testing.assert_array_equal(found, [[0, 0], [3, 3], [0, 0], [np.inf, np.inf]])
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("simplify", [True, False])
+@pytest.mark.parametrize(
+    ("value", "third", "fourth"),
+    [
+        (sg.log, (2 / 3, 0), (1 / 4, 0)),
+        (lambda E: sg.sqrt(E).named("root"), (3**-0.5, 0), (1 / 4, 0)),
+        (lambda E: 1 / E, (-2 / 9, 0), (-1 / 16, 0)),
+        (lambda E: E / sg.sqrt(sg.sum(E**2, axis=1, keepdims=True)), (32 / 125, -24 / 125), (9 / 125, -12 / 125)),
+    ],
+    ids=["log", "a named root", "reciprocal", "rows of length 1"],
+)
+def test_a_row_that_no_label_names_has_no_slope(value: Any, third: Any, fourth: Any, simplify: bool) -> None:
+    """Σ_n f(E)[t[n], 0]: what f′ is in the other rows, infinite at 0, has no part in it."""
+    E, t = sg.parameter("E", (4, 2)), sg.labels("t", (N,), classes=4)
+    slope = sg.grad(sg.sum(value(E)[t, 0]), E, simplify=simplify)
+    rows, labels = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0], [4.0, 3.0]]), np.array([1, 3, 1])
+    expected = [(0, 0), third, (0, 0), fourth]
+    np.testing.assert_allclose(codegen.function([E, t], slope)(rows, labels), expected, rtol=1e-12, atol=1e-16)
+    np.testing.assert_allclose(evaluate(slope, {"E": rows, "t": labels}), expected, rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.usefixtures("plain")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from codegen.loops.counts import flops
 from codegen.plan.request import Request, leaves_in
 from codegen.run.pipeline import translate
 from symgraph.core.cost import multiplied_out, operations
-from symgraph.core.graph import topological
+from symgraph.core.graph import replace_tensors, topological
 from symgraph.core.tensor import Tensor
 from symgraph.derive import relations
 from symgraph.reference import evaluate
@@ -293,3 +294,23 @@ def test_what_is_too_long_to_be_made_stable_is_told() -> None:
     assert len(left) == 1
     shown = str(codegen.function(xs, sg.log(total), dtype="float64").report())
     assert f"run as written, too long to be made stable: {left[0].display_name}" in shown
+
+
+def test_the_largest_of_many_is_not_compared_pair_by_pair_at_each_rewriting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """log Σ exp of twenty scalars written out took a minute to compile: SymPy asked of each two which is larger."""
+    asked = 0
+    plain = sp.Max._is_connected
+
+    def counted(*pair: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return plain(*pair)
+
+    scalars = [sg.input(f"u{n}", ()) for n in range(20)]
+    for largest in (sp.Max, sp.Min):
+        body = largest(*(x.element for x in scalars), evaluate=False)
+        monkeypatch.setattr(largest, "_is_connected", counted)
+        other = replace_tensors(body, {x: sg.exp(x) for x in scalars})
+        assert other == largest(*(sg.exp(x).element for x in scalars), evaluate=False)
+        assert replace_tensors(other, dict.fromkeys([sg.exp(x) for x in scalars], scalars[3])) == scalars[3].element
+    assert asked == 0

@@ -19,7 +19,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_first, name_of
-from symgraph.core.rebuild import literal, written_product
+from symgraph.core.rebuild import literal, replaced, written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -154,13 +154,13 @@ class _Slices:
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """Note the slice of a value, for its readers to read instead."""
-        body = definition.body.xreplace({e: self._sliced(e) for e in elements_of(definition.body)})
+        body = replaced(definition.body, {e: self._sliced(e) for e in elements_of(definition.body)})
         there = self.places.get(tensor, {})
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
         small = _read_at(body, there) if there else None
         if small is not None:
             kept = tuple(d for d in range(tensor.ndim) if axis(d) not in there)
-            small = small.xreplace({axis(d): axis(position) for position, d in enumerate(kept)})
+            small = replaced(small, {axis(d): axis(position) for position, d in enumerate(kept)})
             shape = tuple(tensor.shape[d] for d in kept)
             part = Tensor.define(shape, small, definition.op, definition.extents, new.cotangent_of)
             name = name_of(tensor)

@@ -14,10 +14,14 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 COMPARING = (sp.Max, sp.Min, Relational)
+MOST_COMPARED = 3
+"""Arguments of an extremum that SymPy compares with each other; of more it only leaves out what is twice there."""
 
 
 def compared(function: Any, args: Sequence[sp.Basic]) -> sp.Basic:
     """``function(*args)``, one of :data:`COMPARING`, as SymPy evaluates it."""
+    if function in (sp.Max, sp.Min) and len(set(args)) > MOST_COMPARED:
+        return function(*dict.fromkeys(args), evaluate=False)
     names: dict[sp.Basic, sp.Symbol] = {}
     known = _outcome(function, tuple(_form(arg, names) for arg in args))
     if not isinstance(known, tuple):

@@ -11,6 +11,7 @@ import sympy as sp
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first, name_of
+from symgraph.core.rebuild import replaced as rebuilt
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.errors import NameConflictError, ShapeError
 
@@ -129,7 +130,7 @@ def replace_tensors(body: sp.Expr, replaced: Mapping[Tensor, Tensor]) -> sp.Expr
     """The body with elements of other tensors at the same indices."""
     rule = {tensor: replaced[tensor] for tensor in {e.tensor for e in elements_of(body)} if tensor in replaced}
     rule = {old: new for old, new in rule.items() if old is not new}
-    return body.xreplace(rule) if rule else body
+    return rebuilt(body, rule) if rule else body
 
 
 def substitute(output: Tensor, pairs: Mapping[Tensor, object]) -> Tensor:

@@ -35,7 +35,7 @@ from symgraph.errors import DisconnectedError, DomainError
 from symgraph.series.removable import with_limit
 from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product
-from symgraph.simplify.finite import FiniteValues, guarded, support, within
+from symgraph.simplify.finite import FiniteValues, for_some, guarded, support, within
 from symgraph.simplify.sums import reduction, summed
 
 MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
@@ -64,7 +64,8 @@ class Cotangent:
     """∂J/∂X of one tensor: contributions, the steps that combine them, and the definition that results.
 
     ``folded`` says that the full form became the definition, not the one in which earlier cotangents are elements.
-    Outside ``guard`` it is 0 because a branch is not taken: what it is multiplied by there need not be finite.
+    Outside ``guard`` it is 0 because a branch is not taken: what it is multiplied by there need not be finite. Nor
+    where no label reads X, outside ``reached``; that is asked for only beside a slope that has a pole.
     """
 
     of: Tensor
@@ -74,6 +75,7 @@ class Cotangent:
     folded: bool = True
     result: Tensor | None = None
     guard: sp.Basic = sp.false
+    reached: sp.Basic = sp.false
 
     @property
     def is_left(self) -> bool:
@@ -234,7 +236,7 @@ class _Sweep:
 
         for operand, value in contributions(self.root, recurrence, given, self.needed, rule):
             cotangent = self.cotangents.setdefault(operand, Cotangent(operand))
-            cotangent.guard = sp.true
+            cotangent.guard = cotangent.reached = sp.true
             at = tuple(axis(d) for d in range(operand.ndim))
             full = value.element
             consumer = self.loops[recurrence][0]
@@ -245,7 +247,7 @@ class _Sweep:
         cotangent = self.cotangents.setdefault(tensor, Cotangent(tensor))
         if tensor is self.root and not cotangent.contributions:
             full = reference = sp.S.One
-            cotangent.guard = sp.true
+            cotangent.guard = cotangent.reached = sp.true
         elif not self.simplify:
             full = reference = sp.Add(*(c.reference for c in cotangent.contributions))
         else:
@@ -312,7 +314,8 @@ class _Sweep:
                 continue
             forms = [cotangent.full, reference]
             if not self.values.is_finite(slope, overflow=True):
-                forms = [guarded(form, cotangent.guard) for form in forms]
+                where = cotangent.guard if self.values.is_finite(slope) else cotangent.reached
+                forms = [guarded(form, where) for form in forms]
             self._contribute(tensor, element, slope, forms, rename, sizes)
 
     def _contribute(
@@ -324,6 +327,7 @@ class _Sweep:
         rename: dict[Index, sp.Expr],
         sizes: dict[Index, sp.Expr],
     ) -> None:
+        given = self.cotangents[consumer]
         operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
         found = solve(element.xreplace(rename), sizes)
         solution, deltas, guard = found.at, found.deltas, found.where
@@ -333,8 +337,10 @@ class _Sweep:
         solved = {index: new.xreplace(solution) for index, new in rename.items()}
         solved = {index: value for index, value in solved.items() if index != value}
         slope = slope.xreplace(solved)
-        taken = sp.And(self.cotangents[consumer].guard.xreplace(solved), support(slope))
-        operand.guard = sp.Or(operand.guard, within(sp.And(taken, guard, support(deltas)), left))
+        own = sp.And(guard, support(slope), support(deltas))
+        taken, reached = (sp.And(known.xreplace(solved), own) for known in (given.guard, given.reached))
+        operand.guard = sp.Or(operand.guard, within(taken, left))
+        operand.reached = sp.Or(operand.reached, for_some(reached, left, extents))
         terms: list[sp.Expr] = []
         for form in forms:
             term = guarded_product(form.xreplace(solved), slope).xreplace(found.same)

@@ -13,9 +13,11 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index
 from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
 from symgraph.core.tensor import Tensor
 from symgraph.simplify.branches import guarded_product
+from symgraph.simplify.sums import Extents, reduction
 
 _BOUNDED = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sp.sign, sp.Heaviside, sigmoid, Delta)
 _GROWING = (sp.exp, sp.sinh, sp.cosh, expm1)
@@ -101,11 +103,24 @@ def within(condition: sp.Basic, indices: Iterable[sp.Basic]) -> sp.Basic:
     return sp.And(*(part for part in sp.And.make_args(condition) if hidden.isdisjoint(part.free_symbols)))
 
 
+def for_some(condition: sp.Basic, over: tuple[Index, ...], extents: Extents) -> sp.Basic:
+    """Those, and whether places meet for some value of the indices: i = t[n] for some n is Σ_n δ[i = t[n]] > 0."""
+    parts = [part for part in sp.And.make_args(condition) if _is_of_places(part)]
+    met = sp.Mul(*(Delta(*part.args) for part in parts if not part.free_symbols.isdisjoint(over)))
+    under = tuple(index for index in over if index in met.free_symbols)
+    known = within(condition, over)
+    return sp.And(known, reduction(met, under, extents) > 0) if under else known
+
+
+def _is_of_places(part: sp.Basic) -> bool:
+    return isinstance(part, sp.Eq) and bool(part.lhs.is_integer)
+
+
 def guarded(expression: sp.Expr, condition: sp.Basic) -> sp.Expr:
     """The expression where the condition holds, else 0; the expression itself if it says so already."""
     if condition == sp.true or support(expression) == condition:
         return expression
-    equal = [part for part in sp.And.make_args(condition) if isinstance(part, sp.Eq) and part.lhs.is_integer]
+    equal = [part for part in sp.And.make_args(condition) if _is_of_places(part)]
     deltas = sp.Mul(*(Delta(*part.args) for part in equal))
     rest = sp.And(*(part for part in sp.And.make_args(condition) if part not in equal))
     expression = guarded_product(deltas, expression)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.compared import compared
 from symgraph.core.scalars import Written, log1p, slot
 from symgraph.core.tensor import Element
 
@@ -66,7 +67,7 @@ class _Squares:
 
     def __init__(self, total: sp.Expr, parts: Sequence[tuple[sp.Expr, sp.Expr]]) -> None:
         self.total = total
-        self.largest = sp.Max(*(sp.Abs(t) for _, t in parts))
+        self.largest = compared(sp.Max, [sp.Abs(t) for _, t in parts])
         self.rest = sp.Add(*(c * ratio(t, self.largest) ** 2 for c, t in parts))
 
     def used(self) -> sp.Basic:

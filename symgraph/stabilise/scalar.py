@@ -135,7 +135,7 @@ def _log_of_factor(factor: sp.Expr, exponents: dict[sp.Symbol, sp.Expr]) -> sp.E
     gap = sp.expand(others[0] - first)
     if first.is_number:
         return first + softplus(gap)
-    largest = sp.Max(first, others[0])
+    largest = compared(sp.Max, [first, others[0]])
     return _unless_infinite(largest, largest + softplus(-sp.Abs(gap)))
 
 
@@ -273,7 +273,7 @@ def _by_the_largest(frozen: sp.Expr, kernels: Kernels) -> sp.Expr | None:
     if spare < 0:
         return None
     has_one = any(form.has(one) for form, _, power in forms if power < 0)
-    largest = sp.Max(*found.values(), *([sp.S.Zero] if has_one else []))
+    largest = compared(sp.Max, [*found.values(), *([sp.S.Zero] if has_one else [])])
     rule = {symbol: sp.exp(exponent - largest) for symbol, exponent in found.items()} | {one: sp.exp(-largest)}
     quotient = number * sp.Mul(one**spare, *(form**power for form, _, power in forms))
     return kernels.thaw(replaced(quotient, rule))  # type: ignore[arg-type]
