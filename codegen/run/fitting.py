@@ -7,59 +7,27 @@ asks the native code to stop before its next batch, and unwinds when it has.
 
 from __future__ import annotations
 
-import array
 import numbers
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codegen.backend import Job, team_addresses
-from codegen.loops import words
 from codegen.loops.epoch_words import (
-    ARRAYS,
-    ASKED,
-    BATCH,
     BEFORE,
-    EPOCH,
-    EPOCHS,
-    EXAMPLES,
-    FIRST,
-    GIVEN,
-    GO_ON,
-    HEADER,
-    IN_PLACE,
-    LAUNCH,
-    LOSSES,
-    ORDER,
-    PAUSED,
-    POOL,
-    SHUFFLE,
-    SHUFFLED,
-    SIZE_WORD,
-    STATE,
-    STEP,
-    STEPS,
-    STOP,
-    STOPPED,
-    THREADS,
-    TOTAL,
 )  # fmt: skip
-from codegen.run import arguments, loading, nonfinite, streaming, weighing
+from codegen.run import arguments, streaming, weighing
 from codegen.run.callbacks import all_of
 from codegen.run.conversion import described
+from codegen.run.epochs import BatchAxis, Epochs
 from codegen.run.evaluation import Evaluation
 from codegen.run.history import History
-from codegen.run.stepping import Bound
-from codegen.run.turn import GATE
 from codegen.run.watch import Watch, is_watched
 from symgraph.core.chance import KEY
 from symgraph.core.indices import Dim
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
-from symgraph.errors import ArgumentError, DomainError, ShapeError, SymgraphError
+from symgraph.errors import ArgumentError, DomainError, ShapeError
 
 if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
@@ -159,7 +127,7 @@ def fit(
         first[str(leaf.name)] = values[:batch] if leaf in axis.leaves else values
     bound = step.checked(params, first)
     step.check_apart(bound.arrays, arrays)
-    plan = _Plan(step, arrays, axis, examples, batch, seed, shuffle)
+    plan = Epochs(step, arrays, axis, examples, batch, seed, shuffle)
     history = History()
     looks = bool(callbacks) or orders is not None or validation is not None or evaluation is not None
     watch = Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
@@ -214,7 +182,7 @@ def _measure(evaluation: Evaluation, step: TrainStep, params: Params, history: H
 
 
 def _held_out(
-    step: TrainStep, validation: Any, axis: _BatchAxis, arrays: dict[Tensor, np.ndarray], seed: int
+    step: TrainStep, validation: Any, axis: BatchAxis, arrays: dict[Tensor, np.ndarray], seed: int
 ) -> tuple[dict[Tensor, np.ndarray], dict[Tensor, np.ndarray] | None]:
     """What is trained on, and the data of the validation."""
     if validation is None or callable(validation):
@@ -236,13 +204,7 @@ def _held_out(
     return part(np.sort(chosen[count:])), part(np.sort(chosen[:count]))
 
 
-@dataclass(frozen=True, slots=True)
-class _BatchAxis:
-    size: Dim
-    leaves: tuple[Tensor, ...]
-
-
-def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[str, int], dict[Tensor, np.ndarray]]:
+def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[BatchAxis, dict[str, int], dict[Tensor, np.ndarray]]:
     """The size that stands for the batch, all sizes, that one as the number of examples, and the data, all checked."""
     leading = [leaf.shape[0] for leaf in step.inputs if leaf.ndim and isinstance(leaf.shape[0], Dim)]
     if not leading:
@@ -254,155 +216,6 @@ def _rows(step: TrainStep, data: Mapping[str, Any]) -> tuple[_BatchAxis, dict[st
             raise ShapeError(
                 at_line(f"fit takes rows: {described(leaf)} has the batch size {size} not as its first size alone")
             )
-    axis = _BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
+    axis = BatchAxis(size, tuple(leaf for leaf in step.inputs if leaf.ndim and leaf.shape[0] == size))
     arrays, sizes = arguments.collect(step.inputs, data, step.dtype, strict=step.strict)
     return axis, sizes, arrays
-
-
-class _Plan:
-    """The table of :mod:`codegen.native.runtime`, and all memory that it points to."""
-
-    def __init__(
-        self,
-        step: TrainStep,
-        arrays: Mapping[Tensor, np.ndarray],
-        axis: _BatchAxis,
-        examples: int,
-        batch: int,
-        seed: int,
-        shuffle: bool,
-    ) -> None:
-        self.step, self.executable = step, step.executable
-        self.entry = self.executable.entry  # compiled before the clock starts
-        as_python = self.executable.runs_as_python
-        self.native = loading.part("epochs", as_python)
-        several = self.executable.most_threads > 1
-        self.one_step = loading.part("batch", as_python) if several else self.native  # which one thread does not launch
-        interface, names = self.executable.linked.interface, self.executable.names
-        self.steps_per_epoch = -(-examples // batch)
-        self.order = np.arange(examples, dtype=np.int64)
-        self.data, self.axis, self.batch = dict(arrays), axis, batch
-        self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
-        position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
-        state = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
-        header = dict.fromkeys(range(HEADER), 0)
-        header |= {EXAMPLES: examples, BATCH: batch, ARRAYS: len(axis.leaves), STATE: state}
-        header[SHUFFLE] = SHUFFLED if shuffle else IN_PLACE
-        header |= {ORDER: self.order.ctypes.data, SIZE_WORD: position, STEP: self.one_step.team_address}
-        self.table = array.array("q", header.values())
-        for leaf in axis.leaves:
-            row_bytes = arrays[leaf].nbytes // examples
-            address = interface.addresses[names[leaf]]
-            self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
-
-        self.job = _Background(self.native, self.executable, self.table)
-
-    def take(self, order: Any) -> None:
-        """The order of the next epoch, of a function of the user's."""
-        found = np.asarray(order)
-        if found.shape != self.order.shape or found.dtype.kind not in "iu":
-            raise ShapeError(
-                at_line(f"shuffle must return as many numbers of examples as there are, {len(self.order)}, not "
-                        f"{found.dtype} of shape {found.shape}")
-            )  # fmt: skip
-        if found.min() < 0 or found.max() >= len(self.order):
-            raise ArgumentError(at_line(f"shuffle returns {found.min()} … {found.max()}; examples are 0 … "
-                                        f"{len(self.order) - 1}"))  # fmt: skip
-        self.order[:] = found
-        self.table[SHUFFLE] = GIVEN
-
-    def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: Watch, history: History) -> None:
-        """Train for so many epochs, and enter in the history what was done.
-
-        Everything is bound anew: between two epochs a callback may have replaced an array, or called the step itself.
-        """
-        bound = self.step.checked(params, first)
-        losses = np.zeros(epochs)
-        self.table[EPOCH] = 0
-        try:
-            status = self.step.turn.take(self._run, bound, losses, watch, history)
-        except KeyboardInterrupt:
-            history.stopped = True
-            status = words.DONE
-        history.loss += losses[: self.table[EPOCH]].tolist()
-        history.steps = self.table[STEPS]
-        if status != words.DONE:
-            raise self._refused(status, bound)
-
-    def _run(self, bound: Bound, losses: np.ndarray, watch: Watch, history: History) -> int:
-        """The status of the last step. Fork hooks find the job in the turn, may pause it, and it goes on here."""
-        table, turn = self.table, self.step.turn
-        table[EPOCH] = table[FIRST] = table[TOTAL] = 0
-        table[EPOCHS], table[LOSSES] = len(losses), losses.ctypes.data
-        held = self.step.program.bind(bound)  # memory for further outputs, which no epoch returns
-        self.executable.words[words.SCHEDULE] = table.buffer_info()[0]
-        self.executable.words[words.STATUS] = words.DONE
-        started = time.perf_counter()
-        try:
-            turn.job = self.job
-            paused = True
-            while paused:
-                try:
-                    self.job.begin()
-                    while not self.job.has_ended():
-                        if table[EPOCH]:
-                            watch.loss = losses[table[EPOCH] - 1]
-                        watch.show()
-                finally:
-                    self.job.finish()
-                paused = table[STOPPED] == PAUSED
-        finally:
-            turn.job = None
-            del held
-            history.seconds += time.perf_counter() - started
-        return self.executable.words[words.STATUS]
-
-    def _refused(self, status: int, bound: Bound) -> SymgraphError:
-        """Why the last step has not been taken, in terms of the rows of the data."""
-        if status == words.NOT_FINITE:
-            rows = self.order if self.table[SHUFFLE] else np.arange(len(self.order))
-            chosen = rows[self.table[FIRST] : self.table[FIRST] + self.batch]
-            batch = {
-                leaf: self.data[leaf][chosen] if leaf in self.axis.leaves else self.data[leaf] for leaf in self.data
-            }
-            sizes = {**bound.sizes, self.axis.size.name: len(chosen)}
-            given = Bound({**bound.arrays, **batch}, sizes, bound.numbers)
-            loss = self.step.program.read_loss()
-            return nonfinite.explained(self.step, loss, given, rows=chosen, batched=self.axis.leaves)
-        sizes = {**bound.sizes, self.axis.size.name: len(self.order)}
-        try:
-            for leaf, values in self.data.items():
-                if leaf.is_label:
-                    arguments.check_labels(leaf, values, sizes)
-        except SymgraphError as error:
-            return error
-        return self.step.refused(status, 0.0, bound)
-
-
-class _Background:
-    """The launch of a schedule in the background; on the caller's thread, where the source runs as plain Python."""
-
-    def __init__(self, native: Any, executable: Any, table: array.array[int]) -> None:
-        self._native, self._executable, self._table = native, executable, table
-        self._job = Job(table.buffer_info()[0] + 8 * STOP)
-        self.finish = self._job.finish
-
-    def begin(self) -> None:
-        with GATE:
-            self._table[STOP] = self._table[STOPPED] = GO_ON
-            self._table[THREADS] = self._executable.threads
-            if self._native.is_native:
-                self._table[LAUNCH], self._table[POOL] = team_addresses()
-                self._job.begin(self._native.team_address, self._executable.address, 1)
-                return
-        self._native.call(self._executable.address)
-
-    def pause(self) -> None:
-        if self._table[STOP] != ASKED:
-            self._table[STOP] = PAUSED
-
-    def has_ended(self) -> bool:
-        return self._job.has_ended()
-
-    def forget(self) -> None:
-        self._job.forget()

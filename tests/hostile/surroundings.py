@@ -58,6 +58,8 @@ def affinity_is_refused(random: Random, rounds: int) -> None:
     """The system refuses to tell and to set affinity (a filter of system calls): two threads work all the same."""
     if sys.platform != "linux" or platform.machine() not in _DENY:
         return
+    import numba  # noqa: F401 - asks for the affinity itself when it is imported
+
     from tests.hostile.model import Model
 
     if not _deny(*_DENY[platform.machine()]):
