@@ -170,6 +170,30 @@ def test_nothing_overlaps(layers, options, nodes, crossings) -> None:
     assert picture.size[0] < 1300, "a page is wide enough for it"
 
 
+def test_a_recurrence_goes_in_a_circle() -> None:
+    T, N = sg.dim("T"), sg.dim("N")
+    x, first, V = sg.input("x", (T, N, 2)), sg.input("first", (N, 2)), sg.parameter("V", (2, 2))
+
+    def cell(c, at):
+        a = (c @ V).named("a")
+        c = (sg.tanh(a + at) + c).named("c")
+        return c, c
+
+    _, outputs = sg.scan(cell, first, x)
+    assert str(outputs).endswith("c[−1, n, i] = first[n, i]\n  where a[t, n, i] = Σ_j c[t − 1, n, j]·V[j, i]")
+    drawing = sg.draw(sg.sum(outputs))
+    nodes = [node.name for node in drawing.figure.nodes]
+    steps = {(nodes[e.tail], nodes[e.head]): e.step for e in drawing.figure.edges}
+    assert steps == {("c", "a"): "t − 1", ("c", "c"): "t − 1", ("V", "a"): "", ("a", "c"): "", ("x", "c"): "",
+                     ("first", "c"): "", ("c", "J"): ""}  # fmt: skip
+    for direction in ("right", "down"):
+        picture = seen(sg.draw(sg.sum(outputs), direction=direction).svg())
+        assert picture.overlaps() == picture.struck() == 0 and picture.texts.count("t − 1") == 2
+    assert '-.->|"t − 1"| ' in drawing.mermaid() and 'label="t − 1", style=dashed' in drawing.dot()
+    local = edges(sg.draw(sg.sum(outputs), edges="local"))
+    assert local["V (2, 2)", "a (T, N, 2)"][1] == "c[t − 1, n, j]" and local["c (T, N, 2)", "c (T, N, 2)"][1] == "1"
+
+
 def test_the_measure_finds_what_is_planted() -> None:
     box = '<g class="node value"><rect x="{}" y="10" width="40" height="20"/></g>'
     link = '<g class="link"><path d="{}"/></g>'

@@ -48,6 +48,30 @@ def operands_as_read(tensor: Tensor) -> tuple[Tensor, ...]:
     return () if definition is None else tuple(dict.fromkeys(e.tensor for e in elements_of(definition.body)))
 
 
+def steps_before(tensor: Tensor) -> list[tuple[Tensor, int]]:
+    """What a definition reads, and at how many steps from its own: h[t − 1], of its own loop, is (h, −1)."""
+    definition, own = as_read(tensor), recurrence_of(tensor)
+    if definition is None:
+        return []
+    found: dict[tuple[Tensor, int], None] = {}
+    for element in elements_of(definition.body):
+        other = recurrence_of(element.tensor)
+        moved = element.indices[0] - axis(0) if own is not None and other is not None and own[0] == other[0] else None
+        found[element.tensor, int(moved) if isinstance(moved, sp.Integer) else 0] = None
+    return list(found | dict.fromkeys((first.tensor, 0) for _, first in first_values(tensor)))
+
+
+def in_steps(order: list[Tensor]) -> list[Tensor]:
+    """The order in which values are told: those of one recurrence together, as a step computes them."""
+    found: dict[Tensor, None] = {}
+    known = set(order)
+    for tensor in order:
+        recurrence = recurrence_of(tensor)
+        tracks = [] if recurrence is None else [recurrence[0].track(v) for v in recurrence[0].loop.steps]
+        found |= dict.fromkeys(t for t in (*tracks, tensor) if t in known)
+    return list(found)
+
+
 def first_values(tensor: Tensor) -> list[tuple[sp.Expr, Element]]:
     """For a carry of a recurrence: the steps before its first one, and what it is there; nothing for another value."""
     found = recurrence_of(tensor)

@@ -19,6 +19,7 @@ from symgraph.core.mode import in_mode
 from symgraph.core.recurrence import recurrence_of
 from symgraph.core.state import checked_updates
 from symgraph.core.tensor import Tensor
+from symgraph.core.unfolded import in_steps
 from symgraph.derive.differentiate import Cotangent, reverse
 from symgraph.display.latex_names import latex_name
 from symgraph.display.matrix import matrix_form
@@ -109,7 +110,7 @@ class Table:
             found = recurrence_of(tensor)
             if found is not None and found[0] in loops:
                 inside.add(tensor)  # what its steps compute beside what is asked for
-        named = [t for t in _in_steps(self.program.naming.order) if t.definition is not None and t in self.names]
+        named = [t for t in in_steps(self.program.naming.order) if t.definition is not None and t in self.names]
         forward = [self._row(t) for t in named if t in inside]
         rows: dict[Tensor, Row] = {}
         backward = self._backward(inside, rows) if self.slopes else []
@@ -275,17 +276,6 @@ class Table:
         if all(tensor.ndim == 0 for tensor in self.forward):
             return []
         return ["Matrix form: functions, ⊙ and ⊘ are element-wise; an array that lacks an axis is repeated along it."]
-
-
-def _in_steps(order: list[Tensor]) -> list[Tensor]:
-    """The order in which values are told: those of one recurrence together, as a step computes them."""
-    found: dict[Tensor, None] = {}
-    known = set(order)
-    for tensor in order:
-        recurrence = recurrence_of(tensor)
-        tracks = [] if recurrence is None else [recurrence[0].track(v) for v in recurrence[0].loop.steps]
-        found |= dict.fromkeys(t for t in (*tracks, tensor) if t in known)
-    return list(found)
 
 
 def _declared(tensor: Tensor, name: str) -> str:

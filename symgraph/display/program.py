@@ -102,13 +102,16 @@ class Program:
         return list(found)
 
     def background(self, tensor: Tensor) -> list[Tensor]:
-        """Backward and unnamed values in a tensor's equation, and in theirs in turn, nearest first."""
+        """Backward and unnamed values in a tensor's equation, those of its own recurrence's steps (which no variable
+        of the user's holds), and what is in theirs in turn, nearest first."""
         needed: set[Tensor] = set()
-        pending = [tensor]
+        pending, own = [tensor], recurrence_of(tensor)
         while pending:
             for operand in self.reads(pending.pop()):
                 named_by_user = self.naming.pair(operand) is None and self.naming.is_users(operand)
-                if operand not in needed and not named_by_user:
+                other = recurrence_of(operand)
+                is_of_step = own is not None and other is not None and other[0] == own[0] and operand is not tensor
+                if operand not in needed and (is_of_step or not named_by_user):
                     needed.add(operand)
                     pending.append(operand)
         return sorted(needed, key=lambda t: -self.naming.position[t])

@@ -121,9 +121,9 @@ def draw(
     single = exploded(original) if level == "scalar" else {}
     root = single.get(original, original)
     program = Program([root], named=[root])
-    figure = figure_of(root, program, level)
     asks_flow = level == "scalar" or values is not None or upstream is not None
     is_flow = edges == "flow" or (edges == "auto" and asks_flow)
+    figure = figure_of(root, program, level, is_open=level == "definition" and not is_flow)
     if fold and not is_flow:
         figure = folded(figure)
     figure = with_near_leaves(figure)

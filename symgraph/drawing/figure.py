@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from symgraph.core.graph import operands, topological
-from symgraph.core.indices import show_shape
+from symgraph.core.indices import axis, show_shape
 from symgraph.core.tensor import Tensor
+from symgraph.core.unfolded import in_steps, steps_before
 from symgraph.display.matrix import matrix_form
 from symgraph.display.program import Program
 from symgraph.display.text import text
@@ -39,49 +40,82 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``head`` reads ``tail``; both are positions of nodes."""
+    """``head`` reads ``tail``, both positions of nodes; in a recurrence at ``step``, as ``t − 1``, if not its own."""
 
     tail: int
     head: int
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Nodes, operands first, and edges."""
+    """Nodes, operands first, and edges; those to another step of a recurrence alone go in a circle."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
 
+    def pairs(self) -> list[tuple[int, int]]:
+        """(tail, head) of the edges that make no circle."""
+        return [(edge.tail, edge.head) for edge in self.edges if not edge.step]
 
-def figure_of(root: Tensor, program: Program, level: str = "definition") -> Figure:
+
+def figure_of(root: Tensor, program: Program, level: str = "definition", is_open: bool = False) -> Figure:
     """The graph under a value.
 
     Parameters
     ----------
     level : ``"definition"`` has a node for each named value, ``"scalar"`` for each definition, with its operation.
+    is_open : with what a recurrence computes in a step, and what it reads of other steps; else it is one node.
     """
-    order = topological([root])
+    order = _opened(root, program) if is_open else topological([root])
     names = program.naming.names
     seen = [t for t in order if level == "scalar" or t in names or t is root]
     make = _operation if level == "scalar" else _definition
     at = {tensor: position for position, tensor in enumerate(seen)}
-    edges = [Edge(at[t], at[head]) for head in seen for t in reads(head, at.__contains__)]
+    edges = [
+        Edge(at[tail], at[head], _step(program, head, step))
+        for head in seen
+        for tail, step in _reads(head, at.__contains__, steps_before if is_open else _at_once)
+    ]
     return Figure(tuple(make(tensor, program) for tensor in seen), tuple(edges))
 
 
-def reads(tensor: Tensor, is_seen: Callable[[Tensor], bool]) -> list[Tensor]:
-    """The values with nodes that a definition reads, through those without."""
-    found: dict[Tensor, None] = {}
-    pending = list(reversed(operands(tensor)))
-    passed: set[Tensor] = set()
+def _opened(root: Tensor, program: Program) -> list[Tensor]:
+    """The values that are read on the way to one, with those of the steps of recurrences."""
+    reached, pending = {root}, [root]
     while pending:
-        operand = pending.pop()
+        fresh = {tensor for tensor, _ in steps_before(pending.pop())} - reached
+        reached |= fresh
+        pending += fresh
+    return [tensor for tensor in in_steps(program.naming.order) if tensor in reached]
+
+
+def _at_once(tensor: Tensor) -> list[tuple[Tensor, int]]:
+    return [(operand, 0) for operand in operands(tensor)]
+
+
+def _reads(
+    tensor: Tensor, is_seen: Callable[[Tensor], bool], operands_of: Callable[[Tensor], list[tuple[Tensor, int]]]
+) -> list[tuple[Tensor, int]]:
+    """The values with nodes that a definition reads, through those without, and at how many steps from its own."""
+    found: dict[tuple[Tensor, int], None] = {}
+    pending = list(reversed(operands_of(tensor)))
+    passed: set[tuple[Tensor, int]] = set()
+    while pending:
+        operand, step = pending.pop()
         if is_seen(operand):
-            found[operand] = None
-        elif operand not in passed:
-            passed.add(operand)
-            pending.extend(reversed(operands(operand)))
+            found[operand, step] = None
+        elif (operand, step) not in passed:
+            passed.add((operand, step))
+            pending.extend((other, step + more) for other, more in reversed(operands_of(operand)))
     return list(found)
+
+
+def _step(program: Program, tensor: Tensor, step: int) -> str:
+    """``t − 1``, with the letter that the steps of a value have."""
+    if not step:
+        return ""
+    return f"{text(program.arranger.scope(tensor).called[axis(0)])} {'−' if step < 0 else '+'} {abs(step)}"
 
 
 def called(tensor: Tensor, program: Program) -> str:
@@ -115,11 +149,11 @@ def shortened(shown: str, longest: int = LONGEST) -> str:
 
 def with_near_leaves(figure: Figure) -> Figure:
     """Leaves that are read far apart are drawn near each of their readers."""
-    rank = ranks(len(figure.nodes), [(edge.tail, edge.head) for edge in figure.edges])
-    nodes, edges = list(figure.nodes), []
+    rank = ranks(len(figure.nodes), figure.pairs())
+    nodes, edges = list(figure.nodes), [edge for edge in figure.edges if edge.step]
     readers: dict[int, list[int]] = {}
-    for edge in figure.edges:
-        readers.setdefault(edge.tail, []).append(edge.head)
+    for tail, head in figure.pairs():
+        readers.setdefault(tail, []).append(head)
     for tail, heads in sorted(readers.items()):
         node = figure.nodes[tail]
         is_leaf = node.tensor is not None and node.tensor.definition is None
@@ -221,5 +255,6 @@ def _contracted(figure: Figure, group_of: dict[int, int], groups: Sequence[Node]
             placed[group] = at[n]
         nodes.append(node if group is None else replace(groups[group]))
     shown = (edge for edge in figure.edges if edge.tail not in hidden or edge.head not in group_of)
-    edges = dict.fromkeys(Edge(at[edge.tail], at[edge.head]) for edge in shown)
-    return Figure(tuple(nodes), tuple(edge for edge in edges if edge.tail != edge.head))
+    edges = dict.fromkeys(replace(edge, tail=at[edge.tail], head=at[edge.head]) for edge in shown)
+    inside = {placed[group] for group in placed}
+    return Figure(tuple(nodes), tuple(e for e in edges if e.tail != e.head or (e.step and e.tail not in inside)))

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgraph.core.graph import elements_of, operands, substitute, topological
+from symgraph.core.graph import elements_of, substitute, topological
 from symgraph.core.indices import Index, bound
 from symgraph.core.mode import TRAINING
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.unfolded import as_read, operands_as_read
 from symgraph.derive.differentiate import grad, reverse
 from symgraph.display.program import Program
 from symgraph.display.text import text
@@ -205,7 +206,8 @@ def local(figure: Figure, program: Program) -> dict[int, tuple[Shown, Shown]]:
         if tail is None or head is None or head.definition is None or tail.is_label:
             continue
         between = _between(tail, head, tails[head])
-        definition = head.definition
+        definition = as_read(head)
+        assert definition is not None
         over: tuple[Index, ...] = ()
         is_pointwise = not any(t.definition and t.definition.op for t in (head, *between))
         if head.ndim and head.shape == tail.shape and is_pointwise:
@@ -225,7 +227,7 @@ def _between(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> list[Tenso
     found: dict[Tensor, None] = {}
     pending = [head]
     while pending:
-        for operand in operands(pending.pop()):
+        for operand in operands_as_read(pending.pop()):
             if operand not in beside and operand not in found and tail in topological([operand]):
                 found[operand] = None
                 pending.append(operand)

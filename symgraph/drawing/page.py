@@ -182,8 +182,8 @@ def report(
 
 def graph_pane(loss: Tensor, program: Program, say: Say = english) -> Markup:
     """The graph with its repeated layers folded, and the whole of it."""
-    whole = with_near_leaves(figure_of(loss, program))
-    short = with_near_leaves(folded(figure_of(loss, program)))
+    figure = figure_of(loss, program, is_open=True)
+    whole, short = with_near_leaves(figure), with_near_leaves(folded(figure))
     name = say(f"Graph of {program.naming.names[loss].text}")
     is_folded = len(short.nodes) < len(whole.nodes)
     other = picture_of(whole, {}) if is_folded and len(whole.nodes) <= MOST_NODES else None

@@ -34,6 +34,7 @@ RULES = {
     ".sg .below": "font-size:11px;fill:{backward}",
     ".sg .edge": "fill:none;stroke:{line};stroke-width:1.2",
     ".sg .arrow": "fill:{line}",
+    ".sg .back .edge": "stroke-dasharray:5 3",
     ".sg .box": f"fill:{{value}};{_SHAPE}",
     ",".join(f".sg .{kind} .box" for kind in _GIVEN): f"fill:{{input}};{_SHAPE}",
     ".sg .parameter .box": f"fill:{{parameter}};{_SHAPE}",

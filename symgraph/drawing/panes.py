@@ -7,12 +7,14 @@ Each takes what is known and gives markup, or nothing where there is nothing to 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from symgraph.core.indices import show_shape
 from symgraph.core.tensor import Tensor
 from symgraph.derive.derivation import Derivation, Line
 from symgraph.display.notation import Name
+from symgraph.display.program import Equation
 from symgraph.display.table import Explanation
 from symgraph.drawing.beside import Beside
 from symgraph.drawing.folding import rows_folded
@@ -61,12 +63,10 @@ def formulas(explanation: Explanation, say: Say = english, beside: Beside | None
         )
         rows = []
         for found in section.rows:
-            left = found.equation.left
             name = found.name.partition(" (")[0]
-            sides = (left, operator(found.sign)) if left is not None else ()
             matrix = "–" if found.matrix is None else mathml(found.matrix)
             shown = named(name, found.name) if live else element("b", found.name)
-            index = element("div", mathml(*sides, found.equation.right), class_="long")
+            index = element("div", whole(found.equation, found.sign), class_="long")
             cells = shown, index, matrix
             more = [element("div", beside(found), class_="beside")] if beside else []
             rows.append((name, row(name, *cells, *more)))
@@ -92,10 +92,8 @@ def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:
 def steps(derivation: Derivation, say: Say = english) -> Markup:
     """One derivation: what is given, then every step with its rule."""
     given = [
-        ("", element("li", element("span", mathml(*((e.left, operator("=")) if e.left is not None else ()), e.right),
-                                   class_="wide")))
-        for e in derivation.given
-    ]  # fmt: skip
+        ("", element("li", element("span", whole(equation), class_="wide"))) for equation in derivation.given
+    ]
     lines = rows_folded([("", _line(line, say)) for line in derivation.steps], listed, say)
     title = element("h3", say("Derivation of "), element("math", name_markup_of(derivation.title)))
     known = (
@@ -106,6 +104,13 @@ def steps(derivation: Derivation, say: Say = english) -> Markup:
         else None
     )
     return element("div", title, known, element("ol", lines, class_="steps", aria_live="polite"), class_="derivation")
+
+
+def whole(equation: Equation, sign: str = "=") -> Markup:
+    """An equation as one formula, with the first values of what reads itself."""
+    sides = () if equation.left is None else (equation.left, operator(sign))
+    begin = ((element("mtext", ",\u2003"), place, operator("="), value) for place, value in equation.first)
+    return mathml(*sides, equation.right, *chain.from_iterable(begin))
 
 
 def name_markup_of(name: Name) -> Markup:

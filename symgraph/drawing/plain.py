@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
-from symgraph.drawing.figure import Figure, Node
+from symgraph.drawing.figure import Edge, Figure, Node
 from symgraph.drawing.heat import Shown
 
 Labels = Mapping[int, tuple[Shown, Shown]]
@@ -20,8 +20,10 @@ def dot(figure: Figure, labels: Labels, right: bool = True) -> str:
         label, shape = _quoted("\n".join(node.lines)), _DOT_SHAPES.get(node.kind, "ellipse")
         lines.append(f"  n{n} [label={label}, shape={shape}];")
     for n, edge in enumerate(figure.edges):
-        told = _told(labels, n, "\n")
-        lines.append(f"  n{edge.tail} -> n{edge.head}{f' [label={_quoted(told)}]' if told else ''};")
+        told = [f"label={_quoted(found)}"] if (found := _told(edge, labels.get(n, ()), "\n")) else []
+        told += ["style=dashed", "constraint=false"] if edge.step else []
+        options = f" [{', '.join(told)}]" if told else ""
+        lines.append(f"  n{edge.tail} -> n{edge.head}{options};")
     return "\n".join([*lines, "}"])
 
 
@@ -32,14 +34,14 @@ def mermaid(figure: Figure, labels: Labels, right: bool = True) -> str:
         left, close = _BRACKETS.get(node.kind, ("([", "])"))
         lines.append(f'  n{n}{left}"{_entities(node)}"{close}')
     for n, edge in enumerate(figure.edges):
-        told = _told(labels, n, " ; ")
+        told = _told(edge, labels.get(n, ()), " ; ")
         label = f'|"{_harmless(told)}"|' if told else ""
-        lines.append(f"  n{edge.tail} -->{label} n{edge.head}")
+        lines.append(f"  n{edge.tail} {'-.->' if edge.step else '-->'}{label} n{edge.head}")
     return "\n".join(lines)
 
 
-def _told(labels: Labels, n: int, between: str) -> str:
-    return between.join(shown.text for shown in labels.get(n, ()) if shown.text)
+def _told(edge: Edge, labels: Sequence[Shown], between: str) -> str:
+    return between.join(text for text in (edge.step, *(shown.text for shown in labels)) if text)
 
 
 def _quoted(text: str) -> str:

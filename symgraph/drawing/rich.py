@@ -18,7 +18,6 @@ from symgraph.drawing.charts import curve
 from symgraph.drawing.draw import draw
 from symgraph.drawing.heat import number
 from symgraph.drawing.markup import Markup, element, joined
-from symgraph.drawing.mathml import mathml, operator
 from symgraph.drawing.page import Page
 from symgraph.drawing.palette import notebook_style
 from symgraph.drawing.words import Say, english
@@ -63,9 +62,8 @@ def equations(found: list[Equation], say: Say = english) -> Markup:
     """Equations under each other, those after the first with "where"."""
     rows = []
     for place, equation in enumerate(found):
-        sides = () if equation.left is None else (equation.left, operator("="))
         where = say("where") if place == 1 else ""
-        rows.append(element("tr", element("td", where), element("td", mathml(*sides, equation.right), align="left")))
+        rows.append(element("tr", element("td", where), element("td", panes.whole(equation), align="left")))
     return element("table", *rows, class_="plain")
 
 

@@ -25,7 +25,7 @@ LETTER, SMALL = 7.6, 6.4
 MARGIN, PAD, LINE, CELL = 12.0, 9.0, 16.0, 5.0
 LARGEST = 96.0
 """Of a heat map, in pixels."""
-ARROW = 5.0
+ARROW, LOOP = 5.0, 20.0
 WRAPPED, SMALL_LINE = 30, 14.0
 """Letters of a label in a line, and the height of one."""
 WIDEST = 1080.0
@@ -50,17 +50,24 @@ class Picture:
     """A figure with its places. ``layout`` has the number of crossings."""
 
     def __init__(self, figure: Figure, labels: Labels, direction: Direction) -> None:
-        self.figure, self.labels, self.direction = figure, labels, direction
-        self.labelled = [n for n in range(len(figure.edges)) if n in labels and any(s.text for s in labels[n])]
-        sizes = [self._size(_node_size(node)) for node in figure.nodes]
-        sizes += [self._size(self._label_size(*labels[n])) for n in self.labelled]
+        below = {n: labels[n][1] if n in labels else Shown("") for n, edge in enumerate(figure.edges) if edge.step}
+        steps = {n: (Shown(figure.edges[n].step), told) for n, told in below.items()}
+        self.figure, self.labels, self.direction = figure, {**labels, **steps}, direction
+        self.loops = {edge.tail: n for n, edge in enumerate(figure.edges) if edge.tail == edge.head}
+        told = (n for n in self.labels if n not in self.loops.values() and any(s.text for s in self.labels[n]))
+        self.labelled = sorted(told)
+        sizes = [self._size(self._room(n, node)) for n, node in enumerate(figure.nodes)]
+        sizes += [self._size(self._label_size(*self.labels[n])) for n in self.labelled]
         count = len(figure.nodes)
         self.box_of = {n: count + position for position, n in enumerate(self.labelled)}
         self.sizes = sizes
         self.ways: dict[int, list[int]] = {}
         pairs: list[tuple[int, int]] = []
         for n, edge in enumerate(figure.edges):
-            stops = [edge.tail, *([self.box_of[n]] if n in self.box_of else ()), edge.head]
+            if edge.tail == edge.head:
+                continue
+            ends = (edge.head, edge.tail) if edge.step else (edge.tail, edge.head)  # to another step: against the rest
+            stops = [ends[0], *([self.box_of[n]] if n in self.box_of else ()), ends[1]]
             self.ways[n] = list(range(len(pairs), len(pairs) + len(stops) - 1))
             pairs += pairwise(stops)
         self.layout: Layout = layout(sizes, pairs, gap=22.0 if labels else 30.0)
@@ -79,7 +86,8 @@ class Picture:
         if alone:  # on its own paper, that its ink be seen whatever is behind it
             parts.append(element("style", Markup(drawing_style())))
             parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
-        parts += [self._edge(n) for n in range(len(self.figure.edges))]
+        parts += [self._edge(n) for n in self.ways]
+        parts += [self._loop(n) for n in self.loops.values()]
         parts += [self._label(n) for n in self.labelled]
         parts += [self._node(n, node, interactive, say) for n, node in enumerate(self.figure.nodes)]
         return element(
@@ -95,6 +103,13 @@ class Picture:
     def _point(self, along: float, across: float) -> tuple[float, float]:
         x, y = (along, across) if self.direction == "right" else (across, along)
         return x + MARGIN, y + MARGIN
+
+    def _room(self, n: int, node: Node) -> tuple[float, float]:
+        """The size of a node, with the loop of one that reads itself at another step."""
+        width, height = _node_size(node)
+        if n not in self.loops:
+            return width, height
+        return (width, height + 2 * LOOP) if self.direction == "right" else (width + 4 * LOOP, height)
 
     def _label_size(self, above: Shown, below: Shown) -> tuple[float, float]:
         first, second = _shown_size(above), _shown_size(below)
@@ -135,16 +150,41 @@ class Picture:
         lanes = [lane for way in self.ways[n] for lane in self.layout.lanes[way]]
         if n in self.box_of:
             lanes = _through(lanes, self.layout.lanes[self.ways[n][0]])
-        lanes[-1] = Lane(lanes[-1].start, lanes[-1].end - ARROW, lanes[-1].across)
-        tip = self._point(lanes[-1].end + ARROW, lanes[-1].across)
-        wings = [self._point(lanes[-1].end, lanes[-1].across + side * ARROW * 0.7) for side in (-1, 1)]
-        arrow = " ".join(f"{x:.1f},{y:.1f}" for x, y in (tip, *wings))
+        is_back = bool(self.figure.edges[n].step)
+        last = lanes[0] if is_back else lanes[-1]
+        end, across, length = (last.start, last.across, -ARROW) if is_back else (last.end, last.across, ARROW)
+        if is_back:
+            lanes[0] = Lane(end - length, last.end, across)
+        else:
+            lanes[-1] = Lane(last.start, end - length, across)
+        corners = ((end, across), *((end - length, across + side * ARROW * 0.7) for side in (-1, 1)))
+        return self._link(n, self._path(lanes), [self._point(*corner) for corner in corners])
+
+    def _loop(self, n: int) -> Markup:
+        """From a node back to itself, above it, or beside it where edges go down."""
+        at = self.figure.edges[n].tail
+        x, y = self._point(*self.layout.centres[at])
+        width, height = _node_size(self.figure.nodes[at])
+        is_above = self.direction == "right"
+        out, half = (height / 2, width / 3) if is_above else (width / 2, height / 4)
+
+        def place(along: float, away: float) -> tuple[float, float]:
+            return (x + along, y - out - away) if is_above else (x + out + away, y + along)
+
+        path = _at("M", place(half, 0)) + _at("C", place(half, 24), place(-half, 24), place(-half, ARROW))
+        corners = (place(-half, 0), *(place(-half + side * ARROW * 0.7, ARROW) for side in (-1, 1)))
+        across, down = place(0, 4 if is_above else LOOP + 2)
+        label = element("text", self.labels[n][0].text, class_="above", x=across, y=down + (0 if is_above else 4),
+                        text_anchor="middle" if is_above else "start")  # fmt: skip
+        return joined(self._link(n, path, corners), element("g", label, class_="label"))
+
+    def _link(self, n: int, path: str, corners: Sequence[tuple[float, float]]) -> Markup:
         edge = self.figure.edges[n]
         names = [self.figure.nodes[end].name for end in (edge.tail, edge.head)]
+        arrow = " L".join(f"{x:.1f},{y:.1f}" for x, y in corners)
         return element(
-            "g", element("path", d=self._path(lanes), class_="edge"),
-            element("path", d=f"M{arrow.replace(' ', ' L')}Z", class_="arrow"),
-            class_="link", data_from=names[0] or None, data_to=names[1] or None,
+            "g", element("path", d=path, class_="edge"), element("path", d=f"M{arrow}Z", class_="arrow"),
+            class_="link back" if edge.step else "link", data_from=names[0] or None, data_to=names[1] or None,
         )  # fmt: skip
 
     def _path(self, lanes: Sequence[Lane]) -> str:
