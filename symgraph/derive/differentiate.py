@@ -21,6 +21,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import READ, cost
 from symgraph.core.define import as_tensor
 from symgraph.core.digits import recombined
+from symgraph.core.external import cotangents
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
 from symgraph.core.provenance import at_line
@@ -233,12 +234,14 @@ class _Sweep:
             return {t: cotangent.result for t, cotangent in found.items() if cotangent.result is not None}
 
         for operand, value in contributions(self.root, recurrence, given, self.needed, rule):
-            cotangent = self.cotangents.setdefault(operand, Cotangent(operand))
-            cotangent.guard = sp.true
-            at = tuple(axis(d) for d in range(operand.ndim))
-            full = value.element
-            consumer = self.loops[recurrence][0]
-            cotangent.contributions.append(Contribution(consumer, at, (), (full, full), full, full, ([], [])))
+            self._add(self.loops[recurrence][0], operand, value)
+
+    def _add(self, consumer: Tensor, operand: Tensor, value: Tensor) -> None:
+        """A whole tensor to the cotangent of an operand."""
+        cotangent, full = self.cotangents.setdefault(operand, Cotangent(operand)), value.element
+        cotangent.guard = sp.true
+        at = tuple(axis(d) for d in range(operand.ndim))
+        cotangent.contributions.append(Contribution(consumer, at, (), (full, full), full, full, ([], [])))
 
     def _finish(self, tensor: Tensor) -> None:
         """Combine the contributions to a tensor's cotangent and choose the form that becomes its definition."""
@@ -292,6 +295,11 @@ class _Sweep:
         result = cotangent.result
         assert result is not None
         if cotangent.full == 0:
+            return
+        if definition.op == "external":
+            for operand, value in cotangents(tensor, result):
+                if operand in self.needed:
+                    self._add(tensor, operand, value)
             return
         varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
         plain = isinstance(cotangent.full, Element) or (not varies and cost(cotangent.full) <= MAX_WHOLE_COST)
