@@ -12,6 +12,9 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.loops import ir
+from codegen.loops.program import External, Program
+from codegen.loops.verify import InvalidProgram, verify_program
 from codegen.native.compile import in_one_place
 from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.reference import evaluate
@@ -91,6 +94,7 @@ def test_a_linear_solve_is_one_with_its_own_derivative() -> None:
         moved[place] = 1e-6
         slope = (cost(matrix + moved, right) - cost(matrix - moved, right)) / 2e-6
         assert found[1][place] == pytest.approx(slope, rel=1e-6)
+    assert sg.gradcheck(J, {"A": matrix, "b": right})
     second = sg.grad(sg.sum(gradients[b] ** 2), b)  # twice through the procedure
     inverse = np.linalg.inv(matrix)
     wanted = 8 * np.linalg.matrix_power(inverse.T @ inverse, 2) @ right
@@ -147,6 +151,7 @@ def test_an_exception_ends_the_step_before_its_update() -> None:
     failing: list[BaseException] = []
 
     def checked(a: np.ndarray) -> np.ndarray:
+        assert np.float64(1e-300) * 1e-10 > 0  # numbers that are subnormal are as usual
         if failing:
             raise failing[0]
         return a
@@ -212,6 +217,15 @@ def test_what_is_kept_of_an_operand_is_a_copy() -> None:
     found = function(np.zeros(3))
     del function
     assert np.array_equal(found[0], [7, 7, 7]) and not found[1].any() and np.array_equal(kept[0], [7, 7, 7])
+
+
+def test_a_program_that_calls_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_CHECK", "1")
+    shape = (ir.integer(3),)
+    buffers = {n: ir.Buffer(n, "real", shape, "temporary" if n == "a" else "output") for n in ("a", "y")}
+    for arguments, what in ((("y", "a"), "forward_y reads a, which nothing"), (("y", "y"), "no buffer of its own")):
+        with pytest.raises(InvalidProgram, match=what):
+            verify_program(Program(buffers, (External("forward_y", 0, arguments, ()),), (), ("y",)))
 
 
 def test_slips_are_told() -> None:

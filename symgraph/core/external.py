@@ -197,7 +197,7 @@ def cotangents(tensor: Tensor, upstream: Tensor) -> list[tuple[Tensor, Tensor]]:
         raise DomainError(
             at_line(f"the external function {procedure.name} of {tensor.display_name}{show_shape(tensor.shape)} has no "
                     f"derivative: give external(…, derivative=lambda g, y, {_letters(operands)}: …), the cotangents of "
-                    "its operands, or take sg.stop_gradient of it", tensor.place)
+                    "its operands, or take sg.stop_gradient of it")
         )  # fmt: skip
     given = procedure.derivative(upstream, tensor, *operands)
     parts = list(given) if isinstance(given, tuple | list) else [given]
