@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from symgraph import errors
 from symgraph.core.declare import constant, input, labels, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
+from symgraph.core.external import external
 from symgraph.core.indices import dim, indices
 from symgraph.core.mode import in_training, mode
 from symgraph.core.scalars import Delta
@@ -191,6 +192,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "explain",
+    "external",
     "eye",
     "flatten",
     "flip",

@@ -17,6 +17,7 @@ import sympy as sp
 
 from symgraph.core.bounds import requirements
 from symgraph.core.chance import KEY, STEP, streams
+from symgraph.core.external import procedure_of
 from symgraph.core.graph import topological
 from symgraph.core.indices import Dim, axis, bound, show_shape
 from symgraph.core.recurrence import Recurrence, recurrence_of
@@ -69,8 +70,7 @@ def evaluate(
         for tensor in order:
             if tensor.definition is not None:
                 known[tensor] = _value(tensor, known, dims, mode)
-    results = [known[tensor] for tensor in wanted]
-    return results[0] if isinstance(outputs, Tensor) else results
+    return known[wanted[0]] if isinstance(outputs, Tensor) else [known[tensor] for tensor in wanted]
 
 
 def _leaf(tensor: Tensor, values: Values, mode: Any) -> np.ndarray:
@@ -87,7 +87,10 @@ def _leaf(tensor: Tensor, values: Values, mode: Any) -> np.ndarray:
 
 
 def _value(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[sp.Basic, Any], mode: Any) -> np.ndarray:
-    found = recurrence_of(tensor)
+    found, called = recurrence_of(tensor), procedure_of(tensor)
+    if called is not None:
+        shape = [_extent(tensor, size, dims) for size in tensor.shape]
+        return mode.array(called[0].values(shape, [known[operand] for operand in called[1]]))
     return _definition(tensor, known, dims, mode) if found is None else _steps(tensor, *found, known, dims, mode)
 
 
@@ -134,17 +137,13 @@ def _definition(tensor: Tensor, known: Mapping[Tensor, np.ndarray], dims: dict[s
     extents = (*free, *over)
     symbols = [axis(d) for d in range(len(free))] + [bound(d) for d in range(len(over))]
     grid: Grid = {dim: int(size) for dim, size in dims.items()}
-    for position, symbol in enumerate(symbols):
-        shape = [1] * len(extents)
-        shape[position] = extents[position]
-        grid[symbol] = np.arange(extents[position]).reshape(shape)
+    grid |= zip(symbols, np.ix_(*map(np.arange, extents)), strict=True)
     body = np.broadcast_to(np.asarray(_scalar(definition.body, grid, known, mode)), extents)
     axes = tuple(range(len(free), len(extents)))
     if definition.op is None:
         return np.array(body)
     if definition.op in ("argmax", "argmin"):
-        flat = body.reshape(*free, -1)
-        return np.asarray(getattr(np, definition.op)(flat, axis=-1))
+        return np.asarray(getattr(np, definition.op)(body.reshape(*free, -1), axis=-1))
     return np.asarray(getattr(np, definition.op)(body, axis=axes), dtype=body.dtype if body.dtype == object else None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codegen.loops import ir
 from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Share, Stmt, Store
 from codegen.loops.memory import Arena
-from codegen.loops.program import Item, Loop, Program
+from codegen.loops.program import External, Item, Loop, Program
 from codegen.loops.text import text
 
 
@@ -24,6 +24,8 @@ def _show_items(body: tuple[Item, ...], program: Program) -> list[str]:
             way = " backward" if item.backward else ""
             lines.append(f"loop of {text(item.count, {})} steps{way}")
             lines += [f"  {line}" for inner in _show_items(item.body, program) for line in inner.split("\n")]
+        elif isinstance(item, External):
+            lines.append(f"call {item.formulas[0]}")
         else:
             lines.append(show_kernel(item, program))
     return lines

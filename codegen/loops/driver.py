@@ -1,4 +1,5 @@
-"""The driver of a program as data: its kernels as calls of functions, its loops, where threads meet, where it may stop.
+"""The driver of a program as data: its kernels as calls of functions, its external calls and loops, where threads meet,
+where it may stop.
 
 Everything is in words of the packed array (:mod:`codegen.loops.words`); a backend writes it down as code.
 """
@@ -13,7 +14,7 @@ from codegen.loops.counts import item_bytes
 from codegen.loops.ir import Kernel
 from codegen.loops.meetings import meetings
 from codegen.loops.memory import Arena
-from codegen.loops.program import Item, Path, Program, kernels_in, loops_in, memory
+from codegen.loops.program import External, Item, Path, Program, loops_in, memory, touched_by, work_in
 from codegen.loops.words import Interface
 
 
@@ -73,7 +74,21 @@ class Repeat:
     body: tuple[Step, ...]
 
 
-Step = Call | Repeat
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """An external call by one thread: of the function whose address is in a word, with the addresses of its arguments,
+    the result's first, and the extents of all of them. Afterwards all threads meet, and the program ends if the
+    function has not returned 0."""
+
+    number: int
+    position: int
+    arguments: tuple[Argument, ...]
+    extents: tuple[ir.Expr, ...]
+    meets: bool
+    needs_labels: bool = False
+
+
+Step = Call | Repeat | Outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,16 @@ def calls_in(body: Sequence[Step]) -> Iterator[Call]:
     for step in body:
         if isinstance(step, Repeat):
             yield from calls_in(step.body)
-        else:
+        elif isinstance(step, Call):
+            yield step
+
+
+def outside_in(body: Sequence[Step]) -> Iterator[Outside]:
+    """The external calls in some steps and their loops."""
+    for step in body:
+        if isinstance(step, Repeat):
+            yield from outside_in(step.body)
+        elif isinstance(step, Outside):
             yield step
 
 
@@ -132,9 +156,8 @@ class _Follower:
         self.position = {**interface.addresses, **interface.memory}
         self.slices = program.slices
         self.moving = {name: n for n, loop in enumerate(loops_in(program.body)) for name in loop.slices}
-        kernels = list(kernels_in(program.body))
-        writing = [(path, _roles(program, kernel)) for path, kernel in kernels]
-        status = next((place for place, (_, roles) in enumerate(writing) if "status" in roles), len(kernels))
+        writing = [(path, _roles(program, item)) for path, item in work_in(program.body)]
+        status = next((place for place, (_, roles) in enumerate(writing) if "status" in roles), len(writing))
         self.checked = writing[status + 1][0] if status + 1 < len(writing) else None
         self.first_update = next((path for path, roles in writing if roles & {"parameter", "state"}), None)
         loss = {} if self.first_update is None else {self.first_update: {program.outputs[0]}}
@@ -145,8 +168,8 @@ class _Follower:
         found: list[Step] = []
         for place, item in enumerate(body):
             path = (*above, place)
-            if isinstance(item, Kernel):
-                found.append(self.call(item, path))
+            if isinstance(item, Kernel | External):
+                found.append(self.call(item, path) if isinstance(item, Kernel) else self.outside(item, path))
                 continue
             number = self.loops
             self.loops += 1
@@ -163,6 +186,13 @@ class _Follower:
         meets = path in self.meets or (is_checked and len(path) == 1)
         function = self.functions[kernel.name]
         return Call(function, tuple(arguments), kernel.parallel, meets, is_checked, needs_finite)
+
+    def outside(self, item: External, path: Path) -> Outside:
+        arguments = tuple(self.argument(name) for name in item.arguments)
+        extents = tuple(extent for name in item.arguments for extent in self.program.buffers[name].shape)
+        is_checked = path == self.checked
+        meets = path in self.meets or is_checked
+        return Outside(item.number, self.interface.procedures[item.number], arguments, extents, meets, is_checked)
 
     def argument(self, name: str) -> Argument:
         buffer = self.program.buffers[name]
@@ -184,7 +214,6 @@ class _Follower:
         return Moving(self.moving[name], self.place(part.base), stride, first)
 
 
-def _roles(program: Program, kernel: Kernel) -> set[str]:
-    """Roles of the buffers that a kernel writes."""
-    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-    return {program.buffers[actual[name]].role for name in ir.writes(kernel.body)}
+def _roles(program: Program, item: Kernel | External) -> set[str]:
+    """Roles of the buffers that an item writes."""
+    return {program.buffers[name].role for name in touched_by(item)[1]}

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegen.loops import ir
 from codegen.loops.ir import Kernel
 from codegen.loops.memory import Arena, Slot
 from codegen.loops.parts import Part, parts_of
-from codegen.loops.program import Item, Loop, Path, Program, kernels_in, memory
+from codegen.loops.program import External, Item, Loop, Path, Program, memory, touched_by, work_in
 
 
 def meetings(program: Program, arena: Arena, also_read: Mapping[Path, set[str]]) -> set[Path]:
@@ -20,7 +19,7 @@ def meetings(program: Program, arena: Arena, also_read: Mapping[Path, set[str]])
 
     They meet before what touches memory to which another has written since the last meeting, or writes memory that
     another has read. ``also_read`` is what is read just before a kernel. Kernels that one thread alone runs need no
-    meeting between them: it is the same thread.
+    meeting between them: it is the same thread. After an external call they meet in any case: it may have failed.
     """
     found: set[Path] = set()
     since = _Since(program, arena, also_read)
@@ -28,14 +27,16 @@ def meetings(program: Program, arena: Arena, also_read: Mapping[Path, set[str]])
     def run(body: tuple[Item, ...], above: Path) -> None:
         for place, item in enumerate(body):
             path = (*above, place)
-            kernels = list(kernels_in(item.body, path)) if isinstance(item, Loop) else [(path, item)]
-            inside = [since.touched(*kernel) for kernel in kernels]
+            work = list(work_in(item.body, path)) if isinstance(item, Loop) else [(path, item)]
+            inside = [since.touched(*one) for one in work]
             if path in found or any(one.meets() for one in inside):
                 found.add(path)
                 since.clear()
             if isinstance(item, Loop):
                 for _ in range(2):  # what it hands to its next step
                     run(item.body, path)
+            elif isinstance(item, External):
+                since.clear()
             else:
                 inside[0].note()
 
@@ -58,22 +59,20 @@ class _Since:
         self.read: dict[bool, Touches] = {True: set(), False: set()}
         self.written: dict[bool, Touches] = {True: set(), False: set()}
 
-    def touched(self, path: Path, kernel: Kernel) -> _Touched:
-        buffers = self.program.buffers
-        actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-        parts = parts_of(kernel, {local: buffers[name].shape for local, name in actual.items()})
+    def touched(self, path: Path, item: Kernel | External) -> _Touched:
+        buffers, parallel = self.program.buffers, isinstance(item, Kernel) and item.parallel
+        parts: dict[str, Part | None] = {}
+        if isinstance(item, Kernel):
+            actual = dict(zip(item.buffers, item.arguments, strict=True))
+            kept = parts_of(item, {local: buffers[name].shape for local, name in actual.items()})
+            parts = {actual[local]: part for local, part in kept.items()}
         reads, writes = (
-            {
-                (n, parts.get(name))
-                for name in names
-                for n in memory(self.slices, actual[name])
-                if buffers[n].role != "scratch"
-            }
-            for names in (ir.reads(kernel.body), ir.writes(kernel.body))
+            {(n, parts.get(name)) for name in names for n in memory(self.slices, name) if buffers[n].role != "scratch"}
+            for names in touched_by(item)
         )
-        others = (True, False) if kernel.parallel or path in self.also_read else (True,)
+        others = (True, False) if parallel or path in self.also_read else (True,)
         also: Touches = {(name, None) for name in self.also_read.get(path, set())}
-        return _Touched(self, reads | also, writes, kernel.parallel, others)
+        return _Touched(self, reads | also, writes, parallel, others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from codegen.loops import ir
 from codegen.loops.counts import item_bytes
 from codegen.loops.ir import Buffer, Const, Expr
-from codegen.loops.program import Program, kernels_in, memory
+from codegen.loops.program import Program, memory, work_in
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
@@ -77,8 +77,8 @@ def live_ranges(program: Program, roles: Sequence[ir.Role]) -> dict[str, Live]:
     needed in all of it."""
     found: dict[str, Live] = {}
     slices = program.slices
-    for number, (path, kernel) in enumerate(kernels_in(program.body)):
-        for name in (name for argument in kernel.arguments for name in memory(slices, argument)):
+    for number, (path, work) in enumerate(work_in(program.body)):
+        for name in (name for argument in work.arguments for name in memory(slices, argument)):
             role = program.buffers[name].role
             if role in roles:
                 at = number if role == "scratch" else path[0]
@@ -141,8 +141,8 @@ def check_memory(program: Program, arena: Arena, item: int, roles: Sequence[ir.R
     sizes: dict[str, int] = {}
     alive: dict[str, set[int]] = {}
     slices = program.slices
-    for number, (path, kernel) in enumerate(kernels_in(program.body)):
-        for name in (name for argument in kernel.arguments for name in memory(slices, argument)):
+    for number, (path, work) in enumerate(work_in(program.body)):
+        for name in (name for argument in work.arguments for name in memory(slices, argument)):
             if program.buffers[name].role in roles:
                 alive.setdefault(name, set()).add(number if program.buffers[name].role == "scratch" else path[0])
     for name, items in alive.items():

@@ -1,6 +1,7 @@
-"""A program: kernels, and loops of kernels and loops, in the order in which they run, over named buffers.
+"""A program: kernels, calls of what is not ours, and loops of all these, in the order in which they run, over named
+buffers.
 
-    check_labels · forward_a · Loop(T times: forward_h · forward_c) · forward_J · Loop(T times, backward: …) · update_W
+    check_labels · forward_a · Loop(T times: forward_h · forward_c) · allreduce(…) · forward_J · Loop(…) · update_W
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from codegen.loops import ir
 from codegen.loops.ir import Buffer, Expr, Kernel
 
 
@@ -31,7 +33,18 @@ class Loop:
     slices: Mapping[str, Slice]
 
 
-Item = Kernel | Loop
+@dataclass(frozen=True, slots=True)
+class External:
+    """A call of the procedure with this number, of all that there are, by one thread: it reads whole buffers, and
+    writes the first of its ``arguments``."""
+
+    name: str
+    number: int
+    arguments: tuple[str, ...]
+    formulas: tuple[str, ...]
+
+
+Item = Kernel | Loop | External
 Path = tuple[int, ...]
 """Where an item is: its place in the program's body, in the body of the loop that is there, and so on."""
 
@@ -58,12 +71,25 @@ class Program:
 
 def kernels_in(body: tuple[Item, ...], above: Path = ()) -> Iterator[tuple[Path, Kernel]]:
     """Kernels in order, each with its path; ``above`` is that of the loop whose body it is."""
+    return ((path, item) for path, item in work_in(body, above) if isinstance(item, Kernel))
+
+
+def work_in(body: tuple[Item, ...], above: Path = ()) -> Iterator[tuple[Path, Kernel | External]]:
+    """Kernels and external calls in order, each with its path."""
     for place, item in enumerate(body):
-        match item:
-            case Kernel():
-                yield (*above, place), item
-            case Loop(inner):
-                yield from kernels_in(inner, (*above, place))
+        if isinstance(item, Loop):
+            yield from work_in(item.body, (*above, place))
+        else:
+            yield (*above, place), item
+
+
+def touched_by(item: Kernel | External) -> tuple[frozenset[str], frozenset[str]]:
+    """The buffers that a kernel or an external call reads, and those that it writes."""
+    if isinstance(item, External):
+        return frozenset(item.arguments[1:]), frozenset(item.arguments[:1])
+    actual = dict(zip(item.buffers, item.arguments, strict=True))
+    reads, writes = ({actual[name] for name in names} for names in (ir.reads(item.body), ir.writes(item.body)))
+    return frozenset(reads), frozenset(writes)
 
 
 def loops_in(body: tuple[Item, ...]) -> Iterator[Loop]:

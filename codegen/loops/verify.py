@@ -25,7 +25,7 @@ from codegen.loops.ir import (
     Var,
 )
 from codegen.loops.memory import Arena, check_memory
-from codegen.loops.program import Item, Loop, Program, kernels_in, memory
+from codegen.loops.program import External, Item, Loop, Program, memory, touched_by, work_in
 
 
 class InvalidProgram(AssertionError):
@@ -52,12 +52,25 @@ class _Reads:
             if isinstance(item, Loop):
                 self.verify(item.body, written, before | self._written_in(item.body))
                 continue
-            verify_kernel(item, self.program)
-            actual, own = dict(zip(item.buffers, item.arguments, strict=True)), self._written(item)
-            for name in ir.reads(item.body):
-                if not self._holds_values(actual[name], written | own, before):
-                    raise InvalidProgram(f"{item.name} reads {actual[name]}, which nothing has written")
+            own = self._written(item)
+            if isinstance(item, Kernel):
+                verify_kernel(item, self.program)
+                known = written | own
+            else:
+                known = written
+                self._verify_call(item)
+            for name in sorted(touched_by(item)[0]):
+                if not self._holds_values(name, known, before):
+                    raise InvalidProgram(f"{item.name} reads {name}, which nothing has written")
             written |= own
+
+    def _verify_call(self, item: External) -> None:
+        """An external call writes no operand of it, and touches nothing that each thread has for itself."""
+        if not item.arguments or item.arguments[0] in item.arguments[1:]:
+            raise InvalidProgram(f"{item.name} calls a procedure whose result is no buffer of its own")
+        for name in item.arguments:
+            if self.program.buffers[name].role == "scratch":
+                raise InvalidProgram(f"{item.name} hands {name}, which each thread has for itself, to a procedure")
 
     def _holds_values(self, name: str, written: set[str], before: Set[str]) -> bool:
         """Whether a buffer holds values; ``before`` is what earlier steps of its loops have written."""
@@ -69,12 +82,11 @@ class _Reads:
             part.first is None or self._holds_values(part.first, written, before)
         )
 
-    def _written(self, kernel: Kernel) -> set[str]:
-        actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-        return {memory(self.slices, actual[name])[0] for name in ir.writes(kernel.body)}
+    def _written(self, item: Kernel | External) -> set[str]:
+        return {memory(self.slices, name)[0] for name in touched_by(item)[1]}
 
     def _written_in(self, body: tuple[Item, ...]) -> frozenset[str]:
-        return frozenset(name for _, kernel in kernels_in(body) for name in self._written(kernel))
+        return frozenset(name for _, item in work_in(body) for name in self._written(item))
 
 
 def verify_kernel(kernel: Kernel, program: Program) -> None:

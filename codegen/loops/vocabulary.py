@@ -11,7 +11,7 @@ MATHEMATICS = frozenset([
 """Functions of real scalars. Those without a word of their own are made of these in :mod:`codegen.lower.scalar`."""
 
 STRUCTURE = frozenset([
-    "accumulate", "at", "barrier", "chunk", "copy_block", "kernel", "pointer", "select", "transpose_block",
+    "accumulate", "at", "barrier", "chunk", "copy_block", "kernel", "outside", "pointer", "select", "transpose_block",
 ])  # fmt: skip
 """Words that are no mathematics."""
 

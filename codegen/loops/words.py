@@ -1,26 +1,24 @@
 """The one argument of native code: a packed array of 64-bit words, and what each of them means.
 
 Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, and
-the addresses of what lies in the arena and in scratch memory. Scratch memory is each thread's own: ``SCRATCH`` bytes
-further for each. ``FIRST`` and ``SECOND`` are the addresses of two tuples of objects, those of a direct call, and
-``PYTHON`` that of the table of :mod:`codegen.host.capi`.
+the addresses of what lies in the arena and in scratch memory, and those of the functions of external calls. Scratch
+memory is each thread's own: ``SCRATCH`` bytes further for each. ``FIRST`` and ``SECOND`` are the addresses of two
+tuples of objects, those of a direct call, and ``PYTHON`` that of the table of :mod:`codegen.host.capi`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from codegen.loops.program import Program
+from codegen.loops.program import External, Program, work_in
 
 STATUS, TABLE, PYTHON, SPANS, SYNC, SCHEDULE, RUN = range(7)
 LOSS, LOSS_BYTES, LENGTH, SCRATCH, FIRST, SECOND, NEEDS_FINITE, FIRST_SIZE = range(7, 15)
-DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES, NOT_FINITE = range(6)
+DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES, NOT_FINITE, FAILED = range(7)
 """Status of a call. Native code finds the first four wrong before the program runs; the program itself stops at a label
 that is out of range, before it reads by it, and, where ``NEEDS_FINITE`` is set, at a loss that is not finite, before it
-updates anything."""
+updates anything; or after an external function that has failed."""
 READ, UPDATED, FRESH = range(3)
 """What a call does with an array: reads it, updates it where the last checked call found it, or sets it anywhere."""
 ANY = -2
@@ -36,6 +34,7 @@ class Interface:
     limits: Mapping[str, int]
     addresses: Mapping[str, int]
     memory: Mapping[str, int]
+    procedures: tuple[int, ...]
     length: int
 
 
@@ -53,4 +52,5 @@ def interface_of(program: Program) -> Interface:
 
     sizes, limits = numbered(program.sizes), numbered(program.sizes)
     addresses, memory = numbered(outside), numbered(inside)
-    return Interface(sizes, limits, addresses, memory, position)
+    calls = sum(isinstance(item, External) for _, item in work_in(program.body))
+    return Interface(sizes, limits, addresses, memory, tuple(range(position, position + calls)), position + calls)

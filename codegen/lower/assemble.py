@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from codegen.loops import ir
 from codegen.loops.names import Names
-from codegen.loops.program import Item, Loop, Program, Slice
+from codegen.loops.program import External, Item, Loop, Program, Slice
 from codegen.loops.small_steps import with_whole_steps
 from codegen.lower.label_check import label_check
 from codegen.lower.lower import lower
@@ -22,6 +22,7 @@ from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
 from codegen.plan.steps import Steps, steps_of
 from codegen.plan.value_names import kernel_name, value_name
+from symgraph.core.external import Procedure, procedure_of
 from symgraph.core.indices import Dim
 from symgraph.core.tensor import Tensor
 
@@ -53,9 +54,9 @@ class Turn:
 
 def assemble(
     groups: Sequence[Group], request: Request, leaves: Sequence[Tensor]
-) -> tuple[Program, dict[Tensor, str], tuple[str, ...], dict[Tensor, str]]:
-    """The program, the buffer name of every leaf and output, the user's names of the sizes, and the copies of labels
-    that the program checks."""
+) -> tuple[Program, dict[Tensor, str], tuple[str, ...], dict[Tensor, str], tuple[Procedure, ...]]:
+    """The program, the buffer name of every leaf and output, the user's names of the sizes, the copies of labels that
+    the program checks, and the procedures of its external calls."""
     known: dict[int, Steps] = {}
     names = Names()
     sizes = {dim.name: names.unique(dim.name) for dim in _dims(_with_inner(groups, known), leaves)}
@@ -75,10 +76,11 @@ def assemble(
         table |= {buffer.name: buffer for buffer in (*copies.values(), status)}
         checked = {leaf: copy.name for leaf, copy in copies.items()}
     moved = {buffers[leaf]: name for leaf, name in checked.items()}
-    body += _Lowered(table, sizes, Names(frozenset(names.taken)), moved).items(one for part in tasks for one in part)
+    lowered = _Lowered(table, sizes, Names(frozenset(names.taken)), moved)
+    body += lowered.items(one for part in tasks for one in part)
     outputs = tuple(buffers[output] for output in request.outputs)
     program = with_whole_steps(Program(table, tuple(body), tuple(sizes.values()), outputs))
-    return program, buffers, tuple(sizes), checked
+    return program, buffers, tuple(sizes), checked, tuple(lowered.procedures)
 
 
 class _Lowered:
@@ -88,9 +90,23 @@ class _Lowered:
         self, table: dict[str, ir.Buffer], sizes: Mapping[str, str], names: Names, moved: Mapping[str, str]
     ) -> None:
         self.table, self.sizes, self.names, self.moved = table, sizes, names, moved
+        self.procedures: list[Procedure] = []
 
     def items(self, tasks: Iterable[Task | Turn]) -> list[Item]:
-        return [self.loop(task) if isinstance(task, Turn) else self.kernel(task) for task in tasks]
+        return [self.loop(task) if isinstance(task, Turn) else self.item(task) for task in tasks]
+
+    def item(self, task: Task) -> Item:
+        return self.external(task) if task.group.kind == "external" else self.kernel(task)
+
+    def external(self, task: Task) -> External:
+        value = task.group.nodes[0].value
+        found = procedure_of(value)
+        assert found is not None
+        self.procedures.append(found[0])
+        arguments = tuple(self.moved.get(name, name) for name in (task.buffers[one] for one in (value, *found[1])))
+        formula = f"{arguments[0]} = {found[0].name}({', '.join(arguments[1:])})"
+        name = self.names.unique(kernel_name(task.group, task.kept))
+        return External(name, len(self.procedures) - 1, arguments, (formula,))
 
     def kernel(self, task: Task) -> ir.Kernel:
         buffers = {value: self.moved.get(name, name) for value, name in task.buffers.items()}

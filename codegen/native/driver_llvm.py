@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from codegen.loops import ir, words
-from codegen.loops.driver import Call, Driver, Moving, Repeat, Step, calls_in, repeats_in
+from codegen.loops.driver import Call, Driver, Moving, Outside, Repeat, Step, calls_in, outside_in, repeats_in
 from codegen.native.barrier import SYMBOL
 from codegen.native.compile import EXCEPTION
-from codegen.native.subnormals import entries
+from codegen.native.subnormals import entries, usual_mode
 
 EPILOGUE = (
     "  %status = load i32, ptr %raised", "  %bad = icmp ne i32 %status, 0", "  br i1 %bad, label %raise, label %return",
@@ -33,16 +33,17 @@ def driver_text(driver: Driver, callees: Mapping[str, str]) -> str:
         "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
         "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
     ]  # fmt: skip
+    is_step = any(call.needs_finite is not None for call in driver.calls)
     lines += ["define internal void @all_kernels(i64 %packed, i64 %thread, i64 %threads) noinline {", *prologue]
+    lines += _room(driver)
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
-    lines += _steps(driver.body, driver, callees, 0, True)
-    is_step = any(call.needs_finite is not None for call in driver.calls)
+    lines += _steps(driver.body, driver, callees, 0, True, is_step)
     return "\n".join([*lines, *EPILOGUE, *_one_kernel(driver, callees, prologue), entries(is_step)])
 
 
 def _steps(
-    body: Sequence[Step], driver: Driver, callees: Mapping[str, str], first: int, outermost: bool
+    body: Sequence[Step], driver: Driver, callees: Mapping[str, str], first: int, outermost: bool, is_step: bool
 ) -> list[str]:
     """Steps, of whose calls the ``first`` has that number."""
     lines: list[str] = []
@@ -54,8 +55,10 @@ def _steps(
         lines += [f"  call void @{SYMBOL}(ptr %sync, i64 %threads)"] if step.meets else []
         if isinstance(step, Repeat):
             lines += _loop_head(step, f"loop.{step.number}", driver.sizes)
-            lines += _steps(step.body, driver, callees, number, False)
+            lines += _steps(step.body, driver, callees, number, False, is_step)
             lines += _loop_end(f"loop.{step.number}")
+        elif isinstance(step, Outside):
+            lines += _outside(step, driver.sizes, is_step)
         else:
             lines += _conditions(step)
             run = _addresses(step, number, driver.sizes) if outermost else []
@@ -65,7 +68,42 @@ def _steps(
     return lines
 
 
-def _by_one_thread(run: Sequence[str], number: int) -> list[str]:
+def _room(driver: Driver) -> list[str]:
+    """Memory for the addresses and extents that external calls are given."""
+    calls = list(outside_in(driver.body))
+    if not calls:
+        return []
+    arrays, extents = max(len(call.arguments) for call in calls), max(len(call.extents) for call in calls)
+    return [f"  %arrays = alloca [{arrays} x i64]", f"  %extents = alloca [{max(1, extents)} x i64]"]
+
+
+def _outside(step: Outside, sizes: Mapping[str, int], is_step: bool) -> list[str]:
+    """One thread calls, in the processor's usual mode; then all meet, and leave where the call has failed."""
+    name = f"x.{step.number}"
+    run: list[str] = []
+    for place, argument in enumerate(step.arguments):
+        at = f"a.{name}.{place}"
+        run += _origin(argument.position if argument.moving is None else argument.moving, at, sizes)
+        run += [*_moved(argument.position if argument.moving is None else argument.moving, at)]
+        run += [f"  %{at}.slot = getelementptr i64, ptr %arrays, i64 {place}", f"  store i64 %{at}.own, ptr %{at}.slot"]
+    for place, extent in enumerate(step.extents):
+        before, value = _integer(extent, sizes, f"e.{name}.{place}")
+        run += [*before, f"  %e.{name}.{place}.slot = getelementptr i64, ptr %extents, i64 {place}"]
+        run.append(f"  store i64 {value}, ptr %e.{name}.{place}.slot")
+    run += [*_load(step.position, f"{name}.word"), f"  %{name}.function = inttoptr i64 %{name}.word to ptr"]
+    call = [f"  %{name}.result = call i64 %{name}.function(ptr %arrays, ptr %extents)"]
+    run += usual_mode(call, name) if is_step else call
+    run.append(f"  %{name}.bad = icmp ne i64 %{name}.result, 0")
+    run += [f"  br i1 %{name}.bad, label %{name}.fails, label %{name}.ends", f"{name}.fails:"]
+    run += [ f"  %{name}.place = getelementptr i64, ptr %words, i64 {words.STATUS}"]
+    run += [f"  store atomic i64 {words.FAILED}, ptr %{name}.place monotonic, align 8", f"  br label %{name}.ends"]
+    lines = [*_labels(step), *_by_one_thread([*run, f"{name}.ends:"], name)]
+    lines += [f"  call void @{SYMBOL}(ptr %sync, i64 %threads)", *_load(words.STATUS, f"{name}.status")]
+    lines.append(f"  %{name}.failed = icmp eq i64 %{name}.status, {words.FAILED}")
+    return [*lines, f"  br i1 %{name}.failed, label %return, label %{name}.goes.on", f"{name}.goes.on:"]
+
+
+def _by_one_thread(run: Sequence[str], number: int | str) -> list[str]:
     begin = [f"  br i1 %is.first, label %do.{number}, label %done.{number}", f"do.{number}:"]
     return [*begin, *run, f"  br label %done.{number}", f"done.{number}:"]
 
@@ -106,12 +144,17 @@ def _integer(size: ir.Expr, sizes: Mapping[str, int], name: str) -> tuple[list[s
     return [*lines, f"  %{name} = {word} i64 {', '.join(values)}"], f"%{name}"
 
 
+def _labels(step: Call | Outside) -> list[str]:
+    """Leave where a label was wrong, every thread alike: it reads what was written before the last meeting."""
+    if not step.needs_labels:
+        return []
+    lines = [*_load(words.STATUS, "status.word"), f"  %right = icmp eq i64 %status.word, {words.DONE}"]
+    return [*lines, "  br i1 %right, label %labels.right, label %return", "labels.right:"]
+
+
 def _conditions(call: Call) -> list[str]:
-    """Leave early, every thread alike: it reads what was written before the last meeting."""
-    lines: list[str] = []
-    if call.needs_labels:
-        lines += [*_load(words.STATUS, "status.word"), f"  %right = icmp eq i64 %status.word, {words.DONE}"]
-        lines += ["  br i1 %right, label %labels.right, label %return", "labels.right:"]
+    """Leave early, as :func:`_labels`, or where the loss is not finite."""
+    lines = _labels(call)
     loss = call.needs_finite
     if loss is not None:
         kind = {"float32": "float", "float64": "double"}[loss.dtype]

@@ -9,6 +9,7 @@ thread, and is what it was before when the program returns.
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 
 FLUSH_X86 = 0x8040
 """Bits of MXCSR: results that are subnormal become 0 (flush to zero), and operands (denormals are zero)."""
@@ -37,6 +38,16 @@ define internal void @subnormals_as_before(i64 %kept) noinline {{
   call void @llvm.x86.sse.ldmxcsr(ptr %place)
   ret void
 }}
+
+define internal void @subnormals_as_usual() noinline {{
+  %place = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %place)
+  %before = load i32, ptr %place
+  %keeping = and i32 %before, {~FLUSH_X86}
+  store i32 %keeping, ptr %place
+  call void @llvm.x86.sse.ldmxcsr(ptr %place)
+  ret void
+}}
 """
 _ARM = f"""
 declare i64 @llvm.aarch64.get.fpcr()
@@ -53,6 +64,13 @@ define internal void @subnormals_as_before(i64 %kept) noinline {{
   call void @llvm.aarch64.set.fpcr(i64 %kept)
   ret void
 }}
+
+define internal void @subnormals_as_usual() noinline {{
+  %before = call i64 @llvm.aarch64.get.fpcr()
+  %keeping = and i64 %before, {~FLUSH_ARM}
+  call void @llvm.aarch64.set.fpcr(i64 %keeping)
+  ret void
+}}
 """
 _NONE = """
 define internal i64 @subnormals_as_zero() noinline {
@@ -60,6 +78,10 @@ define internal i64 @subnormals_as_zero() noinline {
 }
 
 define internal void @subnormals_as_before(i64 %kept) noinline {
+  ret void
+}
+
+define internal void @subnormals_as_usual() noinline {
   ret void
 }
 """
@@ -70,6 +92,13 @@ def mode_text() -> str:
     if platform.machine() in ("x86_64", "AMD64"):
         return _X86
     return _ARM if platform.machine() in ("aarch64", "arm64") else _NONE
+
+
+def usual_mode(lines: Sequence[str], name: str) -> list[str]:
+    """A call of somebody else's code, who expects subnormal numbers as they are; the mode is set again after it."""
+    return [
+        "  call void @subnormals_as_usual()", *lines, f"  %{name}.mode = call i64 @subnormals_as_zero()",
+    ]  # fmt: skip
 
 
 def entries(as_zero: bool) -> str:

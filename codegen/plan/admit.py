@@ -59,7 +59,7 @@ def _check_sizes(tensor: Tensor, told: set[Dim]) -> None:
 
 def _check_functions(tensor: Tensor) -> None:
     assert tensor.definition is not None
-    if tensor.definition.op == "recurrence":
+    if tensor.definition.is_opaque:
         return
     pending = [tensor.definition.body]
     while pending:

@@ -145,7 +145,7 @@ def reshape_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 
 
 def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
-    if definition.op in (None, "argmax", "argmin", "recurrence"):
+    if definition.op in (None, "argmax", "argmin") or definition.is_opaque:
         return tensor.redefined(definition)
     if definition.op == "sum":
         found = _as_contractions(tensor, definition.body, definition.extents)

@@ -24,11 +24,12 @@ from symgraph.core.indices import Index, axis
 from symgraph.core.recurrence import Recurrence
 from symgraph.core.tensor import Element, Tensor
 
-Kind = Literal["panel", "window", "rows", "columns", "scalar", "loop"]
+Kind = Literal["panel", "window", "rows", "columns", "scalar", "loop", "external"]
 
 @dataclass(slots=True)
 class Group:
-    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. A loop has values of one recurrence."""
+    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. A loop has values of one recurrence; what
+    is external is alone."""
 
     kind: Kind
     nodes: list[Node]
@@ -77,7 +78,7 @@ def _latest(node: Node, place: dict[Tensor, int]) -> int:
 
 def _choose(groups: Sequence[Group], node: Node, earliest: int) -> int:
     """The group that a node joins: the earliest possible one, else the newest that shares an operand, else new."""
-    if node.contraction is not None or is_window(node):
+    if node.is_external or node.contraction is not None or is_window(node):
         return len(groups)
     if earliest >= 0 and fits(groups[earliest], node):
         return earliest
@@ -97,6 +98,8 @@ def opened(node: Node) -> Group:
     head = node.contraction
     if node.recurrence is not None:
         group = Group("loop", [])
+    elif node.is_external:
+        group = Group("external", [])
     elif head is not None:
         group = Group("panel", [], head, not head.outer and _is_narrow(node, head))
     elif is_window(node):
@@ -124,7 +127,9 @@ def _is_narrow(node: Node, head: Contraction) -> bool:
 
 def fits(group: Group, node: Node) -> bool:
     """Whether a node can be computed inside a group, right where its operands have just been."""
-    if group.kind in ("window", "loop") or node.contraction is not None or is_window(node):
+    if group.kind in ("window", "loop", "external") or node.is_external or node.contraction is not None:
+        return False
+    if is_window(node):
         return False
     if group.kind == "panel" and window_of(node.shape, node.definition, 1) is not None:
         return False

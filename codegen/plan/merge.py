@@ -53,6 +53,6 @@ def _is_temporary(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         return False
     reader = readers[0]
     assert reader.definition is not None
-    if reader.definition.op is None:
-        return True
+    if reader.definition.op is None or reader.definition.is_opaque:
+        return reader.definition.op is None
     return all(covers(element, reader) for element in elements_of(reader.definition.body) if element.tensor is tensor)

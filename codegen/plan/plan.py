@@ -64,6 +64,11 @@ class Node:
         return None if found is None else found[0]
 
     @property
+    def is_external(self) -> bool:
+        """Whether a procedure computes it."""
+        return self.definition.op == "external"
+
+    @property
     def reads(self) -> tuple[Element, ...]:
         return elements_of(self.definition.body)
 
@@ -115,7 +120,7 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
     definition = tensor.definition
     if definition is None or definition.op is not None or definition.body.has(Delta):
         return False
-    if any(reader.definition is not None and reader.definition.op == "recurrence" for reader in readers):
+    if any(reader.definition is not None and reader.definition.is_opaque for reader in readers):
         return False
     feeds_contraction = any(contraction_of(reader) is not None for reader in readers)
     if isinstance(definition.body, Element):

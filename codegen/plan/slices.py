@@ -35,7 +35,7 @@ def own_places(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     """The replacement of every tensor, in which the only place of an axis of 1 is the reader's own on such an axis."""
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
-        if definition.op == "recurrence":
+        if definition.is_opaque:
             return tensor.redefined(definition)
         rule = {
             element: placed
@@ -149,7 +149,7 @@ class _Slices:
                     self.places[tensor], body = there, found
             for element in elements_of(body):
                 reads.setdefault(element.tensor, []).append(element)
-            if definition.op == "recurrence":
+            if definition.is_opaque:
                 whole.update(element.tensor for element in elements_of(body))
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:

@@ -127,6 +127,8 @@ def obstacle(executable: Executable) -> str:
         return "SYMGRAPH_PYTHON is set"
     if not capi.arrays_are_as_published():
         return "array objects of this installation are not as NumPy's headers say"
+    if executable.outside is not None:
+        return "it calls external functions"
     for leaf in executable.leaves:
         if leaf.dtype == "boolean" or (leaf.dtype == "integer" and not leaf.is_label and not leaf.ndim):
             return f"{leaf.name} is converted: it is of {leaf.dtype} values"

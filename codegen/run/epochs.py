@@ -142,7 +142,7 @@ class Epochs:
         self.executable.words[words.STATUS] = words.DONE
         started = time.perf_counter()
         try:
-            turn.job = self.job
+            turn.job = self.job if self.job.is_elsewhere else None
             paused = True
             while paused:
                 try:
@@ -158,7 +158,10 @@ class Epochs:
             turn.job = None
             del held
             history.seconds += time.perf_counter() - started
-        return self.executable.words[words.STATUS]
+        status = self.executable.words[words.STATUS]
+        if status == words.FAILED and self.executable.outside is not None:
+            raise self.executable.outside.failed()
+        return status
 
     def _refused(self, status: int, bound: Bound) -> SymgraphError:
         """Why the last step has not been taken, in terms of the rows of the data."""
@@ -183,19 +186,23 @@ class Epochs:
 
 
 class _Background:
-    """The launch of a schedule in the background; on the caller's thread, where the source runs as plain Python."""
+    """The launch of a schedule in the background; on the caller's thread where it runs Python: as plain source, or in
+    external functions, which may call the step again, or be interrupted."""
 
     def __init__(self, native: Any, executable: Any, table: array.array[int]) -> None:
         self._native, self._executable, self._table = native, executable, table
         self._job = Job(table.buffer_info()[0] + 8 * STOP)
         self.finish = self._job.finish
+        outside = executable.outside
+        self.is_elsewhere = native.is_native and (outside is None or not outside.asks_python)
 
     def begin(self) -> None:
         with GATE:
             self._table[STOP] = self._table[STOPPED] = GO_ON
             self._table[THREADS] = self._executable.threads
-            if self._native.is_native:
+            if self._native.is_native and self._executable.threads > 1:
                 self._table[LAUNCH], self._table[POOL] = team_addresses()
+            if self.is_elsewhere:
                 self._job.begin(self._native.team_address, self._executable.address, 1)
                 return
         self._native.call(self._executable.address)

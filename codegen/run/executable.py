@@ -17,10 +17,12 @@ from codegen import backend, debug
 from codegen.host import capi, placement
 from codegen.loops import words
 from codegen.loops.counts import evaluate_integer, largest_integer
-from codegen.loops.ir import Expr
+from codegen.loops.ir import Buffer, Expr
 from codegen.loops.memory import Arena
+from codegen.loops.program import External, work_in
 from codegen.loops.worth import threads_worth
 from codegen.run import loading
+from codegen.run.outside import Outside
 from codegen.run.pool import Blocks
 from codegen.run.translated import Translated
 from symgraph.core.tensor import Tensor
@@ -68,6 +70,7 @@ class Executable:
         self._memory: dict[int, np.ndarray] = {}
         self._blocks: dict[str, Blocks] = {}
         self._largest: dict[str, int] | None = None
+        self.outside = self._outside()
         self._kept = self._support()
         for leaf in leaves:
             if leaf.kind == "constant":
@@ -87,6 +90,19 @@ class Executable:
             if buffer.role == "status":
                 self.words[self.linked.interface.addresses[name]] = self.address + 8 * words.STATUS
         return [sync]
+
+    def _outside(self) -> Outside | None:
+        """What the external calls of the program call."""
+        places = self.linked.interface.procedures
+        if not places:
+            return None
+        program, found = self.compiled.program, self.compiled.procedures
+        calls = [item for _, item in work_in(program.body) if isinstance(item, External)]
+        kinds = [[(self._kind(program.buffers[n]), len(program.buffers[n].shape)) for n in c.arguments] for c in calls]
+        outside = Outside([(call, found[call.number]) for call in calls], kinds)
+        for call, address in zip(calls, outside.addresses, strict=True):
+            self.words[places[call.number]] = address
+        return outside
 
     @property
     def compiled(self) -> Compiled:
@@ -108,7 +124,10 @@ class Executable:
 
     def type_of(self, name: str) -> np.dtype[Any]:
         """NumPy dtype of a buffer."""
-        return NUMPY_TYPES.get(self.linked.buffers[name].dtype, self.dtype)
+        return self._kind(self.linked.buffers[name])
+
+    def _kind(self, buffer: Buffer) -> np.dtype[Any]:
+        return NUMPY_TYPES.get(buffer.dtype, self.dtype)
 
     def bind(self, leaf: Tensor, values: np.ndarray) -> np.ndarray:
         """Hand an array to the program under a leaf; the caller keeps it alive."""
@@ -189,12 +208,16 @@ class Executable:
         return result
 
     def run(self) -> int:
-        """Run the program on what is bound; its status afterwards, as :mod:`codegen.loops.words` names them."""
+        """Run the program on what is bound; its status afterwards, as :mod:`codegen.loops.words` names them. What an
+        external function has raised is raised."""
         entry = self.entry
         self.words[words.STATUS] = words.DONE
         with nullcontext() if FIRST_CALL in self.seconds else debug.stage(FIRST_CALL, self.seconds):
             backend.launch(entry, self.address, self.threads)
-        return self.words[words.STATUS]
+        status = self.words[words.STATUS]
+        if status == words.FAILED and self.outside is not None:
+            raise self.outside.failed()
+        return status
 
     def run_often(self, times: int) -> None:
         """Run the program on what is bound, again and again."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from codegen.loops.counts import moved
 from codegen.loops.driver import Driver
 from codegen.loops.ir import ZERO, Expr, Kernel
-from codegen.loops.program import Item, Program
+from codegen.loops.program import Item, Loop, Program
 from codegen.loops.rename import content
 from codegen.loops.words import OUTSIDE
 from codegen.loops.worth import Portion
@@ -55,7 +55,7 @@ def portions_of(program: Program, driver: Driver) -> tuple[Portion, ...]:
                 what = content(item, program)[0]
                 portion = Portion(1, counts, what, item.parallel, moved(item, program.buffers), next(calls).meets)
                 found[portion] = found.get(portion, 0) + 1
-            else:
+            elif isinstance(item, Loop):
                 follow(item.body, (*counts, item.count))
 
     follow(program.body, ())

@@ -20,6 +20,7 @@ from codegen.plan.commit import updates_after
 from codegen.plan.fuse import fuse
 from codegen.plan.plan import plan
 from codegen.plan.request import Request
+from symgraph.core.external import Procedure
 from symgraph.core.tensor import Tensor
 
 
@@ -36,6 +37,7 @@ class Compiled:
     size_names: tuple[str, ...]
     outputs: tuple[Tensor, ...]
     label_copies: dict[Tensor, str]
+    procedures: tuple[Procedure, ...]
     as_written: tuple[str, ...] = ()
     """Values for whose stable forms no rules were tried to the end: that would have taken too long."""
 
@@ -58,7 +60,7 @@ def translate(
         if request.updates:
             groups = updates_after(groups, planned.outputs[0])
     with debug.stage("lower", seconds) as show:
-        program, names, size_names, checked = assemble(groups, planned, leaves)
+        program, names, size_names, checked, procedures = assemble(groups, planned, leaves)
         show(program)
         verify_program(program)
     with debug.stage("memory", seconds) as show:
@@ -70,7 +72,9 @@ def translate(
         source = emit(program, arena, interface, dtype)
         show(source)
     as_written = tuple(dict.fromkeys(tensor.display_name for tensor in left))
-    return Compiled(program, arena, scratch, interface, source, names, size_names, planned.outputs, checked, as_written)
+    return Compiled(
+        program, arena, scratch, interface, source, names, size_names, planned.outputs, checked, procedures, as_written
+    )
 
 
 def stabilised(request: Request, left: list[Tensor] | None = None) -> Request:

@@ -19,6 +19,8 @@ import numpy as np
 from symgraph.auditing.audit import _leaves_of, _total, _wanted
 from symgraph.auditing.points import DIGITS, Point, is_small, points
 from symgraph.core.define import as_tensor
+from symgraph.core.external import procedure_of
+from symgraph.core.graph import topological
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
@@ -94,12 +96,13 @@ def gradcheck(value: Any, values: Mapping[str, Any] | None = None, wrt: Any = No
     slopes = grad(loss, wanted, disconnected="zero")
     every = list(points(leaves, seed)) if values is None else [_given(leaves, values)]
     where = every[:: -(-len(every) // POINTS)]
+    rounds = any(procedure_of(tensor) is not None for tensor in topological([loss]))
     random = np.random.default_rng(seed)
     gaps: dict[Tensor, list[float]] = {leaf: [] for leaf in wanted}
     for point in where:
-        for leaf, gap in _gaps(loss, {leaf: slopes[leaf] for leaf in wanted}, point, random).items():
+        for leaf, gap in _gaps(loss, {leaf: slopes[leaf] for leaf in wanted}, point, random, rounds).items():
             gaps[leaf] += [] if gap is None else [gap]
-    bound = max((EXACT if is_small(point) else ROUNDED)[1] for point in where)
+    bound = max((EXACT if is_small(point) and not rounds else ROUNDED)[1] for point in where)
     return Gradcheck(tuple(Checked(leaf, max(found, default=0.0), len(found), bound) for leaf, found in gaps.items()))
 
 
@@ -112,10 +115,11 @@ def _given(leaves: Sequence[Tensor], values: Mapping[str, Any]) -> Point:
 
 
 def _gaps(
-    loss: Tensor, slopes: Mapping[Tensor, Tensor], point: Point, random: np.random.Generator
+    loss: Tensor, slopes: Mapping[Tensor, Tensor], point: Point, random: np.random.Generator, rounds: bool
 ) -> dict[Tensor, float | None]:
-    """Relative differences along a direction of each leaf; None where there is nothing to compare."""
-    exact = is_small(point)
+    """Relative differences along a direction of each leaf; None where there is nothing to compare. An external function
+    ``rounds`` to float64."""
+    exact = is_small(point) and not rounds
     (step, limit), mode = (EXACT, "mpmath") if exact else (ROUNDED, np.float64)
     found: dict[Tensor, float | None] = {}
     with mpmath.workdps(DIGITS), np.errstate(all="ignore"):

@@ -41,7 +41,7 @@ def dtype_of(op: str | None, body: sp.Basic) -> DType:
     """That of a definition with this body; its operands have theirs."""
     if op in ("argmax", "argmin"):
         return "integer"
-    if op == "recurrence":
+    if op in ("recurrence", "external"):
         return "real"
     found = _of(body)
     return "integer" if op == "sum" and found == "boolean" else found or "real"

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import sympy as sp
 
+from symgraph.core.external import Called
 from symgraph.core.packing import with_all_below
 from symgraph.core.recurrence import Loop, Track
 from symgraph.core.tensor import Tensor
@@ -24,7 +25,7 @@ OWN = ("sympy.", "symgraph.")
 
 
 class Untold(Exception):
-    """Something whose meaning no text tells: an operation of the user's own class."""
+    """Something whose meaning no text tells: an operation of the user's own class, an external function."""
 
 
 def fingerprint(roots: Iterable[Tensor]) -> str | None:
@@ -77,6 +78,8 @@ def _formula(body: sp.Basic, number: dict[Tensor, int]) -> str:
             words.append(f"#{number[node]}")
         elif isinstance(node, Track):
             words.append(_track(node.loop, node.value))
+        elif isinstance(node, Called):
+            raise Untold(node.procedure.name)
         elif node.args:
             words.append(f"{_class(node)}/{len(node.args)}")
             pending.extend(reversed(node.args))

@@ -57,7 +57,7 @@ def in_mode(roots: Sequence[Tensor], which: str) -> list[Tensor]:
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         """A branch decided; a recurrence, whose steps have a slot for the mode, is given its number."""
-        inside = definition.op == "recurrence"
+        inside = definition.is_opaque
         body = definition.body if inside else definition.body.xreplace({Element(chosen): number})
         return tensor.redefined(Definition(definition.op, definition.extents, body))
 

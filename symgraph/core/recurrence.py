@@ -21,9 +21,11 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.graph import operands, replace_tensors, rewrite
 from symgraph.core.indices import Index, axis, bound
+from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.rebuild import bottom_up, evaluated
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.errors import DomainError
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,11 @@ class Course:
                 self.same[tensor] = new
                 continue
             assert definition is not None
+            if definition.op == "external":
+                raise DomainError(
+                    at_line(f"{definition.body.args[0]} is an external function of what changes from step to step of a "
+                            "recurrence: call it outside of the loop, for all steps at once")
+                )  # fmt: skip
             if definition.op == "recurrence":
                 found = self._side_by_side(tensor)
             else:

@@ -40,7 +40,7 @@ DISPLAYED = " /|()[],:-−+*=∂∇"
 """What a name may have beside letters, digits and marks where it is only displayed."""
 
 Kind = Literal["input", "parameter", "state", "labels", "scalar", "constant", "slot", "random", "definition"]
-Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence"]
+Reduction = Literal["sum", "max", "min", "argmax", "argmin", "recurrence", "external"]
 _FOLDS = ("sum", "max", "min")
 
 
@@ -50,12 +50,18 @@ class Definition:
 
     ``extents`` are the sizes of the bound indices. ``argmax`` and ``argmin`` give the first best index, of several
     bound indices their row-major position; a NaN is better than any number, as in NumPy. A ``recurrence`` is a value of
-    a loop at all its steps (:mod:`symgraph.core.recurrence`).
+    a loop at all its steps (:mod:`symgraph.core.recurrence`), an ``external`` value is what a procedure computes
+    (:mod:`symgraph.core.external`).
     """
 
     op: Reduction | None
     extents: Shape
     body: sp.Expr
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether the body is no formula: it names what computes the value, and has an element of each operand."""
+        return self.op in ("recurrence", "external")
 
 
 class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]

@@ -56,6 +56,8 @@ class Views:
 
     def _look(self, tensor: Tensor, definition: Definition) -> None:
         body = definition.body
+        if definition.is_opaque:
+            self.anchors.update(element.tensor for element in elements_of(body))
         for element in elements_of(body):
             if element.tensor in self.anchors:
                 continue

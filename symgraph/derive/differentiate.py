@@ -21,6 +21,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import READ, cost
 from symgraph.core.define import as_tensor
 from symgraph.core.digits import recombined
+from symgraph.core.external import cotangents
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
 from symgraph.core.provenance import at_line
@@ -29,6 +30,7 @@ from symgraph.core.shown import Shown
 from symgraph.core.solve import solve
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import Views
+from symgraph.derive.forms import inner_cost, may_cancel, new_sums, summed_form
 from symgraph.derive.relations import Relations
 from symgraph.derive.through_time import contributions
 from symgraph.errors import DisconnectedError, DomainError
@@ -36,7 +38,7 @@ from symgraph.series.removable import with_limit
 from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.finite import FiniteValues, for_some, guarded, support, within
-from symgraph.simplify.sums import reduction, summed
+from symgraph.simplify.sums import reduction
 
 MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
 MAX_WHOLE_COST = 8.0  # likewise where it has no denominator that could cancel
@@ -235,12 +237,14 @@ class _Sweep:
             return {t: cotangent.result for t, cotangent in found.items() if cotangent.result is not None}
 
         for operand, value in contributions(self.root, recurrence, given, self.needed, rule):
-            cotangent = self.cotangents.setdefault(operand, Cotangent(operand))
-            cotangent.guard = cotangent.reached = sp.true
-            at = tuple(axis(d) for d in range(operand.ndim))
-            full = value.element
-            consumer = self.loops[recurrence][0]
-            cotangent.contributions.append(Contribution(consumer, at, (), (full, full), full, full, ([], [])))
+            self._add(self.loops[recurrence][0], operand, value)
+
+    def _add(self, consumer: Tensor, operand: Tensor, value: Tensor) -> None:
+        """A whole tensor to the cotangent of an operand."""
+        cotangent, full = self.cotangents.setdefault(operand, Cotangent(operand)), value.element
+        cotangent.guard = cotangent.reached = sp.true
+        at = tuple(axis(d) for d in range(operand.ndim))
+        cotangent.contributions.append(Contribution(consumer, at, (), (full, full), full, full, ([], [])))
 
     def _finish(self, tensor: Tensor) -> None:
         """Combine the contributions to a tensor's cotangent and choose the form that becomes its definition."""
@@ -262,7 +266,7 @@ class _Sweep:
         result = cotangent.result = self._named(tensor, chosen)
         if result.definition is not None and result.definition.op is not None:
             full = result.element  # the sum under the cotangent's own name
-        limit = limit if _may_cancel(full) else min(limit, MAX_WHOLE_COST)
+        limit = limit if may_cancel(full) else min(limit, MAX_WHOLE_COST)
         cotangent.full = full if self.simplify and cost(full) <= limit else result.element
 
     def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
@@ -294,6 +298,11 @@ class _Sweep:
         result = cotangent.result
         assert result is not None
         if cotangent.full == 0:
+            return
+        if definition.op == "external":
+            for operand, value in cotangents(tensor, result):
+                if operand in self.needed:
+                    self._add(tensor, operand, value)
             return
         varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
         plain = isinstance(cotangent.full, Element) or (not varies and cost(cotangent.full) <= MAX_WHOLE_COST)
@@ -354,12 +363,12 @@ class _Sweep:
         full, steps = self.relations.simplify(terms[0])
         reference, other_steps = (full, steps) if terms[1] == terms[0] else self.relations.simplify(terms[1])
         if left:
-            full_sum, full_steps = _summed(full, left, extents)
-            reference_sum, reference_steps = _summed(reference, left, extents)
-            if not _new_sums(full_sum, full) and not _new_sums(reference_sum, reference):
+            full_sum, full_steps = summed_form(full, left, extents)
+            reference_sum, reference_steps = summed_form(reference, left, extents)
+            if not new_sums(full_sum, full) and not new_sums(reference_sum, reference):
                 full, reference = full_sum, reference_sum
                 steps, other_steps = steps + full_steps, other_steps + reference_steps
-            elif reference_sum == full_sum or _inner_cost(full_sum) < _inner_cost(reference_sum):
+            elif reference_sum == full_sum or inner_cost(full_sum) < inner_cost(reference_sum):
                 full = reference = full_sum
                 steps = other_steps = steps + full_steps
                 terms[1] = terms[0]
@@ -369,28 +378,3 @@ class _Sweep:
                 terms[0] = terms[1]
         contribution = Contribution(consumer, at, left, (terms[0], terms[1]), full, reference, (steps, other_steps))
         operand.contributions.append(contribution)
-
-
-def _may_cancel(full: sp.Expr) -> bool:
-    """Whether something is divided by a value of the program."""
-    return any(p.exp.could_extract_minus_sign() and elements_of(p.base) for p in full.atoms(sp.Pow) if p.base != sp.E)
-
-
-def _summed(body: sp.Expr, over: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> tuple[sp.Expr, list[Step]]:
-    steps: list[Step] = []
-    return summed(body, over, extents, steps), steps
-
-
-def _new_sums(after: sp.Expr, before: sp.Expr) -> set[Tensor]:
-    """Sums that summing has made, as against those it has done away with."""
-    return {e.tensor for e in elements_of(after)} - {e.tensor for e in elements_of(before)}
-
-
-def _inner_cost(expression: sp.Expr) -> float:
-    """Cost of an expression and of one iteration of each sum it refers to."""
-    total = cost(expression)
-    for element in elements_of(expression):
-        definition = element.tensor.definition
-        if definition is not None and definition.op is not None and element.tensor.cotangent_of is None:
-            total += 2 * cost(definition.body)
-    return total

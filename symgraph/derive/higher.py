@@ -19,7 +19,7 @@ from symgraph.core.recurrence import Loop, Recurrence, recurrence_of
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.derive.differentiate import gradient
-from symgraph.errors import ShapeError
+from symgraph.errors import DomainError, ShapeError
 from symgraph.simplify.sums import summed
 
 
@@ -75,6 +75,11 @@ def _lift_all(order: Iterable[Tensor], seed: Tensor | None, rows: Shape, lifted:
         definition = tensor.definition
         if definition is not None and any(e.tensor in lifted for e in elements_of(definition.body)):
             found = recurrence_of(tensor)
+            if definition.op == "external":
+                raise DomainError(
+                    at_line(f"there are no Jacobian rows through the external function {definition.body.args[0]}; "
+                            "take sg.grad of each element, or sg.hvp")
+                )  # fmt: skip
             if found is not None:
                 lifted[tensor] = _lift_loop(*found, rows, lifted)
             else:

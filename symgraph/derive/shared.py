@@ -34,7 +34,7 @@ def reading_values(found: Mapping[Tensor, Tensor], forward: Collection[Tensor]) 
     inside = set(forward)
 
     def with_functions(tensor: Tensor, definition: Definition) -> Tensor:
-        if tensor in inside or definition.op == "recurrence":
+        if tensor in inside or definition.is_opaque:
             return tensor.redefined(definition)
         sizes, body = _sizes(tensor, definition), definition.body
         kernels = [node for node in parts_of(body) if is_kernel(node) and not isinstance(node, Element)]

@@ -20,11 +20,13 @@ from symgraph.core.define import Reduced
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.rebuild import unevaluated
+from symgraph.core.recurrence import recurrence_of
 from symgraph.core.scalars import Delta, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.unfolded import as_read
 from symgraph.display import numbers, order
 from symgraph.display.compose import cases, is_numeric, quotient, reduction, unsigned
+from symgraph.display.latex import latex
 from symgraph.display.latex_names import latex_name
 from symgraph.display.letters import Letters
 from symgraph.display.names import Naming
@@ -44,6 +46,7 @@ from symgraph.display.notation import (
     letter,
     negated,
 )  # fmt: skip
+from symgraph.display.text import text
 
 _RELATIONS = {
     sp.StrictLessThan: "<", sp.LessThan: "≤", sp.StrictGreaterThan: ">", sp.GreaterThan: "≥", sp.Eq: "=", sp.Ne: "≠",
@@ -118,9 +121,21 @@ class Arranger:
         assert definition is not None
         if definition.op is None:
             return self.expression(definition.body, scope)
+        if definition.op == "external":
+            return self._called(tensor, definition.body, scope)
         over = tuple(bound(d) for d in range(len(definition.extents)))
         inner = self.bind(tensor, over, scope)
         return reduction(definition.op, tuple(inner.called[i] for i in over), self.expression(definition.body, inner))
+
+    def _called(self, tensor: Tensor, body: sp.Expr, scope: Scope) -> Entry:
+        """An element of what a procedure computes of whole arrays, ``solve(A, b)[n]``; of those of a step in a
+        recurrence: ``f(h[t − 1])[n]``."""
+        called, *elements = body.args
+        steps = [tuple(self.expression(index, scope) for index in e.indices if index != 0) for e in elements]
+        given = [Entry(self.naming.names[e.tensor], at) for e, at in zip(elements, steps, strict=True)]
+        shown = f"{called}({', '.join(map(text, given))})", f"{latex_name(str(called))}({', '.join(map(latex, given))})"
+        own = range(recurrence_of(tensor) is not None, tensor.ndim)
+        return Entry(Name(*shown), tuple(scope.called[axis(d)] for d in own))
 
     def bind(self, tensor: Tensor | None, over: tuple[Index, ...], scope: Scope) -> Scope:
         """The scope inside a reduction: letters for its bound indices."""

@@ -61,7 +61,7 @@ class _NoMatrixForm(Exception):
 
 def matrix_form(arranger: Arranger, tensor: Tensor, like: Tensor | None = None) -> Node | None:
     """The right-hand side of a tensor's definition in matrix form, with the letters of ``like`` if told, or None."""
-    if tensor.definition is None or tensor.ndim > 2 or tensor.definition.op == "recurrence":
+    if tensor.definition is None or tensor.ndim > 2 or tensor.definition.is_opaque:
         return None
     scope = arranger.scope(tensor if like is None else like)
     try:

@@ -67,6 +67,8 @@ class Naming:
         self.pairs, self._inline = dict(pairs or {}), set(inline)
         roots, required = list(outputs), list(named)
         self.order = _closure([*roots, *required], self.pair)
+        required += [part for tensor in self.order for part in _handed_over(tensor)]
+        self._inline -= set(required)
         depth = _depths([p[0] for p in map(self.pair, self.order) if p is not None] or roots)
         declared = sorted((t for t in self.order if t.definition is None), key=lambda t: _declaration(t, depth))
         self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
@@ -293,6 +295,12 @@ def _size(body: sp.Expr) -> int:
         if not isinstance(node, Element):
             pending.extend(node.args)
     return count
+
+
+def _handed_over(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Operands of a procedure, which is given them whole."""
+    read = as_read(tensor)
+    return operands_as_read(tensor) if read is not None and read.op == "external" else ()
 
 
 def _is_affine(tensor: Tensor) -> bool:

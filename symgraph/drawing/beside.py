@@ -60,7 +60,7 @@ def _count(tensor: Tensor, named: Container[Tensor]) -> str:
         definition = (at := pending.pop()).definition
         if definition is None:
             continue
-        if definition.op == "recurrence":
+        if definition.is_opaque:
             return ""
         terms = operations([definition.body]) + (1 if definition.op is not None else 0)
         total += sp.Mul(*at.shape, *definition.extents) * terms

@@ -88,7 +88,7 @@ def _sign_of_product(body: sp.Mul) -> str:
 
 def _single(tensor: Tensor, definition: Definition) -> Definition:
     """The definition over the values of its inner operations."""
-    if is_contraction(tensor) or definition.op == "recurrence":
+    if is_contraction(tensor) or definition.is_opaque:
         return definition
     writer = _Operations(extents_of(tensor.shape, definition.extents))
     if definition.op is None:

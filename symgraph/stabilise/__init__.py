@@ -93,8 +93,8 @@ class _Rewriter:
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """The stable form of one definition over stable operands."""
-        if definition.op == "recurrence":
-            return tensor.redefined(definition)  # its step is made stable where it is planned
+        if definition.is_opaque:
+            return tensor.redefined(definition)  # a recurrence's step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         self.work = Work(MOST_WORK)
         written = special(definition.body)

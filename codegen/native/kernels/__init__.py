@@ -46,6 +46,7 @@ Rules
 
 from codegen.native.kernels.blocking import choose_tile, should_pack
 from codegen.native.kernels.kernel import kernel
+from codegen.native.kernels.outside import outside
 from codegen.native.kernels.packing import copy_block, transpose_block
 from codegen.native.kernels.pointer import Buffer, at, pointer
 from codegen.native.kernels.random import uniform
@@ -133,6 +134,7 @@ __all__ = [
     "minimum",
     "ndtr",
     "new_sync",
+    "outside",
     "pointer",
     "pow",
     "rsqrt",
