@@ -19,8 +19,10 @@ from codegen.host import cache
 from codegen.loops import ir
 from codegen.loops.memory import Slot, check_memory, plan_memory
 from codegen.loops.verify import InvalidProgram, verify_kernel, verify_program
+from codegen.plan.contraction import split_sums
 from codegen.run.executable import Executable
 from symgraph.core.tensor import Tensor
+from symgraph.reference import evaluate
 from symgraph.vocabulary.optimisers import SGD
 
 ROOT = Path(__file__).parent.parent
@@ -248,3 +250,18 @@ def test_a_large_matrix_is_read_transposed_where_it_lies(threads: int, monkeypat
         np.testing.assert_array_equal(found, given @ W_value.T)
         np.testing.assert_array_equal(slope, 2 * (given @ W_value.T) @ W_value)
     assert function.source.count("transpose_block(") == function.source.count("transpose_block(W_strip") == 1
+
+
+def test_a_batch_of_one_walks_over_each_matrix_once_forward_and_once_backward() -> None:
+    """By whole rows of each thread's half, and updated in the pass that reads them for the cotangent below."""
+    x, t = sg.input("x", (1, 512)), sg.input("t", (1, 8))
+    V, W = sg.parameter("V", (512, 512)), sg.parameter("W", (512, 8))
+    step = codegen.train_step(sg.mean((sg.tanh(x @ V) @ W - t) ** 2), SGD(0.1))
+    kernels = step.executable.compiled.program.kernels
+    for matrix in (V, W):
+        forward, backward = (kernel for kernel in kernels if matrix.name in kernel.arguments)
+        assert f"rows shared · row by row: 256×{matrix.shape[1]} [" in forward.schedule
+        assert f"{matrix.name}]" in backward.schedule
+    random = np.random.default_rng(0)
+    a, given = x @ V, {"x": random.normal(size=(1, 512)), "V": random.normal(size=(512, 512))}
+    np.testing.assert_allclose(evaluate(split_sums([a], [V])[a], given), given["x"] @ given["V"], rtol=1e-9)

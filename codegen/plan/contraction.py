@@ -256,30 +256,46 @@ PANEL_COLUMNS = 64
 
 
 def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[Tensor, Tensor]:
-    """The replacement of every tensor under ``outputs``: long sums over a narrow matrix that is trained, in parts.
+    """The replacement of every tensor under ``outputs``: long sums over a matrix that is trained, in parts, if that is
+    narrow or multiplied by a single row.
 
     Threads that share the rows of x·W each need all of W, of which another has just updated a half. A thread that has a
-    part of the sum needs the rows of W, and the columns of x, that it has in the update: they stay in its cache.
+    part of the sum needs the rows of W, and the columns of x, that it has in the update: they stay in its cache. Of a
+    single row it walks over whole rows of W, which lie one after the other.
     """
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         new = tensor.redefined(definition)
-        found = contraction_of(new)
-        if found is None or found.outer or len(found.depth) > 1 or found.right.tensor not in trained:
+        depth = _split_depth(new, trained)
+        if depth is None or not definition.extents[0].is_Integer:
             return new
-        columns, (depth,) = new.shape[-1], definition.extents
-        if not (columns.is_Integer and columns <= PANEL_COLUMNS and depth.is_Integer):
-            return new
-        size = depth // PARTS
-        if depth % PARTS or size < LEAST_PART:
+        size = definition.extents[0] // PARTS
+        if definition.extents[0] % PARTS or size < LEAST_PART:
             return new
         moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
-        moved[found.depth[0]] = size * axis(0) + found.depth[0]
+        moved[depth] = size * axis(0) + depth
         parts = Tensor.define((sp.Integer(PARTS), *new.shape), definition.body.xreplace(moved), "sum", (size,))
         elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(new.ndim))) for h in range(PARTS))
         return new.redefined(Definition(None, (), sp.Add(*elements)))
 
     return rewrite(outputs, change)
+
+
+def _split_depth(tensor: Tensor, trained: Collection[Tensor]) -> Index | None:
+    """The index that a product of a matrix that is trained sums over, if it is one to be split."""
+    found = contraction_of(tensor)
+    if found is not None:
+        columns = tensor.shape[-1]
+        narrow = bool(columns.is_Integer and columns <= PANEL_COLUMNS)
+        plain = not found.outer and len(found.depth) == 1 and found.right.tensor in trained
+        return found.depth[0] if narrow and plain else None
+    definition = tensor.definition
+    if definition is None or definition.op != "sum" or tensor.ndim != 1 or len(definition.extents) != 1:
+        return None
+    factors = [factor for factor in sp.Mul.make_args(definition.body) if factor.has(axis(0))]
+    if len(factors) != 1 or not isinstance(factors[0], Element) or factors[0].tensor not in trained:
+        return None
+    return bound(0) if factors[0].indices == (bound(0), axis(0)) else None
 
 
 def is_size(expression: sp.Basic) -> bool:

@@ -52,12 +52,13 @@ def fuse(nodes: Sequence[Node]) -> list[Group]:
     place: dict[Tensor, int] = {}
     last_read: dict[Tensor, int] = {}
     loops: dict[Recurrence, int] = {}
+    readers = _readers(nodes)
     for node in nodes:
         latest = _latest(node, place)
         after_readers = last_read.get(node.target, -1) if node.target is not None else -1
         recurrence = node.recurrence
         if recurrence is None:
-            at = _choose(groups, node, max(latest, after_readers))
+            at = _choose(groups, node, max(latest, after_readers), readers.get(node.value, ()))
         else:
             at = loops.setdefault(recurrence, len(groups))
         if at == len(groups):
@@ -76,21 +77,39 @@ def _latest(node: Node, place: dict[Tensor, int]) -> int:
     return max(found, default=-1)
 
 
-def _choose(groups: Sequence[Group], node: Node, earliest: int) -> int:
-    """The group that a node joins: the earliest possible one, else the newest that shares an operand, else new."""
+def _readers(nodes: Sequence[Node]) -> dict[Tensor, list[Node]]:
+    found: dict[Tensor, list[Node]] = {}
+    for node in nodes:
+        for element in node.reads:
+            found.setdefault(element.tensor, []).append(node)
+    return found
+
+
+def _choose(groups: Sequence[Group], node: Node, earliest: int, readers: Sequence[Node]) -> int:
+    """The group that a node joins: the earliest possible one, else the newest that shares an operand with it or with
+    its only reader, else new."""
     if node.is_external or node.contraction is not None or is_window(node):
         return len(groups)
     if earliest >= 0 and fits(groups[earliest], node):
         return earliest
     newest = len(groups) - 1
-    if newest > earliest and fits(groups[newest], node) and _related(groups[newest], node):
+    if newest > earliest and fits(groups[newest], node) and _related(groups[newest], node, readers):
         return newest
     return len(groups)
 
 
-def _related(group: Group, node: Node) -> bool:
+def _related(group: Group, node: Node, readers: Sequence[Node]) -> bool:
+    """Whether a node, or what alone reads it and fits as well, has an operand in common with a group."""
+    if group.kind == "scalar" or _shares_operand(group, node):
+        return True
+    if len(readers) != 1 or readers[0].shape != node.shape:
+        return False
+    return fits(group, readers[0]) and _shares_operand(group, readers[0])
+
+
+def _shares_operand(group: Group, node: Node) -> bool:
     reads = {e.tensor for member in group.nodes for e in member.reads}
-    return group.kind == "scalar" or any(element.tensor in reads for element in node.reads if element.tensor.ndim)
+    return any(element.tensor in reads for element in node.reads if element.tensor.ndim)
 
 
 def opened(node: Node) -> Group:

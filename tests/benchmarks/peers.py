@@ -17,11 +17,11 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def loss_of(network: Network) -> Any:
-    """The network in this project's own language."""
+def loss_of(network: Network, batch: int | None = None) -> Any:
+    """The network in this project's own language, of any batch or of one that is declared."""
     import symgraph as sg
 
-    batch = sg.dim("N")
+    batch = sg.dim("N") if batch is None else batch
     z = sg.input("x", (batch, network.sizes[0]))
     t = sg.labels("t", (batch,), classes=network.sizes[-1])
     for k, (m, n) in enumerate(zip(network.sizes, network.sizes[1:], strict=False), 1):
@@ -32,11 +32,11 @@ def loss_of(network: Network) -> Any:
     return sg.cross_entropy(z, t)
 
 
-def _compiled(network: Network) -> Any:
+def _compiled(network: Network, batch: int | None = None) -> Any:
     import codegen
     import symgraph as sg
 
-    return codegen.train_step(loss_of(network), optimizer=sg.SGD(lr=RATE), dtype=network.dtype)
+    return codegen.train_step(loss_of(network, batch), optimizer=sg.SGD(lr=RATE), dtype=network.dtype)
 
 
 def symgraph_call(network: Network) -> Run:
@@ -50,6 +50,20 @@ def symgraph_loop(network: Network) -> Run:
     x, t = network.data(network.batches)
     options = dict(epochs=EPOCHS, batch_size=network.batch, shuffle=False, progress=False)
     return lambda: step.fit(params, {"x": x, "t": t}, **options), EPOCHS * network.batches
+
+
+def symgraph_declared(network: Network) -> Run:
+    """Calls of a step whose batch is declared, as an array's shape declares it in JAX, one batch after the other."""
+    step, params = _compiled(network, network.batch), network.parameters()
+    x, t = network.data(network.batches)
+    cuts = range(0, len(x), network.batch)
+    batches = [{"x": x[at : at + network.batch], "t": t[at : at + network.batch]} for at in cuts]
+
+    def run() -> None:
+        for batch in batches:
+            step(params, **batch)
+
+    return run, len(batches)
 
 
 def numpy_call(network: Network) -> Run:

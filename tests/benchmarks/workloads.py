@@ -362,6 +362,6 @@ WORKLOADS: dict[str, dict[str, Callable[[], Run | None]]] = {
     "transformer block, MLP 256": {"symgraph": transformer, "PyTorch": torch_transformer, "JAX": jax_transformer},
     "embedding 20000×64, N256 L16": {"symgraph": embedding, "PyTorch": torch_embedding, "JAX": jax_embedding},
     "1024-1024-1024, batch 1, in a loop": {
-        "symgraph": lambda: peers.symgraph_loop(ONE_ROW), "JAX": lambda: peers.jax_scan(ONE_ROW),
+        "symgraph": lambda: peers.symgraph_declared(ONE_ROW), "JAX": lambda: peers.jax_scan(ONE_ROW),
     },
 }  # fmt: skip
