@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import symgraph as sg
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError, SymgraphError
 from symgraph.reference import evaluate
+from tests.sizes import LONG, examples
 
 N, M, D = sg.dim("N"), sg.dim("M"), sg.dim("D")
 n, i, j, k, d = sg.indices("n i j k d")
@@ -23,14 +25,20 @@ MODES = pytest.mark.parametrize("mode", ["native", "plain Python", "reference"])
 
 def run(mode: str, inputs: list[Any], output: Any, *arrays: Any) -> np.ndarray:
     """An output by native code, by the generated source as plain Python, or by the reference."""
+    return run_all(mode, inputs, [output], *arrays)[0]
+
+
+def run_all(mode: str, inputs: list[Any], outputs: list[Any], *arrays: Any) -> list[np.ndarray]:
+    """Outputs of one program."""
     if mode == "reference":
         values = {str(leaf.name): np.asarray(array) for leaf, array in zip(inputs, arrays, strict=True)}
-        return np.asarray(evaluate(output, values), dtype=float)
+        return [np.asarray(found, dtype=float) for found in evaluate([*map(sg.as_tensor, outputs)], values)]
     before = os.environ.pop("SYMGRAPH_PYTHON", None)
     try:
         if mode == "plain Python":
             os.environ["SYMGRAPH_PYTHON"] = "1"
-        return np.asarray(codegen.function(inputs, output, dtype="float64")(*arrays), dtype=float)
+        found = codegen.function(inputs, outputs, dtype="float64")(*arrays)
+        return [np.asarray(array, dtype=float) for array in found]
     finally:
         os.environ.pop("SYMGRAPH_PYTHON", None)
         if before is not None:
@@ -89,10 +97,20 @@ EQUATIONS: dict[str, tuple[tuple[int, ...], Callable[[Tensor], Tensor], Callable
 def test_gradient_where_indices_are_equations(name: str) -> None:
     shape, make, function = EQUATIONS[name]
     x, at = sg.input("x", shape), ramp(*shape)
-    for gradient in both_gradients(make(x), x):
-        np.testing.assert_allclose(run("native", [x], gradient, at), loop_gradient(function, at), 1e-6, 1e-7)
-        np.testing.assert_allclose(run("reference", [x], gradient, at), loop_gradient(function, at), 1e-6, 1e-7)
-        np.testing.assert_allclose(run("plain Python", [x], gradient, at), loop_gradient(function, at), 1e-6, 1e-7)
+    gradients, expected = both_gradients(make(x), x), loop_gradient(function, at)
+    for mode in ("reference", "plain Python", "native")[: examples(2, 3)]:
+        for found in run_all(mode, [x], gradients, at):
+            np.testing.assert_allclose(found, expected, 1e-6, 1e-7)
+
+
+@pytest.mark.skipif(LONG, reason="each alone with --long")
+def test_gradients_where_indices_are_equations_in_one_program() -> None:
+    xs = [sg.input(f"x{number}", shape) for number, (shape, _, _) in enumerate(EQUATIONS.values())]
+    arrays = [ramp(*shape) for shape, _, _ in EQUATIONS.values()]
+    gradients = [sg.grad(make(x), x) for x, (_, make, _) in zip(xs, EQUATIONS.values(), strict=True)]
+    found = run_all("native", xs, gradients, *arrays)
+    for (name, (_, _, function)), at, gradient in zip(EQUATIONS.items(), arrays, found, strict=True):
+        np.testing.assert_allclose(gradient, loop_gradient(function, at), 1e-6, 1e-7, err_msg=name)
 
 
 def test_training_on_a_slice_leaves_the_rest() -> None:
@@ -145,11 +163,11 @@ def test_symbolic_axes_are_indexed_as_numpy_does(mode: str) -> None:
         (x[1:] - x[:-1], X[1:] - X[:-1]), (x[1:][1:, 0], X[2:, 0]), (sg.mean(x[2:], axis=0), X[2:].mean(0)),
         (x[1 : N - 1], X[1:-1]), (x[: N // 2], X[:2]), (sg.softmax(x[:, 1:]) @ x[:, 1:].T, None),
     ]  # fmt: skip
-    for tensor, expected in cases:
+    for found, (_, expected) in zip(run_all(mode, [x], [case[0] for case in cases], X), cases, strict=True):
         if expected is None:
             e = np.exp(X[:, 1:])
             expected = e / e.sum(1, keepdims=True) @ X[:, 1:].T
-        np.testing.assert_allclose(run(mode, [x], tensor, X), expected, 1e-12)
+        np.testing.assert_allclose(found, expected, 1e-12)
 
 
 @MODES
@@ -243,12 +261,14 @@ def test_every_size_symbolic(mode: str) -> None:
     x, t = sg.input("x", (N, D)), sg.labels("t", (N,), classes=D)
     X, T = ramp(3, 4), np.array([1, 3, 0])
     picked = sg.define(n, x[n, t[n]])
-    np.testing.assert_array_equal(run(mode, [x, t], picked, X, T), X[np.arange(3), T])
-    np.testing.assert_allclose(run(mode, [x, t], sg.sum(picked**2), X, T), (X[np.arange(3), T] ** 2).sum())
-    np.testing.assert_array_equal(run(mode, [x, t], x[:, 0] + picked, X, T), X[:, 0] + X[np.arange(3), T])
+    outputs = [picked, sg.sum(picked**2), x[:, 0] + picked, sg.grad(sg.sum(picked**2), x)]
+    values, total, sums, gradient = run_all(mode, [x, t], outputs, X, T)
+    np.testing.assert_array_equal(values, X[np.arange(3), T])
+    np.testing.assert_allclose(total, (X[np.arange(3), T] ** 2).sum())
+    np.testing.assert_array_equal(sums, X[:, 0] + X[np.arange(3), T])
     expected = np.zeros((3, 4))
     expected[np.arange(3), T] = 2 * X[np.arange(3), T]
-    np.testing.assert_allclose(run(mode, [x, t], sg.grad(sg.sum(picked**2), x), X, T), expected)
+    np.testing.assert_allclose(gradient, expected)
 
 
 # -- selections -------------------------------------------------------------------------------------------------------
@@ -283,22 +303,24 @@ def test_one_hot_forms_print_as_before() -> None:
 def test_places_of_extrema_over_any_axes(mode: str) -> None:
     x = sg.input("x", (N, 3, 2))
     X = np.random.default_rng(0).integers(0, 3, (4, 3, 2)).astype(float)
-    for function, expected in ((sg.argmax, np.argmax), (sg.argmin, np.argmin)):
-        for axis in (0, 1, 2, -1, None):
-            np.testing.assert_array_equal(run(mode, [x], function(x, axis=axis), X), expected(X, axis=axis))
-        flat = X.reshape(4, 6)
-        np.testing.assert_array_equal(run(mode, [x], function(x, axis=(1, 2)), X), expected(flat, axis=1))
-        np.testing.assert_array_equal(
-            run(mode, [x], function(x, axis=(0, 2)), X), expected(X.transpose(1, 0, 2).reshape(3, -1), axis=1)
-        )
+    cases = []
+    for function, numpys in ((sg.argmax, np.argmax), (sg.argmin, np.argmin)):
+        cases += [(function(x, axis=axis), numpys(X, axis=axis)) for axis in (0, 1, 2, -1, None)]
+        cases.append((function(x, axis=(1, 2)), numpys(X.reshape(4, 6), axis=1)))
+        cases.append((function(x, axis=(0, 2)), numpys(X.transpose(1, 0, 2).reshape(3, -1), axis=1)))
+    for found, (_, expected) in zip(run_all(mode, [x], [case[0] for case in cases], X), cases, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @MODES
-@pytest.mark.parametrize("axes", [0, 1, 2, (0, 1), (1, 2), (0, 2), None])
-def test_gradient_of_an_extremum_goes_to_the_first_place(mode: str, axes: Any) -> None:
+def test_gradient_of_an_extremum_goes_to_the_first_place(mode: str) -> None:
     x = sg.input("x", (3, 3, 2))
     X = np.random.default_rng(1).integers(0, 3, (3, 3, 2)).astype(float)
-    for kind, fold in ((sg.max, np.argmax), (sg.min, np.argmin)):
+    gradients, wanted = [], []
+    axes: Any
+    for axes, (kind, fold) in product(
+        (0, 1, 2, (0, 1), (1, 2), (0, 2), None), ((sg.max, np.argmax), (sg.min, np.argmin))
+    ):
         over = tuple(range(3)) if axes is None else (axes,) if isinstance(axes, int) else axes
         kept = [axis for axis in range(3) if axis not in over]
         moved = X.transpose(*kept, *over)
@@ -306,7 +328,9 @@ def test_gradient_of_an_extremum_goes_to_the_first_place(mode: str, axes: Any) -
         expected = np.zeros_like(rows)
         np.put_along_axis(expected, fold(rows, axis=-1)[..., None], 1.0, axis=-1)
         expected = expected.reshape(moved.shape).transpose(np.argsort([*kept, *over]))
-        found = run(mode, [x], sg.grad(sg.sum(kind(x, axis=axes)), x), X)
+        gradients.append(sg.grad(sg.sum(kind(x, axis=axes)), x))
+        wanted.append(expected)
+    for found, expected in zip(run_all(mode, [x], gradients, X), wanted, strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -314,9 +338,11 @@ def test_gradient_of_an_extremum_goes_to_the_first_place(mode: str, axes: Any) -
 def test_a_nan_is_the_extremum_as_in_numpy(mode: str) -> None:
     x = sg.input("x", (N, 4))
     X = np.array([[1.0, np.nan, 3, np.nan], [2, 1, 0, 5], [np.nan] * 4, [-np.inf, -np.inf, -np.inf, -np.inf]])
-    for function, expected in ((sg.argmax, np.argmax), (sg.argmin, np.argmin)):
-        for axis in (0, 1, None):
-            np.testing.assert_array_equal(run(mode, [x], function(x, axis=axis), X), expected(X, axis=axis))
+    pairs, axes = ((sg.argmax, np.argmax), (sg.argmin, np.argmin)), (0, 1, None)
+    found = run_all(mode, [x], [function(x, axis=axis) for function, _ in pairs for axis in axes], X)
+    expected = [function(X, axis=axis) for _, function in pairs for axis in axes]
+    for places, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(places, wanted)
 
 
 # -- formulas over indices --------------------------------------------------------------------------------------------
@@ -333,8 +359,9 @@ def test_scalars_mix_into_formulas_over_indices(mode: str) -> None:
         (sp.Max(x[i], sg.mean(x)), np.maximum(X, X.mean())), (sg.sigmoid(x[i] - s), 1 / (1 + np.exp(S - X))),
         (sp.Piecewise((x[i], x[i] > sg.mean(x)), (s, True)), np.where(X.mean() < X, X, S)), (-x[i] * s, -X * S),
     ]  # fmt: skip
-    for body, expected in cases:
-        np.testing.assert_allclose(run(mode, [x, s], sg.define(i, body), X, S), expected, 1e-12)
+    found = run_all(mode, [x, s], [sg.define(i, body) for body, _ in cases], X, S)
+    for value, (_, expected) in zip(found, cases, strict=True):
+        np.testing.assert_allclose(value, expected, 1e-12)
     np.testing.assert_allclose(run(mode, [x, sg.as_tensor(lam)], sg.define(i, x[i] ** 2 - lam), X, 2.0), X**2 - 2)
     with pytest.raises(ShapeError, match=r"x\(4,\) stands in the formula without its indices"):
         sg.define(i, x[i] - x)
@@ -345,14 +372,14 @@ def test_integer_constants_are_labels_and_numbers(mode: str) -> None:
     order = np.array([2, 0, 2])
     x, c = sg.input("x", (3,)), sg.constant(order, "order")
     X = ramp(3)
-    np.testing.assert_array_equal(run(mode, [x], sg.define(i, x[c[i]]), X), X[order])
-    np.testing.assert_array_equal(run(mode, [x], sg.grad(sg.sum(sg.define(i, x[c[i]])), x), X), [1, 0, 2])
-    np.testing.assert_array_equal(run(mode, [x], x * c + 1, X), X * order + 1)
-    np.testing.assert_array_equal(
-        run(mode, [x], x @ np.array([[1, 2], [0, 3], [1, 1]]), X), X @ [[1, 2], [0, 3], [1, 1]]
-    )
-    np.testing.assert_array_equal(run(mode, [x], sg.relu(sg.constant(np.array([1, 0, 2]))) * x, X), X * [1, 0, 2])
-    np.testing.assert_array_equal(run(mode, [x], x * sg.constant(np.array([-1, 2, 0])), X), X * [-1, 2, 0])
+    cases = [
+        (sg.define(i, x[c[i]]), X[order]), (sg.grad(sg.sum(sg.define(i, x[c[i]])), x), [1, 0, 2]),
+        (x * c + 1, X * order + 1), (x @ np.array([[1, 2], [0, 3], [1, 1]]), X @ [[1, 2], [0, 3], [1, 1]]),
+        (sg.relu(sg.constant(np.array([1, 0, 2]))) * x, X * [1, 0, 2]),
+        (x * sg.constant(np.array([-1, 2, 0])), X * [-1, 2, 0]),
+    ]  # fmt: skip
+    for found, (_, expected) in zip(run_all(mode, [x], [case[0] for case in cases], X), cases, strict=True):
+        np.testing.assert_array_equal(found, expected)
     with pytest.raises(SymgraphError):
         sg.define(i, x[sg.constant(np.array([-1, 2, 0]))[i]])
     with pytest.raises(SymgraphError, match="4 classes"):
