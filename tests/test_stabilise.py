@@ -163,14 +163,26 @@ def test_softmax_and_its_relatives_are_right_for_any_logits(name: str, dtype: ty
 TARGETS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
 
 
-def test_a_maximum_over_another_axis_is_no_shift_of_this_sum() -> None:
-    z, at = sg.input("z", (3, 4)), np.array([[900.0, -800.0, 50.0, 3.0], [-2e3, 1e3, 0.0, 7.0], [5.0, 5.0, -1e6, 5.0]])
-    (form,) = sg.stabilise([sg.log_softmax(sg.log_softmax(z, axis=-1), axis=-2)])
-    expected = at
-    for over in (-1, -2):
-        expected = expected - expected.max(over, keepdims=True)
-        expected = expected - np.log(np.exp(expected).sum(over, keepdims=True))
-    np.testing.assert_allclose(evaluate(form, {"z": at}), expected, rtol=1e-14, atol=1e-12)
+NESTED = {
+    "log-softmax over rows, and over columns": lambda z, w: w * sg.log_softmax(sg.log_softmax(z, axis=0), axis=1),
+    "softmax of softmax": lambda z, w: w * sg.softmax(sg.softmax(z, axis=0), axis=1),
+    "log Σ exp(−relu)": lambda z, w: sg.logsumexp(-sg.relu(z)),
+    "log Σ exp(log σ)": lambda z, w: sg.logsumexp(sg.log_sigmoid(-z)),
+    "log of some of a softmax": lambda z, w: sg.log(sg.sum(sg.softmax(z)[:, :2], axis=1)),
+}
+
+
+@pytest.mark.parametrize("name", list(NESTED)[:: examples(2, 1)])
+def test_sums_of_exponentials_in_each_other_are_right(name: str) -> None:
+    """A maximum over another axis is no shift of a sum; what a sum of small terms is divided by, or the logarithm of,
+    is shifted too."""
+    z, w = sg.input("z", (2, 3)), sg.input("w", (2, 3))
+    value = sg.sum(NESTED[name](z, w))
+    slope = sg.grad(value, z)
+    at = {"z": np.array([[900.0, 2e3, 8e3], [2e3, 1e3, 5.0]]), "w": np.array([[0.5, -1.0, 2.0], [3.0, 0.25, 1.0]])}
+    outputs = [value, slope]
+    for got, exact in zip(evaluate(sg.stabilise(outputs), at), precise(outputs, at), strict=True):
+        np.testing.assert_allclose(got, np.array(exact, float), rtol=1e-10)
 
 
 @BY_DTYPE

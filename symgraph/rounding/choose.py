@@ -23,7 +23,7 @@ from symgraph.rounding.measure import errors_of
 from symgraph.rounding.tape import Key, Tape, Unmeasured
 from symgraph.rounding.write import Writer, is_looked_into
 
-COUNT = 24
+COUNT = 48
 """Points of each floating type, beside those at borders."""
 BITS = 420
 """The most bits that a true value may take; points where it takes more are left out."""

@@ -1,7 +1,8 @@
 """Where a tape is evaluated: all sizes and signs, several variables at once, and both sides of every border.
 
     each by itself      0, 1, powers of two of every size, more of them near 1, both signs, the numbers of the formula
-    jointly             alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one large beside the others
+    jointly             all positive; all negative; alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one
+                        large beside the others
     borders             where a difference or a condition changes its sign, found by bisection, and beside it
 
 The same points every time: they depend on the number of variables, their domains, the dtype and the count alone.
@@ -74,7 +75,9 @@ def _drawn(variables: int, dtype: np.dtype, count: int) -> np.ndarray:
             nearly = np.abs(x[0]) * (1 + random.choice([-1.0, 1.0], count) * np.exp2(-random.integers(1, 50, count)))
             alike = np.abs(x[0]) * np.exp2(2 * random.random(count) - 1)
             x[row] = np.sign(x[row]) * np.where(pattern == 0, own, np.where(pattern == 1, nearly, alike))
-    x[:, : count // 3] = np.abs(x[:, : count // 3])
+    third = count // 3
+    x[:, :third] = np.abs(x[:, :third])
+    x[:, third : 2 * third] = -np.abs(x[:, third : 2 * third])
     special = [0.0, 1.0, -1.0, np.inf, -np.inf]
     return np.concatenate([x, np.repeat([special], variables, axis=0)], axis=1)
 

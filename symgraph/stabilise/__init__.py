@@ -8,18 +8,15 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgraph.core.bounds import stays_inside
-from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of, rewrite
-from symgraph.core.indices import Index, axis, bound, extents_of
+from symgraph.core.indices import Index, Shape, bound, extents_of
 from symgraph.core.misuse import explained
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import sigmoid, softplus
@@ -30,9 +27,11 @@ from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
 from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
-from symgraph.stabilise.places import GROWING, by_place
+from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import parts_of, proposals
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
+from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases
+from symgraph.stabilise.signs import is_positive
 from symgraph.stabilise.special import special
 
 if TYPE_CHECKING:
@@ -61,15 +60,6 @@ def stabilise(outputs: Sequence[Tensor], left: list[Tensor] | None = None) -> li
     return [forms[output] for output in outputs]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shift:
-    """What a sum of exponentials Σ exp(u) becomes: m = max u, d = u − m, S′ = Σ exp(d)."""
-
-    largest: Tensor
-    gap: Tensor
-    scaled: Tensor
-
-
 class _Rewriter:
     """Looks through every value that leads to an exponential, named or not, read once or often.
 
@@ -78,10 +68,12 @@ class _Rewriter:
     """
 
     def __init__(self) -> None:
-        self.shifted: dict[Tensor, _Shift] = {}
-        self.shift_of: dict[Tensor, _Shift] = {}
+        self.shifted: dict[Tensor, Shift] = {}
+        self.shift_of: dict[Tensor, Shift] = {}
+        self.vanishing: dict[Tensor, Shift | None] = {}
         self.positive: set[Tensor] = set()
         self.plain: dict[Tensor, sp.Expr] = {}
+        self.branched: dict[Tensor, sp.Expr] = {}
         self.growing: set[Tensor] = set()
         self.over_sums: set[Tensor] = set()
         self.extents: dict[Index, sp.Expr] = {}
@@ -97,7 +89,8 @@ class _Rewriter:
             return tensor.redefined(definition)  # a recurrence's step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         self.work = Work(MOST_WORK)
-        written = special(definition.body)
+        written = special(self._with_branches(definition.body))
+        self._ask_for(written)
         body = self._chosen(tensor, definition, self._forms(definition.body, written))
         if self.work.left:
             self.left.append(tensor)
@@ -105,7 +98,7 @@ class _Rewriter:
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
         self.written.setdefault(new, tensor)
-        if self._is_positive(body) and definition.op in (None, "sum", "max", "min"):
+        if is_positive(body, self.positive) and definition.op in (None, "sum", "max", "min"):
             self.positive.add(new)
         if self._hazard(body):
             self.growing.add(new)
@@ -114,9 +107,8 @@ class _Rewriter:
             self.values.remember(new, written)
             if any(self._leads_to_sum(e.tensor) for e in elements_of(body)) or self._single_maxima(body):
                 self.over_sums.add(new)
-        if definition.op == "sum":
-            self._shift(new, Definition("sum", definition.extents, body))
-            self._factor_out(new, Definition("sum", definition.extents, body))
+        if definition.op == "sum" and not self._factor_out(new, definition):
+            self._shift(new, definition.extents, [body, definition.body])
         return new
 
     def _forms(self, body: sp.Expr, written: sp.Expr) -> list[sp.Expr]:
@@ -155,7 +147,7 @@ class _Rewriter:
         return bodies[self.choice.among(tensor, forms)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
-        body = _without_aliases(body) if body.has(*GROWING) else body
+        body = without_aliases(body) if body.has(*GROWING) else body
         body = centred(body, self.values.opened) or body
         rescaled = self._rescaled(body)
         if rescaled is not None:
@@ -201,9 +193,11 @@ class _Rewriter:
 
     def _remember(self, tensor: Tensor, written: sp.Expr) -> None:
         """The formula of a value that leads to an exponential, unless it has branches or is a cotangent."""
+        if is_of_places(written) and self._reads_sum(written) and operations([written]) <= MAX_OPENED_STABLE:
+            self.branched[tensor] = written
         if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
             return
-        body = _without_aliases(self._seen(written, self.plain))
+        body = without_aliases(self._seen(written, self.plain))
         leads = body.has(*GROWING, *_LOGISTIC)
         is_needed = tensor in self.growing or self._reads_sum(body)
         if leads or is_needed:
@@ -211,6 +205,12 @@ class _Rewriter:
                 self.plain[tensor] = body
             elif is_needed:
                 self.left.append(tensor)
+
+    def _with_branches(self, body: sp.Expr) -> sp.Expr:
+        """The body with values that are a quotient by a sum at some places, as of a slice, and 0 elsewhere."""
+        known = self.branched
+        rule = {e: at_indices(known[e.tensor], e.indices) for e in elements_of(body) if e.tensor in known}
+        return replaced(body, rule) if rule else body  # type: ignore[return-value]
 
     def _seen(self, body: sp.Expr, through: Collection[Tensor]) -> sp.Expr:
         """The body with the formulas of some values in it."""
@@ -221,33 +221,46 @@ class _Rewriter:
         }
         return replaced(body, rule) if rule else body  # type: ignore[return-value]
 
-    def _shift(self, tensor: Tensor, definition: Definition) -> None:
-        """Remember S = exp(m)·S′ for a sum whose terms have an exponential factor that varies along it."""
-        over = {bound(d) for d in range(len(definition.extents))}
-        body, mask = self._masked(definition.body)
-        exponents = [
-            factor.args[0]
-            for factor in sp.Mul.make_args(body)
-            if isinstance(factor, sp.exp) and factor.free_symbols & over
-        ]
-        if len(exponents) != 1 or is_from_largest(exponents[0], over):
-            return
-        if not exponents[0].atoms(Index) >= {axis(d) for d in range(tensor.ndim)}:
-            return
-        among = Cases((exponents[0], mask), (-sp.oo, True))
-        largest = Tensor.define(tensor.shape, among, "max", definition.extents)
-        along = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
-        gap = Tensor.define(tensor.shape + definition.extents, exponents[0].xreplace(along) - largest.element)
-        at = [*(axis(d) for d in range(tensor.ndim)), *along]
-        rest = (factor for factor in sp.Mul.make_args(body) if factor != sp.exp(exponents[0]))  # e^{u−m}·e^{m−u} stays
-        term = Cases((sp.Mul(*rest, sp.exp(Element(gap, *at))), mask), (0, True))
-        scaled = Tensor.define(tensor.shape, term, "sum", definition.extents)
-        self.shifted[tensor] = shift = _Shift(largest, gap, scaled)
-        self.shift_of[largest] = shift
-        if tensor in self.positive or (mask != sp.true and self._is_positive(body)):
-            self.positive.add(scaled)  # where the mask is nowhere, its logarithm is −∞ as it has to be
+    def _shift(self, tensor: Tensor, extents: Shape, bodies: Sequence[sp.Expr]) -> None:
+        """Remember S = exp(m)·S′ for a sum whose terms, equal formulas of which are given, have an exponential factor
+        that varies along it; and for one that is positive and can vanish, as of some of a softmax's, until a logarithm
+        or a quotient asks for it."""
+        over = {bound(d) for d in range(len(extents))}
+        for body in dict.fromkeys(bodies):
+            term, mask = self._masked(body)
+            if self._reads_sum(term):
+                term = self._opened(term)
+            exponent = exponent_along(term, over)
+            if exponent is not None:
+                if not is_from_largest(exponent, over, extents):
+                    found = shift(tensor.shape, extents, term, mask, exponent)
+                    self._know(tensor, found, is_positive(term, self.positive))
+                return
+        if tensor in self.positive and any(e.tensor in self.plain for e in elements_of(bodies[0])):
+            term = self._opened(bodies[0])
+            exponent = exponent_along(term, over)
+            if exponent is not None and not is_from_largest(exponent, over, extents):
+                self.vanishing[tensor] = shift(tensor.shape, extents, term, sp.true, exponent)
 
-    def _factor_out(self, tensor: Tensor, definition: Definition) -> None:
+    def _know(self, tensor: Tensor, shift: Shift | None, has_positive_terms: bool = True) -> None:
+        if shift is None:
+            return
+        self.shifted[tensor] = shift
+        self.shift_of[shift.largest] = shift
+        for exponent in elements_of(shift.exponent):
+            if exponent.tensor not in self.growing | self.over_sums:
+                self.plain.pop(exponent.tensor, None)  # e to it is seen as that, so that it meets e^{−m}
+        if tensor in self.positive or has_positive_terms:
+            self.positive.add(shift.scaled)  # where a mask is nowhere, its logarithm is −∞ as it has to be
+
+    def _ask_for(self, body: sp.Expr) -> None:
+        """Sums that vanish are shifted from here on where their logarithm is taken, or something is divided by them."""
+        asking = [log.args[0] for log in body.atoms(sp.log)]
+        asking += [power.base for power in body.atoms(sp.Pow) if power.exp.is_negative]
+        for element in elements_of(sp.Tuple(*asking)):
+            self._know(element.tensor, self.vanishing.pop(element.tensor, None))
+
+    def _factor_out(self, tensor: Tensor, definition: Definition) -> bool:
         """Remember Σ_i f_i/S = (Σ_i f_i)/S for a sum of exponentials S that is the same in every term."""
         body, over = definition.body, {bound(d) for d in range(len(definition.extents))}
         values = [value for value, _ in body.args] if isinstance(body, sp.Piecewise) else [body]
@@ -260,12 +273,13 @@ class _Rewriter:
 
         common = {outside(term) for term in terms}
         if len(common) != 1 or sp.S.One in common:
-            return
+            return False
         (factor,) = common
         inner = per_branch(body, lambda value, _: sp.Add(*(term / factor for term in sp.Add.make_args(value))))
-        rest = Tensor.define(tensor.shape, inner, "sum", definition.extents)
+        rest = Tensor.define(tensor.shape, self._forms(inner, self._with_branches(inner))[0], "sum", definition.extents)
         self.plain[tensor] = factor * rest.element
         self.over_sums.add(tensor)
+        return True
 
     def _masked(self, body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
         """What a sum adds, and where; elsewhere it is 0."""
@@ -282,12 +296,19 @@ class _Rewriter:
         """The stable form of the body with S as exp(m)·S′, if every exp(m) cancels or stands under a logarithm."""
         if not any(self._leads_to_sum(element.tensor) for element in elements_of(body)):
             return None
-        opened = self._opened(body)
-        for form in dict.fromkeys((opened, with_one_exponential(_without_products(opened)))):
-            form = self._stable(form)
+        for opened in self._openings(body):
+            form = self._stable(opened)
             if not self._single_maxima(form):
                 return form
         return self._two_sided(body)
+
+    def _openings(self, body: sp.Expr) -> Iterator[sp.Expr]:
+        """The body with S as exp(m)·S′: with all formulas that lead to an exponential, multiplied out, and with those
+        alone that may overflow, so that the exponents of sums are seen by the names they have there."""
+        opened = self._opened(body)
+        yield opened
+        yield with_one_exponential(_without_products(opened))
+        yield self._opened(body, self.growing)
 
     def _two_sided(self, body: sp.Expr) -> sp.Expr | None:
         """A quotient of S = exp(m)·S′ and of exp(u) = exp(d)·exp(m) by exp(−|m|), if it has one maximum m."""
@@ -319,11 +340,11 @@ class _Rewriter:
         return tensor in self.shifted or tensor in self.over_sums
 
     def _reads_sum(self, body: sp.Expr) -> bool:
-        return any(element.tensor in self.shifted for element in elements_of(body))
+        return any(self._leads_to_sum(element.tensor) for element in elements_of(body))
 
-    def _opened(self, expression: sp.Expr) -> sp.Expr:
+    def _opened(self, expression: sp.Expr, through: Collection[Tensor] | None = None) -> sp.Expr:
         """The expression with the formulas of values that lead to an exponential, and S as exp(m)·S′."""
-        expression = _without_aliases(self._seen(expression, self.plain))
+        expression = without_aliases(self._seen(expression, self.plain if through is None else through))
         self.work.spend(operations([expression]) ** 2)
         rule: dict[sp.Basic, sp.Basic] = {}
         for element in elements_of(expression):
@@ -341,40 +362,12 @@ class _Rewriter:
             if shift is None:
                 continue
             for candidate in reading_alike(exponent, shift.gap, m):
-                if stays_inside(candidate, self.extents) and sp.expand(inlined(candidate) - exponent) == 0:
+                if stays_inside(candidate, self.extents) and are_equal(inlined(candidate), exponent):
                     return sp.exp(candidate)
         return kernel
 
-    def _is_positive(self, body: sp.Expr) -> bool:
-        names = {e: _stand_in(n, e, e.tensor in self.positive) for n, e in enumerate(elements_of(body))}
-        return _is_positive_formula(replaced(body, names))  # type: ignore[arg-type]
-
-
 def _without_products(body: sp.Expr) -> sp.Expr:
     return sp.expand_mul(body) if is_short_multiplied_out(body) else body
-
-
-def _without_aliases(expression: sp.Expr) -> sp.Expr:
-    """The expression with x[2] for a value that is x[2]."""
-    while rule := {e: inlined(e) for e in elements_of(expression) if _is_alias(e)}:
-        expression = replaced(expression, rule)  # type: ignore[assignment]
-    return expression
-
-
-def _is_alias(element: Element) -> bool:
-    definition = element.tensor.definition
-    return definition is not None and definition.op is None and isinstance(definition.body, Element)
-
-
-def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
-    whole, label = element.tensor.dtype == "integer" or None, element.tensor.is_label or None
-    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=whole, nonnegative=label)
-
-
-@lru_cache(maxsize=4096)
-def _is_positive_formula(body: sp.Expr) -> bool:
-    """Whether a formula over stand-ins is positive: asked once of equal ones, since SymPy searches its rules."""
-    return bool(body.is_positive)
 
 
 def _at(tensor: Tensor, element: Element) -> Element:

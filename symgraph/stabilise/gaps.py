@@ -7,7 +7,7 @@ from collections.abc import Iterator, Set
 import sympy as sp
 
 from symgraph.core.graph import elements_of
-from symgraph.core.indices import Index, axis
+from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import inlined
 from symgraph.stabilise.scalar import is_below_largest
@@ -23,7 +23,7 @@ def is_gap(exponent: sp.Expr) -> bool:
     return is_below_largest(exponent) or is_from_largest(exponent)
 
 
-def is_from_largest(exponent: sp.Expr, over: Set[sp.Basic] | None = None) -> bool:
+def is_from_largest(exponent: sp.Expr, over: Set[sp.Basic] | None = None, extents: Shape = ()) -> bool:
     """Whether an exponent is d = u − max u already, a maximum over just the indices ``over`` if they are given.
 
     Then the largest term of a sum over them is 1. A maximum over others is no more than a bound from above.
@@ -35,7 +35,12 @@ def is_from_largest(exponent: sp.Expr, over: Set[sp.Basic] | None = None) -> boo
     ranges = ((m, _ranged_over(m, gap + m)) for m in elements_of(gap))
     if over is None:
         return any(found is not None for _, found in ranges)
-    return any(found == over and not over & m.free_symbols for m, found in ranges)
+    return any(found == over and not over & m.free_symbols and _extents(m) == extents for m, found in ranges)
+
+
+def _extents(element: Element) -> Shape:
+    definition = element.tensor.definition
+    return () if definition is None else definition.extents
 
 
 def _ranged_over(m: Element, value: sp.Expr) -> Set[sp.Basic] | None:

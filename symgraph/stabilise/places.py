@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Delta, expm1
@@ -33,3 +34,9 @@ def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
     rule = {index: place for place, index in places if isinstance(index, Index) and place.is_Integer}
     others = {delta: sp.Dummy() for delta in deltas}
     return replaced(replaced(part, others), rule).xreplace({d: delta for delta, d in others.items()})
+
+
+def is_of_places(body: sp.Expr) -> bool:
+    """Whether a body has branches by its indices alone, as a slice's gradient has, and none by values."""
+    conditions = body.atoms(sp.core.relational.Relational)
+    return body.has(sp.Piecewise) and not any(elements_of(condition) for condition in conditions)

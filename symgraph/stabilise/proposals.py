@@ -33,7 +33,7 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     yield from apart
     for form in (*seen, *apart):
         for new in _each(form, lambda branch: scaled(branch, opened)):
-            yield without_squares_of_nought(new)
+            yield per_branch(without_squares_of_nought(new), lambda branch, _: branch)
 
 
 def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:

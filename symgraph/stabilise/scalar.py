@@ -51,6 +51,8 @@ def _is_integer_power(expression: sp.Expr) -> bool:
 
 def with_one_exponential(expression: sp.Expr) -> sp.Expr:
     """Products of exponentials as the exponential of a sum, so that large factors cancel before they overflow."""
+    if isinstance(expression, sp.exp):
+        return sp.exp(with_one_exponential(expression.args[0]))
     if not isinstance(expression, (sp.Add, sp.Mul)) and not _is_integer_power(expression):
         return expression
     parts = [with_one_exponential(arg) for arg in expression.args]

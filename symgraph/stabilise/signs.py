@@ -1,0 +1,29 @@
+"""Which formulas are positive, over values some of which are known to be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+
+import sympy as sp
+
+from symgraph.core.graph import elements_of
+from symgraph.core.rebuild import replaced
+from symgraph.core.tensor import Element, Tensor
+
+
+def is_positive(body: sp.Expr, positive: Collection[Tensor]) -> bool:
+    """Whether a formula is proved to be positive, if those values are."""
+    names = {e: _stand_in(n, e, e.tensor in positive) for n, e in enumerate(elements_of(body))}
+    return _is_positive_formula(replaced(body, names))  # type: ignore[arg-type]
+
+
+def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
+    whole, label = element.tensor.dtype == "integer" or None, element.tensor.is_label or None
+    return sp.Symbol(f"e{number}", real=True, positive=positive or None, integer=whole, nonnegative=label)
+
+
+@lru_cache(maxsize=4096)
+def _is_positive_formula(body: sp.Expr) -> bool:
+    """Whether a formula over stand-ins is positive: asked once of equal ones, since SymPy searches its rules."""
+    return bool(body.is_positive)
