@@ -127,6 +127,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adafactor",

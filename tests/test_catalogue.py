@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import codegen
+import symgraph as sg
 from symgraph.__main__ import main
 from symgraph.catalogue import entries
 from symgraph.drawing.gallery import gallery
@@ -80,3 +82,35 @@ def test_the_records_and_what_there_is_not(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err.endswith("there is no row swoosh; without a name all are shown\n")
     assert main(["catalogue", "adamv"]) == 1
     assert capsys.readouterr().err.endswith("there is no row adamv; the nearest are Adam, RAdam, NAdam\n")
+
+
+LAYERS = """
+ReLU ReLU6 LeakyReLU PReLU RReLU ELU CELU SELU GELU SiLU Mish Sigmoid LogSigmoid Tanh Softplus Softsign Hardtanh
+Hardsigmoid Hardswish Tanhshrink Softshrink Hardshrink Threshold GLU Softmax Softmin LogSoftmax
+MSELoss L1Loss HuberLoss SmoothL1Loss CrossEntropyLoss NLLLoss BCELoss BCEWithLogitsLoss KLDivLoss PoissonNLLLoss
+GaussianNLLLoss HingeEmbeddingLoss MarginRankingLoss MultiMarginLoss MultiLabelMarginLoss SoftMarginLoss
+MultiLabelSoftMarginLoss CosineEmbeddingLoss TripletMarginLoss CTCLoss HalfMSELoss
+Linear Bilinear Flatten Identity Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d MaxPool1d
+MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveAvgPool2d AdaptiveMaxPool2d Upsample Fold Unfold Embedding
+EmbeddingBag BatchNorm1d BatchNorm2d BatchNorm3d LayerNorm GroupNorm InstanceNorm2d RMSNorm Dropout Dropout1d Dropout2d
+Dropout3d AlphaDropout MultiheadAttention TransformerEncoderLayer TransformerEncoder RNN GRU LSTM RNNCell GRUCell
+LSTMCell CosineSimilarity PairwiseDistance
+"""
+FUNCTIONS = """
+quantile_loss log_cosh_loss sigmoid_focal_loss focal_loss dice_loss tversky_loss poisson_deviance_loss
+tweedie_deviance_loss gamma_deviance_loss fair_loss asymmetric_loss gaussian_kl_loss info_nce_loss triplet_margin_loss
+reglu geglu swiglu scaled_dot_product_attention SGD Adam AdamW NAdam RAdam Adamax Adagrad Adadelta RMSprop Rprop ASGD
+LBFGS Adafactor Muon Lion grouped clip_grad_norm clip_grad_value
+"""
+INITIALISERS = """
+zeros ones constant uniform normal trunc_normal xavier_uniform xavier_normal glorot_uniform glorot_normal
+kaiming_uniform kaiming_normal he_uniform he_normal lecun_uniform lecun_normal orthogonal eye sparse
+"""
+SCHEDULES = "StepLR ExponentialLR CosineAnnealingLR OneCycleLR LinearLR"
+
+
+def test_what_was_asked_for_is_there() -> None:
+    """Activations, losses, layers, initialisers, optimisers and schedules by their names elsewhere."""
+    for names, where in ((LAYERS, sg.nn), (FUNCTIONS, sg), (INITIALISERS, sg.init), (SCHEDULES, sg.schedules)):
+        assert [name for name in names.split() if not callable(getattr(where, name, None))] == []
+    assert callable(codegen.ReduceLROnPlateau)

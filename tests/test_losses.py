@@ -208,6 +208,7 @@ BEYOND: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[tuple[float
     "focal": (sg.sigmoid_focal_loss, lambda z, t: (0.25 * logistic(-z) ** 2 * mpmath.log1p(mpmath.exp(-z)) if t
               else 0.75 * logistic(z) ** 2 * mpmath.log1p(mpmath.exp(z))),
               [(2, 1), (-30, 1), (30, 1), (2, 0), (-2, 0)]),
+    "gaussian kl": (sg.gaussian_kl_loss, lambda m, s: (mpmath.exp(s) + m**2 - 1 - s) / 2, [(2, -3), (1e-3, 5), (0, 0)]),
     "asymmetric": (partial(sg.asymmetric_loss, gamma_neg=2), lambda z, t: asymmetric(z, t),
                    [(2, 1), (2, 0), (-9, 0)]),
     "hinge": (sg.hinge_loss, lambda y, t: max(mpmath.mpf(0), 1 - t * y), [(0.5, 1), (0.5, -1), (2, 1)]),

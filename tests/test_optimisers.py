@@ -12,7 +12,7 @@ import pytest
 import codegen
 import symgraph as sg
 from symgraph.core.tensor import Tensor
-from symgraph.errors import DomainError, ShapeError
+from symgraph.errors import ArgumentError, DomainError, ShapeError
 from symgraph.reference import evaluate
 from symgraph.vocabulary import optimisers as ours
 from symgraph.vocabulary import schedules
@@ -117,8 +117,40 @@ def test_every_row_step_by_step_against_pytorch() -> None:
     np.testing.assert_allclose(step.state["p_asgd.ax"], running["asgd"].state[theirs["asgd"]]["ax"].numpy(), rtol=1e-12)
 
 
+@pytest.mark.usefixtures("in_double")
+def test_lbfgs_has_one_hessian_of_all_parameters() -> None:
+    """Its pairs are of all parameters as one vector; some are not kept, and there are more steps than pairs."""
+    shapes: dict[str, tuple[int, ...]] = {"a": (2,), "b": (), "c": (1, 2)}
+    leaves = {name: sg.parameter(name, shape) for name, shape in shapes.items()}
+    slopes = {leaf: sg.input(f"g_{name}", shapes[name]) for name, leaf in leaves.items()}
+    optimizer = ours.LBFGS(0.5, history_size=2)
+    updates = optimizer.updates(slopes)
+    known: dict[str, Any] = {str(u.leaf.name): np.zeros(tuple(map(int, u.leaf.shape))) for u in updates}
+    known |= optimizer.hyper
+    theirs = {name: torch.zeros(shape, requires_grad=True) for name, shape in shapes.items()}
+    running = torch.optim.LBFGS(theirs.values(), 0.5, max_iter=1, history_size=2, tolerance_grad=0, tolerance_change=0)
+    kept = 0
+
+    def closure() -> Any:
+        running.zero_grad()
+        a, b, c = theirs["a"], theirs["b"], theirs["c"]
+        found = (torch.cos(a) * torch.tensor([1.0, 9.0])).sum() + (b - 2) ** 2 + (a * c).sum() / 3 + (c**4).sum()
+        (found + b * c[0, 1]).backward()
+        return found.detach()
+
+    for n in range(6):
+        running.step(closure)
+        given = {f"g_{name}": value.grad.numpy() for name, value in theirs.items()}
+        values = evaluate([u.value for u in updates], known | given)
+        kept += not np.array_equal(values[[u.leaf.name for u in updates].index("b.s")], known["b.s"])
+        known |= {str(u.leaf.name): value for u, value in zip(updates, values, strict=True)}
+        for name, value in theirs.items():
+            np.testing.assert_allclose(known[name], value.detach().numpy(), rtol=1e-11, err_msg=f"{name} {n}")
+    assert 2 < kept < 6
+
+
 def test_every_row_is_in_a_case() -> None:
-    assert {optimizer.name for optimizer, _ in CASES.values()} == set(ours.OPTIMISERS)
+    assert {optimizer.name for optimizer, _ in CASES.values()} == set(ours.OPTIMISERS) - {"LBFGS"}
 
 
 SCHEDULES: dict[str, tuple[schedules.Schedule, Callable[[Any], Any]]] = {
@@ -230,6 +262,8 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a shape": (lambda: ours.Optimizer("mine", (ours.Row("v", lambda g: sg.sum(g), 0.0),)), ShapeError,
                 r"the row v of W has shape \(\); expected \(2, 2\)"),
     "a rate": (lambda: ours.Adam(betas=(0.9, 1.0)), DomainError, "Adam: beta2 must be .* below 1, not 1.0"),
+    "a line search": (lambda: ours.LBFGS(line_search_fn="strong_wolfe"), ArgumentError, "method='L-BFGS-B'"),
+    "no pairs": (lambda: ours.LBFGS(history_size=0), DomainError, "history_size must be an integer, at least 1, not 0"),
     "a schedule": (lambda: schedules.StepLR(0.1, 0), DomainError, "StepLR: step_size must be above 0, not 0"),
 }  # fmt: skip
 

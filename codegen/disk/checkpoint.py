@@ -79,6 +79,8 @@ def save(
     OSError
         as the system says. Whatever is raised, a file that was there stays as it was.
     """
+    if isinstance(path, Mapping):
+        raise DomainError(at_line("the path comes first: save(path, params, step)"))
     arguments.check_mapping(params, "params")
     if epoch is not None:
         epoch = arguments.whole_number("epoch", epoch, 0)

@@ -35,7 +35,7 @@ LBFGS = "lbfgs"
 
 def goes_by_batches(estimator: Any) -> bool:
     """Whether the solver is stochastic."""
-    return not (isinstance(estimator.solver, str) and estimator.solver == LBFGS)
+    return not (isinstance(estimator.solver, str) and estimator.solver.lower() == LBFGS)
 
 
 def has_partial_fit(estimator: Any) -> bool:
@@ -96,7 +96,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         if isinstance(self.solver, str):
             known = {name.lower(): (name, make) for name, make in OPTIMISERS.items()}
             if self.solver.lower() not in known:
-                names = ", ".join([*known, LBFGS])
+                names = ", ".join(known)
                 raise ValueError(f"solver must be one of {names}, or an optimiser, not {self.solver!r}")
             name, make = known[self.solver.lower()]
             options = self._solver_options(name)

@@ -222,6 +222,8 @@ def columns_of(frame: Any, leaves: Sequence[Tensor], others: Iterable[str]) -> d
     ArgumentError
         for an input without a column.
     """
+    if not hasattr(frame, "__getitem__") or (hasattr(frame, "collect") and not hasattr(frame, "__array__")):
+        raise DomainError(at_line(f"{type(frame).__name__} has no values yet: pass data.collect()"))
     columns = {str(name): name for name in frame.columns}
     for leaf in leaves:
         if leaf.name not in columns:

@@ -279,6 +279,12 @@ kl_div = _loss(
     source="Kullback & Leibler 1951",
     log_target=False,
 )
+gaussian_kl_loss = _loss(
+    "gaussian_kl_loss",
+    lambda: (sp.exp(v) + u**2 - 1 - v) / 2,
+    "½(σ² + μ² − 1 − log σ²), KL(N(μ, σ²) ‖ N(0, 1)) of a mean μ and a log variance: a variational autoencoder's",
+    source="Kingma & Welling, arXiv 1312.6114, appendix B",
+)
 poisson_deviance_loss = _loss(
     "poisson_deviance_loss",
     lambda: 2 * (Cases((v * sp.log(v / u), v > 0), (0, True)) - v + u),
@@ -326,6 +332,7 @@ __all__ = [
     "expectile_loss",
     "fair_loss",
     "gamma_deviance_loss",
+    "gaussian_kl_loss",
     "gaussian_nll_loss",
     "half_mse_loss",
     "hinge_embedding_loss",

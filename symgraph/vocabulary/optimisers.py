@@ -10,7 +10,7 @@ be a schedule, :mod:`symgraph.vocabulary.schedules`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
@@ -23,6 +23,7 @@ from symgraph.vocabulary.accumulation import accumulate
 from symgraph.vocabulary.activations import abs, maximum, minimum, sign, sqrt
 from symgraph.vocabulary.averaging import average_weights, lookahead, sam
 from symgraph.vocabulary.functions import matmul, mean, sum, transpose, where
+from symgraph.vocabulary.quasi_newton import LBFGS
 from symgraph.vocabulary.ranges import checked_number, hyper_symbol
 from symgraph.vocabulary.updating import (
     Optimizer,
@@ -33,19 +34,10 @@ from symgraph.vocabulary.updating import (
     clip_grad_value,
     grouped,
 )
+from symgraph.vocabulary.updating import made as _made
 
 Rate = float | Schedule
 Betas = tuple[Rate, Rate]
-
-
-def _made(name: str, rows: Sequence[Row], **hyper: Any) -> Optimizer:
-    """An optimiser of rows and checked hyper-parameters, as far as the rows read them."""
-    for key, value in hyper.items():
-        for part, number in ({key: value.base, **value.hyper} if isinstance(value, Schedule) else {key: value}).items():
-            checked_number(f"{name}: {part}", hyper_symbol(part), number)
-    read = {name for row in rows for name in row.reads}
-    numbers = {key: value if isinstance(value, Schedule) else float(value) for key, value in hyper.items()}
-    return Optimizer(name, tuple(rows), {key: value for key, value in numbers.items() if key in read})
 
 
 def _pair(name: str, what: str, given: Any, expected: str = "two numbers, at least 0 and below 1") -> tuple[Any, Any]:
@@ -375,13 +367,14 @@ def Muon(
 OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
     f.__name__: f
     for f in (
-        *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, ASGD, Lion, Adafactor, Muon),
+        *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, ASGD, LBFGS, Lion, Adafactor),
+        Muon,
     )
 }
 """By name, as in ``torch.optim``."""
 
 __all__ = [
-    "ASGD", "OPTIMISERS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
+    "ASGD", "LBFGS", "OPTIMISERS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
     "NAdam", "Optimizer", "RAdam", "RMSprop", "Row", "Rprop", "Schedule", "Update", "accumulate",
     "average_weights", "clip_grad_norm", "clip_grad_value", "grouped", "lookahead", "sam",
 ]  # fmt: skip

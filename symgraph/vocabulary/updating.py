@@ -113,6 +113,16 @@ class Optimizer:
 
     def in_group(self, group: str, gradients: Mapping[Tensor, Tensor]) -> list[Update]:
         """The updates, with names of scalars and shared state that tell the group."""
+        known, found = self.shared(group)
+        for parameter, slope in gradients.items():
+            each = _Applied(self, str(parameter.name), parameter.shape, parameter)
+            own = [row for row in self.rows if not row.shared and (row.when is None or row.when(parameter.shape))]
+            each.rows(own, {**known, "theta": parameter, "g": slope})
+            found += each.found
+        return found
+
+    def shared(self, group: str) -> tuple[dict[str, Tensor], list[Update]]:
+        """What all parameters read, hyper-parameters and shared rows by name, and the updates of the latter."""
         rows = [row for row in self.rows if row.shared]
         if self._counts and all(row.name != "k" for row in rows):
             rows = [COUNTER, *rows]
@@ -124,13 +134,7 @@ class Optimizer:
                 numbers = {key: Tensor.scalar(hyper_symbol(key, group)) for key in value.hyper}
                 known[name] = as_tensor(value.formula(known[name], known["k"] - 1, **numbers))
         known = step.rows(rows[counted:], known)
-        found = list(step.found)
-        for parameter, slope in gradients.items():
-            each = _Applied(self, str(parameter.name), parameter.shape, parameter)
-            own = [row for row in self.rows if not row.shared and (row.when is None or row.when(parameter.shape))]
-            each.rows(own, {**known, "theta": parameter, "g": slope})
-            found += each.found
-        return found
+        return known, list(step.found)
 
     @property
     def inside(self) -> tuple[tuple[tuple[str, ...], Optimizer | None], ...]:
@@ -141,6 +145,16 @@ class Optimizer:
     def _counts(self) -> bool:
         scheduled = any(isinstance(value, Schedule) for value in self.given.values())
         return scheduled or any("k" in row.reads for row in self.rows)
+
+
+def made(name: str, rows: Sequence[Row], **hyper: Any) -> Optimizer:
+    """An optimiser of rows and checked hyper-parameters, as far as the rows read them."""
+    for key, value in hyper.items():
+        for part, number in ({key: value.base, **value.hyper} if isinstance(value, Schedule) else {key: value}).items():
+            checked_number(f"{name}: {part}", hyper_symbol(part), number)
+    read = {name for row in rows for name in row.reads}
+    numbers = {key: value if isinstance(value, Schedule) else float(value) for key, value in hyper.items()}
+    return Optimizer(name, tuple(rows), {key: value for key, value in numbers.items() if key in read})
 
 
 COUNTER = Row("k", lambda k: k + 1, 0.0, shared=True)

@@ -77,7 +77,7 @@ def mnist(peer: str, folder: str | None) -> Found:
     from examples.mnist import load
 
     (images, labels), (tests, answers) = load(str(folder), "train"), load(str(folder), "t10k")
-    return _fit(peer, (images[:10000], tests, labels[:10000], answers), 100, 15)
+    return _fit(peer, (images[:10000], tests, labels[:10000], answers), 100, 15, seeds=4)
 
 
 def search(peer: str, folder: str | None) -> Found:
