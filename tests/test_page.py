@@ -120,6 +120,7 @@ def test_what_a_formula_costs_stands_beside_it(page) -> None:
     rows = dict(re.findall(r'<tr data-v="([^"]+)">.*?class="beside">(.*?)</div></td></tr>', text))
     assert "operations: 52·N" in rows["a1"], "6 products and sums for each of 4, and 4 biases"
     assert "operations: 48·N + 48" in rows["∂J/∂W1"] and "<code>update_W1</code>" in rows["W1"]
+    assert "ulp at worst" in rows["∂J/∂b1"], "a sum of computed terms is as exact as they are"
     assert "ulp at worst" in rows["a1"] and "<code>forward_h</code>" in rows["h"]
 
 
