@@ -16,6 +16,7 @@ _BREAK = re.compile(f"(?<=[{_WIDE}])\n|\n(?=[{_WIDE}])")
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\*(?P<em>[^*]+)\*|\[(?P<text>[^\]]+)\]\((?P<href>#?[\w./-]+)\)"
 )
+_INDICES = re.compile(r"\[[\w+−, ]+\](?!\()")
 _HEADING = re.compile(r"(#{1,3}) (.+)")
 
 
@@ -38,8 +39,12 @@ def unbroken(source: str) -> str:
 
 
 def html(source: str) -> Markup:
-    """A cell's text."""
-    return joined(*map(_block, blocks(source)))
+    """A cell's text; no line ends inside a derivative or between indices."""
+    return joined(*(_block(block if _is_literal(block) else _held(block)) for block in blocks(source)))
+
+
+def _held(text: str) -> str:
+    return _INDICES.sub(lambda found: found[0].replace(", ", ",\u00a0"), text).replace("/∂", "/\u2060∂")
 
 
 def _is_literal(block: str) -> bool:
