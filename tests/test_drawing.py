@@ -260,6 +260,8 @@ def test_dot_and_mermaid() -> None:
         'digraph {\n  rankdir=LR;\n  n0 [label="x\\ninput", shape=ellipse];\n  n1 [label="y\\nexp(x)", shape=box];\n'
         "  n0 -> n1;\n}"
     )
+    assert 'n2([" "])' in sg.draw(y, edges="flow").mermaid(), "Mermaid has no empty labels"
+    assert '"%' not in sg.draw(sg.Tensor.leaf("input", "%%{init}%%#35;", ())).mermaid()
     assert sg.draw(y).mermaid() == 'flowchart LR\n  n0(["x<br/>input"])\n  n1["y<br/>exp(x)"]\n  n0 --> n1'
 
 
