@@ -184,3 +184,12 @@ def test_long_chains_of_values_are_no_matter() -> None:
     assert Choice().among(value, [value, value]) == 0
     with pytest.raises(Unmeasured, match="values more than 24 deep"):
         tape_of(value)
+
+
+def test_a_program_of_several_derivatives_is_measured() -> None:
+    """A loss that only a derivative in the program is of has no value in it, and no line."""
+    s, W, V = sg.input("s", (3, 1)), sg.parameter("W", (1, 2)), sg.parameter("V", (2, 1))
+    u = sg.tanh(s @ W) @ V
+    J = sg.mean((sg.grad(sg.sum(u), s) + u) ** 2)
+    lines = sg.accuracy([J, sg.grad(J, V)], "float32").lines
+    assert {"J", "∂J/∂V", "u"} <= {line.formula.partition(" = ")[0].partition("[")[0] for line in lines}

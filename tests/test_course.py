@@ -103,6 +103,7 @@ def test_markdown_is_escaped_and_flows() -> None:
         "<h1>A &lt; B</h1><p>一行两行 <code>a&lt;b&gt;</code> <strong>x</strong> "
         '<a href="02_chain_rule.en.html">y</a></p><ul><li>one</li><li>two more</li></ul>'
     )
+    assert markdown.html("∂L/∂y[n, i] `a/b[n, i]`") == "<p>∂L/\u2060∂y[n,\u00a0i] <code>a/b[n, i]</code></p>"
     assert markdown.html("[z](javascript:alert)") == "<p>[z](javascript:alert)</p>"
     assert "<img" not in markdown.html("</script><img src=x onerror=alert(1)>")
     assert markdown.html("| a | b |\n| --- | --- |\n| 1 | `2` |").count("<td>") == 2

@@ -50,8 +50,34 @@ def test_units_that_are_dead() -> None:
     assert str(step.diagnose(params, **batch)).splitlines() == [
         "∂J/∂W1 is 0 everywhere: W1 has no influence, because ∂J/∂a1 is 0: a1[n, j] > 0 holds nowhere",
         "∂J/∂b1 is 0 everywhere: b1 has no influence, because ∂J/∂a1 is 0: a1[n, j] > 0 holds nowhere",
-        "∂J/∂W2 is 0 everywhere: W2 has no influence: h[n, j] is 0 everywhere",
+        "∂J/∂W2 is 0 everywhere: W2 has no influence: h[n, j] is 0 everywhere, because a1[n, j] ≤ 0 everywhere",
     ]
+
+
+def test_a_derivative_that_is_rounding_alone_is_none() -> None:
+    x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
+    c = sg.parameter("c", ())
+    step = codegen.train_step(sg.cross_entropy(x @ sg.parameter("W", (4, 3)) + c, t))
+    params = {"W": np.sin(np.arange(12, dtype=np.float32)).reshape(4, 3), **scalar("c", 0.3)}
+    (found,) = step.diagnose(params, x=SIX, t=np.arange(6) % 3).findings
+    assert found.startswith("∂J/∂c is 0 but for rounding, ") and found.endswith(" at most: c has no influence")
+
+
+def test_the_step_of_a_recurrence_that_overflows() -> None:
+    x, first, V = sg.input("x", (30, N, 4)), sg.input("first", (N, 4)), sg.parameter("V", (4, 4))
+
+    def cell(h, at):
+        a = (h @ V).named("a")
+        h = sg.relu(a + at).named("h")
+        return h, h
+
+    last, _ = sg.scan(cell, first, x)
+    params = {"V": np.full((4, 4), 10, np.float32)}
+    found = codegen.train_step(sg.sum(last)).diagnose(
+        params, x=np.ones((30, 2, 4), np.float32), first=np.ones((2, 4), np.float32)
+    )
+    overflows = "h[i − 1, n, k]·V[k, j] is inf at i = 24, n = 0, j = 0, k = 0, where V[k, j] is 10, "
+    assert found.findings[0].startswith(f"h[24, 0, 0] is inf: {overflows}h[i − 1, n, k] is 2.88")
 
 
 def test_what_is_not_finite() -> None:

@@ -326,3 +326,10 @@ def test_latex_renders_with_mathtext() -> None:
         shown = program.equation(tensor).latex()
         if r"\begin" not in shown:
             parser.parse(f"${shown}$".replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\top", "T"))
+
+
+def test_a_part_of_an_array_is_not_written_as_the_whole() -> None:
+    x = sg.input("x", (3, 8))
+    a = x @ sg.transpose(x[:2])
+    rows = [row for section in sg.explain(sg.sum(a**2), wrt=[]).sections for row in section.rows]
+    assert rows[0].cells()[1:] == ("a[i, j] = Σ_k x[i, k]·x[j, k]", "–")

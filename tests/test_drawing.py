@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -170,6 +171,24 @@ def test_nothing_overlaps(layers, options, nodes, crossings) -> None:
     assert picture.size[0] < 1300, "a page is wide enough for it"
 
 
+def test_a_tangle_of_operations_is_readable() -> None:
+    """Each operation reads two of the last fourteen values: links must cross, some 190 times as they are drawn."""
+    random = np.random.default_rng(0)
+    found = [sg.input(f"x{n}", ()) for n in range(8)]
+    for _ in range(200):
+        a, b = (found[int(k)] for k in random.integers(max(0, len(found) - 14), len(found), 2))
+        found.append((a * b, a + b, sg.sin(a), sg.exp(a) * b)[random.integers(4)])
+    total = found[-1]
+    for value in found[-14:-1]:
+        total = total + value
+    drawing = sg.draw(total, level="scalar", edges="none", fold=False)
+    picture = seen(drawing.svg())
+    assert len(picture.nodes) == 219 and picture.overlaps() == picture.struck() == 0
+    assert drawing.picture.layout.crossings <= 194
+    straight = [all(abs(a.across - b.across) < 0.5 for a, b in pairwise(way)) for way in drawing.picture.layout.lanes]
+    assert sum(straight) > 25 and picture.size[0] < 700
+
+
 def test_a_recurrence_goes_in_a_circle() -> None:
     T, N = sg.dim("T"), sg.dim("N")
     x, first, V = sg.input("x", (T, N, 2)), sg.input("first", (N, 2)), sg.parameter("V", (2, 2))
@@ -259,6 +278,8 @@ def test_dot_and_mermaid() -> None:
         'digraph {\n  rankdir=LR;\n  n0 [label="x\\ninput", shape=ellipse];\n  n1 [label="y\\nexp(x)", shape=box];\n'
         "  n0 -> n1;\n}"
     )
+    assert 'n2([" "])' in sg.draw(y, edges="flow").mermaid(), "Mermaid has no empty labels"
+    assert '"%' not in sg.draw(sg.Tensor.leaf("input", "%%{init}%%#35;", ())).mermaid()
     assert sg.draw(y).mermaid() == 'flowchart LR\n  n0(["x<br/>input"])\n  n1["y<br/>exp(x)"]\n  n0 --> n1'
 
 

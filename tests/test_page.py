@@ -22,7 +22,7 @@ from symgraph.drawing.measured import distributions, kernels
 from symgraph.drawing.page import Page, graph_pane
 from symgraph.drawing.panes import formulas
 from symgraph.errors import ArgumentError, DomainError
-from tests import browser
+from tests import browser, firefox, sizes
 from tests.test_drawing import network
 
 NASTY = "</script><img src=x onerror=alert(1)>"
@@ -120,6 +120,7 @@ def test_what_a_formula_costs_stands_beside_it(page) -> None:
     rows = dict(re.findall(r'<tr data-v="([^"]+)">.*?class="beside">(.*?)</div></td></tr>', text))
     assert "operations: 52·N" in rows["a1"], "6 products and sums for each of 4, and 4 biases"
     assert "operations: 48·N + 48" in rows["∂J/∂W1"] and "<code>update_W1</code>" in rows["W1"]
+    assert "ulp at worst" in rows["∂J/∂b1"], "a sum of computed terms is as exact as they are"
     assert "ulp at worst" in rows["a1"] and "<code>forward_h</code>" in rows["h"]
 
 
@@ -275,6 +276,31 @@ def test_what_tells_its_cost_has_a_page() -> None:
     page = sg.report(Fitted(), values={"b1": np.zeros(4)})
     assert list(page.sections) == ["Declaration", "Graph", "Formulas", "Derivation", "Values", "Training"]
     assert "Update (Adam)" in str(page)
+
+
+@pytest.mark.skipif(firefox.PROGRAM is None, reason=firefox.ABSENT)
+@pytest.mark.skipif(not sizes.LONG, reason="--long")
+def test_in_firefox(page) -> None:
+    fox = firefox.Firefox()
+    try:
+        fox.open(page.as_uri())
+        fox.value("document.querySelector('#graph [data-v=h]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+        lit = set(fox.value("[...document.querySelectorAll('.lit')].map(e => e.closest('section').id)"))
+        assert lit >= {"graph", "formulas", "kernels", "values"}
+        fox.press("Escape")
+        assert fox.value("document.querySelectorAll('.lit').length") == 0
+        for key, count in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2)):
+            fox.press(key)
+            assert fox.value("document.querySelectorAll('.chosen .steps > li:not(.later)').length") == count, key
+        heights = "[...document.querySelectorAll('mfrac')].map(e => e.getBoundingClientRect().height)"
+        assert min(height for height in fox.value(heights) if height) > 20, "a fraction stands above its denominator"
+        clipped = "[...document.querySelectorAll('.long')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        assert fox.value(clipped) == 0
+        for width in (500, 1600):  # a window of Firefox is not narrower
+            fox.resize(width)
+            assert fox.value("document.documentElement.scrollWidth") <= width
+    finally:
+        fox.close()
 
 
 @pytest.mark.skipif(browser.PROGRAM is None, reason=browser.ABSENT)

@@ -35,19 +35,21 @@ sg.derivation(z, x)
 # ## One rule for numbers and for arrays
 #
 # For vectors, Y = g(X) and Z = f(Y), the sum over all paths appears: ∂Z/∂X[i] = Σ_j ∂Z/∂Y[j] · ∂Y[j]/∂X[i]. Below,
-# Y = A·X² and Z = Σ sin Y. The index j, over which the Jacobian is multiplied, is found by the rule itself.
+# U = X², Y = A·U and Z = Σ sin Y. The index j, over which the Jacobian is multiplied, is found by the rule itself.
 # %% [markdown] zh
 # ## 标量与数组，同一条法则
 #
 # 对于向量，设 Y = g(X)、Z = f(Y)，要对所有路径求和：∂Z/∂X[i] = Σ_j ∂Z/∂Y[j] · ∂Y[j]/∂X[i]。
-# 下面取 Y = A·X²、Z = Σ sin Y。与 Jacobian 矩阵相乘时的求和下标，是链式法则自己找出来的。
+# 下面取 U = X²、Y = A·U、Z = Σ sin Y。与 Jacobian 矩阵相乘时的求和下标，是链式法则自己找出来的。
 # %%
 X, A = sg.input("X", (3,)), sg.input("A", (2, 3))
-Y = A @ X**2
+U = X**2
+Y = A @ U
 Z = sg.sum(sg.sin(Y))
 sg.grad(Z, X)
 # %%
-sg.jacobian(Y, X)
+Jacobian = sg.jacobian(Y, X)
+Jacobian
 # %% [markdown] en
 # A gradient is an expression like any other, so it can be differentiated again:
 # %% [markdown] zh

@@ -75,8 +75,8 @@ for w, slope in zip(weights, slopes(X, T, **params), strict=True):
 # %% [markdown] en
 # ## With numbers on it
 #
-# The same network while it computes: each array as a heat map, forward above, backward below. White columns of ∂J/∂a1 are
-# units that ReLU has switched off.
+# The same network while it computes: each array as a heat map, forward above, backward below. White cells of ∂J/∂a1 are
+# where ReLU has switched a unit off.
 # %% [markdown] zh
 # ## 代入数值
 #

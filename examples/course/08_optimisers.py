@@ -53,6 +53,29 @@ for name, optimiser in optimisers.items():
 assert all(abs(path[-1, 1]) < 2 for path in paths.values())
 assert np.sum(np.diff(np.sign(paths["SGD"][:, 1])) != 0) > 30  # from wall to wall
 # %% [markdown] en
+# The same walks, drawn on the map of the valley: each ellipse is a line of equal cost.
+# %% [markdown] zh
+# 把同样的路径画在山谷的地图上：每个椭圆都是一条等高线。
+# %%
+class Picture(str):
+    """SVG that a notebook shows as it is."""
+
+    def _repr_html_(self):
+        return self
+
+
+def walk(name):
+    levels = [(32 * np.sqrt(20 * c), 24 * np.sqrt(c / 10)) for c in (0.2, 1, 3, 8, 20, 40)]
+    lines = "".join(f'<ellipse rx="{across:.0f}" ry="{down:.1f}"/>' for across, down in levels)
+    points = " ".join(f"{32 * x:.1f},{-24 * y:.1f}" for x, y in paths[name])
+    path = f'<polyline points="{points}" stroke="crimson" stroke-width="1.5"/>'
+    text = f'<text x="-250" y="-46" font-size="14" fill="currentColor" stroke="none">{name}</text>'
+    look = 'viewBox="-260 -60 360 120" width="480" fill="none" stroke="#8b949e"'
+    return f'<svg {look} role="img" aria-label="{name}">{lines}{path}{text}</svg>'
+
+
+Picture("".join(map(walk, paths)))
+# %% [markdown] en
 # The update is part of the compiled step: one pass over memory computes the gradient's last operation, the moments and the
 # new weights. Hyper-parameters stay symbols of the program, so a schedule changes a number and compiles nothing:
 # %% [markdown] zh
@@ -62,8 +85,18 @@ assert np.sum(np.diff(np.sign(paths["SGD"][:, 1])) != 0) > 30  # from wall to wa
 step.hyper["lr"] = 0.01
 print(step.hyper)
 # %% [markdown] en
-# Your own optimiser is a formula and a name. Its table beside the network's:
+# Your own optimiser is a formula and a name. This one goes by the signs of the gradient alone; its update stands in one
+# table with the network's equations, and it trains like any other:
 # %% [markdown] zh
-# 网络的方程和优化器的更新公式，可以列在同一张表里：
+# 自己的优化器，只需一个公式和一个名字。下面这个只看梯度的符号；它的更新公式与网络的方程列在同一张表里，
+# 训练时也和其他优化器一样使用：
 # %%
-sg.explain(sg.sum(theta**2), sg.Adam())
+from symgraph.vocabulary.updating import Optimizer, Row
+
+rule = Row("theta", lambda theta, g, lr: theta - lr * sg.sign(g))
+by_sign = Optimizer("SignDescent", (rule,), {"lr": 0.1})
+step = codegen.train_step(sg.as_tensor(J), by_sign, dtype="float64")
+params = {"theta": np.array([-7.0, 2.0])}
+costs = [float(step(params)) for _ in range(80)]
+assert costs[-1] < 0.2
+sg.explain(J, by_sign)

@@ -39,7 +39,8 @@ import codegen
 import numpy as np
 
 random = np.random.default_rng(0)
-slope, hat = codegen.function([x, g], [sg.grad(L, x), xhat])(random.normal(size=(8, 2)), random.normal(size=(8, 2)))
+layer = codegen.function([x, g], [sg.grad(L, x), xhat])
+slope, hat = layer(random.normal(size=(8, 2)), random.normal(size=(8, 2)))
 print("Σ_n ∂L/∂x is 0:", np.allclose(slope.sum(axis=0), 0, atol=1e-12))
 print("Σ_n ∂L/∂x·x̂ is 0, up to ε:", np.allclose((slope * hat).sum(axis=0), 0, atol=1e-3))
 assert np.allclose(slope.sum(axis=0), 0, atol=1e-12)
@@ -53,7 +54,7 @@ assert np.allclose(slope.sum(axis=0), 0, atol=1e-12)
 #
 # 训练时，每个值以概率 p 被丢弃，留下的除以 1 − p，使期望保持不变；推理时什么也不做。一次声明，两个公式：
 # %%
-h = sg.input("h", (N, 24))
+h = sg.input("h", (N, 20))
 y = sg.dropout(h, 0.5).named("y")
 print("training:  ", sg.mode(y, "train"))
 print("evaluation:", sg.mode(y, "evaluate"))
@@ -66,7 +67,7 @@ print("evaluation:", sg.mode(y, "evaluate"))
 # 因此不需要存储掩码：反向传播时重新算一遍即可，任何一步都能重现。下面是三步的掩码，最后再重复第一步：
 # %%
 drop = codegen.function([h], y, key=7, mode="train")
-ones = np.ones((4, 24))
+ones = np.ones((4, 20))
 masks = [drop(ones, random_step=k) for k in (0, 1, 2, 0)]
 for rows in zip(*masks, strict=True):
     print("   ".join("".join("█" if value else "·" for value in row) for row in rows))
@@ -77,5 +78,5 @@ assert set(np.unique(masks[0])) == {0, 2}
 # %% [markdown] zh
 # 值通过的地方，导数也通过，系数相同：还是同一个掩码。
 # %%
-dy = sg.input("dy", (N, 24))
+dy = sg.input("dy", (N, 20))
 sg.grad(sg.mode(sg.sum(dy * y), "train"), h)

@@ -32,11 +32,11 @@ sg.grad(E, [f, s])
 # %% [markdown] en
 # ## The network
 #
-# Convolution, ReLU, pooling, again, and three affine layers; sizes for images of 8 × 8.
+# Convolution, ReLU and max pooling, twice, and three affine layers; sizes for images of 8 × 8.
 # %% [markdown] zh
 # ## 网络
 #
-# 卷积、ReLU、池化，重复一次，然后是三个全连接层；尺寸适配 8 × 8 的图像。
+# 卷积、ReLU、最大池化，做两遍，然后是三个全连接层；尺寸适配 8 × 8 的图像。
 # %%
 import codegen
 import numpy as np
@@ -44,10 +44,10 @@ from sklearn.datasets import load_digits
 
 x, t = sg.input("x", (N, 1, 8, 8)), sg.labels("t", (N,), classes=10)
 lenet = sg.nn.Sequential(
-    sg.nn.Conv2d(1, 6, 3, padding=1, name="c1"), sg.nn.ReLU(), sg.nn.AvgPool2d(2),
-    sg.nn.Conv2d(6, 16, 3, name="c2"), sg.nn.ReLU(), sg.nn.Flatten(),
-    sg.nn.Linear(64, 48, name="f1"), sg.nn.ReLU(), sg.nn.Linear(48, 24, name="f2"), sg.nn.ReLU(),
-    sg.nn.Linear(24, 10, name="f3"),
+    sg.nn.Conv2d(1, 6, 3, padding=1, name="c1"), sg.nn.ReLU(), sg.nn.MaxPool2d(2),
+    sg.nn.Conv2d(6, 16, 3, padding=1, name="c2"), sg.nn.ReLU(), sg.nn.MaxPool2d(2),
+    sg.nn.Flatten(), sg.nn.Linear(64, 48, name="f1"), sg.nn.ReLU(),
+    sg.nn.Linear(48, 24, name="f2"), sg.nn.ReLU(), sg.nn.Linear(24, 10, name="f3"),
 )  # fmt: skip
 z = lenet(x)
 J = sg.cross_entropy(z, t)
@@ -55,13 +55,15 @@ sg.draw(J)
 # %%
 images, T = load_digits(return_X_y=True)
 X = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-step = codegen.train_step(J, sg.Adam(lr=3e-3), dtype="float32")
+step = codegen.train_step(J, sg.SGD(lr=0.05, momentum=0.9), dtype="float32")
 params = step.init(seed=0)
-history = step.fit(params, {"x": X[:1500], "t": T[:1500]}, epochs=30, batch_size=32, seed=0, progress=False)
+data = {"x": X[:1500], "t": T[:1500]}
+history = step.fit(params, data, epochs=20, batch_size=32, seed=0, progress=False)
 predict = codegen.function([x, *lenet.parameters()], sg.argmax(z))
 accuracy = np.mean(predict(X[1500:], **params) == T[1500:])
-print(f"{sum(v.size for v in params.values() if v.ndim)} numbers trained; {accuracy:.0%} of unseen digits are right")
-assert accuracy > 0.9
+numbers = sum(params[str(w.name)].size for w in lenet.parameters())
+print(f"{numbers} numbers trained; {accuracy:.0%} of unseen digits are right")
+assert accuracy > 0.87
 # %%
 history
 # %% [markdown] en

@@ -26,6 +26,12 @@ last, outputs = sg.scan(cell, h0, x)
 E = sg.sum(outputs**2) / 2
 outputs
 # %% [markdown] en
+# Drawn, it goes in a circle: the dashed edge reads the step before.
+# %% [markdown] zh
+# 画成图，它是一个环：虚线读取的是上一时刻的值。
+# %%
+sg.draw(E)
+# %% [markdown] en
 # By hand: h[t] is read by the loss, which sends back h[t] itself, and by the next step, which sends back what arrived there,
 # through tanh and Vᵀ. So ∂E/∂h[t] = h[t] + ∂E/∂a[t+1]·Vᵀ, and ∂E/∂a[t] = ∂E/∂h[t]·(1 − h[t]²). V is used at every step;
 # its gradient is the sum over all of them. And derived:
@@ -45,7 +51,8 @@ import numpy as np
 
 random = np.random.default_rng(0)
 steps, rows = 6, 3
-xs, start, weights = random.normal(size=(steps, rows, 2)), np.zeros((rows, 2)), random.normal(size=(2, 2))
+xs, start = random.normal(size=(steps, rows, 2)), np.zeros((rows, 2))
+weights = random.normal(size=(2, 2))
 
 hs = [start]
 for t in range(steps):
@@ -62,17 +69,19 @@ np.testing.assert_allclose(derived, dV, rtol=1e-12)
 # %% [markdown] en
 # ## Why long memories are hard
 #
-# Each step back multiplies by (1 − h²)·Vᵀ. If that shrinks, the past has no voice; if it grows, it shouts. Here is the size of
-# ∂E/∂h[0] for a loss at the last step alone, after 1, 5, 25, 100 steps, for V = 0.5·I, I and 1.5·I near h = 0:
+# Each step back multiplies by (1 − h²)·Vᵀ. If that shrinks, the past has no voice; if it grows, it shouts. Take the last
+# step alone as the loss: here is its derivative by h0, over 1, 5, 25, 100 steps, for V = 0.5·I, I and 1.5·I near h = 0:
 # %% [markdown] zh
 # ## 为什么长程记忆很难
 #
 # 每往回一步，就乘一次 (1 − h²)·Vᵀ。如果它使向量缩小，遥远的过去就没有声音（梯度消失）；如果放大，就震耳欲聋（梯度爆炸）。
-# 设损失只取最后时刻，下面是在 h = 0 附近，V 取 0.5·I、I、1.5·I 时，经过 1、5、25、100 步之后 ∂E/∂h[0] 的大小：
+# 设损失只取最后时刻，下面是在 h = 0 附近，V 取 0.5·I、I、1.5·I 时，经过 1、5、25、100 步，损失对 h0 的导数的大小：
 # %%
 end = sg.sum(last)
 slope = codegen.function([x, h0, V], sg.grad(end, h0))
 for scale in (0.5, 1.0, 1.5):
-    sizes = [np.abs(slope(np.zeros((k, 1, 2)), np.zeros((1, 2)), scale * np.eye(2))).max() for k in (1, 5, 25, 100)]
+    weights = scale * np.eye(2)
+    past = [slope(np.zeros((k, 1, 2)), np.zeros((1, 2)), weights) for k in (1, 5, 25, 100)]
+    sizes = [np.abs(found).max() for found in past]
     print(f"V = {scale}·I:  " + "  ".join(f"{size:8.2g}" for size in sizes))
     assert np.isclose(sizes[2], scale**25)

@@ -41,13 +41,18 @@ lstm, head = sg.nn.LSTM(1, 8, name="lstm"), sg.nn.Linear(8, 1, name="head")
 outputs, _ = lstm(x)
 y = head(outputs[STEPS - 1])
 J = sg.mse_loss(y, target)
-
+sg.draw(J)
+# %% [markdown] en
+# Three gates and the candidate g read the step before of h; the memory c reads its own.
+# %% [markdown] zh
+# 三个门和候选值 g 读取上一时刻的 h；记忆 c 读取自己上一时刻的值。
+# %%
 random = np.random.default_rng(0)
 wave = (np.sin(0.3 * np.arange(400)) + 0.05 * random.normal(size=400)).astype(np.float32)
 windows = np.lib.stride_tricks.sliding_window_view(wave, STEPS + 1)
 X, Y = np.ascontiguousarray(windows[:, :STEPS, None]), np.ascontiguousarray(windows[:, STEPS:])
 
-step = codegen.train_step(J, sg.Adam(lr=0.02), dtype="float32", threads=1)  # too small to be shared
+step = codegen.train_step(J, sg.Adam(lr=0.02), dtype="float32", threads=1)  # it is small
 params = step.init(seed=0)
 train = {"x": np.ascontiguousarray(X[:300].swapaxes(0, 1)), "target": Y[:300]}
 costs = [step(params, **train) for _ in range(150)]

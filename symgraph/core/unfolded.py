@@ -20,26 +20,37 @@ from symgraph.core.tensor import Definition, Element, Tensor
 @lru_cache(maxsize=4096)
 def as_read(tensor: Tensor) -> Definition | None:
     """The definition of a tensor, with carries of the step before as elements at that step."""
-    definition, found = tensor.definition, recurrence_of(tensor)
+    definition = of_step(tensor)
     if definition is None:
         return None
-    if found is not None:
-        recurrence, value = found
-        inner = as_read(value)  # of a recurrence in the step, what its own step reads
-        assert inner is not None
-        later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(value.ndim)}
-        course = recurrence.course()
-        for element in elements_of(inner.body):
-            course.of(element.tensor)
-        body = course.at(inner.body, axis(0), later)
-        definition = Definition(inner.op, inner.extents, body)
+    body = at_steps(definition.body)
+    return definition if body is definition.body else Definition(definition.op, definition.extents, body)
+
+
+def of_step(tensor: Tensor) -> Definition | None:
+    """The definition of a tensor; of a value of a recurrence that of its step, by values at all steps."""
+    definition, found = tensor.definition, recurrence_of(tensor)
+    if found is None:
+        return definition
+    recurrence, value = found
+    inner = as_read(value)  # of a recurrence in the step, what its own step reads
+    assert inner is not None
+    later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(value.ndim)}
+    course = recurrence.course()
+    for element in elements_of(inner.body):
+        course.of(element.tensor)
+    return Definition(inner.op, inner.extents, course.at(inner.body, axis(0), later))
+
+
+def at_steps(body: sp.Basic) -> sp.Basic:
+    """A formula with carries of the step before as elements at that step."""
     rule: dict[sp.Basic, sp.Basic] = {}
-    for element in elements_of(definition.body):
+    for element in elements_of(body):
         before = _before(element.tensor)
         if before is not None:
             track, move = before
             rule[element] = Element(track, element.indices[0] + move, *element.indices[1:])
-    return Definition(definition.op, definition.extents, definition.body.xreplace(rule)) if rule else definition
+    return body.xreplace(rule) if rule else body
 
 
 def operands_as_read(tensor: Tensor) -> tuple[Tensor, ...]:

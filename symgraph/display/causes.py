@@ -13,15 +13,18 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from symgraph.core.cases import Cases
-from symgraph.core.graph import operands
+from symgraph.core.graph import elements_of, operands
 from symgraph.core.indices import axis, bound
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.unfolded import at_steps, of_step
 from symgraph.display.program import Program
 from symgraph.display.text import text
 from symgraph.reference import evaluate
 
 MOST_ALONE = 3
 """Parameters of one cause that are told one by one."""
+ROUNDING = 1e-6
+"""Of what was computed, below which its value in high precision is 0 and the rest rounding."""
 
 
 class Causes:
@@ -40,6 +43,7 @@ class Causes:
     ) -> None:  # fmt: skip
         self.program, self.forward, self.known = program, forward, known
         self.dtype, self.sizes, self.exact = dtype, sizes, exact or {}
+        self._inside: dict[Tensor, np.ndarray] = {}
 
     def not_finite(self) -> list[str]:
         """The first array, or else the first value, with an infinity or NaN, and what in its formula made it."""
@@ -59,9 +63,14 @@ class Causes:
 
     def without_influence(self, slopes: Mapping[Tensor, Tensor]) -> list[str]:
         """Why the derivatives of parameters are 0 everywhere, if they are: of each the first value on the way that is,
-        and the cause. Many of one cause are told together."""
+        and the cause. Many of one cause are told together; what consists of rounding errors is 0."""
         told: dict[str, list[tuple[str, str]]] = {}
+        found: list[str] = []
         for parameter, slope in slopes.items():
+            if self.is_rounding(slope):
+                size = float(np.abs(self.known[slope]).max())
+                found.append(f"{self.called(slope)} is 0 but for rounding, which makes it {size:.1e} at most: "
+                             f"{parameter.name} has no influence")  # fmt: skip
             if self.known[slope].any() or not np.isfinite(self.known[slope]).all():
                 continue
             at = slope
@@ -71,7 +80,6 @@ class Causes:
                 at = zero[0]
             through = "" if at is slope else f", because {self.called(at)} is 0"
             told.setdefault(f"{through}: {self._why_zero(at)}", []).append((self.called(slope), str(parameter.name)))
-        found: list[str] = []
         for cause, of in told.items():
             if len(of) <= MOST_ALONE:
                 found += [f"{slope} is 0 everywhere: {name} has no influence{cause}" for slope, name in of]
@@ -81,15 +89,24 @@ class Causes:
                              f"have no influence{cause}")  # fmt: skip
         return found
 
+    def is_rounding(self, tensor: Tensor) -> bool:
+        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that."""
+        if tensor not in self.exact or not self.exact[tensor].size:
+            return False
+        computed, exact = (np.abs(of[tensor].astype(np.float64)).max() for of in (self.known, self.exact))
+        return bool(np.isfinite(computed) and exact < ROUNDING * computed)
+
     # -- why --------------------------------------------------------------------------------------------------------
     def _cause(self, tensor: Tensor, place: tuple[int, ...]) -> str:
         """The smallest part of a formula that is not finite, and the values that it has."""
-        definition = tensor.definition
+        definition = of_step(tensor)
         assert definition is not None
         for part in _parts(definition.body):
             array = self._part(tensor, part)[place]
             wrong = np.argwhere(~np.isfinite(array))
             if len(wrong):
+                if isinstance(part, Element) and part.tensor.definition and part.is_all_of(tensor.shape):
+                    return self._cause(part.tensor, place)  # in a recurrence: of the same step
                 at = tuple(map(int, wrong[0]))
                 inside = [e for e in _parts(part) if isinstance(e, Element)]
                 values = [f"{self.written(tensor, e)} is {self._part(tensor, e)[place][at]:.6g}" for e in inside]
@@ -99,18 +116,28 @@ class Causes:
                 return "".join([said, *dict.fromkeys(told)])
         return f"{text(self.program.equation(tensor).right)} overflows{self.at(tensor, place)}"
 
-    def _why_zero(self, tensor: Tensor) -> str:
-        definition = tensor.definition
+    def _why_zero(self, tensor: Tensor, is_within: bool = False) -> str:
+        """What is 0 in a formula, and of a value of the forward pass the deepest cause that there is."""
+        definition = of_step(tensor)
         assert definition is not None
         if definition.body == 0:
             return "the formula of its derivative is 0"
+        if isinstance(definition.body, sp.Max) and sp.S.Zero in definition.body.args:
+            least = [part for part in definition.body.args if part != 0]
+            return f"{', '.join(self.written(tensor, part) for part in least)} ≤ 0 everywhere"
         for part in sorted(definition.body.atoms(Relational), key=sp.default_sort_key):
             held = self._part(tensor, Cases((1, part), (0, True)))
             if not held.any():
                 return f"{self.written(tensor, part)} holds nowhere"
         for factor in sp.Mul.make_args(definition.body):
             if not self._part(tensor, factor).any():
-                return f"{self.written(tensor, factor)} is 0 everywhere"
+                said = f"{self.written(tensor, factor)} is 0 everywhere"
+                if not isinstance(factor, Element) or factor.tensor.definition is None:
+                    return said
+                if factor.tensor not in self.forward:
+                    return said
+                cause = self._why_zero(factor.tensor, True)
+                return cause if is_within else f"{said}, because {cause}"
         if tensor in self.exact and self.exact[tensor].any():
             return f"it underflows, in high precision it is up to {float(np.abs(self.exact[tensor]).max()):.3g}"
         return f"in every term of {self.program.equation(tensor)} a factor is 0"
@@ -118,23 +145,36 @@ class Causes:
     # -- parts of formulas ------------------------------------------------------------------------------------------
     def _part(self, tensor: Tensor, part: sp.Expr) -> np.ndarray:
         """A part of a definition on the whole grid of its indices, free and bound, from the operands' arrays."""
-        definition = tensor.definition
+        definition = of_step(tensor)
         assert definition is not None
-        rename: dict[sp.Basic, sp.Basic] = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
+        on_grid: dict[sp.Basic, sp.Basic] = {bound(d): axis(tensor.ndim + d) for d in range(len(definition.extents))}
+        return self._evaluated((*tensor.shape, *definition.extents), part.xreplace(on_grid))
+
+    def _evaluated(self, shape: tuple[sp.Expr, ...], body: sp.Expr, op: Any = None) -> np.ndarray:
+        rename: dict[sp.Basic, sp.Basic] = {}
         arrays: dict[str, np.ndarray] = {}
-        for operand in operands(tensor):
+        for operand in dict.fromkeys(element.tensor for element in elements_of(body)):
             name = f"operand {len(arrays)}"
             rename[operand] = Tensor.leaf("input", name, operand.shape, classes=operand.classes, dtype=operand.dtype)
-            arrays[name] = self.known[operand]
-        value = Tensor.define((*tensor.shape, *definition.extents), part.xreplace(rename))
-        return np.asarray(evaluate(value, arrays, self.dtype, self.sizes))
+            arrays[name] = self._array(operand)
+        return np.asarray(evaluate(Tensor.define(shape, body.xreplace(rename), op), arrays, self.dtype, self.sizes))
+
+    def _array(self, tensor: Tensor) -> np.ndarray:
+        """The array of a value; those that a recurrence has inside are computed when somebody asks."""
+        if tensor in self.known:
+            return self.known[tensor]
+        if tensor not in self._inside:
+            definition = tensor.definition
+            assert definition is not None and not (definition.extents and definition.op != "recurrence")
+            self._inside[tensor] = self._evaluated(tensor.shape, definition.body, definition.op)
+        return self._inside[tensor]
 
     def written(self, tensor: Tensor, part: sp.Basic) -> str:
         """A part of a value's formula."""
-        return text(self.program.arranger.expression(part, self._scope(tensor)))
+        return text(self.program.arranger.expression(at_steps(part), self._scope(tensor)))
 
     def _scope(self, tensor: Tensor) -> Any:
-        definition = tensor.definition
+        definition = of_step(tensor)
         assert definition is not None
         arranger = self.program.arranger
         over = tuple(bound(d) for d in range(len(definition.extents)))

@@ -43,6 +43,7 @@ from symgraph.display.notation import (
     product,
 )  # fmt: skip
 from symgraph.display.order import size
+from symgraph.display.text import text
 
 Axes = tuple[str, ...]
 
@@ -64,8 +65,9 @@ def matrix_form(arranger: Arranger, tensor: Tensor, like: Tensor | None = None) 
     if tensor.definition is None or tensor.ndim > 2 or tensor.definition.is_opaque:
         return None
     scope = arranger.scope(tensor if like is None else like)
+    extents = {letter: extent for letter, extent in zip(scope.free, (n for n in tensor.shape if n != 1), strict=True)}
     try:
-        return _Matrix(arranger).body(tensor, scope, scope.free).node
+        return _Matrix(arranger, extents).body(tensor, scope, scope.free).node
     except _NoMatrixForm:
         return None
 
@@ -73,8 +75,8 @@ def matrix_form(arranger: Arranger, tensor: Tensor, like: Tensor | None = None) 
 class _Matrix:
     """Every method takes the axes there are to fill, in their order, and returns an array over some of them."""
 
-    def __init__(self, arranger: Arranger) -> None:
-        self.arranger = arranger
+    def __init__(self, arranger: Arranger, extents: dict[str, sp.Expr]) -> None:
+        self.arranger, self.extents = arranger, extents
 
     def body(self, tensor: Tensor, scope: Scope, axes: Axes) -> Array:
         definition = tensor.definition
@@ -86,6 +88,7 @@ class _Matrix:
         over = tuple(bound(d) for d in range(len(definition.extents)))
         inner = self.arranger.bind(tensor, over, scope)
         letters = tuple(inner.called[index] for index in over)
+        self.extents |= zip(map(text, letters), definition.extents, strict=True)
         return self._reduce(definition.op, letters, definition.body, inner, axes)
 
     def form(self, expression: sp.Basic, scope: Scope, axes: Axes) -> Array:
@@ -121,6 +124,8 @@ class _Matrix:
         for extent, index in zip(tensor.shape, element.indices, strict=True):
             if extent != 1:
                 letters.append(self._letter(index, scope))
+                if self.extents.get(letters[-1], extent) != extent:
+                    raise _NoMatrixForm  # a part of it: x[:5]
         name = Entry(self.arranger.naming.names[tensor])
         return _oriented(name, tuple(letters), axes)
 

@@ -11,8 +11,8 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.cost import operations
-from symgraph.core.graph import operands
 from symgraph.core.tensor import Tensor
+from symgraph.core.unfolded import as_read, operands_as_read
 from symgraph.display.table import Row
 from symgraph.drawing.heat import duration, error
 from symgraph.drawing.markup import Markup, element, joined
@@ -52,19 +52,19 @@ def costs_beside(
 
 
 def _count(tensor: Tensor, named: Container[Tensor]) -> str:
-    """Operations of a value, over those that have rows of their own, as a formula of the sizes; nothing of a loop."""
+    """Operations of a value, over those that have rows of their own, as a formula of the sizes."""
     total: sp.Expr = sp.S.Zero
     inside: dict[Tensor, None] = {tensor: None}
     pending = [tensor]
     while pending:
-        definition = (at := pending.pop()).definition
+        definition = as_read(at := pending.pop())
         if definition is None:
             continue
         if definition.is_opaque:
             return ""
         terms = operations([definition.body]) + (1 if definition.op is not None else 0)
         total += sp.Mul(*at.shape, *definition.extents) * terms
-        fresh = [other for other in operands(at) if other not in named and other not in inside]
+        fresh = [other for other in operands_as_read(at) if other not in named and other not in inside]
         inside |= dict.fromkeys(fresh)
         pending += fresh
     constant, rest = sp.expand(total).as_coeff_Add()

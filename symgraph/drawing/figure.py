@@ -12,7 +12,7 @@ import sympy as sp
 
 from symgraph.core.graph import operands, topological
 from symgraph.core.indices import axis, show_shape
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Element, Tensor
 from symgraph.core.unfolded import in_steps, steps_before
 from symgraph.display.matrix import matrix_form
 from symgraph.display.program import Program
@@ -69,7 +69,7 @@ def figure_of(root: Tensor, program: Program, level: str = "definition", is_open
     """
     order = _opened(root, program) if is_open else topological([root])
     names = program.naming.names
-    seen = [t for t in order if level == "scalar" or t in names or t is root]
+    seen = [t for t in order if level == "scalar" or t is root or (t in names and not _is_part(t, program))]
     make = _operation if level == "scalar" else _definition
     at = {tensor: position for position, tensor in enumerate(seen)}
     edges = [
@@ -78,6 +78,13 @@ def figure_of(root: Tensor, program: Program, level: str = "definition", is_open
         for tail, step in _reads(head, at.__contains__, steps_before if is_open else _at_once)
     ]
     return Figure(tuple(make(tensor, program) for tensor in seen), tuple(edges))
+
+
+def _is_part(tensor: Tensor, program: Program) -> bool:
+    """Whether a value is elements of another, as W[:, :4], that nobody has named: its readers read the other."""
+    definition = tensor.definition
+    is_copy = definition is not None and definition.op is None and isinstance(definition.body, Element)
+    return is_copy and not program.naming.is_users(tensor)
 
 
 def _opened(root: Tensor, program: Program) -> list[Tensor]:

@@ -3,7 +3,7 @@
 In: the sizes of boxes and the pairs of them that are joined. Out: the centre of each box, and of each edge the lanes
 through which it passes. Coordinates are ``along`` the direction of the edges and ``across`` it.
 
-rank → bend (an edge over several ranks gets a point in each) → order (barycentres) → place (least squares)
+rank → bend (an edge over several ranks gets a point in each) → order (barycentres, sifting) → place (least squares)
 after Sugiyama, Tagawa & Toda 1981 and Gansner et al. 1993; least squares with distances is isotonic regression.
 """
 
@@ -15,10 +15,12 @@ from itertools import pairwise
 
 SWEEPS = 16
 """Passes that lessen crossings; the best order is kept."""
-PULLS = 12
-"""Passes that straighten edges."""
+PULLS, STRAIGHTENED = 8, 8
+"""Passes that move points to the mean of their neighbours, and then to the median, so that most edges are straight."""
 LIGHT, HEAVY = 0.02, 8.0
 """How much an edge from a source pulls, and one that passes through ranks."""
+SIFTINGS, SIFTED = 8, 6000
+"""Passes in which each point is tried at all places of its rank, and up to how many points."""
 EXCHANGES = 1500
 """Points of a graph in which neighbours are exchanged one by one as well."""
 
@@ -170,6 +172,31 @@ class _Layers:
                 break
         self.layers = best
         self._number()
+        for _ in range(SIFTINGS if least else 0):
+            if len(self.rank) > SIFTED or not self._sift():
+                break
+
+    def _sift(self) -> bool:
+        """Move each point to where in its rank its links cross fewest (Matuszewski, Schönfeld & Molitor 1999)."""
+        moved = False
+        for layer in self.layers:
+            for point in tuple(layer):
+                here = self.at[point]
+                best, gain = here, 0
+                for step in (-1, 1):
+                    change, place = 0, here + step
+                    while 0 <= place < len(layer):
+                        left, right = (layer[place], point) if step < 0 else (point, layer[place])
+                        change += self._between(right, left) - self._between(left, right)
+                        if change < gain:
+                            best, gain = place, change
+                        place += step
+                if best != here:
+                    layer.insert(best, layer.pop(here))
+                    for position in range(min(here, best), max(here, best) + 1):
+                        self.at[layer[position]] = position
+                    moved = True
+        return moved
 
     def _sweep(self, down: bool, turned: bool) -> None:
         for number in range(len(self.layers)) if down else reversed(range(len(self.layers))):
@@ -240,7 +267,7 @@ def _inversions(values: list[int]) -> int:
 
 
 def _placed(graph: _Layers, boxes: Sequence[Size], space: float) -> list[float]:
-    """Places across: each rank moves to the mean of its neighbours, at the distances its boxes need."""
+    """Places across: each rank moves to the middle of its neighbours, at the distances its boxes need."""
     across = [0.0] * len(boxes)
     offsets: list[list[float]] = []
     for layer in graph.layers:
@@ -253,8 +280,8 @@ def _placed(graph: _Layers, boxes: Sequence[Size], space: float) -> list[float]:
     pulls = _pulls(graph)
     rank = graph.rank.__getitem__
     sides = ((graph.before,), (graph.after,), (graph.before, graph.after))
-    for pull in range(PULLS):
-        used = sides[2] if pull >= PULLS - 4 else sides[pull % 2]
+    for pull in range(PULLS + STRAIGHTENED):
+        used = sides[2] if pull >= PULLS + STRAIGHTENED - 4 else sides[pull % 2]
         numbers = range(len(graph.layers))
         for number in numbers if pull % 2 == 0 else reversed(numbers):
             layer = graph.layers[number]
@@ -262,13 +289,30 @@ def _placed(graph: _Layers, boxes: Sequence[Size], space: float) -> list[float]:
             for point in layer:
                 near = [(other, pulls[min(point, other, key=rank)]) for side in used for other in side[point]]
                 weight = sum(w for _, w in near)
-                wanted.append(sum(across[o] * w for o, w in near) / weight if near else across[point])
+                places = [(across[other], w) for other, w in near]
+                if pull >= PULLS:
+                    wanted.append(_median(places, across[point]))
+                else:
+                    wanted.append(sum(p * w for p, w in places) / weight if near else across[point])
                 weights.append(weight or 0.01)
             moved = _isotonic([w - o for w, o in zip(wanted, offsets[number], strict=True)], weights)
             for point, place, beyond in zip(layer, moved, offsets[number], strict=True):
                 across[point] = place + beyond
     least = min(c - size.across / 2 for c, size in zip(across, boxes, strict=True))
     return [c - least for c in across]
+
+
+def _median(places: Sequence[tuple[float, float]], here: float) -> float:
+    """The median of places with weights; of all that are, the nearest to ``here``."""
+    order = sorted(places)
+    half, below = sum(weight for _, weight in order) / 2, 0.0
+    for (place, weight), (after, _) in pairwise([*order, (here, 0.0)]):
+        below += weight
+        if below > half + 1e-9:
+            return place
+        if below > half - 1e-9:
+            return min(max(here, place), after)
+    return here
 
 
 def _pulls(graph: _Layers) -> list[float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from symgraph.drawing.figure import Edge, Figure, Node
 from symgraph.drawing.heat import Shown
 
 Labels = Mapping[int, tuple[Shown, Shown]]
 _DOT_SHAPES = {"operation": "circle", "leaf": "plaintext", "end": "plaintext", "value": "box", "fold": "box3d"}
+_SIGNS = frozenset("&<>\"'`#%;\\|")
+"""What Mermaid reads as HTML, Markdown, entities, comments or the ends of labels."""
 _BRACKETS = {"operation": ("((", "))"), "value": ("[", "]"), "fold": ("[[", "]]"), "parameter": ("[/", "/]")}
 
 
@@ -54,5 +55,4 @@ def _entities(node: Node) -> str:
 
 def _harmless(text: str) -> str:
     """Text that Mermaid takes for neither markup nor its own signs: numbers of characters stand for them."""
-    shown = escape(text, quote=True).replace("&quot;", "#quot;").replace("&#x27;", "#39;")
-    return shown.replace("&lt;", "#lt;").replace("&gt;", "#gt;").replace("&amp;", "#amp;").replace("`", "#96;")
+    return "".join(f"#{ord(c)};" if c in _SIGNS else " " if c.isspace() else c for c in text) or " "

@@ -149,11 +149,12 @@ def _dtype(name: Any) -> np.dtype:
 
 
 def _is_told(tensor: Tensor) -> bool:
-    """Whether a value is computed, and no sum of another value's elements."""
+    """Whether a value is computed, and no sum of what is given, whose error is of its length alone."""
     definition = tensor.definition
     if definition is None or definition.op not in (None, "sum", "max", "min"):
         return False
-    return definition.op is None or not isinstance(definition.body, Element)
+    body = definition.body
+    return definition.op is None or not isinstance(body, Element) or body.tensor.definition is not None
 
 
 class _Measuring:
@@ -162,10 +163,11 @@ class _Measuring:
     def __init__(self, roots: list[Tensor], count: int, domains: Mapping[Tensor, Interval]) -> None:
         self.count, self.domains = count, domains
         self.program = Program(roots)
-        self.names = {t: name for t, name in self.program.naming.names.items() if t.definition is not None}
-        self.told = [t for t in self.program.naming.order if (t in self.names or t in roots) and _is_told(t)]
         order = topological(roots)
         self.form = dict(zip(order, stabilise(order), strict=True))
+        names = self.program.naming.names  # there are also those of losses that derivatives in the program are of
+        self.names = {t: name for t, name in names.items() if t.definition is not None and t in self.form}
+        self.told = [t for t in self.program.naming.order if (t in self.names or t in roots) and _is_told(t)]
         self.source = {form: source for source, form in reversed(list(self.form.items()))}
         given: dict[Tensor, Name] = {}
         for tensor, name in self.names.items():

@@ -16,6 +16,8 @@ _BREAK = re.compile(f"(?<=[{_WIDE}])\n|\n(?=[{_WIDE}])")
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\*(?P<em>[^*]+)\*|\[(?P<text>[^\]]+)\]\((?P<href>#?[\w./-]+)\)"
 )
+_INDICES = re.compile(r"\[[\w+−, ]+\]")
+_QUOTIENT = re.compile(r"(?<=[\w)\]])/(?=[\w(∂])")
 _HEADING = re.compile(r"(#{1,3}) (.+)")
 
 
@@ -77,11 +79,16 @@ def _inline(text: str) -> Markup:
     parts: list[object] = []
     end = 0
     for found in _INLINE.finditer(text):
-        parts.append(text[end : found.start()])
+        parts.append(_held(text[end : found.start()]))
         end = found.end()
         if found["href"] is not None:
             parts.append(element("a", _inline(found["text"]), href=found["href"]))
         else:
             kind = str(found.lastgroup)
             parts.append(element(kind, found[kind] if kind == "code" else _inline(found[kind])))
-    return joined(*parts, text[end:])
+    return joined(*parts, _held(text[end:]))
+
+
+def _held(text: str) -> str:
+    """No line ends inside a quotient, or between the indices of an element."""
+    return _QUOTIENT.sub("/\u2060", _INDICES.sub(lambda found: found[0].replace(", ", ",\u00a0"), text))

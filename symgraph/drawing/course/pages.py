@@ -15,7 +15,7 @@ from symgraph.drawing.course.markdown import html
 from symgraph.drawing.markup import Markup, element, joined
 from symgraph.drawing.measured import reachable
 from symgraph.drawing.page import document, said, text_of
-from symgraph.drawing.rich import formula, gradients, represented
+from symgraph.drawing.rich import formula, gradients
 from symgraph.drawing.words import Say, words
 
 WORDS = {
@@ -100,7 +100,7 @@ def _result(result: Result, say: Say) -> list[Markup]:
         parts.append(element("pre", result.printed.rstrip("\n"), class_="printed wide", **reachable(say("output"))))
     for shown in result.shown:
         way = next((IN_A_PAGE[base.__name__] for base in type(shown).__mro__ if base.__name__ in IN_A_PAGE), None)
-        rich = represented("html", shown) if way is None else way(shown, say)
+        rich = getattr(shown, "_repr_html_", lambda: None)() if way is None else way(shown, say)
         inside = element("pre", repr(shown)) if rich is None else Markup(rich)
         parts.append(element("div", inside, class_="shown wide", **reachable(say("result"))))
     return parts
