@@ -59,7 +59,8 @@ def test_schedules_say_what_threads_share_and_how_the_rest_is_computed() -> None
     assert [kernel.schedule for kernel in kernels] == [
         "panels shared by 32 · tile any×10×64 of whole rows · in lanes of 16: "
         "10 [x_W_max max over 10] → 10 [e in scratch, e_sum sum over 10] → 10 [v]",
-        "one thread · N×64 [x_sum sum over N]",
+        "halves shared · (N - N//2)×64 [x_sum sum over (N - N//2)] → N//2×64 [x_sum sum over N//2]",
+        "rows shared · row by row: [per_row]",
         "rows shared · row by row: 64 [x_argmax argmax over 64]",
         "blocks shared by 60 · tile 60×64×300 of 60×64, right operand transposed · row by row: 2000 [v]",
     ]

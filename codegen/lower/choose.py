@@ -16,6 +16,7 @@ from codegen.lower.types import data_type
 from codegen.lower.window_ways import windowed
 from codegen.plan.contraction import PANEL_COLUMNS, Contraction
 from codegen.plan.fuse import Group, runs_down_columns
+from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.scatter import scatter_of
 from codegen.plan.windows import Window, window_of
@@ -77,7 +78,9 @@ def _share(group: Group, product: Product | None, repeated: bool) -> tuple[Share
     if group.kind == "window":
         return Share("window"), "rows"
     if group.kind == "columns":
-        return _share_of_columns(group.nodes[0]), "rows"
+        first = group.nodes[0]
+        halves = half_of(first.shape, first.definition) is not None
+        return Share("halves") if halves else _share_of_columns(first), "rows"
     if group.kind != "rows":
         return Share("nothing"), "rows"
     if lanes:
@@ -225,7 +228,8 @@ class _Dealer:
         return segments
 
     def fits(self, node: Node, other: Node) -> bool:
-        return self.is_plain(other) and self.extents(node) == self.extents(other)
+        same_half = half_of(node.shape, node.definition) == half_of(other.shape, other.definition)
+        return self.is_plain(other) and self.extents(node) == self.extents(other) and same_half
 
     def is_plain(self, node: Node) -> bool:
         """Whether a node is neither a scatter nor a window, which stand alone."""

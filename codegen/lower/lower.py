@@ -24,6 +24,7 @@ from symgraph.core.tensor import Tensor
 
 SHARES: Mapping[Shared, Callable[[Scope], list[Stmt]]] = {
     "nothing": rows.alone, "window": rows.alone, "owned rows": rows.owned_rows, "columns": rows.blocks_of_columns,
+    "halves": rows.halves,
     "elements": maps.blocks_of_elements, "panels": panels.panels, "blocks": panels.panels,
 }  # fmt: skip
 ROWS: Mapping[Inside, Callable[[Scope], list[Stmt]]] = {

@@ -20,6 +20,7 @@ from codegen.lower.schedule import Segment, Stage
 from codegen.lower.scope import Scope, in_blocks
 from codegen.lower.types import data_type
 from codegen.lower.windows import WindowLowering
+from codegen.plan.halves import half_of
 from symgraph.core.indices import axis, bound
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
@@ -56,6 +57,19 @@ def blocks_of_columns(scope: Scope) -> list[Stmt]:
     scope.first_column, scope.last_column = first, last
     body = [in_blocks(first, last, block), *segments(scope, [])]
     return [For(first, ZERO, columns, tuple(body), step=ir.integer(block), parallel=True)]
+
+
+def halves(scope: Scope) -> list[Stmt]:
+    """Sums of which each half is one thread's."""
+    half = scope.variable("half")
+    body: list[Stmt] = []
+    for segment in scope.schedule.segments:
+        node = segment.stages[0].node
+        number = half_of(node.shape, node.definition)
+        assert number is not None
+        inside = _segment(scope, segment, [], scope.available | {half.name})
+        body.append(If(Op("==", (half, ir.integer(number)), "bool"), tuple(inside)))
+    return [For(half, ZERO, ir.integer(2), tuple(body), parallel=True)]
 
 
 # -- segments ---------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ A schedule is made in :mod:`codegen.lower.choose`; everything else in this folde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +18,9 @@ from codegen.lower.window_ways import Windowed
 from codegen.plan.plan import Node
 from codegen.plan.scatter import Scatter
 from codegen.plan.value_names import value_name
-from symgraph.core.indices import Index
+from symgraph.core.indices import Index, show_size
 
-Shared = Literal["nothing", "rows", "owned rows", "columns", "elements", "panels", "blocks", "window"]
+Shared = Literal["nothing", "rows", "owned rows", "columns", "halves", "elements", "panels", "blocks", "window"]
 Inside = Literal["rows", "lanes", "elements", "transposed", "nothing"]
 Place = Literal["memory", "scratch", "scalar"]
 Size = int | None
@@ -31,7 +32,7 @@ class Share:
 
     Rows, columns and elements are those of the first value. Of *owned rows* a thread adds up those that are its own; a
     *panel* is rows of a product, as many as tiles make; a *block* has some rows and some columns of one; of a *window*
-    they share the columns.
+    they share the columns, of sums down columns the *halves*.
     """
 
     what: Shared
@@ -88,8 +89,13 @@ class Stage:
     def __str__(self) -> str:
         name = self.node.target.name if self.node.target is not None else value_name(self.node.value)
         kept, definition = " in scratch" if self.place == "scratch" else "", self.node.definition
-        over = f" {definition.op} over {'×'.join(map(str, definition.extents))}" if definition.op is not None else ""
+        over = f" {definition.op} over {_sizes(definition.extents)}" if definition.op is not None else ""
         return f"{name}{over}{kept}"
+
+
+def _sizes(extents: Sequence[sp.Expr]) -> str:
+    """Sizes as a product, of which sums are in parentheses."""
+    return "×".join(f"({show_size(size)})" if size.is_Add else show_size(size) for size in extents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ class Segment:
     window: Windowed | None = None
 
     def __str__(self) -> str:
-        loops = "×".join(map(str, self.extents))
+        loops = _sizes(self.extents)
         what = "scatter" if self.scatter is not None else str(self.window or "")
         return " ".join(part for part in (what, loops, f"[{', '.join(map(str, self.stages))}]") if part)
 

@@ -16,6 +16,7 @@ from typing import Literal
 import sympy as sp
 
 from codegen.plan.contraction import ROW_LIMIT, Contraction
+from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.request import Request
 from codegen.plan.scatter import scatter_of
@@ -87,14 +88,16 @@ def _readers(nodes: Sequence[Node]) -> dict[Tensor, list[Node]]:
 
 def _choose(groups: Sequence[Group], node: Node, earliest: int, readers: Sequence[Node]) -> int:
     """The group that a node joins: the earliest possible one, else the newest that shares an operand with it or with
-    its only reader, else new."""
+    its only reader, else new. Half of a sum may join one before the newest."""
     if node.is_external or node.contraction is not None or is_window(node):
         return len(groups)
     if earliest >= 0 and fits(groups[earliest], node):
         return earliest
     newest = len(groups) - 1
-    if newest > earliest and fits(groups[newest], node) and _related(groups[newest], node, readers):
-        return newest
+    is_half = half_of(node.shape, node.definition) is not None
+    for at in range(newest, earliest if is_half else max(earliest, newest - 1), -1):
+        if fits(groups[at], node) and _related(groups[at], node, readers):
+            return at
     return len(groups)
 
 
@@ -160,6 +163,8 @@ def fits(group: Group, node: Node) -> bool:
         return False
     if scatter_of(len(node.shape), node.definition) is not None:
         return False
+    if half_of(group.nodes[0].shape, group.nodes[0].definition) is not None:
+        return _is_beside(group, node)
     if group.kind == "columns" or (group.kind == "panel" and not group.whole_rows):
         return _is_elementwise(group, node)
     if runs_down_columns(node):
@@ -191,11 +196,20 @@ def _is_elementwise(group: Group, node: Node) -> bool:
     return all(_is_identity(element) for element in node.reads if element.tensor in group.values | group.written)
 
 
+def _is_beside(group: Group, node: Node) -> bool:
+    """Whether a node is half of a sum as those of a group are, and needs none of them."""
+    if half_of(node.shape, node.definition) is None or node.shape != group.nodes[0].shape:
+        return False
+    return not any(element.tensor in group.values for element in node.reads)
+
+
 def runs_down_columns(node: Node) -> bool:
     """Whether a reduction reads memory best with its last free index innermost, as Σ_n g[n, j] does."""
     definition = node.definition
     if definition.op not in ("sum", "max", "min") or not node.shape:
         return False
+    if half_of(node.shape, definition) is not None:
+        return True
     last = axis(len(node.shape) - 1)
     votes = 0
     for element in node.reads:

@@ -17,6 +17,7 @@ from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
 from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
+from codegen.plan.halves import halve_column_sums
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from codegen.plan.request import Request
@@ -73,9 +74,12 @@ class Node:
         return elements_of(self.definition.body)
 
 
-def plan(request: Request) -> tuple[Request, list[Node]]:
+def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]:
     """Make products of affine recurrences, unite equal values, slice, write out cases, merge temporaries, mask by
-    maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order."""
+    maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order.
+
+    In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
+    """
     affine = _replace(request, few_numbers_by_products(_roots(request)))
     once = _replace(affine, compute_once(_roots(affine)))
     sliced = _replace(once, slice_values(_roots(once)))
@@ -87,7 +91,8 @@ def plan(request: Request) -> tuple[Request, list[Node]]:
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
-    inlined = _replace(split, _inline(_roots(split)))
+    halved = split if repeated else _replace(split, halve_column_sums(_roots(split)))
+    inlined = _replace(halved, _inline(_roots(halved)))
     placed = _replace(inlined, own_places(_roots(inlined)))
     return placed, _ordered(placed)
 

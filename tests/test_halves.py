@@ -1,0 +1,51 @@
+"""Sums down columns in halves: what they are, that they are the whole, and who adds them up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import codegen
+import symgraph as sg
+from codegen.plan.halves import half_of, halve_column_sums
+from symgraph.core.graph import topological
+from symgraph.reference import evaluate
+
+N = sg.dim("N")
+
+
+def _halves(tensor: sg.Tensor) -> list[int]:
+    found = (half_of(t.shape, t.definition) for t in topological([tensor]) if t.definition is not None)
+    return [half for half in found if half is not None]
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+def test_two_halves_are_the_whole(rows: int) -> None:
+    x, y = sg.input("x", (N, 64)), sg.input("y", (N, 3, 64))
+    random = np.random.default_rng(0)
+    given = {"x": random.normal(size=(rows, 64)), "y": random.normal(size=(rows, 3, 64))}
+    for total in (sg.sum(x * x, axis=0), sg.sum(y, axis=(0, 1))):
+        halved = halve_column_sums([total])[total]
+        assert sorted(_halves(halved)) == [0, 1]
+        np.testing.assert_allclose(evaluate(halved, given), evaluate(total, given), rtol=1e-13)
+
+
+def test_what_is_short_narrow_or_wide_is_not_halved() -> None:
+    for shape in ((32, 64), (N, 63), (N, 257)):
+        total = sg.sum(sg.input("x", shape), axis=0)
+        assert halve_column_sums([total])[total] is total
+    rows = sg.sum(sg.input("x", (N, 64)), axis=1)
+    assert halve_column_sums([rows])[rows] is rows
+
+
+def test_sums_over_the_same_rows_are_one_kernel_of_which_each_thread_has_a_half() -> None:
+    x, y = sg.input("x", (N, 64)), sg.input("y", (N, 64))
+    function = codegen.function([x, y], [sg.sum(x, axis=0), sg.sum(x * y, axis=0)], dtype="float32")
+    first, second, third = (kernel.schedule for kernel in function.executable().compiled.program.kernels)
+    assert first.startswith("halves shared · ") and first.count("sum over") == 4
+    assert second.startswith("rows shared") and third.startswith("rows shared")
+    random = np.random.default_rng(0)
+    for rows in (1, 7, 300):
+        a, b = (random.normal(size=(rows, 64)).astype(np.float32) for _ in range(2))
+        for got, terms in zip(function(a, b), (a, a * b), strict=True):
+            np.testing.assert_allclose(got, terms.sum(axis=0, dtype=np.float64), rtol=1e-4, atol=1e-4)
