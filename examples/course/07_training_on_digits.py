@@ -40,7 +40,7 @@ step = codegen.train_step(J, sg.SGD(lr=0.1), dtype="float32")
 params = step.init(seed=0)
 first = step(params, x=X[:1500], t=T[:1500])
 history = step.fit(params, {"x": X[:1500], "t": T[:1500]}, epochs=30, batch_size=32, seed=0, progress=False)
-predict = codegen.function([x, W1, b1, W2, b2], sg.argmax(z))
+predict = codegen.function([x, W1, b1, W2, b2], sg.argmax(z, axis=1))
 accuracy = np.mean(predict(X[1500:], **params) == T[1500:])
 print(f"cost {first:.2f} → {history.loss[-1]:.2f} after {history.steps} steps; {accuracy:.0%} of unseen digits are right")
 assert abs(first - np.log(10)) < 0.3 and accuracy > 0.88

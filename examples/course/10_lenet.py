@@ -58,7 +58,7 @@ X = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
 step = codegen.train_step(J, sg.Adam(lr=3e-3), dtype="float32")
 params = step.init(seed=0)
 history = step.fit(params, {"x": X[:1500], "t": T[:1500]}, epochs=30, batch_size=32, seed=0, progress=False)
-predict = codegen.function([x, *lenet.parameters()], sg.argmax(z))
+predict = codegen.function([x, *lenet.parameters()], sg.argmax(z, axis=1))
 accuracy = np.mean(predict(X[1500:], **params) == T[1500:])
 print(f"{sum(v.size for v in params.values() if v.ndim)} numbers trained; {accuracy:.0%} of unseen digits are right")
 assert accuracy > 0.9

@@ -147,16 +147,16 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 @names_result
-def argmax(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
-    """First index of the largest element along an axis, as labels; over several axes, or all (None), its position in
-    row-major order. A NaN counts as largest, as in NumPy."""
+def argmax(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """First index of the largest element along an axis, as labels; over several axes, or all (None, as in NumPy), its
+    position in row-major order. A NaN counts as largest, as in NumPy."""
     return reduce(ArgMax, x, axis, keepdims)
 
 
 @names_result
-def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
-    """First index of the smallest element along an axis, as labels; over several axes, or all (None), its position in
-    row-major order. A NaN counts as smallest, as in NumPy."""
+def argmin(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """First index of the smallest element along an axis, as labels; over several axes, or all (None, as in NumPy), its
+    position in row-major order. A NaN counts as smallest, as in NumPy."""
     return reduce(ArgMin, x, axis, keepdims)
 
 
