@@ -129,7 +129,7 @@ def test_derivative_at_corners_is_that_of_the_stated_side() -> None:
 
 @pytest.mark.parametrize(("count", "sign"), [(2, 1), (3, -1), (5, 1)])
 def test_arguments_that_tie_share_the_derivative_whichever_is_written_first(count: int, sign: int) -> None:
-    """∂/∂u of exp(max(u, v, w, …)): an equal part to each that ties, as PyTorch's amax; of five, one of them may have it."""
+    """∂/∂u of exp(max(u, v, w, …)): those that tie have equal parts, as in PyTorch's amax; of five one has it."""
     values = np.array([[1.0, 1, 1, 1, 1, 1], [2, 0, 2, 1, 0, 0], [3, 3, 0, 0, 0, 1], [0, 2, 2, 2, 0, 1]]).T[:count]
     tied = values == values.max(axis=0)
     xs = [sg.input(f"x{n}", (4,)) for n in range(count)]
