@@ -96,9 +96,12 @@ def axis_of(a: Tensor, position: Any) -> int:
 
 
 def axes_of(a: Tensor, axes: Axes) -> list[int]:
-    """One or several axes, or all of them, in order."""
-    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
-    return sorted({axis_of(a, d) for d in chosen})
+    """One or several axes, each once, or all of them, in order."""
+    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else list(axes)
+    found = sorted({axis_of(a, d) for d in chosen})
+    if len(found) < len(chosen):
+        raise ShapeError(at_line(f"axes {tuple(chosen)} of {a.display_name}{show_shape(a.shape)}: expected each once"))
+    return found
 
 
 def reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
