@@ -126,6 +126,24 @@ def test_derivative_at_corners_is_that_of_the_stated_side() -> None:
         agree(precise(sg.grad(sg.sum(formula), x, simplify=False), at_zero), expected)
 
 
+@pytest.mark.parametrize(("count", "sign"), [(2, 1), (3, -1), (5, 1)])
+def test_arguments_that_tie_share_the_derivative_whichever_is_written_first(count: int, sign: int) -> None:
+    """∂/∂u of exp(max(u, v, w, …)): those that tie have equal parts, as in PyTorch's amax; of five one has it."""
+    values = np.array([[1.0, 1, 1, 1, 1, 1], [2, 0, 2, 1, 0, 0], [3, 3, 0, 0, 0, 1], [0, 2, 2, 2, 0, 1]]).T[:count]
+    tied = values == values.max(axis=0)
+    xs = [sg.input(f"x{n}", (4,)) for n in range(count)]
+    extremum = sp.Max if sign > 0 else sp.Min
+    loss = sg.sum(sg.exp(sign * sg.define((n,), extremum(*(x[n] for x in xs)))))
+    for simplify in (True, False)[count > 3 :]:
+        slopes = sg.grad(loss, xs, simplify=simplify)
+        found = np.array([evaluate(slopes[x], dict(zip([x.name for x in xs], sign * values, strict=True))) for x in xs])
+        shares = sign * found / np.exp(values.max(axis=0))
+        if count <= 4:
+            agree(shares, tied / tied.sum(axis=0), 1e-12)
+        agree(shares.sum(axis=0), np.ones(4), 1e-12)
+        agree(shares * ~tied, np.zeros((count, 4)))
+
+
 @pytest.mark.parametrize("kind", [sg.max, sg.min])
 def test_derivative_of_an_extremum_goes_to_the_first_that_attains_it(kind: object) -> None:
     x = sg.input("x", (2, 4))

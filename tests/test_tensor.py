@@ -72,6 +72,7 @@ def test_arithmetic_is_that_of_numpy() -> None:
         (sg.sum(x), X.sum()), (sg.sum(x, axis=0), X.sum(0)),
         (sg.mean(x, axis=1, keepdims=True), X.mean(1, keepdims=True)),
         (sg.max(x, axis=1), X.max(1)), (sg.min(x), X.min()), (sg.argmax(x, axis=0), X.argmax(0)),
+        (sg.argmax(x), np.array(X.argmax())), (x.argmin(), np.array(X.argmin())),
         (sg.where(x > 3, x, row), np.where(X > 3, X, R)), (np.add(x, R), X + R), (np.float64(2) * x, 2 * X),
         (R * x, R * X), (sg.transpose(sg.input("x", (2, 3)), (1, 0)), X.T),
     ]  # fmt: skip

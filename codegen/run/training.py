@@ -84,8 +84,9 @@ class TrainStep:
         self.declared = given = as_tensor(loss)
         if given.ndim:
             raise DomainError(
-                at_line(f"the loss must be a scalar; {given.display_name} has shape {show_shape(given.shape)}")
-            )
+                at_line(f"the loss must be a scalar; {given.display_name} has shape {show_shape(given.shape)}: "
+                        "take sg.mean or sg.sum of it")
+            )  # fmt: skip
         self.form = None if outputs is None else Outputs(outputs)
         self._own = own = checked_updates(updates)
         self.loss, *others = in_mode([given, *(self.form.tensors if self.form else ()), *own.values()], "train")

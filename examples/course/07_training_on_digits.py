@@ -41,7 +41,7 @@ params = step.init(seed=0)
 first = step(params, x=X[:1500], t=T[:1500])
 data = {"x": X[:1500], "t": T[:1500]}
 history = step.fit(params, data, epochs=30, batch_size=32, seed=0, progress=False)
-predict = codegen.function([x, W1, b1, W2, b2], sg.argmax(z))
+predict = codegen.function([x, W1, b1, W2, b2], sg.argmax(z, axis=1))
 accuracy = np.mean(predict(X[1500:], **params) == T[1500:])
 print(f"cost {first:.2f} → {history.loss[-1]:.2f} after {history.steps} steps")
 print(f"{accuracy:.0%} of unseen digits are right")

@@ -59,7 +59,7 @@ step = codegen.train_step(J, sg.SGD(lr=0.05, momentum=0.9), dtype="float32")
 params = step.init(seed=0)
 data = {"x": X[:1500], "t": T[:1500]}
 history = step.fit(params, data, epochs=20, batch_size=32, seed=0, progress=False)
-predict = codegen.function([x, *lenet.parameters()], sg.argmax(z))
+predict = codegen.function([x, *lenet.parameters()], sg.argmax(z, axis=1))
 accuracy = np.mean(predict(X[1500:], **params) == T[1500:])
 numbers = sum(params[str(w.name)].size for w in lenet.parameters())
 print(f"{numbers} numbers trained; {accuracy:.0%} of unseen digits are right")

@@ -29,7 +29,7 @@ def declare():
 
 def main():
     J, x, scores, parameters = declare()
-    predict = codegen.function([x, *parameters], sg.argmax(scores))
+    predict = codegen.function([x, *parameters], sg.argmax(scores, axis=1))
     X, T = spiral(100, np.random.default_rng(0))
 
     theta, g = sg.parameter("theta", (4,)), sg.input("g", (4,))  # any parameter and its gradient: the rows are the same

@@ -198,15 +198,24 @@ def _outside(element: Element, position: int, extents: Extents) -> str:
     used = sorted(index.atoms(Index), key=str)
     if isinstance(index, Element):
         size = show_size(tensor.shape[position])
-        return f"labels {index} run over {index.tensor.classes} classes; {where} has {size} elements"
+        return (
+            f"labels {index.tensor.display_name} run over {index.tensor.classes} classes; {where} has {size} elements: "
+            "expected at least as many"
+        )
     if not used:
-        return f"index {index} is outside {where}"
+        size = tensor.shape[position]
+        return f"index {_as_given(index, size)} is outside {where}: expected −{show_size(size)} … {show_size(size - 1)}"
     runs = ", ".join(f"{symbol} < {extents[symbol]}" for symbol in used if symbol in extents)
     last = tensor.shape[position] - 1
     return (
         f"index {index} of {where} may lie outside 0…{last} for {runs}; "
         "expected it inside, or under a condition (Piecewise)"
     )
+
+
+def _as_given(index: sp.Expr, size: sp.Expr) -> str:
+    """A number that was counted from the end, as it was written."""
+    return f"−{show_size(size - index)}" if index.is_negative and size.is_Integer else show_size(index)
 
 
 def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:

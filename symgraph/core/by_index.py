@@ -198,7 +198,7 @@ class _Defined:
             wanted = "{" + ", ".join(f"{place}: …" for place in places) + "}"
             raise ArgumentError(
                 at_line(f"{value.leaf.name} is read at {', '.join(map(str, places))}: expected first={wanted}, not "
-                        f"values at {', '.join(map(str, given))}")
+                        f"values at {', '.join(map(str, given)) or 'none'}")
             )  # fmt: skip
         found = []
         for place in places:

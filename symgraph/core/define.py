@@ -9,7 +9,7 @@ top. Extents follow from where an index stands.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import sympy as sp
@@ -19,7 +19,7 @@ from sympy.core.symbol import Str
 from symgraph.core.bounds import check_reads
 from symgraph.core.condition import Condition
 from symgraph.core.cost import operations
-from symgraph.core.indices import Dim, Index, Indices, Ranged, Shape, as_shape, axis, bound, show_shape
+from symgraph.core.indices import Dim, Index, Indices, Ranged, Shape, as_shape, axis, bound, show_shape, show_size
 from symgraph.core.language import as_value, in_language
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
@@ -267,13 +267,13 @@ def _agree(extents: dict[Index, sp.Expr], index: Index, size: sp.Expr, where: st
         raise ShapeError(at_line(f"index {index} runs over {known} and, in {where}, over {size}"))
 
 
-def broadcast(*shapes: Shape) -> Shape:
+def broadcast(*shapes: Shape, of: Sequence[Tensor] = ()) -> Shape:
     """NumPy's rule: axes are aligned at the right, and a size of 1 stretches.
 
     Raises
     ------
     ShapeError
-        with every shape as it was given.
+        with every shape as it was given, and what the tensors are called whose they are.
     """
     rank = max(map(len, shapes), default=0)
     result = []
@@ -283,7 +283,9 @@ def broadcast(*shapes: Shape) -> Shape:
             given = " and ".join(show_shape(shape) for shape in shapes)
             fits = len(shapes) == 2 and all(map(len, shapes)) and shapes[0][-1] == shapes[1][max(-2, -len(shapes[1]))]
             advice = "; * goes element by element, a matrix product is @" if fits else ""
-            raise ShapeError(at_line(f"shapes {given} do not broadcast together: axis {position} differs{advice}"))
+            names = [f"{show_size(t.shape[position])} in {t.display_name}" for t in of if t.ndim >= -position]
+            differs = ", ".join([f"axis {position} differs", *names])
+            raise ShapeError(at_line(f"shapes {given} do not broadcast together: {differs}{advice}"))
         result.append(sizes.pop() if sizes else sp.S.One)
     return tuple(result)
 
@@ -352,7 +354,7 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     if any(is_index_notation(operand) for operand in operands):
         return operation(*map(in_index_notation, operands))
     tensors = [as_tensor(operand) for operand in operands]
-    shape = broadcast(*(tensor.shape for tensor in tensors))
+    shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
     elements = [element_of(tensor, len(shape)) for tensor in tensors]
     formula = operation(*(slot(n, bool(e.is_integer)) for n, e in enumerate(elements)))
     return Tensor.define(shape, finite(as_written(formula, elements)))

@@ -11,8 +11,11 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases, conditions
+from symgraph.core.compared import compared
 from symgraph.core.tensor import Element
 
+MOST_SHARED = 4
+"""Arguments of an extremum that share its derivative where they tie: who ties with whom is a branch each."""
 Change = Callable[[sp.Expr, dict[sp.Basic, sp.Expr]], sp.Expr]
 
 
@@ -20,7 +23,8 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
     """Max and Min as branches; at a tie the value is a constant if there is one, else the mean of the two.
 
     max(u, 0) is {u if u > 0, else 0}: the derivative at 0 is 0. max(u, v) is {u if u > v, (u + v)/2 if u = v, else v}:
-    each has half of it, whichever is named or written first; of three or more one has it. Conditions keep Max and Min.
+    each has half of it, whichever is named or written first. Of three values, or four, and in conditions, they stay:
+    see :func:`shares`. Of more, some are compared one by one with all that follow.
     """
     if isinstance(expression, sp.Piecewise):
         return Cases(*((expand_extrema(value), condition) for value, condition in expression.args))
@@ -29,16 +33,30 @@ def expand_extrema(expression: sp.Basic) -> sp.Basic:
         fixed = [arg for arg in expression.args if _is_constant(arg)]
         varied = sorted((arg for arg in expression.args if arg not in fixed), key=sp.default_sort_key)
         if fixed and varied:
-            free, bound = expression.func(*varied), expression.func(*fixed)
+            free, bound = compared(expression.func, varied), expression.func(*fixed)
             return Cases((expand_extrema(free), relation(free, bound)), (expand_extrema(bound), True))
         first, *rest = varied or fixed
-        other = expression.func(*rest)
+        if 1 < len(rest) < MOST_SHARED:
+            return expression
+        other = compared(expression.func, rest)
         one, two = expand_extrema(first), expand_extrema(other)
         shared = [((one + two) / 2, sp.Eq(first, other))] if len(rest) == 1 else []
         return Cases((one, relation(first, other)), *shared, (two, True))
     if not expression.has(sp.Max, sp.Min) or not isinstance(expression, sp.Expr):
         return expression
     return expression.func(*(expand_extrema(arg) for arg in expression.args))
+
+
+def shares(extremum: sp.Expr) -> list[sp.Expr]:
+    """What each argument of a Max or Min has of its derivative: all, or where k arguments tie for it, one k-th."""
+    relation = sp.StrictGreaterThan if isinstance(extremum, sp.Max) else sp.StrictLessThan
+    found = []
+    for n, own in enumerate(extremum.args):
+        others = [*extremum.args[:n], *extremum.args[n + 1 :]]
+        best = compared(extremum.func, others)
+        tied = sp.Add(*(Cases((1, sp.Eq(arg, own)), (0, True)) for arg in others))
+        found.append(Cases((1, relation(own, best)), (1 / (1 + tied), sp.Eq(own, best)), (0, True)))
+    return found
 
 
 def _is_constant(expression: sp.Expr) -> bool:

@@ -22,7 +22,7 @@ from symgraph.core.provenance import at_line
 from symgraph.core.scalars import Delta, Written, plain
 from symgraph.core.tensor import Element
 from symgraph.errors import DomainError
-from symgraph.simplify.branches import expand_extrema
+from symgraph.simplify.branches import expand_extrema, shares
 from symgraph.simplify.fold import Relation, simplify
 
 _LOCALLY_CONSTANT = (sp.sign, sp.floor, sp.ceiling, sp.Heaviside, Delta)
@@ -97,6 +97,9 @@ def _derivative(body: sp.Expr, variable: sp.Symbol) -> sp.Expr:
             return _chain([(body * sp.log(base), _derivative(exponent, variable)), moves])
         case Written():
             return _derivative(expand_extrema(body.plain()), variable)
+        case sp.Max() | sp.Min():
+            slopes = [_derivative(arg, variable) for arg in body.args]
+            return _chain((slope, part) for slope, part in zip(slopes, shares(body), strict=True) if slope != 0)
     slopes = [(n, _derivative(arg, variable)) for n, arg in enumerate(body.args) if isinstance(arg, sp.Expr)]
     return _chain((_slope(body, n), inner) for n, inner in slopes if inner != 0)
 

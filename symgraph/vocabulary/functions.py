@@ -96,9 +96,12 @@ def axis_of(a: Tensor, position: Any) -> int:
 
 
 def axes_of(a: Tensor, axes: Axes) -> list[int]:
-    """One or several axes, or all of them, in order."""
-    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else axes
-    return sorted({axis_of(a, d) for d in chosen})
+    """One or several axes, each once, or all of them, in order."""
+    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else list(axes)
+    found = sorted({axis_of(a, d) for d in chosen})
+    if len(found) < len(chosen):
+        raise ShapeError(at_line(f"axes {tuple(chosen)} of {a.display_name}{show_shape(a.shape)}: expected each once"))
+    return found
 
 
 def reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
@@ -147,16 +150,16 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 
 @names_result
-def argmax(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
-    """First index of the largest element along an axis, as labels; over several axes, or all (None), its position in
-    row-major order. A NaN counts as largest, as in NumPy."""
+def argmax(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """First index of the largest element along an axis, as labels; over several axes, or all (None, as in NumPy), its
+    position in row-major order. A NaN counts as largest, as in NumPy."""
     return reduce(ArgMax, x, axis, keepdims)
 
 
 @names_result
-def argmin(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
-    """First index of the smallest element along an axis, as labels; over several axes, or all (None), its position in
-    row-major order. A NaN counts as smallest, as in NumPy."""
+def argmin(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """First index of the smallest element along an axis, as labels; over several axes, or all (None, as in NumPy), its
+    position in row-major order. A NaN counts as smallest, as in NumPy."""
     return reduce(ArgMin, x, axis, keepdims)
 
 

@@ -41,7 +41,8 @@ def concatenate(tensors: Iterable[Any], axis: int = 0) -> Tensor:
     d = axis_of(parts[0], axis)
     for part in parts:
         if part.ndim != parts[0].ndim or _others(part, d) != _others(parts[0], d):
-            raise ShapeError(at_line(f"concatenate: {shown(parts[0])} and {shown(part)} differ beside axis {d}"))
+            found = f"{shown(parts[0])} and {shown(part)} differ beside axis {d}"
+            raise ShapeError(at_line(f"concatenate: {found}: expected equal sizes there"))
     cases: list[tuple[Any, Any]] = []
     start: sp.Expr = sp.S.Zero
     here = places(parts[0])[d]
@@ -63,7 +64,7 @@ def stack(tensors: Iterable[Any], axis: int = 0) -> Tensor:
     parts = [as_tensor(part) for part in tensors]
     for part in parts:
         if part.shape != parts[0].shape:
-            raise ShapeError(at_line(f"stack: {shown(parts[0])} and {shown(part)} differ in shape"))
+            raise ShapeError(at_line(f"stack: {shown(parts[0])} and {shown(part)} differ in shape: expected one"))
     return concatenate([expand_dims(part, axis) for part in parts], axis)
 
 
@@ -77,7 +78,8 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
         count = int(indices_or_sections)
         length = size / count if count > 0 else sp.nan
         if not length.is_integer:
-            raise ShapeError(at_line(f"split: axis {d} of {shown(a)} has no {count} equal sections"))
+            found = f"axis {d} of {shown(a)} has no {count} equal sections"
+            raise ShapeError(at_line(f"split: {found}: give the indices where it is cut"))
         cuts = [length * n for n in range(count + 1)]
     else:
         cuts = [sp.S.Zero, *map(sp.sympify, indices_or_sections), size]

@@ -56,6 +56,8 @@ def scan(
     ------
     ShapeError
         if inputs differ in length, a step changes the shape of a carry, or lengths fit no first axes of a carry.
+    DomainError
+        if a carry holds integers or truth values, at first or after a step.
     ArgumentError
         if nothing tells the length, the step does not return a pair, or ``checkpoint`` is less than 1.
     """
@@ -88,8 +90,13 @@ def _scan(
                         f"{after.display_name}{show_shape(after.shape)} in a step: expected the same shape; "
                         "broadcast init, or sum in the step")
             )  # fmt: skip
-        if before.is_label or after.is_label:
-            raise DomainError(at_line(f"the carry {before.display_name} holds integers: expected real numbers"))
+        for value, does in ((before, "holds"), (after, f"becomes {after.display_name} in a step, which holds")):
+            if value.dtype != "real" and value.kind != "constant":
+                kind = {"integer": "integers", "boolean": "truth values"}[value.dtype]
+                raise DomainError(
+                    at_line(f"the carry {before.display_name} {does} {kind}: expected real numbers; "
+                            f"write 1.0*{value.display_name}, or sg.where({value.display_name}, 1, 0)")
+                )  # fmt: skip
     values, output_form = flat(result[1])
     recurrence, course = closed(steps, reverse, carries, given, following, again, values)
     last = form([recurrence.last(number) for number in range(len(first))])
@@ -99,6 +106,8 @@ def _scan(
 def _pair(result: Any) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise ArgumentError(at_line(f"a step returns (carry, y), not {result!r}; y may be None"))
+    if result[0] is None:
+        raise ArgumentError(at_line("a step returns (carry, y), its carry is None: expected the next carry"))
     return result
 
 

@@ -155,9 +155,11 @@ def _told_shape(a: Tensor, given: Any) -> Shape:
         listed[unknown[0]] = rest if rest.is_integer and rest.is_positive else 1
     sizes = as_shape(listed)
     if sp.expand(sp.prod(sizes) - total) != 0:
+        multiple = "a multiple of " if unknown else ""
         raise ShapeError(
             at_line(f"reshape of {shown(a)} to {tuple(given) if not hasattr(given, '__index__') else given}: "
-                    f"it has {show_size(total)} elements, not {show_size(sp.prod(sizes))}")
+                    f"it has {show_size(total)} elements, not {multiple}{show_size(sp.prod(sizes))}; "
+                    "expected sizes of that product, one of which may be -1")
         )  # fmt: skip
     return sizes
 

@@ -51,8 +51,9 @@ class _Windows:
             if is_at_least_zero(size - far) is False:
                 where = f"axis {x.ndim - places + d} of {shown(x)}"
                 raise ShapeError(
-                    at_line(f"{name}: the window reaches over {far} elements, {where} has, padded, {show_size(size)}")
-                )
+                    at_line(f"{name}: the window of {kernel[d]} reaches over {far} elements, {where} has, padded, "
+                            f"{show_size(size)}: expected no more; take a smaller one, or more padding")
+                )  # fmt: skip
         self.shape: Shape = tuple(
             sp.expand(sp.floor((size - far) / sp.Integer(s))) + 1
             for size, far, s in zip(sizes, reach, self.stride, strict=True)
@@ -110,8 +111,9 @@ def _convolution(places: int, x: Any, weight: Any, bias: Any, moves: tuple[Any, 
     if channels % count or outputs % count or w.shape[1] * count != channels:
         of_groups = f" in {count} groups" if count > 1 else ""
         raise ShapeError(
-            at_line(f"{name}: {shown(w)} takes {w.shape[1] * count} channels{of_groups}, {shown(a)} has {channels}")
-        )
+            at_line(f"{name}: {shown(w)} takes {w.shape[1] * count} channels{of_groups}, {shown(a)} has {channels}: "
+                    f"expected weights of shape (outputs, {show_size(sp.sympify(channels) / count)}, …)")
+        )  # fmt: skip
     view = _Windows(name, a, tuple(map(int, w.shape[2:])), *moves)
     n, o, c = Index("n"), Index("o"), Ranged("c", w.shape[1])
     inner = sp.S.Zero if w.shape[1] == 1 else c
