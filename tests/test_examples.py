@@ -36,7 +36,7 @@ def load(path: Path) -> ModuleType:
 # -- lessons: each asserts its own numbers ----------------------------------------------------------------------------
 
 
-SLOW = ("a_recurrent_cell", "a_pendulum", "a_variational_auto_encoder")
+SLOW = ("training", "a_recurrent_cell", "a_pendulum", "a_variational_auto_encoder")
 """Lessons that train for some seconds: ``--long``."""
 
 

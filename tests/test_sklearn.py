@@ -118,7 +118,8 @@ def test_own_formulas_and_catalogue_names() -> None:
                          loss="huber_loss", solver="adamw", max_iter=3, random_state=0).fit(X, X[:, 0])  # fmt: skip
     named = MLPRegressor((4,), activation="silu", loss="huber_loss", solver=sg.AdamW(1e-3), max_iter=3, random_state=0)
     np.testing.assert_allclose(named.fit(X, X[:, 0]).coefs_[0], model.coefs_[0], rtol=1e-12)
-    assert "∂" in str(named.explain()) and "X (N, 3)" in str(named.explain())
+    told = str(named.explain())
+    assert "∂" in told and "X (N, 3)" in told
     with pytest.raises(ValueError, match="activation 'wobble' is not known"):
         MLPRegressor(activation="wobble").fit(X, X[:, 0])
 
