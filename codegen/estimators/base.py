@@ -13,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils import shuffle as permuted
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -46,11 +45,13 @@ def has_partial_fit(estimator: Any) -> bool:
 
 
 def orders(rows: int, random: Any) -> Callable[[int], np.ndarray]:
-    """Orders of examples, each a permutation of the one before, by scikit-learn's random numbers."""
+    """Orders of examples, each a permutation of the one before: what ``sklearn.utils.shuffle`` makes of it."""
     order = np.arange(rows)
 
     def following(epoch: int) -> np.ndarray:
-        order[:] = permuted(order, random_state=random)
+        places = np.arange(rows)
+        random.shuffle(places)
+        order[:] = order[places]
         return order
 
     return following
