@@ -1,7 +1,7 @@
 """Derives the coefficient tables of the special functions again: ``python -m tests.coefficients [NAME …]``.
 
 Each row is a function, the weight of its error, the interval and the degree that
-:func:`codegen.native.kernels.minimax.minimax` is asked for; what it prints stands in ``codegen/native/kernels``.
+:func:`tests.minimax.minimax` is asked for; what it prints stands in ``codegen/native/kernels``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import mpmath
 import numpy as np
 from mpmath import mp, mpf
 
-from codegen.native.kernels.minimax import minimax
+from tests.minimax import minimax
 
 TAIL_CENTRE = 3
 MIDDLE_CENTRE, LOW_CENTRE = 5, 1.75

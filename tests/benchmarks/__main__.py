@@ -12,6 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from codegen.host.placement import threads_available
@@ -19,7 +20,7 @@ from codegen.inspect import peak
 from tests.benchmarks import busy, elementwise, inference, mnist, processes
 from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS
-from tests.benchmarks.timing import medians, process_medians
+from tests.benchmarks.timing import OTHERS, medians, process_medians
 
 SECTIONS = ("steps", "busy", "elementwise", "inference", "compile", "digits", "mnist")
 
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--full", action="store_true", help="relu and tanh, both dtypes, batches 1, 16, 128, 1024")
     parser.add_argument("--networks", type=int, nargs="*", help="positions of the networks to measure")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), help=f"in steps, of {', '.join(PEERS)}")
+    parser.add_argument("--against", type=Path, help="in steps, another checkout of this project, as a peer")
     parser.add_argument("--mnist", default=os.environ.get("MNIST"), help="folder of the four IDX files ($MNIST)")
     parser.add_argument("--seconds", type=float, default=0.15, help="of every sample of a step (0.15)")
     parser.add_argument("--save", help="write the results to this JSON file")
@@ -72,12 +74,13 @@ def measure_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
         ]
     rows = []
     peers = [name for name in PEERS if name in options.peers or name == "symgraph loop"]
-    print(f"{'µs a step, ratio to our loop':36}", *(f"{name:>16}" for name in peers), f"{'of peak':>8}")
+    columns = [*peers, *(OTHERS if options.against else ())]
+    print(f"{'µs a step, ratio to our loop':36}", *(f"{name:>16}" for name in columns), f"{'of peak':>8}")
     for network in networks:
-        times = process_medians(network, options.seconds, peers)
+        times = process_medians(network, options.seconds, peers, against=options.against)
         ours = times["symgraph loop"]
         reached = network.operations / ours / (peak.flops_a_second(network.dtype) * threads_available())
-        cells = [f"{times[n] * 1e6:9.1f} {times[n] / ours:5.2f}×" if n in times else "–" for n in peers]
+        cells = [f"{times[n] * 1e6:9.1f} {times[n] / ours:5.2f}×" if n in times else "–" for n in columns]
         print(f"{network.name:36}", *(f"{cell:>16}" for cell in cells), f"{reached:8.0%}")
         rows.append(
             {"network": network.name, "operations": network.operations, "seconds": times, "fraction of peak": reached}

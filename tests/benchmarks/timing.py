@@ -5,12 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.networks import Network
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.worker import Worker
 
+OTHERS = {"other call": "symgraph call", "other loop": "symgraph loop"}
+"""What the peers of another checkout are called."""
 SETTLE = 0.1
 """Seconds before a sample: threads of the peer before, which spin for a while after their work, are then asleep."""
 
@@ -45,10 +48,13 @@ def repeats_of(worker: Worker, seconds: float) -> int:
 
 
 def process_medians(
-    network: Network, seconds: float = 0.15, peers: Iterable[str] = PEERS, rounds: int = 9
+    network: Network, seconds: float = 0.15, peers: Iterable[str] = PEERS, rounds: int = 9, against: Path | None = None
 ) -> dict[str, float]:
-    """Median seconds of one step of every peer that is installed, each in its own process, taking turns."""
+    """Median seconds of one step of every peer that is installed, each in its own process, taking turns; with another
+    checkout of this project ``against`` which it is measured, as two peers more."""
     workers = {name: Worker(name, network) for name in peers}
+    if against is not None:
+        workers |= {other: Worker(name, network, root=against) for other, name in OTHERS.items()}
     try:
         present = {name: worker for name, worker in workers.items() if worker.steps}
         repeats = {name: repeats_of(worker, seconds) for name, worker in present.items()}

@@ -22,14 +22,16 @@ ROOT = Path(__file__).parents[2]
 class Worker:
     """A running peer; ``seconds(repeats)`` is the time of one step of so many runs, each of ``steps``.
 
-    ``steps`` is 0 where the peer is not installed. Ours is told how many ``threads`` to take, if it is.
+    ``steps`` is 0 where the peer is not installed. Ours is told how many ``threads`` to take, if it is; it is that of
+    the checkout at ``root``.
     """
 
-    def __init__(self, peer: str, network: Network, threads: int | None = None) -> None:
-        environment = os.environ | ({} if threads is None else {"SYMGRAPH_THREADS": str(threads)})
+    def __init__(self, peer: str, network: Network, threads: int | None = None, root: Path = ROOT) -> None:
+        environment = os.environ | {"PYTHONPATH": str(root)}
+        environment |= {} if threads is None else {"SYMGRAPH_THREADS": str(threads)}
         command = [sys.executable, "-m", "tests.benchmarks.worker", peer, json.dumps(dataclasses.asdict(network))]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self.steps = int(self._read() or 0)

@@ -3,7 +3,7 @@
     atan a = π/4 + atan((a − 1)/(a + 1))        atan a = π/2 + atan(−1/a)
 
 One division serves all three cases (S. L. Moshier, Methods and Programs for Mathematical Functions, 1989, ch. 5).
-Coefficients: ``minimax``.
+Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Near nought erf x = x + x·p(x²). Away from it erfc falls like e^{−x²}/x, and (1 + 2x)·e^{x²}·erfc x is so smooth a
 function of q = (x − 3)/(x + 3) that one polynomial serves the whole half-line (M. M. Shepherd and J. G. Laframboise,
-Mathematics of Computation 36, 1981). Coefficients: ``minimax``.
+Mathematics of Computation 36, 1981). Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The reduction is W. J. Cody and W. Waite's (Software Manual for the Elementary Functions, 1980, ch. 6) with fused
 multiply-adds. Powers of two are made by integer arithmetic on exponent bits. Everything is branch-free, so that a
-loop over any of these vectorises. Coefficients: ``minimax``.
+loop over any of these vectorises. Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations

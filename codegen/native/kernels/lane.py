@@ -54,10 +54,6 @@ class Lane:
     value: Any
 
     @property
-    def is_float(self) -> bool:
-        return self.kind in FLOATS
-
-    @property
     def is_double(self) -> bool:
         return self.kind == "float64"
 

@@ -1,7 +1,8 @@
 """log, log1p and softplus on lanes: x = 2^k·m with √½ ≤ m < √2, and log m from f = m − 1.
 
 float32 takes a polynomial in f; float64 takes 2·atanh(f/(2 + f)), as fdlibm's ``e_log.c`` does (Sun Microsystems
-1993; K. C. Ng's error analysis), since a polynomial in f would need twenty coefficients. Coefficients: ``minimax``.
+1993; K. C. Ng's error analysis), since a polynomial in f would need twenty coefficients.
+Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations

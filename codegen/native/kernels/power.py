@@ -2,7 +2,7 @@
 up to 745.
 
 float32 simply computes in double. float64 uses pairs high + low of doubles (T. J. Dekker, Numerische Mathematik 18,
-1971). Special values are those of ISO/IEC 9899:2018, F.10.4.4. Coefficients: ``minimax``.
+1971). Special values are those of ISO/IEC 9899:2018, F.10.4.4. Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 With a fused multiply-add the first step r₁ = x − k·P₁ is exact for every k below 2^51 (both are multiples of the last
 bit of P₁, and the difference is small), so two or three parts of π/2 reach further than a table of 2/π is usually
 needed for (W. J. Cody and W. Waite 1980, ch. 8). Beyond |x| = 2^45, where neighbouring float32 lie 4·10⁶ apart, the
-result is NaN: a table would make every other argument four times slower. Coefficients: ``minimax``.
+result is NaN: a table would make every other argument four times slower. Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Derives the polynomials of the vector functions: how the coefficient tables of this package were made, for whoever
-wants to check or extend one.
+"""Derives the polynomials of the vector functions: how the coefficient tables of ``codegen/native/kernels`` were made,
+for whoever wants to check or extend one.
 
 The best polynomial p with |w·(f − p)| smallest in the maximum norm has an error that alternates at one point more
 than it has coefficients (Chebyshev); the exchange of E. Ya. Remez (1934) finds it, here in 50 digits of mpmath.
