@@ -7,6 +7,7 @@ import pytest
 
 import codegen
 import symgraph as sg
+from codegen.plan.contraction import split_sums
 from codegen.plan.halves import half_of, halve_column_sums
 from symgraph.core.graph import topological
 from symgraph.reference import evaluate
@@ -49,3 +50,24 @@ def test_sums_over_the_same_rows_are_one_kernel_of_which_each_thread_has_a_half(
         a, b = (random.normal(size=(rows, 64)).astype(np.float32) for _ in range(2))
         for got, terms in zip(function(a, b), (a, a * b), strict=True):
             np.testing.assert_allclose(got, terms.sum(axis=0, dtype=np.float64), rtol=1e-4, atol=1e-4)
+
+
+def test_products_over_rows_are_two_of_which_each_thread_has_one() -> None:
+    """As a weight's gradient is; one over few rows that are known, or of many columns, is one product."""
+    x, y = sg.input("x", (N, 3, 64)), sg.input("y", (N, 3, 64))
+    product = sg.einsum("nki,nkj->ij", x, y)
+    halved = split_sums([product], [])[product]
+    assert halved is not product
+    random = np.random.default_rng(0)
+    for rows in (2, 5):
+        given = {name: random.normal(size=(rows, 3, 64)) for name in "xy"}
+        np.testing.assert_allclose(evaluate(halved, given), evaluate(product, given), rtol=1e-12, atol=1e-12)
+    for left, right in (((64, 64), (64, 64)), ((N, 64), (N, 63)), ((N, 256), (N, 128))):
+        one = sg.einsum("ni,nj->ij", sg.input("x", left), sg.input("y", right))
+        assert split_sums([one], [])[one] is one
+    function = codegen.function([x, y], product, dtype="float32")
+    first, second = (kernel.schedule for kernel in function.executable().compiled.program.kernels)
+    assert first.startswith("blocks shared by 60") and second.startswith("rows shared")
+    for rows in (1, 7, 200):
+        a, b = (random.normal(size=(rows, 3, 64)).astype(np.float32) for _ in range(2))
+        np.testing.assert_allclose(function(a, b), np.einsum("nki,nkj->ij", a, b), rtol=1e-4, atol=1e-4)

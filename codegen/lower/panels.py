@@ -71,7 +71,6 @@ class Panels:
 
     def body(self) -> list[Stmt]:
         scope, product = self.scope, self.product
-        depth = ir.product(scope.sizes(self.result.definition.extents))
         block = (ir.integer(product.height), self.wide or self.columns)
         outer = {index: Var(scope.loop_name(self.result.extent(index)), "int64") for index in self.head.outer}
         edges = _Edges(*(scope.variable(name) for name in ("first", "last", "left", "right")))
@@ -79,6 +78,7 @@ class Panels:
         scope.first_column, scope.last_column = (ZERO, self.columns) if self.wide is None else (edges.left, edges.right)
         place: dict[Index, Expr] = {self.head.row: edges.first, self.head.column: scope.first_column, **outer}
         place |= dict.fromkeys(self.head.depth, ZERO)
+        depth = self._depth(place)
         scope.formulas.append(formula_text(self.result, self._shown(outer), scope.shown_name))
         contract = Contract(
             self._output(self.result, place, block),
@@ -94,6 +94,14 @@ class Panels:
         if scope.schedule.share.what == "panels":
             return self._rows_shared(contract, after, edges)
         return self._tasks(contract, after, edges, outer)
+
+    def _depth(self, place: Mapping[Index, Expr]) -> Expr:
+        """Terms of the sum; of the last of its parts, those that are left."""
+        sizes = self.scope.sizes(self.result.definition.extents)
+        if self.head.end is None:
+            return ir.product(sizes)
+        self.scalars.indices = dict(place)
+        return ir.product((smaller(sizes[0], self.scalars.integer(sp.expand(self.head.end))), *sizes[1:]))
 
     def _block_width(self, edges: _Edges) -> Expr:
         """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""

@@ -10,7 +10,7 @@ elements, its right operand has the column index last, and a total reduction is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import sympy as sp
@@ -18,6 +18,7 @@ import sympy as sp
 from codegen.loops.ranges import all_exist, bounds_of, exists
 from codegen.plan.scatter import is_place, ordered, scatter_of, terms_of, with_scatter
 from symgraph.core.bounds import running
+from symgraph.core.cases import Cases
 from symgraph.core.graph import rewrite
 from symgraph.core.indices import Dim, Index, axis, bound
 from symgraph.core.scalars import selected
@@ -28,7 +29,8 @@ from symgraph.core.tensor import Definition, Element, Tensor
 class Contraction:
     """``out[outer…, row, column] = Σ_depth left·right``: the index of each role, and the operands' elements.
 
-    Several indices of the depth lie one after the other in both operands, and count as one.
+    Several indices of the depth lie one after the other in both operands, and count as one. Where a sum is in parts,
+    the last part ends where the operands do: the first index of the depth stops before ``end`` then.
     """
 
     outer: tuple[Index, ...]
@@ -37,6 +39,7 @@ class Contraction:
     depth: tuple[Index, ...]
     left: Element
     right: Element
+    end: sp.Expr | None = None
 
 
 def contraction_of(tensor: Tensor) -> Contraction | None:
@@ -55,25 +58,44 @@ _known: WeakKeyDictionary[Tensor, Contraction | None] = WeakKeyDictionary()
 
 def _contraction_of(tensor: Tensor) -> Contraction | None:
     definition = tensor.definition
-    if definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
+    if definition is None or definition.op != "sum":
         return None
-    factors = definition.body.args
+    product, end = _to_the_end(definition.body)
+    if not isinstance(product, sp.Mul):
+        return None
+    factors = product.args
     if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
         return None
     depth = tuple(bound(d) for d in range(len(definition.extents)))
     if not all(_in_a_row(depth, factor) for factor in factors):
         return None
-    if not all_exist(definition.body, bounds_of(tensor.shape, definition)):
+    if end is None and not all_exist(definition.body, bounds_of(tensor.shape, definition)):
         return None
-    return _roles(tensor.ndim, factors[0], factors[1], depth)
+    found = _roles(tensor.ndim, factors[0], factors[1], depth)
+    return found if found is None or end is None else replace(found, end=end)
+
+
+def _to_the_end(body: sp.Expr) -> tuple[sp.Expr, sp.Expr | None]:
+    """The product under a guard that the rows of its operands exist, as a sum in parts has it, and where the first
+    index of the depth ends by that; a body that is none, and None."""
+    if not isinstance(body, sp.Piecewise) or len(body.args) != 2 or body.args[1].expr != 0:
+        return body, None
+    product, guard = body.args[0]
+    if not isinstance(guard, sp.StrictLessThan) or not isinstance(product, sp.Mul):
+        return body, None
+    row, whole = guard.args
+    ours = all(isinstance(f, Element) and f.indices[:1] == (row,) and f.tensor.shape[0] == whole for f in product.args)
+    plain = all(isinstance(index, Index) for f in product.args if isinstance(f, Element) for index in f.indices[1:])
+    return (product, whole - (row - bound(0))) if ours and plain and row.has(bound(0)) else (body, None)
 
 
 def _in_a_row(depth: Sequence[Index], element: Element) -> bool:
     """Whether several indices lie one after the other in an element."""
-    if len(depth) == 1 or not set(depth) <= set(element.indices):
+    if len(depth) == 1 or not set(depth) <= set(_indices_in(element)):
         return len(depth) == 1
-    first = element.indices.index(depth[0])
-    return element.indices[first : first + len(depth)] == tuple(depth)
+    singles = [_indices_of(entry)[0] for entry in element.indices]
+    first = singles.index(depth[0])
+    return tuple(singles[first : first + len(depth)]) == tuple(depth)
 
 
 def _is_regular(element: Element) -> bool:
@@ -97,9 +119,9 @@ def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
     match entry.args if isinstance(entry, sp.Add) else ():
         case (one, other):
             single, part = (one, other) if isinstance(one, Index) else (other, one)
-            size, index = part.as_coeff_Mul()
-            if isinstance(single, Index) and isinstance(index, Index) and size.is_Integer and size > 1:
-                return (single, index)
+            size, index = part.as_independent(Index, as_Add=False)
+            if isinstance(single, Index) and isinstance(index, Index) and (size.is_Integer is not True or size > 1):
+                return (single, index) if is_size(size) else ()
     return ()
 
 
@@ -251,6 +273,9 @@ PARTS = 2
 LEAST_PART = 256
 """Terms of a part, from which on it pays to split."""
 
+LEAST_SUMMED, MOST_SUMMED = 4096, 16384
+"""Elements of a product over rows of which each thread sums its own."""
+
 PANEL_COLUMNS = 64
 """Columns of a block of a product. Threads share the rows of a product of fewer, and the columns of a wider one."""
 
@@ -266,6 +291,8 @@ def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[T
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         new = tensor.redefined(definition)
+        if _sums_rows(new):
+            return _in_halves(new)
         depth = _split_depth(new, trained)
         if depth is None or not definition.extents[0].is_Integer:
             return new
@@ -279,6 +306,33 @@ def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[T
         return new.redefined(Definition(None, (), sp.Add(*elements)))
 
     return rewrite(outputs, change)
+
+
+def _sums_rows(tensor: Tensor) -> bool:
+    """Whether a product sums over the rows of both operands, as a weight's gradient does over a batch, and is so small
+    that it is cheaper to add up two than to fetch half of the rows from another thread's cache."""
+    found = contraction_of(tensor)
+    if found is None or found.outer or found.end is not None or not all(size.is_Integer for size in tensor.shape):
+        return False
+    rows = tensor.definition.extents[0]  # type: ignore[union-attr]
+    small = LEAST_SUMMED <= int(sp.prod(tensor.shape)) <= MOST_SUMMED
+    read = (found.left, found.right)
+    leading = all(e.indices[0] is found.depth[0] and e.tensor.shape[0] == rows and _is_plain(e) for e in read)
+    return small and leading and not (rows.is_Integer and rows < 2 * LEAST_PART)
+
+
+def _in_halves(tensor: Tensor) -> Tensor:
+    """A product over rows, of which each half is one thread's."""
+    definition = tensor.definition
+    assert definition is not None
+    whole, *inner = definition.extents
+    size = sp.floor((whole + 1) / PARTS)
+    row = size * axis(0) + bound(0)
+    moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(tensor.ndim)} | {bound(0): row}
+    body = Cases((definition.body.xreplace(moved), row < whole), (sp.S.Zero, True))
+    parts = Tensor.define((sp.Integer(PARTS), *tensor.shape), body, "sum", (size, *inner))
+    elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(tensor.ndim))) for h in range(PARTS))
+    return tensor.redefined(Definition(None, (), sp.Add(*elements)))
 
 
 def _split_depth(tensor: Tensor, trained: Collection[Tensor]) -> Index | None:
