@@ -18,6 +18,7 @@ from symgraph.stabilise import stabilise
 from symgraph.vocabulary import (
     activations,
     cumulative,
+    elementary,
     functions,
     gates,
     gathers,
@@ -37,6 +38,7 @@ from symgraph.vocabulary import (
 )
 from symgraph.vocabulary.activations import *
 from symgraph.vocabulary.cumulative import *
+from symgraph.vocabulary.elementary import *
 from symgraph.vocabulary.elementwise import Elementwise, elementwise
 from symgraph.vocabulary.functions import (
     argmax,
@@ -150,7 +152,6 @@ __all__ = [
     "Rprop",
     "Sum",
     "Tensor",
-    "abs",
     "accumulate",
     "accuracy",
     "activations",
@@ -173,7 +174,6 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
-    "cos",
     "define",
     "derivation",
     "diag",
@@ -187,10 +187,7 @@ __all__ = [
     "elu",
     "embedding",
     "equal",
-    "erf",
-    "erfc",
     "errors",
-    "exp",
     "expand_dims",
     "explain",
     "external",
@@ -219,7 +216,6 @@ __all__ = [
     "labels",
     "leaky_relu",
     "load",
-    "log",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
@@ -228,11 +224,9 @@ __all__ = [
     "matmul",
     "max",
     "max_pool",
-    "maximum",
     "mean",
     "metrics",
     "min",
-    "minimum",
     "mish",
     "mode",
     "moveaxis",
@@ -261,16 +255,12 @@ __all__ = [
     "scipy",
     "selu",
     "sigmoid",
-    "sign",
     "silu",
-    "sin",
     "softmax",
     "softplus",
     "softshrink",
     "softsign",
     "split",
-    "sqrt",
-    "square",
     "squeeze",
     "stabilise",
     "stack",
@@ -298,6 +288,7 @@ __all__ = [
     "where",
 ]  # fmt: skip
 __all__ += cumulative.__all__
+__all__ += elementary.__all__
 __all__ += gates.__all__
 __all__ += gathers.__all__
 __all__ += integrators.__all__

@@ -33,13 +33,14 @@ from symgraph.display.program import told as equations
 from symgraph.display.text import text
 from symgraph.vocabulary import schedules
 from symgraph.vocabulary.activations import ACTIVATIONS
+from symgraph.vocabulary.elementary import ELEMENTARY
 from symgraph.vocabulary.elementwise import Elementwise, Row
 from symgraph.vocabulary.functions import sum
 from symgraph.vocabulary.init import INITIALISERS
 from symgraph.vocabulary.losses import POINTWISE, ROWWISE
 from symgraph.vocabulary.optimisers import OPTIMISERS
 
-KINDS = ("activation", "loss", "optimiser", "schedule", "initialiser")
+KINDS = ("activation", "function", "loss", "optimiser", "schedule", "initialiser")
 LABELLED = ("cross_entropy", "nll_loss", "nll_of_probabilities", "focal_loss", "multi_margin_loss")
 """Losses whose target is labels."""
 NEEDED = {"step_size": 30, "milestones": (30, 80), "gamma": 0.9, "T_max": 100, "T_0": 10, "total_steps": 100}
@@ -108,6 +109,7 @@ def _tables() -> dict[str, tuple[dict[str, Any], Callable[[str, Any, bool], Entr
     """The rows of each kind, and what tells one of them."""
     return {
         "activation": (ACTIVATIONS, lambda key, row, second: _elementwise("activation", row, row.source, second)),
+        "function": (ELEMENTARY, lambda key, row, second: _elementwise("function", row, row.source, second)),
         "loss": ({**POINTWISE, **ROWWISE}, _loss),
         "optimiser": (OPTIMISERS, _optimiser),
         "schedule": (schedules.SCHEDULES, _schedule),
@@ -117,7 +119,7 @@ def _tables() -> dict[str, tuple[dict[str, Any], Callable[[str, Any, bool], Entr
 
 # -- formulas of one element ------------------------------------------------------------------------------------------
 def _elementwise(kind: str, row: Row, source: str, second: bool) -> Entry:
-    arguments = row.arguments if kind == "activation" else row.arguments[:1]
+    arguments = row.arguments[:1] if kind == "loss" else row.arguments
     orders = [_by_argument(row, order) for order in ((1, 2) if second else (1,))]
     lines = [[_line(_derivative_name(order, argument), slopes[argument]) for argument in arguments]
              for order, slopes in enumerate(orders, 1)]  # fmt: skip

@@ -66,10 +66,10 @@ def residual() -> tuple[Tensor, list[Tensor]]:
 def softmax_in_steps(targets: str) -> tuple[Tensor, list[Tensor]]:
     z = sg.input("z", (N, 3))
     t = sg.one_hot("t", (N, 3)) if targets == "one-hot" else sg.input("t", (N, 3))
-    e = sg.activations.exp(z)
+    e = sg.exp(z)
     S = sg.sum(e, axis=1, keepdims=True)
     y = e / S
-    L = -sg.sum(t * sg.activations.log(y)) / N
+    L = -sg.sum(t * sg.log(y)) / N
     return L, [z]
 
 
@@ -197,7 +197,7 @@ def attention() -> tuple[Tensor, list[Tensor]]:
 
 def masked_logarithm() -> tuple[Tensor, list[Tensor]]:
     x = x_of(N, 3)
-    return weighted(sg.where(x > 0, sg.activations.log(x), 0)), [x]
+    return weighted(sg.where(x > 0, sg.log(x), 0)), [x]
 
 
 def binary_on_sigmoid() -> tuple[Tensor, list[Tensor]]:

@@ -50,13 +50,13 @@ def test_second_order_is_what_differences_of_gradients_say(row: Row) -> None:
 # -- branches keep their guard ----------------------------------------
 def _logarithm_as_a_value() -> tuple[Tensor, Tensor]:
     x = sg.input("x", (5,))
-    logarithm = sg.activations.log(x)
+    logarithm = sg.log(x)
     return x, sg.where(x > 0, logarithm, 0)
 
 
 def _square_of_a_logarithm_as_a_value() -> tuple[Tensor, Tensor]:
     x = sg.input("x", (5,))
-    logarithm = sg.activations.log(x)
+    logarithm = sg.log(x)
     squared = logarithm * logarithm
     return x, sg.where(x > 0, squared, 0)
 
@@ -68,12 +68,12 @@ def _on_x(formula: object) -> tuple[Tensor, Tensor]:
 
 GUARDED = {
     "Piecewise sqrt": lambda: _on_x(lambda x: sg.elementwise(sp.Piecewise((sp.sqrt(u), u > 0), (0, True)), u)(x)),
-    "where log": lambda: _on_x(lambda x: sg.where(x > 0, sg.activations.log(x), 0)),
+    "where log": lambda: _on_x(lambda x: sg.where(x > 0, sg.log(x), 0)),
     "where of a named log": _logarithm_as_a_value,
     "where of a named square of a named log": _square_of_a_logarithm_as_a_value,
     "sqrt of relu": lambda: _on_x(lambda x: sp.sqrt(sp.Max(x, 0))),
     "log of a clipped value": lambda: _on_x(lambda x: sp.log(sp.Max(x, sp.Rational(1, 100)))),
-    "x/|x|": lambda: _on_x(lambda x: sg.where(sp.Ne(x, 0), x / sg.activations.abs(x), 0)),
+    "x/|x|": lambda: _on_x(lambda x: sg.where(sp.Ne(x, 0), x / sg.abs(x), 0)),
     "nested": lambda: _on_x(
         lambda x: sg.where(x > 0, sg.where(x < 2, x ** sp.Rational(3, 2), sp.log(x)), -1 / (x - 1))
     ),
@@ -105,7 +105,7 @@ def test_branch_that_is_not_taken_never_gives_nan(name: str, outer: str) -> None
 def test_guard_holds_through_a_chain_of_named_values() -> None:
     x, W = sg.input("x", (5, 2)), sg.parameter("W", (2, 3))
     valid = sg.input("valid", (5, 1))
-    logarithm = sg.activations.log(x)
+    logarithm = sg.log(x)
     a = logarithm @ W
     kept = sg.where(valid > 0, a, 0)
     values = {
@@ -210,7 +210,7 @@ def test_zero_for_what_the_loss_does_not_depend_on() -> None:
     assert precise(sg.grad(sg.sum(x), other, disconnected="zero"), {"x": [1.0] * 3}).tolist() == [[0, 0], [0, 0]]
     with pytest.raises(DisconnectedError, match=r"other\(2, 2\)"):
         sg.grad(sg.sum(x), other)
-    assert precise(sg.grad(sg.sum(sg.activations.sign(x)), x), {"x": [1.0] * 3}).tolist() == [0, 0, 0]
+    assert precise(sg.grad(sg.sum(sg.sign(x)), x), {"x": [1.0] * 3}).tolist() == [0, 0, 0]
 
 
 def test_loss_must_be_scalar_and_labels_have_no_derivative() -> None:

@@ -15,6 +15,7 @@ from symgraph.core import scalars
 from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.reference import evaluate
 from symgraph.vocabulary.activations import ACTIVATIONS, ELEMENTWISE
+from symgraph.vocabulary.elementary import ELEMENTARY
 from symgraph.vocabulary.elementwise import Elementwise, u, v
 from tests.oracles import DIGITS, agree, finite, precise
 
@@ -353,3 +354,36 @@ def test_the_slope_of_silu_is_one_however_large_the_argument_is() -> None:
     slope = codegen.function([x], sg.grad(sg.sum(sg.silu(x)), x))
     np.testing.assert_array_equal(slope(np.array([1e15, 1e16, 1e300, -1e16, -1e300, 0])), [1, 1, 1, 0, 0, 0.5])
     np.testing.assert_array_equal(slope(np.array([1e8, 1e30, -1e8, -1e30, 0, 40], np.float32)), [1, 1, 0, 0, 0.5, 1])
+
+
+INSIDE = {
+    **dict.fromkeys(("arcsin", "arccos", "arctanh", "erfinv"), (-0.9, 0.9)),
+    **dict.fromkeys(("log", "log2", "log10", "sqrt", "xlogy", "power", "gamma", "gammaln", "digamma"), (0.1, 9)),
+    "log1p": (-0.9, 9), "arccosh": (1.1, 30), "logit": (0.05, 0.95),
+}  # fmt: skip
+"""Where functions that are not defined everywhere are."""
+
+
+def test_functions_are_those_of_numpy_and_scipy() -> None:
+    """By name, on symbols too; slopes by central differences."""
+    special = pytest.importorskip("scipy.special")
+    x, y = sg.input("x", (40,)), sg.input("y", (40,))
+    random, step = np.random.default_rng(0), 1e-6
+    for name, row in ELEMENTARY.items():
+        function = getattr(np, name, None) or getattr(special, name)
+        symbols, X = (x, y)[: len(row.arguments)], random.uniform(*INSIDE.get(name, (-3, 3)), (2, 40))
+        values = {"x": X[0], "y": X[1]}
+        tensor = row(*symbols)
+        assert function(*symbols) is tensor
+        given = X[: len(symbols)]
+        agree(evaluate(tensor, values), function(*given), 1e-14)
+        up, down = (function(given[0] + shift, *given[1:]) for shift in (step, -step))
+        slope = evaluate(sg.grad(sg.sum(tensor), x, disconnected="zero"), values)
+        assert np.allclose(slope, (up - down) / (2 * step), rtol=1e-7, atol=1e-8), name
+
+
+def test_angles_of_symbols_that_are_one_or_0() -> None:
+    x = sg.input("x", (4,))
+    values = {"x": np.array([2.0, -0.5, 0.0, -3.0])}
+    assert np.allclose(evaluate(np.arctan2(x, x), values), [np.pi / 4, -3 * np.pi / 4, 0, -3 * np.pi / 4])
+    assert np.allclose(evaluate(np.arctan2(0, x), values), [0, np.pi, 0, np.pi])

@@ -126,7 +126,7 @@ def written_softmax(z: Tensor) -> Tensor:
 
 
 def softmax_in_steps(z: Tensor) -> Tensor:
-    e = sg.activations.exp(z)
+    e = sg.exp(z)
     S = sg.sum(e, axis=1, keepdims=True)
     y = e / S
     return y
@@ -138,10 +138,10 @@ VECTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax, steps": softmax_in_steps,
     "log-softmax": sg.log_softmax,
     "logsumexp": sg.logsumexp,
-    "log of softmax": lambda z: sg.activations.log(sg.softmax(z)),
-    "log of softmax, one formula": lambda z: sg.activations.log(written_softmax(z)),
-    "log of softmax, steps": lambda z: sg.activations.log(softmax_in_steps(z)),
-    "logsumexp, written": lambda z: sg.activations.log(sg.sum(sg.activations.exp(z), axis=1)),
+    "log of softmax": lambda z: sg.log(sg.softmax(z)),
+    "log of softmax, one formula": lambda z: sg.log(written_softmax(z)),
+    "log of softmax, steps": lambda z: sg.log(softmax_in_steps(z)),
+    "logsumexp, written": lambda z: sg.log(sg.sum(sg.exp(z), axis=1)),
     "softmax with temperature": lambda z: sg.softmax(z / 2),
     "softmax of an affine layer": lambda z: sg.softmax(z @ sg.constant(np.eye(3)) + 1),
 }

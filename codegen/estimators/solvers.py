@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from symgraph.vocabulary.activations import sqrt
+from symgraph.vocabulary.elementary import sqrt
 from symgraph.vocabulary.optimisers import OPTIMISERS
 from symgraph.vocabulary.updating import Optimizer, Row
 

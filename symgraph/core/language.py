@@ -17,7 +17,7 @@ from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symgraph.core.cases import Cases, allow, decided
 from symgraph.core.provenance import at_line
-from symgraph.core.rebuild import bottom_up, evaluated, parts_of
+from symgraph.core.rebuild import bottom_up, evaluated, parts_of, replaced
 from symgraph.core.scalars import Delta, modulo
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
@@ -136,7 +136,9 @@ def _written_out(node: sp.Basic) -> sp.Basic:
         case sp.Piecewise():
             return Cases(*node.args)
         case sp.Function() | sp.UnevaluatedExpr() if type(node) in _FUNCTIONS:
-            return _FUNCTIONS[type(node)](*node.args)
+            names = {arg: arg if arg.is_Number else sp.Dummy(real=True) for arg in node.args}
+            formula = _FUNCTIONS[type(node)](*(names[arg] for arg in node.args))
+            return replaced(formula, {name: arg for arg, name in names.items() if name is not arg})
     return node
 
 
@@ -170,18 +172,18 @@ def _foreign(node: sp.Basic, body: sp.Basic) -> DomainError:
 def _heaviside(u: sp.Expr, at_zero: sp.Expr = sp.S.Half) -> sp.Expr:
     if at_zero == sp.S.Half:
         return sp.Heaviside(u)
-    return Cases((1, u > 0), (at_zero, sp.Eq(u, 0)), (0, True))
+    return Cases((1, sp.Gt(u, 0)), (at_zero, sp.Eq(u, 0)), (0, True))
 
 
 def _angle(y: sp.Expr, x: sp.Expr) -> sp.Expr:
     """atan2, by the quotient of the smaller and the larger one; 0 at the origin."""
     return Cases(
-        (sp.atan(y / x), sp.And(x > 0, x >= sp.Abs(y))),
-        (sp.pi / 2 - sp.atan(x / y), y > sp.Abs(x)),
-        (-sp.pi / 2 - sp.atan(x / y), -y > sp.Abs(x)),
-        (sp.atan(y / x) + sp.pi, sp.And(x < 0, y >= 0)),
-        (sp.atan(y / x) - sp.pi, x < 0),
-        (0, True),
+        (0, sp.And(sp.Eq(x, 0), sp.Eq(y, 0))),
+        (sp.atan(y / x), sp.And(sp.Gt(x, 0), sp.Ge(x, sp.Abs(y)))),
+        (sp.pi / 2 - sp.atan(x / y), sp.Gt(y, sp.Abs(x))),
+        (-sp.pi / 2 - sp.atan(x / y), sp.Gt(-y, sp.Abs(x))),
+        (sp.atan(y / x) + sp.pi, sp.And(sp.Lt(x, 0), sp.Ge(y, 0))),
+        (sp.atan(y / x) - sp.pi, True),
     )
 
 
@@ -193,7 +195,7 @@ _FUNCTIONS: dict[type, Callable[..., sp.Expr]] = {
     sp.KroneckerDelta: lambda u, v, *_: Cases((1, sp.Eq(u, v)), (0, True)),
     sp.sinc: lambda u: Cases((sp.sin(u) / u, sp.Ne(u, 0)), (1, True)),
     sp.atan2: _angle,
-    sp.acot: lambda u: Cases((sp.pi / 2 - sp.atan(u), u >= 0), (-sp.pi / 2 - sp.atan(u), True)),
+    sp.acot: lambda u: Cases((sp.pi / 2 - sp.atan(u), sp.Ge(u, 0)), (-sp.pi / 2 - sp.atan(u), True)),
     sp.asec: lambda u: sp.acos(1 / u),
     sp.acsc: lambda u: sp.asin(1 / u),
     sp.acoth: lambda u: sp.atanh(1 / u),

@@ -34,8 +34,10 @@ ULP = (
     "rounding the variables changes counted apart; as sg.accuracy measures it."
 )
 PLURAL = {"loss": "Losses"}
+CURVES = f"Plots: the value in blue, derivatives in red and green, cut off at ±4. {ULP}"
 LEGEND = {
-    "activation": f"Plots: the value in blue, derivatives in red and green, cut off at ±4. {ULP}",
+    "activation": CURVES,
+    "function": CURVES,
     "loss": f"u is the prediction and v the target; plots are over u, for a target of 1 where it has values. {ULP}",
     "schedule": "Plots: the rate over 100 steps.",
 }

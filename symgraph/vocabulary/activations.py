@@ -7,7 +7,8 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
-from symgraph.vocabulary.elementwise import Row, u, v
+from symgraph.vocabulary.elementary import abs, cos, erf, erfc, exp, log, maximum, minimum, sign, sin, sqrt, square
+from symgraph.vocabulary.elementwise import Row, u
 
 SELU_ALPHA, SELU_SCALE = "1.6732632423543772", "1.0507009873554805"
 
@@ -29,19 +30,6 @@ def _gelu(approximate: str) -> sp.Expr:
             return u * (1 + sp.tanh(sp.sqrt(2 / sp.pi) * (u + sp.Rational("0.044715") * u**3))) / 2
     raise DomainError(at_line(f'gelu: approximate is "none" or "tanh", not {approximate!r}'))
 
-
-exp = Row("exp", lambda: sp.exp(u), u)
-log = Row("log", lambda: sp.log(u), u)
-sqrt = Row("sqrt", lambda: sp.sqrt(u), u)
-sin = Row("sin", lambda: sp.sin(u), u)
-cos = Row("cos", lambda: sp.cos(u), u)
-erf = Row("erf", lambda: sp.erf(u), u)
-erfc = Row("erfc", lambda: sp.erfc(u), u)
-abs = Row("abs", lambda: sp.Abs(u), u)
-sign = Row("sign", lambda: sp.sign(u), u)
-square = Row("square", lambda: u**2, u)
-maximum = Row("maximum", lambda: sp.Max(u, v), u, v)
-minimum = Row("minimum", lambda: sp.Min(u, v), u, v)
 
 tanh = Row("tanh", lambda: sp.tanh(u), u)
 sigmoid = Row("sigmoid", lambda: 1 / (1 + sp.exp(-u)), u)
@@ -138,36 +126,24 @@ ELEMENTWISE = {
 }
 
 __all__ = [
-    "abs",
     "celu",
-    "cos",
     "elu",
-    "erf",
-    "erfc",
-    "exp",
     "gelu",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "leaky_relu",
-    "log",
     "log_sigmoid",
-    "maximum",
-    "minimum",
     "mish",
     "relu",
     "relu6",
     "selu",
     "sigmoid",
-    "sign",
     "silu",
-    "sin",
     "softplus",
     "softshrink",
     "softsign",
-    "sqrt",
-    "square",
     "tanh",
     "tanhshrink",
     "threshold",

@@ -187,7 +187,7 @@ def sam(optimizer: Optimizer, rho: float = 0.05, adaptive: bool = False) -> Opti
     """
 
     def moved(gradients: Mapping[Tensor, Tensor], radius: Tensor) -> dict[Tensor, Tensor]:
-        from symgraph.vocabulary.activations import sqrt
+        from symgraph.vocabulary.elementary import sqrt
 
         scaled = {theta: theta * slope if adaptive else slope for theta, slope in gradients.items()}
         squares = [sum(value**2) for value in scaled.values()]

@@ -20,7 +20,7 @@ from symgraph.core.indices import axis as place
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.errors import ShapeError
-from symgraph.vocabulary.activations import log
+from symgraph.vocabulary.elementary import log
 from symgraph.vocabulary.functions import axis_of
 from symgraph.vocabulary.normalise import stop_gradient
 from symgraph.vocabulary.shapes import along, ravel, shown, squeeze

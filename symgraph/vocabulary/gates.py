@@ -15,7 +15,8 @@ from symgraph.core.indices import show_shape, show_size
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary.activations import gelu, leaky_relu, maximum, relu, sigmoid, silu, sqrt
+from symgraph.vocabulary.activations import gelu, leaky_relu, relu, sigmoid, silu
+from symgraph.vocabulary.elementary import maximum, sqrt
 from symgraph.vocabulary.functions import Axes, axis_of, softmax, sum
 from symgraph.vocabulary.joining import split
 from symgraph.vocabulary.shapes import reshape, shown

@@ -14,7 +14,7 @@ from symgraph.core.provenance import at_line, names_result
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary.activations import sqrt
+from symgraph.vocabulary.elementary import sqrt
 from symgraph.vocabulary.functions import mean
 from symgraph.vocabulary.shapes import reshape, shown
 

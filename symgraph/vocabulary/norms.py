@@ -9,7 +9,7 @@ from symgraph.core.indices import as_shape, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
-from symgraph.vocabulary.activations import sqrt
+from symgraph.vocabulary.elementary import sqrt
 from symgraph.vocabulary.functions import mean
 from symgraph.vocabulary.shapes import reshape, shown
 from symgraph.vocabulary.statistics import var

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
 from symgraph.core.define import as_tensor, pointwise
 from symgraph.core.provenance import at_line, names_result
-from symgraph.core.scalars import modulo
 from symgraph.errors import DomainError
-from symgraph.vocabulary import activations, cumulative, functions, joining, products, shapes, statistics
+from symgraph.vocabulary import activations, cumulative, elementary, functions, joining, products, shapes, statistics
 from symgraph.vocabulary.comparisons import compared, joined
 from symgraph.vocabulary.functions import matmul
 
 UFUNCS: dict[str, Any] = {
-    **{name: f for name, f in activations.ELEMENTWISE.items() if isinstance(getattr(np, name, None), np.ufunc)},
-    "absolute": activations.abs,
+    **elementary.ELEMENTARY,
+    "tanh": activations.tanh,
+    "expit": activations.sigmoid,
+    "psi": elementary.digamma,
+    "absolute": elementary.abs,
     "add": lambda a, b: pointwise(lambda u, v: u + v, a, b),
     "subtract": lambda a, b: pointwise(lambda u, v: u - v, a, b),
     "multiply": lambda a, b: pointwise(lambda u, v: u * v, a, b),
@@ -26,29 +27,8 @@ UFUNCS: dict[str, Any] = {
     "float_power": lambda a, b: pointwise(lambda u, v: u**v, a, b),
     "negative": lambda a: pointwise(lambda u: -u, a),
     "positive": lambda a: a,
-    "reciprocal": lambda a: pointwise(lambda u: 1 / u, a),
-    "log1p": lambda a: pointwise(lambda u: sp.log(1 + u), a),
-    "expm1": lambda a: pointwise(lambda u: sp.exp(u) - 1, a),
-    "log2": lambda a: pointwise(lambda u: sp.log(u) / sp.log(2), a),
-    "log10": lambda a: pointwise(lambda u: sp.log(u) / sp.log(10), a),
-    "exp2": lambda a: pointwise(lambda u: 2**u, a),
-    "tan": lambda a: pointwise(sp.tan, a),
-    "arctan": lambda a: pointwise(sp.atan, a),
-    "sinh": lambda a: pointwise(sp.sinh, a),
-    "cosh": lambda a: pointwise(sp.cosh, a),
-    "hypot": lambda a, b: pointwise(lambda u, v: sp.sqrt(u**2 + v**2), a, b),
-    "logaddexp": lambda a, b: pointwise(lambda u, v: sp.log(sp.exp(u) + sp.exp(v)), a, b),
-    "remainder": lambda a, b: pointwise(modulo, a, b),
-    "floor_divide": lambda a, b: pointwise(lambda u, v: sp.floor(u / v), a, b),
-    "floor": lambda a: pointwise(sp.floor, a),
-    "ceil": lambda a: pointwise(sp.ceiling, a),
-    "trunc": lambda a: pointwise(lambda u: sp.sign(u) * sp.floor(sp.Abs(u)), a),
-    "arcsin": lambda a: pointwise(sp.asin, a),
-    "arccos": lambda a: pointwise(sp.acos, a),
-    "arcsinh": lambda a: pointwise(sp.asinh, a),
-    "arccosh": lambda a: pointwise(sp.acosh, a),
-    "arctanh": lambda a: pointwise(sp.atanh, a),
-    "arctan2": lambda a, b: as_tensor(sp.atan2(as_tensor(a), as_tensor(b))),
+    "rad2deg": elementary.degrees,
+    "deg2rad": elementary.radians,
     "matmul": matmul,
     "greater": lambda a, b: compared(sp.StrictGreaterThan, a, b),
     "less": lambda a, b: compared(sp.StrictLessThan, a, b),
@@ -92,7 +72,8 @@ FUNCTIONS: dict[str, Any] = {
     **{name: getattr(module, name) for module, names in _SAME.items() for name in names.split()},
     "amax": functions.max,
     "amin": functions.min,
-    "square": activations.square,
+    "square": elementary.square,
+    "sinc": elementary.sinc,
     "pad": _pad,
     "norm": _norm,
 }

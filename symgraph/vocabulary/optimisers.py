@@ -20,8 +20,8 @@ from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.accumulation import accumulate
-from symgraph.vocabulary.activations import abs, maximum, minimum, sign, sqrt
 from symgraph.vocabulary.averaging import average_weights, lookahead, sam
+from symgraph.vocabulary.elementary import abs, maximum, minimum, sign, sqrt
 from symgraph.vocabulary.functions import matmul, mean, sum, transpose, where
 from symgraph.vocabulary.quasi_newton import LBFGS
 from symgraph.vocabulary.ranges import checked_number, hyper_symbol

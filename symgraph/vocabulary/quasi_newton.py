@@ -22,7 +22,7 @@ from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError
-from symgraph.vocabulary.activations import abs, minimum
+from symgraph.vocabulary.elementary import abs, minimum
 from symgraph.vocabulary.functions import matmul, sum, transpose, where
 from symgraph.vocabulary.joining import concatenate
 from symgraph.vocabulary.products import diagonal, eye, tensordot

@@ -22,7 +22,7 @@ from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.core.views import Views
 from symgraph.errors import DomainError, ShapeError
 from symgraph.simplify.sums import summed
-from symgraph.vocabulary.activations import maximum, minimum
+from symgraph.vocabulary.elementary import maximum, minimum
 from symgraph.vocabulary.functions import log_softmax, matmul, softmax, sum, transpose, where
 from symgraph.vocabulary.gates import normalize, pairwise_distance
 from symgraph.vocabulary.products import diagonal

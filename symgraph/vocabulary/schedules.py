@@ -16,7 +16,7 @@ import sympy as sp
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
-from symgraph.vocabulary.activations import cos, maximum, minimum
+from symgraph.vocabulary.elementary import cos, maximum, minimum
 from symgraph.vocabulary.functions import where
 from symgraph.vocabulary.updating import Schedule
 

@@ -15,7 +15,7 @@ from symgraph.core.indices import Index, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary.activations import abs, exp, log, maximum
+from symgraph.vocabulary.elementary import abs, exp, log, maximum
 from symgraph.vocabulary.functions import logsumexp, sum, where
 from symgraph.vocabulary.normalise import stop_gradient
 from symgraph.vocabulary.recurrent import counted, scan

@@ -15,8 +15,8 @@ from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary.activations import abs, maximum, minimum, sqrt
 from symgraph.vocabulary.comparisons import condition as truth
+from symgraph.vocabulary.elementary import abs, maximum, minimum, sqrt
 from symgraph.vocabulary.functions import Axes, axes_of, matmul, mean, reduce, softmax, sum, where
 from symgraph.vocabulary.functions import max as largest
 from symgraph.vocabulary.functions import min as smallest

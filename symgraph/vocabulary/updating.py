@@ -26,7 +26,7 @@ from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import MAX_OPERATIONS, inlined, seen_through
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary.activations import minimum, sqrt
+from symgraph.vocabulary.elementary import minimum, sqrt
 from symgraph.vocabulary.functions import sum
 from symgraph.vocabulary.ranges import checked_number, hyper_symbol
 
@@ -355,7 +355,7 @@ def changed(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[
 
 def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
     """Every element of a gradient between −clip_value and clip_value."""
-    from symgraph.vocabulary.activations import maximum
+    from symgraph.vocabulary.elementary import maximum
 
     def between(gradients: Mapping[Tensor, Tensor], bound: Tensor) -> dict[Tensor, Tensor]:
         return {parameter: maximum(minimum(slope, bound), -bound) for parameter, slope in gradients.items()}
