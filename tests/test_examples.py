@@ -193,7 +193,7 @@ def test_readme_runs_and_prints_what_it_says(
     check_page(README, bool(request.config.getoption("--update")))
 
 
-LARGE = ("lightgbm", "sklearn", "scipy", "torch")
+LARGE = ("lightgbm", "sklearn", "scipy", "iminuit", "torch")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -202,7 +202,7 @@ def test_each_task_of_the_guide_is_a_snippet(
 ) -> None:
     """Of at most fifteen lines; they run as plain Python, which computes what the kernels do. With ``--long`` also
     those that import large libraries."""
-    for library in ("pandas", *LARGE):
+    for library in ("pandas", "polars", *LARGE):
         pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     blocks = list(BLOCK.finditer(GUIDE.read_text(encoding="utf-8")))

@@ -199,6 +199,7 @@ WRONG: dict[str, tuple[Fit, type[SymgraphError], str]] = {
     "rate": (lambda s, p: s.fit(p, DATA, callback=codegen.ReduceLROnPlateau(hyper="rate")), ArgumentError, "no rate"),
     "order": (lambda s, p: s.fit(p, DATA, shuffle=lambda _: np.arange(20) + 1), ArgumentError, "examples are 0 … 19"),
     "orders": (lambda s, p: s.fit(p, DATA, shuffle=lambda _: [0.5]), SymgraphError, r"20, not float64 of shape \(1,\)"),
+    "array": (lambda s, p: s.fit(p, DATA, shuffle=np.arange(20)), ArgumentError, "or a function: lambda epoch: order"),
     "step.lr": (lambda s, p: setattr(s, "lr", 0.1), ArgumentError, r"write step.hyper\['lr'\] = 0.1"),
     "step.rate": (lambda s, p: setattr(s, "learning_rate", 0.1), ArgumentError, "write .* of lr, momentum"),
     "batches": (lambda s, p: sg.accumulate(sg.SGD(0.1), 0), DomainError, "batches must be an integer"),

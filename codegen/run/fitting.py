@@ -100,7 +100,11 @@ def fit(
     initial_epoch = arguments.whole_number("initial_epoch", initial_epoch, 0)
     seed = arguments.whole_number("seed", seed, 0)
     orders = shuffle if callable(shuffle) else None
-    shuffle = True if orders else arguments.flag("shuffle", shuffle)
+    if orders is None and not isinstance(shuffle, bool | np.bool_):
+        told = "an order" if isinstance(shuffle, np.ndarray | list) else repr(shuffle)
+        raise ArgumentError(
+            at_line(f"shuffle must be True, False, or a function: lambda epoch: order, as long as the data; not {told}")
+        )
     shows = is_watched() if progress is None else arguments.flag("progress", progress)
     callbacks = all_of(callback)
     declared = step
@@ -127,7 +131,7 @@ def fit(
         first[str(leaf.name)] = values[:batch] if leaf in axis.leaves else values
     bound = step.checked(params, first)
     step.check_apart(bound.arrays, arrays)
-    plan = Epochs(step, arrays, axis, examples, batch, seed, shuffle)
+    plan = Epochs(step, arrays, axis, examples, batch, seed, bool(shuffle))
     history = History()
     looks = bool(callbacks) or orders is not None or validation is not None or evaluation is not None
     watch = Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
