@@ -277,11 +277,11 @@ _REAL: dict[type, Any] = {
 """Functions of real numbers by others."""
 
 
-def _atoms(formula: Any, *kinds: type) -> Iterable[Any]:
+def _atoms(formula: Any, *kinds: type) -> list[Any]:
     """The parts of some kinds, each looked at once, however often it occurs."""
-    if isinstance(formula, sp.MatrixBase):
-        return {node for entry in formula.flat() for node in _atoms(entry, *kinds)}
-    return {node for node in parts_of(formula) if isinstance(node, kinds)} if isinstance(formula, sp.Basic) else ()
+    entries = formula.flat() if isinstance(formula, sp.MatrixBase) else [formula]
+    parts = {node: None for entry in entries if isinstance(entry, sp.Basic) for node in parts_of(entry)}
+    return [node for node in parts if isinstance(node, kinds)]
 
 
 def _letters(name: str) -> str:
