@@ -21,7 +21,7 @@ import symgraph as sg
 from symgraph.core.checked_names import checked_name
 from symgraph.core.indices import Dim, Index
 from symgraph.core.provenance import at_line
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import parts_of, replaced
 from symgraph.core.tensor import DISPLAYED, Element, Tensor
 from symgraph.errors import ArgumentError, DomainError, NameConflictError, ShapeError
 
@@ -109,7 +109,7 @@ class Translation:
         """As declared; else each axis by how far the indices run that read it, or a size of its own."""
         if base.shape is not None:
             return [sp.sympify(size).xreplace(self.sizes) for size in base.shape]
-        reads = [read for formula in given for read in formula.atoms(sp.Indexed) if read.base == base]
+        reads = [read for formula in given for read in _atoms(formula, sp.Indexed) if read.base == base]
         if len({len(read.indices) for read in reads}) != 1:
             said = "with different numbers of indices" if reads else "nowhere, or without indices"
             raise ArgumentError(at_line(f"{base} is read {said}: give it a shape, IndexedBase({str(base)!r}, shape=…)"))
@@ -160,11 +160,13 @@ class Translation:
     def _body(self, formula: sp.Basic, scope: Scope) -> Any:
         """A scalar formula in index notation."""
         rule: dict[sp.Basic, Any] = {}
+        seen: set[sp.Basic] = set()
         pending = [formula]
         while pending:
             node = pending.pop()
-            if node in rule:
+            if node in seen:
                 continue
+            seen.add(node)
             if node in self._rule or node in scope:
                 rule[node] = scope.get(node, self._rule.get(node))
             elif isinstance(node, _LARGE):
@@ -275,6 +277,13 @@ _REAL: dict[type, Any] = {
 """Functions of real numbers by others."""
 
 
+def _atoms(formula: Any, *kinds: type) -> list[Any]:
+    """The parts of some kinds, each looked at once, however often it occurs."""
+    entries = formula.flat() if isinstance(formula, sp.MatrixBase) else [formula]
+    parts = {node: None for entry in entries if isinstance(entry, sp.Basic) for node in parts_of(entry)}
+    return [node for node in parts if isinstance(node, kinds)]
+
+
 def _letters(name: str) -> str:
     return "".join(letter for letter in name if letter.isalnum()) or "n"
 
@@ -283,9 +292,8 @@ def _sizes(given: Iterable[Any]) -> list[sp.Symbol]:
     """Symbols that are sizes: of bases and matrices, and of ranges of indices."""
     found: dict[sp.Symbol, None] = {}
     for formula in given:
-        bases = formula.atoms(sp.IndexedBase) if hasattr(formula, "atoms") else ()
-        shapes = [size for base in bases for size in base.shape or ()]
-        shapes += [size for matrix in formula.atoms(sp.MatrixSymbol) for size in matrix.shape]
+        shapes = [size for base in _atoms(formula, sp.IndexedBase) for size in base.shape or ()]
+        shapes += [size for matrix in _atoms(formula, sp.MatrixSymbol) for size in matrix.shape]
         for size in [*shapes, *(size for _, size in _ranges([formula]))]:
             found |= dict.fromkeys(sorted(sp.sympify(size).atoms(sp.Symbol), key=str))
     return list(found)
@@ -294,11 +302,11 @@ def _sizes(given: Iterable[Any]) -> list[sp.Symbol]:
 def _ranges(given: Iterable[Any]) -> Iterator[tuple[sp.Basic, sp.Expr]]:
     """Indices that run from 0, with how far."""
     for formula in given:
-        for total in formula.atoms(sp.Sum, sp.Product):
+        for total in _atoms(formula, sp.Sum, sp.Product):
             for limit in total.limits:
                 if len(limit) == 3 and limit[1] == 0:
                     yield limit[0], sp.expand(limit[2] + 1)
-        for index in sorted(formula.atoms(sp.Idx), key=str):
+        for index in sorted(_atoms(formula, sp.Idx), key=str):
             if index.lower == 0 and index.upper is not None:
                 yield index, sp.expand(index.upper + 1)
 
