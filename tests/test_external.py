@@ -101,6 +101,19 @@ def test_a_linear_solve_is_one_with_its_own_derivative() -> None:
     assert np.allclose(codegen.function([A, b], second, dtype="float64")(matrix, right), wanted, rtol=1e-10)
 
 
+def test_an_optimiser_adds_the_gradients_of_all_machines() -> None:
+    """An all-reduce between the gradients and the update; here the other machine has the same gradient."""
+    from symgraph.vocabulary.updating import Optimizer, Row
+
+    x, W = sg.input("x", (N, 3)), sg.parameter("W", (3,))
+    reduced = Row("theta", lambda theta, g, lr: theta - lr * sg.external(twice, g, name="allreduce"))
+    step = codegen.train_step(sg.mean((x @ W - 1) ** 2), Optimizer("reduced", (reduced,), {"lr": 0.1}), "float64")
+    params = {"W": np.zeros(3)}
+    step(params, x=DATA)
+    assert np.allclose(params["W"], 0.1 * 2 * 2 * DATA.mean(axis=0))
+    assert "external call" in str(step.report()) and "allreduce(" in str(step.report())
+
+
 HALVED = """
 define i64 @halved(ptr %arrays, ptr %extents) {
 enter:

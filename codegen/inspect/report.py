@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codegen.loops.counts import evaluate_integer, flops, item_bytes, traffic
+from codegen.loops.program import External, work_in
 from codegen.run.arguments import check_mapping, whole_number
 from codegen.run.direct import obstacle
 from codegen.run.executable import Executable
@@ -58,6 +59,7 @@ class Report(Shown):
     too long to be made stable: they may lose digits, or overflow, as the formula does that was written.
     Native code checks the arguments of calls; ``obstacle`` is why it cannot, so that Python does at every call.
     ``errors`` are those of the formulas, None unless asked for.
+    ``calls`` are those of external functions, whose time is in the warm call alone.
     ``memory`` is the bytes of all that lies between the kernels, the arena; arguments and results are not in it.
     """
 
@@ -69,6 +71,7 @@ class Report(Shown):
     memory: int = 0
     errors: Accuracy | None = None
     as_written: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
 
     @staticmethod
     def of(
@@ -109,7 +112,8 @@ class Report(Shown):
         at = {name: chosen[position] for name, position in known.items()}
         memory = evaluate_integer(executable.linked.arena.size, chosen)
         lost, as_written = _errors(errors, executable), executable.compiled.as_written
-        return Report(tuple(rows), at, stages, obstacle(executable), (), memory, lost, as_written)
+        calls = tuple(item.formulas[0] for _, item in work_in(program.body) if isinstance(item, External))
+        return Report(tuple(rows), at, stages, obstacle(executable), (), memory, lost, as_written, calls)
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
@@ -126,6 +130,7 @@ class Report(Shown):
             lines.append(shown)
             lines += [f"    {formula}" for formula in row.formulas]
             lines += [f"    ({row.schedule})"] if row.schedule else []
+        lines += [f"external call {formula}" for formula in self.calls]
         lines.append(f"memory between kernels: {self.memory} bytes")
         lines.append("seconds: " + ", ".join(f"{name} {_shown(seconds)}" for name, seconds in self.stages.items()))
         if self.left:
