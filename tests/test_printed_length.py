@@ -213,6 +213,22 @@ def kepler() -> tuple[Tensor, Tensor]:
     return sg.sum(p**2) / (2 * m) - m / r, q
 
 
+def mixture_of_gaussians() -> tuple[Tensor, Tensor]:
+    x, m, l, w = sg.input("x", (N,)), *(sg.parameter(name, (3,)) for name in ("m", "λ", "w"))
+    n, k = sg.indices("n k")
+    q = sg.define((n, k), w[k] + l[k] - sg.exp(2 * l[k]) * (x[n] - m[k]) ** 2 / 2)
+    return -sg.mean(sg.logsumexp(q, 1)) + sg.logsumexp(w), m
+
+
+def epidemic() -> tuple[Tensor, Tensor]:
+    """A step of the infected I in an SIR model, fitted to observations o."""
+    beta, gamma, h = (sg.parameter(name) for name in ("β", "γ", "h"))
+    S, I, o = (sg.input(name, (N,)) for name in "SIo")  # noqa: E741
+    q = beta * S * I - gamma * I
+    s = I + h * q
+    return sg.mean((s - o) ** 2), beta
+
+
 CHAIN = "∂J/∂W[i, j] = Σ_n x[n, i]·∂J/∂a[n, j]  where ∂J/∂a[n, j] = ∂J/∂h[n, j]·{} ∂J/∂h[n, j] = r[n]·u[j]"
 MODELS = {
     gaussian: "∂J/∂σ = 1/σ − (x − μ)²/σ³",
@@ -245,6 +261,8 @@ MODELS = {
     divergence_of_a_vae: "∂J/∂σ[i] = σ[i] − 1/σ[i]",
     student: "∂J/∂σ = N/σ − ((ν + 1)/σ)·Σ_n z[n]²/(ν + z[n]²)",
     saturation: "∂J/∂K = −2·Σ_n f[n]·r[n]/(S[n] + K)",
+    mixture_of_gaussians: "∂J/∂m[i] = −exp(2·λ[i])·Σ_n exp(q[n, i])·(x[n] − m[i])/(N·Σ_j exp(q[n, j]))",
+    epidemic: "∂J/∂β = (2·h/N)·Σ_n S[n]·I[n]·(s[n] − o[n])",
     kepler: "∂J/∂q[i] = m·q[i]/r³",
 }
 NETWORKS = {

@@ -8,6 +8,7 @@ In: a tensor. Out: equal tensors, of which the printer takes the shortest. Nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 
 import sympy as sp
 
@@ -25,8 +26,8 @@ MOST_FACTORS = 4
 
 
 def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
-    """The tensor by equal formulas: rational functions of real values alone, since others are guarded or costly; a sum
-    that is one of the named ``values`` is that value, and what one of them is the root of is its square."""
+    """The tensor by equal formulas, without branches, since these are guarded: a sum that is, or begins with, one of
+    the named ``values`` is that value, and what one of them is the root of is its square; quotients are fractions."""
     definition = tensor.definition
     if definition is None or definition.op not in (None, "sum"):
         return
@@ -40,9 +41,13 @@ def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
         body = _opened(definition.body.xreplace(sums), names, whole, roots)
         if body is None:
             continue
+        told = body
         for element, total in _named_sums(named if body.has(sp.Add) else (), names):
-            body = _folded(body, names.setdefault(element, sp.Dummy(real=True)), total)
-        told = _fractions(_cancelled(_without_signs(body)) if whole else _without_signs(body))
+            told = _folded(told, names.setdefault(element, sp.Dummy(real=True)), total)
+        if _is_rational(body):
+            told = _fractions(_cancelled(_without_signs(told)) if whole else _without_signs(told))
+        elif told == body and all(element == told for element, told in sums.items()):
+            continue
         for part, dummy in reversed(names.items()):
             told = told.xreplace({dummy: part}) if dummy.is_Symbol else told
         yield tensor.redefined(Definition(definition.op, definition.extents, told))
@@ -81,9 +86,11 @@ def _under_root(value: Tensor) -> Tensor | None:
 
 
 def _opened(
-    body: sp.Expr, names: dict[sp.Basic, sp.Expr], whole: bool, roots: Mapping[Tensor, Tensor], depth: int = 8
+    body: sp.Expr, names: dict[sp.Basic, sp.Expr], whole: bool, roots: Mapping[Tensor, Tensor], through: bool = False,
+    depth: int = 8,
 ) -> sp.Expr | None:
-    """The body over symbols: unnamed pointwise values by their formulas, whose sums stay together unless ``whole``."""
+    """The body over symbols: pointwise values without a name, or all of them where it goes ``through`` names too, by
+    their formulas, whose sums stay together unless ``whole``."""
     rule: dict[sp.Basic, sp.Expr] = {}
     for element in elements_of(body):
         inner = element.tensor.definition
@@ -91,12 +98,12 @@ def _opened(
             root = Element(roots[element.tensor], *element.indices)
             rule[element] = names.setdefault(root, sp.Dummy(real=True)) ** 2
             continue
-        if element in names or inner is None or inner.op is not None or name_of(element.tensor) is not None:
+        if element in names or inner is None or inner.op is not None or (name_of(element.tensor) and not through):
             rule[element] = names.setdefault(element, sp.Dummy(real=True))
             continue
         if depth == 0 or operations([inner.body]) > MOST:
             return None
-        opened = _opened(at_indices(inner.body, element.indices), names, whole, roots, depth - 1)
+        opened = _opened(at_indices(inner.body, element.indices), names, whole, roots, through, depth - 1)
         if opened is None:
             return None
         if not whole:
@@ -104,17 +111,17 @@ def _opened(
             opened = opened.xreplace(sums)
         rule[element] = opened
     found = body.xreplace(rule)
-    return found if operations([found]) <= MOST and _is_rational(found) else None
+    return found if operations([found]) <= MOST and _is_plain(found) else None
 
 
 def _named_sums(values: Iterable[Tensor], names: dict[sp.Basic, sp.Expr]) -> Iterator[tuple[Element, sp.Expr]]:
     """Elements of named values that are sums of what has a symbol, and the sums over the same symbols."""
     present = [part for part in names if isinstance(part, Element)]
-    for value in values:
+    for value, through in product(values, (False, True)):
         own: dict[sp.Basic, sp.Expr] = {}
         body = value.definition.body if value.definition else sp.S.Zero
-        total = _opened(body, own, True, {})
-        if total is None or not isinstance(total, sp.Add) or not total.is_polynomial():
+        total = _opened(body, own, True, {}, through)
+        if not isinstance(total, sp.Add) or any(power.exp.is_negative for power in total.atoms(sp.Pow)):
             continue
         reads = sp.Tuple(*(part for part in own if isinstance(part, Element)))
         for element in placed(value, reads, present):
@@ -124,25 +131,45 @@ def _named_sums(values: Iterable[Tensor], names: dict[sp.Basic, sp.Expr]) -> Ite
 
 
 def _folded(body: sp.Expr, symbol: sp.Dummy, total: sp.Expr) -> sp.Expr:
-    """The body with each sum that equals ``total``, or its negative, as the symbol."""
+    """The body with each sum that is ``total``, or its negative, and terms beside it, as the symbol and these."""
     if not total.free_symbols <= body.free_symbols:
         return body
-    wanted = sp.expand(total)
+    wanted = _multiplied_out(total)
     rule: dict[sp.Expr, sp.Expr] = {}
     for part in body.atoms(sp.Add):
-        written = sp.expand(part)
-        if written in (wanted, sp.expand(-wanted)):
-            rule[part] = symbol if written == wanted else -symbol
+        written = _multiplied_out(part)
+        for sign in (1, -1):
+            rest = _multiplied_out(written - sign * wanted)
+            if len(_terms(rest)) == len(_terms(written)) - len(_terms(wanted)):
+                rule[part] = sign * symbol + rest
+                break
     return body.xreplace(rule)
 
 
+def _terms(total: sp.Expr) -> tuple[sp.Expr, ...]:
+    return () if total == 0 else sp.Add.make_args(total)
+
+
+def _multiplied_out(body: sp.Expr) -> sp.Expr:
+    """Products of sums as sums; functions are not taken apart."""
+    return sp.expand(body, func=False, log=False, power_base=False, power_exp=False, trig=False)
+
+
+def _is_plain(body: sp.Expr) -> bool:
+    """Whether it has functions without branches alone."""
+    allowed = (*_RATIONAL, sp.exp, sp.log, sp.sin, sp.cos, sp.tanh)
+    return all(isinstance(node, allowed) for node in sp.preorder_traversal(body))
+
+
+_RATIONAL = (sp.Add, sp.Mul, sp.Pow, sp.Abs, sp.sign, sp.Number, sp.Symbol)
+
+
 def _is_rational(body: sp.Expr) -> bool:
-    allowed = (sp.Add, sp.Mul, sp.Pow, sp.Abs, sp.sign, sp.Number, sp.Symbol)
     powers = all(power.exp.is_Integer and abs(power.exp) <= MOST_FACTORS for power in body.atoms(sp.Pow))
     return (
         powers
         and len(body.atoms(sp.Add)) <= MOST_FACTORS
-        and all(isinstance(node, allowed) for node in sp.preorder_traversal(body))
+        and all(isinstance(node, _RATIONAL) for node in sp.preorder_traversal(body))
     )
 
 
