@@ -1,6 +1,6 @@
-"""The nasty list, measured: ``python -m tests.nasty [--float32] [--second] [--rows WORD …] [--worst N] [--sample N]``.
+"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second] [--third] [--rows WORD …] [--worst N]``.
 
-Every formula of :mod:`tests.nasty_rows`, :mod:`tests.nasty_second` and :mod:`tests.nasty_tensors`, its first and second
+Every formula of ``nasty_rows``, ``nasty_second``, ``nasty_third`` and ``nasty_tensors``, its first and second
 derivatives, compiled, at points where it is known to go wrong; the truth is mpmath's, its precision doubled until 24
 digits stay the same twice. What is right is within 1e-10 (float64) or 64 units of the last place (float32) of the
 value, or of what rounding its argument alone changes. "plain" is the formula as written, and SymPy's derivative of it,
@@ -27,6 +27,7 @@ import symgraph as sg
 from tests.nasty_rows import ONE, TWO
 from tests.nasty_second import ONE_MORE, TWO_MORE
 from tests.nasty_tensors import ROWS
+from tests.nasty_third import ONE_THIRD, THIRD, TWO_THIRD
 
 Number = Any
 START, CERTAIN, MOST = 60, 24, 8000
@@ -287,9 +288,21 @@ def _chosen(rows: dict[str, Any], words: Sequence[str], sample: int | None) -> d
 
 
 def all_verdicts(dtype: Any, words: Sequence[str], sample: int | None) -> Iterator[Verdict]:
-    for rows, count in ((ONE, 1), (TWO, 2), (ONE_MORE, 1), (TWO_MORE, 2)):
+    scalars = ((ONE, 1), (TWO, 2), (ONE_MORE, 1), (TWO_MORE, 2), (ONE_THIRD, 1), (TWO_THIRD, 2))
+    yield from verdicts_of(scalars, ROWS | THIRD, dtype, words, sample)
+
+
+def verdicts_of(
+    scalars: Iterable[tuple[dict[str, Any], int]],
+    arrays: dict[str, Any],
+    dtype: Any,
+    words: Sequence[str],
+    sample: int | None,
+) -> Iterator[Verdict]:
+    """Every number of some lists of formulas, of scalars with how many variables they have, and of arrays."""
+    for rows, count in scalars:
         yield from scalar_verdicts(_chosen(rows, words, sample), count, dtype)
-    yield from tensor_verdicts(_chosen(ROWS, words, sample), dtype)
+    yield from tensor_verdicts(_chosen(arrays, words, sample), dtype)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -311,6 +324,7 @@ def main(arguments: Iterable[str]) -> None:
     parser.add_argument("--float32", action="store_true")
     parser.add_argument("--tensors", action="store_true", help="formulas of arrays alone")
     parser.add_argument("--second", action="store_true", help="the second list of formulas alone")
+    parser.add_argument("--third", action="store_true", help="the third list alone, scalars and arrays")
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--worst", type=int, default=0, help="how many wrong numbers of a formula to print")
     parser.add_argument("--sample", type=int, help="formulas of each kind")
@@ -319,11 +333,9 @@ def main(arguments: Iterable[str]) -> None:
     if given.tensors:
         verdicts = list(tensor_verdicts(_chosen(ROWS, given.rows, given.sample), dtype))
     elif given.second:
-        verdicts = [
-            verdict
-            for rows, count in ((ONE_MORE, 1), (TWO_MORE, 2))
-            for verdict in scalar_verdicts(_chosen(rows, given.rows, given.sample), count, dtype)
-        ]
+        verdicts = list(verdicts_of(((ONE_MORE, 1), (TWO_MORE, 2)), {}, dtype, given.rows, given.sample))
+    elif given.third:
+        verdicts = list(verdicts_of(((ONE_THIRD, 1), (TWO_THIRD, 2)), THIRD, dtype, given.rows, given.sample))
     else:
         verdicts = list(all_verdicts(dtype, given.rows, given.sample))
     for row in dict.fromkeys(verdict.row for verdict in verdicts):

@@ -214,9 +214,9 @@ def kepler() -> tuple[Tensor, Tensor]:
 
 
 def mixture_of_gaussians() -> tuple[Tensor, Tensor]:
-    x, m, l, w = sg.input("x", (N,)), *(sg.parameter(name, (3,)) for name in ("m", "λ", "w"))
+    x, m, e, w = sg.input("x", (N,)), *(sg.parameter(name, (3,)) for name in ("m", "λ", "w"))
     n, k = sg.indices("n k")
-    q = sg.define((n, k), w[k] + l[k] - sg.exp(2 * l[k]) * (x[n] - m[k]) ** 2 / 2)
+    q = sg.define((n, k), w[k] + e[k] - sg.exp(2 * e[k]) * (x[n] - m[k]) ** 2 / 2)
     return -sg.mean(sg.logsumexp(q, 1)) + sg.logsumexp(w), m
 
 

@@ -32,6 +32,8 @@ RIGHT = {
     "log cosh of a difference": (sp.log(sp.cosh(X - Y)), [(2.0, 2.0000001), (900.0, 1.0), (1e-8, 0.0)]),
     "divergence of Poissons": (X * sp.log(X / Y) - X + Y, [(1.0, 1.0001), (1e8, 1e8 + 1), (2.0, 3.0)]),
     "logarithm of a mean": (sp.log((sp.exp(X) + sp.exp(Y)) / 2), [(1e3, 999.0), (-999.0, -1e3), (1.0, 2.0)]),
+    "mass between": (sp.erf(X) - sp.erf(Y), [(7.0, 6.0), (-6.0, -7.0), (1.0, 2.0)]),
+    "common factor": (Y * sp.exp(X) - Y * sp.cos(X), [(1e-12, 3.0), (0.5, 2.0), (-1e-5, 1e30)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip
 
@@ -44,7 +46,7 @@ def test_value_is_right_where_the_plain_formula_is_not(name: str) -> None:
     (form,) = sg.stabilise([sg.elementwise(formula, X, Y)(*leaves)])
     with np.errstate(all="ignore"):
         found = evaluate(form, {"X": given[0], "Y": given[1]})
-        plain = sp.lambdify((X, Y), formula, "numpy")(*given)
+        plain = sp.lambdify((X, Y), formula, ["scipy", "numpy"])(*given)
     with mpmath.workdps(1000):
         true = [sp.lambdify((X, Y), formula, "mpmath")(*map(mpmath.mpf, point)) for point in points]
     wanted = np.array([float(value) for value in true])
@@ -95,3 +97,19 @@ def test_infinite_and_undefined_arguments() -> None:
 def test_no_random_formula_is_worse_than_as_written() -> None:
     found = outcomes(examples(3, 40), seed=2, compiled=False)
     assert all(outcome.worse <= MOST_WORSE for outcome in found), summary(found)
+
+
+RANGES = {
+    "norm": (lambda x: sg.sqrt(sg.sum(x**2)), [3e200, 4e200, 12e200], 13e200),
+    "norm of small": (lambda x: sg.sqrt(sg.sum(x**2)), [3e-200, 4e-200, 12e-200], 13e-200),
+    "mean": (lambda x: sg.mean(x), [1e308, 1.2e308, 1.7e308], 1.3e308),
+    "log of a product": (lambda x: sg.log(sg.prod(x)), [1e200, 1e180, 1e-250], 130 * float(np.log(10))),
+    "steep": (lambda x: sg.sum(sg.grad(sg.sum(sg.exp(x - sg.exp(x))), x)), [800.0, 900.0, 1e3], 0.0),
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_what_leaves_the_range_on_the_way_is_right(name: str) -> None:
+    value, at, expected = RANGES[name]
+    (form,) = sg.stabilise([value(sg.input("x", (3,)))])
+    np.testing.assert_allclose(evaluate(form, {"x": np.array(at)}), expected, rtol=1e-13)

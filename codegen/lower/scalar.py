@@ -130,7 +130,8 @@ class ScalarLowering:
                 left, right = body.args
                 if isinstance(right, FirstBest) or isinstance(left, FirstBest):
                     return self._is_first(*((left, right) if isinstance(right, FirstBest) else (right, left)))
-                if left.is_integer and right.is_integer:
+                whole = all(element.tensor.dtype == "integer" for element in body.atoms(Element))
+                if whole and left.is_integer and right.is_integer:
                     return Op(body.rel_op, (self.integer(left), self.integer(right)), "bool")
                 with self._exactly():
                     pair = same_type([self._lower(left), self._lower(right)])

@@ -129,7 +129,7 @@ class Body:
             return reduce(lambda a, b: self.op(node, "or" if decisive else "and", a, b), found)
         if isinstance(node, sp.core.relational.Relational):
             left, right = node.args
-            if left.is_integer and right.is_integer and not self.slots:
+            if not self.slots and all(map(_is_of_indices_or_labels, node.args)):
                 return bool(node.func(sp.Integer(self.integer(left)), sp.Integer(self.integer(right))))
             return self.op(node, node.rel_op, self.value(left), self.value(right))
         if isinstance(node, sp.logic.boolalg.BooleanFunction):
@@ -235,6 +235,11 @@ RECIPROCALS = {sp.cot: sp.tan, sp.sec: sp.cos, sp.csc: sp.sin, sp.coth: sp.tanh,
 def _is_of_indices(node: sp.Basic) -> bool:
     """Whether a formula is a whole number of indices and sizes alone; it is computed as such."""
     return not node.atoms(Element) and bool(node.is_integer) and not node.has(sp.floor)
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_of_indices_or_labels(node: sp.Basic) -> bool:
+    return bool(node.is_integer) and not any(element.tensor.dtype != "integer" for element in node.atoms(Element))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -82,7 +82,8 @@ def errors_of(
     """
     meant = forms[0]
     stated = [EVERYWHERE if t is None or not domains else domains.get(t, EVERYWHERE) for t, _ in meant.keys]
-    points = points_of(meant, dtype, count, stated if any(ends != EVERYWHERE for ends in stated) else ())
+    domain = stated if any(ends != EVERYWHERE for ends in stated) else ()
+    points = points_of(meant, dtype, count, domain, ends=apart is not None)
     points = np.unique(points, axis=1)
     values = np.array([_computed(form, meant, points) for form in forms])
     asked_for = ~(np.isnan(values).all(axis=0) if apart is not None else np.zeros(points.shape[1], bool))

@@ -2,7 +2,7 @@
 
     each by itself      0, 1, powers of two of every size, more of them near 1, both signs, the numbers of the formula
     jointly             all positive; all negative; alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one
-                        large beside the others
+                        large beside the others; all near the ends of the range, so that powers leave it
     borders             where a difference or a condition changes its sign, found by bisection, and beside it
 
 The same points every time: they depend on the number of variables, their domains, the dtype and the count alone.
@@ -21,6 +21,8 @@ from symgraph.rounding.tape import Tape
 
 SPARE = 8
 """Powers of two below the largest number: a sum of variables does not overflow."""
+FAR = (1.0, 0.6, 0.35)
+"""Parts of the range, as powers of two, at which all variables are, all small or all large."""
 BISECTIONS = 40
 BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7))
 """How far beside a border, relatively."""
@@ -31,15 +33,18 @@ OVERFLOWS = {
 """Arguments at which a function leaves the range of a dtype."""
 
 
-def points_of(tape: Tape, dtype: np.dtype, count: int, domain: Sequence[Interval] = ()) -> np.ndarray:
+def points_of(
+    tape: Tape, dtype: np.dtype, count: int, domain: Sequence[Interval] = (), ends: bool = False
+) -> np.ndarray:
     """Points, (variables, points), for the variables of a tape: ``count``, and about half as many at borders.
 
-    ``domain`` are intervals of all the variables, if any was stated.
+    ``domain`` are intervals of all the variables, if any was stated. With ``ends`` one is where twice a variable
+    overflows: most formulas do so there, and it is of use where they are compared alone.
     """
     variables = len(tape.variables)
     if not variables:
         return np.zeros((0, 1), dtype)
-    drawn = _drawn(variables, dtype, count).copy()
+    drawn = _drawn(variables, dtype, count, ends).copy()
     for row, position in enumerate(tape.variables):
         if tape.operations[position].name == "nonnegative":
             drawn[row] = np.abs(drawn[row])
@@ -53,7 +58,7 @@ def points_of(tape: Tape, dtype: np.dtype, count: int, domain: Sequence[Interval
 
 
 @lru_cache(maxsize=256)
-def _drawn(variables: int, dtype: np.dtype, count: int) -> np.ndarray:
+def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarray:
     """Points of all sizes and signs."""
     random = np.random.Generator(np.random.Philox(key=[variables, count]))
     info = np.finfo(dtype)
@@ -78,8 +83,10 @@ def _drawn(variables: int, dtype: np.dtype, count: int) -> np.ndarray:
     third = count // 3
     x[:, :third] = np.abs(x[:, :third])
     x[:, third : 2 * third] = -np.abs(x[:, third : 2 * third])
+    far = np.outer([low, info.maxexp if ends else high], FAR).ravel() + random.random((variables, 2 * len(FAR)))
+    far = np.exp2(np.minimum(far, info.maxexp - 2.0**-10))
     special = [0.0, 1.0, -1.0, np.inf, -np.inf]
-    return np.concatenate([x, np.repeat([special], variables, axis=0)], axis=1)
+    return np.concatenate([x, far, np.repeat([special], variables, axis=0)], axis=1)
 
 
 def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:

@@ -12,13 +12,15 @@ import sympy as sp
 
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Dim, axis, bound
-from symgraph.core.tensor import Element, Tensor
+from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import is_contraction
 from symgraph.rounding.formulas import Body, Environment, Slots
 from symgraph.rounding.tape import Key, Operation, Places, Tape, Unmeasured
 
 TERMS = 3
 """Terms of a reduction, and what a symbolic size is."""
+SHORT = 16
+"""Terms of a sum of squares that is looked into; a longer one is a variable that is not negative."""
 MOST_OPERATIONS, DEEPEST = 400, 24
 """Operations of a value with all that it reads, and how many values deep it reads them."""
 
@@ -45,11 +47,20 @@ def tape_of(
 
 
 def is_looked_into(tensor: Tensor) -> bool:
-    """Whether a value is no leaf, no recurrence, no sum of products, and no sum or multiple of these."""
+    """Whether a value is no leaf, no recurrence, no sum of products but a short one of squares, and no sum or multiple
+    of these."""
     definition = tensor.definition
-    if definition is None or definition.op not in (None, "sum", "max", "min") or is_contraction(tensor):
+    if definition is None or definition.op not in (None, "sum", "max", "min"):
+        return False
+    if is_contraction(tensor) and not (is_short(definition) and _is_nonnegative(tensor)):
         return False
     return definition.op is not None or not _is_affine(definition.body)
+
+
+def is_short(definition: Definition) -> bool:
+    """Whether a reduction is over at most ``SHORT`` places, the number of which is known."""
+    size = sp.Mul(*definition.extents)
+    return bool(size.is_Integer) and int(size) <= SHORT
 
 
 def _is_affine(body: sp.Expr) -> bool:

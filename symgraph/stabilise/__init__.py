@@ -29,6 +29,7 @@ from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, sing
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import parts_of, proposals
+from symgraph.stabilise.rewritings import without_common_factors
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases
 from symgraph.stabilise.signs import is_positive
@@ -129,8 +130,11 @@ class _Rewriter:
 
         try:
             found = [per_branch(written, stable), per_branch(written, refined)]
+            apart = per_branch(written, lambda branch, _: without_common_factors(branch))
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
-            made += [*proposals([made[1], written], self.values.opened), *parts_of(made[0], written)]
+            made += [per_branch(apart, refined)] if apart != written else []
+            forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
+            made += [*proposals(forms_seen, self.values.opened), *parts_of(made[0], written)]
         except OutOfWorkError:
             made = []
         return list(dict.fromkeys([*made, written, body]))

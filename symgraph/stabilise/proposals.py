@@ -1,4 +1,4 @@
-"""Equal forms proposed by :mod:`recombined`, :mod:`two_variables` and :mod:`ranges`, for a choice among them."""
+"""Equal forms proposed by ``recombined``, ``two_variables``, ``rewritings`` and ``ranges``, for a choice among them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from symgraph.core.cost import operations
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.ranges import scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
+from symgraph.stabilise.rewritings import rewritten
 from symgraph.stabilise.two_variables import of_one
 
 MOST_OPENED = 60
@@ -29,11 +30,12 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     """
     through = opened(forms[-1])
     seen = dict.fromkeys([*forms, through] if operations([through]) <= MOST_OPENED else forms)
-    apart = [new for form in seen for new in _each(form, lambda branch: (*recombined(branch), *of_one(branch)))]
+    each = lambda branch: (*recombined(branch), *of_one(branch), *rewritten(branch))  # noqa: E731
+    apart = [new for form in seen for new in _each(form, each)]
     yield from apart
     for form in (*seen, *apart):
         for new in _each(form, lambda branch: scaled(branch, opened)):
-            yield per_branch(without_squares_of_nought(new), lambda branch, _: branch)
+            yield per_branch(without_squares_of_nought(new, opened), lambda branch, _: branch)
 
 
 def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:

@@ -4,6 +4,8 @@
     log(1 + x²)     2·log m + log((1/m)² + (x/m)²),   m = max(1, |x|)
     √(x·y)          √|x|·√|y|               log(x·y)      log|x| + log|y|
     x²/(x² + y²)^{3/2}      (x/m)·(x/m)/m/((x/m)² + (y/m)²)^{3/2}
+    √Σ xᵢ²                  m·√Σ (xᵢ/m)²,  m = maxᵢ |xᵢ|                (of up to ``SHORT`` terms)
+    (1/n)·Σ xᵢ              Σ xᵢ/n                                      (the same)
 
 They are used where x² + y² is below 2⁻¹⁰⁰ or above 2¹⁰⁰ alone: elsewhere the value is that of the formula as it was
 written, to the last bit, so that none of them can be worse there.
@@ -17,13 +19,17 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.compared import compared
+from symgraph.core.indices import axis
 from symgraph.core.scalars import Written, log1p, slot
-from symgraph.core.tensor import Element
+from symgraph.core.tensor import Element, Tensor
 
 LEAST, MOST = sp.Integer(2) ** -100, sp.Integer(2) ** 100
 """Sums of squares in between, and their powers up to the fourth, are in the range of float64, and they of float32's."""
 MOST_FACTORS = 6
 """Factors of a product, with their multiplicity, that are divided by a maximum one by one."""
+SHORT = 16
+"""Terms of a sum that is added up a second time, and a third for its largest term: a longer one would take that much
+longer, whether anything overflows or not."""
 HALF = sp.S.Half
 
 Opened = Callable[[sp.Expr], sp.Expr]
@@ -34,7 +40,7 @@ def scaled(body: sp.Expr, opened: Opened) -> tuple[sp.Expr, ...]:
 
     ``opened`` puts the formulas of pointwise values in a formula.
     """
-    if body.has(sp.Piecewise, Written) or not body.atoms(sp.Pow, sp.log, log1p):
+    if body.has(sp.Piecewise, Written) or not body.atoms(*RULES):
         return ()
     found = _scaled(body, opened)
     return () if found == body else (found,)
@@ -51,11 +57,11 @@ def _scaled(node: sp.Expr, opened: Opened) -> sp.Expr:
     return node if all(new is old for new, old in zip(args, node.args, strict=True)) else node.func(*args)
 
 
-def without_squares_of_nought(body: sp.Expr) -> sp.Expr:
+def without_squares_of_nought(body: sp.Expr, opened: Opened) -> sp.Expr:
     """The body with the conditions Σ t² = 0 and Σ t² ≠ 0 as m = 0 and m ≠ 0, for squares underflow."""
     rule = {}
     for condition in body.atoms(sp.Eq, sp.Ne):
-        squares = _squares(condition.lhs) if condition.rhs == 0 else None
+        squares = _squares(condition.lhs, opened) if condition.rhs == 0 else None
         if squares is not None:
             rule[condition] = condition.func(squares.largest, 0)
     return body.xreplace(rule) if rule else body
@@ -65,10 +71,8 @@ def without_squares_of_nought(body: sp.Expr) -> sp.Expr:
 class _Squares:
     """A sum Σ cᵢ·tᵢ² with positive numbers cᵢ, as m²·Σ cᵢ·(tᵢ/m)²."""
 
-    def __init__(self, total: sp.Expr, parts: Sequence[tuple[sp.Expr, sp.Expr]]) -> None:
-        self.total = total
-        self.largest = compared(sp.Max, [sp.Abs(t) for _, t in parts])
-        self.rest = sp.Add(*(c * ratio(t, self.largest) ** 2 for c, t in parts))
+    def __init__(self, total: sp.Expr, largest: sp.Expr, rest: sp.Expr) -> None:
+        self.total, self.largest, self.rest = total, largest, rest
 
     def used(self) -> sp.Basic:
         """Where the scaled form is taken: not where m is 0 or infinite, for there what is scaled is NaN."""
@@ -80,11 +84,46 @@ def ratio(above: sp.Expr, below: sp.Expr) -> sp.Expr:
     return Written(slot(0) / slot(1), above, below)
 
 
-def _squares(total: sp.Expr) -> _Squares | None:
-    if not isinstance(total, sp.Add) or total.is_number:
+def _squares(total: sp.Expr, opened: Opened) -> _Squares | None:
+    if total.is_number:
         return None
-    parts = [_root(term) for term in total.args]
-    return _Squares(total, [part for part in parts if part is not None]) if all(parts) else None
+    number, element = total.as_coeff_Mul()
+    if isinstance(element, Element):
+        return _sum_of_squares(total, number, element, opened) if number.is_positive else None
+    parts = _roots(total) if isinstance(total, sp.Add) else None
+    if parts is None:
+        return None
+    largest = compared(sp.Max, [sp.Abs(t) for _, t in parts])
+    return _Squares(total, largest, sp.Add(*(c * ratio(t, largest) ** 2 for c, t in parts)))
+
+
+def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, opened: Opened) -> _Squares | None:
+    """Those of a short sum over an index."""
+    definition, shape = element.tensor.definition, element.tensor.shape
+    if definition is None or not is_short_sum(element):
+        return None
+    parts = _roots(opened(definition.body))
+    if parts is None:
+        return None
+    largest = Tensor.define(shape, compared(sp.Max, [sp.Abs(t) for _, t in parts]), "max", definition.extents)
+    m = Element(largest, *(axis(d) for d in range(len(shape))))
+    scaled = sp.Add(*(c * ratio(t, m) ** 2 for c, t in parts))
+    rest = Tensor.define(shape, scaled, "sum", definition.extents)
+    return _Squares(total, Element(largest, *element.indices), number * Element(rest, *element.indices))
+
+
+def is_short_sum(element: Element) -> bool:
+    """Whether it is a sum of at most ``SHORT`` terms, the number of which is known."""
+    definition = element.tensor.definition
+    if definition is None or definition.op != "sum":
+        return False
+    size = sp.Mul(*definition.extents)
+    return bool(size.is_Integer) and int(size) <= SHORT
+
+
+def _roots(total: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]] | None:
+    parts = [_root(term) for term in sp.Add.make_args(total)]
+    return [part for part in parts if part is not None] if all(parts) else None
 
 
 def _root(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
@@ -106,7 +145,7 @@ def _power_of_squares(power: sp.Expr, opened: Opened) -> sp.Expr | None:
     base, p = power.args
     if p.is_Rational and p.q == 2 and isinstance(base, sp.Mul):
         return _power_of_product(base, p)
-    squares = _squares(base)
+    squares = _squares(base, opened)
     if squares is None or not (p.is_Rational and p.q <= 2) or (p.is_Integer and p > 0):
         return None
     if p < 0:
@@ -117,7 +156,7 @@ def _power_of_squares(power: sp.Expr, opened: Opened) -> sp.Expr | None:
 def _logarithm(logarithm: sp.Expr, opened: Opened) -> sp.Expr | None:
     """log Σ t² = 2·log m + log Σ (t/m)², and log Π fᵖ = Σ p·log|f|."""
     argument = logarithm.args[0] + (1 if isinstance(logarithm, log1p) else 0)
-    squares = _squares(argument)
+    squares = _squares(argument, opened)
     if squares is not None:
         return Cases((2 * sp.log(squares.largest) + sp.log(squares.rest), squares.used()), (logarithm, True))
     factors = _factors(argument)
@@ -150,16 +189,29 @@ def _factors(product: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] 
     powers = [factor.as_base_exp() for factor in sp.Mul.make_args(rest)]
     if not number.is_positive or any(base == sp.E or base.is_number or not q.is_Integer for base, q in powers):
         return None
-    several = sum(abs(q) for _, q in powers) > 1 and sum(bool(q.is_odd) for _, q in powers) <= 2
-    return (number, powers) if several else None
+    return (number, powers) if sum(abs(q) for _, q in powers) > 1 else None
 
 
 def _outside(product: sp.Expr, powers: Sequence[tuple[sp.Expr, sp.Expr]]) -> sp.Basic:
     """Whether a product leaves the range, though its factors are neither 0 nor of a sign that makes it negative."""
     odd = [f for f, q in powers if q.is_odd]
-    positive = sp.Or(sp.And(*(f > 0 for f in odd)), sp.And(*(f < 0 for f in odd)) if len(odd) == 2 else sp.false)
+    if len(odd) <= 2:
+        positive = sp.Or(sp.And(*(f > 0 for f in odd)), sp.And(*(f < 0 for f in odd)) if len(odd) == 2 else sp.false)
+    else:
+        positive = sp.Mul(*map(sp.sign, odd)) > 0
     apart = sp.And(*(sp.Ne(f, 0) for f, q in powers if not q.is_odd))
     return sp.And(sp.Or(product < LEAST, product > MOST), positive, apart)
+
+
+def _mean(product: sp.Expr, opened: Opened) -> sp.Expr | None:
+    """Σ x/n, where Σ x may overflow though its n-th part does not."""
+    number, element = product.as_coeff_Mul()
+    if not number.is_Rational or not isinstance(element, Element) or abs(number) >= 1 or not is_short_sum(element):
+        return None
+    definition = element.tensor.definition
+    assert definition is not None
+    parts = Tensor.define(element.tensor.shape, number * definition.body, "sum", definition.extents)
+    return Cases((Element(parts, *element.indices), sp.Abs(element) > MOST), (product, True))
 
 
 def _quotient(product: sp.Expr, opened: Opened) -> sp.Expr | None:
@@ -171,18 +223,18 @@ def _quotient(product: sp.Expr, opened: Opened) -> sp.Expr | None:
         others = [other for other in sp.Mul.make_args(product) if other is not factor]
         if p.q == 2 and isinstance(base, sp.Mul):
             return _power_of_product(base, p, others)
-        squares = _squares(base)
+        squares = _squares(base, opened)
         if squares is not None and 2 * p >= -MOST_FACTORS:
             value = _divided(others, squares.largest, int(-2 * p)) * squares.rest**p
             return Cases((value, squares.used()), (product, True))
-        if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(opened(base)):
+        if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(opened(base), opened):
             return _divided(others, base, int(-p))
     return None
 
 
-def _is_norm(value: sp.Expr) -> bool:
+def _is_norm(value: sp.Expr, opened: Opened) -> bool:
     """Whether it is √Σ t²."""
-    return isinstance(value, sp.Pow) and value.exp == HALF and _squares(value.base) is not None
+    return isinstance(value, sp.Pow) and value.exp == HALF and _squares(value.base, opened) is not None
 
 
 def _divided(factors: Sequence[sp.Expr], divisor: sp.Expr, times: int) -> sp.Expr:
@@ -206,5 +258,5 @@ RULES: dict[type[sp.Basic], tuple[Rule, ...]] = {
     sp.Pow: (_power_of_squares,),
     sp.log: (_logarithm,),
     log1p: (_logarithm,),
-    sp.Mul: (_quotient,),
+    sp.Mul: (_quotient, _mean),
 }

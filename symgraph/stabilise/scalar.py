@@ -93,6 +93,8 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
         value = _log_of_factor(factor, exponents)
         if value is None:
             value = _log_of_difference(factor, exponents)
+            if value is None and power == 1 and exponents and not factor.free_symbols & exponents.keys():
+                value = sp.log(factor)  # of any sign: so is the logarithm's argument, whatever it is multiplied by
             differences += 1
         if value is None or differences > 1 or (differences and power % 2 == 0):
             return None

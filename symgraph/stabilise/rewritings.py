@@ -1,0 +1,96 @@
+"""Equal forms by one equation each, wherever its left side is found in a formula; sampled errors decide on them.
+
+    v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
+    (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
+    erf a − erf b             erfc b − erfc a,  a and b > 0;    erfc(−a) − erfc(−b),  a and b < 0
+    Φ(a) − Φ(b)               Φ(−b) − Φ(−a),  a and b > 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.graph import elements_of
+from symgraph.core.rebuild import evaluated
+from symgraph.core.scalars import Delta, Written, expm1, ndtr, slot
+from symgraph.core.tensor import Element
+from symgraph.stabilise.scalar import with_one_exponential
+
+
+def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
+    """What each row makes of a formula without branches, if anything."""
+    if body.has(sp.Piecewise, Written, Delta):
+        return
+    for row, kind in ROWS.items():
+        found = _everywhere(body, row, kind)
+        if found != body:
+            yield found
+
+
+def _everywhere(node: sp.Expr, row: Row, kind: type[sp.Basic]) -> sp.Expr:
+    if not node.args or isinstance(node, Element) or not isinstance(node, sp.Expr):
+        return node
+    node = evaluated(node, [_everywhere(arg, row, kind) for arg in node.args])  # type: ignore[assignment]
+    found = row(node) if isinstance(node, kind) else None
+    return node if found is None else found
+
+
+def without_common_factors(total: sp.Expr) -> sp.Expr:
+    """A sum as a product of what all its terms have as a factor and of the rest; the formula itself otherwise."""
+    if not isinstance(total, sp.Add):
+        return total
+    terms = [term.as_powers_dict() for term in total.args]
+    common = [f for f in terms[0] if elements_of(f) and all(sp.S(t.get(f, 0)).is_positive for t in terms)]
+    if not common:
+        return total
+    factor = sp.Mul(*(f ** min(t[f] for t in terms) for f in common))
+    rest = sp.Add(*(term / factor for term in total.args))
+    return total if rest.is_number else sp.Mul(factor, rest)
+
+
+def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
+    """(c + eᵘ)·eᵛ as c·eᵛ + e^{u + v}, where v has an exponential in it; but where u is small, for c may be −1."""
+    sums = [f for f in product.args if isinstance(f, expm1) or (isinstance(f, sp.Add) and f.has(sp.exp))]
+    steep = [f for f in product.args if isinstance(f, sp.exp) and f.args[0].has(sp.exp)]
+    if len(sums) != 1 or not steep:
+        return None
+    total = sums[0].rewrite_plain() if isinstance(sums[0], expm1) else sums[0]
+    rest = sp.Mul(*(f for f in product.args if f is not sums[0]))
+    apart = sp.Add(*(with_one_exponential(rest * term) for term in total.args))
+    far = [kernel.args[0] > 1 for kernel in total.atoms(sp.exp)]
+    return Cases((apart, sp.Or(*far)), (product, True))
+
+
+def _tails(upper: type[sp.Basic], tail: Callable[[sp.Expr], sp.Expr]) -> Callable[[sp.Expr], sp.Expr | None]:
+    """c·f(a) − c·f(b) by what f lacks to its limit at ∞, and the same mirrored."""
+
+    def row(total: sp.Expr) -> sp.Expr | None:
+        pairs = {term.as_coeff_Mul()[1]: term.as_coeff_Mul()[0] for term in total.args}
+        found = [(term, c) for term, c in pairs.items() if isinstance(term, upper)]
+        if len(found) != 2 or found[0][1] != -found[1][1]:
+            return None
+        (one, c), (other, _) = found
+        a, b = one.args[0], other.args[0]
+        rest = total - c * (one - other)
+        right, left = c * (tail(b) - tail(a)), c * (_mirrored(tail, a) - _mirrored(tail, b))
+        return rest + Cases((right, sp.And(a > 0, b > 0)), (left, sp.And(a < 0, b < 0)), (c * (one - other), True))
+
+    return row
+
+
+def _mirrored(tail: Callable[[sp.Expr], sp.Expr], a: sp.Expr) -> sp.Expr:
+    """tail(−a), which SymPy would write as 2 − tail(a)."""
+    return Written(tail(slot(0)), -a)
+
+
+Row = Callable[[sp.Expr], "sp.Expr | None"]
+ROWS: dict[Row, type[sp.Basic]] = {
+    without_common_factors: sp.Add,
+    _multiplied_out: sp.Mul,
+    _tails(sp.erf, sp.erfc): sp.Add,
+    _tails(ndtr, lambda u: Written(ndtr(slot(0)), -u)): sp.Add,
+}
+"""Each row with what it changes."""
