@@ -270,7 +270,7 @@ def _hessian(mixed: Tensor, scores: Tensor, hessian: str | float) -> Tensor:
     if not isinstance(hessian, str):
         return sg.broadcast_to(sg.as_tensor(float(hessian)), scores.shape)
     if scores.ndim == 1:
-        return mixed if hessian == "exact" else sg.abs(mixed).named("h")
+        return (sg.define((n,), _seen(mixed, n), scores.shape) if hessian == "exact" else sg.abs(mixed)).named("h")
     if hessian == "exact":
         return sg.define((n, c), _seen(mixed, c, n, c)).named("h")
     return sg.define((n, c), sg.Sum(sg.abs(mixed[c, n, k]), k)).named("h")
