@@ -110,6 +110,10 @@ def test_several_labels_and_early_stopping() -> None:
     cost, optimizer, history, values = model.reported({"X": X, "y": labels})
     assert history.loss == model.loss_curve_ and optimizer.name == "Adam"
     assert np.isfinite(evaluate(cost, values))
+    shown = model._repr_mimebundle_()
+    assert shown["text/plain"] == repr(model) and "Update (Adam)" in shown["text/html"]
+    assert all(part in shown["text/html"] for part in ("sk-container", "<math"))
+    assert "<math" not in MLPClassifier()._repr_html_()
 
 
 def test_own_formulas_and_catalogue_names() -> None:

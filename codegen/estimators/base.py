@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state, compute_sample_weight, estimator_html_repr
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -23,6 +24,7 @@ from codegen.estimators.rates import KINDS, InverseScaling, NoChange
 from codegen.estimators.solvers import SOLVERS
 from codegen.run.history import History
 from symgraph.core.chance import KEY
+from symgraph.core.shown import represented
 from symgraph.vocabulary.optimisers import OPTIMISERS
 from symgraph.vocabulary.updating import Optimizer
 
@@ -322,6 +324,19 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
                 values = {**values, "y": np.searchsorted(self.classes_, values["y"])}
             values = {**held, **own, **values}
         return network.cost, optimizer, history, values
+
+    def _repr_html_(self) -> str | None:
+        """In a notebook scikit-learn's diagram, and of a fitted model its formulas."""
+        is_diagram = get_config()["display"] == "diagram"
+        return represented("html", self) if is_diagram else None  # type: ignore[no-any-return]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        html = self._repr_html_()
+        return {"text/plain": repr(self), **({"text/html": html} if html else {})}
+
+    def diagram(self) -> str:
+        """scikit-learn's own picture."""
+        return estimator_html_repr(self)  # type: ignore[no-any-return]
 
     def _shown_network(self) -> Declared:
         return self._network(self.n_features_in_)

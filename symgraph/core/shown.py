@@ -19,24 +19,25 @@ class Shown:
             cls._repr_pretty_ = Shown._repr_pretty_  # type: ignore[method-assign]
 
     def __repr__(self) -> str:
-        return str(_rich("pretty", self))
+        return str(represented("pretty", self))
 
     def _repr_html_(self) -> str | None:
-        return _rich("html", self)
+        return represented("html", self)
 
     def _repr_latex_(self) -> str | None:
-        return _rich("latex", self)
+        return represented("latex", self)
 
     def _repr_svg_(self) -> str | None:
-        return _rich("svg", self)
+        return represented("svg", self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         if cycle:
             printer.text("…")
             return
         colour = import_module("symgraph.display.colour")
-        printer.text(colour.shown(_rich("pretty", self), sys.stdout))
+        printer.text(colour.shown(represented("pretty", self), sys.stdout))
 
 
-def _rich(form: str, shown: Any) -> Any:
+def represented(form: str, shown: Any) -> Any:
+    """An object as ``"html"``, ``"latex"``, ``"svg"`` or ``"pretty"``; None if it has no such form."""
     return import_module("symgraph.drawing.rich").represented(form, shown)

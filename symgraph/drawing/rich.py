@@ -119,6 +119,14 @@ def _inside(module: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from _inside(layer, f"{name}.{key}" if name else key)
 
 
+def _fitted(estimator: Any) -> Markup:
+    """scikit-learn's diagram, and the formulas of a model that has been fitted, to be opened."""
+    if not estimator.__sklearn_is_fitted__():
+        return Markup(estimator.diagram())
+    told = Markup(represented("html", estimator.explain()))
+    return joined(Markup(estimator.diagram()), element("details", element("summary", "formulas"), told))
+
+
 def _latex(shown: Any) -> str:
     return f"$\\displaystyle {shown.latex()}$"
 
@@ -135,6 +143,7 @@ ROWS = {
     "Derivation": Row(_derivation, _latex),
     "Explanation": Row(lambda found: _styled(panes.formulas(found, live=False)), _latex),
     "Module": Row(lambda module: _styled(layers(module)), pretty=repr),
+    "Trained": Row(_fitted, pretty=repr),
     "Drawing": Row(lambda drawing: drawing.svg(), svg=lambda drawing: drawing.svg()),
     "Page": Row(lambda page: page.framed(), pretty=repr),
     "History": Row(lambda history: _styled(measured.curves(history, alone=True)), svg=_curve, pretty=_trained),
