@@ -248,6 +248,8 @@ def test_slips_are_told() -> None:
         sg.external(3, x)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="at least one operand"):
         sg.external(twice)
+    with pytest.raises(DomainError, match=r"must be called as derivative\(g, y, a\), with 3 tensors"):
+        sg.external(twice, a, derivative=lambda g, a: g)
     y = sg.external(twice, a)
     with pytest.raises(DomainError, match=r"twice of y\(N,\) has no derivative: give external\(…, derivative="):
         sg.grad(sg.sum(y), W)

@@ -10,6 +10,7 @@ A linear solve is one whose derivative is a solve with the transposed matrix.
 from __future__ import annotations
 
 import ctypes
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -156,7 +157,8 @@ def external(
     Raises
     ------
     DomainError
-        if the function, or the derivative, cannot be called. A gradient through a function without derivative too.
+        if the function, or the derivative with so many tensors, cannot be called. A gradient through a function
+        without derivative too.
     ArgumentError
         without operands.
     ShapeError
@@ -173,6 +175,9 @@ def external(
     if not operands:
         raise ArgumentError(at_line("external needs at least one operand; an array is a tensor already"))
     given = [as_tensor(operand) for operand in operands]
+    if derivative is not None and not _takes(derivative, 2 + len(given)):
+        wanted = f"derivative(g, y, {_letters(given)})"
+        raise DomainError(at_line(f"the derivative must be called as {wanted}, with {2 + len(given)} tensors"))
     chosen = name or getattr(function, "__name__", "") or type(function).__name__
     procedure = Procedure(function, derivative, checked_name("f" if chosen == "<lambda>" else chosen, more=DISPLAYED))
     first = (Element(operand, *[sp.S.Zero] * operand.ndim) for operand in given)
@@ -214,6 +219,17 @@ def cotangents(tensor: Tensor, upstream: Tensor) -> list[tuple[Tensor, Tensor]]:
             raise ShapeError(at_line(f"{what} must give a tensor of the shape of {told}"))
         added.append((operand, value))
     return added
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether so many arguments can be given by place, as far as that is known."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _letters(operands: Sequence[Tensor]) -> str:
