@@ -71,3 +71,19 @@ def test_products_over_rows_are_two_of_which_each_thread_has_one() -> None:
     for rows in (1, 7, 200):
         a, b = (random.normal(size=(rows, 3, 64)).astype(np.float32) for _ in range(2))
         np.testing.assert_allclose(function(a, b), np.einsum("nki,nkj->ij", a, b), rtol=1e-4, atol=1e-4)
+
+
+def test_a_convolutions_weight_gradient_is_two_of_which_each_thread_has_one() -> None:
+    """The parts are windows in a row each, whose loop over images begins and ends with the part."""
+    x, g, W = sg.input("x", (N, 2, 8, 8)), sg.input("g", (N, 16, 6, 6)), sg.parameter("W", (16, 2, 3, 3))
+    gradient = sg.grad(sg.sum(g * sg.conv2d(x, W)), W)
+    function = codegen.function([x, g], gradient, dtype="float32")
+    first, second = (kernel.schedule for kernel in function.executable().compiled.program.kernels)
+    assert first.startswith("rows shared · row by row: window turned, 2 of 2 lines at once")
+    assert second.startswith("rows shared")
+    random = np.random.default_rng(0)
+    for rows in (1, 2, 5):
+        a = random.normal(size=(rows, 2, 8, 8)).astype(np.float32)
+        b = random.normal(size=(rows, 16, 6, 6)).astype(np.float32)
+        patches = np.lib.stride_tricks.sliding_window_view(a, (6, 6), axis=(2, 3))
+        np.testing.assert_allclose(function(a, b), np.einsum("ncuvpq,nopq->ocuv", patches, b), rtol=1e-4, atol=1e-4)

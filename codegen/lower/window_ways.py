@@ -16,7 +16,7 @@ import sympy as sp
 from codegen.loops.ir import Steps
 from codegen.loops.ranges import Bounds, bounds_of, exists
 from codegen.plan.plan import Node
-from codegen.plan.windows import Window
+from codegen.plan.windows import Window, bounds_in
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
@@ -72,7 +72,7 @@ class Windowed:
 def windowed(node: Node, window: Window, shared: bool) -> Windowed:
     """The schedule of a window; where its blocks are ``shared`` by threads there are two of them at least."""
     sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns, *window.depth)}
-    bounds = bounds_of(node.shape, node.definition)
+    bounds = bounds_in(window, bounds_of(node.shape, node.definition))
     border = bordered(window, bounds)
     entries, shape = read_from(window, border)
     is_read = border is not None or (bool(entries) and exists(window.right, bounds))

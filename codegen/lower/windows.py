@@ -23,7 +23,7 @@ from codegen.lower.comments import formula_text
 from codegen.lower.scope import Scope, difference, smaller
 from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, read_from
 from codegen.plan.plan import Node
-from codegen.plan.windows import Window
+from codegen.plan.windows import Window, bounds_in
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
 
@@ -68,7 +68,7 @@ class WindowLowering:
         }
         around = {index: loops[index] for index in (*window.outer, *window.over)}
         self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
-        self.scalars.bounds = bounds_of(node.shape, node.definition)
+        self.scalars.bounds = bounds_in(window, bounds_of(node.shape, node.definition))
         self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
         first_extent = self.window_sizes[window.columns[0]]
         first = Var(self.scope.names.unique("first"), "int64")
@@ -84,7 +84,12 @@ class WindowLowering:
         inside = bool(window.over) or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
         for index in reversed(window.over):
-            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
+            start: Expr = ZERO
+            stop = self.scalars.integer(node.extent(index))
+            if window.part is not None and index is window.over[0]:
+                start, end = map(self.scalars.integer, window.part)
+                stop = smaller(ir.add(start, stop), end)
+            body = [For(around[index], start, stop, tuple(body))]
         body = [*lets, *(made.once if window.over else []), *body, *made.after]
         body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]

@@ -17,6 +17,7 @@ import sympy as sp
 
 from codegen.loops.ranges import all_exist, bounds_of, exists
 from codegen.plan.scatter import is_place, ordered, scatter_of, terms_of, with_scatter
+from codegen.plan.windows import window_of
 from symgraph.core.bounds import running
 from symgraph.core.cases import Cases
 from symgraph.core.graph import rewrite
@@ -276,6 +277,9 @@ LEAST_PART = 256
 LEAST_SUMMED, MOST_SUMMED = 4096, 16384
 """Elements of a product over rows of which each thread sums its own."""
 
+MOST_IN_WINDOWS = 1 << 16
+"""The same of a sum over windows, which has many more terms."""
+
 PANEL_COLUMNS = 64
 """Columns of a block of a product. Threads share the rows of a product of fewer, and the columns of a wider one."""
 
@@ -291,7 +295,7 @@ def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[T
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         new = tensor.redefined(definition)
-        if _sums_rows(new):
+        if _sums_rows(new) or _sums_windows(new):
             return _in_halves(new)
         depth = _split_depth(new, trained)
         if depth is None or not definition.extents[0].is_Integer:
@@ -319,6 +323,18 @@ def _sums_rows(tensor: Tensor) -> bool:
     read = (found.left, found.right)
     leading = all(e.indices[0] is found.depth[0] and e.tensor.shape[0] == rows and _is_plain(e) for e in read)
     return small and leading and not (rows.is_Integer and rows < 2 * LEAST_PART)
+
+
+def _sums_windows(tensor: Tensor) -> bool:
+    """Whether a sum over windows is one over the rows of its factors too, as the gradient of a convolution's weight."""
+    definition = tensor.definition
+    if definition is None or not isinstance(definition.body, sp.Mul):
+        return False
+    found = window_of(tensor.shape, definition, 0)
+    if found is None or found.outer or found.over[:1] != (bound(0),) or sp.prod(tensor.shape) > MOST_IN_WINDOWS:
+        return False
+    rows = (bound(0), definition.extents[0])
+    return all((factor.indices[0], factor.tensor.shape[0]) == rows for factor in definition.body.args)
 
 
 def _in_halves(tensor: Tensor) -> Tensor:

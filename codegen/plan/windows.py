@@ -30,7 +30,11 @@ DEEPEST = 1152
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role."""
+    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role.
+
+    Of a sum in parts the first index of ``over`` runs over the rows of the operands themselves, from ``part`` on, and
+    ends where they do: the place, and their number.
+    """
 
     outer: tuple[Index, ...]
     rows: tuple[Index, ...]
@@ -39,6 +43,7 @@ class Window:
     depth: tuple[Index, ...]
     left: sp.Expr
     right: sp.Expr
+    part: tuple[sp.Expr, sp.Expr] | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -47,6 +52,9 @@ def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None
     if definition.op != "sum" or len(definition.extents) < 2:
         return None
     body, guard = _unguarded(definition.body)
+    part = part_of(body, guard)
+    if part is not None:
+        body, guard = body.xreplace({part[0] + bound(0): bound(0)}), sp.true
     factors = body.args if isinstance(body, sp.Mul) else ()
     if len(factors) < 2 or not all(map(_is_plain_number, factors)):
         return None
@@ -60,7 +68,7 @@ def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None
     columns = _last(free, in_right - in_left)
     rows = _last(free[: len(free) - len(columns)], in_left - in_right)
     over = [bound(d) for d in range(len(definition.extents))]
-    inner = _innermost(over, definition.extents)
+    inner = _innermost(over if part is None else over[1:], definition.extents[0 if part is None else 1 :])
     sizes = [shape[int(index.name[1:])] for index in (*rows, *columns)]
     if not (rows and columns and inner) or not all(size.is_Integer for size in sizes):
         return None
@@ -74,7 +82,23 @@ def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None
     outer = free[: len(free) - len(columns) - len(rows)]
     product = written_product(left)
     around = over[: len(over) - len(inner)]
-    return Window(tuple(outer), rows, columns, tuple(around), tuple(inner), product, value)
+    return Window(tuple(outer), rows, columns, tuple(around), tuple(inner), product, value, part)
+
+
+def part_of(body: sp.Expr, guard: sp.Basic) -> tuple[sp.Expr, sp.Expr] | None:
+    """Where a part of a sum over the rows of all factors begins, and how many rows there are; None if it is none."""
+    factors = body.args if isinstance(body, sp.Mul) else ()
+    if not isinstance(guard, sp.StrictLessThan) or not all(isinstance(factor, Element) for factor in factors):
+        return None
+    row, whole = guard.args
+    ours = all(factor.indices[:1] == (row,) and factor.tensor.shape[0] == whole for factor in factors)
+    elsewhere = any(index.has(bound(0)) for factor in factors for index in factor.indices[1:])
+    return (row - bound(0), whole) if factors and ours and row.has(bound(0)) and not elsewhere else None
+
+
+def bounds_in(window: Window, bounds: dict[Index, tuple[sp.Expr, sp.Expr]]) -> dict[Index, tuple[sp.Expr, sp.Expr]]:
+    """The ranges of the indices in a window, by those of its definition."""
+    return bounds if window.part is None else bounds | {window.over[0]: (sp.S.Zero, window.part[1] - 1)}
 
 
 def _unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
