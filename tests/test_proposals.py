@@ -32,7 +32,7 @@ RIGHT = {
     "log cosh of a difference": (sp.log(sp.cosh(X - Y)), [(2.0, 2.0000001), (900.0, 1.0), (1e-8, 0.0)]),
     "divergence of Poissons": (X * sp.log(X / Y) - X + Y, [(1.0, 1.0001), (1e8, 1e8 + 1), (2.0, 3.0)]),
     "logarithm of a mean": (sp.log((sp.exp(X) + sp.exp(Y)) / 2), [(1e3, 999.0), (-999.0, -1e3), (1.0, 2.0)]),
-    "mass between": (sp.erf(X) - sp.erf(Y), [(7.0, 6.0), (-6.0, -7.0), (1.0, 2.0)]),
+    "mass between": (sp.erf(X + 1) - sp.erf(X), [(6.0, 0.0), (-7.0, 0.0), (0.5, 0.0)]),
     "common factor": (Y * sp.exp(X) - Y * sp.cos(X), [(1e-12, 3.0), (0.5, 2.0), (-1e-5, 1e30)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip
