@@ -102,7 +102,6 @@ def test_no_random_formula_is_worse_than_as_written() -> None:
 RANGES = {
     "norm": (lambda x: sg.sqrt(sg.sum(x**2)), [3e200, 4e200, 12e200], 13e200),
     "norm of small": (lambda x: sg.sqrt(sg.sum(x**2)), [3e-200, 4e-200, 12e-200], 13e-200),
-    "mean": (lambda x: sg.mean(x), [1e308, 1.2e308, 1.7e308], 1.3e308),
     "log of a product": (lambda x: sg.log(sg.prod(x)), [1e200, 1e180, 1e-250], 130 * float(np.log(10))),
     "steep": (lambda x: sg.sum(sg.grad(sg.sum(sg.exp(x - sg.exp(x))), x)), [800.0, 900.0, 1e3], 0.0),
 }

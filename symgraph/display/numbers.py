@@ -1,4 +1,4 @@
-"""Numbers as people write them: 1/10000, 0.999, 10⁻⁸, and 17 significant digits where a rational is long.
+"""Numbers as people write them: 1/10000, 0.999, 10⁻⁸, 2¹⁰⁰, and 17 significant digits where a rational is long.
 
 In: an exact SymPy number. Out: a numerator and a denominator as notation, either of them absent where it is 1.
 """
@@ -40,11 +40,13 @@ def parts(value: sp.Number) -> tuple[Node | None, Node | None]:
         return None, None
     p, q = int(value.p), int(value.q)
     if q == 1:
-        return (_power_of_ten(p) or Number(str(p))), None
+        return (_power_of_ten(p) or _power_of_two(p) or Number(str(p))), None
     if p == 1 and q <= 10**6:
         return None, Number(str(q))
     if p == 1 and _power_of_ten(q):
         return Power(Number("10"), _negative(len(str(q)) - 1)), None
+    if p == 1 and _power_of_two(q):
+        return Power(Number("2"), _negative(q.bit_length() - 1)), None
     if (q >= 10 and _terminates(q)) or len(str(p)) + len(str(q)) > LONGEST_FRACTION:
         return _decimal(value), None
     return Number(str(p)), Number(str(q))
@@ -124,6 +126,12 @@ def _power_of_ten(p: int) -> Node | None:
     if p < 10**7 or digits.strip("0") != "1":
         return None
     return Power(Number("10"), Number(str(len(digits) - 1)))
+
+
+def _power_of_two(p: int) -> Node | None:
+    """2^100, where the digits would be longer than those of a 64-bit integer."""
+    exponent = p.bit_length() - 1
+    return Power(Number("2"), Number(str(exponent))) if exponent >= 64 and p == 1 << exponent else None
 
 
 def _decimal(value: sp.Number) -> Node:

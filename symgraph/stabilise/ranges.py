@@ -5,7 +5,6 @@
     √(x·y)          √|x|·√|y|               log(x·y)      log|x| + log|y|
     x²/(x² + y²)^{3/2}      (x/m)·(x/m)/m/((x/m)² + (y/m)²)^{3/2}
     √Σ xᵢ²                  m·√Σ (xᵢ/m)²,  m = maxᵢ |xᵢ|                (of up to ``SHORT`` terms)
-    (1/n)·Σ xᵢ              Σ xᵢ/n                                      (the same)
 
 They are used where x² + y² is below 2⁻¹⁰⁰ or above 2¹⁰⁰ alone: elsewhere the value is that of the formula as it was
 written, to the last bit, so that none of them can be worse there.
@@ -203,17 +202,6 @@ def _outside(product: sp.Expr, powers: Sequence[tuple[sp.Expr, sp.Expr]]) -> sp.
     return sp.And(sp.Or(product < LEAST, product > MOST), positive, apart)
 
 
-def _mean(product: sp.Expr, opened: Opened) -> sp.Expr | None:
-    """Σ x/n, where Σ x may overflow though its n-th part does not."""
-    number, element = product.as_coeff_Mul()
-    if not number.is_Rational or not isinstance(element, Element) or abs(number) >= 1 or not is_short_sum(element):
-        return None
-    definition = element.tensor.definition
-    assert definition is not None
-    parts = Tensor.define(element.tensor.shape, number * definition.body, "sum", definition.extents)
-    return Cases((Element(parts, *element.indices), sp.Abs(element) > MOST), (product, True))
-
-
 def _quotient(product: sp.Expr, opened: Opened) -> sp.Expr | None:
     """Π f·(Σ t²)⁻ᵏᐟ²: k of the factors are divided by m before they are multiplied."""
     for factor in sp.Mul.make_args(product):
@@ -258,5 +246,5 @@ RULES: dict[type[sp.Basic], tuple[Rule, ...]] = {
     sp.Pow: (_power_of_squares,),
     sp.log: (_logarithm,),
     log1p: (_logarithm,),
-    sp.Mul: (_quotient, _mean),
+    sp.Mul: (_quotient,),
 }
