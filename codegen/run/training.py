@@ -14,7 +14,7 @@ import numpy as np
 
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.request import Request, leaves_in
-from codegen.run import arguments, kept
+from codegen.run import arguments, fitting, kept
 from codegen.run.declared import Chosen, chosen_of, first_values, in_order, told
 from codegen.run.executable import Executable
 from codegen.run.formulas import Roles, StepFormulas
@@ -324,9 +324,7 @@ class TrainStep:
         class_weight: Any = None,
     ) -> History:
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
-        from codegen.run.fitting import fit
-
-        return fit(
+        return fitting.fit(
             self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,
             metrics, sample_weight, class_weight,
         )
