@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
+
+from codegen.run.turn import LOADING
 
 ROOT = Path(__file__).parent.parent
 
@@ -142,3 +146,23 @@ DROPPED = """
 
 def test_models_that_are_dropped_leave_nothing_in_the_process() -> None:
     run(DROPPED)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_fork_waits_until_nothing_is_loaded() -> None:
+    """Else the child would find the compiler's lock taken by a thread of its parent."""
+    held = threading.Event()
+
+    def load() -> None:
+        with LOADING:
+            held.set()
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if LOADING.acquire(timeout=5) else 1)
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

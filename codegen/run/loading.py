@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from codegen import backend, debug
 from codegen.backend import Entry
 from codegen.host import cache
+from codegen.run.turn import LOADING
 
 if TYPE_CHECKING:
     from codegen.loops.driver import Source
@@ -56,13 +57,14 @@ def native_part(name: str) -> Entry:
 def _cached(
     key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float], code: bytes | None = None
 ) -> Entry:
-    stored = cache.load(key) if code is None else code
-    if stored is None:
-        with debug.stage("compile", seconds):
-            stored = compiled()
-            cache.store(key, stored)
-    with debug.stage("load", seconds):
-        return backend.load(stored, name)
+    with LOADING:
+        stored = cache.load(key) if code is None else code
+        if stored is None:
+            with debug.stage("compile", seconds):
+                stored = compiled()
+                cache.store(key, stored)
+        with debug.stage("load", seconds):
+            return backend.load(stored, name)
 
 
 def key_of(source: Source) -> str:

@@ -93,6 +93,9 @@ _turns: WeakSet[Turn] = WeakSet()
 _held: list[Turn] = []
 GATE = threading.RLock()
 """Held by a thread that forks, and by one that begins a job."""
+LOADING = threading.RLock()
+"""Held by a thread that forks, and by one that compiles or loads: a child would find the compiler's locks taken, by a
+thread that it does not have."""
 
 
 def _before_fork() -> None:
@@ -100,6 +103,7 @@ def _before_fork() -> None:
     for turn in list(_turns):
         while not _stands_still(turn):
             pass
+    LOADING.acquire()
 
 
 def _stands_still(turn: Turn) -> bool:
@@ -116,6 +120,7 @@ def _stands_still(turn: Turn) -> bool:
 
 
 def _after_fork() -> None:
+    LOADING.release()
     while _held:
         _held.pop().lock.release()
     GATE.release()
