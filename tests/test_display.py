@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import cProfile
+from functools import partial
 
 import pytest
 import sympy as sp
@@ -18,6 +18,7 @@ from symgraph.display.names import Naming
 from symgraph.display.text import text
 from symgraph.vocabulary import activations
 from symgraph.vocabulary.optimisers import SGD
+from tests.counting import calls_of
 
 N = sg.dim("N")
 SCALAR = Scope({}, frozenset())
@@ -294,27 +295,23 @@ def test_explain_states_conventions(golden) -> None:
     golden("explain_conventions.txt", str(explain(J)))
 
 
-def calls_to_print(layers: int) -> int:
-    """Python functions called when everything of a deep network is printed: the same on any machine under any load."""
+def print_everything(layers: int) -> None:
     J, weights = residual(layers)
     gradient = sg.grad(J, weights[0])
-    profile = cProfile.Profile(subcalls=False, builtins=False)
-    with profile:
-        assert str(J).startswith("J = ") and balanced(sp.latex(J))
-        assert len(str(J * 2)) < 4000
-        assert "more: sg.explain" in str(gradient)
-        assert "∂J/∂" in sp.latex(gradient) or r"\partial J" in sp.latex(gradient)
-        program = Program([gradient])
-        for tensor in program.naming.names:
-            program.equation(tensor)
-            matrix_form(program.arranger, tensor)
-    return sum(entry.callcount for entry in profile.getstats())
+    assert str(J).startswith("J = ") and balanced(sp.latex(J))
+    assert len(str(J * 2)) < 4000
+    assert "more: sg.explain" in str(gradient)
+    assert "∂J/∂" in sp.latex(gradient) or r"\partial J" in sp.latex(gradient)
+    program = Program([gradient])
+    for tensor in program.naming.names:
+        program.equation(tensor)
+        matrix_form(program.arranger, tensor)
 
 
 def test_deep_networks_print_in_linear_time() -> None:
     """Three times the layers in less than four times the calls; the square would be nine times."""
-    calls_to_print(8)
-    assert calls_to_print(36) < 4 * calls_to_print(12)
+    few, many = (calls_of(partial(print_everything, layers))[0] for layers in (12, 36))
+    assert many < 4 * few
 
 
 def test_latex_renders_with_mathtext() -> None:

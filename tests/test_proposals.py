@@ -9,6 +9,7 @@ import sympy as sp
 
 import symgraph as sg
 from symgraph.reference import evaluate
+from tests.counting import calls_of
 from tests.random_forms import MOST_WORSE, outcomes, summary
 from tests.sizes import examples
 
@@ -112,3 +113,10 @@ def test_what_leaves_the_range_on_the_way_is_right(name: str) -> None:
     value, at, expected = RANGES[name]
     (form,) = sg.stabilise([value(sg.input("x", (3,)))])
     np.testing.assert_allclose(evaluate(form, {"x": np.array(at)}), expected, rtol=1e-13)
+
+
+def test_roots_of_long_quotients_are_not_divided_out_at_any_cost() -> None:
+    """RAdam's step: a remainder by one root after the other took minutes."""
+    p, g = sg.parameter("p", (3,)), sg.input("g", (3,))
+    updates = [update.value for update in sg.RAdam().updates({p: g})]
+    assert calls_of(lambda: sg.stabilise(updates))[0] < 10**7

@@ -14,7 +14,7 @@ from functools import lru_cache
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.cost import operations
+from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Delta, Written
@@ -67,9 +67,11 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
         if isinstance(kernel := kernels.kernel_of.get(s), sp.Pow) and kernel.exp.is_Rational and kernel.exp.p == 1
     }
     above, below = sp.fraction(sp.together(frozen))
-    if not above.is_polynomial(*symbols) or sum(sp.degree(above, s) for s in symbols) > MOST_DEGREE:
+    if not above.is_polynomial(*symbols) or not is_short_multiplied_out(above):
         return
-    above, below = _reduced(above, roots), sp.factor(below)
+    if sum(sp.degree(above, s) for s in symbols) > MOST_DEGREE or (above := _reduced(above, roots)) is None:
+        return
+    below = sp.factor(below)
     form = kernels.thaw(sp.factor(above) / below)
     yield form
     if not below.is_number:
@@ -78,6 +80,8 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
         if q == 2 and above.has(s) and sp.degree(above, s) == 1:
             rest, slope = above.coeff(s, 0), above.coeff(s, 1)
             product = _reduced(rest**2 - slope**2 * base, roots)
+            if product is None:
+                continue
             divisor = below * (rest - slope * s)
             form, apart = kernels.thaw(sp.factor(product) / divisor), kernels.thaw(rest * slope) < 0
             yield form
@@ -90,9 +94,12 @@ def ordinary(divisor: sp.Expr) -> sp.Basic:
     return sp.And(sp.Abs(divisor) > 1 / ORDINARY, sp.Abs(divisor) < ORDINARY)
 
 
-def _reduced(polynomial: sp.Expr, roots: dict[sp.Symbol, tuple[int, sp.Expr]]) -> sp.Expr:
-    """The polynomial with the q-th power of each q-th root as what is under it."""
+def _reduced(polynomial: sp.Expr, roots: dict[sp.Symbol, tuple[int, sp.Expr]]) -> sp.Expr | None:
+    """The polynomial, multiplied out, with the q-th power of each q-th root as what is under it; None if it is long."""
     for s, (q, base) in roots.items():
         if polynomial.has(s):
-            polynomial = sp.rem(polynomial, s**q - base, s)
+            terms = sp.Poly(polynomial, s).terms()
+            polynomial = sp.Add(*(c * s ** (power % q) * base ** (power // q) for (power,), c in terms))
+        if not is_short_multiplied_out(polynomial):
+            return None
     return sp.expand(polynomial)
