@@ -101,7 +101,7 @@ def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, opened: O
     definition, shape = element.tensor.definition, element.tensor.shape
     if definition is None or not is_short_sum(element):
         return None
-    parts = _roots(opened(definition.body))
+    parts = _roots(definition.body) or _roots(opened(definition.body))
     if parts is None:
         return None
     largest = Tensor.define(shape, compared(sp.Max, [sp.Abs(t) for _, t in parts]), "max", definition.extents)
