@@ -22,7 +22,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, operands, rewrite
 from symgraph.core.indices import Shape, axis, bound
-from symgraph.core.recurrence import Course, Loop, Recurrence, computed, recurrence_of
+from symgraph.core.recurrence import Course, Loop, Recurrence, below, computed, recurrence_of
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.stabilise import stabilise
@@ -97,7 +97,7 @@ class _Numbers:
             self.made |= {(*key, column): sp.Integer(column == number) for column in range(len(self.carried))}
         self.moving = set(loop.carries)
         ends = tuple(stable[value] for value in loop.following)
-        for tensor in Loop(loop.length, False, loop.carries, (), (), ends).steps:
+        for tensor in below([*ends, *stable.values()], ()):  # what is kept of a step need not be under its ends
             if any(operand in self.moving for operand in operands(tensor)):
                 self._write_out(tensor)
         self.longest = max(self._level(value.element) for value in ends)
