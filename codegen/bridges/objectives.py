@@ -21,7 +21,7 @@ from codegen.plan.request import Request, leaves_in
 from codegen.run.arguments import whole_number
 from codegen.run.conversion import described
 from codegen.run.function import Function
-from symgraph.core.indices import Index, show_shape
+from symgraph.core.indices import Index, axis, show_shape
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Element, Tensor
@@ -266,13 +266,14 @@ def _mixed(gradient: Tensor, scores: Tensor) -> Tensor:
 
 
 def _hessian(mixed: Tensor, scores: Tensor, hessian: str | float) -> Tensor:
-    n, c, k = sg.indices("n c k")
     if not isinstance(hessian, str):
         return sg.broadcast_to(sg.as_tensor(float(hessian)), scores.shape)
-    if scores.ndim == 1:
-        return (sg.define((n,), _seen(mixed, n), scores.shape) if hessian == "exact" else sg.abs(mixed)).named("h")
     if hessian == "exact":
-        return sg.define((n, c), _seen(mixed, c, n, c)).named("h")
+        n, *c = (axis(d) for d in range(scores.ndim))
+        return Tensor.define(scores.shape, _seen(mixed, *c, n, *c)).named("h")  # in one piece, as it was derived
+    if scores.ndim == 1:
+        return sg.abs(mixed).named("h")
+    n, c, k = sg.indices("n c k")
     return sg.define((n, c), sg.Sum(sg.abs(mixed[c, n, k]), k)).named("h")
 
 

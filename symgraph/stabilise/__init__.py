@@ -44,6 +44,9 @@ MAX_OPENED_STABLE = 16
 """The same, where its value cannot overflow: a chain of twenty softplus is not one logarithm of twenty exponentials."""
 MOST_WORK = 60_000
 """Squares of operations of the formulas that rules are tried on for one value."""
+MOST_OF_FORM = 240
+"""Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
+all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
@@ -137,7 +140,8 @@ class _Rewriter:
             made += [*proposals(forms_seen, self.values.opened), *parts_of(made[0], written)]
         except OutOfWorkError:
             made = []
-        return list(dict.fromkeys([*made, written, body]))
+        longest = max(MOST_OF_FORM, 2 * operations([written]))
+        return list(dict.fromkeys([*(form for form in made if operations([form]) <= longest), written, body]))
 
     def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
         """The form that is measured to be the best of a value."""

@@ -8,8 +8,10 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
+from symgraph.core.graph import elements_of
+from symgraph.core.tensor import Tensor
 from symgraph.simplify.branches import per_branch
-from symgraph.stabilise.ranges import scaled, without_squares_of_nought
+from symgraph.stabilise.ranges import is_short_sum, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
 from symgraph.stabilise.two_variables import of_one
@@ -29,13 +31,19 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     opened : puts the formulas of the pointwise values that a body reads in their place.
     """
     through = opened(forms[-1])
-    seen = dict.fromkeys([*forms, through] if operations([through]) <= MOST_OPENED else forms)
+    is_seen_through = operations([through]) <= MOST_OPENED and _short_sums(through) <= _short_sums(forms[-1])
+    seen = dict.fromkeys([*forms, through] if is_seen_through else forms)
     each = lambda branch: (*recombined(branch), *of_one(branch), *rewritten(branch))  # noqa: E731
     apart = [new for form in seen for new in _each(form, each)]
     yield from apart
     for form in (*seen, *apart):
         for new in _each(form, lambda branch: scaled(branch, opened)):
             yield per_branch(without_squares_of_nought(new, opened), lambda branch, _: branch)
+
+
+def _short_sums(form: sp.Expr) -> set[Tensor]:
+    """Those that are scaled where they are read; what reads √Σ t² by a name is left to read that."""
+    return {element.tensor for element in elements_of(form) if is_short_sum(element)}
 
 
 def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:

@@ -21,6 +21,7 @@ from symgraph.core.compared import compared
 from symgraph.core.indices import axis
 from symgraph.core.scalars import Written, log1p, slot
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import inlined
 
 LEAST, MOST = sp.Integer(2) ** -100, sp.Integer(2) ** 100
 """Sums of squares in between, and their powers up to the fourth, are in the range of float64, and they of float32's."""
@@ -101,7 +102,7 @@ def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, opened: O
     definition, shape = element.tensor.definition, element.tensor.shape
     if definition is None or not is_short_sum(element):
         return None
-    parts = _roots(opened(definition.body))
+    parts = _roots(_read(definition.body)) or _roots(opened(definition.body))
     if parts is None:
         return None
     largest = Tensor.define(shape, compared(sp.Max, [sp.Abs(t) for _, t in parts]), "max", definition.extents)
@@ -109,6 +110,12 @@ def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, opened: O
     scaled = sp.Add(*(c * ratio(t, m) ** 2 for c, t in parts))
     rest = Tensor.define(shape, scaled, "sum", definition.extents)
     return _Squares(total, Element(largest, *element.indices), number * Element(rest, *element.indices))
+
+
+def _read(body: sp.Expr) -> sp.Expr:
+    """The formula of what a body is another name for: t², of a value t that has a name."""
+    definition = body.tensor.definition if isinstance(body, Element) else None
+    return inlined(body) if definition is not None and definition.op is None else body  # type: ignore[arg-type]
 
 
 def is_short_sum(element: Element) -> bool:
