@@ -53,11 +53,11 @@ def test_several_values_are_handed_on_and_columns_that_are_the_same_at_all_steps
 
     def step(carry: Any, at: Any) -> Any:
         p, q = carry
-        p = p + k * (q - k * (p + k * (q - p / 3)))
-        q = q + k * (p - q / 5) + at
-        return (p, q), p * 2
+        p = p + k * (q[1] - k * (p + k * (q[0] - p / 3)))
+        drift = p - q / 5 + at
+        return (p, q + k * drift), drift[0]
 
-    (_, last), seen = sg.scan(step, (h0, h0 / 2), u)
+    (_, last), seen = sg.scan(step, (h0, sg.stack([h0 / 2, h0 / 3])), u)
     outputs = [last, seen, sg.grad(sg.sum(seen**2), u)]
     found = few_numbers_by_products(outputs)
     shorter = [found[output] for output in outputs]

@@ -11,7 +11,7 @@ import sympy as sp
 
 import symgraph as sg
 from symgraph.core.tensor import Tensor
-from symgraph.derive import differentiate, higher
+from symgraph.derive import differentiate, forms, higher
 from symgraph.reference import evaluate
 from symgraph.simplify import fold
 from tests.checks import GradientError, check_gradient
@@ -62,9 +62,9 @@ def no_constant_factor(right: Planted) -> Planted:
         (differentiate, "partial", wrong_sign, affine),
         (differentiate, "partial", wrong_factor, two_layers),
         (differentiate, "partial", wrong_tanh, lambda: two_layers(sg.tanh)),
-        (differentiate, "summed", sum_dropped, affine),
-        (differentiate, "summed", sum_dropped, broadcast_bias),
-        (differentiate, "summed", no_constant_factor, broadcast_bias),
+        (forms, "summed", sum_dropped, affine),
+        (forms, "summed", sum_dropped, broadcast_bias),
+        (forms, "summed", no_constant_factor, broadcast_bias),
         (differentiate, "guarded_product", lambda right: lambda left, slope: left + slope, affine),
         (differentiate, "solve", lambda right: lambda e, s: replace(right(e, s), deltas=sp.S.One),
          lambda: two_layers()),

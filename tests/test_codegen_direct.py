@@ -243,7 +243,7 @@ def test_a_direct_call_takes_scalars_by_name(count: int, monkeypatch: pytest.Mon
     def refuse(*given: Any) -> Any:
         raise AssertionError("this call need not be checked by Python")
 
-    monkeypatch.setattr(step, "checked", refuse)
+    monkeypatch.setattr(type(step), "checked", refuse)
     monkeypatch.setattr("codegen.run.hyper.checked_number", refuse)
     for value in (0.5, 3, np.float64(0.25), np.float32(2), np.int64(4)):
         params["w"][...] = 1.0

@@ -76,11 +76,11 @@ class Counter:
         _derivative.cache_clear()
         self.counts = dict.fromkeys(self.counts, 0)
         self.work = 0.0
-        original, consumer = relations.Relations.simplify, relations.Relations._elements_of_consumer
+        original, consumer = relations.Relations.simplify, relations.placed
         with self.patch.context() as patch:
             patch.setattr(relations.Relations, "simplify", self._counting("simplified", original))
             patch.setattr(Work, "spend", self._spending(Work.spend))
-            patch.setattr(relations.Relations, "_elements_of_consumer", self._counting("candidates", consumer))
+            patch.setattr(relations, "placed", self._counting("candidates", consumer))
             gradients = sg.grad(*problem)
         self.counts["distinct"] = fold.simplify.cache_info().misses
         self.counts["work"] = int(self.work)

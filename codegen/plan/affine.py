@@ -22,7 +22,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, operands, rewrite
 from symgraph.core.indices import Shape, axis, bound
-from symgraph.core.recurrence import Course, Loop, Recurrence, computed, recurrence_of
+from symgraph.core.recurrence import Course, Loop, Recurrence, below, computed, recurrence_of
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.stabilise import stabilise
@@ -84,20 +84,21 @@ def _affine(recurrence: Recurrence) -> _Affine | None:
 class _Numbers:
     """The numbers of a step that depend on what it hands on, each in every way, as formulas over scalars.
 
-    ``longest`` is the number of operations that follow each other from what the step is handed to what it hands on.
+    ``handed`` are the numbers that the step is handed, as slots beside its own. ``longest`` is the number of operations
+    that follow each other from these to what it hands on.
     """
 
     def __init__(self, loop: Loop, stable: Mapping[Tensor, Tensor]) -> None:
         self.carried = [(carry, place) for carry in loop.carries for place in _places(carry.shape)]
-        self.slots = [Tensor.slot(number, (), dtype="real") for number in range(len(self.carried))]
+        self.handed = _slots(len(loop.slots), len(self.carried))
         self.made: dict[tuple[Tensor, Place, Way], sp.Expr] = {}
         self.levels: dict[sp.Basic, int] = {}
         for number, key in enumerate(self.carried):
-            self.made[*key, "offset"], self.made[*key, "whole"] = sp.S.Zero, self.slots[number].element
+            self.made[*key, "offset"], self.made[*key, "whole"] = sp.S.Zero, self.handed[number].element
             self.made |= {(*key, column): sp.Integer(column == number) for column in range(len(self.carried))}
         self.moving = set(loop.carries)
         ends = tuple(stable[value] for value in loop.following)
-        for tensor in Loop(loop.length, False, loop.carries, (), (), ends).steps:
+        for tensor in below([*ends, *stable.values()], ()):  # what is kept of a step need not be under its ends
             if any(operand in self.moving for operand in operands(tensor)):
                 self._write_out(tensor)
         self.longest = max(self._level(value.element) for value in ends)
@@ -167,7 +168,7 @@ class _Affine:
         self.constants = {slot: filled[slot] for slot in loop.constants}
         before = Course(loop.length, self.inputs, self.constants)
         self.before = before
-        slots = self.numbers.slots
+        slots = _slots(0, len(self.numbers.carried))
         given: dict[str, dict[Tensor, Tensor]] = {"inputs": {}, "constants": {}}
         made: dict[Tensor, Tensor] = {}
 
@@ -194,7 +195,7 @@ class _Affine:
         roles = (tuple(slots), tuple(given["inputs"]), tuple(given["constants"]))
         made_loop = Loop(loop.length, loop.backward, *roles, tuple(following))
         self.recurrence = Recurrence(made_loop, (*first, *given["inputs"].values(), *given["constants"].values()))
-        carried = {slot: self.recurrence.previous(number) for number, slot in enumerate(slots)}
+        carried = {slot: self.recurrence.previous(number) for number, slot in enumerate(self.numbers.handed)}
         self.after = Course(loop.length, {**self.inputs, **carried}, self.constants)
 
     def at_all_steps(self, value: Tensor) -> Tensor:
@@ -216,6 +217,11 @@ class _Affine:
         ]
         body = Cases(*cases[:-1], (cases[-1][0], True))
         return Tensor.define((self.loop.length, *value.shape), body)
+
+
+def _slots(first: int, count: int) -> list[Tensor]:
+    """Slots of one number each, by their numbers."""
+    return [Tensor.slot(first + number, (), dtype="real") for number in range(count)]
 
 
 def _places(shape: Shape) -> list[Place]:

@@ -95,8 +95,7 @@ def _in_a_row(depth: Sequence[Index], element: Element) -> bool:
     if len(depth) == 1 or not set(depth) <= set(_indices_in(element)):
         return len(depth) == 1
     singles = [_indices_of(entry)[0] for entry in element.indices]
-    first = singles.index(depth[0])
-    return tuple(singles[first : first + len(depth)]) == tuple(depth)
+    return any(singles[first : first + len(depth)] == list(depth) for first in range(len(singles)))
 
 
 def _is_regular(element: Element) -> bool:

@@ -180,15 +180,22 @@ def _told_inside(gradient: Tensor, equations: list[Equation], pairs: Mapping[Ten
         for element in elements_of(reader.definition.body) if reader.definition else ():
             readers.setdefault(element.tensor, []).append(reader)
     own = {gradient, *(t for t in readers if t not in pairs)}
+    value_of = {t: pair[1] for t in (gradient, *readers) if (pair := pairs.get(t) or cotangent_of(t)) is not None}
     found: list[Tensor] = []
     for e in equations[1:]:
-        cotangents = {t for t in operands(e.tensor) if t in pairs}
-        if recurrence_of(e.tensor) is None and not (e.tensor in pairs and (is_large(e.right) or cotangents)):
+        in_chain = is_large(e.right) or any(t in pairs for t in operands(e.tensor))
+        names_another = any(value is e.tensor and t not in found for t, value in value_of.items())
+        if recurrence_of(e.tensor) is None and not names_another and not (e.tensor in pairs and in_chain):
             read = readers[e.tensor]
-            if len(read) == 1 and read[0] in own:
+            if len(read) == 1 and read[0] in own and not _is_opaque(read[0]):
                 own.add(e.tensor)
                 found.append(e.tensor)
     return found
+
+
+def _is_opaque(reader: Tensor) -> bool:
+    """Whether it reads whole tensors, which need names."""
+    return reader.definition is not None and reader.definition.is_opaque
 
 
 def _pairs(tensor: Tensor) -> dict[Tensor, Pair]:
