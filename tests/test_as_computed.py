@@ -10,6 +10,7 @@ import pytest
 
 import codegen
 import symgraph as sg
+from symgraph.core.graph import topological
 from symgraph.core.tensor import Tensor
 from symgraph.display.explain import explain
 from symgraph.display.table import Explanation
@@ -106,3 +107,11 @@ def test_a_derivation_ends_with_what_runs() -> None:
     [*_, last] = [line for line in str(sg.derivation(J, z)).splitlines() if "as computed" in line]
     assert "σ(z[n])" in last or "σ(−z[n])" in last
     assert "softplus(z[n])" in last
+
+
+def test_a_softmax_of_scaled_scores_is_shifted_once() -> None:
+    """Forward and backward: Σ_j v̄·y is no sum of exponentials to be shifted again, whatever u/2 is called."""
+    q, k, v = (sg.parameter(name, (3, 4)) for name in "qkv")
+    out = sg.scaled_dot_product_attention(q, k, v)
+    stable = sg.stabilise([sg.mean(out**2), *sg.grad(sg.mean(out**2), [q, k, v]).values()])
+    assert sum(t.definition is not None and t.definition.op == "max" for t in topological(stable)) == 1

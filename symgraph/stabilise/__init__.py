@@ -31,7 +31,7 @@ from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import parts_of, proposals
 from symgraph.stabilise.rewritings import without_common_factors
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
-from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases
+from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases, without_multiples
 from symgraph.stabilise.signs import is_positive
 from symgraph.stabilise.special import special
 
@@ -369,6 +369,7 @@ class _Rewriter:
             shift = self.shift_of.get(m.tensor)
             if shift is None:
                 continue
+            exponent = without_multiples(exponent)
             for candidate in reading_alike(exponent, shift.gap, m):
                 if stays_inside(candidate, self.extents) and are_equal(inlined(candidate), exponent):
                     return sp.exp(candidate)
