@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test is collected: decorators ask for sizes. Formulas are many small objects that live long: looking
-    among them for cycles after every 700 new ones takes a sixth of the suite."""
+    among them for cycles after every 700 new ones takes a sixth of the suite. A process that a shell starts in its
+    background ignores SIGINT, which tests send to themselves."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sizes.LONG = bool(config.getoption("--long"))
     gc.set_threshold(50_000, 20, 20)
 

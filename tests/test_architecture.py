@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 import re
 import subprocess
@@ -96,12 +97,33 @@ def test_no_text_is_evaluated() -> None:
     assert faults(PACKAGES, evaluated) == {}
 
 
+LATE = "class A:\n def __eq__(self, other): return isinstance(other, A) and hash(self) == hash(other)\n"
+ASKED_LATE = {"__eq__", "__hash__", "__del__", "_hashable_content"}
+"""What dictionaries of weak references ask while the interpreter ends, when modules have lost their names."""
+
+
+def outlived(file: Path) -> list[str]:
+    """Names of the module that methods use which may be called after it is gone."""
+    methods = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.FunctionDef) and node.name in ASKED_LATE]
+    found = []
+    for method in methods:
+        own = {argument.arg for argument in method.args.args}
+        names = [node.id for statement in method.body for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        found += [f"{method.name}: {name}" for name in names if name not in own and not hasattr(builtins, name)]
+    return found
+
+
+def test_nothing_needs_its_module_when_the_interpreter_ends() -> None:
+    assert faults(PACKAGES, outlived) == {}
+
+
 def test_the_rules_find_what_breaks_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "utils.py"
-    file.write_text("import numba\nsp.sympify('x')\neval('1')\n" + "\n" * 400)
+    file.write_text(f"import numba\nsp.sympify('x')\neval('1')\n{LATE}" + "\n" * 400)
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert imported(file) == {"numba"} and evaluated(file) == ["sp.sympify('x')", "eval('1')"]
     assert faults([file], evaluated) == {"utils.py": evaluated(file)}
+    assert outlived(file) == ["__eq__: A"]
 
 
 def test_text_is_never_turned_into_a_formula(capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,6 +144,21 @@ def test_interrupt_leaves_valid_parameters(step: codegen.TrainStep) -> None:
     assert all(np.isfinite(array).all() for array in params.values())
 
 
+def test_a_process_that_ignores_interrupts_trains_on(step: codegen.TrainStep) -> None:
+    """As one that a shell starts in its background, or ``nohup``."""
+    params, before = step.init(0), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        callback = lambda epoch, history: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+        timer = threading.Timer(0.01, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        history = step.fit(params, data(100, np.float32), epochs=5, batch_size=10, progress=False, callback=callback)
+        history = step.fit(params, data(500, np.float32), epochs=2000, batch_size=10, progress=False)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not history.stopped and len(history.loss) == 2000
+
+
 def test_hyper_parameters_change_without_compiling(step: codegen.TrainStep) -> None:
     params = step.init(0)
     before = {name: array.copy() for name, array in params.items()}

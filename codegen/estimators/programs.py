@@ -41,7 +41,7 @@ class Same:
         self.given = given
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.given is other.given
+        return type(other) is type(self) and self.given is other.given
 
     def __hash__(self) -> int:
         return id(self.given)

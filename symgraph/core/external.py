@@ -102,7 +102,8 @@ class Called(sp.AtomicExpr):  # type: ignore[misc]
         return (self.procedure.name,)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Called) and self.procedure == other.procedure
+        """Without names of this module: dictionaries ask when the interpreter ends, after those are gone."""
+        return type(other) is type(self) and self.procedure == other.procedure
 
     def __hash__(self) -> int:
         return hash(self.procedure)

@@ -75,7 +75,7 @@ class Track(sp.AtomicExpr):  # type: ignore[misc]
         return (self.content,)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Track) and self.value is other.value and self.loop == other.loop
+        return type(other) is type(self) and self.value is other.value and self.loop == other.loop
 
     def __hash__(self) -> int:
         return hash((self.loop, self.value))

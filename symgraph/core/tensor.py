@@ -185,7 +185,7 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
         return self is other
 
     def __hash__(self) -> int:
-        return hash((Tensor, self.serial))
+        return hash((type(self), self.serial))
 
     def sort_key(self, order: Any = None) -> Any:
         """Leaves by age, scalars by name, definitions by content: the order depends on no past."""
