@@ -175,7 +175,7 @@ def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     if isinstance(node, Element):
         return node.indices
     if isinstance(node, Written):
-        return node.args[1:]
+        return node.operands or node.args
     if isinstance(node, sp.floor):
         above, below = sp.fraction(sp.together(node.args[0]))
         return (above, below) if above.is_integer and below.is_integer else node.args
@@ -191,7 +191,7 @@ def _node(node: Any, done: Grid, grid: Grid, known: Mapping[Tensor, np.ndarray],
             return _read(known[node.tensor], args)
         case Delta():
             return mode.truth(np.equal(args[0], args[1]))
-        case stop_gradient():
+        case stop_gradient() | Written(operands=()):
             return args[0]
         case Written():
             return _scalar(node.args[0], {place: args[place.position] for place in slots_in(node.args[0])}, known, mode)

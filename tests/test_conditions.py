@@ -67,6 +67,39 @@ WORTH: dict[str, tuple[Callable[[], Any], Any]] = {
 }  # fmt: skip
 
 
+ODD = np.array([np.nan, np.inf, -np.inf, 1.0, 0.0, -2.0])
+odd, yes, no = (sg.input(name, (6,)) for name in ("odd", "yes", "no"))
+bare = sp.Symbol("bare")
+DECIDED_OF_NUMBERS: dict[str, tuple[Callable[[], Any], Any]] = {
+    "x ≥ x": (lambda: odd >= odd, ODD >= ODD),
+    "x < x + 1": (lambda: odd < (odd + 1).named("next"), ODD < ODD + 1),
+    "x² ≥ 0": (lambda: odd**2 >= 0, ODD**2 >= 0),
+    "exp x > 0": (lambda: sg.exp(odd) > 0, np.exp(ODD) > 0),
+    "of a plain symbol": (lambda: sg.elementwise(sp.Piecewise((1, bare < bare + 1), (0, True)))(odd), ODD < ODD + 1),
+    "not": (lambda: ~(odd > 0), ~(ODD > 0)),
+    "not of not": (lambda: ~~(odd > 0), ODD > 0),
+    "either": (lambda: (odd > 0) | (odd <= 0), ~np.isnan(ODD)),
+    "either, and another": (lambda: ((odd > 0) | (odd <= 0)) & (odd < 1), ODD < 1),
+    "not both": (lambda: ~((odd > 0) & (odd < 1)), ~((ODD > 0) & (ODD < 1))),
+    "of branches": (lambda: sg.where(odd > 0, yes, no) > 15, np.where(ODD > 0, np.arange(6), np.arange(6) * 10) > 15),
+}  # fmt: skip
+
+
+def test_what_every_number_fulfils_is_compared_where_it_may_be_nan() -> None:
+    Y_, N_ = np.arange(6.0), np.arange(6.0) * 10
+    masks = {name: condition() for name, (condition, _) in DECIDED_OF_NUMBERS.items()}
+    chosen = {name: sg.where(mask > 0, yes**2, 3 * no) for name, mask in masks.items()}
+    slopes = {name: sg.grad(sg.sum(value), [yes, no]) for name, value in chosen.items()}
+    outputs = {name: [chosen[name], slopes[name][yes], slopes[name][no]] for name in masks}
+    found = codegen.function([odd, yes, no], outputs, dtype="float64")(ODD, Y_, N_)
+    for name, (_, holds) in DECIDED_OF_NUMBERS.items():
+        expected = [np.where(holds, Y_**2, 3 * N_), np.where(holds, 2 * Y_, 0), np.where(holds, 0.0, 3.0)]
+        np.testing.assert_array_equal(found[name], expected, err_msg=name)
+        plainly = evaluate(chosen[name], {"odd": ODD, "yes": Y_, "no": N_})
+        np.testing.assert_array_equal(plainly, expected[0], err_msg=name)
+    assert str(masks["not"]) == "[i] ↦ 1[not (odd[i] > 0)]"
+
+
 @pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("name", WORTH)
 def test_what_a_comparison_is_worth(name: str) -> None:

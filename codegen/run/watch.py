@@ -20,7 +20,7 @@ class Counted(Protocol):
 
 def is_watched() -> bool:
     """Whether somebody looks at standard error: a terminal, or a notebook."""
-    return sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel.")
+    return sys.stderr is not None and (sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel."))
 
 
 class Watch:

@@ -10,7 +10,9 @@ from math import prod
 from typing import Any
 
 import sympy as sp
+from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import BooleanAtom
 
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
@@ -50,6 +52,25 @@ class Cases(sp.Piecewise):  # type: ignore[misc]
         return sp.Piecewise(*self.args)
 
 
+class Fails(sp.Not):  # type: ignore[misc]
+    """Where a condition does not hold. SymPy's ¬(x > 0) is x ≤ 0, which does not hold either where x is NaN."""
+
+    @classmethod
+    def eval(cls, arg: sp.Basic) -> sp.Basic | None:
+        if isinstance(arg, Fails):
+            return arg.args[0]
+        exact = isinstance(arg, (BooleanAtom, sp.Not, sp.Eq, sp.Ne)) or (
+            isinstance(arg, Relational) and all(side.is_number or side.is_integer for side in arg.args)
+        )
+        return sp.Not(arg) if exact else None
+
+
+def either(*parts: sp.Basic) -> sp.Basic:
+    """Whether one of some conditions holds; of x > 0 and x ≤ 0 too, where SymPy sees that one does of every number."""
+    found = sp.Or(*parts)
+    return Fails(sp.And(*map(Fails, parts))) if found == sp.true and sp.true not in parts else found
+
+
 def decided(condition: sp.Basic) -> sp.Basic:
     """A condition that compares values with branches as one on the values of the branches.
 
@@ -69,8 +90,8 @@ def decided(condition: sp.Basic) -> sp.Basic:
     found, before = sp.false, sp.true
     for number, holds in enumerate(conditions(chosen)):
         value = condition.xreplace({piece: piece.args[number].expr for piece in same})
-        found = sp.Or(found, sp.And(before, holds, decided(value)))
-        before = sp.And(before, sp.Not(holds))
+        found = either(found, sp.And(before, holds, decided(value)))
+        before = sp.And(before, Fails(holds))
     return found
 
 

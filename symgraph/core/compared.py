@@ -2,6 +2,8 @@
 
 SymPy asks whether u + v ≥ 0, which takes milliseconds; the answer depends on what u and v are assumed to be, not on
 what they are called. So it is kept by the form of the arguments, over numbered stand-ins for their elements.
+
+A comparison is decided of whole numbers alone: u < u + 1 and u² ≥ 0 hold for every real number, yet neither for NaN.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.relational import Relational
 
+from symgraph.core.scalars import Written
+
 COMPARING = (sp.Max, sp.Min, Relational)
 MOST_COMPARED = 3
 """Arguments of an extremum that SymPy compares with each other; of more it only leaves out what is twice there."""
@@ -22,6 +26,25 @@ def compared(function: Any, args: Sequence[sp.Basic]) -> sp.Basic:
     """``function(*args)``, one of :data:`COMPARING`, as SymPy evaluates it."""
     if function in (sp.Max, sp.Min) and len(set(args)) > MOST_COMPARED:
         return function(*dict.fromkeys(args), evaluate=False)
+    if isinstance(function, type) and issubclass(function, Relational):
+        return related(function, *args)
+    return _evaluated(function, args)
+
+
+def related(relation: type[Relational], left: sp.Basic, right: sp.Basic) -> sp.Basic:
+    """``left ≷ right``, decided where both are numbers or integers, of which none is NaN.
+
+    Of others a side is :class:`.Written` where SymPy would decide, so that nobody who rebuilds the relation does.
+    """
+    found = _evaluated(relation, (left, right))
+    if found not in (sp.true, sp.false) or all(side.is_number or side.is_integer for side in (left, right)):
+        return found
+    if left.is_number:
+        return relation(left, Written(right), evaluate=False)
+    return relation(Written(left), right, evaluate=False)
+
+
+def _evaluated(function: Any, args: Sequence[sp.Basic]) -> sp.Basic:
     names: dict[sp.Basic, sp.Symbol] = {}
     known = _outcome(function, tuple(_form(arg, names) for arg in args))
     if not isinstance(known, tuple):

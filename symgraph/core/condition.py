@@ -11,7 +11,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from symgraph.core.cases import Cases
+from symgraph.core.cases import Cases, Fails
 from symgraph.core.indices import Shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Definition, Tensor
@@ -43,7 +43,7 @@ class Condition(Tensor, Boolean):  # type: ignore[misc]
     @property
     def negated(self) -> Condition:
         """The condition that holds where this one does not."""
-        return Condition.of(self.shape, sp.Not(self.relation))
+        return Condition.of(self.shape, Fails(self.relation))
 
     def as_set(self) -> sp.Set:
         """It is on many values at once: SymPy, which asks for the interval of one variable, goes on without."""

@@ -183,6 +183,11 @@ def define(free: Any, body: Any, shape: Any = None, first: Any = None) -> Any:
         step, or at earlier and later ones.
     ArgumentError
         if first values are missing.
+
+    Notes
+    -----
+    SymPy decides a relation of elements that holds for every real number while it is written: ``x[n]**2 >= 0`` is true,
+    of NaN too, and ``~(x[n] > 0)`` is ``x[n] <= 0``. One of tensors, ``x**2 >= 0``, is compared as NumPy does.
     """
     if inspect.isfunction(body):
         from symgraph.core.by_index import defined_by_itself
@@ -338,7 +343,7 @@ def _asked(tensor: Tensor, rank: int) -> sp.Basic:
     at = broadcast_element(tensor, rank)
     if not isinstance(tensor, Condition):
         return sp.Ne(at, 0)
-    return tensor.relation.xreplace({axis(d): index for d, index in enumerate(at.indices)})
+    return replaced(tensor.relation, {axis(d): index for d, index in enumerate(at.indices)})
 
 
 def _standing(expression: sp.Basic) -> list[Tensor]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgraph.core.cases import either
 from symgraph.core.compared import COMPARING, compared
 from symgraph.core.indices import Shape, bound
 
@@ -46,7 +47,7 @@ def without_ones(body: sp.Expr, extents: Shape) -> tuple[sp.Expr, Shape] | None:
 
 def unevaluated(body: sp.Basic, rule: Rule) -> sp.Basic:
     """The same, as it would be written: nothing is evaluated at all."""
-    if body in rule or not body.args:
+    if body in rule or not body.has(*rule):
         return rule.get(body, body)
     args = [unevaluated(arg, rule) for arg in body.args]
     return body.func(*args) if isinstance(body, ExprCondPair) else body.func(*args, evaluate=False)
@@ -101,6 +102,8 @@ def evaluated(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
     """The operation on other arguments; the node itself if they are its own."""
     if all(new is old for new, old in zip(args, node.args, strict=True)):
         return node
+    if isinstance(node, sp.Or):
+        return either(*args)
     return compared(node.func, args) if isinstance(node, COMPARING) else node.func(*args)
 
 

@@ -144,12 +144,17 @@ def slots_in(formula: sp.Basic) -> list[Slot]:
 class Written(sp.Function):  # type: ignore[misc]
     """A formula at operands that SymPy would evaluate away: x − x and 0·x, which are NaN where x is.
 
-    ``Written(_w0 − _w1, x, x)``: what is written is what is computed; algebra sees :meth:`plain`.
+    ``Written(_w0 − _w1, x, x)``: what is written is what is computed; algebra sees :meth:`plain`. Without operands,
+    ``Written(x)`` is the side of a comparison that SymPy would decide: x < x + 1, which does not hold where x is NaN.
     """
 
     @classmethod
-    def eval(cls, *args: sp.Basic) -> None:
-        return None
+    def eval(cls, *args: sp.Basic) -> sp.Basic | None:
+        return args[0] if len(args) == 1 and args[0].is_number else None
+
+    @property
+    def operands(self) -> tuple[sp.Basic, ...]:
+        return self.args[1:]  # type: ignore[no-any-return]
 
     def plain(self) -> sp.Expr:
         """The formula as SymPy evaluates it."""
@@ -157,7 +162,7 @@ class Written(sp.Function):  # type: ignore[misc]
 
     def bindings(self) -> list[tuple[sp.Symbol, sp.Basic]]:
         """The slots of the formula with what stands in them."""
-        return [(place, self.args[1 + place.position]) for place in slots_in(self.args[0])]
+        return [(place, self.operands[place.position]) for place in slots_in(self.args[0])] if self.operands else []
 
     def _eval_is_real(self) -> bool:
         return True
@@ -183,8 +188,8 @@ def _limited(body: sp.Basic) -> set[sp.Basic]:
 
 
 def plain(body: sp.Basic) -> sp.Basic:
-    """The body for algebra: what was kept as written is evaluated."""
-    while written := body.atoms(Written):
+    """The body for algebra: what was kept as written is evaluated, but not the side of a comparison."""
+    while written := {node for node in body.atoms(Written) if node.operands}:
         body = body.xreplace({node: node.plain() for node in written})
     return body
 

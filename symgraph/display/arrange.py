@@ -14,7 +14,6 @@ from typing import Protocol
 
 import sympy as sp
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import BooleanFunction
 
 from symgraph.core.define import Reduced
 from symgraph.core.graph import elements_of
@@ -195,9 +194,10 @@ class Arranger:
                 return Call(name, tuple(sorted(parts, key=lambda p: (is_numeric(p), self.order.of_names(p)))))
             case Relational():
                 return self._relation(expression, scope)
-            case BooleanFunction() if type(expression) in _LOGIC:
+            case sp.And() | sp.Or() | sp.Not():
                 joined = tuple(self.expression(arg, scope) for arg in sorted(expression.args, key=sp.default_sort_key))
-                return Logic(_LOGIC[type(expression)], joined)  # type: ignore[arg-type]
+                word = next(word for kind, word in _LOGIC.items() if isinstance(expression, kind))
+                return Logic(word, joined)  # type: ignore[arg-type]
             case Written():
                 return self.expression(unevaluated(expression.args[0], dict(expression.bindings())), scope)
             case sp.Function():

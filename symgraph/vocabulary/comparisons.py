@@ -8,7 +8,8 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from symgraph.core.cases import decided
+from symgraph.core.cases import decided, either
+from symgraph.core.compared import related
 from symgraph.core.condition import Condition
 from symgraph.core.define import as_tensor, broadcast, element_of, opened
 from symgraph.core.indices import Index
@@ -29,7 +30,7 @@ def compared(relation: type[Relational], left: Any, right: Any) -> Any:
         return relation(left, right)
     tensors = [as_tensor(left), as_tensor(right)]
     shape = broadcast(*(tensor.shape for tensor in tensors))
-    return Condition.of(shape, decided(relation(*(element_of(tensor, len(shape)) for tensor in tensors))))
+    return Condition.of(shape, decided(related(relation, *(element_of(tensor, len(shape)) for tensor in tensors))))
 
 
 def joined(operation: Any, *conditions: Any) -> Any:
@@ -37,7 +38,7 @@ def joined(operation: Any, *conditions: Any) -> Any:
     asked = [condition(part) for part in conditions]
     if any(_is_index_notation(part) for part in asked):
         return operation(*asked)
-    value = operation(*asked)
+    value = either(*asked) if operation is sp.Or else operation(*asked)
     if isinstance(value, Condition):
         return value
     shape = broadcast(*(tensor.shape for tensor in value.atoms(Tensor)))
