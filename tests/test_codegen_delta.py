@@ -68,6 +68,29 @@ def test_a_row_that_no_label_names_has_no_slope(value: Any, third: Any, fourth: 
 
 
 @pytest.mark.usefixtures("plain")
+def test_rows_that_neither_of_two_readers_names() -> None:
+    """√log E is NaN below 1, and two places of its product are read, each with columns of their own."""
+    E, t = sg.parameter("E", (4, 4)), sg.labels("t", (1,), classes=4)
+    product = sg.sqrt(sg.log(E)) @ E
+    slope = sg.grad(product[2, t[0]] * (product[2, t[0]] - product[3, 0]), E)
+    given = np.full((4, 4), 2.0)
+    given[:2, :2] = 0.5
+    found = codegen.function([E, t], slope)(given, np.array([1]))
+    assert np.isfinite(found).all() and (found[:2, 2:] == 0).all()
+    np.testing.assert_allclose(found, evaluate(slope, {"E": given, "t": np.array([1])}), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_power_that_overflows_has_no_part_where_another_is_least() -> None:
+    """(1 + u²)^u by both of its operands, overflowing in float32; the least of all of them is 0."""
+    base, power = sp.symbols("base power", real=True)
+    raised = sg.elementwise((1 + base**2) ** power, base, power)
+    slope = sg.grad(sg.min(raised(x, x).T, axis=0) ** 2, x)
+    found = codegen.function(x, slope, dtype="float32")(np.float32([-4e9, 8e9, 2e10]))
+    np.testing.assert_array_equal(found, [0, 0, 0])
+
+
+@pytest.mark.usefixtures("plain")
 def test_a_selection_times_a_sum() -> None:
     """δ(i, j)·Σ_k …: the diagonal of a product, whose other elements are infinite."""
     A, B = sg.input("A", (2, 3)), sg.input("B", (3, 2))

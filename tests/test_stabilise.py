@@ -321,3 +321,12 @@ def test_a_square_times_its_logarithm_is_0_at_0() -> None:
     a = sg.input("a", (sg.dim("N"),))
     u = a**2
     np.testing.assert_allclose(codegen.function(a, u * sg.log(u))(np.array([0.0, 1.0, 2.0])), [0, 0, 4 * np.log(4)])
+
+
+@pytest.mark.usefixtures("plain")
+def test_numbers_that_float32_does_not_hold() -> None:
+    """They are infinite there, where one form is as good as another: float64 alone tells which is better."""
+    far, scale = sg.constant([1e40, 2e40, -3e40]), sg.input("scale", ())
+    found = codegen.function(scale, [scale * sg.logsumexp(far), scale * sg.log_softmax(far)], dtype="float64")(1.0)
+    np.testing.assert_allclose(found[0], 2e40)
+    np.testing.assert_allclose(found[1], [-1e40, 0, -5e40])

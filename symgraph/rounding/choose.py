@@ -7,6 +7,8 @@ finite though the true one is loses ``INFINITE_LOSS``, more than any digits are 
 a part of the domain is not kept for a few bits somewhere. The forms come in the order of preference; a later one is
 taken where its score is lower by ``WORTH``.
 
+A type that does not hold a number of the formula, as float32 10⁴⁰, tells nothing of forms.
+
 The true value is asked for where the forms are ``APART`` alone, which is at few points and of most values at none.
 """
 
@@ -19,6 +21,7 @@ from types import MappingProxyType
 import numpy as np
 
 from symgraph.core.tensor import Tensor
+from symgraph.rounding.evaluate import holds_numbers
 from symgraph.rounding.measure import errors_of
 from symgraph.rounding.tape import Key, Tape, Unmeasured
 from symgraph.rounding.write import Writer, is_looked_into
@@ -104,6 +107,8 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
 def _chosen(tapes: tuple[Tape, ...]) -> int:
     scores, refused = np.zeros(len(tapes) - 1), np.zeros(len(tapes) - 1, bool)
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
+        if not all(holds_numbers(tape, dtype) for tape in tapes):
+            continue
         found = errors_of(tapes, dtype, COUNT, BITS, apart=APART)
         lost = bits_lost(found.errors)
         more = np.maximum(lost[1:] - np.maximum(lost[0], 1.0) - ALLOWED, 0.0)

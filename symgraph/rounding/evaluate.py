@@ -39,6 +39,12 @@ def floating(tape: Tape, points: np.ndarray) -> list[Any]:
     return found
 
 
+def holds_numbers(tape: Tape, dtype: np.dtype[Any]) -> bool:
+    """Whether no number of a formula is too large for a type."""
+    numbers = (nearest(operation.number) for operation in tape.operations if operation.number is not None)
+    return not any(float(np.finfo(dtype).max) < abs(number) < np.inf for number in numbers)
+
+
 @lru_cache(maxsize=4096)
 def nearest(number: sp.Expr) -> float:
     """The float64 nearest to a number; NaN where it is not real."""

@@ -1,12 +1,13 @@
 """Which values are finite whatever the leaves are, and where a guarded cotangent can be other than 0.
 
 A guard c on a cotangent, {g if c, else 0}, may be dropped in g·s only if the slope s is finite outside c too: 0·(1/0)
-is NaN. Arithmetic counts as exact; an exponential that overflows counts in the slope itself (``overflow=True``).
+is NaN. Arithmetic counts as exact; an exponential, or a power by a value, that overflows counts in the slope itself
+(``overflow=True``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 import sympy as sp
@@ -49,9 +50,9 @@ class FiniteValues:
             node = pending.pop()
             if isinstance(node, sp.Piecewise):
                 pending.extend(value for value, _ in node.args)
+            elif overflow and (isinstance(node, sp.exp) or (isinstance(node, sp.Pow) and not node.exp.is_number)):
+                return False
             elif isinstance(node, sp.exp):
-                if overflow:
-                    return False
                 pending.append(node.args[0])
             elif isinstance(node, (sp.Pow, sp.log)) and not _is_defined(node):
                 return False
@@ -97,14 +98,18 @@ def support(expression: sp.Expr) -> sp.Basic:
     return found
 
 
-def within(condition: sp.Basic, indices: Iterable[sp.Basic]) -> sp.Basic:
+def within(condition: sp.Basic, indices: Collection[sp.Basic]) -> sp.Basic:
     """The parts of a condition that do not depend on the indices: what it implies for every value of these."""
+    if isinstance(condition, sp.Or):
+        return sp.Or(*(within(part, indices) for part in condition.args))
     hidden = set(indices)
     return sp.And(*(part for part in sp.And.make_args(condition) if hidden.isdisjoint(part.free_symbols)))
 
 
 def for_some(condition: sp.Basic, over: tuple[Index, ...], extents: Extents) -> sp.Basic:
     """Those, and whether places meet for some value of the indices: i = t[n] for some n is Σ_n δ[i = t[n]] > 0."""
+    if isinstance(condition, sp.Or):
+        return sp.Or(*(for_some(part, over, extents) for part in condition.args))
     parts = [part for part in sp.And.make_args(condition) if _is_of_places(part)]
     met = sp.Mul(*(Delta(*part.args) for part in parts if not part.free_symbols.isdisjoint(over)))
     under = tuple(index for index in over if index in met.free_symbols)
