@@ -144,9 +144,9 @@ def _levels(name: str) -> tuple[float | None, ...]:
 
 def _signs(tape: Tape, points: np.ndarray, levels: list[tuple[int, float | None]]) -> np.ndarray:
     values = floating(tape, points)
-    rows = []
+    signs = np.empty((len(levels), points.shape[1]))
     with np.errstate(all="ignore"):
-        for n, level in levels:
+        for row, (n, level) in enumerate(levels):
             operation = tape.operations[n]
             first = values[operation.operands[0]]
             if level is not None:
@@ -155,5 +155,5 @@ def _signs(tape: Tape, points: np.ndarray, levels: list[tuple[int, float | None]
                 found = values[n]
             else:
                 found = first - values[operation.operands[1]]
-            rows.append(np.broadcast_to(np.sign(found), points.shape[1]))
-    return np.array(rows, np.float64)
+            signs[row] = np.sign(found)
+    return signs

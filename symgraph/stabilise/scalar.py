@@ -7,6 +7,7 @@ log Σ_i eʷⁱ           as  m + log Σ_i e^{w_i − m},  m = max w_i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import sympy as sp
 
@@ -232,16 +233,10 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
     if any(base.has(sp.cosh, sp.sinh) for base in _reciprocals(expression)):
         expression = expression.replace(lambda e: isinstance(e, (sp.cosh, sp.sinh)), lambda e: e.rewrite(sp.exp))
     for kernel in _exponentials_below(expression):
-        if kernel not in _exponentials_below(expression):  # has gone with another of them
+        below = _exponentials_below(expression)
+        if kernel not in below:  # has gone with another of them
             continue
-        exponent = kernel.args[0]
-        options: list[sp.Expr] = []
-        for argument in (exponent, -exponent):
-            for half in (argument / 2, argument):
-                options += _eliminated(expression, Relation(sp.tanh(half), _tanh(half)))
-            logistic = Relation(sigmoid(argument), sigmoid.formula(argument))
-            options += _eliminated(expression, logistic)
-        options = [o for o in options if not _exponentials_below(o) and not _quotient_of_saturated(o)]
+        options = _by_one_function(expression, kernel.args[0]) if _are_powers_of_one(below) else []
         if options:
             expression = min(options, key=lambda option: (_cancellations(option), cost(option)))
         else:
@@ -255,6 +250,22 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
             expression = _two_sided(kernels.freeze(expression), symbol, power, kernels)
             break
     return expression
+
+
+def _are_powers_of_one(exponentials: list[sp.Expr]) -> bool:
+    """Whether the exponents are multiples of one: only then may one tanh or logistic take the place of all of them."""
+    first = exponentials[0].args[0]
+    return all((other.args[0] / first).is_number for other in exponentials[1:])
+
+
+def _by_one_function(expression: sp.Expr, exponent: sp.Expr) -> list[sp.Expr]:
+    """Forms by tanh or the logistic function of the exponent, that have no exponential below the line any more."""
+    options: list[sp.Expr] = []
+    for argument in (exponent, -exponent):
+        for half in (argument / 2, argument):
+            options += _eliminated(expression, Relation(sp.tanh(half), _tanh(half)))
+        options += _eliminated(expression, Relation(sigmoid(argument), sigmoid.formula(argument)))
+    return [o for o in options if not _exponentials_below(o) and not _quotient_of_saturated(o)]
 
 
 def _by_the_largest(frozen: sp.Expr, kernels: Kernels) -> sp.Expr | None:
@@ -336,6 +347,7 @@ def _exponentials_below(expression: sp.Expr) -> list[sp.Expr]:
     return list(found)
 
 
+@lru_cache(maxsize=4096)
 def is_below_largest(exponent: sp.Expr) -> bool:
     """Whether an exponent is −|u|, or u − max(…, u + c, …) with a number c, so that it is not above −c."""
     if exponent.is_nonpositive:
