@@ -1,10 +1,8 @@
-"""The index calculus: index equations, bounds that calls check, symbolic slices, selections by δ, arg-reductions."""
+"""The index calculus: index equations, bounds that calls check, symbolic slices, selections by δ."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,34 +13,11 @@ import codegen
 import symgraph as sg
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError, SymgraphError
-from symgraph.reference import evaluate
+from tests.modes import MODES, run, run_all
 from tests.sizes import LONG, examples
 
 N, M, D = sg.dim("N"), sg.dim("M"), sg.dim("D")
 n, i, j, k, d = sg.indices("n i j k d")
-MODES = pytest.mark.parametrize("mode", ["native", "plain Python", "reference"])
-
-
-def run(mode: str, inputs: list[Any], output: Any, *arrays: Any) -> np.ndarray:
-    """An output by native code, by the generated source as plain Python, or by the reference."""
-    return run_all(mode, inputs, [output], *arrays)[0]
-
-
-def run_all(mode: str, inputs: list[Any], outputs: list[Any], *arrays: Any) -> list[np.ndarray]:
-    """Outputs of one program."""
-    if mode == "reference":
-        values = {str(leaf.name): np.asarray(array) for leaf, array in zip(inputs, arrays, strict=True)}
-        return [np.asarray(found, dtype=float) for found in evaluate([*map(sg.as_tensor, outputs)], values)]
-    before = os.environ.pop("SYMGRAPH_PYTHON", None)
-    try:
-        if mode == "plain Python":
-            os.environ["SYMGRAPH_PYTHON"] = "1"
-        found = codegen.function(inputs, outputs, dtype="float64")(*arrays)
-        return [np.asarray(array, dtype=float) for array in found]
-    finally:
-        os.environ.pop("SYMGRAPH_PYTHON", None)
-        if before is not None:
-            os.environ["SYMGRAPH_PYTHON"] = before
 
 
 def both_gradients(loss: Tensor, leaf: Tensor) -> list[Tensor]:
@@ -296,53 +271,6 @@ def test_what_delta_does_not_select_has_no_part(mode: str, simplify: bool) -> No
 def test_one_hot_forms_print_as_before() -> None:
     z, t = sg.input("z", (N, 3)), sg.labels("t", (N,), classes=3)
     assert "(y[n, k] − δ[k = t[n]])/N" in str(sg.grad(sg.cross_entropy(z, t), z)).replace("i", "k")
-
-
-# -- extrema ----------------------------------------------------------------------------------------------------------
-@MODES
-def test_places_of_extrema_over_any_axes(mode: str) -> None:
-    x = sg.input("x", (N, 3, 2))
-    X = np.random.default_rng(0).integers(0, 3, (4, 3, 2)).astype(float)
-    cases = []
-    for function, numpys in ((sg.argmax, np.argmax), (sg.argmin, np.argmin)):
-        cases += [(function(x, axis=axis), numpys(X, axis=axis)) for axis in (0, 1, 2, -1, None)]
-        cases.append((function(x, axis=(1, 2)), numpys(X.reshape(4, 6), axis=1)))
-        cases.append((function(x, axis=(0, 2)), numpys(X.transpose(1, 0, 2).reshape(3, -1), axis=1)))
-    for found, (_, expected) in zip(run_all(mode, [x], [case[0] for case in cases], X), cases, strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-@MODES
-def test_gradient_of_an_extremum_goes_to_the_first_place(mode: str) -> None:
-    x = sg.input("x", (3, 3, 2))
-    X = np.random.default_rng(1).integers(0, 3, (3, 3, 2)).astype(float)
-    gradients, wanted = [], []
-    axes: Any
-    for axes, (kind, fold) in product(
-        (0, 1, 2, (0, 1), (1, 2), (0, 2), None), ((sg.max, np.argmax), (sg.min, np.argmin))
-    ):
-        over = tuple(range(3)) if axes is None else (axes,) if isinstance(axes, int) else axes
-        kept = [axis for axis in range(3) if axis not in over]
-        moved = X.transpose(*kept, *over)
-        rows = moved.reshape(*moved.shape[: len(kept)], -1)
-        expected = np.zeros_like(rows)
-        np.put_along_axis(expected, fold(rows, axis=-1)[..., None], 1.0, axis=-1)
-        expected = expected.reshape(moved.shape).transpose(np.argsort([*kept, *over]))
-        gradients.append(sg.grad(sg.sum(kind(x, axis=axes)), x))
-        wanted.append(expected)
-    for found, expected in zip(run_all(mode, [x], gradients, X), wanted, strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-@MODES
-def test_a_nan_is_the_extremum_as_in_numpy(mode: str) -> None:
-    x = sg.input("x", (N, 4))
-    X = np.array([[1.0, np.nan, 3, np.nan], [2, 1, 0, 5], [np.nan] * 4, [-np.inf, -np.inf, -np.inf, -np.inf]])
-    pairs, axes = ((sg.argmax, np.argmax), (sg.argmin, np.argmin)), (0, 1, None)
-    found = run_all(mode, [x], [function(x, axis=axis) for function, _ in pairs for axis in axes], X)
-    expected = [function(X, axis=axis) for _, function in pairs for axis in axes]
-    for places, wanted in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(places, wanted)
 
 
 # -- formulas over indices --------------------------------------------------------------------------------------------
