@@ -70,3 +70,28 @@ def test_what_the_loss_is_divided_by_is_not_looked_at_again() -> None:
     ]  # fmt: skip
     for J in losses:
         assert len(codegen.train_step(J, sg.Adam()).formulas.request.outputs) == 1
+
+
+def test_fit_gives_back_what_an_update_has_ruined() -> None:
+    """The loss is finite: tanh of an infinite input is, 0·∞ in the gradient is not; nor is a step of 10³⁸."""
+    step = codegen.train_step(sg.mean(sg.tanh(x @ W)), sg.Adam(0.1))
+    params, odd = step.init(0), np.float32(np.tile(ROWS, (4, 1)))
+    step.fit(params, {"x": odd}, epochs=2, batch_size=3)
+    before = {name: values.copy() for name, values in {**params, **step.state}.items()}
+    odd[7, 1] = np.inf
+    batches = [{"x": odd[start : start + 3]} for start in range(0, 12, 3)]
+    called = {"callback": lambda epoch, history: False}
+    for data, options in (({"x": odd}, {}), ({"x": odd}, called), (batches, {})):
+        cause = "an input was infinite" if data is batches else r"input x\[7, 1\] is inf"
+        told = rf"parameter W\[\d\] is nan in epoch 2, .*{cause}.* again as they were"
+        with pytest.raises(NonFiniteError, match=told):
+            step.fit(params, data, epochs=4, batch_size=3, initial_epoch=2, **options)
+        after = {**params, **step.state}
+        assert all(np.array_equal(after[name], before[name]) for name in before)
+    step.hyper["lr"] = 3e38
+    with pytest.raises(NonFiniteError, match=r"parameter W\[\d\] is -?inf .*a lower rate"):
+        step.fit(params, {"x": odd[:6] * 1e3}, epochs=1, batch_size=3)
+    assert np.array_equal(params["W"], before["W"])
+    step.hyper["lr"], params["W"][1] = 0.1, np.nan
+    with pytest.raises(NonFiniteError, match=r"parameter W\[1\] is nan \(if an earlier step wrote that, a gradient"):
+        step(params, x=odd[:6])

@@ -16,6 +16,7 @@ from codegen.loops.epoch_words import (
     ARRAYS,
     ASKED,
     BATCH,
+    BEFORE,
     EPOCH,
     EPOCHS,
     EXAMPLES,
@@ -42,6 +43,7 @@ from codegen.loops.epoch_words import (
 )  # fmt: skip
 from codegen.run import arguments, loading, nonfinite
 from codegen.run.history import History
+from codegen.run.intact import Intact
 from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
 from codegen.run.watch import Watch
@@ -120,6 +122,7 @@ class Epochs:
         Everything is bound anew: between two epochs a callback may have replaced an array, or called the step itself.
         """
         bound = self.step.checked(params, first)
+        intact = Intact(self.step, bound.arrays)
         losses = np.zeros(epochs)
         self.table[EPOCH] = 0
         try:
@@ -129,6 +132,11 @@ class Epochs:
             status = words.DONE
         history.loss += losses[: self.table[EPOCH]].tolist()
         history.steps = self.table[STEPS]
+        if status in (words.DONE, words.NOT_FINITE) and not history.stopped:
+            begun, ended = (self.table[BEFORE], self.table[BEFORE] + max(0, self.table[EPOCH] - (status == words.DONE)))
+            error = intact.ruined(self.data, begun, ended)
+            if error is not None:
+                raise error
         if status != words.DONE:
             raise self._refused(status, bound)
 

@@ -86,7 +86,9 @@ def fit(
         before anything is written; or when data has become wrong, which a callback or another thread may change: then
         the parameters are those of the steps before.
     NonFiniteError
-        where a loss is not finite, as a call of the step does; the parameters are those of the steps before.
+        where a loss is not finite, as a call of the step does; the parameters are those of the steps before. Where a
+        parameter or state is not finite after epochs whose losses are: then they are as they were before these, the
+        last epoch if there is a callback or a validation, else all.
 
     Notes
     -----

@@ -21,6 +21,8 @@ from symgraph.errors import NonFiniteError, SymgraphError
 if TYPE_CHECKING:
     from codegen.run.training import TrainStep
 
+OVERFLOW = "a gradient or an update overflowed, or an input was infinite"
+"""What ruins parameters in a step whose loss is finite."""
 LONGEST = 160
 """Characters of a formula in a message."""
 
@@ -36,20 +38,25 @@ def explained(
     rows, batched : the rows of the data that the batch is made of, and the inputs that have them.
     """
     given = {**bound.arrays, **{leaf: step.state[str(leaf.name)] for leaf in step.first}}
-    cause = _first_array(given, rows, batched)
+    cause = first_array(given, rows, batched)
     what = f"the loss {step.loss.display_name} is {loss}"
     before = step.formulas.before_loss
     checked, value = step.formulas.request.outputs[:before], step.formulas.request.outputs[before]
     if np.isfinite(loss) and checked:
         what = f"a gradient of the loss {step.loss.display_name} is not finite, though that is {loss}"
         value = checked[0]
+    if cause.startswith(("parameter", "state")):
+        cause += f" (if an earlier step wrote that, {OVERFLOW})"
     cause = cause or _first_value(step, value, bound.arrays, rows, batched)
     cause = cause or "the values on the way to it are finite one by one"
     ending = "Nothing was updated in this step; train_step(…, check_finite=False) goes on"
     return NonFiniteError(at_line(f"{what}: {cause}. {ending}"))
 
 
-def _first_array(given: Mapping[Tensor, np.ndarray], rows: np.ndarray | None, batched: Collection[Tensor]) -> str:
+def first_array(
+    given: Mapping[Tensor, np.ndarray], rows: np.ndarray | None = None, batched: Collection[Tensor] = ()
+) -> str:
+    """The first element of given arrays that is not finite, inputs first; empty where all are."""
     kinds = ("input", "parameter", "state")
     for leaf in sorted(given, key=lambda leaf: kinds.index(leaf.kind) if leaf.kind in kinds else len(kinds)):
         array = given[leaf]

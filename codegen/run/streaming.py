@@ -17,10 +17,11 @@ from codegen.loops.epoch_words import STEPS
 from codegen.run import arguments
 from codegen.run.evaluation import Evaluation
 from codegen.run.history import History
+from codegen.run.intact import Intact
 from codegen.run.watch import Watch
 from symgraph.core.chance import KEY
 from symgraph.core.provenance import at_line
-from symgraph.errors import ArgumentError, DomainError
+from symgraph.errors import ArgumentError, DomainError, NonFiniteError
 
 if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
@@ -56,15 +57,21 @@ def fit(
     size = len(batches) if hasattr(batches, "__len__") else 0
     counted = _Counted({STEPS: 0})
     history, watch = History(), Watch(counted, max(0, epochs - initial_epoch) * size, shows)
+    arguments.check_mapping(params, "params")
+    arguments.check_names(params, step.stored)
     for each in callbacks:
         getattr(each, "begin", _nothing)(step, params)
     try:
         for epoch in range(initial_epoch, epochs):
             losses = []
+            intact = Intact(step, {leaf: params[str(leaf.name)] for leaf in step.updated})
             for batch in batches_of(batches, epoch):
                 given = named(step, batch)
                 started = time.perf_counter()
-                found = step(params, **given)
+                try:
+                    found = step(params, **given)
+                except NonFiniteError as error:
+                    raise intact.ruined({}, epoch, epoch) or error from None
                 history.seconds += time.perf_counter() - started
                 losses.append(float(found if step.form is None else found[0]))
                 history.steps += 1
@@ -73,6 +80,9 @@ def fit(
             if not losses:
                 raise ArgumentError(at_line(f"epoch {epoch} has no batch: a generator gives its batches once; pass a "
                                             "function that makes one, or a list"))  # fmt: skip
+            ruined = intact.ruined({}, epoch, epoch)
+            if ruined is not None:
+                raise ruined
             history.loss.append(float(np.mean(losses)))
             if callable(validation):
                 history.validation.append(validation(params))

@@ -371,7 +371,10 @@ def train_step(
     parameters : what to train, tensors or names; all parameters of the loss by default. Others stay as they are given.
     threads : at most so many threads; by default one for each processor, where a step is large enough.
     check_finite : a step whose loss is infinite or NaN, or the derivative of a finite one, as that of √ at 0, updates
-        nothing and raises ``NonFiniteError``, which says where that came from; so does ``fit``. False lets them go on.
+        nothing and raises ``NonFiniteError``, which says where that came from; so does ``fit``. An update that itself
+        overflows, or is NaN as 0·∞ is, of a gradient or a rate, is seen in what was written, which a call does not
+        read again: the next one meets it. ``fit`` looks where its epochs end, and gives back what was before them.
+        False lets all go on.
     strict : an input of another dtype, order or stride is an error; else it is copied, and a warning says so.
     key : of random values, an integer of 0 … 2³² − 1; ``step.hyper["random_key"]`` from then on. Step number
         ``step.state["random_step"]`` has numbers of its own, so that saved parameters and state resume a run exactly.

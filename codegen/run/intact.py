@@ -1,0 +1,49 @@
+"""What a step's updates must not ruin: parameters and state as they were before some epochs, given back where a number
+of theirs is no longer finite though every loss was.
+
+A step looks at its loss, and at slopes that may be infinite (:mod:`codegen.run.singular`), before it updates anything.
+That a product in a gradient overflowed, or was 0·∞ of an infinite input, or that an update did, is seen in what was
+written alone: gradient and update of a matrix are one pass over memory. It is looked at where an epoch ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from codegen.run import nonfinite
+from symgraph.core.provenance import at_line
+from symgraph.core.tensor import Tensor
+from symgraph.errors import NonFiniteError
+
+if TYPE_CHECKING:
+    from codegen.run.training import TrainStep
+
+
+class Intact:
+    """The arrays that a step updates, with copies of what is in them now; none where nothing is to be looked at."""
+
+    def __init__(self, step: TrainStep, stored: Mapping[Tensor, np.ndarray]) -> None:
+        written = step.written(stored) if step.check_finite else []
+        self.written = {leaf: values for leaf, values in written if isinstance(values, np.ndarray)}
+        self.before = {leaf: values.copy() for leaf, values in self.written.items()}
+
+    def ruined(self, data: Mapping[Tensor, np.ndarray], first: int, last: int) -> NonFiniteError | None:
+        """The error of epochs ``first`` to ``last``, after the arrays have been given back; None where all is finite,
+        or was not before."""
+        if all(np.isfinite(values).all() for values in self.written.values()):
+            return None
+        if not all(np.isfinite(values).all() for values in self.before.values()):
+            return None
+        what = nonfinite.first_array(self.written)
+        given = nonfinite.first_array(data)
+        for leaf, values in self.written.items():
+            values[...] = self.before[leaf]
+        epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+        cause = given or f"{nonfinite.OVERFLOW}; a lower rate, or sg.clip_grad_norm, may help"
+        return NonFiniteError(
+            at_line(f"{what} in {epochs}, after a step whose loss was finite: {cause}. Parameters and state are again "
+                    "as they were before; train_step(…, check_finite=False) goes on")
+        )  # fmt: skip
