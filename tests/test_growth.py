@@ -14,6 +14,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from codegen.loops.counts import flops
+from codegen.lower.types import data_type
 from codegen.plan.request import Request, leaves_in
 from codegen.run.pipeline import translate
 from symgraph.core.cost import multiplied_out, operations
@@ -314,3 +315,12 @@ def test_the_largest_of_many_is_not_compared_pair_by_pair_at_each_rewriting(monk
         assert other == largest(*(sg.exp(x).element for x in scalars), evaluate=False)
         assert replace_tensors(other, dict.fromkeys([sg.exp(x) for x in scalars], scalars[3])) == scalars[3].element
     assert asked == 0
+
+
+def test_what_a_scalar_is_in_memory_asks_a_shared_part_once() -> None:
+    """By each that reads it, sixty steps would be asked 2⁶⁰ times; in float64 are scalars of scalars alone."""
+    rate, start = Tensor.scalar(sp.Symbol("rate")), sg.input("start", ())
+    of_scalars, of_inputs = rate, start
+    for _ in range(60):
+        of_scalars, of_inputs = of_scalars + rate * sg.sin(of_scalars), of_inputs + rate * sg.sin(of_inputs)
+    assert data_type(sg.as_tensor(of_scalars)) == "float64" and data_type(sg.as_tensor(of_inputs)) == "real"
