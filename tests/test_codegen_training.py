@@ -146,12 +146,15 @@ def test_interrupt_leaves_valid_parameters(step: codegen.TrainStep) -> None:
 
 def test_a_process_that_ignores_interrupts_trains_on(step: codegen.TrainStep) -> None:
     """As one that a shell starts in its background, or ``nohup``."""
+
+    def interrupt(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
     params, before = step.init(0), signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        callback = lambda epoch, history: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
-        timer = threading.Timer(0.01, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer = threading.Timer(0.01, interrupt)
         timer.start()
-        history = step.fit(params, data(100, np.float32), epochs=5, batch_size=10, progress=False, callback=callback)
+        history = step.fit(params, data(100, np.float32), epochs=5, batch_size=10, progress=False, callback=interrupt)
         history = step.fit(params, data(500, np.float32), epochs=2000, batch_size=10, progress=False)
         timer.join()
     finally:

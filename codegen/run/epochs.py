@@ -133,10 +133,8 @@ class Epochs:
         history.loss += losses[: self.table[EPOCH]].tolist()
         history.steps = self.table[STEPS]
         if status in (words.DONE, words.NOT_FINITE) and not history.stopped:
-            begun, ended = (self.table[BEFORE], self.table[BEFORE] + max(0, self.table[EPOCH] - (status == words.DONE)))
-            error = intact.ruined(self.data, begun, ended)
-            if error is not None:
-                raise error
+            before = self.table[BEFORE]
+            intact.check(before, before + max(0, self.table[EPOCH] - (status == words.DONE)), self.data)
         if status != words.DONE:
             raise self._refused(status, bound)
 

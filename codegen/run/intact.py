@@ -9,6 +9,7 @@ written alone: gradient and update of a matrix are one pass over memory. It is l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,20 +31,18 @@ class Intact:
         self.written = {leaf: values for leaf, values in written if isinstance(values, np.ndarray)}
         self.before = {leaf: values.copy() for leaf, values in self.written.items()}
 
-    def ruined(self, data: Mapping[Tensor, np.ndarray], first: int, last: int) -> NonFiniteError | None:
-        """The error of epochs ``first`` to ``last``, after the arrays have been given back; None where all is finite,
-        or was not before."""
-        if all(np.isfinite(values).all() for values in self.written.values()):
-            return None
-        if not all(np.isfinite(values).all() for values in self.before.values()):
-            return None
+    def check(self, first: int, last: int, data: Mapping[Tensor, np.ndarray] = MappingProxyType({})) -> None:
+        """Give the arrays back and raise ``NonFiniteError`` of epochs ``first`` to ``last``, on some data if they are
+        known, where a number is not finite and all were before."""
         what = nonfinite.first_array(self.written)
+        if not what or nonfinite.first_array(self.before):
+            return
         given = nonfinite.first_array(data)
         for leaf, values in self.written.items():
             values[...] = self.before[leaf]
         epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
         cause = given or f"{nonfinite.OVERFLOW}; a lower rate, or sg.clip_grad_norm, may help"
-        return NonFiniteError(
+        raise NonFiniteError(
             at_line(f"{what} in {epochs}, after a step whose loss was finite: {cause}. Parameters and state are again "
                     "as they were before; train_step(…, check_finite=False) goes on")
-        )  # fmt: skip
+        ) from None  # fmt: skip

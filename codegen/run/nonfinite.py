@@ -105,8 +105,8 @@ def _value(step: TrainStep, leaf: Tensor, arrays: Mapping[Tensor, np.ndarray]) -
 
 def _place(array: np.ndarray) -> tuple[int, ...] | None:
     """Of the first element that is not finite."""
-    wrong = np.argwhere(~np.isfinite(array))
-    return tuple(map(int, wrong[0])) if len(wrong) else None
+    finite = np.isfinite(array)
+    return None if finite.all() else tuple(map(int, np.argwhere(~finite)[0]))
 
 
 def _shown(place: tuple[int, ...], rows: np.ndarray | None) -> str:

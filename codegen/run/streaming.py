@@ -70,8 +70,9 @@ def fit(
                 started = time.perf_counter()
                 try:
                     found = step(params, **given)
-                except NonFiniteError as error:
-                    raise intact.ruined({}, epoch, epoch) or error from None
+                except NonFiniteError:
+                    intact.check(epoch, epoch)
+                    raise
                 history.seconds += time.perf_counter() - started
                 losses.append(float(found if step.form is None else found[0]))
                 history.steps += 1
@@ -80,9 +81,7 @@ def fit(
             if not losses:
                 raise ArgumentError(at_line(f"epoch {epoch} has no batch: a generator gives its batches once; pass a "
                                             "function that makes one, or a list"))  # fmt: skip
-            ruined = intact.ruined({}, epoch, epoch)
-            if ruined is not None:
-                raise ruined
+            intact.check(epoch, epoch)
             history.loss.append(float(np.mean(losses)))
             if callable(validation):
                 history.validation.append(validation(params))

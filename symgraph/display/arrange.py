@@ -14,7 +14,9 @@ from typing import Protocol
 
 import sympy as sp
 from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanFunction
 
+from symgraph.core.cases import Fails
 from symgraph.core.define import Reduced
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
@@ -51,7 +53,7 @@ _RELATIONS = {
     sp.StrictLessThan: "<", sp.LessThan: "≤", sp.StrictGreaterThan: ">", sp.GreaterThan: "≥", sp.Eq: "=", sp.Ne: "≠",
 }  # fmt: skip
 _MIRRORED = {"<": ">", "≤": "≥", ">": "<", "≥": "≤", "=": "=", "≠": "≠"}
-_LOGIC = {sp.And: "and", sp.Or: "or", sp.Not: "not"}
+_LOGIC = {sp.And: "and", sp.Or: "or", sp.Not: "not", Fails: "not"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +196,9 @@ class Arranger:
                 return Call(name, tuple(sorted(parts, key=lambda p: (is_numeric(p), self.order.of_names(p)))))
             case Relational():
                 return self._relation(expression, scope)
-            case sp.And() | sp.Or() | sp.Not():
+            case BooleanFunction() if type(expression) in _LOGIC:
                 joined = tuple(self.expression(arg, scope) for arg in sorted(expression.args, key=sp.default_sort_key))
-                word = next(word for kind, word in _LOGIC.items() if isinstance(expression, kind))
-                return Logic(word, joined)  # type: ignore[arg-type]
+                return Logic(_LOGIC[type(expression)], joined)  # type: ignore[arg-type]
             case Written():
                 return self.expression(unevaluated(expression.args[0], dict(expression.bindings())), scope)
             case sp.Function():
