@@ -5,9 +5,10 @@ the end of a job (:mod:`codegen.native.job_text`). Python runs handlers of signa
 none can come in between. Workers and jobs are bare POSIX threads that never enter Python and take no signals; whatever
 the system refuses (threads, affinity) is done without.
 
-A busy machine: where others slept because of a worker that another process had kept from its processor, the caller goes
-on alone for sixteen times as long as was lost, and then tries again. So a team never loses more than a part in sixteen
-to what it cannot know, and results, which do not depend on the number of threads, stay the same.
+A busy machine: where others slept because of a worker that another process had kept from its processor, and so long
+that one thread would have been done sooner, the caller goes on alone for sixteen times as long as was lost, and then
+tries again. So a team never loses more than a part in sixteen to what it cannot know, and results, which do not depend
+on the number of threads, stay the same.
 
 Words of 64 bits, a cache line each where two threads write them:
 
@@ -195,12 +196,12 @@ enter:
   %several = icmp sgt i64 %others, 0
   br i1 %several, label %may, label %together
 may:
+  %start = call i64 @symgraph_clock()
   %alone = load atomic i64, ptr %alone.word monotonic, align 8
   %free = icmp eq i64 %alone, 0
-  br i1 %free, label %forget, label %ask.clock
-ask.clock:
-  %now = call i64 @symgraph_clock()
-  %early = icmp slt i64 %now, %alone
+  br i1 %free, label %forget, label %look.at.clock
+look.at.clock:
+  %early = icmp slt i64 %start, %alone
   br i1 %early, label %together, label %again
 again:
   store atomic i64 0, ptr %alone.word monotonic, align 8
@@ -209,7 +210,8 @@ forget:
   call void @set_lost(i64 %packed, i64 0)
   br label %together
 together:
-  %wanted = phi i64 [ 0, %enter ], [ 0, %ask.clock ], [ %others, %forget ]
+  %wanted = phi i64 [ 0, %enter ], [ 0, %look.at.clock ], [ %others, %forget ]
+  %began = phi i64 [ 0, %enter ], [ %start, %look.at.clock ], [ %start, %forget ]
   %at.first = load atomic i64, ptr %pool acquire, align 8
   %fewer = icmp slt i64 %at.first, %wanted
   br i1 %fewer, label %enlarge, label %choose
@@ -313,17 +315,24 @@ judge:
   %lost.here = phi i64 [ 0, %head.wait ], [ %slept, %awake ]
   %late = load atomic i64, ptr %late.word monotonic, align 8
   %put.off = icmp ne i64 %late, 0
-  br i1 %put.off, label %be.alone, label %freeing
-be.alone:
+  br i1 %put.off, label %weigh, label %freeing
+weigh:
+  ; It took t, of which l was lost; one thread takes (t − l)·parties, which is less where l·parties > t·n.
   %lost.inside = call i64 @lost(i64 %packed)
   %lost.all = add i64 %lost.here, %lost.inside
-  %long = mul i64 %lost.all, {ALONE_FOR}
   %from = call i64 @symgraph_clock()
+  %took = sub i64 %from, %began
+  %lost.parts = mul i64 %lost.all, %parties
+  %took.parts = mul i64 %took, %n
+  %dear = icmp sgt i64 %lost.parts, %took.parts
+  br i1 %dear, label %be.alone, label %freeing
+be.alone:
+  %long = mul i64 %lost.all, {ALONE_FOR}
   %until = add i64 %from, %long
   store atomic i64 %until, ptr %alone.word monotonic, align 8
   br label %freeing
 freeing:
-  %f = phi i64 [ 0, %judge ], [ 0, %be.alone ], [ %f.next, %let.go ]
+  %f = phi i64 [ 0, %judge ], [ 0, %weigh ], [ 0, %be.alone ], [ %f.next, %let.go ]
   %held = icmp slt i64 %f, %n
   br i1 %held, label %let.go, label %leave
 let.go:

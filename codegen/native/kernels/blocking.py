@@ -20,10 +20,6 @@ from codegen.native.kernels.vectors import lanes, widths
 _LARGE_EXTENT = 5040
 """Stands for an extent that is unknown until run time: a multiple of every number of rows, so that none is favoured."""
 
-_OVERHEAD = (10.0, 2.0, 0.15)
-"""Cycles that setting up and storing a tile costs: once, for each row, and for each row squared (addresses that no
-longer fit the integer registers); Zen 4."""
-
 _STRIDE_ALIAS_BYTES = 1024
 """Rows this far apart, or a multiple, fall on few sets of the first-level cache and thrash it."""
 
@@ -35,7 +31,8 @@ class _Core:
     ``units`` full-width multiply-adds a cycle; ``latency`` cycles before the result of one can be added to: fewer
     independent sums leave the units idle; ``stream`` bytes a cycle that the second-level cache delivers, where a panel
     of ``b`` comes from; ``slack`` cycles of a step that nothing hides; at most so many ``rows``, each of which reads a
-    line of ``a`` of its own, and so many ``sums`` in registers.
+    line of ``a`` of its own, and so many ``sums`` in registers. ``overhead``: cycles that setting up and storing a tile
+    costs, once, for each row, and for each row squared (addresses that no longer fit the integer registers).
     """
 
     units: float
@@ -44,8 +41,10 @@ class _Core:
     slack: float
     rows: int
     sums: int
+    overhead: tuple[float, float, float] = (10.0, 2.0, 0.15)
 
 
+_AVX2 = _Core(units=2.0, latency=4.0, stream=20.0, slack=0.3, rows=6, sums=12, overhead=(0.0, 0.0, 1.0))
 _ZEN4 = _Core(units=1.0, latency=4.7, stream=18.5, slack=0.0, rows=16, sums=20)
 _XEON = _Core(units=2.0, latency=4.0, stream=32.0, slack=1.5, rows=8, sums=24)
 _XEONS = ("skylake-avx512", "cascadelake", "cooperlake", "icelake", "sapphire", "emerald", "granite")
@@ -54,6 +53,8 @@ _XEONS = ("skylake-avx512", "cascadelake", "cooperlake", "icelake", "sapphire", 
 
 @cache
 def _core() -> _Core:
+    if register_file() == (32, 16):
+        return _AVX2
     return _XEON if host_name().startswith(_XEONS) else _ZEN4
 
 
@@ -95,7 +96,7 @@ def _fits_registers(rows: int, cols: int, dtype: Dtype) -> bool:
     third is left free."""
     _, registers = register_file()
     vectors = len(widths(cols, dtype))
-    return rows * vectors <= (_core().sums if registers == 32 else 12) and (rows + 1) * vectors < registers
+    return rows * vectors <= min(_core().sums, registers - 4) and (rows + 1) * vectors <= registers - 2
 
 
 def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> float:
@@ -108,5 +109,5 @@ def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> floa
     arithmetic = rows * sum(1.0 if width * size == 64 or register_file()[0] < 64 else 0.5 for width in vectors)
     loads = rows / 2 + sum(1.0 / core.units if width * size == 64 else 0.5 for width in vectors)
     step = max(arithmetic / core.units, loads, core.latency, sum(vectors) * size / core.stream) + core.slack
-    overhead = _OVERHEAD[0] + _OVERHEAD[1] * rows + _OVERHEAD[2] * rows**2
+    overhead = sum(cost * rows**power for power, cost in enumerate(core.overhead))
     return ceil(m / rows) * ceil(n / cols) * (k * step + overhead)
