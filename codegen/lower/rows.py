@@ -99,7 +99,8 @@ class Loops:
     """The loops of a segment, over the periods at hand.
 
     ``before``, ``inside`` and ``after`` are statements around and in all loops; ``around`` those before and after the
-    loops inside so many of them, where reductions begin and end. Comments have ``shown`` for the indices, if given.
+    loops inside so many of them, where reductions begin and end. Comments have ``shown`` for the indices, if given;
+    ``told`` are those of numbers that no statement has computed yet.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Loops:
         self.scope, self.scalars, self.segment = scope, scope.scalars, segment
         self.row, self.loops, self.periods, self.shown = row, loops, periods or {}, shown
         self.residues: Residues = {}
+        self.told: list[str] = []
         self.before: list[Stmt] = []
         self.inside: list[Stmt] = []
         self.after: list[Stmt] = []
@@ -118,10 +120,10 @@ class Loops:
         """The loops with all that is in them; what they bind outside of them becomes ``known``."""
         scope, sharing = self.scope, self.scope.sharing
         for residues in statements_of(self.periods):
-            self.residues, scope.forwarded = residues, {}
+            self.residues, scope.forwarded, scope.numbers, self.told = residues, {}, {}, []
             for stage in self.segment.stages:
                 self.lower(stage)
-        scope.forwarded = {}
+        scope.forwarded, scope.numbers = {}, {}
         inside = scope.hoist(self.inside)
         known |= scope.available
         if self.loops:
@@ -175,18 +177,28 @@ class Loops:
             return
         free = tuple(self.scalars.integer(places.get(axis(d), axis(d))) for d in range(len(node.shape)))
         value = self.scalars.value(body, dtype)
+        text, self.told = "\n".join([*self.told, text]), []
         if node.target is not None:
             self.inside.append(Store(scope.storage.buffers[node.target], free, value, formula=text))
             return
-        var = scope.forwarded[node.value]
-        self.inside.append(Let(var, value, text))
+        scalar: Expr = scope.forwarded[node.value]
+        if isinstance(value, Const) and self.residues:  # a number is bound to no name, and decides in what reads it
+            scope.numbers[node.value] = scalar = value
+            self.told = [text]
+        else:
+            self.inside.append(Let(scope.forwarded[node.value], value, text))
         if not self.loops:
-            scope.local[node.value] = var
+            scope.local[node.value] = scope.forwarded[node.value]
         if stage.place == "memory":
-            self.inside.append(Store(scope.storage.buffers[node.value], free, var))
+            self.store(scope.storage.buffers[node.value], free, scalar)
         elif stage.place == "scratch" and self.loops:
             buffer = scope.scratch.get(node.value) or scope.scratch_of(node.value, self.segment.extents)
-            self.inside.append(Store(buffer.name, free[scope.depth :], var))
+            self.store(buffer.name, free[scope.depth :], scalar)
+
+    def store(self, buffer: str, place: tuple[Expr, ...], value: Expr) -> None:
+        """Keep a value, below the formulas of numbers that have no statement of their own."""
+        text, self.told = "\n".join(self.told), []
+        self.inside.append(Store(buffer, place, value, formula=text))
 
     def _reduce(self, stage: Stage) -> None:
         scope, node = self.scope, stage.node

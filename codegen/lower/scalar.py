@@ -237,7 +237,7 @@ class ScalarLowering:
         condition = self._junction("and", equal)
         with self.guarded(sp.And(*equal, evaluate=False)):
             value = cast(self._quotient(factors), "real")
-        return Select(condition, value, Const(0.0, "real"), "real")
+        return chosen(condition, value, Const(0.0, "real"))
 
     def _piecewise(self, body: sp.Piecewise, lower: Callable[[sp.Basic], Expr] | None = None) -> Expr:
         pairs: list[tuple[Expr, Expr]] = []
