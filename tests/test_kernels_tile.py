@@ -11,8 +11,8 @@ from numpy import float32, float64, int64
 
 from codegen.native.compile import Entry, compile_entry, load_entry, register_file
 from codegen.native.kernels import blocking, choose_tile, copy_block, kernel, pointer, tile, transpose_block
-from codegen.native.kernels.product import contraction
 from codegen.native.kernels.vectors import lanes, widths
+from tests.products import contraction
 
 VL = lanes(float32)
 TILES = (
@@ -177,6 +177,13 @@ def test_two_units_are_given_more_sums_for_every_load(monkeypatch: pytest.Monkey
         rows, cols = choose_tile.__wrapped__(m, n, k, float32)
         vectors = -(-cols // 16)
         assert rows * vectors >= 1.5 * (rows + vectors)  # multiply-adds of a step, and loads; two of each in a cycle
+
+
+@pytest.mark.skipif(register_file() != (32, 16), reason="of AVX2")
+def test_sixteen_registers_hold_ten_sums_or_twelve_of_long_products() -> None:
+    for m, n, k in ((None, 64, 576), (100, 50, 784), (784, 64, 576)):
+        rows, cols = choose_tile.__wrapped__(m, n, k, float32)
+        assert rows >= 5 and cols == 16
 
 
 def test_rows_and_depth_of_several_indices_are_read_where_they_lie() -> None:
