@@ -26,7 +26,7 @@ def real(value: Expr) -> Expr:
 
 
 def chosen(condition: Expr, yes: Expr, no: Expr) -> Expr:
-    """One of two values; the value of two equal numbers; of two quotients, a quotient of what is chosen: one division."""
+    """One of two values, of equal numbers either; of two quotients, a quotient of what is chosen: one division."""
     match yes, no:
         case Const(), Const() if repr(yes) == repr(no):  # 0 and −0 differ
             return yes
