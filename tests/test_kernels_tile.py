@@ -68,13 +68,14 @@ def test_tile_computes_every_live_element_and_touches_no_other(rows: int, cols: 
 def test_a_row_is_the_same_bits_alone_and_among_others(rows: int, cols: int, dtype: Any) -> None:
     depth = 37
     a, b = (np.random.default_rng(rows).standard_normal((n, depth)).astype(dtype) for n in (rows, cols))
-    found = []
-    for live_rows in (rows, 1):
-        out = np.zeros((rows, cols), dtype)
-        numbers = [0, cols, 0, depth, 1, 0, cols, depth, live_rows, cols, 0]
-        block_entry(rows, cols, dtype)(np.array([v.ctypes.data for v in (out, a, b)] + numbers, int64).ctypes.data)
-        found.append(out)
-    assert np.array_equal(found[0][0], found[1][0]) and not found[1][1:].any()
+    native, plain = (np.zeros((2, rows, cols), dtype) for _ in range(2))
+    for place, live_rows in enumerate((rows, 1)):
+        numbers = [0, cols, 0, depth, 1, 0, cols, depth, live_rows, cols]
+        packed = np.array([v.ctypes.data for v in (native[place], a, b)] + [*numbers, 0], int64)
+        block_entry(rows, cols, dtype)(packed.ctypes.data)
+        tile(rows, cols, dtype)(plain[place].ravel(), *numbers[:2], a.ravel(), *numbers[2:5], b.ravel(), *numbers[5:])
+    for full, one in (native, plain):
+        assert np.array_equal(full[0], one[0]) and not one[1:].any()
 
 
 def test_tile_does_not_read_beyond_its_operands() -> None:

@@ -14,7 +14,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
-from codegen.lower.residues import Nest, Residues, places_of, reached, statements_of, with_residues
+from codegen.lower.residues import Digits, Nest, Residues, places_of, reached, statements_of, with_residues
 from codegen.lower.scatter import ScatterLowering, limits
 from codegen.lower.schedule import Segment, Stage
 from codegen.lower.scope import Scope, in_blocks
@@ -109,6 +109,8 @@ class Loops:
     ) -> None:  # fmt: skip
         self.scope, self.scalars, self.segment = scope, scope.scalars, segment
         self.row, self.loops, self.periods, self.shown = row, loops, periods or {}, shown
+        parts = [part for part in self.periods.values() if isinstance(part, Digits)]
+        self.digits = {d: Var(scope.loop_name(sp.Integer(n)), "int64") for p in parts for d, n in p.sizes.items()}
         self.residues: Residues = {}
         self.told: list[str] = []
         self.before: list[Stmt] = []
@@ -146,10 +148,13 @@ class Loops:
                 start, stop = scope.first_column, scope.last_column
             elif scope.part is not None and position == 0:
                 start, stop = scope.part
-            periods = self.periods.get(axis(scope.depth + position))
-            if periods is not None:
-                start, stop = ir.integer(periods.first), ir.integer(periods.last)
-            loop = self.loops[position]
+            loop, part = self.loops[position], self.periods.get(axis(scope.depth + position))
+            if isinstance(part, Digits):
+                for digit, size in reversed(list(part.sizes.items())):
+                    body = (For(self.digits[digit], ZERO, ir.integer(size), tuple(body)),)
+                continue
+            if part is not None:
+                start, stop = ir.integer(part.first), ir.integer(part.last)
             assert isinstance(loop, Var)
             begin, end = (part.get(position, []) for part in self.around)
             body = (*begin, For(loop, start, stop, tuple(body)), *end)
@@ -159,7 +164,7 @@ class Loops:
         """One value."""
         scope, node = self.scope, stage.node
         self.scalars.indices = dict(zip(scope.row_axes(), self.row, strict=False))
-        self.scalars.indices |= dict(zip(stage.loops, self.loops, strict=True))
+        self.scalars.indices |= {**dict(zip(stage.loops, self.loops, strict=True)), **self.digits}
         self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.periods)
         places = places_of(self.residues)
         scope.here = (*self.row, *(self.scalars.integer(places.get(index, index)) for index in stage.loops))

@@ -16,7 +16,7 @@ from itertools import pairwise
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, difference, multiply
 from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST, nearest
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
@@ -99,7 +99,10 @@ class ScalarLowering:
             case sp.Symbol():
                 return self.indices.get(body) or Var(self.sizes[body.name], "int64")
             case sp.Add():
-                return _fold(add, [self.integer(part) for part in _ordered(body)])
+                parts = _ordered(body)
+                minus = [part for part in parts if _is_negative(part) and not part.is_Integer]
+                plus = [self.integer(part) for part in parts if part not in minus]
+                return _fold(difference, [_fold(add, plus or [ZERO]), *(self.integer(-part) for part in minus)])
             case sp.Mul():
                 return _fold(multiply, [self.integer(part) for part in _ordered(body)])
             case sp.Mod():

@@ -158,11 +158,6 @@ def minus(value: Expr) -> Expr:
     return ir.integer(-int(value.value)) if isinstance(value, Const) else Op("neg", (value,), "int64")
 
 
-def difference(left: Expr, right: Expr) -> Expr:
-    """Integer difference."""
-    return Op("-", (left, right), "int64")
-
-
 def smaller(left: Expr, right: Expr) -> Expr:
     """min(left, right), folded."""
     if isinstance(left, Const) and isinstance(right, Const):
