@@ -99,9 +99,8 @@ class ScalarLowering:
             case sp.Symbol():
                 return self.indices.get(body) or Var(self.sizes[body.name], "int64")
             case sp.Add():
-                parts = _ordered(body)
-                minus = [part for part in parts if _is_negative(part) and not part.is_Integer]
-                plus = [self.integer(part) for part in parts if part not in minus]
+                minus = [part for part in _ordered(body) if _is_negative(part) and not part.is_Integer]
+                plus = [self.integer(part) for part in _ordered(body) if part not in minus]
                 return _fold(difference, [_fold(add, plus or [ZERO]), *(self.integer(-part) for part in minus)])
             case sp.Mul():
                 return _fold(multiply, [self.integer(part) for part in _ordered(body)])
@@ -113,11 +112,8 @@ class ScalarLowering:
             case sp.Pow() if body.exp.is_Integer and body.exp > 0:
                 return _fold(multiply, [self.integer(body.base)] * int(body.exp))
             case sp.Max() | sp.Min():
-                relation = ">" if isinstance(body, sp.Max) else "<"
-                return _fold(
-                    lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"),
-                    [self.integer(part) for part in _ordered(body)],
-                )
+                relation, parts = ">" if isinstance(body, sp.Max) else "<", map(self.integer, _ordered(body))
+                return _fold(lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"), parts)
         raise DomainError(f"{body} cannot be an index")
 
     def condition(self, body: sp.Basic) -> Expr:
