@@ -15,7 +15,7 @@ from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Sh
 from codegen.lower.types import data_type
 from codegen.lower.window_ways import windowed
 from codegen.plan.contraction import PANEL_COLUMNS, Contraction
-from codegen.plan.fuse import Group, runs_down_columns
+from codegen.plan.fuse import Group, runs_along, runs_down_columns
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.scatter import scatter_of
@@ -299,5 +299,5 @@ def _is_element(element: Element) -> bool:
 
 def _contiguous_free(node: Node) -> bool:
     last = axis(len(node.shape) - 1)
-    votes = [e.indices[-1] == last for e in node.reads if e.indices and isinstance(e.indices[-1], Index)]
+    votes = [along == last for along in map(runs_along, node.reads) if along is not None]
     return runs_down_columns(node) or 2 * sum(votes) > len(votes)

@@ -213,11 +213,19 @@ def runs_down_columns(node: Node) -> bool:
     last = axis(len(node.shape) - 1)
     votes = 0
     for element in node.reads:
-        if element.indices and isinstance(element.indices[-1], Index):
-            weight = sum(isinstance(index, Index) for index in element.indices)  # what has more axes is larger
-            votes += weight if element.indices[-1] == last else -weight
+        along = runs_along(element)
+        if along is not None:
+            weight = sum(isinstance(index, Index) for index in element.indices[:-1]) + 1  # what has more axes is larger
+            votes += weight if along == last else -weight
     leading = any(_reduces_leading(element.indices) for element in node.reads)
     return votes > 0 and leading
+
+
+def runs_along(element: Element) -> Index | None:
+    """The index along which an element runs through memory: j of g[n, j] and of g[n, j − 32]."""
+    place = element.indices[-1] if element.indices else sp.S.Zero
+    moving = [term for term in sp.Add.make_args(place) if term.has(Index)]
+    return moving[0] if len(moving) == 1 and isinstance(moving[0], Index) else None
 
 
 def _reduces_leading(indices: Iterable[sp.Expr]) -> bool:
