@@ -23,10 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test is collected: decorators ask for sizes. Formulas are many small objects that live long: looking
     among them for cycles after every 700 new ones takes a sixth of the suite. A process that a shell starts in its
-    background ignores SIGINT, which tests send to themselves."""
+    background ignores SIGINT, which tests send to themselves. Processes that tests start keep the bytecode of the two
+    packages: without it each of them would compile these anew, which takes half of a child's time."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sizes.LONG = bool(config.getoption("--long"))
     gc.set_threshold(50_000, 20, 20)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: it is looked through for cycles once, and not again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
+import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -21,27 +24,39 @@ ROOT = Path(__file__).parent.parent
 SCRIPT = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 import numpy as np, symgraph as sg, codegen
-x = sg.input("x", (sg.dim("N"),))
-print(codegen.function(x, sg.exp(x) * 3)(np.zeros(2)).sum())
+x = sg.input("x", (sg.dim("N"), 3))
+compilers = {{"numba", "codegen.native.emit", "codegen.plan.plan", "codegen.lower.lower", "codegen.run.pipeline"}}
+print(codegen.function(x, sg.exp(x) * 2)(np.zeros((2, 3))).sum(), len(compilers & set(sys.modules)))
 """
 
 
-def test_two_processes_at_once(tmp_path: Path) -> None:
-    environment = os.environ | {"SYMGRAPH_CACHE": str(tmp_path / "cache")}
-    started = [
-        subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, stdout=-1, stderr=-1, text=True) for _ in "ab"
-    ]
-    for process in started:
-        out, errors = process.communicate(timeout=120)
-        assert out.split() == ["6.0"], errors
-    names = [path.name for path in (tmp_path / "cache").iterdir()]
+def started(**environment: str) -> subprocess.Popen[str]:
+    """A process that runs a program of its own, and tells its value and how many modules of the compiler it has."""
+    command = [sys.executable, "-c", SCRIPT]
+    return subprocess.Popen(command, env=os.environ | environment, stdout=-1, stderr=-1, text=True)
+
+
+def told(process: subprocess.Popen[str]) -> list[str]:
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return out.split()
+
+
+def test_two_processes_at_once_and_one_after_them(tmp_path: Path) -> None:
+    """The first two may compile both; the third does not compile, nor wait for the compiler's import."""
+    folder = tmp_path / "cache"
+    both = [started(SYMGRAPH_CACHE=str(folder)) for _ in "ab"]
+    found = [told(process) for process in both]
+    assert [value for value, _ in found] == ["12.0"] * 2 and "5" in {compilers for _, compilers in found}
+    names = [path.name for path in folder.iterdir()]
     assert sorted(name.rpartition(".")[2] for name in names) == ["o", "program", "py"], names
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+    assert told(started(SYMGRAPH_CACHE=str(folder))) == ["12.0", "0"]
 
 
 def test_nothing_is_left_behind_without_a_cache(tmp_path: Path) -> None:
-    environment = os.environ | {"SYMGRAPH_CACHE": "off", "SYMGRAPH_PYTHON": "1", "TMPDIR": str(tmp_path)}
-    found = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["6.0"] and not list(tmp_path.iterdir())
+    assert told(started(SYMGRAPH_CACHE="off", SYMGRAPH_PYTHON="1", TMPDIR=str(tmp_path)))[0] == "12.0"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +84,18 @@ def results() -> list[float]:
     return codegen.function(x, x + 2)(np.zeros(2)).tolist()
 
 
-def test_damaged_entries_are_rebuilt(entry: Path) -> None:
-    good = entry.read_bytes()
+def test_damaged_entries_are_rebuilt(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, compiled, compile_program = entry.read_bytes(), [], jit.compile_program
+    monkeypatch.setattr(jit, "compile_program", lambda *given: compiled.append(given) or compile_program(*given))
+    assert results() == [2.0, 2.0] and not compiled
     start = len(cache.MAGIC) + 32
     spoilt = {
         "empty": b"",
         "half a header": good[:10],
+        "a header and little else": good[:100],
         "truncated": good[: len(good) // 2],
+        "one byte less": good[:-1],
+        "garbage": b"garbage" * 1000,
         "one bit": good[:-1] + bytes([good[-1] ^ 1]),
         "longer": good + b"\0",
         "older format": good.replace(b"object 1", b"object 0", 1),
@@ -84,7 +104,7 @@ def test_damaged_entries_are_rebuilt(entry: Path) -> None:
     for name, content in spoilt.items():
         entry.write_bytes(content)
         assert cache.load(entry.stem) is None, name
-    assert results() == [2.0, 2.0]
+    assert results() == [2.0, 2.0] and len(compiled) == 1
     assert cache.load(entry.stem) is not None
 
 
@@ -182,20 +202,26 @@ def test_folders_that_cannot_be(given: str, tmp_path: Path, monkeypatch: pytest.
     assert results() == [2.0, 2.0]
 
 
-def test_a_disk_that_is_full(entry: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that is like this one")
+def test_a_disk_that_is_full(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file may grow over a kilobyte: an entry is written in part, and then given up."""
-    script = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-    script += "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n" + SCRIPT
-    environment = os.environ | {"SYMGRAPH_CACHE": str(entry.parent / "full")}
-    found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["6.0"]
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(entry.parent / "full"))
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+            os._exit(0 if results() == [2.0, 2.0] else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
     left = [path for path in (entry.parent / "full").iterdir() if path.suffix == ".o" or path.name.startswith(".")]
     assert not left, left
 
 
-def test_processes_killed_while_they_write(tmp_path: Path) -> None:
+def test_processes_killed_while_they_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed at any moment, they leave an entry that is whole or none; what they had begun is swept away in time."""
-    environment = os.environ | {"SYMGRAPH_CACHE": str(tmp_path / "cache")}
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(tmp_path / "cache"))
     script = f"""
 import os, signal, sys, time; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
@@ -214,10 +240,10 @@ for number in range(24):
     for path in Path({str(tmp_path / "cache")!r}).iterdir():
         assert path.name.startswith(".") or path.stat().st_size >= 400_000, path
 """
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
     for path in (tmp_path / "cache").glob(".*"):
         os.utime(path, (0, 0))
-    subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True)
+    assert results() == [2.0, 2.0]
     assert not list((tmp_path / "cache").glob(".*"))
 
 

@@ -17,19 +17,30 @@ from codegen.run.turn import LOADING
 ROOT = Path(__file__).parent.parent
 
 
-def run(script: str, timeout: float = 240, **environment: str) -> str:
-    """Standard output of a script in a process of its own."""
-    code = "import codegen, numpy as np, symgraph as sg\n" + textwrap.dedent(script)
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", code],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=timeout, check=False,
-    )  # fmt: skip
-    assert found.returncode == 0, f"exit {found.returncode}\n{found.stdout}\n{found.stderr}"
-    return found.stdout
+BETWEEN = """
+os.environ.clear()
+os.environ.update(given)
+print({name!r}, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def ended() -> subprocess.CompletedProcess[str]:
+    """A process of its own, in which one script runs after the other; it prints the names of those that it has done."""
+    code = "import os\ngiven = dict(os.environ)\nimport codegen, numpy as np, symgraph as sg\n"
+    for name, script in {"switched": SWITCHED, "dropped": DROPPED, "crowded": CROWDED}.items():
+        code += textwrap.dedent(script) + BETWEEN.format(name=name)
+    command = [sys.executable, "-X", "faulthandler", "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+
+
+def check(ended: subprocess.CompletedProcess[str], name: str) -> None:
+    assert name in ended.stdout.split(), f"exit {ended.returncode}\n{ended.stdout}\n{ended.stderr}"
 
 
 CROWDED = """
     import ctypes
+    import sys
 
     N = sg.dim("N")
     x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
@@ -43,6 +54,8 @@ CROWDED = """
         history = step.fit({"W": np.zeros((4, 3))}, {"x": X, "t": T}, epochs=2, batch_size=8, shuffle=False)
         assert abs(history.loss[0] - np.log(3)) < 1e-12
 
+    if not os.path.exists("/proc/self/maps"):
+        sys.exit()
     programs()
     mmap = ctypes.CDLL(None).mmap
     mmap.restype = ctypes.c_void_p
@@ -67,14 +80,13 @@ CROWDED = """
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux to crowd the address space")
-def test_programs_are_loaded_where_other_libraries_have_left_holes() -> None:
+def test_programs_are_loaded_where_other_libraries_have_left_holes(ended: subprocess.CompletedProcess[str]) -> None:
     """As when PyTorch and JAX are both in the process: sections of one object, gigabytes apart, ended it."""
-    run(CROWDED)
+    check(ended, "crowded")
+    assert ended.returncode == 0, ended.stderr
 
 
 SWITCHED = """
-    import os
-
     N = sg.dim("N")
     x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
     W = sg.parameter("W", (4, 3))
@@ -91,7 +103,7 @@ SWITCHED = """
         return [*losses, *params["W"].flat, *codegen.function([x, W], sg.softmax(x @ W))(data["x"], params["W"]).flat]
 
     found, steps = [], []
-    for setting in %s:
+    for setting in ("", "1", "", "1"):
         os.environ["SYMGRAPH_PYTHON"] = setting
         steps += [made(), made()]
         steps[-1].executable  # compiled under this setting, first called under the next
@@ -101,14 +113,13 @@ SWITCHED = """
 """
 
 
-@pytest.mark.parametrize("settings", [["", "1", "", "1"]], ids=["in turn"])
-def test_native_and_plain_python_programs_live_in_one_process(settings: list[str]) -> None:
+def test_native_and_plain_python_programs_live_in_one_process(ended: subprocess.CompletedProcess[str]) -> None:
     """Fit natively, set SYMGRAPH_PYTHON=1 and fit: the process called a Python function as machine code."""
-    run(SWITCHED % settings)
+    check(ended, "switched")
 
 
 DROPPED = """
-    import gc, linecache, os, sys, types
+    import gc, linecache, sys, types
     from numba.core.dispatcher import Dispatcher
     from codegen.native.compile import Entry
     from codegen.run.loading import native_part
@@ -144,8 +155,8 @@ DROPPED = """
 """
 
 
-def test_models_that_are_dropped_leave_nothing_in_the_process() -> None:
-    run(DROPPED)
+def test_models_that_are_dropped_leave_nothing_in_the_process(ended: subprocess.CompletedProcess[str]) -> None:
+    check(ended, "dropped")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")

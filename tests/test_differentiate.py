@@ -229,7 +229,7 @@ def test_unknown_derivative_is_an_error_of_its_own() -> None:
 
 # -- depth ----------------------------------------
 def test_a_hundred_residual_layers_are_differentiated_in_linear_time() -> None:
-    """Counted in calls of functions: twice as many layers, at most 2.5 times as many."""
+    """Counted in calls of functions: five times as many layers, at most 5.5 times as many."""
 
     def derive(depth: int) -> int:
         h = sg.input("x", (N, 8))
@@ -244,8 +244,8 @@ def test_a_hundred_residual_layers_are_differentiated_in_linear_time() -> None:
         return calls
 
     derive(5)
-    half, whole = derive(50), derive(100)
-    assert whole < 2.5 * half
+    few, many = derive(20), derive(100)
+    assert many < 5.5 * few
 
 
 def test_guard_stays_out_of_products_with_finite_values() -> None:

@@ -17,13 +17,12 @@ from tests.sizes import examples
 
 APART = {"wrong_arguments": examples(100, 1000), "affinity_is_refused": examples(4, 50), "killed_while_caching": 0}
 TOGETHER = [name for name in SCENES if name not in APART]
-ROUNDS = examples(4, 50)
 ALONE = [([name], rounds) for name, rounds in APART.items() if rounds]
-RUNS = [(TOGETHER[::2], ROUNDS), (TOGETHER[1::2], ROUNDS), *ALONE]
+RUNS = [(TOGETHER, examples(4, 50)), *ALONE]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
-@pytest.mark.parametrize(("names", "rounds"), RUNS, ids=["+".join(names) for names, _ in RUNS])
+@pytest.mark.parametrize(("names", "rounds"), RUNS, ids=[names[0] if len(names) == 1 else "together" for names, _ in RUNS])
 def test_hostile_use(names: list[str], rounds: int) -> None:
     assert run_scenes(names, rounds, seed=1) == ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -375,8 +376,9 @@ def test_what_loops_values_are_called_keeps_no_model_alive() -> None:
         sg.grad(sg.sum(last**2), w)
 
     def kept() -> int:
-        for found in gc.get_objects():
-            if isinstance(found, functools._lru_cache_wrapper) and found.__module__.startswith(("symgraph", "codegen")):
+        ours = [vars(module) for name, module in sys.modules.items() if name.startswith(("symgraph", "codegen"))]
+        for found in {id(value): value for names in ours for value in names.values()}.values():
+            if isinstance(found, functools._lru_cache_wrapper):
                 found.cache_clear()
         clear_cache()
         gc.collect()

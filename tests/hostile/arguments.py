@@ -12,7 +12,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.errors import SymgraphError
-from tests.hostile.model import Model
+from tests.hostile.model import Model, shared
 
 
 class Odd:
@@ -103,7 +103,7 @@ RUNS_ON_PURPOSE = {"fit epochs": (10**30, 2**63, 2**64)}
 
 def wrong_arguments(random: Random, rounds: int) -> None:
     """An error of the project's, or a right result; and nothing is changed by an error."""
-    model = Model(momentum=0.9, most=40)
+    model = shared(momentum=0.9)
     params = model.fresh()
     leaks: dict[str, str] = {}
     pairs = [(name, place) for name in calls(model, params) for place in range(len(VALUES))]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.errors import ArgumentError
-from tests.hostile.model import Model, fit
+from tests.hostile.model import Model, fit, shared
 
 SIGNALS = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 LATEST = 0.004
@@ -64,7 +64,7 @@ FEW = 20
 
 def with_signals(random: Random, rounds: int, work: Callable[[Model, Any, Random], None]) -> None:
     """Do some work on models, each time with a signal on its way."""
-    models = [Model(), Model(wide=True, most=120)] + ([Model(momentum=0.9)] if rounds > FEW else [])
+    models = [shared(), shared(wide=True)] + ([shared(momentum=0.9)] if rounds > FEW else [])
     sender = _Sender()
     for _ in range(rounds):
         model = random.choice(models)
@@ -131,7 +131,7 @@ def signals_during_fit(random: Random, rounds: int) -> None:
 
 def exceptions_into_threads(random: Random, rounds: int) -> None:
     """``PyThreadState_SetAsyncExc`` while a thread steps, fits or predicts."""
-    models = [Model(), Model(wide=True, most=120)]
+    models = [shared(), shared(wide=True)]
     for _ in range(rounds):
         model = random.choice(models)
         params = model.fresh()
@@ -154,7 +154,7 @@ def exceptions_into_threads(random: Random, rounds: int) -> None:
 
 def reentry_is_refused(random: Random, rounds: int) -> None:
     """A handler in the middle of a ``fit``: the same step is refused, another object works."""
-    model, other = Model(most=300), Model(wide=True, most=20)
+    model, other = shared(), shared(wide=True)
     heard: list[str] = []
 
     def handler(number: int, frame: Any) -> None:

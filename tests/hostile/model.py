@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,12 @@ class Model:
 
     def check_predictions(self) -> None:
         testing.assert_array_equal(self.predict(self.x, **self.start), self.probabilities)
+
+
+@cache
+def shared(wide: bool = False, momentum: float = 0.0) -> Model:
+    """One model of each kind for all scenes of a process: each finds it as if nothing had been."""
+    return Model(wide, momentum)
 
 
 def fit(model: Model, params: Any, epochs: int, **options: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy import testing  # now: an import that an interruption cuts in two stays broken
 
 from symgraph.errors import ArgumentError, NonFiniteError
-from tests.hostile.model import CLASSES, Model, fit
+from tests.hostile.model import CLASSES, Model, fit, shared
 
 
 def in_threads(work: Callable[[int], None], count: int) -> None:
@@ -38,7 +38,7 @@ def in_threads(work: Callable[[int], None], count: int) -> None:
 
 def threads_share_objects(random: Random, rounds: int) -> None:
     """Steps, whole fits, with callbacks and without, and predictions of the same objects, each with own parameters."""
-    models = [Model(), Model(wide=True, most=120)]
+    models = [shared(), shared(wide=True)]
     for _ in range(max(1, rounds // 4)):
         model = random.choice(models)
         model.fresh()
@@ -63,7 +63,7 @@ def threads_share_objects(random: Random, rounds: int) -> None:
 
 def forks(random: Random, rounds: int) -> None:
     """Fork while other threads step and fit: the child finds whole steps, and everything works there."""
-    models = [Model(), Model(wide=True, most=120)]
+    models = [shared(), shared(wide=True)]
     for _ in range(max(1, rounds // 4)):
         model = random.choice(models)
         params = model.fresh()
@@ -98,7 +98,7 @@ def forks(random: Random, rounds: int) -> None:
 
 def forks_between_whole_steps(random: Random, rounds: int) -> None:
     """Parameters in the child are those of a whole number of steps, though another thread trains them natively."""
-    model = Model(wide=True, most=200)
+    model = shared(wide=True)
     for _ in range(max(1, rounds // 8)):
         params = model.fresh()
         kind = random.choice(("fit", "step"))
@@ -123,7 +123,7 @@ def forks_between_whole_steps(random: Random, rounds: int) -> None:
 
 def forks_in_handlers(random: Random, rounds: int) -> None:
     """A handler forks in the middle of this thread's own ``fit``: it goes on in both processes."""
-    model = Model(wide=True, most=200)
+    model = shared(wide=True)
     children: list[int] = []
     parent = os.getpid()
     signal.signal(signal.SIGALRM, lambda number, frame: children.append(os.fork()))
@@ -152,7 +152,7 @@ def _in_child(model: Model) -> None:
 
 def labels_change(random: Random, rounds: int) -> None:
     """Another thread, or a callback, writes labels of 10⁹, −1 and so on into the data: never a crash, never silent."""
-    models = [Model(), Model(wide=True, most=120)]
+    models = [shared(), shared(wide=True)]
     for _ in range(rounds):
         model = random.choice(models)
         params = model.fresh()
@@ -196,7 +196,7 @@ def labels_change(random: Random, rounds: int) -> None:
 
 def values_become_nan(random: Random, rounds: int) -> None:
     """A NaN or an infinity in data or parameters stops before anything is updated, and is named."""
-    models = [Model(), Model(momentum=0.9), Model(wide=True, most=120)]
+    models = [shared(), shared(momentum=0.9), shared(wide=True)]
     for _ in range(rounds):
         model = random.choice(models)
         params = model.fresh()
