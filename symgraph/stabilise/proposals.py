@@ -1,4 +1,4 @@
-"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings``, ``ranges``, for a choice among them."""
+"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings`` and ``ranges``, for a choice."""
 
 from __future__ import annotations
 
