@@ -69,6 +69,9 @@ class CBuilder:
     def call(self, function: str, kind: Kind, operands: Sequence[str]) -> str:
         return self.line(kind, f"{function}{'f' if kind == 'float32' else ''}({', '.join(operands)})")
 
+    def unless_far(self, function: str, kind: Kind, x: str, value: str) -> str:
+        return value  # what is far is computed by a function of LLVM's alone
+
 
 def printed(name: str, dtype: Kind) -> str:
     """A function in C that maps one of ours over arrays."""

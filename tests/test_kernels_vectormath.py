@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from numpy import float32, float64, int64
 
+from codegen.native import compile as native_compile
 from codegen.native.compile import compile_entry, load_entry
 from codegen.native.kernels import (
     VECTOR_MATH,
@@ -25,9 +28,10 @@ from codegen.native.kernels import (
     select,
     sign,
 )
+from codegen.native.kernels.trigonometric import FAR, LIMIT
 from tests import lane_c, sizes
 from tests.sizes import examples
-from tests.vector_oracles import domain, errors_of, exact_values, native, oracle, samples, ulps
+from tests.vector_oracles import domain, errors_of, exact_values, mapped, native, oracle, samples, ulps
 
 UNARY = [row for row in VECTOR_MATH.values() if row.arity == 1]
 DTYPES = (float32, float64)
@@ -69,7 +73,7 @@ def test_error_is_within_the_bound_of_the_row(row: Any, dtype: Any) -> None:
 def test_special_values_and_plain_python_agree(row: Any, dtype: Any) -> None:
     """The un-jitted word is an independent implementation (NumPy, the C library): infinities, NaN and signs of zero
     included."""
-    chosen = SPECIAL if row.name not in ("sin", "cos", "tan") else SPECIAL[:-3]
+    chosen = SPECIAL
     if row.name in GAMMA:  # next to a root they are as good as their condition: the test below
         chosen = tuple(x for x in chosen if x not in (-0.5, -2.5))
     if row.name.endswith("_rest"):  # below, what they are the rest of is what one wants
@@ -82,6 +86,42 @@ def test_special_values_and_plain_python_agree(row: Any, dtype: Any) -> None:
     np.testing.assert_allclose(got, plain, rtol=8 * np.finfo(dtype).eps, atol=0)
     numbers = ~np.isnan(plain)
     assert np.array_equal(np.signbit(got[numbers]), np.signbit(plain[numbers]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", FAR)
+def test_angles_of_any_size_beside_each_other(name: str, dtype: Any) -> None:
+    """Far ones are computed apart from the others; the third is the float64 nearest to a multiple of π/2."""
+    nearest = 6381956970095103 * 2.0**797
+    hard = [2.0**45, 2.0**45 * (1 + 2.0**-20), nearest, 1e22, 2.0**119 * 1.76, 16367173 * 2.0**72, 2.0**127, 1.7e308]
+    with np.errstate(over="ignore"):
+        far = np.array([x for x in hard if x <= np.finfo(dtype).max], dtype)
+    x = np.concatenate([far, -far, np.linspace(-9, 9, 37).astype(dtype), [np.inf, -np.inf, np.nan]]).astype(dtype)
+    for order in (x, x[::-1].copy(), np.resize(x, 7), np.resize(x[9:], 131)):
+        with mpmath.workdps(400):
+            finite = np.isfinite(order)
+            found = native(name, order)
+            assert np.isnan(found[~finite]).all()
+            assert max(errors_of(found[finite], exact_values(name, order[finite]), dtype)) < 2
+
+
+def test_a_loop_of_angles_is_one_of_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asks whether an argument is far is called by vectors, and is put into the loop in the end."""
+    seen: list[str] = []
+
+    def watched(stage: Callable[..., None]) -> Callable[..., None]:
+        def run(module: Any, *given: Any) -> None:
+            stage(module, *given)
+            seen.append(str(module))
+
+        return run
+
+    for name in ("optimise", "_with_bodies"):
+        monkeypatch.setattr(native_compile, name, watched(getattr(native_compile, name)))
+    mapped.__wrapped__("cos", float64)
+    calls = [re.findall(r"call [^@]*<\d+ x double> @symgraph_far_cos_float64_\d+\(", text) for text in seen]
+    assert calls[0] and not calls[1], calls
+    assert "symgraph_far_cos_slow" in seen[1] and "llvm.compiler.used" not in seen[1]
 
 
 @pytest.mark.parametrize("name", GAMMA)
@@ -151,6 +191,7 @@ def test_the_formulas_are_those_of_any_backend(tmp_path: Path) -> None:
     for name in names:
         for dtype in DTYPES:
             x = np.concatenate([samples(dtype, VECTOR_MATH[name].ranges, 40), np.array(SPECIAL, dtype)])
+            x = x[~(np.abs(x) > LIMIT)] if name in FAR else x
             y = np.roll(x, 7)
             found, expected = lane_c.mapped(library, name, x, y), native(name, x, y)
             same = (found.view(np.uint8) == expected.view(np.uint8)).reshape(len(x), -1).all(axis=1)

@@ -55,6 +55,38 @@ def test_value_is_right_where_the_plain_formula_is_not(name: str) -> None:
     assert not np.allclose(plain, wanted, rtol=1e-10, atol=0)
 
 
+PARTS = {
+    "of a product": lambda x, y: sg.sum(x * y, axis=1), "of a matrix product": lambda x, y: x @ y,
+    "of two elements": lambda x, y: x[:, 0] * y[0], "of a quotient": lambda x, y: x[:, 1] / y[1],
+    "of many": lambda x, y: x[:, 0] + 2 * y[1] - 3 * x[:, 1] * y[0], "of a sum and more": lambda x, y: x @ y + y[0],
+}  # fmt: skip
+LOSSES = {
+    "log": lambda u: sg.log(1 + u**2), "root": lambda u: sg.sqrt(1 + u**2) - 1, "cosine": lambda u: 1 - sg.cos(u),
+    "exponential": lambda u: sg.exp(u) - 1, "rest": lambda u: u - sg.sin(u),
+}  # fmt: skip
+
+
+ROUNDS = examples(1, len(LOSSES))
+PAIRED = [(part, [*LOSSES, *LOSSES][n % len(LOSSES) + m]) for m in range(ROUNDS) for n, part in enumerate(PARTS)]
+
+
+@pytest.mark.parametrize(("part", "loss"), PAIRED)
+def test_a_formula_of_a_sum_or_a_product_is_right_as_one_of_a_value_is(part: str, loss: str) -> None:
+    """Each was 0 in float32 where its argument is small; (x·y)² is the square of what is neither large nor small."""
+    x, y = sg.input("x", (4, 2)), sg.parameter("y", (2,))
+    value = LOSSES[loss](PARTS[part](x, y))
+    forms = sg.stabilise([value, sg.grad(sg.sum(value), x)])
+    numbers = np.array([[3e-5, 2e-5], [-1e-9, 3e-9], [0.5, 0.25], [1.5, -1.0]])
+    for scale in (1.0, 2.0**-60, 2.0**60)[: 3 if part in ("of two elements", "of a quotient") else 1]:
+        given = {"x": numbers * scale, "y": np.array([0.75, -1.25]) * (scale if "quotient" in part else 1 / scale)}
+        with mpmath.workdps(200):
+            for form, plain in zip(forms, (value, sg.grad(sg.sum(value), x)), strict=True):
+                exact = {name: array.astype(np.float32).astype(np.float64) for name, array in given.items()}
+                wanted = evaluate(plain, exact, dtype="mpmath").astype(float)
+                found = evaluate(form, exact, dtype=np.float32)
+                np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-38)
+
+
 def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:
     x = sg.input("x", (3,))
     values = np.array([1e8, 1e8 + 1, 1e8 + 2])

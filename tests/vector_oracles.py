@@ -13,7 +13,6 @@ from numpy import float32, int64
 
 from codegen.native.compile import Entry, compile_entry, load_entry
 from codegen.native.kernels import VECTOR_MATH, kernel, pointer
-from codegen.native.kernels.trigonometric import LIMIT
 
 
 @cache
@@ -101,9 +100,6 @@ ORACLES: dict[str, Callable[[Any], Any]] = {
 DOMAINS: dict[str, Callable[[Any], Any]] = {
     "log": lambda x: x > 0,
     "log1p": lambda x: x > -1,
-    "sin": lambda x: abs(x) <= LIMIT,
-    "cos": lambda x: abs(x) <= LIMIT,
-    "tan": lambda x: abs(x) <= LIMIT,
     "erfinv": lambda x: abs(x) < 1,
     "asin": lambda x: abs(x) <= 1,
     "acos": lambda x: abs(x) <= 1,

@@ -185,16 +185,24 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
     """Link, keep only what is exported and what that uses, optimise, and emit."""
     import llvmlite.binding as llvm
 
+    from codegen.native.kernels import far
+
     module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
-    for part in lowered:
+    parts = list(lowered)
+    rare = {symbol.name for part in parts for symbol in part.functions if far.is_far_name(symbol.name)}
+    if rare:
+        module.link_in(llvm.parse_assembly(far.declarations(rare)))
+    for part in parts:
         module.link_in(part, preserve=True)
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
     kept = (*exported, f"{exported[0]}_team", "symgraph_room")
     for symbol in (*module.functions, *module.global_variables):
-        if not symbol.is_declaration and symbol.name not in kept:
+        if not symbol.is_declaration and symbol.name not in kept and not symbol.name.startswith("llvm."):
             symbol.linkage = "internal"
     optimise(module)
+    if rare:
+        _with_bodies(module, far.bodies(frozenset(rare)), far.is_far_name)
     missing = undefined_symbols(module)
     if EXCEPTION in missing:
         raise RuntimeError(f"{exported[0]} needs Python: it, or a kernel it calls, may raise an exception")
@@ -219,6 +227,23 @@ def optimise(module: llvm.ModuleRef) -> None:
         finally:
             for name, (_, others) in OPTIONS.items():
                 llvm.set_option("symgraph", f"-{name}={others}")
+
+
+def _with_bodies(module: llvm.ModuleRef, text: str, is_of_them: Callable[[str], bool]) -> None:
+    """Functions that the vectoriser has seen by their declarations alone, put where they are called."""
+    import llvmlite.binding as llvm
+
+    unused = module.get_global_variable("llvm.compiler.used")  # it has kept the declarations
+    unused.name, unused.linkage = "unused", "internal"
+    module.link_in(llvm.parse_assembly(text))
+    for symbol in module.functions:
+        if is_of_them(symbol.name) and not symbol.is_declaration:
+            symbol.linkage = "internal"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, llvm.create_pass_builder(host_machine(), llvm.create_pipeline_tuning_options(speed_level=2)))
 
 
 def undefined_symbols(module: llvm.ModuleRef) -> list[str]:

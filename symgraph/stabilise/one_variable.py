@@ -91,10 +91,10 @@ class Values:
         """A formula of one value, refined from what was ``written`` if as ``body`` it loses digits."""
         (base,) = self._bases(body)
         read = elements_of(sp.Tuple(body, written))
-        if not (base in elements_of(body) or base.tensor.definition is None) or base.tensor.is_label:
+        if base.tensor.is_label or isinstance(body.as_base_exp()[0], Element):
             return body
         opened = self.opened(written)
-        if operations([opened]) > MAX_LOOKED_AT or not _may_lose(body, opened):
+        if operations([opened]) > MAX_LOOKED_AT or not may_lose(body, opened):
             return body
         x = sp.Symbol("x", real=True)
         names = {element: sp.Symbol(f"v{n}", real=True) for n, element in enumerate(read) if element != base}
@@ -108,7 +108,7 @@ class Values:
         return _improved(*forms, x, known, inside).xreplace(shown)
 
 
-def _may_lose(body: sp.Expr, opened: sp.Expr) -> bool:
+def may_lose(body: sp.Expr, opened: sp.Expr) -> bool:
     """Whether something in a body is near another value that it is compared with: a sum, a logarithm near 1."""
     both = sp.Tuple(body, opened)
     if not both.has(sp.Add, sp.log, log1p, sp.acos, sp.acosh):

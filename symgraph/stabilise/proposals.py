@@ -1,4 +1,4 @@
-"""Equal forms proposed by ``recombined``, ``two_variables``, ``rewritings`` and ``ranges``, for a choice among them."""
+"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings`` and ``ranges``, for a choice."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.tensor import Tensor
 from symgraph.simplify.branches import per_branch
+from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.ranges import is_short_sum, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
@@ -33,7 +34,9 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     through = opened(forms[-1])
     is_seen_through = operations([through]) <= MOST_OPENED and _short_sums(through) <= _short_sums(forms[-1])
     seen = dict.fromkeys([*forms, through] if is_seen_through else forms)
-    each = lambda branch: (*recombined(branch), *of_one(branch), *rewritten(branch))  # noqa: E731
+    def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
+        return (*recombined(branch), *of_one(branch), *of_one_part(branch), *rewritten(branch))
+
     apart = [new for form in seen for new in _each(form, each)]
     yield from apart
     for form in (*seen, *apart):

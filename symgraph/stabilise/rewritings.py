@@ -2,6 +2,7 @@
 
     v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
+    log(1 + u)                log1p(u)
     erf a − erf b             erfc b − erfc a,  a and b > 0;    erfc(−a) − erfc(−b),  a and b < 0
     Φ(a) − Φ(b)               Φ(−b) − Φ(−a),  a and b > 0
 """
@@ -15,7 +16,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
-from symgraph.core.scalars import Delta, Written, expm1, ndtr, slot
+from symgraph.core.scalars import Delta, Written, expm1, log1p, ndtr, slot
 from symgraph.core.tensor import Element
 from symgraph.stabilise.scalar import with_one_exponential
 
@@ -86,10 +87,18 @@ def _mirrored(tail: Callable[[sp.Expr], sp.Expr], a: sp.Expr) -> sp.Expr:
     return Written(tail(slot(0)), -a)
 
 
+def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
+    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either."""
+    argument = logarithm.args[0]
+    fits = isinstance(argument, sp.Add) and sp.S.One in argument.args and not argument.has(sp.exp)
+    return log1p(argument - 1) if fits else None
+
+
 Row = Callable[[sp.Expr], "sp.Expr | None"]
 ROWS: dict[Row, type[sp.Basic]] = {
     without_common_factors: sp.Add,
     _multiplied_out: sp.Mul,
+    _logarithm_of_one_and: sp.log,
     _tails(sp.erf, sp.erfc): sp.Add,
     _tails(ndtr, lambda u: Written(ndtr(slot(0)), -u)): sp.Add,
 }

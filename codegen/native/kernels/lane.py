@@ -44,6 +44,9 @@ class Builder(Protocol):
     def call(self, function: str, kind: Kind, operands: Sequence[Any]) -> Any:
         """fma, fabs, copysign, sqrt, floor, rint, trunc, maximum, minimum; of integers fshl."""
 
+    def unless_far(self, function: str, kind: Kind, x: Any, value: Any) -> Any:
+        """The value, or the function of x where x is far from 0 (:mod:`.far`)."""
+
 
 @dataclass(slots=True, eq=False)
 class Lane:
@@ -175,6 +178,11 @@ def call(function: str, *operands: Lane) -> Lane:
     """A function whose operands and result are of one kind."""
     first = operands[0]
     return Lane(first.builder, first.kind, first.builder.call(function, first.kind, [one.value for one in operands]))
+
+
+def unless_far(function: str, x: Lane, value: Lane) -> Lane:
+    """``value``, which is the function of x unless that is far from 0 (:mod:`.far`)."""
+    return Lane(x.builder, x.kind, x.builder.unless_far(function, x.kind, x.value, value.value))
 
 
 def fma(a: Lane, b: Lane | float, c: Lane | float) -> Lane:

@@ -10,6 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from codegen.native.kernels.far import name_of
 from codegen.native.kernels.lane import FLOATS, Conversion, Kind, Lane, Operation
 
 TYPES: dict[Kind, ir.Type] = {
@@ -83,6 +84,11 @@ class LLVMBuilder:
         instruction = self.builder.call(declared, operands)
         instruction.fastmath = _StrictCallFlags()
         return instruction
+
+    def unless_far(self, function: str, kind: Kind, x: ir.Value, value: ir.Value) -> ir.Value:
+        name, shape = name_of(function, kind), ir.FunctionType(TYPES[kind], [TYPES[kind]] * 2)
+        known = self.builder.module.globals.get(name)
+        return self.builder.call(known or ir.Function(self.builder.module, shape, name), [x, value])
 
 
 def lanes(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> list[Lane]:

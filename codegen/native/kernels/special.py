@@ -16,7 +16,7 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 
 
 def tan(x: Scalar) -> Scalar:
-    """Tangent of an angle in radians; natively NaN beyond 2^45."""
+    """Tangent of an angle in radians."""
     return np.tan(x)
 
 

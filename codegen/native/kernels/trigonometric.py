@@ -2,19 +2,19 @@
 
 With a fused multiply-add the first step r₁ = x − k·P₁ is exact for every k below 2^51 (both are multiples of the last
 bit of P₁, and the difference is small), so two or three parts of π/2 reach further than a table of 2/π is usually
-needed for (W. J. Cody and W. Waite 1980, ch. 8). Beyond |x| = 2^45, where neighbouring float32 lie 4·10⁶ apart, the
-result is NaN: a table would make every other argument four times slower. Coefficients: ``tests.coefficients``.
+needed for (W. J. Cody and W. Waite 1980, ch. 8). What is beyond |x| = 2^45, where neighbouring float32 lie 4·10⁶
+apart, is left to :mod:`.far`. Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 from codegen.native.kernels.exponential import DOUBLE, format_of, quotient_pair
-from codegen.native.kernels.lane import Lane, fma, horner, in_double, select
+from codegen.native.kernels.lane import Lane, fma, horner, in_double, select, unless_far
 
 LIMIT = 2.0**45
-"""Largest argument that has a sine here."""
+"""Largest argument that is reduced here."""
 
 TWO_OVER_PI = 0.6366197723675814
 HALF_PI = (
@@ -78,35 +78,42 @@ def reduced_double(x: Lane) -> tuple[Lane, Lane, Lane]:
     return high, low, bits
 
 
-def turned(x: Lane, quarter: int) -> Lane:
-    """sin(x + quarter·π/2)."""
-    r, low, k = reduced_double(x) if x.is_double else reduced_single(x)
+def turned(r: Lane, low: Lane, k: Lane, quarter: int) -> Lane:
+    """sin(x + quarter·π/2) of x = k·π/2 + r."""
     quadrant_bits = k + quarter
     z = r * r
     half = z * 0.5
-    sine = fma(z * r, horner(z, SINE[x.is_double]), low * (1.0 - half)) + r
+    sine = fma(z * r, horner(z, SINE[r.is_double]), low * (1.0 - half)) + r
     unit = 1.0 - half
-    cosine = unit + (((1.0 - unit) - half) + fma(z * z, horner(z, COSINE[x.is_double]), -(r * low)))
+    cosine = unit + (((1.0 - unit) - half) + fma(z * z, horner(z, COSINE[r.is_double]), -(r * low)))
     value = select((quadrant_bits & 1).equals(1), cosine, sine)
-    sign = (quadrant_bits & 2) << (format_of(x).mantissa + (10 if x.is_double else 7))
-    return select(abs(x) <= LIMIT, (value.bits() ^ sign).as_float(), x.constant(math.nan))
+    sign = (quadrant_bits & 2) << (format_of(r).mantissa + (10 if r.is_double else 7))
+    return (value.bits() ^ sign).as_float()
+
+
+def reduced(x: Lane) -> tuple[Lane, Lane, Lane]:
+    """r, what it loses, and k."""
+    return reduced_double(x) if x.is_double else reduced_single(x)
 
 
 def sin(x: Lane) -> Lane:
     """Sine; −0 keeps its sign."""
-    value = turned(x, 0)
-    return select(x.equals(0.0), x, value)
+    return unless_far("sin", x, select(x.equals(0.0), x, turned(*reduced(x), 0)))
 
 
 def cos(x: Lane) -> Lane:
     """Cosine."""
-    return turned(x, 1)
+    return unless_far("cos", x, turned(*reduced(x), 1))
 
 
 @in_double
 def tan(x: Lane) -> Lane:
-    """Tangent: a quotient of two sums, or its negative inverse; −0 keeps its sign."""
-    r, low, k = reduced_double(x)
+    """Tangent; −0 keeps its sign."""
+    return unless_far("tan", x, select(x.equals(0.0), x, tangent(*reduced_double(x))))
+
+
+def tangent(r: Lane, low: Lane, k: Lane) -> Lane:
+    """A quotient of two sums, or its negative inverse."""
     z = r * r
     half = z * 0.5
     rest = fma(z * r, horner(z, SINE[True]), low * (1.0 - half))
@@ -121,5 +128,12 @@ def tan(x: Lane) -> Lane:
     taken, lost = select(odd, cosine_lost, sine_lost), select(odd, sine_lost, cosine_lost)
     first, correction = quotient_pair(numerator, denominator, lost)
     value = first + (correction + taken / denominator)
-    value = select(odd, -value, value)
-    return select(x.equals(0.0), x, select(abs(x) <= LIMIT, value, x.constant(math.nan)))
+    return select(odd, -value, value)
+
+
+FAR: dict[str, Callable[[Lane, Lane, Lane], Lane]] = {
+    "sin": lambda r, low, k: turned(r, low, k, 0),
+    "cos": lambda r, low, k: turned(r, low, k, 1),
+    "tan": tangent,
+}
+"""The functions of r, what it loses, and k, however they were found."""

@@ -99,12 +99,12 @@ def erfinv(x: Scalar) -> Scalar:
 
 
 def sin(x: Scalar) -> Scalar:
-    """Sine of an angle in radians; natively NaN beyond 2^45."""
+    """Sine of an angle in radians."""
     return np.sin(x)
 
 
 def cos(x: Scalar) -> Scalar:
-    """Cosine of an angle in radians; natively NaN beyond 2^45."""
+    """Cosine of an angle in radians."""
     return np.cos(x)
 
 
