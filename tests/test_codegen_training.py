@@ -309,6 +309,13 @@ def test_bad_input_changes_nothing(name: str, step: codegen.TrainStep) -> None:
     assert same(before, {**arrays, **step.state})
 
 
+def test_inputs_by_position_are_refused_with_what_to_write(step: codegen.TrainStep) -> None:
+    params = step.init(0)
+    with pytest.raises(ArgumentError, match=r"by name: write step\(params, x=…, t=…"):
+        step(params, *data(9, np.float32).values())
+    assert same(params, step.init(0))
+
+
 def test_rows_that_do_not_sum_to_one() -> None:
     step = codegen.train_step(network("one-hot"), SGD(0.1), "float64")
     params = step.init(0)

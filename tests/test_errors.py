@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,15 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("empty name", lambda: sg.input("", (2,)), NameConflictError, ["''"]),
     ("complex constant", lambda: sg.constant(np.array([1j])), DomainError, ["complex128"]),
     ("empty constant", lambda: sg.constant(np.zeros((0, 2))), ShapeError, ["empty"]),
+    ("what a symbol has in it", lambda: 3.0 in x(), DomainError, ["'in'", "x (N, 64)", "sg.any(sp.Eq(x, value))"]),
+    ("its length", lambda: len(x()), DomainError, ["len of", "N rows", "x.shape[0]"]),
+    ("the length of a number", lambda: len(sg.sum(x())), DomainError, ["no axis"]),
+    ("an element that is set", lambda: operator.setitem(x(), 0, 1), DomainError, ["not set", "sg.where"]),
+    ("an element that is deleted", lambda: operator.delitem(x(), 0), DomainError, ["not set", "sg.where"]),
+    ("places that are real", lambda: x()[sg.input("w", (N,))], IndexNotationError,
+     ["x(N, 64)", "w(N,)", "real numbers", "sg.labels('w', (N,), classes=…)"]),
+    ("computed real places", lambda: x()[0, 2 * sg.input("w", ())], IndexNotationError, ["labels or integers"]),
+    ("a condition for places", lambda: x()[x() > 0], IndexNotationError, ["x(N, 64)", "condition", "sg.where"]),
     ("unknown ufunc", lambda: np.gcd(x(), x()), DomainError, ["np.gcd"]),
     ("ufunc reduction", lambda: np.add.reduce(x()), DomainError, ["np.add.reduce"]),
 ]  # fmt: skip

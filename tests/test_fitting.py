@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -151,6 +153,36 @@ def test_progress_tells_loss_and_time_left(step: codegen.TrainStep, capsys: pyte
     assert "6/6 steps" in shown and ", loss " in shown
     step.fit(step.init(0), DATA, epochs=2, batch_size=8)
     assert capsys.readouterr() == ("", "")
+
+
+class Unwritable(io.StringIO):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, _: str) -> int:
+        raise self.error
+
+    def isatty(self) -> bool:
+        if isinstance(self.error, ValueError):
+            raise self.error
+        return True
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "full"), ValueError("closed"), RuntimeError("mine")])
+def test_training_goes_on_where_nobody_can_be_told(
+    step: codegen.TrainStep, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = []
+    for shown in (None, error):
+        with monkeypatch.context() as patched:
+            if shown is not None:
+                patched.setattr(sys, "stderr", Unwritable(shown))
+                step.fit(step.init(0), DATA, epochs=1)  # asks whether it is a terminal
+            weights.append(step.init(0))
+            history = step.fit(weights[-1], DATA, epochs=2, batch_size=8, progress=shown is not None)
+            assert history.steps == 6 and history.ended == "epochs"
+    np.testing.assert_array_equal(weights[0]["W"], weights[1]["W"])
 
 
 def test_columns_of_a_frame_are_inputs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,16 @@ BATCHES = [np.arange(0, 5), np.arange(5, 10), np.arange(10, 12)]
         ({"class_weight": "balanced"}, 12 / (3 * np.array([7, 3, 2, 1])[T])),
         ({"sample_weight": list(Y**2)}, Y**2),
         ({"sample_weight": "w"}, Y**2),
+        ({"sample_weight": np.repeat(np.float32([0.5, 2]), 6)}, np.repeat([0.5, 2], 6)),
     ],
 )
 def test_weights_count_rows(step: codegen.TrainStep, options: dict[str, Any], weight: np.ndarray) -> None:
     params = step.init(0)
     expected = by_hand(params["W"], weight, BATCHES * 2)
     data = {"x": X, "t": T} | ({"w": Y**2} if isinstance(options.get("sample_weight"), str) else {})
-    step.fit(params, data, epochs=2, batch_size=5, shuffle=False, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # weights are copied in any case: of their dtype there is nothing to say
+        step.fit(params, data, epochs=2, batch_size=5, shuffle=False, **options)
     np.testing.assert_allclose(params["W"], expected, rtol=1e-12)
 
 

@@ -22,6 +22,7 @@ def collect(
     dtype: np.dtype[Any],
     written: Collection[Tensor] = (),
     strict: bool = False,
+    is_copied: bool = False,
 ) -> tuple[dict[Tensor, np.ndarray], dict[str, int]]:
     """An array for every leaf, and the sizes that they tell. Shapes are looked at first, then dtypes, then values.
 
@@ -33,6 +34,7 @@ def collect(
         dtype, order or stride. Labels may have any integer dtype.
     written : leaves that are updated in place.
     strict : such an array is an error.
+    is_copied : what is given is copied in any case, so that there is nothing to be said of copies.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def collect(
     for leaf, array in arrays.items():
         _check_sizes(leaf, array, sizes)
     for leaf, array in arrays.items():
-        is_given = array is given[str(leaf.name)] and (leaf.ndim > 0 or leaf in written)
+        is_given = array is given[str(leaf.name)] and (leaf.ndim > 0 or leaf in written) and not is_copied
         wanted = np.dtype(np.float64) if is_wide(leaf) else dtype
         arrays[leaf] = fitting(leaf, array, wanted, is_given, leaf in written, strict)
     for leaf, array in arrays.items():

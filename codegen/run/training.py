@@ -15,6 +15,7 @@ import numpy as np
 from codegen.loops.words import DONE, NEEDS_FINITE, NOT_FINITE
 from codegen.plan.request import Request, leaves_in
 from codegen.run import arguments, fitting, kept
+from codegen.run.conversion import code
 from codegen.run.declared import Chosen, chosen_of, first_values, in_order, told
 from codegen.run.executable import Executable
 from codegen.run.formulas import Roles, StepFormulas
@@ -222,7 +223,7 @@ class TrainStep:
         return made
 
     # -- calling ------------------------------------------------------------------------------------------------------
-    def __call__(self, params: Params, /, **inputs: Any) -> Any:
+    def __call__(self, params: Params, /, *unnamed: Any, **inputs: Any) -> Any:
         """One step: the loss before the update, as a float; with ``outputs``, also their values.
 
         Raises
@@ -233,6 +234,9 @@ class TrainStep:
             if the loss or a gradient is not finite, before anything is updated, unless ``check_finite`` is False.
         """
         program, turn = self._program, self.turn
+        if unnamed:
+            names = ", ".join(f"{code(leaf)}=…" for leaf in self.inputs)
+            raise ArgumentError(at_line(f"a step takes params and its inputs by name: write step(params, {names})"))
         if program is not None:
             with turn.lock:
                 if turn.inside:

@@ -20,7 +20,10 @@ class Counted(Protocol):
 
 def is_watched() -> bool:
     """Whether somebody looks at standard error: a terminal, or a notebook."""
-    return sys.stderr is not None and (sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel."))
+    try:
+        return sys.stderr is not None and (sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel."))
+    except (ValueError, OSError, AttributeError):  # closed, or no file at all
+        return False
 
 
 class Watch:
@@ -44,7 +47,7 @@ class Watch:
             loss = "" if self.loss is None else f", loss {self.loss:.4g}"
             left = f", {(self.steps - done) / rate:.0f} s left" if 0 < done < self.steps else ""
             of = f"/{self.steps}" if self.steps else ""
-            print(f"\r{done}{of} steps, {rate:.0f}/s{loss}{left}\x1b[K", end="", file=sys.stderr, flush=True)
+            self._write(f"\r{done}{of} steps, {rate:.0f}/s{loss}{left}\x1b[K")
 
     def finish(self, history: History) -> None:
         """End the progress line."""
@@ -52,4 +55,12 @@ class Watch:
             self.loss = history.loss[-1] if history.loss else None
             self._show()
             ended = "" if history.ended == "epochs" else f", ended by {history.ended}"
-            print(f", {history.seconds:.2f} s{ended}", file=sys.stderr)
+            self._write(f", {history.seconds:.2f} s{ended}\n")
+
+    def _write(self, text: str) -> None:
+        """Training does not end because nobody can be told of it: at the first failure no more is shown."""
+        try:
+            if self.shows:
+                print(text, end="", file=sys.stderr, flush=True)
+        except Exception:  # a broken pipe, a closed file, or whatever stands for one
+            self.shows = False

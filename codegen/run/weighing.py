@@ -84,7 +84,7 @@ def _without(data: Any, name: str) -> tuple[Any, Any]:
 
 def _of_rows(given: Any, rows: int) -> np.ndarray:
     leaf = Tensor.leaf("input", NAME, as_tensor(np.zeros(rows)).shape)
-    found = arguments.collect([leaf], {NAME: given}, np.dtype(np.float64))[0][leaf]
+    found = arguments.collect([leaf], {NAME: given}, np.dtype(np.float64), is_copied=True)[0][leaf]
     if not (np.isfinite(found).all() and (found >= 0).all() and found.any()):
         raise DomainError(at_line(f"{NAME} must be finite numbers, at least 0 and not all 0"))
     return found

@@ -27,7 +27,7 @@ from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero, is_
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.core.views import inlined
-from symgraph.errors import DomainError, ShapeError
+from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.vocabulary.comparisons import condition as truth
 
 Axes = int | Iterable[int] | None
@@ -234,6 +234,8 @@ def take(x: Tensor, key: Any) -> Any:
         for more keys than axes, an index outside its axis, and a slice without elements.
     """
     keys = key if isinstance(key, tuple) else (key,)
+    for k in keys:
+        _check_key(x, k)
     given = len([k for k in keys if k is not None and k is not Ellipsis])
     if given > x.ndim:
         raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)} has {x.ndim} axes, not {given}"))
@@ -276,6 +278,21 @@ def take(x: Tensor, key: Any) -> Any:
     element = Element(x, *body)
     check_element(element, extents_of(tuple(shape)))
     return Tensor.define(tuple(shape), element)
+
+
+def _check_key(x: Tensor, key: Any) -> None:
+    """Raise for a tensor that tells no places, a condition or real numbers."""
+    if not isinstance(key, Tensor) or key.dtype == "integer":
+        return
+    shown = f"{x.display_name}{show_shape(x.shape)} is indexed with {key.display_name}{show_shape(key.shape)}"
+    if key.dtype == "boolean":
+        raise IndexNotationError(
+            at_line(f"{shown}, a condition, and how many elements it selects depends on values: write "
+                    "sg.where(condition, x, 0), and for their mean sg.sum(sg.where(condition, x, 0))/sg.sum(condition)")
+        )  # fmt: skip
+    declared = f"declare it as labels, sg.labels({key.name!r}, {show_shape(key.shape)}, classes=…)"
+    advice = "compute them from labels or integers" if key.definition is not None else declared
+    raise IndexNotationError(at_line(f"{shown}, real numbers, and places are integers: {advice}"))
 
 
 def _constant_key(x: Tensor, size: sp.Expr, key: Any) -> Any:

@@ -60,6 +60,25 @@ class Operators:
 
         return apply_function(function, args, kwargs)
 
+    def __contains__(self, value: Any) -> bool:
+        raise DomainError(at_line(f"'in' asks for values, and {self!r} is a symbol: write sg.any(sp.Eq(x, value))"))
+
+    def __len__(self) -> int:
+        size = self.shape[0] if self.ndim else None  # type: ignore[attr-defined]
+        if size is None or not size.is_Integer:
+            why = "has no axis" if size is None else f"has {size} rows, which each call brings: write x.shape[0]"
+            raise DomainError(at_line(f"len of {self!r}, which {why}"))
+        return int(size)
+
+    def __bool__(self) -> bool:
+        return True  # as any expression of SymPy's, whatever its length
+
+    def __setitem__(self, key: Any, value: Any = None) -> None:
+        advice = "write sg.where(condition, value, x)"
+        raise DomainError(at_line(f"{self!r} is a formula, whose elements are not set: {advice}"))
+
+    __delitem__ = __setitem__
+
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise DomainError(at_line(f"{self!r} is a symbol and has no values; compile it with codegen.function"))
 
