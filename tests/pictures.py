@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from xml.etree import ElementTree
 
 SPACE = "{http://www.w3.org/2000/svg}"
@@ -156,3 +157,12 @@ def _segments_cross(a, b, c, d) -> bool:
 
     one, other = (side(a, b, c), side(a, b, d)), (side(c, d, a), side(c, d, b))
     return any((*one, *other)) and one[0] * one[1] <= 0 and other[0] * other[1] <= 0
+
+
+def edges(drawing: Any) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(tail, head): what is written above and below the edge."""
+    nodes = drawing.figure.nodes
+    told = {n: tuple(shown.text for shown in pair) for n, pair in drawing.labels.items()}
+    return {
+        (nodes[e.tail].lines[0], nodes[e.head].lines[0]): told.get(n, ()) for n, e in enumerate(drawing.figure.edges)
+    }

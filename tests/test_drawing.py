@@ -21,17 +21,8 @@ from symgraph.drawing.svg import Picture
 from symgraph.errors import ArgumentError, DomainError
 from symgraph.reference import evaluate
 from tests.counting import calls_of
-from tests.pictures import seen
+from tests.pictures import edges, seen
 from tests.test_architecture import run
-
-
-def edges(drawing):
-    """(tail, head): what is written above and below the edge."""
-    nodes = drawing.figure.nodes
-    told = {n: tuple(shown.text for shown in pair) for n, pair in drawing.labels.items()}
-    return {
-        (nodes[e.tail].lines[0], nodes[e.head].lines[0]): told.get(n, ()) for n, e in enumerate(drawing.figure.edges)
-    }
 
 
 def test_affine_passes_the_loss_back() -> None:

@@ -46,7 +46,7 @@ def at_steps(body: sp.Basic) -> sp.Basic:
     """A formula with carries of the step before as elements at that step."""
     rule: dict[sp.Basic, sp.Basic] = {}
     for element in elements_of(body):
-        before = _before(element.tensor)
+        before = carry_read(element.tensor)
         if before is not None:
             track, move = before
             rule[element] = Element(track, element.indices[0] + move, *element.indices[1:])
@@ -112,8 +112,8 @@ def _carried_from(recurrence: Recurrence, number: int) -> tuple[int, int]:
     return number, lag
 
 
-def _before(tensor: Tensor) -> tuple[Tensor, int] | None:
-    """The track of which a tensor is the step before, and by how much it lies behind."""
+def carry_read(tensor: Tensor) -> tuple[Tensor, int] | None:
+    """The track of which a tensor is the step before, and by how much it lies behind; None for every other tensor."""
     definition = tensor.definition
     if definition is None or definition.op is not None or not isinstance(definition.body, sp.Piecewise):
         return None

@@ -123,7 +123,8 @@ def draw(
     program = Program([root], named=[root])
     asks_flow = level == "scalar" or values is not None or upstream is not None
     is_flow = edges == "flow" or (edges == "auto" and asks_flow)
-    figure = figure_of(root, program, level, is_open=level == "definition" and not is_flow)
+    is_open = level == "definition" and (values is not None or not is_flow)
+    figure = figure_of(root, program, level, is_open)
     if fold and not is_flow:
         figure = folded(figure)
     figure = with_near_leaves(figure)
@@ -132,7 +133,8 @@ def draw(
     if edges == "local":
         labels = local(figure, program)
     elif is_flow:
-        figure, flow = _with_end(figure, root, name), Flow(root, name, upstream)
+        inside = (node.tensor for node in figure.nodes if is_open and node.tensor is not None)
+        figure, flow = _with_end(figure, root, name), Flow(root, name, upstream, inside)
         told = formulas(flow, figure, program, original, single) if values is None else numbers(flow, figure, values)
         labels = told
     return Drawing(f"Graph of {name}", figure, labels, direction)

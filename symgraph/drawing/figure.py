@@ -40,11 +40,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``head`` reads ``tail``, both positions of nodes; in a recurrence at ``step``, as ``t − 1``, if not its own."""
+    """``head`` reads ``tail``, both positions of nodes; in a recurrence at ``step``, as ``t − 1``, if not at its own,
+    ``lag`` steps from it."""
 
     tail: int
     head: int
     step: str = ""
+    lag: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def figure_of(root: Tensor, program: Program, level: str = "definition", is_open
     make = _operation if level == "scalar" else _definition
     at = {tensor: position for position, tensor in enumerate(seen)}
     edges = [
-        Edge(at[tail], at[head], _step(program, head, step))
+        Edge(at[tail], at[head], _step(program, head, step), step)
         for head in seen
         for tail, step in _reads(head, at.__contains__, steps_before if is_open else _at_once)
     ]

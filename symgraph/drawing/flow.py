@@ -6,7 +6,8 @@ The derivative on the edge from X to Y is what Y passes back to X: ∂L/∂Y·�
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from symgraph.core.mode import TRAINING
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
-from symgraph.core.unfolded import as_read, operands_as_read
+from symgraph.core.unfolded import as_read, at_steps, carry_read, first_values, operands_as_read
 from symgraph.derive.differentiate import grad, reverse
 from symgraph.display.program import Program
 from symgraph.display.text import text
 from symgraph.drawing.figure import Figure, called, shortened
 from symgraph.drawing.heat import Shown, shown
+from symgraph.drawing.neighbours import Alone, Neighbour, alone, with_additions
 from symgraph.errors import ArgumentError, DomainError
 from symgraph.reference import evaluate
 from symgraph.simplify.partial import partial
@@ -40,24 +42,29 @@ class Flow:
     ----------
     root : where the derivatives start. If it is an array, it goes on to some loss L, whose derivative arrives as a
         value ∂L/∂root; a scalar does so if ``upstream`` names the loss, else its own derivative is 1.
+    inside : values of the steps of recurrences, where the drawing opens these.
     """
 
-    def __init__(self, root: Tensor, name: str, upstream: str | None) -> None:
+    def __init__(self, root: Tensor, name: str, upstream: str | None, inside: Iterable[Tensor] = ()) -> None:
         self.root = root
         self.arriving: Tensor | None = None
-        self._passed: dict[tuple[Tensor, Tensor], Tensor | None] = {}
+        self._passed: dict[tuple[Neighbour, Tensor], Tensor | None] = {}
+        self._alone: dict[Tensor, Alone | None] = {}
         loss_name = upstream or "L"
         if root.ndim or upstream:
             self.arriving = Tensor.leaf("input", f"∂{loss_name}/∂{name}", root.shape)
-        loss = root
+        became, self.added = with_additions(root, inside)
+        self.is_open, start = bool(self.added), became[root]
+        loss = start
         if root.ndim and self.arriving is not None:
-            loss = (self.arriving * root).sum()
+            loss = (self.arriving * start).sum()
             call_first(loss, loss_name)
-        reached = [tensor for tensor in topological([root]) if not tensor.is_label]
+        wanted = {new: old for old, new in became.items() if not old.is_label}
+        wanted |= {leaf: value for value, leaf in self.added.items()}
         self.results: dict[Tensor, Tensor] = {}
-        for of, cotangent in reverse(loss, reached).items():
-            if cotangent.result is not None and (of is not loss or loss is root):
-                self.results[of] = self.arrived(Tensor.define(of.shape, cotangent.full))
+        for of, cotangent in reverse(loss, wanted).items():
+            if cotangent.result is not None and of in wanted and (of is not loss or loss is start):
+                self.results[wanted[of]] = self.arrived(Tensor.define(of.shape, cotangent.full))
 
     def arrived(self, result: Tensor) -> Tensor:
         """The derivative of L, from that of a scalar root."""
@@ -65,44 +72,60 @@ class Flow:
             return result
         return Tensor.define(result.shape, Element(self.arriving) * _formula(result))
 
-    def passed(self, tail: Tensor, head: Tensor, beside: Sequence[Tensor], readers: int) -> Tensor | None:
-        """What ``head`` passes back to ``tail``; None if nothing.
-
-        ``beside`` are all values with nodes that head reads; tail has so many readers.
-        """
-        if readers == 1 or tail not in self.results:
-            return self.results.get(tail)
+    def passed(self, tail: Neighbour, head: Tensor, around: Neighbours) -> Tensor | None:
+        """What ``head`` passes back to ``tail``; None if nothing."""
+        if len(around.heads[tail[0]]) == 1 or tail[0] not in self.results:
+            return self.results.get(tail[0])
         if (tail, head) not in self._passed:
-            self._passed[tail, head] = self._pulled_back(tail, head, beside)
+            self._passed[tail, head] = None
+            for part in (*self._pulled_back(tail, head, around), *self._from_first(tail, head, around)):
+                known = self._passed[tail, head]
+                self._passed[tail, head] = part if known is None else known + part
         return self._passed[tail, head]
 
-    def _pulled_back(self, tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> Tensor | None:
+    def alone(self, head: Tensor, around: Neighbours) -> Alone | None:
+        """A value over what it reads, if the drawing opens it."""
+        if head not in self._alone:
+            self._alone[head] = alone(head, around.tails[head], self.is_open)
+        return self._alone[head]
+
+    def _pulled_back(self, tail: Neighbour, head: Tensor, around: Neighbours) -> Iterable[Tensor]:
         """∂L/∂head·∂head/∂tail, of what head reads of tail itself: all that it reads stands for itself alone."""
-        arrived = self.results.get(head)
-        if arrived is None:
-            return None
-        here, there, back = _alone(tail, head, beside)
-        coming = Tensor.leaf("input", "coming", head.shape)
-        if not there.ndim:
-            slope = substitute(grad(there, [here], disconnected="zero")[here], back)
-            return Tensor.define(tail.shape, _formula(arrived) * _formula(slope))
-        passed = grad((coming * there).sum(), [here], disconnected="zero")[here]
-        return substitute(passed, {**back, coming: arrived})
+        own = self.alone(head, around)
+        if head in self.results and own is not None:
+            yield _back(own, own.leaves[tail], self.results[head])
+
+    def _from_first(self, tail: Neighbour, head: Tensor, around: Neighbours) -> Iterable[Tensor]:
+        """The same, of what head, a value of a recurrence, starts with: what its readers pass back to that."""
+        for operand in dict.fromkeys(first.tensor for _, first in first_values(head) if self.is_open and tail[1] == 0):
+            own = alone(operand, around.tails[head], self.is_open) if operand != tail[0] else None
+            for reader, step in around.heads[head]:
+                other, key = self.alone(reader, around), (head, operand)
+                if step and reader in self.results and other is not None and key in other.first:
+                    found = _back(other, other.first[key], self.results[reader])
+                    if operand is tail[0]:
+                        yield found
+                    elif own is not None and tail in own.leaves:
+                        yield _back(own, own.leaves[tail], found)
 
 
-def _alone(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> tuple[Tensor, Tensor, dict[Tensor, Tensor]]:
-    """Tail and head where all that head reads are leaves, and what these stand for."""
-    alone = {operand: Tensor.leaf("input", f"at {n}", operand.shape, classes=operand.classes, dtype=operand.dtype)
-             for n, operand in enumerate(beside)}  # fmt: skip
-    return alone[tail], substitute(head, alone), {leaf: operand for operand, leaf in alone.items()}
+def _back(own: Alone, leaf: Tensor, arrived: Tensor) -> Tensor:
+    """What a value passes back to one that it reads, from what arrives at it."""
+    shown = own.shown()
+    if not own.value.ndim:
+        slope = substitute(grad(own.value, [leaf], disconnected="zero")[leaf], shown)
+        return Tensor.define(leaf.shape, _formula(arrived) * _formula(slope))
+    coming = Tensor.leaf("input", "coming", own.value.shape)
+    passed = grad((coming * own.value).sum(), [leaf], disconnected="zero")[leaf]
+    return substitute(passed, {**shown, coming: arrived})
 
 
-def _slope(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> Tensor:
+def _slope(head: Tensor, own: Alone, leaf: Tensor) -> Tensor:
     """∂head/∂tail, element by element, by values of the program: h·(1 − h) of a sigmoid h."""
-    here, there, back = _alone(tail, head, beside)
-    slope = reverse(there.sum(), [here], cuts=[there])[here].result
+    carries = [tensor for tensor in topological([own.value]) if carry_read(tensor) is not None]
+    slope = reverse(own.value.sum(), [leaf], cuts=[own.value, *carries])[leaf].result
     assert slope is not None
-    return substitute(slope, back)
+    return substitute(slope, {**own.shown(), own.value: head})
 
 
 def _formula(tensor: Tensor) -> sp.Expr:
@@ -120,7 +143,7 @@ def formulas(
     """
     found: dict[int, tuple[Shown, Shown]] = {}
     whole, edges = _whole(flow, figure, original), list(passed_back(flow, figure))
-    single_reader = {tail for tail, heads in _neighbours(figure)[0].items() if len(heads) == 1}
+    single_reader = {tail for tail, heads in neighbours(figure).heads.items() if len(heads) == 1}
     tensors = [passed for _, _, passed in edges if passed is not None]
     names = program.naming.names
     given = names | {own: names[new] for own, new in single.items() if new in names}
@@ -194,24 +217,30 @@ def evaluated(flow: Flow, tensors: Iterable[Tensor], values: Mapping[str, Any]) 
     arriving = flow.arriving
     if arriving is not None and str(arriving.name) not in given:
         given[str(arriving.name)] = np.ones_like(evaluate(flow.root, given))
+    for leaf, array in zip(flow.added.values(), evaluate(flow.added, given), strict=True):
+        given[str(leaf.name)] = np.zeros_like(array)
     return dict(zip(wanted, evaluate(wanted, given), strict=True))
 
 
 def local(figure: Figure, program: Program) -> dict[int, tuple[Shown, Shown]]:
     """The derivative of each value by what it reads, below the edge, where one formula says it."""
     found: dict[int, tuple[Shown, Shown]] = {}
-    tails = _neighbours(figure)[1]
+    tails = neighbours(figure).tails
     for number, edge in enumerate(figure.edges):
         tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
         if tail is None or head is None or head.definition is None or tail.is_label:
             continue
-        between = _between(tail, head, tails[head])
+        between = _between(tail, head, {tensor for tensor, _ in tails[head]})
         definition = as_read(head)
         assert definition is not None
         over: tuple[Index, ...] = ()
-        is_pointwise = not any(t.definition and t.definition.op for t in (head, *between))
+        is_pointwise = not edge.lag and not any(read.op for t in (head, *between) if (read := as_read(t)))
         if head.ndim and head.shape == tail.shape and is_pointwise:
-            body = _formula(_slope(tail, head, tails[head]))
+            own = alone(head, tails[head], is_open=True, with_carries=True)
+            if own is None:
+                continue
+            slope = _slope(head, own, own.leaves[tail, 0])
+            body = at_steps(slope.element if carry_read(slope) else _formula(slope))
         else:
             slopes = [partial(definition.body, e) for e in elements_of(definition.body) if e.tensor is tail]
             if between or len(slopes) != 1:
@@ -222,7 +251,7 @@ def local(figure: Figure, program: Program) -> dict[int, tuple[Shown, Shown]]:
     return found
 
 
-def _between(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> list[Tensor]:
+def _between(tail: Tensor, head: Tensor, beside: Container[Tensor]) -> list[Tensor]:
     """The values without nodes through which head reads tail."""
     found: dict[Tensor, None] = {}
     pending = [head]
@@ -236,22 +265,29 @@ def _between(tail: Tensor, head: Tensor, beside: Sequence[Tensor]) -> list[Tenso
 
 def passed_back(flow: Flow, figure: Figure) -> Iterable[tuple[int, Tensor, Tensor | None]]:
     """Each edge with the value at its tail and what comes back along it."""
-    heads, tails = _neighbours(figure)
+    around = neighbours(figure)
     for number, edge in enumerate(figure.edges):
         tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
         if tail is not None and head is not None:
-            yield number, tail, flow.passed(tail, head, tails[head], len(heads[tail]))
+            yield number, tail, flow.passed((tail, edge.lag), head, around)
         elif tail is flow.root:
             yield number, tail, flow.results.get(tail, flow.arriving)
 
 
-def _neighbours(figure: Figure) -> tuple[dict[Tensor, list[Tensor]], dict[Tensor, list[Tensor]]]:
-    """What reads each value, and what each value reads, of the values with nodes."""
-    heads: dict[Tensor, list[Tensor]] = {}
-    tails: dict[Tensor, list[Tensor]] = {}
+@dataclass(frozen=True)
+class Neighbours:
+    """What reads each value, and what each value reads, of those with nodes; and at how many steps from its own."""
+
+    heads: dict[Tensor, list[Neighbour]]
+    tails: dict[Tensor, list[Neighbour]]
+
+
+def neighbours(figure: Figure) -> Neighbours:
+    """Those of all values with nodes."""
+    found = Neighbours({}, {})
     for edge in figure.edges:
         tail, head = figure.nodes[edge.tail].tensor, figure.nodes[edge.head].tensor
         if tail is not None and head is not None:
-            heads.setdefault(tail, []).append(head)
-            tails.setdefault(head, []).append(tail)
-    return heads, tails
+            found.heads.setdefault(tail, []).append((head, edge.lag))
+            found.tails.setdefault(head, []).append((tail, edge.lag))
+    return found

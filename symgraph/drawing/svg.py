@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -20,6 +21,7 @@ from symgraph.drawing.words import Say, english
 
 Direction = Literal["right", "down"]
 Labels = Mapping[int, tuple[Shown, Shown]]
+UNSAID = Shown(""), Shown("")
 LETTER, SMALL = 7.6, 6.4
 """Widths of a letter, at 13 and 11 pixels, on the generous side."""
 MARGIN, PAD, LINE, CELL = 12.0, 9.0, 16.0, 5.0
@@ -50,11 +52,14 @@ class Picture:
     """A figure with its places. ``layout`` has the number of crossings."""
 
     def __init__(self, figure: Figure, labels: Labels, direction: Direction) -> None:
-        below = {n: labels[n][1] if n in labels else Shown("") for n, edge in enumerate(figure.edges) if edge.step}
-        steps = {n: (Shown(figure.edges[n].step), told) for n, told in below.items()}
+        steps = {n: _at_step(edge.step, labels.get(n, UNSAID)) for n, edge in enumerate(figure.edges) if edge.step}
         self.figure, self.labels, self.direction = figure, {**labels, **steps}, direction
-        self.loops = {edge.tail: n for n, edge in enumerate(figure.edges) if edge.tail == edge.head}
-        told = (n for n in self.labels if n not in self.loops.values() and any(s.text for s in self.labels[n]))
+        self.loops: dict[int, list[int]] = {}
+        for n, edge in enumerate(figure.edges):
+            if edge.tail == edge.head:
+                self.loops.setdefault(edge.tail, []).append(n)
+        looped = {n for own in self.loops.values() for n in own}
+        told = (n for n in self.labels if n not in looped and any(s.text for s in self.labels[n]))
         self.labelled = sorted(told)
         sizes = [self._size(self._room(n, node)) for n, node in enumerate(figure.nodes)]
         sizes += [self._size(self._label_size(*self.labels[n])) for n in self.labelled]
@@ -87,7 +92,7 @@ class Picture:
             parts.append(element("style", Markup(drawing_style())))
             parts.append(element("rect", class_="paper", width=width, height=height, rx=6.0))
         parts += [self._edge(n) for n in self.ways]
-        parts += [self._loop(n) for n in self.loops.values()]
+        parts += [self._loop(node) for node in self.loops]
         parts += [self._label(n) for n in self.labelled]
         parts += [self._node(n, node, interactive, say) for n, node in enumerate(self.figure.nodes)]
         return element(
@@ -105,11 +110,25 @@ class Picture:
         return x + MARGIN, y + MARGIN
 
     def _room(self, n: int, node: Node) -> tuple[float, float]:
-        """The size of a node, with the loop of one that reads itself at another step."""
+        """The size of a node, with the loop of one that reads itself at other steps, and what is written at it."""
         width, height = _node_size(node)
         if n not in self.loops:
             return width, height
-        return (width, height + 2 * LOOP) if self.direction == "right" else (width + 4 * LOOP, height)
+        across, down = _stacked_size(self._of_loop(n))
+        if self.direction == "right":
+            return max(width, across), height + 2 * (LOOP + down)
+        return width + 2 * (LOOP + 6 + across), max(height, down)
+
+    def _slack(self, n: int) -> float:
+        """From the end of a node's room to the node, where what is written at its loop is longer than it."""
+        return (self.sizes[n].along - self._size(_node_size(self.figure.nodes[n])).along) / 2
+
+    def _of_loop(self, node: int) -> list[tuple[Shown, str]]:
+        """What is written at a node's loop, each with its kind: all steps in a line where there is nothing else."""
+        found = [self.labels[n] for n in self.loops[node]]
+        if not any(below.text for _, below in found):
+            return [(Shown(", ".join(above.text for above, _ in found)), "above")]
+        return [pair for above, below in found for pair in ((above, "above"), (below, "below"))]
 
     def _label_size(self, above: Shown, below: Shown) -> tuple[float, float]:
         first, second = _shown_size(above), _shown_size(below)
@@ -150,7 +169,11 @@ class Picture:
         lanes = [lane for way in self.ways[n] for lane in self.layout.lanes[way]]
         if n in self.box_of:
             lanes = _through(lanes, self.layout.lanes[self.ways[n][0]])
-        is_back = bool(self.figure.edges[n].step)
+        edge = self.figure.edges[n]
+        is_back = bool(edge.step)
+        begin, stop = (edge.head, edge.tail) if is_back else (edge.tail, edge.head)
+        lanes[0] = replace(lanes[0], start=lanes[0].start - self._slack(begin))
+        lanes[-1] = replace(lanes[-1], end=lanes[-1].end + self._slack(stop))
         last = lanes[0] if is_back else lanes[-1]
         end, across, length = (last.start, last.across, -ARROW) if is_back else (last.end, last.across, ARROW)
         if is_back:
@@ -160,11 +183,10 @@ class Picture:
         corners = ((end, across), *((end - length, across + side * ARROW * 0.7) for side in (-1, 1)))
         return self._link(n, self._path(lanes), [self._point(*corner) for corner in corners])
 
-    def _loop(self, n: int) -> Markup:
+    def _loop(self, node: int) -> Markup:
         """From a node back to itself, above it, or beside it where edges go down."""
-        at = self.figure.edges[n].tail
-        x, y = self._point(*self.layout.centres[at])
-        width, height = _node_size(self.figure.nodes[at])
+        x, y = self._point(*self.layout.centres[node])
+        width, height = _node_size(self.figure.nodes[node])
         is_above = self.direction == "right"
         out, half = (height / 2, width / 3) if is_above else (width / 2, height / 4)
 
@@ -173,10 +195,14 @@ class Picture:
 
         path = _at("M", place(half, 0)) + _at("C", place(half, 24), place(-half, 24), place(-half, ARROW))
         corners = (place(-half, 0), *(place(-half + side * ARROW * 0.7, ARROW) for side in (-1, 1)))
-        across, down = place(0, 4 if is_above else LOOP + 2)
-        label = element("text", self.labels[n][0].text, class_="above", x=across, y=down + (0 if is_above else 4),
-                        text_anchor="middle" if is_above else "start")  # fmt: skip
-        return joined(self._link(n, path, corners), element("g", label, class_="label"))
+        told = self._of_loop(node)
+        down = _stacked_size(told)[1]
+        left, top = place(0, LOOP + down) if is_above else (x + out + LOOP + 2, y - down / 2)
+        written = []
+        for shown, kind in told:
+            written.append(_written(shown, left, top, kind, "middle" if is_above else "start", up=False))
+            top += _shown_size(shown)[1]
+        return joined(self._link(self.loops[node][0], path, corners), element("g", *written, class_="label"))
 
     def _link(self, n: int, path: str, corners: Sequence[tuple[float, float]]) -> Markup:
         edge = self.figure.edges[n]
@@ -265,6 +291,18 @@ def _shown_size(shown: Shown) -> tuple[float, float]:
     lines = _lines(shown.text)
     down = SMALL_LINE * len(lines) + (height + 4 if height else 0)
     return max(*(width(line) * SMALL for line in lines), across), down
+
+
+def _at_step(step: str, told: tuple[Shown, Shown]) -> tuple[Shown, Shown]:
+    """What is written at an edge to another step: which one, before the value."""
+    value, back = told
+    return replace(value, text=f"{step}: {value.text}" if value.text else step), back
+
+
+def _stacked_size(told: Sequence[tuple[Shown, str]]) -> tuple[float, float]:
+    """Of what is written one below the other."""
+    sizes = [_shown_size(shown) for shown, _ in told]
+    return max(across for across, _ in sizes), sum(down for _, down in sizes)
 
 
 def _written(shown: Shown, x: float, y: float, kind: str, anchor: str, up: bool | None) -> Markup:

@@ -9,7 +9,7 @@ The left side has an error of ε·E[x²], whatever the variance is (T. F. Chan, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations_with_replacement
+from itertools import combinations
 
 import sympy as sp
 
@@ -33,6 +33,8 @@ def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
     """
     form = opened(body)
     if sum(_is_sum(element) for element in elements_of(form)) < 2:
+        return None
+    if not any(_may_multiply(part) for part in form.atoms(sp.Mul, sp.Pow)):
         return None
     rule: dict[sp.Basic, sp.Basic] = {}
     for total in sorted(form.atoms(sp.Add), key=sp.default_sort_key):
@@ -60,9 +62,19 @@ def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
 
 def _multiplied(total: sp.Add, sums: list[Element]) -> list[tuple[Element, Element]]:
     """The pairs of sums whose product is in a term of the total: without it there is nothing to be subtracted."""
-    powers = [term.as_powers_dict() for term in sp.Add.make_args(sp.expand(total))]
-    pairs = combinations_with_replacement(sums, 2)
-    return [(a, b) for a, b in pairs if any(p.get(a, 0) >= 1 + (a == b) and p.get(b, 0) >= 1 for p in powers)]
+    place = {element: number for number, element in enumerate(sums)}
+    found: set[tuple[int, int]] = set()
+    for term in sp.Add.make_args(sp.expand(total)):
+        powers = [(place[base], power) for base, power in term.as_powers_dict().items() if base in place]
+        held = sorted(number for number, power in powers if power >= 1)
+        found |= {*combinations(held, 2), *((number, number) for number, power in powers if power >= 2)}
+    return [(sums[one], sums[other]) for one, other in sorted(found)]
+
+
+def _may_multiply(part: sp.Expr) -> bool:
+    """Whether a product or a power may have two sums as factors, multiplied out."""
+    factors = [part.base] * 2 if isinstance(part, sp.Pow) else part.args
+    return [any(map(_is_sum, elements_of(factor))) for factor in factors].count(True) > 1
 
 
 def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp.Expr | None:

@@ -33,18 +33,29 @@ class Values:
 
     def __init__(self) -> None:
         self.formulas: dict[Tensor, sp.Expr] = {}
+        self._opened: dict[sp.Expr, sp.Expr] = {}  # with the formulas that are known now
+        self._moved: dict[Element, sp.Expr] = {}
 
     def remember(self, tensor: Tensor, body: sp.Expr) -> None:
         """A pointwise value's formula over stable operands, as it was written."""
         opened = self.opened(body)
         if not tensor.is_label and not body.has(Written) and operations([opened]) <= MAX_LOOKED_AT:
+            self._opened.clear()
+            if tensor in self.formulas:
+                self._moved.clear()
             self.formulas[tensor] = opened
 
     def opened(self, body: sp.Expr) -> sp.Expr:
         """The body with the formulas of the pointwise values it reads."""
-        known = self.formulas
-        rule = {e: at_indices(known[e.tensor], e.indices) for e in elements_of(body) if e.tensor in known}
-        return replaced(body, rule) if rule else body  # type: ignore[return-value]
+        if body not in self._opened:
+            rule = {e: self._moved_to(e) for e in elements_of(body) if e.tensor in self.formulas}
+            self._opened[body] = replaced(body, rule) if rule else body  # type: ignore[assignment]
+        return self._opened[body]
+
+    def _moved_to(self, element: Element) -> sp.Expr:
+        if element not in self._moved:
+            self._moved[element] = at_indices(self.formulas[element.tensor], element.indices)
+        return self._moved[element]
 
     def refined(self, form: sp.Expr, written: sp.Expr, guard: sp.Basic) -> sp.Expr:
         """A stable form of a branch with branches of its own, in its parts of one value, where these need them.
