@@ -22,7 +22,7 @@ RUNS = [(TOGETHER, examples(4, 50)), *ALONE]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
-@pytest.mark.parametrize(("names", "rounds"), RUNS, ids=[names[0] if len(names) == 1 else "together" for names, _ in RUNS])
+@pytest.mark.parametrize(("names", "rounds"), RUNS, ids=[*(n[0] if len(n) == 1 else "together" for n, _ in RUNS)])
 def test_hostile_use(names: list[str], rounds: int) -> None:
     assert run_scenes(names, rounds, seed=1) == ""
 
