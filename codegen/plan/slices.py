@@ -1,6 +1,8 @@
-"""Computes of a value what is read of it: where every reader reads one and the same place of an axis, that place.
+"""Computes of a value what is read of it: of an axis of which every reader reads one place, that place, and of one of
+which they read some, those.
 
     d[i, j] = δ(i, 0)·v[i, j],  v[i, j] = Σ_n f(x[n, i, j])   →   d[i, j] = δ(i, 0)·u[j],  u[j] = Σ_n f(x[n, 0, j])
+    d[i] = v[i + 1], i < 8,     v[i] = Σ_n f(x[n, i]), i < 10 →   d[i] = u[i],             u[i] = Σ_n f(x[n, i + 1])
 
 Beside a δ that gives an axis a place, a factor is read at that place.
 """
@@ -8,13 +10,13 @@ Beside a δ that gives an axis a place, a factor is read at that place.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
 
 from codegen.plan.scatter import is_place
-from symgraph.core.bounds import requirements, stays_inside
+from symgraph.core.bounds import Intervals, range_of, requirements, running, stays_inside
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
@@ -123,64 +125,87 @@ def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
 
 
 def _read_at(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
-    """A formula at other indices, where nothing but an index is evaluated anew."""
-    parts = body.atoms(Element, Delta)
+    """A formula at other indices, where nothing but an index is evaluated anew, and conditions on indices alone."""
+    parts = [*body.atoms(Element, Delta), *(c for c in body.atoms(sp.core.relational.Relational) if not c.has(Element))]
     return literal(body, {**rule, **{part: part.xreplace(dict(rule)) for part in parts}})
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is read of a value: the one place of some axes, and of others ``size`` places from ``first`` on."""
+
+    places: Mapping[Index, sp.Expr]
+    spans: Mapping[Index, tuple[int, int]]
+
+    def shape(self, tensor: Tensor) -> Shape:
+        """The sizes of the axes that are left."""
+        sizes = {index: sp.Integer(size) for index, (_, size) in self.spans.items()}
+        return tuple(sizes.get(axis(d), size) for d, size in enumerate(tensor.shape) if axis(d) not in self.places)
+
+    def of(self, body: sp.Expr) -> sp.Expr | None:
+        """A body there, with the indices of the whole."""
+        return _read_at(body, {**self.places, **{i: i + first for i, (first, _) in self.spans.items() if first}})
+
+    def intervals(self, tensor: Tensor, definition: Definition) -> Intervals:
+        """How far the indices of that body run."""
+        sizes = {index: sp.Integer(size) for index, (_, size) in self.spans.items()}
+        return running({**extents_of(tensor.shape, definition.extents), **sizes})
+
+
 class _Slices:
-    """Which place is read of which value, found from the readers to what they read."""
+    """What is read of which value, found from the readers to what they read."""
 
     def __init__(self, roots: Sequence[Tensor]) -> None:
-        self.places: dict[Tensor, dict[Index, sp.Expr]] = {}
-        self.slices: dict[Tensor, tuple[Tensor, tuple[int, ...]]] = {}
+        self.parts: dict[Tensor, _Part] = {}
+        self.slices: dict[Tensor, tuple[Tensor, _Part]] = {}
         self.roots = roots
-        reads: dict[Tensor, list[Element]] = {}
+        reads: dict[Tensor, list[tuple[Element, Intervals]]] = {}
         whole = set(roots)
         for tensor in reversed(topological(roots)):
             definition = tensor.definition
             if definition is None:
                 continue
-            body = definition.body
+            part, body = _Part({}, {}), definition.body
             if tensor not in whole and definition.op in (None, "sum", "max", "min") and tensor.dtype != "integer":
-                there = self._places_read(tensor, reads.get(tensor, []))
-                found = _read_at(body, there) if there else None
+                wanted = self._read_of(tensor, reads.get(tensor, []))
+                found = wanted.of(body) if wanted.places or wanted.spans else None
                 if found is not None:
-                    self.places[tensor], body = there, found
+                    self.parts[tensor], part, body = wanted, wanted, found
+            intervals = part.intervals(tensor, definition)
             for element in elements_of(body):
-                reads.setdefault(element.tensor, []).append(element)
+                reads.setdefault(element.tensor, []).append((element, intervals))
             if definition.is_opaque:
                 whole.update(element.tensor for element in elements_of(body))
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """Note the slice of a value, for its readers to read instead."""
         body = replaced(definition.body, {e: self._sliced(e) for e in elements_of(definition.body)})
-        there = self.places.get(tensor, {})
+        part = self.parts.get(tensor)
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
-        small = _read_at(body, there) if there else None
-        if small is not None:
-            kept = tuple(d for d in range(tensor.ndim) if axis(d) not in there)
+        small = part.of(body) if part is not None else None
+        if part is not None and small is not None:
+            kept = [d for d in range(tensor.ndim) if axis(d) not in part.places]
             small = replaced(small, {axis(d): axis(position) for position, d in enumerate(kept)})
-            shape = tuple(tensor.shape[d] for d in kept)
-            part = Tensor.define(shape, small, definition.op, definition.extents, new.cotangent_of)
+            made = Tensor.define(part.shape(tensor), small, definition.op, definition.extents, new.cotangent_of)
             name = name_of(tensor)
-            if name is not None and part.definition is not None:
-                call_first(part, name)
-            self.slices[new] = part, kept
+            if name is not None and made.definition is not None:
+                call_first(made, name)
+            self.slices[new] = made, part
         return new
 
-    def _places_read(self, tensor: Tensor, reads: Sequence[Element]) -> dict[Index, sp.Expr]:
-        """The axes of which all readers read one place, and that place."""
-        found: dict[Index, sp.Expr] = {}
+    def _read_of(self, tensor: Tensor, reads: Sequence[tuple[Element, Intervals]]) -> _Part:
+        """The axes of which all readers read one place, and those of which they read some."""
+        places: dict[Index, sp.Expr] = {}
+        spans: dict[Index, tuple[int, int]] = {}
         extents = extents_of(tensor.shape)
         for d, size in enumerate(tensor.shape):
-            places = {_in_own_indices(element, d) for element in reads}
-            place = places.pop() if len(places) == 1 else None
-            if place is None or place.atoms(Index) & found.keys():
-                continue
-            if self._is_inside(place, size, extents):
-                found[axis(d)] = place
-        return found
+            found = {_in_own_indices(element, d) for element, _ in reads}
+            place = found.pop() if len(found) == 1 else None
+            if place is not None and not place.atoms(Index) & places.keys() and self._is_inside(place, size, extents):
+                places[axis(d)] = place
+            elif (span := _span([(e.indices[d], intervals) for e, intervals in reads], size)) is not None:
+                spans[axis(d)] = span
+        return _Part(places, spans)
 
     def _is_inside(self, place: sp.Expr, size: sp.Expr, extents: Mapping[Index, sp.Expr]) -> bool:
         """Whether a place is a label, or a number on an axis that has it in every call that is let through."""
@@ -199,5 +224,16 @@ class _Slices:
     def _sliced(self, element: Element) -> Element:
         if element.tensor not in self.slices:
             return element
-        tensor, kept = self.slices[element.tensor]
-        return Element(tensor, *(element.indices[d] for d in kept))
+        tensor, part = self.slices[element.tensor]
+        moved = [place - part.spans.get(axis(d), (0, 0))[0] for d, place in enumerate(element.indices)]
+        return Element(tensor, *(place for d, place in enumerate(moved) if axis(d) not in part.places))
+
+
+def _span(places: Sequence[tuple[sp.Expr, Intervals]], size: sp.Expr) -> tuple[int, int] | None:
+    """The first place that is read of an axis and how many there are, if these are known and not all."""
+    ends = [range_of(place, intervals) for place, intervals in places]
+    if not size.is_Integer or not ends or not all(end and end[0].is_Integer and end[1].is_Integer for end in ends):
+        return None
+    first, last = min(int(end[0]) for end in ends if end), max(int(end[1]) for end in ends if end)
+    first, last = max(0, first), min(int(size) - 1, last)
+    return (first, last - first + 1) if first <= last and (first, last) != (0, size - 1) else None
