@@ -68,6 +68,21 @@ def narrowed(bounds: Bounds, condition: sp.Basic) -> Bounds:
     return new
 
 
+def settled(relation: sp.Basic, bounds: Bounds) -> sp.Basic | None:
+    """What a comparison of index expressions says in all places, if it says the same."""
+    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)) or relation.has(Element) or not relation.has(Index):
+        return None
+    if not (relation.lhs - relation.rhs).is_integer:
+        return None
+    found = range_of(sp.expand(relation.gts - relation.lts), bounds)
+    if found is None:
+        return None
+    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))
+    if is_at_least_zero(sp.expand(found[0] - strict)):
+        return sp.true
+    return sp.false if is_at_least_zero(sp.expand(strict - 1 - found[1])) else None
+
+
 def _later(one: sp.Expr, other: sp.Expr) -> sp.Expr:
     """The larger of two bounds from below, if it is known which; else the first."""
     return other if is_at_least_zero(sp.expand(other - one)) else one

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import sympy as sp
 
-from codegen.loops.ranges import Bounds
+from codegen.loops.ranges import Bounds, settled
 from codegen.plan.plan import Node
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index, axis, is_at_least_zero
@@ -122,21 +122,8 @@ def with_residues(body: sp.Expr, residues: Residues, bounds: Bounds) -> sp.Expr:
     if not residues:
         return body
     body = _divided(body.xreplace(places_of(residues)), bounds)
-    told = {r: value for r in body.atoms(sp.Ge, sp.Gt, sp.Le, sp.Lt) if (value := _always(r, bounds)) is not None}
+    told = {r: value for r in body.atoms(sp.Ge, sp.Gt, sp.Le, sp.Lt) if (value := settled(r, bounds)) is not None}
     return body.xreplace(told)
-
-
-def _always(relation: sp.Basic, bounds: Bounds) -> sp.Basic | None:
-    """What a comparison of index expressions says in all places, if it says the same."""
-    if not relation.atoms(Index) or not (relation.lhs - relation.rhs).is_integer:
-        return None
-    found = range_of(sp.expand(relation.gts - relation.lts), bounds)
-    if found is None:
-        return None
-    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))
-    if is_at_least_zero(sp.expand(found[0] - strict)):
-        return sp.true
-    return sp.false if is_at_least_zero(sp.expand(strict - 1 - found[1])) else None
 
 
 def reached(bounds: Bounds, nest: Nest) -> Bounds:

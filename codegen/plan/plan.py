@@ -22,6 +22,7 @@ from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import merge, written_in
 from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
+from codegen.plan.supports import trim_values
 from codegen.plan.touched import added, scattered
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
@@ -75,14 +76,15 @@ class Node:
 
 
 def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]:
-    """Make products of affine recurrences, unite equal values, slice, write out cases, merge temporaries, mask by
+    """Make products of affine recurrences, unite equal values, trim, slice, write out cases, merge temporaries, mask by
     maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order.
 
     In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
     """
     affine = _replace(request, few_numbers_by_products(_roots(request)))
     once = _replace(affine, compute_once(_roots(affine)))
-    sliced = _replace(once, slice_values(_roots(once)))
+    trimmed = _replace(once, trim_values(_roots(once)))
+    sliced = _replace(trimmed, slice_values(_roots(trimmed)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))

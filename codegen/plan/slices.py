@@ -78,7 +78,7 @@ def _before_sum(shape: Shape, definition: Definition, term: sp.Expr) -> Definiti
         return None
     body = written_product(rest)
     own = [d for d in range(len(shape)) if body.has(axis(d))]
-    moved = _read_at(body, {axis(d): axis(position) for position, d in enumerate(own)})
+    moved = at_places(body, {axis(d): axis(position) for position, d in enumerate(own)})
     if moved is None:
         return None
     total = Tensor.define(tuple(shape[d] for d in own), moved, "sum", definition.extents)
@@ -113,7 +113,7 @@ def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
     rule = dict(found for factor in factors if is_place(factor) and (found := _fixed(factor, rank)))
     if not rule:
         return term
-    new = [factor if is_place(factor) else _read_at(factor, rule) or factor for factor in factors]
+    new = [factor if is_place(factor) else at_places(factor, rule) or factor for factor in factors]
     return written_product(new)
 
 
@@ -124,7 +124,7 @@ def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
     return (one, other) if fixed and one in {axis(d) for d in range(rank)} else None
 
 
-def _read_at(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
+def at_places(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
     """A formula at other indices, where nothing but an index is evaluated anew, and conditions on indices alone."""
     parts = [*body.atoms(Element, Delta), *(c for c in body.atoms(sp.core.relational.Relational) if not c.has(Element))]
     return literal(body, {**rule, **{part: part.xreplace(dict(rule)) for part in parts}})
@@ -144,7 +144,7 @@ class _Part:
 
     def of(self, body: sp.Expr) -> sp.Expr | None:
         """A body there, with the indices of the whole."""
-        return _read_at(body, {**self.places, **{i: i + first for i, (first, _) in self.spans.items() if first}})
+        return at_places(body, {**self.places, **{i: i + first for i, (first, _) in self.spans.items() if first}})
 
     def intervals(self, tensor: Tensor, definition: Definition) -> Intervals:
         """How far the indices of that body run."""

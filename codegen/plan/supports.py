@@ -1,0 +1,222 @@
+"""Computes of a value what may be other than 0: beside it, its readers know what it is.
+
+    d[p] = {g[⌊p/2⌋] if p < 10, else 0}, p < 11            →    e[p] = g[⌊p/2⌋], p < 10
+    s = Σ_{p<11} d[p]·x[p]                                 →    s = Σ_{p<10} e[p]·x[p]
+    y[m] = {d[m − r] if m − r ≥ 0 and m − r < 11, else 0}  →    y[m] = {e[m − r] if m − r ≥ 0 and m − r < 10, else 0}
+
+A δ, or a branch, that is 0 is a selection and no factor: what stands beside it is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+
+import sympy as sp
+
+from codegen.loops.ranges import Bounds, bounds_of, narrowed, settled
+from codegen.plan.slices import at_places
+from symgraph.core.bounds import Interval, range_of, running
+from symgraph.core.cases import Cases
+from symgraph.core.graph import consumers, elements_of, rewrite, topological
+from symgraph.core.indices import Index, axis, bound, extents_of, is_at_least_zero
+from symgraph.core.reading import call_first, name_of
+from symgraph.core.rebuild import replaced, written_product
+from symgraph.core.tensor import Definition, Element, Tensor
+
+Supports = Mapping[Tensor, Mapping[int, Interval]]
+"""Of values, the axes of which some places are 0 always, and between which they may be other than 0."""
+
+
+def trim_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """The replacement of every tensor under ``roots``."""
+    order = topological(roots)
+    readers = consumers(order)
+    known: dict[Tensor, dict[int, Interval]] = {}
+    trimmed: dict[Tensor, dict[int, Interval]] = {}
+    for tensor in order:
+        definition = tensor.definition
+        if definition is None or definition.op not in (None, "sum") or tensor.dtype == "integer":
+            continue
+        spans = _spans(tensor, definition, known)
+        if spans:
+            known[tensor] = spans
+            free = tensor not in roots and at_places(definition.body, _shifts(spans)) is not None
+            if free and all(_can_read(reader, tensor, spans) for reader in readers[tensor]):
+                trimmed[tensor] = spans
+    return rewrite(roots, _Trimmed(trimmed).change) if trimmed else {tensor: tensor for tensor in order}
+
+
+def _shifts(spans: Mapping[int, Interval]) -> dict[Index, sp.Expr]:
+    return {axis(d): axis(d) + low for d, (low, _) in spans.items() if low != 0}
+
+
+def _spans(tensor: Tensor, definition: Definition, known: Supports) -> dict[int, Interval]:
+    """The axes on which a value is 0 in places, and between which others it is not."""
+    whole = bounds_of(tensor.shape, definition)
+    there = support(definition.body, whole, known)
+    if there is None:
+        return {}
+    ends = {d: there[axis(d)] for d, size in enumerate(tensor.shape) if size.is_Integer}
+    return {d: span for d, span in ends.items() if span != whole[axis(d)] and span[0].is_Integer and span[1].is_Integer}
+
+
+def support(body: sp.Expr, bounds: Bounds, known: Supports) -> Bounds | None:
+    """Ranges of the indices beyond which a formula is 0; None if it is 0 everywhere."""
+    if body == 0:
+        return None
+    if isinstance(body, sp.Piecewise):
+        branches = [support(value, narrowed(bounds, condition), known) for value, condition in body.args]
+        return reduce(_either, branches)
+    if isinstance(body, sp.Add):
+        return reduce(_either, [support(term, bounds, known) for term in body.args])
+    if isinstance(body, sp.Mul):
+        found: Bounds | None = bounds
+        for factor in body.args:
+            found = None if found is None else support(factor, found, known)
+        return found
+    if isinstance(body, Element) and body.tensor in known:
+        spans = known[body.tensor]
+        return narrowed(bounds, sp.And(*(c for d, span in spans.items() for c in _between(body.indices[d], span))))
+    return bounds
+
+
+def _either(one: Bounds | None, other: Bounds | None) -> Bounds | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return {i: one[i] if one[i] == other[i] else _hull(one[i], other[i]) for i in one}
+
+
+def _hull(one: Interval, other: Interval) -> Interval:
+    low = one[0] if is_at_least_zero(sp.expand(other[0] - one[0])) else other[0]
+    return low, one[1] if is_at_least_zero(sp.expand(one[1] - other[1])) else other[1]
+
+
+def _can_read(reader: Tensor, tensor: Tensor, spans: Mapping[int, Interval]) -> bool:
+    """Whether a reader is 0 where it would read beside what is left, or has a condition on indices already."""
+    definition = reader.definition
+    if definition is None or definition.is_opaque or definition.op not in (None, "sum"):
+        return False
+    if _guard(definition.body) is not None:
+        return True
+    bounds = bounds_of(reader.shape, definition)
+    left = support(definition.body, bounds, {tensor: spans})
+    return all(
+        left is None or _within(element.indices[d], span, left)
+        for element in elements_of(definition.body)
+        for d, span in (spans.items() if element.tensor is tensor else ())
+    )
+
+
+def _between(place: sp.Expr, span: Interval) -> tuple[sp.Basic, sp.Basic]:
+    """That an index is in a range; ⌊i/m⌋ ≤ k as i < m·k + m."""
+    number, unit = sp.fraction(sp.together(place.args[0])) if isinstance(place, sp.floor) else (place, sp.S.One)
+    return sp.Ge(number, unit * span[0]), sp.Lt(number, unit * (span[1] + 1))
+
+
+def _within(place: sp.Expr, span: Interval, bounds: Bounds) -> bool:
+    ends = range_of(place, bounds)
+    rooms = (ends[0] - span[0], span[1] - ends[1]) if ends is not None else (-sp.S.One,)
+    return all(is_at_least_zero(sp.expand(room)) for room in rooms)
+
+
+def _guard(body: sp.Expr) -> tuple[sp.Expr, sp.Basic] | None:
+    """A value, and the condition on indices without which the body is 0."""
+    if not isinstance(body, sp.Piecewise) or len(body.args) != 2 or body.args[1].expr != 0:
+        return None
+    value, condition = body.args[0]
+    return None if condition.has(Element) else (value, condition)
+
+
+class _Trimmed:
+    """The values of which a part is left, and what reads them."""
+
+    def __init__(self, spans: Supports) -> None:
+        self.spans = spans
+        self.parts: dict[Tensor, tuple[Tensor, Mapping[int, Interval]]] = {}
+
+    def change(self, tensor: Tensor, definition: Definition) -> Tensor:
+        """A value over parts of others: a sum over what is left, a condition that says what is, or a part itself."""
+        own = self.spans.get(tensor, {})
+        moved = {element: self._moved(element) for element in elements_of(definition.body)}
+        if not own and all(element is new for element, new in moved.items()):
+            return tensor.redefined(definition)
+        bounds = bounds_of(tensor.shape, definition)
+        value, condition = _guard(definition.body) or (definition.body, sp.true)
+        conditions = [*sp.And.make_args(condition), *self._inside(moved, bounds)]
+        summed = _summed(definition, bounds, narrowed(bounds, sp.And(*conditions)))
+        shift = _shifts(own) | {r: r + low for r, (low, _) in summed.items() if low != 0}
+        sizes = {axis(d): span for d, span in own.items()} | summed
+        shape, extents = (
+            tuple(sizes[i][1] - sizes[i][0] + 1 if i in sizes else size for i, size in zip(indices, given, strict=True))
+            for indices, given in (
+                (map(axis, range(tensor.ndim)), tensor.shape),
+                (map(bound, range(len(definition.extents))), definition.extents),
+            )
+        )
+        ranges = running(extents_of(shape, extents))
+        there = at_places(replaced(value, moved), shift)  # type: ignore[arg-type]
+        assert there is not None
+        left = _needed([c.xreplace(shift) for c in conditions], ranges)
+        body = _settled(there, ranges)
+        body = Cases((body, sp.And(*left)), (sp.S.Zero, sp.true)) if left else body
+        new = Definition(definition.op, extents, body)
+        if not own:
+            return tensor.redefined(new)
+        whole, part = tensor.redefined(definition), Tensor.define(shape, body, new.op, extents, tensor.cotangent_of)
+        name = name_of(tensor)
+        if name is not None and part.definition is not None:
+            call_first(part, name)
+        self.parts[whole] = part, own
+        return whole
+
+    def _moved(self, element: Element) -> Element:
+        if element.tensor not in self.parts:
+            return element
+        part, spans = self.parts[element.tensor]
+        return Element(part, *(i - spans[d][0] if d in spans else i for d, i in enumerate(element.indices)))
+
+    def _inside(self, elements: Iterable[Element], bounds: Bounds) -> Iterator[sp.Basic]:
+        for element in elements:
+            for d, span in self.parts[element.tensor][1].items() if element.tensor in self.parts else ():
+                place = element.indices[d]
+                if not _within(place, span, bounds):
+                    yield from _between(place, span)
+
+
+def _summed(definition: Definition, bounds: Bounds, left: Bounds) -> dict[Index, Interval]:
+    """The indices of a sum of which some values are left."""
+    over = [bound(d) for d, size in enumerate(definition.extents) if definition.op == "sum" and size.is_Integer]
+    return {r: left[r] for r in over if left[r] != bounds[r] and left[r][0].is_Integer and left[r][1].is_Integer}
+
+
+def _needed(conditions: Iterable[sp.Basic], bounds: Bounds) -> list[sp.Basic]:
+    """The conditions that do not hold everywhere, of those on one expression the narrowest."""
+    found: dict[sp.Expr, tuple[sp.Expr, sp.Basic]] = {}
+    others: list[sp.Basic] = []
+    for condition in conditions:
+        if condition == sp.true or settled(condition, bounds) == sp.true:
+            continue
+        if not isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)) or condition.has(Element):
+            others.append(condition)
+            continue
+        room = sp.expand(condition.gts - condition.lts) - int(isinstance(condition, (sp.Gt, sp.Lt)))
+        number, rest = room.as_coeff_Add()
+        if rest not in found or number < found[rest][0]:
+            found[rest] = number, condition
+    return [*(condition for _, condition in found.values()), *dict.fromkeys(others)]
+
+
+def _settled(body: sp.Expr, bounds: Bounds) -> sp.Expr:
+    """A formula without the conditions on indices that hold everywhere."""
+    if isinstance(body, sp.Mul):
+        return written_product([_settled(factor, bounds) for factor in body.args])
+    if isinstance(body, sp.Add):
+        return sp.Add(*(_settled(term, bounds) for term in body.args), evaluate=False)
+    if not isinstance(body, sp.Piecewise):
+        return body
+    branches = [
+        (_settled(value, bounds), sp.And(*(c for c in sp.And.make_args(test) if settled(c, bounds) != sp.true)))
+        for value, test in body.args
+    ]
+    return Cases(*branches)
