@@ -140,10 +140,12 @@ class ScalarLowering:
         raise DomainError(f"{body} is no condition that can be compiled")
 
     def _is_first(self, place: sp.Expr, best: FirstBest) -> Expr:
-        """Whether the best of some values is first at a place."""
+        """Whether the best of some values is first at a place, which may be beside them."""
         if not place.is_Integer:
             pairs = [(sp.Eq(place, k), sp.Eq(k, best, evaluate=False)) for k in map(sp.Integer, range(len(best.args)))]
             return _fold(lambda a, b: Op("or", (a, b), "bool"), [_fold(_both, map(self.condition, p)) for p in pairs])
+        if not 0 <= place < len(best.args):
+            return Const(0, "bool")
         values = same_type(list(map(self._lower, best.args)))
         return _fold(_both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
 
