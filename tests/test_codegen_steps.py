@@ -201,8 +201,9 @@ def test_a_callback_may_use_the_step(native: codegen.TrainStep) -> None:
     assert history.loss == sorted(history.loss, reverse=True) and history.steps == 9
 
 
-def test_an_interrupted_run_keeps_what_diverged() -> None:
-    step = codegen.train_step(J, check_finite=False)
+def test_an_interrupted_run_keeps_what_diverged(native: codegen.TrainStep, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = native
+    monkeypatch.setattr(step, "check_finite", False)
     params = step.init(0)
     step.fit(params, {"x": X, "t": T}, epochs=1, batch_size=4, progress=False)  # nothing is left to compile
     params["W1"][:] = np.nan

@@ -38,12 +38,17 @@ def load(path: Path) -> ModuleType:
 
 SLOW = ("training", "a_recurrent_cell", "a_pendulum", "a_variational_auto_encoder")
 """Lessons that train for some seconds: ``--long``."""
+NATIVE = ("machine_code", "its_mask")
+"""Lessons about what is compiled, and one that trains."""
 
 
 @pytest.mark.parametrize(
     "path", [path for path in LESSONS if sizes.LONG or not path.stem.endswith(SLOW)], ids=lambda path: path.stem
 )
-def test_lesson(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lesson(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a lesson is about are formulas and numbers: only ``--long`` compiles them all."""
+    if not (sizes.LONG or path.stem.endswith(NATIVE)):
+        monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
     module = load(path)
     assert module.__doc__, "a lesson says what it is about"
     assert module.main() is not None

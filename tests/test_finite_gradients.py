@@ -69,7 +69,7 @@ def test_what_the_loss_is_divided_by_is_not_looked_at_again() -> None:
         sg.nn.LayerNorm(4)(z).sum(), sg.mean(sg.logsumexp(z, axis=1) - sg.log(1 + sg.exp(z[:, 0]))),
     ]  # fmt: skip
     for J in losses:
-        assert len(codegen.train_step(J, sg.Adam()).formulas.request.outputs) == 1
+        assert len(codegen.train_step(J, sg.SGD()).formulas.request.outputs) == 1
 
 
 def test_fit_gives_back_what_an_update_has_ruined() -> None:

@@ -18,11 +18,11 @@ from tests.sizes import examples
 APART = {"wrong_arguments": examples(100, 1000), "affinity_is_refused": examples(4, 50), "killed_while_caching": 0}
 TOGETHER = [name for name in SCENES if name not in APART]
 ALONE = [([name], rounds) for name, rounds in APART.items() if rounds]
-RUNS = [(TOGETHER, examples(4, 50)), *ALONE]
+RUNS = {"together": (TOGETHER, examples(4, 50)), **{names[0]: (names, rounds) for names, rounds in ALONE}}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
-@pytest.mark.parametrize(("names", "rounds"), RUNS, ids=[*(n[0] if len(n) == 1 else "together" for n, _ in RUNS)])
+@pytest.mark.parametrize(("names", "rounds"), RUNS.values(), ids=RUNS)
 def test_hostile_use(names: list[str], rounds: int) -> None:
     assert run_scenes(names, rounds, seed=1) == ""
 

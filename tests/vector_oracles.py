@@ -9,15 +9,16 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from numpy import float32, int64
+from numpy import float32, float64, int64
 
 from codegen.native.compile import Entry, compile_entry, load_entry
 from codegen.native.kernels import VECTOR_MATH, kernel, pointer
+from tests.sizes import examples
 
 
 @cache
-def mapped(name: str, dtype: Any) -> Entry:
-    """Entry that maps one function over arrays."""
+def mapped(name: str) -> Entry:
+    """Entry that maps one function over arrays, of single or of double precision."""
     word, binary = VECTOR_MATH[name].word, VECTOR_MATH[name].arity == 2
 
     @kernel
@@ -33,9 +34,12 @@ def mapped(name: str, dtype: Any) -> Entry:
     loop = binary_loop if binary else unary_loop
 
     def entry(packed: int) -> None:
-        words = pointer(packed, int64, 4)
-        size = words[3]
-        loop(pointer(words[0], dtype, size), pointer(words[1], dtype, size), pointer(words[2], dtype, size), size)
+        words = pointer(packed, int64, 5)
+        x, y, out, size = words[0], words[1], words[2], words[3]
+        if words[4] == 4:
+            loop(pointer(x, float32, size), pointer(y, float32, size), pointer(out, float32, size), size)
+        else:
+            loop(pointer(x, float64, size), pointer(y, float64, size), pointer(out, float64, size), size)
 
     return load_entry(compile_entry(entry))
 
@@ -43,8 +47,8 @@ def mapped(name: str, dtype: Any) -> Entry:
 def native(name: str, x: Any, y: Any = None) -> Any:
     y = x if y is None else y
     out = np.full_like(x, np.nan)
-    packed = np.array([x.ctypes.data, y.ctypes.data, out.ctypes.data, len(x)], int64)
-    mapped(name, x.dtype.type)(packed.ctypes.data)
+    packed = np.array([x.ctypes.data, y.ctypes.data, out.ctypes.data, len(x), x.itemsize], int64)
+    mapped(name)(packed.ctypes.data)
     return out
 
 
@@ -145,14 +149,15 @@ def ulps(value: Any, exact: Any, dtype: Any) -> float:
 
 
 def samples(dtype: Any, ranges: tuple[tuple[float, float], ...], dense_points: int = 250) -> Any:
-    """Every exponent of float32 (every thirteenth of float64, and each near 0) with random mantissas and both signs;
-    and dense intervals."""
+    """Every exponent of float32 (every thirteenth of float64, and each near 0) with a random mantissa (``--long``:
+    with three) and both signs; and dense intervals."""
     random = np.random.default_rng(20)
     mantissa, unsigned = (23, np.uint32) if dtype is float32 else (52, np.uint64)
     exponents = (
         np.arange(255) if dtype is float32 else np.union1d(np.arange(0, 2047, 29), np.arange(1023 - 55, 1023 + 12))
     )
-    bits = np.repeat(exponents, 3).astype(np.int64) << mantissa | random.integers(0, 1 << mantissa, 3 * len(exponents))
+    exponents = np.repeat(exponents, examples(1, 3)).astype(np.int64)
+    bits = exponents << mantissa | random.integers(0, 1 << mantissa, len(exponents))
     everywhere = bits.astype(unsigned).view(dtype)
     dense = [random.uniform(low, high, dense_points).astype(dtype) for low, high in ranges]
     return np.concatenate([everywhere, -everywhere, *dense])

@@ -227,28 +227,35 @@ def requirements(outputs: Iterable[Tensor]) -> list[Requirement]:
     order = topological(outputs)
     losses = dict.fromkeys(tensor.cotangent_of[0] for tensor in order if tensor.cotangent_of is not None)
     for tensor in with_steps(topological([*order, *losses])):
-        for size, what in _asked(tensor):
-            if size.atoms(Dim) and not is_at_least_zero(size):
-                found.setdefault(size, Requirement(size, what, tensor.place))
+        for size, before, of, after in _asked(tensor):
+            if size not in found:
+                what = f"{before} {of.display_name}{show_shape(of.shape)}{after}"
+                found[size] = Requirement(size, what, tensor.place)
     return list(found.values())
 
 
-def _asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str]]:
-    name = f"{tensor.display_name}{show_shape(tensor.shape)}"
+@lru_cache(maxsize=4096)
+def _asked(tensor: Tensor) -> tuple[tuple[sp.Expr, str, Tensor, str], ...]:
+    """What must be at least 0 and is not so for all sizes; and what asks it: the words before and after a tensor, whose
+    name may come later."""
+    found = (asked for asked in _all_asked(tensor) if asked[0].atoms(Dim) and not is_at_least_zero(asked[0]))
+    return tuple(found)
+
+
+def _all_asked(tensor: Tensor) -> Iterator[tuple[sp.Expr, str, Tensor, str]]:
     for position, size in enumerate(tensor.shape):
-        yield size - 1, f"axis {position} of {name}, of size {show_size(size)},"
+        yield size - 1, f"axis {position} of", tensor, f", of size {show_size(size)},"
     definition = tensor.definition
     if definition is None:
         return
     for size in definition.extents:
-        yield size - 1, f"a reduction over {show_size(size)} elements in {name}"
+        yield size - 1, f"a reduction over {show_size(size)} elements in", tensor, ""
     extents = extents_of(tensor.shape, definition.extents)
     for element, path in sorted(reads(definition.body), key=lambda read: sp.default_sort_key(read[0])):
         for position, (index, size) in enumerate(zip(element.indices, element.tensor.shape, strict=True)):
             for _, least in unproved(index, size, extents, path):
                 if least is not None:
-                    read = f"{element.tensor.display_name}{show_shape(element.tensor.shape)}"
-                    yield least, f"index {_shown_index(index)} of axis {position} of {read}"
+                    yield least, f"index {_shown_index(index)} of axis {position} of", element.tensor, ""
 
 
 def _shown_index(index: sp.Expr) -> str:

@@ -33,9 +33,9 @@ def retold(tensor: Tensor, values: Iterable[Tensor] = ()) -> Iterator[Tensor]:
         return
     named = [value for value in values if name_of(value) is not None and _is_pointwise(value)]
     roots = {root: value for value in named if (root := _under_root(value)) is not None}
+    sums = {e: _shortest(e, named) for e in elements_of(definition.body) if _is_sum(e, roots)}
     for whole in (False, True):
         names: dict[sp.Basic, sp.Expr] = {}
-        sums = {e: _shortest(e, named) for e in elements_of(definition.body) if _is_sum(e, roots)}
         if definition.op == "sum":  # the chain of a network keeps its lines
             names = {e: sp.Dummy(real=True) for e in elements_of(definition.body) if e.tensor.cotangent_of is not None}
         body = _opened(definition.body.xreplace(sums), names, whole, roots)

@@ -8,6 +8,7 @@ The left side has an error of ε·E[x²], whatever the variance is (T. F. Chan, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
 
@@ -15,7 +16,7 @@ import sympy as sp
 
 from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
-from symgraph.core.indices import axis
+from symgraph.core.indices import Shape, axis
 from symgraph.core.tensor import Element, Tensor
 from symgraph.simplify.polynomials import Field, OutOfWorkError, Work, written
 
@@ -46,7 +47,9 @@ def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
 
 def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
     sums = [element for element in elements_of(total) if _is_sum(element)]
-    pairs = _multiplied(total, sums) if len(sums) > 1 else []
+    places = Counter(map(_places, sums))
+    sums = [element for element in sums if places[_places(element)] > 1]
+    pairs = _multiplied(total, sums) if sums else []
     for product in sums:
         for one, other in pairs:
             ratio = None if product in (one, other) else _ratio(product, one, other, opened)
@@ -80,9 +83,7 @@ def _may_multiply(part: sp.Expr) -> bool:
 def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp.Expr | None:
     """The number c of Σ c·f·g, Σ f and Σ g over the same places."""
     definitions = [element.tensor.definition for element in (product, one, other)]
-    if len({definition.extents for definition in definitions if definition is not None}) != 1:
-        return None
-    if len({element.indices for element in (product, one, other)}) != 1:
+    if len(set(map(_places, (product, one, other)))) != 1:
         return None
     whole, left, right = (opened(definition.body) for definition in definitions if definition is not None)
     if left == 0 or right == 0 or set(elements_of(whole)) != set(elements_of(left * right)):
@@ -112,6 +113,13 @@ def _count(element: Element) -> sp.Expr:
     definition = element.tensor.definition
     assert definition is not None
     return sp.Mul(*definition.extents)
+
+
+def _places(element: Element) -> tuple[Shape, tuple[sp.Expr, ...]]:
+    """Over what is summed, and where the sum stands: three sums of one mean have both in common."""
+    definition = element.tensor.definition
+    assert definition is not None
+    return definition.extents, element.indices
 
 
 def _is_sum(element: Element) -> bool:
