@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.nasty import EXACT, scalar_verdicts, summary, tensor_verdicts, truth
+from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
+from tests.nasty_fourth_tensors import FOURTH
 from tests.nasty_rows import ONE
 from tests.nasty_tensors import ROWS
 
@@ -37,3 +39,10 @@ def test_the_truth_is_that_of_series_at_removable_points() -> None:
 
 def test_the_list_is_as_long_as_it_has_to_be() -> None:
     assert len(ONE) >= 150 and len(ROWS) >= 40
+    assert len(ONE_FOURTH) + len(TWO_FOURTH) >= 120 and len(FOURTH) >= 40
+
+
+def test_the_truth_is_right_where_an_argument_is_below_its_digits() -> None:
+    """1 − x is 1 in sixty digits where x is 1e-200."""
+    rocket = ONE_FOURTH["rocket"][0]
+    assert mpmath.almosteq(truth(lambda x: rocket(EXACT, x), (1e-200,), (2,)), 1, 1e-14)

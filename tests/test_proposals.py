@@ -87,6 +87,44 @@ def test_a_formula_of_a_sum_or_a_product_is_right_as_one_of_a_value_is(part: str
                 np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-38)
 
 
+SHARES = {
+    "rest": lambda p: 1 - p[0], "square of the rest": lambda p: 2 * (1 - p[1]) ** 2,
+    "odds": lambda p: p[0] / (1 - p[0]), "focal": lambda p: -((1 - p[0]) ** 2) * sg.log(p[0]),
+    "log of the rest": lambda p: sg.log(1 - p[1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_what_a_share_lacks_to_one_is_the_sum_of_the_others(name: str) -> None:
+    """1 − softmax(z)[k] was 0 at 40, and the gradient of a focal loss ∞·0 at −800."""
+    z = sg.input("z", (3,))
+    value = SHARES[name](sg.softmax(z))
+    plain = [value, sg.grad(value, z)]
+    for form, exact in zip(sg.stabilise(plain), plain, strict=True):
+        sure = () if "log" in name or name == "focal" else ([40.0, -3.0, 2.0],)  # log p of p near 1 is right to ε
+        for at in (*sure, [-3.0, 41.0, 2.0], [0.5, 0.25, -1.0], [-300.0, 3.0, 2.0]):
+            with mpmath.workdps(700):
+                wanted = evaluate(exact, {"z": np.array(at)}, dtype="mpmath").astype(float)
+            np.testing.assert_allclose(evaluate(form, {"z": np.array(at)}), wanted, rtol=2e-12, atol=1e-300)
+    focal = sg.grad(SHARES["focal"](sg.softmax(z)), z)
+    found = evaluate(sg.stabilise([focal])[0], {"z": np.array([-800.0, 3.0, 2.0])})
+    np.testing.assert_allclose(found, [-1.0, 1 / (1 + np.exp(-1)), 1 / (1 + np.e)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_mean_of_values_whose_sum_overflows_is_their_mean(dtype: type) -> None:
+    x = sg.input("x", (4,))
+    (form,) = sg.stabilise([sg.mean(x)])
+    largest = float(np.finfo(dtype).max)
+    for at in ([0.9, 0.7, 0.9, 0.8], [-0.9, -0.7, -0.9, 0.2], [0.25, 0.125, 0.5, 0.0625]):
+        given = (np.array(at) * largest).astype(dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = evaluate(form, {"x": given.astype(float)}, dtype=dtype)
+        np.testing.assert_allclose(found / largest, np.mean(given.astype(float) / largest), rtol=1e-6)
+    assert np.isnan(evaluate(form, {"x": np.array([1.0, np.nan, 0.0, 0.0])}))
+    assert evaluate(form, {"x": np.array([1.0, np.inf, 0.0, 0.0])}) == np.inf
+
+
 def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:
     x = sg.input("x", (3,))
     values = np.array([1e8, 1e8 + 1, 1e8 + 2])

@@ -24,7 +24,7 @@ from symgraph.core.tensor import Tensor
 from symgraph.rounding.evaluate import holds_numbers
 from symgraph.rounding.measure import errors_of
 from symgraph.rounding.tape import Key, Tape, Unmeasured
-from symgraph.rounding.write import Writer, is_looked_into
+from symgraph.rounding.write import TERMS, Writer, is_looked_into
 
 COUNT = 48
 """Points of each floating type, beside those at borders."""
@@ -49,6 +49,11 @@ WHOLE, INFINITE_LOSS = 54.0, 128.0
 """The most bits that are lost, and those where a value is not finite though the true one is."""
 
 
+Problem = tuple[Tape, ...]
+TOTALS = (2, 5)
+"""A form of a sum's terms is taken for what totals of so many terms keep of it, not for one term alone."""
+
+
 class Choice:
     """Chooses for one program, whose first ``MOST_MEASURED`` different problems are measured, whatever is known.
 
@@ -56,7 +61,7 @@ class Choice:
     """
 
     def __init__(self, known: Mapping[Tensor, Tensor] = MappingProxyType({})) -> None:
-        self.met: set[tuple[Tape, ...]] = set()
+        self.met: set[Problem] = set()
         self.written, self.formed = Writer(is_looked_into, {}), Writer(is_looked_into, known)
 
     def among(self, written: Tensor, forms: Sequence[Tensor]) -> int:
@@ -67,29 +72,41 @@ class Choice:
         written : the value as the user wrote it, over values as they were written.
         forms : equal values by other formulas, over values that may be other forms themselves.
         """
+        found = self._problem(written, forms, 0)
+        if found is None:
+            return 0
+        places, problem = found
+        if problem not in self.met and len(self.met) == MOST_MEASURED:
+            return 0
+        self.met.add(problem)
         try:
-            meant = self.written.tape(written, most=MOST_OPERATIONS)
+            chosen = _chosen((problem,))
+            if chosen and _kind(written) == "sum":
+                totals = [self._problem(written, [forms[n] for n in places], terms) for terms in TOTALS]
+                whole = [other for at, other in filter(None, totals) if len(at) == len(places)]
+                chosen = _chosen((problem, *whole))
+            return places[chosen]
         except Unmeasured:
             return 0
-        kind, keys = _kind(written), set(meant.keys)
-        measured: dict[int, Tape] = {}
+
+    def _problem(self, written: Tensor, forms: Sequence[Tensor], terms: int) -> tuple[list[int], Problem] | None:
+        """The forms that can be measured, by their numbers, and the tapes of what is meant and of them: of a term, or
+        of a sum of so many; None where there is nothing to choose."""
+        kind = _kind(written)
+        try:
+            meant = self.written.tape(written, terms, MOST_OPERATIONS)
+        except Unmeasured:
+            return None
+        keys, measured = set(meant.keys), {}
         for n, form in enumerate(forms):
             try:
-                tape = self.formed.tape(form, _kind(form) != kind, MOST_OF_A_FORM)
+                tape = self.formed.tape(form, terms if _kind(form) == kind else TERMS, MOST_OF_A_FORM)
             except Unmeasured:
                 continue
             if keys.issuperset(tape.keys):
                 measured[n] = tape
         problem = tuple(_renamed([meant, *measured.values()]))
-        if 0 not in measured or len(set(problem[1:])) < 2:
-            return 0
-        if problem not in self.met and len(self.met) == MOST_MEASURED:
-            return 0
-        self.met.add(problem)
-        try:
-            return list(measured)[_chosen(problem)]
-        except Unmeasured:
-            return 0
+        return (list(measured), problem) if 0 in measured and len(set(problem[1:])) > 1 else None
 
 
 def _kind(tensor: Tensor) -> str | None:
@@ -103,8 +120,14 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
     return [tape.renamed(number) for tape in tapes]
 
 
+def _chosen(problems: Sequence[Problem]) -> int:
+    """The first form whose score is near the lowest, of all problems, each of which has the same forms."""
+    scores = np.mean([_scores(problem) for problem in problems], axis=0)
+    return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
+
+
 @lru_cache(maxsize=1024)
-def _chosen(tapes: tuple[Tape, ...]) -> int:
+def _scores(tapes: Problem) -> np.ndarray:
     scores, refused = np.zeros(len(tapes) - 1), np.zeros(len(tapes) - 1, bool)
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         if not all(holds_numbers(tape, dtype) for tape in tapes):
@@ -117,7 +140,7 @@ def _chosen(tapes: tuple[Tape, ...]) -> int:
         scores += (lost[1:] + more) @ weights / max(found.defined, 1)
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
     scores[refused] += 2 * WORTH_IT
-    return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
+    return scores
 
 
 def bits_lost(errors: np.ndarray) -> np.ndarray:

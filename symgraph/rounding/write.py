@@ -30,13 +30,13 @@ def tape_of(
     opened: Callable[[Tensor], bool] | None = None,
     known: Mapping[Tensor, Tensor] | None = None,
     most: int = MOST_OPERATIONS,
-    whole: bool = False,
+    whole: int = 0,
 ) -> Tape:
     """An element of a value, or a term of its sum, as operations.
 
     ``opened`` says which of the values that it reads are looked into; ``known`` gives what is not looked into as
     another tensor, so that two forms of one value have the same variables. ``most`` is how many operations. With
-    ``whole`` it is the sum, not a term of it.
+    ``whole`` it is the sum of so many terms, or of as many as there are, not a term of it.
 
     Raises
     ------
@@ -86,14 +86,14 @@ class Writer:
         self.elements: dict[Key, int] = {}
         self.source: tuple[sp.Basic, Tensor | None] = (sp.nan, None)
 
-    def tape(self, tensor: Tensor, whole: bool = False, most: int = MOST_OPERATIONS) -> Tape:
+    def tape(self, tensor: Tensor, whole: int = 0, most: int = MOST_OPERATIONS) -> Tape:
         """The tape of a value, as :func:`tape_of` says it."""
         self.depth, self.most, self.begun, self.source = 0, most, len(self.operations), (sp.nan, None)
         definition = tensor.definition
         if definition is None or definition.op not in (None, "sum", "max", "min"):
             raise Unmeasured("an index" if tensor.is_label else "a leaf or a recurrence")
         if whole:
-            result = self._opened(tensor, (0,) * tensor.ndim)
+            result = self._opened(tensor, (0,) * tensor.ndim, whole)
         else:
             env = {axis(d): 0 for d in range(tensor.ndim)} | {bound(d): 0 for d in range(len(definition.extents))}
             result = self.body(definition.body, env, tensor)
@@ -157,14 +157,14 @@ class Writer:
         self.elements[tensor, places] = found
         return found
 
-    def _opened(self, tensor: Tensor, places: Places) -> int:
+    def _opened(self, tensor: Tensor, places: Places, terms: int = TERMS) -> int:
         definition = tensor.definition
         assert definition is not None
         env = {axis(d): place for d, place in enumerate(places)}
         if definition.op is None:
             return self.body(definition.body, env, tensor)
-        sizes = [self.size(extent) for extent in definition.extents]
-        over = islice(product(*(range(min(size, TERMS)) for size in sizes)), TERMS)
+        sizes = [terms if extent.atoms(Dim) else self.size(extent) for extent in definition.extents]
+        over = islice(product(*(range(min(size, terms)) for size in sizes)), terms)
         parts = [
             self.body(definition.body, env | {bound(d): at for d, at in enumerate(place)}, tensor) for place in over
         ]

@@ -25,6 +25,7 @@ from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
 from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
+from symgraph.stabilise.complement import complemented
 from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
@@ -136,6 +137,8 @@ class _Rewriter:
             apart = per_branch(written, lambda branch, _: without_common_factors(branch))
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
             made += [per_branch(apart, refined)] if apart != written else []
+            others = per_branch(written, lambda branch, _: complemented(branch, self.extents, self.values.opened))
+            made = [per_branch(others, refined)] * (others != written) + made
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             made += [*proposals(forms_seen, self.values.opened), *parts_of(made[0], written)]
         except OutOfWorkError:
@@ -166,7 +169,12 @@ class _Rewriter:
         if self._hazard(form) < hazard + (form != seen):
             return form
         if hazard:
-            form = self._stable(self._opened(body))
+            opened = self._opened(body)
+            form = self._stable(opened)
+            if _grown(form) > _grown(body):  # ∞·0, unless e^{m − u} meets e^{u − m}
+                parts = by_place(with_one_exponential(_without_products(opened)))
+                apart = sp.Add(*map(self._stable, parts))
+                form = apart if self._hazard(apart) < self._hazard(form) else form
             if self._hazard(form) < hazard:
                 return form
         return body
@@ -190,7 +198,7 @@ class _Rewriter:
 
     def _hazard(self, body: sp.Expr) -> int:
         """How many exponentials in a formula may overflow, read values included."""
-        own = sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
+        own = _grown(body)
         own += sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
         return own + sum(element.tensor in self.growing for element in elements_of(body))
 
@@ -363,7 +371,8 @@ class _Rewriter:
         return expression.xreplace({kernel: self._of_gap(kernel) for kernel in expression.atoms(sp.exp)})
 
     def _of_gap(self, kernel: sp.Expr) -> sp.Expr:
-        """exp(u − m) as exp(d) of the definition d = u − m, which rounds once."""
+        """exp(u − m) as exp(d) of the definition d = u − m, which rounds once, and exp(m − u) as exp(−d), so that they
+        meet."""
         exponent = kernel.args[0]
         for m in elements_of(exponent):
             shift = self.shift_of.get(m.tensor)
@@ -371,9 +380,16 @@ class _Rewriter:
                 continue
             exponent = without_multiples(exponent)
             for candidate in reading_alike(exponent, shift.gap, m):
-                if stays_inside(candidate, self.extents) and are_equal(inlined(candidate), exponent):
-                    return sp.exp(candidate)
+                for sign in (1, -1) if stays_inside(candidate, self.extents) else ():
+                    if are_equal(sign * inlined(candidate), exponent):
+                        return sp.exp(sign * candidate)
         return kernel
+
+
+def _grown(body: sp.Expr) -> int:
+    """How many exponentials that may overflow are in a formula itself."""
+    return sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
+
 
 def _without_products(body: sp.Expr) -> sp.Expr:
     return sp.expand_mul(body) if is_short_multiplied_out(body) else body

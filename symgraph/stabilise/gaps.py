@@ -20,7 +20,10 @@ def single(exponent: sp.Expr) -> tuple[Element, ...]:
 
 def is_gap(exponent: sp.Expr) -> bool:
     """Whether an exponential of it is not above a number."""
-    return is_below_largest(exponent) or is_from_largest(exponent)
+    if is_below_largest(exponent) or is_from_largest(exponent):
+        return True
+    terms = [term.as_coeff_Mul() for term in sp.Add.make_args(exponent)]
+    return all(number.is_positive and is_from_largest(rest) for number, rest in terms)
 
 
 def is_from_largest(exponent: sp.Expr, over: Set[sp.Basic] | None = None, extents: Shape = ()) -> bool:

@@ -5,6 +5,7 @@
     √(x·y)          √|x|·√|y|               log(x·y)      log|x| + log|y|
     x²/(x² + y²)^{3/2}      (x/m)·(x/m)/m/((x/m)² + (y/m)²)^{3/2}
     √Σ xᵢ²                  m·√Σ (xᵢ/m)²,  m = maxᵢ |xᵢ|                (of up to ``SHORT`` terms)
+    Σ xᵢ/n                  (2ᵏ/n)·Σ xᵢ/2ᵏ                          (of as many, where the sum is infinite)
 
 They are used where x² + y² is below 2⁻¹⁰⁰ or above 2¹⁰⁰ alone: elsewhere the value is that of the formula as it was
 written, to the last bit, so that none of them can be worse there.
@@ -248,10 +249,26 @@ def _divided(factors: Sequence[sp.Expr], divisor: sp.Expr, times: int) -> sp.Exp
     return value
 
 
+def _mean(product: sp.Expr, opened: Opened) -> sp.Expr | None:
+    """Σ x/n by Σ x/2ᵏ, n < 2ᵏ, of values as the caller gives them, where their sum overflows."""
+    number, total = product.as_coeff_Mul()
+    if not isinstance(total, Element) or not 0 < number < 1 or not is_short_sum(total):
+        return None
+    definition, shape = total.tensor.definition, total.tensor.shape
+    assert definition is not None
+    body = _read(definition.body)
+    if not isinstance(body, Element) or body.tensor.definition is not None or body.tensor.is_label:
+        return None
+    least = sp.Integer(2) ** -int(sp.Mul(*definition.extents)).bit_length()  # products by it are exact
+    small = Element(Tensor.define(shape, least * body, "sum", definition.extents), *total.indices)
+    infinite = sp.Ne(Written(slot(0) - slot(1), total, total), 0)
+    return Cases((number / least * small, infinite), (product, True))
+
+
 Rule = Callable[[sp.Expr, Opened], "sp.Expr | None"]
 RULES: dict[type[sp.Basic], tuple[Rule, ...]] = {
     sp.Pow: (_power_of_squares,),
     sp.log: (_logarithm,),
     log1p: (_logarithm,),
-    sp.Mul: (_quotient,),
+    sp.Mul: (_quotient, _mean),
 }

@@ -1,0 +1,119 @@
+"""What a share of a whole lacks to 1, as the sum of the other shares: 1 − y_k cancels where the k-th is nearly all.
+
+    y = f/Σ f:      c − c·y[n, k]           c·Σ_{i≠k} y[n, i]
+    c·δ(k, j) − c·y[n, k]   in the same way
+
+k is a number or a label, so that there is one such sum for a row. Of a label's δ the second stays as it is: it is the
+gradient of cross-entropy, (y − δ)/N, whose error is that of its largest term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import sympy as sp
+
+from symgraph.core.cases import Cases
+from symgraph.core.cost import operations
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis, bound
+from symgraph.core.rebuild import replaced
+from symgraph.core.scalars import Delta
+from symgraph.core.tensor import Element
+from symgraph.simplify.branches import per_branch
+from symgraph.simplify.sums import reduction
+from symgraph.stabilise.shifts import without_aliases
+
+OTHER = Index("other")
+MOST_SUMS = 4
+"""Sums in one formula that are changed."""
+Opened = Callable[[sp.Expr], sp.Expr]
+
+
+def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened) -> sp.Expr:
+    """A body without branches, with the sums of others in it; the body itself where there are none.
+
+    ``opened`` puts the formulas of the pointwise values that a formula reads in their place.
+    """
+    plain = without_aliases(body) if body.has(sp.Add) else body
+    if not any(map(_is_share, elements_of(plain))) or not plain.has(sp.Add):
+        return body
+    plain = changed = plain.replace(sp.Mul, _at_its_place)
+    for _ in range(MOST_SUMS):
+        shares = [element for element in elements_of(changed) if _is_share(element)]
+        totals = sorted(changed.atoms(sp.Add), key=lambda total: (operations([total]), sp.default_sort_key(total)))
+        forms = ((total, form) for total in totals for form in _forms(total, shares, extents, opened))
+        total, form = next(forms, (None, None))
+        if total is None:
+            break
+        changed = per_branch(changed.xreplace({total: form}), lambda branch, _: branch)
+    return body if changed == plain else changed
+
+
+def _at_its_place(*factors: sp.Expr) -> sp.Expr:
+    """A product with what a δ selects read where that is."""
+    product = sp.Mul(*factors)
+    for index, fixed in _selected(product):
+        deltas = {delta: sp.Dummy() for delta in product.atoms(Delta)}
+        hidden = replaced(replaced(product, deltas), {index: fixed})
+        product = hidden.xreplace({dummy: delta for delta, dummy in deltas.items()})
+    return product
+
+
+def _forms(
+    total: sp.Add, shares: list[Element], extents: Mapping[Index, sp.Expr], opened: Opened
+) -> Iterator[sp.Expr]:
+    for share in shares:
+        place = share.indices[-1]
+        for term in total.args:
+            factor = sp.Mul(*(f for f in sp.Mul.make_args(term) if f != share))
+            if factor == term or factor.has(share):
+                continue
+            for other in total.args:
+                rest = total - term - other
+                if not isinstance(place, Index) and opened(other) == -opened(factor):
+                    yield rest - factor * _others(share, place, extents)
+                for index, fixed in _selected(opened(other)):
+                    there = {index: fixed}
+                    at_it = replaced(other, there), replaced(factor, there)
+                    if place in (index, fixed) and opened(at_it[0]) == -opened(at_it[1]):
+                        others = _others(share.xreplace(there), fixed, extents)
+                        yield rest + factor * Cases((-others, sp.Eq(index, fixed)), (share, True))
+
+
+def _selected(term: sp.Expr) -> Iterator[tuple[Index, sp.Expr]]:
+    """The indices of a term's δ with the numbers at which it is not 0."""
+    for delta in (factor for factor in sp.Mul.make_args(term) if isinstance(factor, Delta)):
+        fixed, index = delta.args if delta.args[0].is_Integer else reversed(delta.args)
+        if fixed.is_Integer and isinstance(index, Index):
+            yield index, fixed
+
+
+def _others(share: Element, place: sp.Expr, extents: Mapping[Index, sp.Expr]) -> sp.Expr:
+    """Σ_{i≠k} y[n, i]."""
+    row = Element(share.tensor, *share.indices[:-1], OTHER)
+    return reduction(
+        Cases((sp.S.Zero, sp.Eq(OTHER, place)), (row, True)), (OTHER,), {**extents, OTHER: share.tensor.shape[-1]}
+    )
+
+
+def _is_share(element: Element) -> bool:
+    """Whether it is of a value f[n, k]/Σ_k f[n, k], at a place that one index, a number or a label says."""
+    definition, last = element.tensor.definition, element.tensor.ndim - 1
+    if definition is None or definition.op is not None or last < 0:
+        return False
+    place = element.indices[-1]
+    if not (isinstance(place, Index | sp.Integer) or (isinstance(place, Element) and place.tensor.is_label)):
+        return False
+    sums = [f.base for f in sp.Mul.make_args(definition.body) if isinstance(f, sp.Pow) and f.exp == -1]
+    return any(_is_whole(total, definition.body * total, last) for total in sums if isinstance(total, Element))
+
+
+def _is_whole(total: Element, part: sp.Expr, last: int) -> bool:
+    """Whether it is the sum of all values of a formula along the last index."""
+    definition = total.tensor.definition
+    if definition is None or definition.op != "sum" or len(definition.extents) != 1:
+        return False
+    if total.indices != tuple(axis(d) for d in range(last)):
+        return False
+    return bool(definition.body.xreplace({bound(0): axis(last)}) == part)
