@@ -154,6 +154,14 @@ def test_streams_follow_the_order_of_declaration_or_what_is_told() -> None:
 
 
 @pytest.mark.usefixtures("plain_python")
+@pytest.mark.usefixtures("plain")
+def test_one_number_is_the_first_of_several() -> None:
+    of = sg.random
+    pairs = [(draw((), stream=7), draw((3,), stream=7)) for draw in (of.normal, of.logistic, of.laplace, of.gumbel)]
+    found = codegen.function([], pairs, key=0)()
+    assert all(one == several[0] for one, several in found)
+
+
 def test_functions_take_the_step_and_evaluate_unless_told() -> None:
     x, h, _ = network()
     W = next(leaf for leaf in sg.mode(h, "evaluate").free_symbols if getattr(leaf, "name", "") == "W")

@@ -27,6 +27,8 @@ from tests.programs import N
 
 M = sg.dim("M")
 (n,) = sg.indices("n")
+V = sg.input("V", (3,))
+LOSS = sg.sum(V**2)
 
 
 def x() -> sg.Tensor:
@@ -94,6 +96,14 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("δ of what is no index", lambda: sg.Delta(object(), n), IndexNotationError, ["two index expressions"]),
     ("no dtype", lambda: codegen.function(x(), x(), dtype=x()), DomainError,
      ["float32 or float64"]),
+    ("an array for a size", lambda: sg.input("x", np.array(np.nan)), ShapeError, ["positive integer", "nan"]),
+    ("a masked axis", lambda: sg.sum(x(), axis=np.ma.masked_array([1.0], [True])), ArgumentError, ["sum(x=x(N, 64)"]),
+    ("δ of truth values", lambda: sg.Delta(True, n), IndexNotationError, ["two index expressions", "True"]),
+    ("a tensor by its class", lambda: sg.Tensor("x"), DomainError, ["sg.input"]),
+    ("a flag that is none", lambda: sg.grad(LOSS, V, simplify=np.zeros(2)), ArgumentError, ["grad(loss="]),
+    ("no initialiser", lambda: sg.parameter("W", (2,), np.zeros(2)), ArgumentError, ["parameter(name='W'"]),
+    ("a schedule of text", lambda: sg.schedules.StepLR("a", 3), DomainError, ["StepLR", "finite number", "'a'"]),
+    ("a callback's patience", lambda: codegen.EarlyStopping(-1), ArgumentError, ["patience", "-1"]),
     ("name", lambda: sg.input("a b", (2,)), NameConflictError, ["'a b'"]),
     ("empty name", lambda: sg.input("", (2,)), NameConflictError, ["''"]),
     ("complex constant", lambda: sg.constant(np.array([1j])), DomainError, ["complex128"]),
@@ -106,6 +116,13 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("places that are real", lambda: x()[sg.input("w", (N,))], IndexNotationError,
      ["x(N, 64)", "w(N,)", "real numbers", "sg.labels('w', (N,), classes=…)"]),
     ("computed real places", lambda: x()[0, 2 * sg.input("w", ())], IndexNotationError, ["labels or integers"]),
+    ("text to cut at", lambda: sg.split(x(), ["1 + 1"], axis=1), IndexNotationError, ["'1 + 1'", "no number"]),
+    ("text for the first step", lambda: sg.define((n,), lambda y: y[n - 1], (8,), {"-1": 1}), IndexNotationError,
+     ["'-1'", "no number"]),
+    ("a place of no end", lambda: sg.sum(x(), axis=sp.IndexedBase("ib")), DomainError, ["sum(x=x(N, 64), axis=ib)"]),
+    ("a tensor for a number", lambda: sg.var(x(), ddof=sg.input("k", ())), DomainError, ["k ()", "number is expected"]),
+    ("an array that is no place", lambda: x()[np.array("1")], IndexNotationError, ["array('1'"]),
+    ("places in rows of several lengths", lambda: x()[[[1, 2], [3]]], ShapeError, ["x(N, 64)", "integers", "[3]"]),
     ("a condition for places", lambda: x()[x() > 0], IndexNotationError, ["x(N, 64)", "condition", "sg.where"]),
     ("unknown ufunc", lambda: np.gcd(x(), x()), DomainError, ["np.gcd"]),
     ("ufunc reduction", lambda: np.add.reduce(x()), DomainError, ["np.add.reduce"]),

@@ -15,10 +15,10 @@ from symgraph.errors import ArgumentError, NonFiniteError
 from tests.hostile.__main__ import SCENES, run_scenes
 from tests.sizes import examples
 
-APART = {"wrong_arguments": examples(100, 1000), "affinity_is_refused": examples(4, 50), "killed_while_caching": 0}
-TOGETHER = [name for name in SCENES if name not in APART]
-ALONE = [([name], rounds) for name, rounds in APART.items() if rounds]
-RUNS = {"together": (TOGETHER, examples(4, 50)), **{names[0]: (names, rounds) for names, rounds in ALONE}}
+WRONG, APART = ["wrong_arguments", "wrong_arguments_of_functions"], ["affinity_is_refused", "killed_while_caching"]
+TOGETHER = [name for name in SCENES if name not in WRONG + APART]
+ROUNDS = examples(4, 50)
+RUNS = {"together": (TOGETHER, ROUNDS), "arguments": (WRONG, examples(100, 1000)), APART[0]: (APART[:1], ROUNDS)}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")

@@ -25,5 +25,5 @@ def nearest(number: sp.Expr) -> float:
         return number.p / number.q if isinstance(number, sp.Rational) else float(number)
     except OverflowError:
         return math.copysign(math.inf, 1 if number.is_positive else -1)
-    except TypeError:  # √−1
+    except (TypeError, ValueError):  # √−1, or outside of where a function is defined
         return math.nan

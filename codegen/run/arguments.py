@@ -269,7 +269,10 @@ def flag(what: str, given: Any) -> bool:
 
 def listed(what: str, given: Any) -> list[Any]:
     """The items of a list, tuple or other iterable."""
+    told = at_line(f"{what} must be a list, not {given!r}")
+    if not isinstance(given, Iterable):  # as an IndexedBase, which has places and no end
+        raise DomainError(told)
     try:
         return list(given)
     except Exception as error:  # an object's own iterator may raise anything
-        raise DomainError(at_line(f"{what} must be a list, not {given!r}")) from error
+        raise DomainError(told) from error

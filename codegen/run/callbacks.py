@@ -46,7 +46,7 @@ class _Patient:
 
     def __post_init__(self) -> None:
         self.patience = arguments.whole_number("patience", self.patience, 0)
-        if self.mode not in ("min", "max"):
+        if not isinstance(self.mode, str) or self.mode not in ("min", "max"):
             raise ArgumentError(at_line(f'mode must be "min" or "max", not {self.mode!r}'))
         self.min_delta = checked_number("min_delta", sp.Symbol("min_delta", nonnegative=True), self.min_delta)
 

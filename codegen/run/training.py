@@ -28,6 +28,7 @@ from symgraph.core.chance import KEY, checked_key
 from symgraph.core.declare import input as leaf_of
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import Dim, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.mode import in_mode
 from symgraph.core.provenance import at_line
 from symgraph.core.state import checked_updates
@@ -352,6 +353,7 @@ class TrainStep:
         return self._weighed[rows]
 
 
+@explained
 def train_step(
     loss: Any,
     optimizer: Optimizer | None = None,

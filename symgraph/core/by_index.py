@@ -23,6 +23,7 @@ from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.rebuild import evaluated
 from symgraph.core.recurrence import closed
+from symgraph.core.scalars import as_formula
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ArgumentError, DomainError, IndexNotationError, ShapeError
 
@@ -193,7 +194,7 @@ class _Defined:
         shape = self._rest(value, value.leaf.shape)
         places = [self.length + n if self.backward else -sp.Integer(n + 1) for n in range(count)]
         given = value.first if isinstance(value.first, dict) else {places[0]: value.first}
-        given = {sp.sympify(place): first for place, first in given.items()}
+        given = {as_formula(place): first for place, first in given.items()}
         if set(given) != set(places):
             wanted = "{" + ", ".join(f"{place}: …" for place in places) + "}"
             raise ArgumentError(

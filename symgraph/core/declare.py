@@ -11,6 +11,7 @@ import sympy as sp
 from symgraph.core.checked_names import checked_name
 from symgraph.core.dtypes import as_dtype
 from symgraph.core.indices import as_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import DomainError, ShapeError
@@ -18,6 +19,7 @@ from symgraph.vocabulary import init as initializers
 from symgraph.vocabulary.init import Initializer
 
 
+@explained
 def input(name: str, shape: Iterable[Any] | Any, dtype: Any = "real") -> Tensor:
     """An array given at every call, of ``shape`` (integers and :func:`sg.dim` sizes).
 
@@ -32,12 +34,14 @@ def input(name: str, shape: Iterable[Any] | Any, dtype: Any = "real") -> Tensor:
     return Tensor.leaf("input", checked_name(name), as_shape(shape), dtype=as_dtype(dtype))
 
 
+@explained
 def labels(name: str, shape: Iterable[Any] | Any, classes: int) -> Tensor:
     """Class indices: integers in ``[0, classes)``, checked at every call; they may index an axis: ``y[n, t[n]]``."""
     sizes = as_shape((classes,))
     return Tensor.leaf("labels", checked_name(name), as_shape(shape), classes=sizes[0])
 
 
+@explained
 def one_hot(name: str, shape: Iterable[Any] | Any) -> Tensor:
     """Target probabilities whose last axis sums to 1, as one-hot rows do; the sum is checked at every call."""
     sizes = as_shape(shape)
@@ -46,6 +50,7 @@ def one_hot(name: str, shape: Iterable[Any] | Any) -> Tensor:
     return Tensor.leaf("input", checked_name(name), sizes, rows_sum_to_one=True)
 
 
+@explained
 def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | None = None) -> Tensor:
     """A real array that training updates in place; ``init`` from :mod:`symgraph.vocabulary.init`, zeros unless told."""
     sizes = as_shape(shape)
@@ -54,6 +59,7 @@ def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | No
     return Tensor.leaf("parameter", checked_name(name), sizes, init=init or initializers.zeros())
 
 
+@explained
 def constant(value: Any, name: str = "c") -> Tensor:
     """A fixed array that is part of the formula: a mask, class weights, filter taps.
 

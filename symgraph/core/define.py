@@ -21,6 +21,7 @@ from symgraph.core.condition import Condition
 from symgraph.core.cost import operations
 from symgraph.core.indices import Dim, Index, Indices, Ranged, Shape, as_shape, axis, bound, show_shape, show_size
 from symgraph.core.language import as_value, in_language
+from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.rebuild import parts_of, replaced
@@ -75,26 +76,31 @@ Over = Index | tuple[Index, Any]
 """What a reduction runs over: an index, whose extent follows from where it stands, or an index and its extent."""
 
 
+@explained
 def Sum(body: Any, *over: Over) -> Reduced:
     """Σ over indices, for use in :func:`define`: ``sg.Sum(x[n, i]*W[i, j], i)``, ``sg.Sum(x[n + k], (k, 3))``."""
     return _reduction("sum", body, over)
 
 
+@explained
 def Max(body: Any, *over: Over) -> Reduced:
     """Maximum over indices; where several elements attain it, the derivative goes to the first."""
     return _reduction("max", body, over)
 
 
+@explained
 def Min(body: Any, *over: Over) -> Reduced:
     """Minimum over indices; where several elements attain it, the derivative goes to the first."""
     return _reduction("min", body, over)
 
 
+@explained
 def ArgMax(body: Any, *over: Over) -> Reduced:
     """The first index at which the maximum is attained; of several indices their row-major position."""
     return _reduction("argmax", body, over)
 
 
+@explained
 def ArgMin(body: Any, *over: Over) -> Reduced:
     """The first index at which the minimum is attained; of several indices their row-major position."""
     return _reduction("argmin", body, over)
@@ -362,6 +368,8 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
     shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
     elements = [element_of(tensor, len(shape)) for tensor in tensors]
     formula = operation(*(slot(n, bool(e.is_integer)) for n, e in enumerate(elements)))
+    for tensor in _standing(formula) if formula.atoms(Tensor) else ():
+        raise DomainError(at_line(f"{tensor!r} stands where a number is expected"))
     return Tensor.define(shape, finite(as_written(formula, elements)))
 
 

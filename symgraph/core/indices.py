@@ -11,6 +11,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from symgraph.core.checked_names import checked_name
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.errors import IndexNotationError, ShapeError
 
@@ -72,6 +73,7 @@ class Indices(tuple[Index, ...]):
     __floordiv__ = __mod__ = __pow__ = __truediv__ = __rtruediv__ = _unpacked
 
 
+@explained
 def dim(name: str) -> Dim:
     """Declare a symbolic size.
 
@@ -81,6 +83,7 @@ def dim(name: str) -> Dim:
     return Dim(checked_name(name, "the name of a size"))
 
 
+@explained
 def indices(names: str, extent: Any = None) -> Indices:
     """Declare indices for :func:`define`: ``n, i, j = sg.indices("n i j")``; all of one extent, ``("u v", 3)``.
 
@@ -126,6 +129,21 @@ def is_size(value: Any) -> bool:
     return all(isinstance(atom, (Dim, sp.Rational)) for atom in value.atoms())
 
 
+def several(given: Any) -> list[Any]:
+    """One integer, or what a list, a tuple or another iterable has.
+
+    Raises
+    ------
+    TypeError
+        for what has places and no end, as an IndexedBase.
+    """
+    if hasattr(given, "__index__"):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{given!r} is no list")
+    return list(given)
+
+
 def as_shape(dims: Iterable[Any] | Any) -> Shape:
     """Normalise a shape: positive integers, and expressions of :func:`dim` sizes such as N − 1 and N//2.
 
@@ -145,7 +163,7 @@ def as_shape(dims: Iterable[Any] | Any) -> Shape:
     for size in sizes:
         try:
             value = sp.sympify(int(size)) if hasattr(size, "__index__") else size
-        except TypeError:
+        except (TypeError, ValueError, OverflowError):  # an array has __index__, whatever it holds
             value = size
         if not is_size(value) or is_at_least_zero(value - 1) is False:
             raise ShapeError(at_line(f"a size must be a positive integer or made of sg.dim(...), not {size!r}"))

@@ -22,6 +22,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PYTHONS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, NotImplementedError, AssertionError)
+LIBRARIES = ("numpy", "sympy", "mpmath")
+"""Whose own kinds of errors say no more to a user than Python's."""
 LONGEST = 60
 
 
@@ -47,7 +49,8 @@ def misfit(
     """What an error inside a function means to who called it; None where the error itself says it better."""
     frames = _frames(error.__traceback__)
     is_inner = len(frames) < 2 or is_own(frames[0].f_back)
-    if isinstance(error, SymgraphError) or not isinstance(error, PYTHONS) or is_inner or any(map(is_users, frames)):
+    is_known = isinstance(error, PYTHONS) or type(error).__module__.startswith(LIBRARIES)
+    if isinstance(error, SymgraphError) or not is_known or is_inner or any(map(is_users, frames)):
         return None
     function = getattr(function, "stands_for", lambda: function)()
     try:

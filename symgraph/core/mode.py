@@ -13,6 +13,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.define import as_tensor, pointwise
 from symgraph.core.graph import rewrite, topological
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.errors import ArgumentError
@@ -29,6 +30,7 @@ def in_training(training: Any, evaluation: Any) -> Tensor:
     return pointwise(lambda u, v: Cases((u, chosen), (v, True)), training, evaluation)  # type: ignore[no-any-return]
 
 
+@explained
 def mode(outputs: Any, which: str) -> Any:
     """A tensor, or a list, tuple or dict of tensors, as it is in training (``"train"``) or in use (``"evaluate"``).
 

@@ -132,8 +132,11 @@ def names_result(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def is_own(frame: FrameType) -> bool:
-    """Whether a frame is of this project."""
-    return frame.f_code.co_filename.startswith(_OWN_FOLDERS)
+    """Whether a frame is of this project, or of the ``__init__`` that Python wrote for a data class of it."""
+    file = frame.f_code.co_filename
+    return file.startswith(_OWN_FOLDERS) or (
+        file == "<string>" and frame.f_globals.get("__name__", "").startswith(("symgraph.", "codegen."))
+    )
 
 
 def is_users(frame: FrameType) -> bool:

@@ -35,9 +35,10 @@ class Delta(sp.Function):  # type: ignore[misc]
     nargs = 2
 
     def __new__(cls, *sides: Any, **options: Any) -> Any:
-        if not all(isinstance(side, (sp.Expr, int)) or hasattr(side, "__index__") for side in sides):
+        found = [side if isinstance(side, sp.Expr) else as_formula(side) for side in sides]
+        if len(found) != 2 or not all(isinstance(side, sp.Expr) and side.is_commutative for side in found):
             raise IndexNotationError(at_line(f"δ is of two index expressions, not of {' and '.join(map(repr, sides))}"))
-        return super().__new__(cls, *sides, **options)
+        return super().__new__(cls, *found, **options)
 
     @classmethod
     def eval(cls, left: sp.Expr, right: sp.Expr) -> sp.Expr | None:

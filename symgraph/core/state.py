@@ -11,6 +11,7 @@ from typing import Any
 from symgraph.core.checked_names import checked_name
 from symgraph.core.define import as_tensor
 from symgraph.core.indices import as_shape, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -18,6 +19,7 @@ from symgraph.vocabulary import init as initializers
 from symgraph.vocabulary.init import Initializer
 
 
+@explained
 def state(name: str, shape: Iterable[Any] | Any = (), init: Initializer | float | None = None) -> Tensor:
     """A real array that ``train_step(…, updates={it: formula})`` updates in place, and that is no parameter.
 

@@ -108,6 +108,9 @@ class Tensor(Shown, Operators, sp.AtomicExpr):  # type: ignore[misc]
     place_in_order: str
     first: tuple[str, ...]
 
+    def __new__(cls, *_: Any, **__: Any) -> Tensor:
+        raise DomainError(at_line("a tensor is declared, sg.input('x', (N, 3)), or made of others: see sg.as_tensor"))
+
     @classmethod
     def _new(cls, kind: Kind, shape: Shape, **attributes: Any) -> Tensor:
         tensor = sp.AtomicExpr.__new__(cls)

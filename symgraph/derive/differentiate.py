@@ -24,6 +24,7 @@ from symgraph.core.digits import recombined
 from symgraph.core.external import cotangents
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, fresh, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.recurrence import Recurrence, recurrence_of
 from symgraph.core.shown import Shown
@@ -118,6 +119,7 @@ def grad(
 ) -> Gradients: ...
 @overload
 def grad(loss: Tensor, wrt: Any, *, disconnected: str = "error", simplify: bool = True) -> Tensor: ...
+@explained
 def grad(loss: Any, wrt: Any, *, disconnected: str = "error", simplify: bool = True) -> Any:
     """Gradient of a scalar with respect to tensors: inputs, parameters, plain symbols, or values in between.
 

@@ -62,7 +62,7 @@ def _of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
         value = sp.lambdify((X, Y), plain, "mpmath")
         with mpmath.workdps(DIGITS):
             return tuple(_forms(body, plain, value))
-    except (NameError, AttributeError, TypeError, ValueError, ZeroDivisionError, sp.PolynomialError):
+    except (NameError, AttributeError, TypeError, ValueError, ArithmeticError, NotImplementedError, sp.PolynomialError):
         return ()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symgraph.core.define import as_tensor
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Tensor
@@ -50,6 +51,7 @@ class _Accumulated(Optimizer):
         return found
 
 
+@explained
 def accumulate(optimizer: Optimizer, batches: int) -> Optimizer:
     """One update for every ``batches`` steps, with the mean of their gradients: memory of one batch, the update of all.
 

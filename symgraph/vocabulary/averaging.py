@@ -18,6 +18,7 @@ import sympy as sp
 
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import substitute
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Tensor
@@ -65,6 +66,7 @@ def _whole(what: str, value: Any, least: int) -> int:
     return value
 
 
+@explained
 def average_weights(optimizer: Optimizer, decay: float | None = None, *, start: int = 0, every: int = 1) -> Optimizer:
     """An average A of the weights θ that an optimiser goes through, beside them: their path zigzags around the best.
 
@@ -118,11 +120,12 @@ def average_weights(optimizer: Optimizer, decay: float | None = None, *, start: 
 
         return found, follow
 
-    told = "" if decay is None else f", {decay:g}"
+    told = "" if decay is None else f", {decay}"
     told += (f", start={start}" if start else "") + (f", every={every}" if every > 1 else "")
     return _Following(inner.name, (), given, inner, following, f"average_weights({{inner!r}}{told})")
 
 
+@explained
 def lookahead(optimizer: Optimizer, k: int = 5, alpha: float = 0.5) -> Optimizer:
     """k steps forward, one step back (Zhang et al., arXiv 1907.08610): slow weights φ, before which fast ones θ run.
 
@@ -161,9 +164,10 @@ def lookahead(optimizer: Optimizer, k: int = 5, alpha: float = 0.5) -> Optimizer
 
         return [Update(ahead, as_tensor(ahead + 1), 0.0)], follow
 
-    return _Following(inner.name, (), given, inner, following, f"lookahead({{inner!r}}, {k}, {alpha:g})")
+    return _Following(inner.name, (), given, inner, following, f"lookahead({{inner!r}}, {k}, {alpha})")
 
 
+@explained
 def sam(optimizer: Optimizer, rho: float = 0.05, adaptive: bool = False) -> Optimizer:
     """Sharpness-aware minimisation (Foret et al., arXiv 2010.01412): gradients from the worst place nearby.
 

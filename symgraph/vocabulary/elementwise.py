@@ -26,6 +26,7 @@ from symgraph.core.define import (
 )
 from symgraph.core.indices import Dim, Index
 from symgraph.core.language import as_value, in_language
+from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.rebuild import replaced
@@ -172,6 +173,7 @@ def _option(value: Any) -> Any:
     )
 
 
+@explained
 def elementwise(formula: Any, *arguments: sp.Symbol, name: str = "f") -> Elementwise:
     """Make a function of tensors from a scalar formula; see :class:`Elementwise`."""
     return Elementwise(formula, *arguments, name=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +24,7 @@ from symgraph.core.define import (
     define,
     pointwise,
 )
-from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero, is_size, show_shape
+from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero, is_size, several, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.core.views import inlined
@@ -97,7 +98,7 @@ def axis_of(a: Tensor, position: Any) -> int:
 
 def axes_of(a: Tensor, axes: Axes) -> list[int]:
     """One or several axes, each once, or all of them, in order."""
-    chosen = range(a.ndim) if axes is None else [axes] if hasattr(axes, "__index__") else list(axes)
+    chosen = range(a.ndim) if axes is None else several(axes)
     found = sorted({axis_of(a, d) for d in chosen})
     if len(found) < len(chosen):
         raise ShapeError(at_line(f"axes {tuple(chosen)} of {a.display_name}{show_shape(a.shape)}: expected each once"))
@@ -299,7 +300,11 @@ def _constant_key(x: Tensor, size: sp.Expr, key: Any) -> Any:
     """A list or an array of integers, or of one truth value for each place, as a constant of labels."""
     if isinstance(key, sp.Basic) or not (isinstance(key, list) or np.ndim(key)):
         return key
-    places, shown_x = np.asarray(key), f"{x.display_name}{show_shape(x.shape)}"
+    shown_x = f"{x.display_name}{show_shape(x.shape)}"
+    try:
+        places = np.asarray(key)
+    except ValueError:  # rows of several lengths
+        places = np.empty(0)
     if places.dtype == bool:
         if places.shape != (size,):
             raise ShapeError(at_line(f"{shown_x}: a mask of shape {places.shape} for an axis of {size}"))
@@ -329,9 +334,12 @@ def _places(key: Tensor, rank: int) -> sp.Expr:
 
 def _from_end(size: sp.Expr, index: Any) -> Any:
     """An index of an axis; a negative number counts from the end."""
-    if not hasattr(index, "__index__") or isinstance(index, bool):
+    if isinstance(index, bool):
         return index
-    number = sp.Integer(int(index))
+    try:
+        number = sp.Integer(operator.index(index))
+    except TypeError:
+        return index
     return number if number >= 0 else size + number
 
 

@@ -40,6 +40,7 @@ class Made:
         return f"{self.make.__name__}({', '.join(told)})"
 
 
+@explained
 def initializer(make: Callable[P, Initializer]) -> Callable[P, Initializer]:
     """Decorate what makes an initialiser: the result knows its maker and what it was given."""
 

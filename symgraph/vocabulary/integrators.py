@@ -104,6 +104,7 @@ def odeint(
     return form([_from(first, rest) for first, rest in zip(values, found, strict=True)])
 
 
+@explained
 def leapfrog(
     acceleration: Callable[[Any, Tensor], Any], q0: Any, v0: Any, t: Any = None, *, step: Any = None, steps: Any = None
 ) -> tuple[Any, Any]:

@@ -16,9 +16,10 @@ import sympy as sp
 from symgraph.core.bounds import unproved
 from symgraph.core.cases import Cases
 from symgraph.core.define import as_tensor, scalar_body
-from symgraph.core.indices import Shape, as_shape, axis, extents_of, is_at_least_zero
+from symgraph.core.indices import Shape, as_shape, axis, extents_of, is_at_least_zero, several
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line, names_result
+from symgraph.core.scalars import as_formula
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.functions import axes_of, axis_of
@@ -82,7 +83,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
             raise ShapeError(at_line(f"split: {found}: give the indices where it is cut"))
         cuts = [length * n for n in range(count + 1)]
     else:
-        cuts = [sp.S.Zero, *map(sp.sympify, indices_or_sections), size]
+        cuts = [sp.S.Zero, *map(as_formula, several(indices_or_sections)), size]
     pairs = list(pairwise(cuts))
     for start, end in pairs:
         if is_at_least_zero(end - start - 1) is False or is_at_least_zero(size - end) is False:
@@ -107,7 +108,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     if axis is None and a.ndim > 1:
         return reshape(roll(ravel(a), shift), a.shape)
     over = in_order(a, 0 if axis is None else axis)
-    shifts = [shift] * len(over) if hasattr(shift, "__index__") else list(shift)
+    shifts = several(shift) * (len(over) if hasattr(shift, "__index__") else 1)
     if len(shifts) != len(over):
         raise ShapeError(at_line(f"roll of {shown(a)}: {len(shifts)} shifts for {len(over)} axes"))
     for d, by in zip(over, shifts, strict=True):

@@ -13,7 +13,7 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.define import Sum, as_tensor, define
-from symgraph.core.indices import Index, Ranged, as_shape, axis, is_at_least_zero, show_size
+from symgraph.core.indices import Index, Ranged, as_shape, axis, is_at_least_zero, several, show_size
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element, Tensor, require_real
@@ -102,7 +102,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     if hasattr(axes, "__index__"):
         ours, theirs = list(range(left.ndim - int(axes), left.ndim)), list(range(int(axes)))
     else:
-        ours, theirs = ([p] if hasattr(p, "__index__") else list(p) for p in axes)
+        ours, theirs = (several(p) for p in axes)
     if len(ours) != len(theirs):
         raise ShapeError(at_line(f"tensordot of {shown(left)} and {shown(right)}: {axes} differ in number"))
     pairs = [(axis_of(left, i), axis_of(right, j)) for i, j in zip(ours, theirs, strict=True)]

@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.define import as_tensor, broadcast, broadcast_element
-from symgraph.core.indices import Shape, as_shape, axis, is_at_least_zero, show_shape, show_size
+from symgraph.core.indices import Shape, as_shape, axis, is_at_least_zero, several, show_shape, show_size
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ShapeError
@@ -54,7 +54,7 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
 def expand_dims(x: Any, axis: Any) -> Tensor:
     """Put axes of size 1 at the places ``axis`` of the result (NumPy's ``expand_dims``, PyTorch's ``unsqueeze``)."""
     a = as_tensor(x)
-    new = [axis] if hasattr(axis, "__index__") else list(axis)
+    new = several(axis)
     rank = a.ndim + len(new)
     at = {int(d) % rank for d in new if hasattr(d, "__index__") and -rank <= d < rank}
     if len(at) != len(new):
@@ -146,7 +146,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
 
 
 def _told_shape(a: Tensor, given: Any) -> Shape:
-    listed = [given] if hasattr(given, "__index__") or isinstance(given, sp.Basic) else list(given)
+    listed = [given] if isinstance(given, sp.Basic) else several(given)
     total = sp.prod(a.shape)
     unknown = [d for d, size in enumerate(listed) if size == -1]
     if len(unknown) == 1:

@@ -12,6 +12,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.define import Max, Sum, as_tensor, define
 from symgraph.core.indices import Index, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
@@ -27,6 +28,7 @@ LOG_ZERO = -(sp.Integer(10) ** 30)
 t, n, i, j, s = (Index(name) for name in "tnijs")
 
 
+@explained
 def hmm_forward(
     log_initial: Any, log_transition: Any, log_observation: Any, length: Any = None
 ) -> tuple[Tensor, Tensor]:
@@ -73,6 +75,7 @@ def hmm_forward(
     return logsumexp(last, -1), alpha
 
 
+@explained
 def kalman_filter(
     y: Any, transition: Any, observation: Any, transition_cov: Any, observation_var: Any, mean: Any, cov: Any
 ) -> tuple[Tensor, Tensor, Tensor]:

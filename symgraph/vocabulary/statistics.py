@@ -11,6 +11,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.define import Max, Min, as_tensor, pointwise
 from symgraph.core.indices import as_shape, is_at_least_zero, show_size
 from symgraph.core.indices import axis as place
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element, Tensor, require_real
@@ -89,6 +90,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     return found if max is None else minimum(found, max)
 
 
+@explained
 def one_hot(name: Any, shape: Any) -> Tensor:
     """A leaf of one-hot rows, ``one_hot("t", (N, 10))``; or labels as such rows, ``one_hot(y, 10)``: 1 at the label.
 

@@ -21,6 +21,7 @@ from symgraph.core.cost import operations
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import consumers, elements_of, topological
 from symgraph.core.indices import as_shape, show_shape
+from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
@@ -72,6 +73,13 @@ class Schedule:
     formula: Callable[..., Any]
     base: float
     hyper: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.hyper, Mapping):
+            raise DomainError(at_line(f"{self.name}: its numbers are a dict by name, not {self.hyper!r}"))
+        numbers = {key: checked_number(f"{self.name}: {key}", hyper_symbol(key), n) for key, n in self.hyper.items()}
+        object.__setattr__(self, "hyper", numbers)
+        object.__setattr__(self, "base", checked_number(f"{self.name}: base", sp.Symbol("base"), self.base))
 
     def __repr__(self) -> str:
         numbers = [f"{self.base:g}", *(f"{key}={value:g}" for key, value in self.hyper.items())]
@@ -266,6 +274,7 @@ def _joined(outer: str, inner: str) -> str:
     return f"{outer}_{inner}" if outer else inner
 
 
+@explained
 def grouped(optimizer: Optimizer, **groups: tuple[Any, Optimizer | None]) -> Optimizer:
     """Other rates, decay or rows for some parameters: ``grouped(Adam(), head=([W2, "b2"], Adam(1e-2)))``.
 
@@ -329,6 +338,7 @@ class _Changed(Optimizer):
         return self.inner.in_group(group, self.change(gradients, Tensor.scalar(hyper_symbol(name, group))))
 
 
+@explained
 def clip_grad_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
     """Gradients scaled together by min(1, max_norm/(‖g‖ + 10⁻⁶)), ‖g‖ over all of them (Pascanu, arXiv 1211.5063)."""
 
@@ -353,6 +363,7 @@ def changed(maker: str, optimizer: Any, name: str, bound: Any, change: Callable[
     return _Changed(inner.name, given=given, inner=inner, change=change, maker=maker)
 
 
+@explained
 def clip_grad_value(optimizer: Optimizer, clip_value: float) -> Optimizer:
     """Every element of a gradient between −clip_value and clip_value."""
     from symgraph.vocabulary.elementary import maximum

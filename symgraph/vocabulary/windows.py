@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.define import Max, Sum, as_tensor, define
-from symgraph.core.indices import Index, Ranged, Shape, is_at_least_zero, show_size
+from symgraph.core.indices import Index, Ranged, Shape, is_at_least_zero, several, show_size
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.errors import ShapeError
@@ -28,7 +28,7 @@ Padding = int | str | Iterable[Any]
 
 def numbers(given: Any, count: int, what: str, least: int = 1) -> tuple[int, ...]:
     """A number for each place axis."""
-    found = (given,) * count if hasattr(given, "__index__") else tuple(given)
+    found = several(given) * (count if hasattr(given, "__index__") else 1)
     if len(found) != count or not all(hasattr(n, "__index__") and int(n) >= least for n in found):
         raise ShapeError(at_line(f"{what} is a number of at least {least}, or {count} of them, not {given!r}"))
     return tuple(map(int, found))
@@ -85,7 +85,7 @@ class _Windows:
             return [(n // 2, n - n // 2) for n in total]
         if isinstance(padding, str):
             raise ShapeError(at_line(f'{self.name}: padding is "same", "valid" or numbers, not {padding!r}'))
-        pairs = list(padding) if not hasattr(padding, "__index__") else []
+        pairs = several(padding)
         if len(pairs) == places and all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
             return [(int(before), int(after)) for before, after in pairs]
         return [(n, n) for n in numbers(padding, places, f"{self.name}: padding", 0)]

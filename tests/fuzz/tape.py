@@ -37,7 +37,8 @@ class Num:
     loose : True where no bound can be given: overflow, a condition that rounding may turn, a corner.
     factors : of a product, the binary exponents of what was multiplied and divided by.
     fragile : True where a product of three factors or more, multiplied in another order, leaves the numbers of the
-        type on the way: nobody says in which order, so that nobody says whether the result is finite.
+        type on the way: nobody says in which order, so that nobody says whether the result is finite; and of a
+        quotient by what rounding may make 0, as a difference of two equal numbers in one order of its terms.
     """
 
     __slots__ = ("error", "factors", "fragile", "loose", "parents", "plain", "serial", "value")
@@ -149,8 +150,10 @@ class Tape:
         def over_b() -> Num:
             return self.neg(self.div(self.div(a, b), b))
 
-        return self._enter(quotient, error, plain, [(a, lambda: self.div(self.number(1), b)), (b, over_b)], loose,
-                           factors=a.exponents + tuple(-e for e in b.exponents))  # fmt: skip
+        result = self._enter(quotient, error, plain, [(a, lambda: self.div(self.number(1), b)), (b, over_b)], loose,
+                             factors=a.exponents + tuple(-e for e in b.exponents))  # fmt: skip
+        result.fragile |= 0 < b.error >= _magnitude(b.value)
+        return result
 
     def pow(self, a: Num, b: Num, constant: bool) -> Num:
         """a to the power b; a constant exponent has no derivative."""
@@ -178,6 +181,7 @@ class Tape:
         one = self.number(1)
         parents = [(a, by_base)] + ([] if constant else [(b, by_exponent)])
         result = self._enter(value, error, plain, parents, loose)
+        result.fragile |= exponent < 0 and 0 < a.error >= _magnitude(base)
         return result
 
     @staticmethod

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.hostile import arguments, interruptions, sharing, surroundings
+from tests.hostile import arguments, functions, interruptions, sharing, surroundings
 
 SCENES: dict[str, Callable[[Random, int], None]] = {
     scene.__name__: scene
@@ -20,7 +20,8 @@ SCENES: dict[str, Callable[[Random, int], None]] = {
         interruptions.signals_during_steps, interruptions.signals_during_fit, interruptions.exceptions_into_threads,
         interruptions.reentry_is_refused, sharing.threads_share_objects, sharing.forks,
         sharing.forks_between_whole_steps, sharing.forks_in_handlers, sharing.labels_change,
-        sharing.values_become_nan, arguments.wrong_arguments, surroundings.killed_while_caching,
+        sharing.values_become_nan, arguments.wrong_arguments, functions.wrong_arguments_of_functions,
+        surroundings.killed_while_caching,
         surroundings.affinity_is_refused,
     )
 }  # fmt: skip
