@@ -67,7 +67,7 @@ def test_products_over_rows_are_two_of_which_each_thread_has_one() -> None:
         assert split_sums([one], [])[one] is one
     function = codegen.function([x, y], product, dtype="float32")
     first, second = (kernel.schedule for kernel in function.executable().compiled.program.kernels)
-    assert first.startswith("blocks shared by 60") and second.startswith("rows shared")
+    assert first.startswith("blocks shared by 64") and second.startswith("rows shared")
     for rows in (1, 7, 200):
         a, b = (random.normal(size=(rows, 3, 64)).astype(np.float32) for _ in range(2))
         np.testing.assert_allclose(function(a, b), np.einsum("nki,nkj->ij", a, b), rtol=1e-4, atol=1e-4)

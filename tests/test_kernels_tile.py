@@ -11,8 +11,8 @@ from numpy import float32, float64, int64
 
 from codegen.native.compile import Entry, compile_entry, load_entry, register_file
 from codegen.native.kernels import blocking, choose_tile, copy_block, kernel, pointer, tile, transpose_block
-from codegen.native.kernels.product import contraction
 from codegen.native.kernels.vectors import lanes, widths
+from tests.products import contraction
 
 VL = lanes(float32)
 TILES = (
@@ -68,13 +68,14 @@ def test_tile_computes_every_live_element_and_touches_no_other(rows: int, cols: 
 def test_a_row_is_the_same_bits_alone_and_among_others(rows: int, cols: int, dtype: Any) -> None:
     depth = 37
     a, b = (np.random.default_rng(rows).standard_normal((n, depth)).astype(dtype) for n in (rows, cols))
-    found = []
-    for live_rows in (rows, 1):
-        out = np.zeros((rows, cols), dtype)
-        numbers = [0, cols, 0, depth, 1, 0, cols, depth, live_rows, cols, 0]
-        block_entry(rows, cols, dtype)(np.array([v.ctypes.data for v in (out, a, b)] + numbers, int64).ctypes.data)
-        found.append(out)
-    assert np.array_equal(found[0][0], found[1][0]) and not found[1][1:].any()
+    native, plain = (np.zeros((2, rows, cols), dtype) for _ in range(2))
+    for place, live_rows in enumerate((rows, 1)):
+        numbers = [0, cols, 0, depth, 1, 0, cols, depth, live_rows, cols]
+        packed = np.array([v.ctypes.data for v in (native[place], a, b)] + [*numbers, 0], int64)
+        block_entry(rows, cols, dtype)(packed.ctypes.data)
+        tile(rows, cols, dtype)(plain[place].ravel(), *numbers[:2], a.ravel(), *numbers[2:5], b.ravel(), *numbers[5:])
+    for full, one in (native, plain):
+        assert np.array_equal(full[0], one[0]) and not one[1:].any()
 
 
 def test_tile_does_not_read_beyond_its_operands() -> None:
@@ -177,6 +178,13 @@ def test_two_units_are_given_more_sums_for_every_load(monkeypatch: pytest.Monkey
         rows, cols = choose_tile.__wrapped__(m, n, k, float32)
         vectors = -(-cols // 16)
         assert rows * vectors >= 1.5 * (rows + vectors)  # multiply-adds of a step, and loads; two of each in a cycle
+
+
+@pytest.mark.skipif(register_file() != (32, 16), reason="of AVX2")
+def test_sixteen_registers_hold_ten_sums_or_twelve_of_long_products() -> None:
+    for m, n, k in ((None, 64, 576), (100, 50, 784), (784, 64, 576)):
+        rows, cols = choose_tile.__wrapped__(m, n, k, float32)
+        assert rows >= 5 and cols == 16
 
 
 def test_rows_and_depth_of_several_indices_are_read_where_they_lie() -> None:

@@ -139,7 +139,9 @@ def _follows_from(value: Expr, sizes: Mapping[str, int]) -> bool:
 
 
 def blocks(total: Expr, size: Const) -> Expr:
-    """How many blocks of ``size`` cover ``total``."""
+    """How many blocks of ``size`` cover ``total``; a number where all are full."""
+    if isinstance(total, Const) and int(total.value) % int(size.value) == 0:
+        return ir.integer(int(total.value) // int(size.value))
     return Op("//", (Op("+", (total, ir.integer(int(size.value) - 1)), "int64"), size), "int64")
 
 

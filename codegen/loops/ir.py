@@ -260,6 +260,13 @@ def add(left: Expr, right: Expr) -> Expr:
     return left if right == ZERO else Op("+", (left, right), "int64")
 
 
+def difference(left: Expr, right: Expr) -> Expr:
+    """Integer difference, folded."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        return integer(int(left.value) - int(right.value))
+    return left if right == ZERO else Op("-", (left, right), "int64")
+
+
 def multiply(left: Expr, right: Expr) -> Expr:
     """Integer product, folded, with the constant last: ``n*64``."""
     if isinstance(left, Const) and isinstance(right, Const):

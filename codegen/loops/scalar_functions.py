@@ -26,8 +26,10 @@ def real(value: Expr) -> Expr:
 
 
 def chosen(condition: Expr, yes: Expr, no: Expr) -> Expr:
-    """One of two values; of two quotients, a quotient of what is chosen: one division."""
+    """One of two values, of equal numbers either; of two quotients, a quotient of what is chosen: one division."""
     match yes, no:
+        case Const(), Const() if repr(yes) == repr(no):  # 0 and −0 differ
+            return yes
         case Op("/", (above, below)), Op("/", (other_above, other_below)):
             sides = (chosen(condition, above, other_above), chosen(condition, below, other_below))
             return Op("/", sides, yes.dtype)

@@ -35,8 +35,9 @@ FLAT_BLOCK = 2048
 COLUMN_GRAIN = 256
 """Columns that are reduced together: their results stay in the first-level cache."""
 
-BLOCK_ROWS = 60
-"""Rows of a block that is no panel of whole rows: a multiple of nearly every number of rows that a tile may have."""
+BLOCK_ROWS, MOST_ROWS = 60, 72
+"""Rows of a block that is no panel of whole rows, a multiple of nearly every number of rows that a tile may have; and
+the most of one that has all rows."""
 
 PACKED_ROWS = 64
 """Rows of the result from which on it pays to copy columns of the right operand together first."""
@@ -171,9 +172,9 @@ def _product(group: Group, head: Contraction) -> Product:
     depth = sp.Mul(*result.definition.extents)
     whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
     shared = whole and not head.outer  # all rows that a thread has; else blocks of rows and columns
-    tiled = (rows if shared or not _exceeds(rows, BLOCK_ROWS) else sp.Integer(BLOCK_ROWS),
-             columns if whole else sp.Integer(PANEL_COLUMNS), depth)  # fmt: skip
-    height, width = PANEL_ROWS if shared else BLOCK_ROWS, None if whole else PANEL_COLUMNS
+    height = PANEL_ROWS if shared else BLOCK_ROWS if _exceeds(rows, MOST_ROWS) else int(rows)
+    width = None if whole else PANEL_COLUMNS
+    tiled = rows if shared else sp.Integer(height), columns if whole else sp.Integer(PANEL_COLUMNS), depth
     tile = _known(tiled[0]), _known(tiled[1]), _known(tiled[2])
     if shared:
         return Product(height, width, tile)

@@ -20,7 +20,7 @@ from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.rows import START
 from codegen.lower.schedule import Segment, Stage
-from codegen.lower.scope import Scope, difference, in_blocks, smaller
+from codegen.lower.scope import Scope, in_blocks, smaller
 from codegen.lower.types import data_type
 from symgraph.core.indices import axis
 from symgraph.core.tensor import Tensor
@@ -46,16 +46,16 @@ class Lanes:
         self.staged: dict[Tensor, ir.Buffer] = {}
         scope.reading = self.read
 
-    def of_product(self, contract: Contract, block: Var, last: Var) -> list[Stmt]:
+    def of_product(self, contract: Contract, block: Expr, last: Expr) -> list[Stmt]:
         """The rows [block, last) of a product, some at a time."""
         head = self.scope.group.nodes[0].value
         first, stop = self.scope.variable("row"), self.scope.variable("stop")
         body = self.block(first, stop)
         if head in self.staged:
             width = self.scalars.integer(head.shape[-1])
-            row = ir.multiply(difference(first, self.scope.first_row), contract.out.strides[0])
+            row = ir.multiply(ir.difference(first, self.scope.first_row), contract.out.strides[0])
             origin = Operand(contract.out.buffer, ir.add(contract.out.offset, row), contract.out.strides)
-            body.insert(0, Copy(self._all(head), origin, difference(stop, first), width, transposed=True))
+            body.insert(0, Copy(self._all(head), origin, ir.difference(stop, first), width, transposed=True))
         share = smaller(ir.add(first, self.count), last)
         return [For(first, block, last, (Let(stop, share), *body), step=self.count)]
 
@@ -77,19 +77,19 @@ class Lanes:
         for tensor in (tensor for tensor in self.staged if tensor is not self.scope.head):
             source = self.scope.storage.buffers[tensor]
             if tensor.ndim == 1:
-                at = smaller(self.position, difference(self.last, ONE))
+                at = smaller(self.position, ir.difference(self.last, ONE))
                 copy = Store(self.staged[tensor].name, (self.lane,), Load(source, (at,), data_type(tensor)))
                 result.append(self._over_lanes([copy]))
                 continue
             width = self._width(tensor)
             origin = Operand(source, ir.multiply(self.first, width), (width, ONE))
-            rows = difference(self.last, self.first)
+            rows = ir.difference(self.last, self.first)
             result.append(Copy(self._all(tensor), origin, rows, width, transposed=True))
         return result
 
     def _kept_stores(self) -> list[Stmt]:
         result: list[Stmt] = []
-        rows = difference(self.last, self.first)
+        rows = ir.difference(self.last, self.first)
         for node in self.scope.group.nodes:
             if node.value not in self.scope.kept or node.contraction is not None:
                 continue

@@ -11,7 +11,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Copy, Expr, For, Operand, Stmt, Var
 from codegen.lower.comments import formula_text
 from codegen.lower.rows import Loops
-from codegen.lower.scope import Scope, difference, in_blocks
+from codegen.lower.scope import Scope, in_blocks
 from symgraph.core.indices import axis
 
 
@@ -25,7 +25,7 @@ def blocks_of_elements(scope: Scope) -> list[Stmt]:
     return [For(block, ZERO, total, tuple(body), ir.integer(share.block), parallel=True, grain=grain)]
 
 
-def elements(scope: Scope, row: Var | None, stop: Expr, start: Expr = ZERO) -> list[Stmt]:
+def elements(scope: Scope, row: Expr | None, stop: Expr, start: Expr = ZERO) -> list[Stmt]:
     """The loop over ``stop`` rows from ``row`` on, or over the elements from ``start`` to ``stop``."""
     shape = scope.group.nodes[0].shape
     width = ir.product(scope.sizes(shape[1:]))
@@ -53,5 +53,5 @@ def transposition(scope: Scope) -> list[Stmt]:
     scope.formulas.append(formula_text(node, names, scope.shown_name))
     to = Operand(scope.storage.buffers[node.value], ir.multiply(block, columns), (columns, ONE))
     origin = Operand(scope.storage.buffers[node.reads[0].tensor], block, (rows, ONE))
-    move = Copy(to, origin, columns, difference(last, block), True, scope.formulas[-1])
+    move = Copy(to, origin, columns, ir.difference(last, block), True, scope.formulas[-1])
     return [For(block, ZERO, rows, (in_blocks(block, last, height), move), step=ir.integer(height), parallel=True)]

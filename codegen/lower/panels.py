@@ -35,7 +35,7 @@ from codegen.lower.lanes import Lanes
 from codegen.lower.maps import elements
 from codegen.lower.rows import segments
 from codegen.lower.schedule import Product
-from codegen.lower.scope import Scope, difference, smaller
+from codegen.lower.scope import Scope, smaller
 from codegen.plan.plan import Node
 from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
@@ -50,10 +50,10 @@ def panels(scope: Scope) -> list[Stmt]:
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """Rows [first, last) and columns [left, right) of a block."""
+    """Rows [first, last) and columns [left, right) of a block; of a block of all rows, numbers."""
 
-    first: Var
-    last: Var
+    first: Expr
+    last: Expr
     left: Var
     right: Var
 
@@ -73,7 +73,10 @@ class Panels:
         scope, product = self.scope, self.product
         block = (ir.integer(product.height), self.wide or self.columns)
         outer = {index: Var(scope.loop_name(self.result.extent(index)), "int64") for index in self.head.outer}
-        edges = _Edges(*(scope.variable(name) for name in ("first", "last", "left", "right")))
+        rows: tuple[Expr, Expr] = scope.variable("first"), scope.variable("last")
+        if scope.schedule.share.what != "panels" and self.rows == ir.integer(product.height):
+            rows = ZERO, self.rows
+        edges = _Edges(rows[0], rows[1], scope.variable("left"), scope.variable("right"))
         scope.first_row = edges.first
         scope.first_column, scope.last_column = (ZERO, self.columns) if self.wide is None else (edges.left, edges.right)
         place: dict[Index, Expr] = {self.head.row: edges.first, self.head.column: scope.first_column, **outer}
@@ -84,7 +87,7 @@ class Panels:
             self._output(self.result, place, block),
             self._operand(self.head.left, self.head.row, self.head.depth[-1], place),
             self._operand(self.head.right, self.head.depth[-1], self.head.column, place),
-            difference(edges.last, edges.first),
+            ir.difference(edges.last, edges.first),
             self._block_width(edges),
             depth,
             product.tile,
@@ -108,10 +111,11 @@ class Panels:
         if self.wide is None:
             return self.columns
         full = isinstance(self.columns, Const) and int(self.columns.value) % int(self.wide.value) == 0
-        return self.wide if full else smaller(self.wide, difference(self.columns, edges.left))
+        return self.wide if full else smaller(self.wide, ir.difference(self.columns, edges.left))
 
     def _rows_shared(self, contract: Contract, after: Sequence[Stmt], edges: _Edges) -> list[Stmt]:
         """Blocks of whole rows, which the threads share."""
+        assert isinstance(edges.first, Var) and isinstance(edges.last, Var)
         step = Var(f"panel_{contract.tile}", "int64")
         share = smaller(ir.add(edges.first, step), Var(f"{edges.first.name}_end", "int64"))
         body = (Let(edges.last, share), contract, *after)
@@ -130,18 +134,24 @@ class Panels:
         stacked = blocks(self.rows, high)
         digits = [(var, self.scalars.integer(self.result.extent(index)), ONE) for index, var in outer.items()]
         digits += [] if self.wide is None else [(edges.left, blocks(self.columns, self.wide), self.wide)]
-        body = [*_digits(task, [*digits, (edges.first, stacked, high)])]
-        body.append(Let(edges.last, smaller(ir.add(edges.first, high), self.rows)))
+        digits += [(edges.first, stacked, high)] if isinstance(edges.first, Var) else []
+        if len(digits) == 1 and digits[0][2] == ONE:
+            task, body = digits[0][0], []
+        else:
+            body = _digits(task, digits)
+        if isinstance(edges.last, Var):
+            body.append(Let(edges.last, smaller(ir.add(edges.first, high), self.rows)))
         if self.wide is not None:
             body.append(Let(edges.right, ir.add(edges.left, contract.columns)))
-        strip = Op("//", (task, stacked), "int64")  # blocks of one strip, a number, have the same columns
+        # Blocks of one strip, a number, have the same columns.
+        strip = task if stacked == ONE else Op("//", (task, stacked), "int64")
         before: list[Stmt] = []
         products: list[Stmt] = [contract]
         if self.product.operand == "transposed":
             before, products = self._transposed(contract, strip, edges)
         elif self.product.operand == "copied":
             before, products = self._copied(contract, outer, strip)
-        count = ir.product((*(count for _, count, _ in digits), stacked))
+        count = ir.product(tuple(count for _, count, _ in digits))
         return [*before, For(task, ZERO, count, (*body, *products, *after), parallel=True)]
 
     def _copied(
@@ -193,7 +203,7 @@ class Panels:
             for element in (self.head.left, self.head.right)
         )
         total = Var(self.scope.names.unique("total"), "real")
-        place = (n, column) if self.result.value in self.scope.kept else (difference(n, edges.first), j)
+        place = (n, column) if self.result.value in self.scope.kept else (ir.difference(n, edges.first), j)
         term = Assign(total, Op("*", (left, right), "real"), "sum")
         inside = (
             Assign(total, Const(0.0, "real"), formula=contract.formula),
@@ -210,7 +220,7 @@ class Panels:
             case "lanes":
                 return Lanes(scope).of_product(contract, edges.first, edges.last)
             case "elements":
-                return elements(scope, edges.first, difference(edges.last, edges.first))
+                return elements(scope, edges.first, ir.difference(edges.last, edges.first))
             case "rows":
                 around = [outer.get(d, row) for d in scope.row_axes()]
                 return [For(row, edges.first, edges.last, tuple(segments(scope, around)))]

@@ -14,7 +14,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
-from codegen.lower.residues import Nest, Residues, places_of, reached, statements_of, with_residues
+from codegen.lower.residues import Digits, Nest, Residues, places_of, reached, statements_of, with_residues
 from codegen.lower.scatter import ScatterLowering, limits
 from codegen.lower.schedule import Segment, Stage
 from codegen.lower.scope import Scope, in_blocks
@@ -99,7 +99,8 @@ class Loops:
     """The loops of a segment, over the periods at hand.
 
     ``before``, ``inside`` and ``after`` are statements around and in all loops; ``around`` those before and after the
-    loops inside so many of them, where reductions begin and end. Comments have ``shown`` for the indices, if given.
+    loops inside so many of them, where reductions begin and end. Comments have ``shown`` for the indices, if given;
+    ``told`` are those of numbers that no statement has computed yet.
     """
 
     def __init__(
@@ -108,7 +109,10 @@ class Loops:
     ) -> None:  # fmt: skip
         self.scope, self.scalars, self.segment = scope, scope.scalars, segment
         self.row, self.loops, self.periods, self.shown = row, loops, periods or {}, shown
+        parts = [part for part in self.periods.values() if isinstance(part, Digits)]
+        self.digits = {d: Var(scope.loop_name(sp.Integer(n)), "int64") for p in parts for d, n in p.sizes.items()}
         self.residues: Residues = {}
+        self.told: list[str] = []
         self.before: list[Stmt] = []
         self.inside: list[Stmt] = []
         self.after: list[Stmt] = []
@@ -118,10 +122,10 @@ class Loops:
         """The loops with all that is in them; what they bind outside of them becomes ``known``."""
         scope, sharing = self.scope, self.scope.sharing
         for residues in statements_of(self.periods):
-            self.residues, scope.forwarded = residues, {}
+            self.residues, scope.forwarded, scope.numbers, self.told = residues, {}, {}, []
             for stage in self.segment.stages:
                 self.lower(stage)
-        scope.forwarded = {}
+        scope.forwarded, scope.numbers = {}, {}
         inside = scope.hoist(self.inside)
         known |= scope.available
         if self.loops:
@@ -144,10 +148,13 @@ class Loops:
                 start, stop = scope.first_column, scope.last_column
             elif scope.part is not None and position == 0:
                 start, stop = scope.part
-            periods = self.periods.get(axis(scope.depth + position))
-            if periods is not None:
-                start, stop = ir.integer(periods.first), ir.integer(periods.last)
-            loop = self.loops[position]
+            loop, part = self.loops[position], self.periods.get(axis(scope.depth + position))
+            if isinstance(part, Digits):
+                for digit, size in reversed(list(part.sizes.items())):
+                    body = (For(self.digits[digit], ZERO, ir.integer(size), tuple(body)),)
+                continue
+            if part is not None:
+                start, stop = ir.integer(part.first), ir.integer(part.last)
             assert isinstance(loop, Var)
             begin, end = (part.get(position, []) for part in self.around)
             body = (*begin, For(loop, start, stop, tuple(body)), *end)
@@ -157,7 +164,7 @@ class Loops:
         """One value."""
         scope, node = self.scope, stage.node
         self.scalars.indices = dict(zip(scope.row_axes(), self.row, strict=False))
-        self.scalars.indices |= dict(zip(stage.loops, self.loops, strict=True))
+        self.scalars.indices |= {**dict(zip(stage.loops, self.loops, strict=True)), **self.digits}
         self.scalars.bounds = reached(bounds_of(node.shape, node.definition), self.periods)
         places = places_of(self.residues)
         scope.here = (*self.row, *(self.scalars.integer(places.get(index, index)) for index in stage.loops))
@@ -175,18 +182,28 @@ class Loops:
             return
         free = tuple(self.scalars.integer(places.get(axis(d), axis(d))) for d in range(len(node.shape)))
         value = self.scalars.value(body, dtype)
+        text, self.told = "\n".join([*self.told, text]), []
         if node.target is not None:
             self.inside.append(Store(scope.storage.buffers[node.target], free, value, formula=text))
             return
-        var = scope.forwarded[node.value]
-        self.inside.append(Let(var, value, text))
+        scalar: Expr = scope.forwarded[node.value]
+        if isinstance(value, Const) and self.residues:  # a number is bound to no name, and decides in what reads it
+            scope.numbers[node.value] = scalar = value
+            self.told = [text]
+        else:
+            self.inside.append(Let(scope.forwarded[node.value], value, text))
         if not self.loops:
-            scope.local[node.value] = var
+            scope.local[node.value] = scope.forwarded[node.value]
         if stage.place == "memory":
-            self.inside.append(Store(scope.storage.buffers[node.value], free, var))
+            self.store(scope.storage.buffers[node.value], free, scalar)
         elif stage.place == "scratch" and self.loops:
             buffer = scope.scratch.get(node.value) or scope.scratch_of(node.value, self.segment.extents)
-            self.inside.append(Store(buffer.name, free[scope.depth :], var))
+            self.store(buffer.name, free[scope.depth :], scalar)
+
+    def store(self, buffer: str, place: tuple[Expr, ...], value: Expr) -> None:
+        """Keep a value, below the formulas of numbers that have no statement of their own."""
+        text, self.told = "\n".join(self.told), []
+        self.inside.append(Store(buffer, place, value, formula=text))
 
     def _reduce(self, stage: Stage) -> None:
         scope, node = self.scope, stage.node

@@ -16,7 +16,7 @@ from itertools import pairwise
 import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, multiply
+from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, difference, multiply
 from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST, nearest
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
@@ -99,7 +99,9 @@ class ScalarLowering:
             case sp.Symbol():
                 return self.indices.get(body) or Var(self.sizes[body.name], "int64")
             case sp.Add():
-                return _fold(add, [self.integer(part) for part in _ordered(body)])
+                minus = [part for part in _ordered(body) if _is_negative(part) and not part.is_Integer]
+                plus = [self.integer(part) for part in _ordered(body) if part not in minus]
+                return _fold(difference, [_fold(add, plus or [ZERO]), *(self.integer(-part) for part in minus)])
             case sp.Mul():
                 return _fold(multiply, [self.integer(part) for part in _ordered(body)])
             case sp.Mod():
@@ -110,11 +112,8 @@ class ScalarLowering:
             case sp.Pow() if body.exp.is_Integer and body.exp > 0:
                 return _fold(multiply, [self.integer(body.base)] * int(body.exp))
             case sp.Max() | sp.Min():
-                relation = ">" if isinstance(body, sp.Max) else "<"
-                return _fold(
-                    lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"),
-                    [self.integer(part) for part in _ordered(body)],
-                )
+                relation, parts = ">" if isinstance(body, sp.Max) else "<", map(self.integer, _ordered(body))
+                return _fold(lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"), parts)
         raise DomainError(f"{body} cannot be an index")
 
     def condition(self, body: sp.Basic) -> Expr:
@@ -237,7 +236,7 @@ class ScalarLowering:
         condition = self._junction("and", equal)
         with self.guarded(sp.And(*equal, evaluate=False)):
             value = cast(self._quotient(factors), "real")
-        return Select(condition, value, Const(0.0, "real"), "real")
+        return chosen(condition, value, Const(0.0, "real"))
 
     def _piecewise(self, body: sp.Piecewise, lower: Callable[[sp.Basic], Expr] | None = None) -> Expr:
         pairs: list[tuple[Expr, Expr]] = []

@@ -37,6 +37,7 @@ class Scope:
     part : the rows [first, last) that a thread owns, where it owns some.
     first_row, first_column, last_column : where the block at hand begins, and ends.
     local, forwarded, scratch : values that are scalars in a row, and in one iteration; and those in scratch memory.
+    numbers : of those of one iteration, what is known.
     copies : scratch memory of copies of operands.
     top : what is computed before all loops; ``available``, the variables that are bound there.
     reading : how an element is read.
@@ -59,6 +60,7 @@ class Scope:
         self.copies: list[ir.Buffer] = []
         self.local: dict[Tensor, Var] = {}
         self.forwarded: dict[Tensor, Var] = {}
+        self.numbers: dict[Tensor, Const] = {}
         self.formulas: list[str] = []
         self.next_values = {n.value: f"next_{n.target.name}" for n in group.nodes if n.target is not None}
         outputs = {storage.buffers[v] for v in (*group.values, *group.written) if v in storage.buffers}
@@ -85,7 +87,7 @@ class Scope:
     def read(self, tensor: Tensor, index: tuple[Expr, ...]) -> Expr:
         """An element, as the scalar that has just been computed, or from memory."""
         if tensor in self.forwarded and self.is_here(tensor, index):
-            return self.forwarded[tensor]
+            return self.numbers.get(tensor, self.forwarded[tensor])
         if tensor in self.local:
             return self.local[tensor]
         dtype = data_type(tensor)
@@ -154,11 +156,6 @@ class Scope:
 def minus(value: Expr) -> Expr:
     """−value, folded."""
     return ir.integer(-int(value.value)) if isinstance(value, Const) else Op("neg", (value,), "int64")
-
-
-def difference(left: Expr, right: Expr) -> Expr:
-    """Integer difference."""
-    return Op("-", (left, right), "int64")
 
 
 def smaller(left: Expr, right: Expr) -> Expr:

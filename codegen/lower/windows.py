@@ -20,7 +20,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of, exists
 from codegen.lower.comments import formula_text
-from codegen.lower.scope import Scope, difference, smaller
+from codegen.lower.scope import Scope, smaller
 from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, read_from
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window, bounds_in
@@ -77,7 +77,7 @@ class WindowLowering:
         if first_extent % wide:
             last = Var(self.scope.names.unique("last"), "int64")
             lets.append(Let(last, smaller(ir.add(first, width), ir.integer(first_extent))))
-            width = difference(last, first)
+            width = ir.difference(last, first)
         columns, border = wide * self._count(window.columns[1:]), self.schedule.bordered
         block = _Block(node, window, way, loops, first, width, columns, border)
         made = {"copied": self._copied, "turned": self._turned, "direct": self._direct}[way.name](block)

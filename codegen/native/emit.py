@@ -100,8 +100,7 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
     pad = INDENT * depth
     for statement in body:
         formula = getattr(statement, "formula", "")
-        if formula:
-            lines.append(f"{pad}# {comment(formula)}")
+        lines += [f"{pad}# {comment(line)}" for line in formula.split("\n") if line]
         match statement:
             case Let(var, value):
                 lines.append(f"{pad}{var.name} = {text(value, shapes)}")

@@ -62,7 +62,7 @@ class Linear(Module):
             self.b = parameter(f"{prefix}bias", (self.out_features,), init=default)
 
     def parameters(self) -> list[Tensor]:
-        self.build(f"linear{next(self._unnamed)}." if self.W is None else "")
+        self.build(f"linear_{next(self._unnamed)}." if self.W is None else "")
         return [tensor for tensor in (self.W, self.b) if tensor is not None]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class Learned(Module):
             }
 
     def parameters(self) -> list[Tensor]:
-        self.build("" if self.made else f"{type(self).__name__.lower()}{next(Learned._unnamed)}.")
+        self.build("" if self.made else f"{type(self).__name__.lower()}_{next(Learned._unnamed)}.")
         return list(self.made.values())
 
     @property

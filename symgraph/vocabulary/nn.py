@@ -144,7 +144,7 @@ class PReLU(Module):
             self.slope = parameter(f"{prefix}weight", (self.num_parameters,), init=init.constant(self.init))
 
     def parameters(self) -> list[Tensor]:
-        self.build(f"prelu{next(self._unnamed)}." if self.slope is None else "")
+        self.build(f"prelu_{next(self._unnamed)}." if self.slope is None else "")
         return [tensor for tensor in (self.slope,) if tensor is not None]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class BatchNorm(Module):
         return dict(self._updates)
 
     def _built(self) -> dict[str, Tensor]:
-        self.build("" if self._tensors else f"batch_norm{next(self._unnamed)}.")
+        self.build("" if self._tensors else f"batch_norm_{next(self._unnamed)}.")
         return self._tensors
 
     def forward(self, x: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class Recurrent(Module):
 
     def parameters(self) -> list[Tensor]:
         """The parameters, in PyTorch's order."""
-        self.build(f"{type(self).__name__.lower()}{next(self._unnamed)}." if not self.weights else "")
+        self.build(f"{type(self).__name__.lower()}_{next(self._unnamed)}." if not self.weights else "")
         return list(self.weights.values())
 
     def __call__(self, x: Any, state: Any = None, length: Any = None) -> tuple[Tensor, Any]:  # type: ignore[override]

@@ -26,7 +26,7 @@ from codegen.native import team
 from codegen.native.barrier import SYNC_WORDS
 from codegen.native.compile import Entry, compile_entry, load_entry
 from codegen.native.kernels import VECTOR_MATH, barrier, kernel, new_sync, pointer
-from codegen.native.kernels.product import contraction
+from tests.products import contraction
 
 SHAPES = (
     (16, 13, 16, ""),
@@ -59,7 +59,7 @@ def load(function: Callable[..., None]) -> Entry:
 
 def product_entry(m: int, k: int, n: int, transposed: str, dtype: Any) -> tuple[Entry, int]:
     """Entry that computes the product ``packed[4]`` times, and the length of its panel."""
-    loops: Any = contraction(m, n, k, dtype, transposed == "b", k if transposed == "b" else n)
+    loops: Any = contraction(m, n, k, dtype, transposed == "b")
     contract = kernel(loops)
     a_row, a_col, b_row = (1, m, n) if transposed == "a" else (k, 1, k if transposed == "b" else n)
     panel_size = k * loops.cols

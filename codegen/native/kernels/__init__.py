@@ -44,7 +44,7 @@ Rules
 - A kernel returns at most a scalar, allocates nothing and raises nothing; ``compile_entry`` refuses it otherwise.
 """
 
-from codegen.native.kernels.blocking import choose_tile, should_pack
+from codegen.native.kernels.blocking import choose_tile
 from codegen.native.kernels.kernel import kernel
 from codegen.native.kernels.outside import outside
 from codegen.native.kernels.packing import copy_block, transpose_block
@@ -139,7 +139,6 @@ __all__ = [
     "pow",
     "rsqrt",
     "select",
-    "should_pack",
     "sigmoid",
     "sign",
     "sin",

@@ -20,9 +20,6 @@ from codegen.native.kernels.vectors import lanes, widths
 _LARGE_EXTENT = 5040
 """Stands for an extent that is unknown until run time: a multiple of every number of rows, so that none is favoured."""
 
-_STRIDE_ALIAS_BYTES = 1024
-"""Rows this far apart, or a multiple, fall on few sets of the first-level cache and thrash it."""
-
 
 @dataclass(frozen=True)
 class _Core:
@@ -79,16 +76,6 @@ def choose_tile(m: int | None, n: int | None, k: int | None, dtype: Dtype) -> tu
         if rows == 1 or _fits_registers(rows, cols, dtype)
     ]
     return min(choices, key=lambda tile: (_cycles(m, n, k, tile, dtype), tile[0]))
-
-
-def should_pack(m: int | None, k: int | None, row_stride: int, dtype: Dtype) -> bool:
-    """Whether to copy the columns of ``b`` that a column of tiles needs to one contiguous panel first.
-
-    A panel is used by every row of tiles, so it pays when there are many, and when rows of ``b`` lie a power of two
-    apart. (A transposed ``b`` is always packed: :func:`codegen.native.kernels.packing.transpose_block`.)
-    """
-    long_stride = row_stride * np.dtype(dtype).itemsize % _STRIDE_ALIAS_BYTES == 0
-    return long_stride and (m or _LARGE_EXTENT) >= 64 and (k or _LARGE_EXTENT) >= 256
 
 
 def _fits_registers(rows: int, cols: int, dtype: Dtype) -> bool:

@@ -113,8 +113,9 @@ def tile(
         one = a[a_start + a_rows[:, None] + (k * a_col if left is None else offsets(left[1]))]
         other = b[b_start + (k * b_row if right is None else offsets(right))[:, None] + c]
         place = out_start + r[:, None] * out_row + c
-        product = one @ other if depth <= SHORT_SUM else _in_blocks(one, other)
-        out[place] = product + (out[place] if accumulate else 0)
+        # Row by row: the bits of a row do not depend on how many others are in the block.
+        product = one[:, None] @ other if depth <= SHORT_SUM else _in_blocks(one[:, None], other)
+        out[place] = product[:, 0] + (out[place] if accumulate else 0)
 
     block.__name__ = block.__qualname__ = (
         f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
@@ -155,7 +156,7 @@ def tile(
 def _in_blocks(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left @ right, whose blocks of depth are added in float64."""
     starts = range(0, len(right), DEPTH_BLOCK)
-    parts = (left[:, k : k + DEPTH_BLOCK] @ right[k : k + DEPTH_BLOCK] for k in starts)
+    parts = (left[..., k : k + DEPTH_BLOCK] @ right[k : k + DEPTH_BLOCK] for k in starts)
     total: np.ndarray = sum(part.astype(np.float64) for part in parts).astype(left.dtype)  # type: ignore[union-attr]
     return total
 
