@@ -1,5 +1,6 @@
 """From formulas to machine code: compiled functions and training steps."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             globals()[name] = getattr(import_module(place), name)
             return globals()[name]
-    raise AttributeError(f"module 'codegen' has no attribute {name!r}")
+    raise AttributeError(f"module 'codegen' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

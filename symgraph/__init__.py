@@ -1,5 +1,6 @@
 """Declare a network as formulas, differentiate it by the chain rule, read what comes out. ``codegen`` runs it."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -318,7 +319,7 @@ _WHEN_ASKED = {
 def __getattr__(name: str) -> Any:
     """What is for reading, or for other libraries, is imported when somebody asks for it."""
     if name not in _WHEN_ASKED:
-        raise AttributeError(f"module 'symgraph' has no attribute {name!r}")
+        raise AttributeError(f"module 'symgraph' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     found = globals()[name] = getattr(import_module(_WHEN_ASKED[name]), name)
     return found
 

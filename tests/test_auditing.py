@@ -157,9 +157,16 @@ def test_functions_of_pytorch_and_jax_with_their_own_derivatives() -> None:
 
 
 def test_equal_formulas() -> None:
-    assert equal(sp.sin(u) ** 2 + sp.cos(u) ** 2, 1).kind == "equal"
-    assert equal(sg.softmax(z), sg.exp(sg.log_softmax(z))).kind == "equal"
-    assert equal(sg.sigmoid(-z), sg.sigmoid(z)).kind == "different"
+    assert equal(sp.sin(u) ** 2 + sp.cos(u) ** 2, 1)
+    assert equal(sg.softmax(z), sg.exp(sg.log_softmax(z)))
+    assert equal(sg.sigmoid(-z), sg.sigmoid(z)).kind == "different" and not equal(sg.sigmoid(-z), sg.sigmoid(z))
+    x = sg.input("x", (2,))
+    half = equal(sg.relu(x), x)
+    assert not half and half.kind == "equal where"
+    assert repr(half).splitlines() == [
+        "equal where x[i] ≥ 0", "  left − right: max(x[i], 0) − x[i]",
+        "  for example: at x = [0.5, -1.0] the left[1] is 0, the right -1",
+    ]  # fmt: skip
     with pytest.raises(ArgumentError, match=r"shapes differ: \(N, K\) and \(N,\)"):
         equal(z, z[:, 0])
 

@@ -187,3 +187,11 @@ def test_errors_of_users_own_code_pass() -> None:
         sg.scan(body, sg.input("h", (64,)), x())
     with pytest.raises(TypeError, match="unexpected keyword"):
         sg.sum(x(), axes=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("module", [sg, codegen])
+def test_python_can_tell_what_a_misspelt_name_may_mean(module: Any) -> None:
+    """Did you mean: 'cross_entropy'? It looks among the names of what the error says that it was asked of."""
+    with pytest.raises(AttributeError) as found:
+        module.crossentropy  # noqa: B018
+    assert (found.value.name, found.value.obj) == ("crossentropy", module)

@@ -213,7 +213,11 @@ def test_a_page_in_chinese() -> None:
     assert not [phrase for phrase in said if not re.search("[一-鿿]", phrase) and not names.fullmatch(phrase)]
     rules = set(re.findall(r"</math></span><span>([^<]+)<", text))
     assert {"链式法则，经过 ", "约分并合并"} <= rules and not [rule for rule in rules if re.search("[a-z]{3}", rule)]
-    assert '<html lang="zh-CN">' in text and ">参数<" in text
+    assert '<html lang="zh-CN">' in text and ">参数<" in text and 'aria-label="参数 W1 (6, 4)"' in text
+    u = sg.input("u", (3,))
+    branches = [str(sg.report(sg.sum(sg.elu(u)), language=language)) for language in ("zh", "en")]
+    words = [set(re.findall("<mtext>([^<]*[^<, \u2003][^<]*)</mtext>", page)) for page in branches]
+    assert words == [{"若\xa0", "其他情形"}, {"if\xa0", "otherwise"}]
     with pytest.raises(ArgumentError, match="language must be one of en, zh, not 'fr'"):
         sg.report(model(), language="fr")
 

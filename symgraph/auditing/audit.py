@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
@@ -48,9 +48,23 @@ MOST_OPERATIONS = 400
 KINKS = (sp.Max, sp.Min, sp.Abs, sp.sign)
 
 
-@dataclass(frozen=True)
+class Sides(NamedTuple):
+    """What the two formulas are called that are compared."""
+
+    short: tuple[str, str]
+    whole: tuple[str, str]
+
+
+DERIVATIVES = Sides(("derived", "claimed"), ("the derivative", "the claimed one"))
+FORMULAS = Sides(("left", "right"), ("the left", "the right"))
+
+
+@dataclass(frozen=True, repr=False)
 class Verdict:
-    """What was found of one derivative: ``kind`` is "equal", "equal where", "different" or "missing"."""
+    """What was found of a derivative, or of two formulas: ``kind`` is "equal", "equal where", "different" or "missing".
+
+    True in a condition if they are equal everywhere. Its text is the report.
+    """
 
     leaf: Tensor
     kind: str
@@ -59,14 +73,21 @@ class Verdict:
     difference: str = ""
     counterexample: str = ""
     repair: str = ""
+    sides: Sides = DERIVATIVES
+
+    def __bool__(self) -> bool:
+        return self.kind == "equal"
 
     def __str__(self) -> str:
         name = self.leaf.name or name_of(self.leaf)
         first = {"equal": "equal", "equal where": f"equal where {self.condition}", "missing": "not claimed"}
         told = first.get(self.kind, "different") + f" ({self.reason})" * bool(self.reason)
         lines = [told if name is None else f"{name}: {told}"]
-        more = {"derived − claimed": self.difference, "for example": self.counterexample, "repair": self.repair}
+        minus = " − ".join(self.sides.short)
+        more = {minus: self.difference, "for example": self.counterexample, "repair": self.repair}
         return "\n".join([*lines, *(f"  {what}: {text}" for what, text in more.items() if text)])
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)
@@ -78,7 +99,7 @@ class Audit:
     @property
     def equal(self) -> bool:
         """Whether every claimed derivative is the derived one."""
-        return all(verdict.kind == "equal" for verdict in self.verdicts)
+        return all(self.verdicts)
 
     def __bool__(self) -> bool:
         return self.equal
@@ -140,7 +161,7 @@ def equal(left: Any, right: Any, *, seed: int = 0) -> Verdict:
             at_line(f"shapes differ: {show_shape(first.shape)} and {show_shape(second.shape)}; expected one shape")
         )
     leaves = list(dict.fromkeys([*_leaves_of(first), *_leaves_of(second)]))
-    return _verdict(first, first, Claim({first: second}), leaves, seed)
+    return _verdict(first, first, Claim({first: second}), leaves, seed, FORMULAS)
 
 
 def _leaves_of(value: Tensor) -> list[Tensor]:
@@ -172,7 +193,9 @@ def _total(value: Tensor, upstream: Tensor | None) -> Tensor:
     return total.tensor
 
 
-def _verdict(leaf: Tensor, true: Tensor, claim: Claim, known: Sequence[Tensor], seed: int) -> Verdict:
+def _verdict(
+    leaf: Tensor, true: Tensor, claim: Claim, known: Sequence[Tensor], seed: int, sides: Sides = DERIVATIVES
+) -> Verdict:
     formula = claim.formulas.get(leaf)
     if claim.function is None and formula is None:
         return Verdict(leaf, "missing")
@@ -184,7 +207,8 @@ def _verdict(leaf: Tensor, true: Tensor, claim: Claim, known: Sequence[Tensor], 
         difference = told(gap)
     samples = list(_samples(leaf, true, claim, known, seed))
     if not samples:
-        return Verdict(leaf, "different", "not claimed anywhere, or the derivative is nowhere finite")
+        reason = "nowhere finite" if sides is FORMULAS else "not claimed anywhere, or the derivative is nowhere finite"
+        return Verdict(leaf, "different", reason)
     shape = next((s for s in samples if s[1].shape != s[2].shape), None)
     exact = claim.function is None and all(is_small(point) for point, _, _ in samples)
     same = _Same(10.0 ** (-DIGITS // 2) if exact else ROUNDING)
@@ -197,9 +221,9 @@ def _verdict(leaf: Tensor, true: Tensor, claim: Claim, known: Sequence[Tensor], 
     if shape is not None:
         shapes = f"the derivative has shape {shape[1].shape}, the claimed one {shape[2].shape}"
         return Verdict(leaf, "different", shapes, repair=repair)
-    example = _example(leaf, unequal[0], same, known)
+    example = _example(unequal[0], same, sides)
     condition = "" if repair else _condition(true, samples, same)
-    return Verdict(leaf, "equal where" if condition else "different", "", condition, difference, example, repair)
+    return Verdict(leaf, "equal where" if condition else "different", "", condition, difference, example, repair, sides)
 
 
 class _Same:
@@ -296,7 +320,7 @@ def _shown(true: Tensor, relation: sp.Basic) -> str:
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------
-def _example(leaf: Tensor, sample: Sample, same: _Same, known: Sequence[Tensor]) -> str:
+def _example(sample: Sample, same: _Same, sides: Sides) -> str:
     """The first element of a point that tells derived from claimed, and the values there."""
     point, derived, claimed = sample
     place = tuple(int(p[0]) for p in np.nonzero(~np.atleast_1d(same.each(derived, claimed))))
@@ -304,9 +328,8 @@ def _example(leaf: Tensor, sample: Sample, same: _Same, known: Sequence[Tensor])
     given = ", ".join(f"{name} = {_array(array)}" for name, array in point.values.items())
     sizes = "".join(f"{name} = {size}, " for name, size in point.sizes.items())
     at = f"[{', '.join(map(str, place))}]" if place else ""
-    return (
-        f"at {sizes}{given} the derivative{at} is {_number(derived[place])}, the claimed one {_number(claimed[place])}"
-    )
+    first, second = sides.whole
+    return f"at {sizes}{given} {first}{at} is {_number(derived[place])}, {second} {_number(claimed[place])}"
 
 
 def _array(array: np.ndarray) -> str:

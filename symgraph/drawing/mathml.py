@@ -36,6 +36,7 @@ from symgraph.display.notation import (
 )  # fmt: skip
 from symgraph.display.text import POWER, PRODUCT, level_of
 from symgraph.drawing.markup import Markup, element, joined
+from symgraph.drawing.words import Say, english
 
 _LOGIC = {"and": "∧", "or": "∨"}
 _SEPARATOR = {"·": "\u2062", "⊙": "⊙", "@": "\u2062"}
@@ -45,12 +46,12 @@ _ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~", "dot": "˙", "vec": "→"}
 _TALL = (Fraction, Reduction, Cases)
 
 
-def mathml(*nodes: Node | Markup, block: bool = False) -> Markup:
+def mathml(*nodes: Node | Markup, block: bool = False, say: Say = english) -> Markup:
     """Nodes in a row as one formula; ``block`` on a line of its own. Operators between them come as markup.
 
     The row is one element, for browsers may break lines between those that stand in ``math`` itself, as Firefox does.
     """
-    inside = _row([node if isinstance(node, Markup) else _MathML().write(node) for node in nodes])
+    inside = _row([node if isinstance(node, Markup) else _MathML(say).write(node) for node in nodes])
     return element("math", inside, display="block" if block else "inline", displaystyle="true")
 
 
@@ -91,6 +92,9 @@ def _word(word: str) -> Markup:
 
 
 class _MathML:
+    def __init__(self, say: Say) -> None:
+        self.say = say
+
     def write(self, node: Node) -> Markup:
         match node:
             case Number(digits):
@@ -234,7 +238,7 @@ class _MathML:
     def _cases(self, branches: Sequence[tuple[Node, Node | None]]) -> Markup:
         rows = []
         for value, condition in branches:
-            said = element("mtext", "otherwise" if condition is None else "if\u00a0")
+            said = element("mtext", self.say("otherwise") if condition is None else self.say("if") + "\u00a0")
             when = said if condition is None else _row([said, self.write(condition)])
             cells = (element("mtd", part, style="text-align:left") for part in (self.write(value), when))
             rows.append(element("mtr", *cells))

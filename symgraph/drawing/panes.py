@@ -64,9 +64,9 @@ def formulas(explanation: Explanation, say: Say = english, beside: Beside | None
         rows = []
         for found in section.rows:
             name = found.name.partition(" (")[0]
-            matrix = "–" if found.matrix is None else mathml(found.matrix)
+            matrix = "–" if found.matrix is None else mathml(found.matrix, say=say)
             shown = named(name, found.name) if live else element("b", found.name)
-            index = element("div", whole(found.equation, found.sign), class_="long")
+            index = element("div", whole(found.equation, found.sign, say), class_="long")
             cells = shown, index, matrix
             more = [element("div", beside(found), class_="beside")] if beside else []
             rows.append((name, row(name, *cells, *more)))
@@ -92,7 +92,7 @@ def derivations(found: Sequence[Derivation], say: Say = english) -> Markup:
 def steps(derivation: Derivation, say: Say = english) -> Markup:
     """One derivation: what is given, then every step with its rule."""
     given = [
-        ("", element("li", element("span", whole(equation), class_="wide"))) for equation in derivation.given
+        ("", element("li", element("span", whole(equation, say=say), class_="wide"))) for equation in derivation.given
     ]
     lines = rows_folded([("", _line(line, say)) for line in derivation.steps], listed, say)
     title = element("h3", say("Derivation of "), element("math", name_markup_of(derivation.title)))
@@ -106,11 +106,11 @@ def steps(derivation: Derivation, say: Say = english) -> Markup:
     return element("div", title, known, element("ol", lines, class_="steps", aria_live="polite"), class_="derivation")
 
 
-def whole(equation: Equation, sign: str = "=") -> Markup:
+def whole(equation: Equation, sign: str = "=", say: Say = english) -> Markup:
     """An equation as one formula, with the first values of what reads itself."""
     sides = () if equation.left is None else (equation.left, operator(sign))
     begin = ((element("mtext", ",\u2003"), place, operator("="), value) for place, value in equation.first)
-    return mathml(*sides, equation.right, *chain.from_iterable(begin))
+    return mathml(*sides, equation.right, *chain.from_iterable(begin), say=say)
 
 
 def name_markup_of(name: Name) -> Markup:
@@ -123,7 +123,7 @@ def name_markup_of(name: Name) -> Markup:
 
 def _line(line: Line, say: Say) -> Markup:
     left = () if line.left is None else (line.left,)
-    formula = mathml(*left, operator("="), line.right)
+    formula = mathml(*left, operator("="), line.right, say=say)
     used = None if line.of is None else joined(" ", element("span", line.of.text, data_v=line.of.text))
     rule = element("span", say(line.rule), used)
     return element("li", element("span", formula, class_="wide"), rule, class_="deep" if line.depth else None)

@@ -63,7 +63,7 @@ def equations(found: list[Equation], say: Say = english) -> Markup:
     rows = []
     for place, equation in enumerate(found):
         where = say("where") if place == 1 else ""
-        rows.append(element("tr", element("td", where), element("td", panes.whole(equation), align="left")))
+        rows.append(element("tr", element("td", where), element("td", panes.whole(equation, say=say), align="left")))
     return element("table", *rows, class_="plain")
 
 

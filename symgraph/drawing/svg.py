@@ -159,10 +159,14 @@ class Picture:
             )
             for row, line in enumerate(node.lines)
         ]
-        told = element("title", node.formula) if node.formula else None
+        formula = node.formula
+        if node.tensor is not None and node.tensor.definition is None:  # input x (N, 64)
+            kind, _, declared = formula.partition(" ")
+            formula = f"{say(kind)} {declared}"
+        told = element("title", formula) if formula else None
         keyboard: dict[str, str] = {}
         if interactive and node.name:
-            keyboard = {"tabindex": "0", "role": "button", "aria_label": node.formula}
+            keyboard = {"tabindex": "0", "role": "button", "aria_label": formula}
         return element("g", told, back, box, *lines, class_=f"node {node.kind}", data_v=node.name or None, **keyboard)
 
     def _edge(self, n: int) -> Markup:

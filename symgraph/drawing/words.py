@@ -31,6 +31,7 @@ CHINESE = {
     "Forward": "正向传播", "Forward as computed": "正向传播，实际计算的形式", "Backward": "反向传播",
     "Backward as computed": "反向传播，实际计算的形式", "Update": "更新", "Update ({})": "更新（{}）", "where": "其中",
     "{} more of this form: {}": "同样形式的还有 {} 组：{}", "{} more of this form": "同样形式的还有 {} 组",
+    "if": "若", "otherwise": "其他情形",
     # notes
     "max(u, c)′ = 0 at u = c: a branch that is not taken has derivative 0 (ReLU′(0) = 0).":
         "max(u, c) 在 u = c 处的导数取 0：未选中的分支导数为 0（ReLU′(0) = 0）。",
