@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from codegen.host.collector import resting
 from codegen.run.turn import LOADING
 
 ROOT = Path(__file__).parent.parent
@@ -177,3 +179,19 @@ def test_a_fork_waits_until_nothing_is_loaded() -> None:
         os._exit(0 if LOADING.acquire(timeout=5) else 1)
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_collector_rests_while_something_is_compiled_and_is_then_as_it_was() -> None:
+    with resting(), resting():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(KeyError), resting():
+        raise KeyError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with resting():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -14,6 +14,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.bridges.translation import Translation
 from codegen.loops.counts import flops
 from codegen.lower.types import data_type
 from codegen.plan.request import Request, leaves_in
@@ -339,3 +340,23 @@ def test_a_sum_of_many_sums_without_products_is_not_searched_for_moments() -> No
     """The pairs of its terms were tried: a hundred residual layers took twelve seconds to be made stable."""
     half, whole = (calls_of(functools.partial(stabilise, [residual(layers)]))[0] for layers in (12, 24))
     assert whole < 2.5 * half
+
+
+@pytest.mark.parametrize("kind", ["symbols", "elements"])
+def test_a_formula_that_is_nested_in_itself_twice_is_declared_part_by_part(kind: str) -> None:
+    """y ← y + sin(y)/2, forty times, is eighty operations, and 2⁴⁰ where every part is looked at as often as it stands
+    there."""
+    symbol, x, (n,) = sp.Symbol("x", real=True), sg.input("x", (sg.dim("size"),)), sg.indices("n")
+    y: sp.Expr = symbol if kind == "symbols" else x[n]
+    value, slope = 0.3, 1.0
+    for _ in range(40):
+        y = y + sp.sin(y) / 2
+        value, slope = value + math.sin(value) / 2, slope * (1 + math.cos(value) / 2)
+    if kind == "symbols":
+        translation = Translation([symbol], [y])
+        found, at = translation.tensor(y), translation.leaves[symbol]
+    else:
+        found, at = sg.sum(sg.define((n,), y)), x
+    given = {"x": np.full((1,) * at.ndim, 0.3)}
+    assert evaluate(found, given) == pytest.approx(value, rel=1e-14)
+    assert evaluate(sg.grad(found, at), given) == pytest.approx(slope, rel=1e-12)

@@ -118,7 +118,7 @@ def test_a_loop_of_angles_is_one_of_vectors(monkeypatch: pytest.MonkeyPatch) -> 
 
     for name in ("optimise", "_with_bodies"):
         monkeypatch.setattr(native_compile, name, watched(getattr(native_compile, name)))
-    mapped.__wrapped__("cos", float64)
+    mapped.__wrapped__("cos")
     calls = [re.findall(r"call [^@]*<\d+ x double> @symgraph_far_cos_float64_\d+\(", text) for text in seen]
     assert calls[0] and not calls[1], calls
     assert "symgraph_far_cos_slow" in seen[1] and "llvm.compiler.used" not in seen[1]

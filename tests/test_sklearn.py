@@ -117,8 +117,8 @@ def test_several_labels_and_early_stopping() -> None:
 
 
 def test_own_formulas_and_catalogue_names() -> None:
-    u = sg.elementwise.__globals__["u"]
-    model = MLPRegressor((4,), activation=sg.elementwise(u * sg.sigmoid.formula.subs(sg.sigmoid.arguments[0], u)),
+    (u,) = sg.sigmoid.arguments
+    model = MLPRegressor((4,), activation=sg.elementwise(u * sg.sigmoid.formula),
                          loss="huber_loss", solver="adamw", max_iter=3, random_state=0).fit(X, X[:, 0])  # fmt: skip
     named = MLPRegressor((4,), activation="silu", loss="huber_loss", solver=sg.AdamW(1e-3), max_iter=3, random_state=0)
     np.testing.assert_allclose(named.fit(X, X[:, 0]).coefs_[0], model.coefs_[0], rtol=1e-12)

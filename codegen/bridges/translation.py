@@ -190,7 +190,7 @@ class Translation:
                 return Element(leaf, *(self._body(index, scope) for index in node.indices))
             case MatrixElement():
                 return Element(self._matrix(node.parent), *(self._body(index, scope) for index in node.indices))
-            case sp.Sum() if not node.has(sp.oo):
+            case sp.Sum() if sp.oo not in parts_of(node):
                 return self._sum(node.function, list(node.limits), scope)
             case sp.Trace():
                 return Element(sg.trace(self._matrix(node.arg)))

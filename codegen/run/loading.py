@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from codegen import backend, debug
 from codegen.backend import Entry
 from codegen.host import cache
+from codegen.host.collector import resting
 from codegen.run.turn import LOADING
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _cached(
     with LOADING:
         stored = cache.load(key) if code is None else code
         if stored is None:
-            with debug.stage("compile", seconds):
+            with debug.stage("compile", seconds), resting():
                 stored = compiled()
                 cache.store(key, stored)
         with debug.stage("load", seconds):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from codegen.host.collector import resting
 from codegen.plan.request import Request
 from codegen.run.linked import Linked
 from symgraph.core.tensor import Tensor
@@ -67,7 +68,8 @@ class Translated:
         """What the compiler leaves."""
         from codegen.run.pipeline import translate
 
-        return translate(self._formulas.request, self._formulas.leaves, self._dtype, self.seconds)
+        with resting():
+            return translate(self._formulas.request, self._formulas.leaves, self._dtype, self.seconds)
 
     def missed(self, number: int, sizes: Mapping[str, int]) -> str:
         """The error of a call with sizes that a requirement of that number excludes."""

@@ -24,7 +24,7 @@ from symgraph.core.language import as_value, in_language
 from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
-from symgraph.core.rebuild import parts_of, replaced
+from symgraph.core.rebuild import atoms_in, parts_of, replaced
 from symgraph.core.scalars import Slot, as_formula, as_written, slot
 from symgraph.core.tensor import Element, Reduction, Tensor
 from symgraph.errors import ArgumentError, DomainError, IndexNotationError, ShapeError
@@ -68,8 +68,8 @@ def _reduction(op: Reduction, body: Any, over: tuple[Any, ...]) -> Reduced:
 
 def _ranging(body: sp.Basic, ranged: dict[Index, Ranged]) -> sp.Basic:
     """A body with indices that say their extent; a reduction inside that runs over one of them means its own."""
-    own = {node: sp.Dummy() for node in body.atoms(Reduced) if ranged.keys() & set(node.args[2:])}
-    return body.xreplace(own).xreplace(ranged).xreplace({dummy: node for node, dummy in own.items()})
+    own = {node: sp.Dummy() for node in atoms_in(body, Reduced) if ranged.keys() & set(node.args[2:])}
+    return replaced(replaced(replaced(body, own), ranged), {dummy: node for node, dummy in own.items()})
 
 
 Over = Index | tuple[Index, Any]
@@ -230,8 +230,8 @@ def define_by(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.E
         if op in ("max", "min") and len(over) > 1:  # one index at a time: the first best one is the derivative's
             over, body = over[:1], Reduced(Str(op), body, *over[1:])
     inner = {node: _as_element(node, order + over, extents) for node in _outermost_reductions(body)}
-    body = body.xreplace(inner)
-    stray = sorted((body.atoms(Index) - set(order) - set(over)), key=str)
+    body = replaced(body, inner)
+    stray = sorted((atoms_in(body, Index) - set(order) - set(over)), key=str)
     if stray:
         free = ", ".join(map(str, order))
         raise IndexNotationError(at_line(f"index {stray[0]} is neither free ({free}) nor reduced"))
@@ -240,31 +240,30 @@ def define_by(order: tuple[Index, ...], body: sp.Expr, extents: dict[Index, sp.E
             raise IndexNotationError(at_line(f"the extent of {index} does not follow from the formula: give shape="))
     check_reads(body, extents)
     rename = {index: axis(d) for d, index in enumerate(order)} | {index: bound(d) for d, index in enumerate(over)}
-    body = body.xreplace(rename)
+    body = replaced(body, rename)
     return defined(tuple(extents[i] for i in order), body, op, tuple(extents[i] for i in over))
 
 
 def _outermost_reductions(body: sp.Expr) -> list[Reduced]:
-    found: list[Reduced] = []
+    found: dict[sp.Basic, bool] = {}
     pending = [body]
     while pending:
         node = pending.pop()
-        if isinstance(node, Reduced):
-            found.append(node)
-        else:
-            pending.extend(node.args)
-    return found
+        if node not in found:
+            found[node] = isinstance(node, Reduced)
+            pending.extend(() if found[node] else node.args)
+    return [node for node, is_outermost in found.items() if is_outermost]
 
 
 def _as_element(node: Reduced, outer: tuple[Index, ...], extents: dict[Index, sp.Expr]) -> Element:
-    free = node.args[1].atoms(Index) - set(node.args[2:])
+    free = atoms_in(node.args[1], Index) - set(node.args[2:])
     order = tuple(index for index in outer if index in free)
     return Element(define_by(order, node, extents), *order)
 
 
 def _extents(body: sp.Expr) -> dict[Index, sp.Expr]:
-    extents: dict[Index, sp.Expr] = {index: index.extent for index in body.atoms(Ranged)}
-    for element in sorted(body.atoms(Element), key=sp.default_sort_key):
+    extents: dict[Index, sp.Expr] = {index: index.extent for index in atoms_in(body, Ranged)}
+    for element in sorted(atoms_in(body, Element), key=sp.default_sort_key):
         for position, index in enumerate(element.indices):
             if isinstance(index, Index) and not isinstance(index, Ranged):
                 name = element.tensor.display_name
@@ -321,11 +320,11 @@ def as_tensor(value: Any) -> Tensor:
 
         return constant(value)
     expression = as_formula(value.item() if hasattr(value, "item") and not isinstance(value, sp.Basic) else value)
-    if isinstance(expression, sp.Basic) and expression.atoms(Reduced):
+    if isinstance(expression, sp.Basic) and atoms_in(expression, Reduced):
         raise IndexNotationError(at_line("index notation is no tensor: sg.define((), formula) makes one of a formula"))
     if not isinstance(expression, (sp.Expr, sp.logic.boolalg.Boolean)):
         raise IndexNotationError(at_line(f"{value!r} is no tensor and no formula of tensors; see sg.define"))
-    stray = expression.atoms(Index)
+    stray = atoms_in(expression, Index)
     if stray:
         raise IndexNotationError(at_line(f"{expression} has free indices: say which axes they are with sg.define"))
     shape = broadcast(*(tensor.shape for tensor in _standing(expression)))
@@ -335,9 +334,9 @@ def as_tensor(value: Any) -> Tensor:
 def opened(expression: sp.Basic, rank: int) -> sp.Basic:
     """A formula of tensors at ``axis(0..rank-1)``, with their elements in it, and what conditions say of these."""
     written = in_language(expression, lambda tensor: _asked(tensor, rank))
-    kept = {element: sp.Dummy() for element in written.atoms(Element)}
+    kept = {element: sp.Dummy() for element in atoms_in(written, Element)}
     written = replaced(written, kept)
-    rule = {tensor: broadcast_element(tensor, rank) for tensor in written.atoms(Tensor)}
+    rule = {tensor: broadcast_element(tensor, rank) for tensor in atoms_in(written, Tensor)}
     return replaced(written, rule | {dummy: element for element, dummy in kept.items()})
 
 
@@ -354,8 +353,8 @@ def _asked(tensor: Tensor, rank: int) -> sp.Basic:
 
 def _standing(expression: sp.Basic) -> list[Tensor]:
     """Tensors that stand in a formula without indices."""
-    indexed = {element: sp.Dummy() for element in expression.atoms(Element)}
-    return sorted(expression.xreplace(indexed).atoms(Tensor), key=lambda tensor: tensor.age)
+    indexed = {element: sp.Dummy() for element in atoms_in(expression, Element)}
+    return sorted(atoms_in(replaced(expression, indexed), Tensor), key=lambda tensor: tensor.age)
 
 
 def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
@@ -375,7 +374,7 @@ def pointwise(operation: Callable[..., sp.Expr], *operands: Any) -> Any:
 
 def is_index_notation(operand: Any) -> bool:
     """Whether an operand is part of a formula over indices, ``x[n, i]`` or a :func:`Sum`, and not a tensor."""
-    return isinstance(operand, sp.Expr) and not isinstance(operand, Tensor) and bool(operand.atoms(Index, Reduced))
+    return isinstance(operand, sp.Expr) and not isinstance(operand, Tensor) and bool(atoms_in(operand, Index, Reduced))
 
 
 def in_index_notation(operand: Any) -> sp.Basic:
@@ -395,6 +394,6 @@ def element_of(tensor: Tensor, rank: int) -> sp.Expr:
     definition = tensor.definition
     if tensor.ndim or definition is None or definition.op is not None:
         return broadcast_element(tensor, rank)
-    constant = all(element.tensor.kind == "scalar" for element in definition.body.atoms(Element))
+    constant = all(element.tensor.kind == "scalar" for element in atoms_in(definition.body, Element))
     short = operations([definition.body]) <= MAX_INLINED
     return definition.body if constant and short else broadcast_element(tensor, rank)

@@ -70,6 +70,7 @@ class _Context(CPUContext):  # type: ignore[misc]
         self._internal_codegen = _Codegen("symgraph")
         self._defns = _Definitions(OverloadSelector)
         self._sizes: dict[Any, int] = {}
+        self._lowerings: dict[Any, Any] = {}
 
     def load_additional_registries(self) -> None:
         from numba.core.imputils import builtin_registry
@@ -101,6 +102,18 @@ class _Context(CPUContext):  # type: ignore[misc]
         if kind not in self._sizes:
             self._sizes[kind] = super().get_abi_sizeof(kind)
         return self._sizes[kind]
+
+    def get_function(self, function: Any, signature: Any, *again: bool) -> Any:
+        """How to lower a call, found once for a word and types: Numba asks ``inspect`` each time what the arguments of
+        the lowering are. Of a kernel it is asked each time, as its types are."""
+        if isinstance(function, types.Dispatcher | _Callee):
+            return super().get_function(function, signature, *again)
+        key = (function, signature)
+        if key not in self._lowerings:
+            if len(self._lowerings) == MOST_SIGNATURES:
+                self._lowerings.clear()
+            self._lowerings[key] = super().get_function(function, signature, *again)
+        return self._lowerings[key]
 
     def get_executable(self, library: Any, fndesc: Any, env: Any) -> object:
         """Nothing is loaded: a caller links the library."""

@@ -255,43 +255,58 @@ class _Block:
         masks: list[ir.Value],
     ) -> list[ir.Value]:
         """Accumulators after the loop over k. A long depth has a loop of its own, beside the other: what it keeps in
-        memory would have that one's accumulators spilled."""
+        memory would have that one's accumulators spilled. Of a depth that is known, one of them is written."""
         builder = self.builder
-        zero, size = ir.Constant(INDEX, 0), ir.Constant(INDEX, DEPTH_BLOCK)
-        operands = a_rows, a_col, b, b_row, masks
+        zero, operands = ir.Constant(INDEX, 0), (a_rows, a_col, b, b_row, masks)
+        if isinstance(depth, ir.Constant):
+            short = depth.constant <= SHORT_SUM
+            return self._loop(initial, zero, depth, *operands) if short else self._blocks(initial, depth, *operands)
         is_long = builder.icmp_signed(">", depth, ir.Constant(INDEX, SHORT_SUM))
         with builder.if_else(is_long, likely=False) as (long, short):
             with long:
-                wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
-                for place in wide:
-                    builder.store(ir.Constant(place.type.pointee, None), place)
-                before = builder.block
-                block, after = (builder.append_basic_block(f"tile.{part}") for part in ("block", "after"))
-                builder.branch(block)
-                builder.position_at_end(block)
-                first = builder.phi(INDEX)
-                first.add_incoming(zero, before)
-                starts = [builder.phi(value.type) for value in initial]
-                for phi, value in zip(starts, initial, strict=True):
-                    phi.add_incoming(value, before)
-                last = self._smaller(builder.add(first, size), depth)
-                sums = self._loop(starts, first, last, *operands)
-                totals = [self._added(place, value) for place, value in zip(wide, sums, strict=True)]
-                rounded = [self._rounded(total, value.type) for total, value in zip(totals, sums, strict=True)]
-                first.add_incoming(last, builder.block)
-                for phi in starts:
-                    phi.add_incoming(ir.Constant(phi.type, None), builder.block)
-                builder.cbranch(builder.icmp_signed("<", last, depth), block, after)
-                builder.position_at_end(after)
-                of_long = builder.block
+                rounded, of_long = self._blocks(initial, depth, *operands), builder.block
             with short:
-                plain = self._loop(initial, zero, depth, *operands)
-                of_short = builder.block
+                plain, of_short = self._loop(initial, zero, depth, *operands), builder.block
         results = [builder.phi(value.type) for value in plain]
         for result, value, total in zip(results, plain, rounded, strict=True):
             result.add_incoming(total, of_long)
             result.add_incoming(value, of_short)
         return results
+
+    def _blocks(
+        self,
+        initial: Sequence[ir.Value],
+        depth: ir.Value,
+        a_rows: list[ir.Value],
+        a_col: ir.Value,
+        b: ir.Value,
+        b_row: ir.Value,
+        masks: list[ir.Value],
+    ) -> list[ir.Value]:
+        """Accumulators after a long depth: its blocks are added in float64."""
+        builder = self.builder
+        wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
+        for place in wide:
+            builder.store(ir.Constant(place.type.pointee, None), place)
+        before = builder.block
+        block, after = (builder.append_basic_block(f"tile.{part}") for part in ("block", "after"))
+        builder.branch(block)
+        builder.position_at_end(block)
+        first = builder.phi(INDEX)
+        first.add_incoming(ir.Constant(INDEX, 0), before)
+        starts = [builder.phi(value.type) for value in initial]
+        for phi, value in zip(starts, initial, strict=True):
+            phi.add_incoming(value, before)
+        last = self._smaller(builder.add(first, ir.Constant(INDEX, DEPTH_BLOCK)), depth)
+        sums = self._loop(starts, first, last, a_rows, a_col, b, b_row, masks)
+        totals = [self._added(place, value) for place, value in zip(wide, sums, strict=True)]
+        rounded = [self._rounded(total, value.type) for total, value in zip(totals, sums, strict=True)]
+        first.add_incoming(last, builder.block)
+        for phi in starts:
+            phi.add_incoming(ir.Constant(phi.type, None), builder.block)
+        builder.cbranch(builder.icmp_signed("<", last, depth), block, after)
+        builder.position_at_end(after)
+        return rounded
 
     def _loop(
         self,
