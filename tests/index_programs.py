@@ -74,7 +74,7 @@ class Program:
 def _numbers(source: random.Random, shape: Sequence[int]) -> np.ndarray:
     """Numbers of few digits, no two of one size, so that an extremum, of squares too, has one place."""
     count = int(np.prod(shape))
-    picked = source.sample(range(800), count)
+    picked = source.sample(range(1, 801), count)
     array = np.empty(count, dtype=object)
     array[:] = [source.choice((1, -1)) * mpmath.mpf(value) / 512 for value in picked]
     return array.reshape(tuple(shape))

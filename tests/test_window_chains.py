@@ -95,7 +95,7 @@ def check(seed: int) -> None:
             np.testing.assert_allclose(one, slope, rtol=1e-8, atol=1e-9, err_msg=story)
 
 
-@pytest.mark.parametrize("seed", [26, 53, *range(1, examples(8, 200))])
+@pytest.mark.parametrize("seed", [26, 53, 388, *range(1, examples(7, 200))])
 def test_chains_of_windows_of_odd_sizes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
     check(seed)

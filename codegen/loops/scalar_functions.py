@@ -36,6 +36,19 @@ def chosen(condition: Expr, yes: Expr, no: Expr) -> Expr:
     return Select(condition, yes, no, yes.dtype)
 
 
+def both(one: Expr, other: Expr) -> Expr:
+    """Whether both of two conditions hold; the second is asked where the first does."""
+    return Op("and", (one, other), "bool")
+
+
+def number_of(conditions: Sequence[Expr]) -> Expr:
+    """Which of some conditions holds first, counted from 0; if none of the others, the last."""
+    result: Expr = Const(len(conditions) - 1, "int64")
+    for number, condition in reversed(list(enumerate(conditions[:-1]))):
+        result = Select(condition, Const(number, "int64"), result, "int64")
+    return result
+
+
 def same_type(values: Sequence[Expr]) -> list[Expr]:
     """The values as real, where one of them is, else as float64."""
     dtype: DType = "real" if any(value.dtype == "real" for value in values) else "float64"

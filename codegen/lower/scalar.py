@@ -21,6 +21,7 @@ from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
     arithmetic,
+    both,
     by_squaring,
     call,
     cast,
@@ -28,6 +29,7 @@ from codegen.loops.scalar_functions import (
     computed,
     first_best,
     negative,
+    number_of,
     real,
     same_type,
 )
@@ -111,6 +113,8 @@ class ScalarLowering:
                 return Op("//", (self.integer(above), self.integer(below)), "int64")
             case sp.Pow() if body.exp.is_Integer and body.exp > 0:
                 return _fold(multiply, [self.integer(body.base)] * int(body.exp))
+            case FirstBest():
+                return number_of([self._is_first(sp.Integer(k), body) for k in range(len(body.args))])
             case sp.Max() | sp.Min():
                 relation, parts = ">" if isinstance(body, sp.Max) else "<", map(self.integer, _ordered(body))
                 return _fold(lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"), parts)
@@ -143,11 +147,11 @@ class ScalarLowering:
         """Whether the best of some values is first at a place, which may be beside them."""
         if not place.is_Integer:
             pairs = [(sp.Eq(place, k), sp.Eq(k, best, evaluate=False)) for k in map(sp.Integer, range(len(best.args)))]
-            return _fold(lambda a, b: Op("or", (a, b), "bool"), [_fold(_both, map(self.condition, p)) for p in pairs])
+            return _fold(lambda a, b: Op("or", (a, b), "bool"), [_fold(both, map(self.condition, p)) for p in pairs])
         if not 0 <= place < len(best.args):
             return Const(0, "bool")
         values = same_type(list(map(self._lower, best.args)))
-        return _fold(_both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
+        return _fold(both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
 
     def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
         """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
@@ -222,7 +226,7 @@ class ScalarLowering:
         left = axes_left(element, self.bounds if self._under is None else self._under)
         if not left:
             return load
-        inside = _fold(_both, [self._is_inside(index, size) for index, size in left])
+        inside = _fold(both, [self._is_inside(index, size) for index, size in left])
         return Select(inside, load, Const(0, load.dtype), load.dtype)
 
     def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
@@ -230,7 +234,7 @@ class ScalarLowering:
         below = Op("<", (place, self.integer(size)), "bool")
         if isinstance(place, Const) and place.value >= 0:
             return below
-        return _both(Op(">=", (place, ZERO), "bool"), below)
+        return both(Op(">=", (place, ZERO), "bool"), below)
 
     def _selected(self, places: Sequence[sp.Basic], factors: Sequence[sp.Expr]) -> Expr:
         """δ₁·δ₂·…·factors: their product where every δ is 1, else 0, whatever it is there."""
@@ -385,10 +389,6 @@ MOST_INVERSES = 4
 
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
-
-
-def _both(left: Expr, right: Expr) -> Expr:
-    return Op("and", (left, right), "bool")
 
 
 def _fold(combine: Callable[[Expr, Expr], Expr], parts: Iterable[Expr]) -> Expr:
