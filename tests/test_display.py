@@ -325,6 +325,12 @@ def test_latex_renders_with_mathtext() -> None:
             parser.parse(f"${shown}$".replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\top", "T"))
 
 
+def test_a_product_with_0_is_told_as_it_is_computed() -> None:
+    x = sg.input("x", (sg.dim("N"),))
+    y, z = 0 * x, 0 * x / 2 + 1
+    assert (str(y), str(z)) == ("y[n] = 0·x[n]", "z[n] = y[n]/2 + 1")
+
+
 def test_a_part_of_an_array_is_not_written_as_the_whole() -> None:
     x = sg.input("x", (3, 8))
     a = x @ sg.transpose(x[:2])

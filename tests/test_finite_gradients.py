@@ -66,6 +66,7 @@ def test_what_the_loss_is_divided_by_is_not_looked_at_again() -> None:
     losses = [
         sg.cross_entropy(sg.gelu(z), t), sg.mean(sg.sigmoid(normal) ** 2), sg.mean(1 / z),
         sg.huber_loss(z, sg.tanh(normal)),
+        sg.mean(z[:, 0] * sg.sqrt(1 + sg.sum(z**2, axis=1))), sg.mean(sg.log(sg.sum(z**2, axis=1) + 1)),
         sg.nn.LayerNorm(4)(z).sum(), sg.mean(sg.logsumexp(z, axis=1) - sg.log(1 + sg.exp(z[:, 0]))),
     ]  # fmt: skip
     for J in losses:

@@ -44,14 +44,21 @@ class _Zeros:
     """Where formulas are infinite: at the zeros of values that are not proved to be positive."""
 
     def __init__(self, order: Iterable[Tensor]) -> None:
-        self.positive: set[Tensor] = set()
+        self.signs: dict[Tensor, str] = {}
         for tensor in order:
-            if self.is_positive(_formula(tensor)):
-                self.positive.add(tensor)
+            formula = self._by_signs(_formula(tensor))
+            if formula.is_positive:
+                self.signs[tensor] = "positive"
+            elif formula.is_nonnegative and not formula.is_number:
+                self.signs[tensor] = "nonnegative"
 
     def is_positive(self, formula: sp.Expr) -> bool:
-        rule = {e: sp.Dummy(positive=True) for e in elements_of(formula) if e.tensor in self.positive}
-        return formula.xreplace(rule).is_positive is True
+        return self._by_signs(formula).is_positive is True
+
+    def _by_signs(self, formula: sp.Expr) -> sp.Expr:
+        """The formula over symbols that have the signs of what it reads."""
+        known = [element for element in elements_of(formula) if element.tensor in self.signs]
+        return formula.xreplace({element: sp.Dummy(**{self.signs[element.tensor]: True}) for element in known})
 
     def divisors(self, tensor: Tensor) -> set[sp.Expr]:
         """What a formula is divided by."""

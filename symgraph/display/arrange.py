@@ -307,7 +307,9 @@ class Arranger:
 
     def _quotient(self, coefficient: sp.Number, above: list[Node], below: list[Node], free: tuple[str, ...]) -> Node:
         if coefficient.is_infinite or coefficient.is_zero or coefficient is sp.nan:
-            return numbers.number(coefficient)
+            if not above and not below:
+                return numbers.number(coefficient)
+            coefficient, above = sp.S.One, [numbers.number(coefficient), *above]  # 0·x is NaN where x is infinite
         coefficient, above, below = numbers.gather_roots(coefficient, above, below)
         numerator, denominator = numbers.parts(abs(coefficient))
         if numerator is None and denominator is None and len(above) == 1 and not below:
