@@ -132,6 +132,28 @@ def test_a_chain_of_convolutions_against_the_definition(monkeypatch: pytest.Monk
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
+LAST = {
+    "straight": (x_last := sg.input("x", (N, 12, 9, 5)))[n, p + u, q + v, c],
+    "copied": x_last[n, p // 2 + u, q + v, c],
+}
+
+
+@pytest.mark.parametrize("way", LAST)
+def test_channels_may_be_last_in_a_user_s_own_layout(way: str) -> None:
+    V = sg.parameter("V", (16, 5, 3, 3))
+    y = sg.define((n, p, q, o), sg.Sum(LAST[way] * V[o, c, u, v], c, u, v), shape=(N, 10, 7, 16))
+    function = codegen.function([x_last, V], y, "float64")
+    assert f"window {way}" in str(function.report())
+    random = np.random.default_rng(6)
+    given, weights = random.normal(size=(3, 12, 9, 5)), random.normal(size=(16, 5, 3, 3))
+    expected = np.zeros((3, 10, 7, 16))
+    for i in range(3):
+        for j in range(3):
+            moved = given[:, np.arange(10) // (2 if way == "copied" else 1) + i]
+            expected += np.einsum("npqc,oc->npqo", moved[:, :, j : j + 7], weights[:, :, i, j])
+    np.testing.assert_allclose(function(given, weights), expected, rtol=1e-12, atol=1e-12)
+
+
 def test_small_sums_stay_loops() -> None:
     *_, y = convolution(1, 1, 6, 3)
     assert window_of(y.shape, y.definition, 1) is None

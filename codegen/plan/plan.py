@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from codegen.plan.affine import few_numbers_by_products
+from codegen.plan.axis_order import order_axes
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
@@ -77,7 +78,7 @@ class Node:
 
 def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]:
     """Make products of affine recurrences, unite equal values, trim, slice, write out cases, merge temporaries, mask by
-    maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order.
+    maxima, write out windows, order axes, bring sums into shape, share common functions, split, inline, place, order.
 
     In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
     """
@@ -89,7 +90,8 @@ def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]
     merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     written = _replace(masked, write_out_windows(_roots(masked)))
-    shaped = _replace(written, reshape_sums(_roots(written)))
+    laid = _replace(written, order_axes(_roots(written)))
+    shaped = _replace(laid, reshape_sums(_roots(laid)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))

@@ -21,7 +21,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_first, name_of
-from symgraph.core.rebuild import literal, replaced, written_product
+from symgraph.core.rebuild import literal, replaced, unevaluated, written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -126,8 +126,18 @@ def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
 
 def at_places(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
     """A formula at other indices, where nothing but an index is evaluated anew, and conditions on indices alone."""
+    return literal(body, _with_parts(body, rule))
+
+
+def renamed(body: sp.Expr, rule: Mapping[Index, Index]) -> sp.Expr:
+    """A formula by other names of its indices, where nothing but these is looked at."""
+    return unevaluated(body, _with_parts(body, rule))
+
+
+def _with_parts(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> dict[sp.Basic, sp.Basic]:
+    """The rule, and what it makes of that in which it may be evaluated."""
     parts = [*body.atoms(Element, Delta), *(c for c in body.atoms(sp.core.relational.Relational) if not c.has(Element))]
-    return literal(body, {**rule, **{part: part.xreplace(dict(rule)) for part in parts}})
+    return {**rule, **{part: part.xreplace(dict(rule)) for part in parts}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@
 The columns are the last axes of the result that one factor alone has; the rows are the axes before them that the other
 alone has. Every other axis is a loop outside. The factor with the columns may have any indices and any guard: it is
 copied, block by block, to where its columns lie side by side.
+
+    y[n, p, q, o] = Σ_{c,u,v} x[n, p + u, q + v, c]·W[o, c, u, v]      columns (p, q), rows o, which may also be last
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,13 +27,17 @@ from symgraph.core.tensor import Definition, Element
 LEAST_WORK = 1024
 """Multiplications from which on it pays to bring the operands together."""
 
+LANES = 16
+"""Of a vector, where layouts and ways are compared; the choice does not depend on the machine."""
+
 DEEPEST = 1152
 """Terms that one product sums at most; what is left of a sum is a loop around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role.
+    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role;
+    ``out[outer…, columns, rows]`` if the rows are last.
 
     Of a sum in parts the first index of ``over`` runs over the rows of the operands themselves, from ``part`` on, and
     ends where they do: the place, and their number.
@@ -44,45 +51,66 @@ class Window:
     left: sp.Expr
     right: sp.Expr
     part: tuple[sp.Expr, sp.Expr] | None = None
+    rows_last: bool = False
+
+
+def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
+    """The window that a definition is, if it is one, inside loops over its first ``depth`` axes."""
+    return next(iter(windows_of(shape, definition, depth)), None)
 
 
 @lru_cache(maxsize=4096)
-def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
-    """The window that a definition is, if it is one, inside loops over its first ``depth`` axes."""
+def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window, ...]:
+    """The windows that a definition is: with its columns last, and with its rows last."""
     if definition.op != "sum" or len(definition.extents) < 2:
-        return None
+        return ()
     body, guard = _unguarded(definition.body)
     part = part_of(body, guard)
     if part is not None:
         body, guard = body.xreplace({part[0] + bound(0): bound(0)}), sp.true
     factors = body.args if isinstance(body, sp.Mul) else ()
     if len(factors) < 2 or not all(map(_is_plain_number, factors)):
-        return None
+        return ()
     free = [axis(d) for d in range(depth, len(shape))]
-    if not free:
-        return None
-    right = [factor for factor in factors if free[-1] in factor.atoms(Index)]
-    left = [factor for factor in factors if free[-1] not in factor.atoms(Index)]
-    in_right = {index for factor in right for index in factor.atoms(Index)} | guard.atoms(Index)
-    in_left = {index for factor in left for index in factor.atoms(Index)}
-    columns = _last(free, in_right - in_left)
-    rows = _last(free[: len(free) - len(columns)], in_left - in_right)
     over = [bound(d) for d in range(len(definition.extents))]
     inner = _innermost(over if part is None else over[1:], definition.extents[0 if part is None else 1 :])
-    sizes = [shape[int(index.name[1:])] for index in (*rows, *columns)]
-    if not (rows and columns and inner) or not all(size.is_Integer for size in sizes):
-        return None
-    work = sp.prod(sizes) * sp.prod(definition.extents[len(over) - len(inner) :])
-    few = sp.prod(sizes[: len(rows)]) < 2 or sp.prod(sizes[len(rows) :]) < 4
-    if few or work < LEAST_WORK:
-        return None
-    value = written_product(right)
-    if guard != sp.true:
-        value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
-    outer = free[: len(free) - len(columns) - len(rows)]
-    product = written_product(left)
-    around = over[: len(over) - len(inner)]
-    return Window(tuple(outer), rows, columns, tuple(around), tuple(inner), product, value, part)
+    if not free or not inner:
+        return ()
+    last = [factor for factor in factors if free[-1] in factor.atoms(Index)]
+    rest = [factor for factor in factors if free[-1] not in factor.atoms(Index)]
+    around = tuple(over[: len(over) - len(inner)])
+    found: list[Window] = []
+    for rows_last in (False, True):
+        right, left = (rest, last) if rows_last else (last, rest)
+        in_right = {index for factor in right for index in factor.atoms(Index)} | guard.atoms(Index)
+        in_left = {index for factor in left for index in factor.atoms(Index)}
+        own = in_right - in_left, in_left - in_right
+        ending = _last(free, own[rows_last])
+        before = _last(free[: len(free) - len(ending)], own[not rows_last])
+        rows, columns = (ending, before) if rows_last else (before, ending)
+        sizes = [[shape[int(index.name[1:])] for index in part] for part in (rows, columns)]
+        if not (rows and columns) or not all(size.is_Integer for size in (*sizes[0], *sizes[1])):
+            continue
+        work = sp.prod((*sizes[0], *sizes[1], *definition.extents[len(around) :]))
+        if sp.prod(sizes[0]) < 2 or sp.prod(sizes[1]) < 4 or work < LEAST_WORK:
+            continue
+        product, value = written_product(left), written_product(right)
+        if rows_last and not (left and is_plain(product, (*rows, *inner))):
+            continue
+        if guard != sp.true:
+            value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
+        outer = tuple(free[: len(free) - len(ending) - len(before)])
+        found.append(Window(outer, rows, columns, around, tuple(inner), product, value, part, rows_last))
+    return tuple(found)
+
+
+def is_plain(factor: sp.Expr, moving: Sequence[Index]) -> bool:
+    """Whether a factor is an element whose axes have, of the indices that are ``moving``, each one alone or none, and
+    all of them."""
+    if not isinstance(factor, Element):
+        return False
+    places = [index for index in factor.indices if index.atoms(Index) & set(moving)]
+    return all(index in moving for index in places) and len(set(places)) == len(moving) == len(places)
 
 
 def part_of(body: sp.Expr, guard: sp.Basic) -> tuple[sp.Expr, sp.Expr] | None:
