@@ -176,7 +176,7 @@ class _Slices:
             if definition is None:
                 continue
             part, body = _Part({}, {}), definition.body
-            if tensor not in whole and definition.op in (None, "sum", "max", "min") and tensor.dtype != "integer":
+            if tensor not in whole and _may_be_smaller(tensor, definition):
                 wanted = self._read_of(tensor, reads.get(tensor, []))
                 found = wanted.of(body) if wanted.places or wanted.spans else None
                 if found is not None:
@@ -237,6 +237,13 @@ class _Slices:
         tensor, part = self.slices[element.tensor]
         moved = [place - part.spans.get(axis(d), (0, 0))[0] for d, place in enumerate(element.indices)]
         return Element(tensor, *(place for d, place in enumerate(moved) if axis(d) not in part.places))
+
+
+def _may_be_smaller(tensor: Tensor, definition: Definition) -> bool:
+    """Whether each element is a formula or a reduction of its own, and no label that is handed on."""
+    if tensor.dtype == "integer":
+        return definition.op in ("argmax", "argmin")
+    return definition.op in (None, "sum", "max", "min")
 
 
 def _span(places: Sequence[tuple[sp.Expr, Intervals]], size: sp.Expr) -> tuple[int, int] | None:
