@@ -134,7 +134,7 @@ def test_a_chain_of_convolutions_against_the_definition(monkeypatch: pytest.Monk
 
 LAST = {
     "straight": (x_last := sg.input("x", (N, 12, 9, 5)))[n, p + u, q + v, c],
-    "copied": x_last[n, p // 2 + u, q + v, c],
+    "copied": x_last[n, p // 3 + u, q + v, c],
 }
 
 
@@ -149,9 +149,33 @@ def test_channels_may_be_last_in_a_user_s_own_layout(way: str) -> None:
     expected = np.zeros((3, 10, 7, 16))
     for i in range(3):
         for j in range(3):
-            moved = given[:, np.arange(10) // (2 if way == "copied" else 1) + i]
+            moved = given[:, np.arange(10) // (3 if way == "copied" else 1) + i]
             expected += np.einsum("npqc,oc->npqo", moved[:, :, j : j + 7], weights[:, :, i, j])
     np.testing.assert_allclose(function(given, weights), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("groups", [2, 4][: examples(1, 2)])
+def test_grouped_convolutions_and_their_gradients_are_windows(groups: int) -> None:
+    x, W = sg.input("x", (N, 8, 9, 9)), sg.parameter("W", (16, 8 // groups, 3, 3))
+    y = sg.conv2d(x, W, groups=groups)
+    g = sg.input("g", y.shape)
+    slopes = sg.grad(sg.sum(y * g), [x, W])
+    function = codegen.function([x, W, g], [y, slopes[x], slopes[W]], "float64")
+    assert str(function.report()).count("lines at once") == 3
+    random = np.random.default_rng(7)
+    given = random.normal(size=(3, 8, 9, 9)), random.normal(size=tuple(map(int, W.shape)))
+    above = random.normal(size=(3, 16, 7, 7))
+    value, by_x, by_W = function(*given, above)
+    wanted, dx, dW = np.zeros_like(above), np.zeros_like(given[0]), np.zeros_like(given[1])
+    for o in range(16):
+        first = o // (16 // groups) * (8 // groups)
+        for c, i, j in np.ndindex(8 // groups, 3, 3):
+            read = given[0][:, first + c, i : i + 7, j : j + 7]
+            wanted[:, o] += read * given[1][o, c, i, j]
+            dx[:, first + c, i : i + 7, j : j + 7] += above[:, o] * given[1][o, c, i, j]
+            dW[o, c, i, j] = (read * above[:, o]).sum()
+    for found, expected in ((value, wanted), (by_x, dx), (by_W, dW)):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
 
 
 def test_small_sums_stay_loops() -> None:

@@ -277,7 +277,7 @@ class _Dealer:
             stages = tuple(self.stage(node, bool(shared), kept, elsewhere) for node in nodes)
             nests = tuple(nests_of(nodes, extents, self.depth, shared)) if self.is_plain(nodes[0]) else ()
             windows = self.windows(nodes[0])
-            way = windowed(nodes[0], windows, self.depth == 0) if windows else None
+            way = windowed(windows, self.depth == 0) if windows else None
             scatter = scatter_of(len(nodes[0].shape), nodes[0].definition)
             found.append(Segment(extents, stages, nests, scatter, way))
         return tuple(found)

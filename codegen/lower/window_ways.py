@@ -15,9 +15,8 @@ from math import prod
 import sympy as sp
 
 from codegen.loops.ir import Steps
-from codegen.loops.ranges import Bounds, bounds_of, exists
-from codegen.plan.plan import Node
-from codegen.plan.windows import LANES, Window, bounds_in, is_plain
+from codegen.loops.ranges import Bounds, exists
+from codegen.plan.windows import LANES, Window, bounds_in, is_plain, moved_by
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
@@ -67,13 +66,12 @@ class Windowed:
         return f"window {self.way.name}, {self.wide} of {self.sizes[self.window.columns[0]]} lines at once"
 
 
-def windowed(node: Node, windows: Sequence[Window], shared: bool) -> Windowed:
-    """The schedule of one of the windows that a node is; where its blocks are ``shared`` by threads there are two of
+def windowed(windows: Sequence[Window], shared: bool) -> Windowed:
+    """The schedule of one of the windows that a value is; where its blocks are ``shared`` by threads there are two of
     them at least."""
-    bounds = bounds_of(node.shape, node.definition)
-    ways = [found for window in windows for found in _ways(node, window, bounds_in(window, bounds))]
+    ways = [found for window in windows for found in _ways(window, bounds_in(window))]
     _, window, way, border = min(ways, key=lambda found: found[0])
-    sizes = _sizes(node, window)
+    sizes = _sizes(window)
     rest, depth, rows = (prod(sizes[i] for i in part) for part in (window.columns[1:], window.depth, window.rows))
     across = depth * rest if way.name == "copied" else rows * way.row(window, rest)
     extent = sizes[window.columns[0]]
@@ -81,17 +79,17 @@ def windowed(node: Node, windows: Sequence[Window], shared: bool) -> Windowed:
     return Windowed(window, sizes, way, -(-extent // max(blocks, 2 if shared else 1)), border)
 
 
-def _sizes(node: Node, window: Window) -> Sizes:
-    return {index: int(node.extent(index)) for index in (*window.rows, *window.columns, *window.depth)}
+def _sizes(window: Window) -> Sizes:
+    return {index: int(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
 
 
-def _ways(node: Node, window: Window, bounds: Bounds) -> Iterator[tuple[int, Window, Way, Bordered | None]]:
+def _ways(window: Window, bounds: Bounds) -> Iterator[tuple[int, Window, Way, Bordered | None]]:
     """The ways of a window with what they cost, and what has a border in them."""
     border = bordered(window, bounds)
     entries, shape = read_from(window, border)
     is_read = border is not None or (bool(entries) and exists(window.right, bounds))
     distances = distances_of(window, entries, shape) if is_read else None
-    for name, cost in costs_of(window, _sizes(node, window), distances).items():
+    for name, cost in costs_of(window, _sizes(window), distances).items():
         yield cost, window, Way(name, distances or {}), border
 
 
@@ -123,7 +121,7 @@ def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None
 
 def _beside(factor: sp.Expr, index: Index) -> bool:
     """Whether the values of an element for one value of an index after the other lie side by side."""
-    return isinstance(factor, Element) and factor.indices[-1:] == (index,)
+    return isinstance(factor, Element) and bool(factor.indices) and moved_by(factor.indices[-1], [index]) is index
 
 
 def _vectors(elements: int) -> int:

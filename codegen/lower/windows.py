@@ -19,13 +19,13 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
-from codegen.loops.ranges import bounds_of, exists
+from codegen.loops.ranges import exists
 from codegen.lower.comments import formula_text
 from codegen.lower.scope import Scope, smaller
 from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, read_from
 from codegen.plan.plan import Node
-from codegen.plan.windows import Window, bounds_in, is_plain
-from symgraph.core.indices import Index
+from codegen.plan.windows import Window, bounds_in, is_plain, moved_by
+from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
 
 
@@ -64,13 +64,15 @@ class WindowLowering:
         """The product, block of columns after block; ``shared`` among the threads."""
         window, way, wide = self.schedule.window, self.schedule.way, self.schedule.wide
         loops = {
-            index: Var(self.scope.loop_name(node.extent(index)), "int64")
+            index: Var(self.scope.loop_name(window.sizes[index]), "int64")
             for index in (*window.outer, *_in_order(window), *window.over, *window.depth)
         }
         around = {index: loops[index] for index in (*window.outer, *window.over)}
         self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
-        self.scalars.bounds = bounds_in(window, bounds_of(node.shape, node.definition))
-        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
+        self.scalars.bounds = bounds_in(window)
+        places, names = window.places, window.names
+        formula = node.definition.body.xreplace(names) if names else None
+        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name, places, formula))
         first_extent = self.window_sizes[window.columns[0]]
         first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)
@@ -87,7 +89,7 @@ class WindowLowering:
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
         for index in reversed(window.over):
             start: Expr = ZERO
-            stop = self.scalars.integer(node.extent(index))
+            stop = self.scalars.integer(window.sizes[index])
             if window.part is not None and index is window.over[0]:
                 start, end = map(self.scalars.integer, window.part)
                 stop = smaller(ir.add(start, stop), end)
@@ -96,7 +98,7 @@ class WindowLowering:
         body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
-            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(window.sizes[index]), tuple(body))]
         return body
 
     # -- the ways -----------------------------------------------------------------------------------------------------
@@ -167,6 +169,14 @@ class WindowLowering:
             self.scope.formulas[-1], right_steps=block.way.steps(window.depth, sizes),
         )  # fmt: skip
         return _Product(border, (), before, contract, after)
+
+    def _place(self, index: Index, values: Mapping[Index, Expr]) -> Expr:
+        """The place on an axis, of its digits where it has some."""
+        window = self.schedule.window
+        if index not in window.digits:
+            return values[index]
+        size = self.scalars.integer(window.sizes[index])
+        return ir.add(ir.multiply(values[window.digits[index]], size), values[index])
 
     def _cleared(self, block: _Block, out: Operand, at: tuple[Expr, ...]) -> list[Stmt]:
         """The block of the result, set to 0."""
@@ -315,7 +325,8 @@ class WindowLowering:
         if not is_plain(element, (*window.rows, *window.depth)) or not exists(element, self.scalars.bounds):
             return None
         moving = (*window.rows, *window.depth)
-        at = [list(element.indices).index(index) for index in moving]
+        places = {moved_by(entry, moving): place for place, entry in enumerate(element.indices)}
+        at = [places[index] for index in moving]
         row_places, depth_places = at[: len(window.rows)], at[len(window.rows) :]
         if not (_consecutive(row_places) and _consecutive(depth_places)):
             return None
@@ -337,11 +348,14 @@ class WindowLowering:
         dropped = 0 if kept else self.scope.depth
         shape = node.shape[dropped:]
         buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
-        around = [*(self.scalars.indices[index] for index in self.scope.row_axes()), *(loops[i] for i in window.outer)]
-        head, own = window.columns[0], _in_order(window)
-        start = (*around, *(first if index is head else ZERO for index in own))[dropped:]
-        at = (*around, *(ir.add(first, loops[i]) if i is head else loops[i] for i in own))[dropped:]
-        sizes = tuple(self.scalars.integer(size) for size in shape)
+        around = [self.scalars.indices[index] for index in self.scope.row_axes()]
+        head, own = window.columns[0], (*window.outer, *_in_order(window))
+        moving = {*window.rows, *window.columns}
+        start = (*around, *(first if i is head else ZERO if i in moving else loops[i] for i in own))[dropped:]
+        values = {**loops, head: ir.add(first, loops[head])}
+        at = (*around, *(self._place(axis(d), values) for d in range(self.scope.depth, len(node.shape))))[dropped:]
+        extents = (*node.shape[: self.scope.depth], *(window.sizes[index] for index in own))[dropped:]
+        sizes = tuple(map(self.scalars.integer, extents))
         stride = ir.integer(self._count(window.rows if window.rows_last else window.columns))
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
 

@@ -3,16 +3,17 @@
     m = ⌊i/20⌋, k = ⌊i/5⌋ mod 4, l = i mod 5      →      20·m + 5·k + l = i
     m = 20·i + 5·j + k,  j < 4, k < 5             →      i = ⌊m/20⌋, j = ⌊m/5⌋ mod 4, k = m mod 5
 
-So the gradient of a reshape is a reshape, and that of windows side by side visits one window.
+So the gradient of a reshape is a reshape, and that of windows side by side visits one window. A loop of which one digit
+alone is asked for is one over the other: Σ_j δ(m, ⌊j/3⌋)·g[j] = Σ_{j<3} g[3·m + j].
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
-from symgraph.core.indices import Index, is_at_least_zero
+from symgraph.core.indices import Index, fresh, is_at_least_zero
 from symgraph.core.tensor import Element
 
 Equation = tuple[sp.Expr, sp.Expr]
@@ -94,6 +95,28 @@ def digits(
         values[digit] = value
     equations = [(value, label) for label, value in values.items() if isinstance(label, Element)]
     return {index: values[index] for index in found}, equations
+
+
+def in_digits(
+    rename: Mapping[sp.Expr, sp.Expr], sizes: Extents, read: Iterable[sp.Basic]
+) -> tuple[dict[sp.Expr, sp.Expr], dict[Index, sp.Expr]]:
+    """What indices are called, and the loops, where those of which ⌊i/k⌋ or i mod k is ``read``, k a divisor of their
+    extent, are k·h + i, i < k, with a loop h of their own."""
+    radices: dict[sp.Basic, set[sp.Expr]] = {}
+    for part in {part for one in read for part in one.atoms(sp.floor, sp.Mod)}:
+        index, radix = part.args if isinstance(part, sp.Mod) else sp.fraction(part.args[0])
+        radices.setdefault(index, set()).add(radix)
+    names, loops = dict(rename), dict(sizes)
+    for index, new in rename.items():
+        found = radices.get(new, set())
+        radix = min(found, key=sp.default_sort_key, default=sp.S.One)
+        count = sp.expand(sizes[new] / radix) if new in sizes else sp.S.One
+        if len(found) != 1 or not radix.is_Integer or not count.is_integer:
+            continue
+        high = fresh(len(loops) + len(rename))
+        names |= {index: radix * high + new, sp.floor(index / radix): high, sp.Mod(index, radix): new}
+        loops |= {new: radix, high: count}
+    return names, loops
 
 
 def _terms(expression: sp.Expr) -> tuple[sp.Expr, ...]:
