@@ -87,6 +87,26 @@ def test_a_formula_of_a_sum_or_a_product_is_right_as_one_of_a_value_is(part: str
                 np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-38)
 
 
+COUNTED = {
+    "tanh of more": lambda x, n: sp.tanh(x + n), "tanh of a multiple": lambda x, n: sp.tanh(x * n),
+    "tanh of a root": lambda x, n: sp.tanh(x / sp.sqrt(n + 1)), "tanh by a size": lambda x, n: sp.tanh(x / sp.sqrt(N)),
+    "logistic": lambda x, n: 1 / (1 + sp.exp(-x * N)), "product": lambda x, n: x * sp.tanh(x * n),
+}  # fmt: skip
+N = sg.dim("N")
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_saturates_does_so_in_places_and_sizes_too(name: str) -> None:
+    """1 − tanh(x[n] + n)² lost its digits, since n is no value, and w·(1 − tanh(x·w)²), since w alone is a factor."""
+    (n,), x = sg.indices("n"), sg.input("x", (N,))
+    gradient = sg.grad(sg.sum(sg.define(n, COUNTED[name](x[n], n), shape=(N,))), x)
+    given = {"x": np.array([0.5, 7.0, 9.0, -6.0, 11.0])}
+    (form,) = sg.stabilise([gradient])
+    with mpmath.workdps(60):
+        wanted = evaluate(gradient, given, dtype="mpmath").astype(float)
+    np.testing.assert_allclose(evaluate(form, given), wanted, rtol=1e-13)
+
+
 SHARES = {
     "rest": lambda p: 1 - p[0], "square of the rest": lambda p: 2 * (1 - p[1]) ** 2,
     "odds": lambda p: p[0] / (1 - p[0]), "focal": lambda p: -((1 - p[0]) ** 2) * sg.log(p[0]),
