@@ -10,7 +10,7 @@ nothing: the formula as it was written computes w too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import sympy as sp
@@ -52,9 +52,13 @@ def _of_factors(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, 
     for own, factors in groups.items():
         found = _of_one_part(sp.Mul(*factors), own) if len(groups) > 1 and len(own) > 1 else ()
         if found:
-            rest = sp.Mul(*(factor for other, group in groups.items() if other != own for factor in group))
-            return tuple(per_branch(form, lambda branch, _: rest * branch) for form in found)
+            return tuple(_with_factors(form, [f for other in groups if other != own for f in groups[other]])
+                         for form in found)  # fmt: skip
     return ()
+
+
+def _with_factors(form: sp.Expr, factors: Sequence[sp.Expr]) -> sp.Expr:
+    return per_branch(form, lambda branch, _: sp.Mul(*factors, branch))
 
 
 @lru_cache(maxsize=1024)
