@@ -87,6 +87,63 @@ def test_a_formula_of_a_sum_or_a_product_is_right_as_one_of_a_value_is(part: str
                 np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-38)
 
 
+COUNTED = {
+    "tanh of more": lambda x, n: sp.tanh(x + n), "tanh of a multiple": lambda x, n: sp.tanh(x * n),
+    "tanh of a root": lambda x, n: sp.tanh(x / sp.sqrt(n + 1)), "tanh by a size": lambda x, n: sp.tanh(x / sp.sqrt(N)),
+    "logistic": lambda x, n: 1 / (1 + sp.exp(-x * N)), "product": lambda x, n: x * sp.tanh(x * n),
+}  # fmt: skip
+N = sg.dim("N")
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_saturates_does_so_in_places_and_sizes_too(name: str) -> None:
+    """1 − tanh(x[n] + n)² lost its digits, since n is no value, and w·(1 − tanh(x·w)²), since w alone is a factor."""
+    (n,), x = sg.indices("n"), sg.input("x", (N,))
+    gradient = sg.grad(sg.sum(sg.define(n, COUNTED[name](x[n], n), shape=(N,))), x)
+    given = {"x": np.array([0.5, 7.0, 9.0, -6.0, 11.0])}
+    (form,) = sg.stabilise([gradient])
+    with mpmath.workdps(60):
+        wanted = evaluate(gradient, given, dtype="mpmath").astype(float)
+    np.testing.assert_allclose(evaluate(form, given), wanted, rtol=1e-13)
+
+
+DECAYING = {
+    "Hermite": (lambda u: (4 * u**2 - 2) * sg.exp(-(u**2)), [0.0, 1e200, 3.0]),
+    "power": (lambda u: u**3 * sg.exp(-u), [0.5, 1e120, 700.0]),
+    "of two": (lambda u: u[0] * u[1] * sg.exp(-u[0] - u[1]), [1e200, 1e190, 2.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_what_decays_is_nought_before_what_grows_is_infinite(name: str) -> None:
+    """(4u² − 2)·e^{−u²} was ∞·0 at 10²⁰⁰, where the chain rule gives e^{−u²}·u·u."""
+    formula, at = DECAYING[name]
+    u = sg.input("u", (3,))
+    value = formula(u)
+    (form,) = sg.stabilise([value])
+    with mpmath.workdps(60):
+        wanted = evaluate(value, {"u": np.array(at)}, dtype="mpmath").astype(float)
+    np.testing.assert_allclose(evaluate(form, {"u": np.array(at)}), wanted, rtol=1e-12, atol=1e-300)
+
+
+def test_a_value_is_not_told_from_its_sum_with_a_large_number() -> None:
+    """∂(σ(u) − 100)/∂u was −(y + 100)·(y + 99), which has lost as many digits as 100² has more than σ·(1 − σ)."""
+    u = sg.input("u", (3,))
+    y = sg.sigmoid(u) - 100
+    gradient = sg.grad(sg.sum(y), u)
+    at = np.array([-30.0, 0.5, 9.0])
+    np.testing.assert_allclose(evaluate(gradient, {"u": at}), np.exp(-at) / (1 + np.exp(-at)) ** 2, rtol=1e-12)
+    row = sg.grad(sg.sum(sg.sigmoid(sg.log_softmax(u)) - 100), u)
+    assert "99" not in str(row)
+
+
+def test_a_branch_is_there_for_what_it_gains() -> None:
+    """atan v + v/(v² + 1) got two branches for large |v|, by which it is right to the same digit, at twice the cost."""
+    v = sg.input("v", (3,))
+    (form,) = sg.stabilise([sg.arctan(v) + v / (v**2 + 1)])
+    assert form.definition is not None and not form.definition.body.has(sp.Piecewise)
+
+
 SHARES = {
     "rest": lambda p: 1 - p[0], "square of the rest": lambda p: 2 * (1 - p[1]) ** 2,
     "odds": lambda p: p[0] / (1 - p[0]), "focal": lambda p: -((1 - p[0]) ** 2) * sg.log(p[0]),
