@@ -73,13 +73,15 @@ def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarra
 
     size = random.permutation(sizes(count))
     x = np.exp2(size) * random.choice([-1.0, 1.0], (variables, count))
-    pattern = np.arange(count) % 4
+    pattern = np.arange(count) % 8
     for row in range(variables):
         if row:
             own = np.exp2(random.permutation(sizes(count)))
             nearly = np.abs(x[0]) * (1 + random.choice([-1.0, 1.0], count) * np.exp2(-random.integers(1, 50, count)))
-            alike = np.abs(x[0]) * np.exp2(2 * random.random(count) - 1)
-            x[row] = np.sign(x[row]) * np.where(pattern == 0, own, np.where(pattern == 1, nearly, alike))
+            beside = np.exp2(2 * random.random(count) - 1)
+            alike, opposed = np.abs(x[0]) * beside, np.exp2(-size) * beside  # one is small where the other is large
+            patterns = [own, nearly, alike, alike, own, nearly, alike, opposed if row % 2 else alike]
+            x[row] = np.sign(x[row]) * np.choose(pattern, patterns)
     third = count // 3
     x[:, :third] = np.abs(x[:, :third])
     x[:, third : 2 * third] = -np.abs(x[:, third : 2 * third])

@@ -30,6 +30,7 @@ from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, sing
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import parts_of, proposals
+from symgraph.stabilise.ranges import with_long_sums_scaled
 from symgraph.stabilise.rewritings import without_common_factors
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases, without_multiples
@@ -96,7 +97,8 @@ class _Rewriter:
         self.work = Work(MOST_WORK)
         written = special(self._with_branches(definition.body))
         self._ask_for(written)
-        body = self._chosen(tensor, definition, self._forms(definition.body, written))
+        chosen = self._chosen(tensor, definition, self._forms(definition.body, written))
+        body = with_long_sums_scaled(chosen, self.values.opened)
         if self.work.left:
             self.left.append(tensor)
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
@@ -169,8 +171,7 @@ class _Rewriter:
         if self._hazard(form) < hazard + (form != seen):
             return form
         if hazard:
-            opened = self._opened(body)
-            form = self._stable(opened)
+            form = self._stable(opened := self._opened(body))
             if _grown(form) > _grown(body):  # ∞·0, unless e^{m − u} meets e^{u − m}
                 parts = by_place(with_one_exponential(_without_products(opened)))
                 apart = sp.Add(*map(self._stable, parts))
