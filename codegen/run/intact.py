@@ -24,18 +24,26 @@ if TYPE_CHECKING:
 
 
 class Intact:
-    """The arrays that a step updates, with copies of what is in them now; none where nothing is to be looked at."""
+    """The arrays that a step updates, with copies of what is in them when they are to be remembered; none where
+    nothing is to be looked at."""
 
     def __init__(self, step: TrainStep, stored: Mapping[Tensor, np.ndarray]) -> None:
         written = step.written(stored) if step.check_finite else []
         self.written = {leaf: values for leaf, values in written if isinstance(values, np.ndarray)}
-        self.before = {leaf: values.copy() for leaf, values in self.written.items()}
+        self.before = {leaf: np.empty_like(values) for leaf, values in self.written.items()}
+
+    def remember(self) -> None:
+        """Copy what is in them now."""
+        for leaf, values in self.written.items():
+            np.copyto(self.before[leaf], values)
 
     def check(self, first: int, last: int, data: Mapping[Tensor, np.ndarray] = MappingProxyType({})) -> None:
         """Give the arrays back and raise ``NonFiniteError`` of epochs ``first`` to ``last``, on some data if they are
         known, where a number is not finite and all were before."""
+        if all(np.isfinite(values).all() for values in self.written.values()):
+            return
         what = nonfinite.first_array(self.written)
-        if not what or nonfinite.first_array(self.before):
+        if nonfinite.first_array(self.before):
             return
         given = nonfinite.first_array(data)
         for leaf, values in self.written.items():
