@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.native.team import Job
-from symgraph.errors import ArgumentError, DomainError, SymgraphError
+from symgraph.errors import ArgumentError, DomainError, StillZeroWarning, SymgraphError
 
 pytestmark = pytest.mark.usefixtures("plain")
 N = sg.dim("N")
@@ -179,6 +180,18 @@ def test_an_epoch_that_nobody_touched_costs_no_checks(
     assert len(checks) == 2 and len(threads) <= 2
     either.fit(either.init(0), DATA, 50)
     assert len(threads) <= 3, "epochs at once take one, since they may be long"
+
+
+def test_layers_that_begin_with_zeros_are_told(step: codegen.TrainStep) -> None:
+    """Each of the two has the other as a factor of its gradient; a single one, or other values, train."""
+    first, last = sg.parameter("first", (3, 4)), sg.parameter("last", (4, 2))
+    stuck = codegen.train_step(sg.cross_entropy(sg.tanh(x @ first) @ last, t), sg.SGD(0.1), "float64")
+    with pytest.warns(StillZeroWarning, match=r"^first \(3, 4\), last \(4, 2\): zeros before and after .*kaiming"):
+        stuck.fit(stuck.init(0), DATA, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        step.fit({"W": np.zeros((3, 2))}, DATA, 2)
+        stuck.fit({"first": np.ones((3, 4)), "last": np.zeros((4, 2))}, DATA, 2)
 
 
 @pytest.mark.parametrize("where", ["validation", "callback"])
