@@ -148,6 +148,7 @@ __all__ = [
     "Min",
     "Muon",
     "NAdam",
+    "NaturalGradient",
     "RAdam",
     "RMSprop",
     "Rprop",

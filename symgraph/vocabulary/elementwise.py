@@ -13,11 +13,10 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.broadcast import broadcast, broadcast_element
 from symgraph.core.checked_names import checked_name
 from symgraph.core.define import (
     as_tensor,
-    broadcast,
-    broadcast_element,
     exact,
     finite,
     in_index_notation,
@@ -83,7 +82,7 @@ class Elementwise:
         tensors = [as_tensor(operand) for operand in operands]
         for tensor in tensors:
             require_real(tensor, self.name)
-        shape = broadcast(*(tensor.shape for tensor in tensors))
+        shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
         elements = [broadcast_element(tensor, len(shape)) for tensor in tensors]
         formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
         return defined(shape, as_written(formula, elements))

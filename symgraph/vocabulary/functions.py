@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.bounds import check_element
+from symgraph.core.broadcast import broadcast, broadcast_element
 from symgraph.core.cases import Cases
 from symgraph.core.declare import constant
 from symgraph.core.define import (
@@ -19,8 +20,6 @@ from symgraph.core.define import (
     Min,
     Sum,
     as_tensor,
-    broadcast,
-    broadcast_element,
     define,
     pointwise,
 )
