@@ -88,7 +88,7 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
     """The windows that a definition is: with its columns last, and with its rows last."""
     if definition.op != "sum" or len(definition.extents) < 2:
         return ()
-    body, guard = _unguarded(definition.body)
+    body, guard = unguarded(definition.body)
     part = part_of(body, guard)
     if part is not None:
         body, guard = body.xreplace({part[0] + bound(0): bound(0)}), sp.true
@@ -165,7 +165,7 @@ def bounds_in(window: Window) -> Intervals:
     return bounds if window.part is None else bounds | {window.over[0]: (sp.S.Zero, window.part[1] - 1)}
 
 
-def _unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
+def unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
     """A value and the condition without which it is 0."""
     if isinstance(body, sp.Piecewise) and len(body.args) == 2:
         (value, condition), (otherwise, _) = body.args

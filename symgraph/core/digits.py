@@ -9,7 +9,8 @@ alone is asked for is one over the other: Σ_j δ(m, ⌊j/3⌋)·g[j] = Σ_{j<3}
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from itertools import count
 
 import sympy as sp
 
@@ -97,6 +98,11 @@ def digits(
     return {index: values[index] for index in found}, equations
 
 
+def unused(taken: Container[Index]) -> Index:
+    """An index that no stored body uses, and none of these is."""
+    return next(index for index in map(fresh, count()) if index not in taken)
+
+
 def in_digits(
     rename: Mapping[sp.Expr, sp.Expr], sizes: Extents, read: Iterable[sp.Basic]
 ) -> tuple[dict[sp.Expr, sp.Expr], dict[Index, sp.Expr]]:
@@ -110,12 +116,12 @@ def in_digits(
     for index, new in rename.items():
         found = radices.get(new, set())
         radix = min(found, key=sp.default_sort_key, default=sp.S.One)
-        count = sp.expand(sizes[new] / radix) if new in sizes else sp.S.One
-        if len(found) != 1 or not radix.is_Integer or not count.is_integer:
+        turns = sp.expand(sizes[new] / radix) if new in sizes else sp.S.One
+        if len(found) != 1 or not radix.is_Integer or not turns.is_integer:
             continue
-        high = fresh(len(loops) + len(rename))
+        high = unused(loops)
         names |= {index: radix * high + new, sp.floor(index / radix): high, sp.Mod(index, radix): new}
-        loops |= {new: radix, high: count}
+        loops |= {new: radix, high: turns}
     return names, loops
 
 
@@ -133,7 +139,8 @@ def recombined(body: sp.Basic) -> sp.Basic:
     """A formula in which 2·⌊m/2⌋ + m mod 2 is m."""
     if not body.has(sp.Mod):
         return body
-    rule = {number: _number(number) for number in body.atoms(sp.Add) if number.has(sp.Mod) and number.is_integer}
+    numbers = [number for number in body.atoms(sp.Add) if number.has(sp.Mod) and number.is_integer]
+    rule = {number: _number(sp.expand(number)) for number in numbers}
     return body.xreplace({number: made for number, made in rule.items() if made != number})
 
 

@@ -68,10 +68,9 @@ def solve(element: Element, rename: Mapping[Index, sp.Expr], sizes: Extents) -> 
     split, loops = in_digits(names, sizes, (*found.at.values(), found.deltas, found.where))
     if loops != sizes:
         finer = _solved(element.xreplace(split), loops)
-        if len(loops.keys() - finer.at.keys()) == len(sizes.keys() - found.at.keys()):
-            found, names, sizes = finer, split, loops
+        if len(finer.left) == len(found.left):
+            found, names = finer, split
     found.rename = {index: new.xreplace(found.at) for index, new in names.items()}
-    found.left = {index: size for index, size in sizes.items() if index not in found.at}
     return found
 
 
@@ -100,6 +99,7 @@ def _solved(element: Element, sizes: Extents) -> Solution:
         equations = [(left, _put(right, choice.index, value)) for left, right in equations]
     for target, expression in equations:
         _keep(found, target, expression.xreplace(found.same), extents)
+    found.left = {index: size for index, size in sizes.items() if index not in found.at}
     found.where = sp.And(*_guards(found.at, extents))
     found.at = {index: _whole(value) for index, value in found.at.items()}
     here = (sp.S.Zero if size == 1 else axis(d) for d, size in enumerate(shape))
@@ -198,7 +198,8 @@ def _below_floors(value: sp.Expr, size: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 def _nonnegative(bound: sp.Expr) -> sp.Basic:
     """``bound ≥ 0`` with numbers and sizes on the right: m ≥ 1, m − p < 3."""
     fixed, moving = sp.expand(bound).as_independent(Index, Element, as_Add=True)
-    if moving.could_extract_minus_sign():
+    quotients = [term.as_coeff_Mul()[0] for term in sp.Add.make_args(moving) if term.has(sp.floor)]
+    if quotients[0] < 0 if quotients else moving.could_extract_minus_sign():
         return sp.Lt(-moving, fixed + 1)
     return sp.Ge(moving, -fixed)
 
