@@ -17,7 +17,7 @@ from typing import Any, overload
 
 import sympy as sp
 
-from symgraph.core.cases import Cases
+from symgraph.core.cases import Cases, either
 from symgraph.core.cost import READ, cost
 from symgraph.core.define import as_tensor
 from symgraph.core.digits import recombined
@@ -348,8 +348,8 @@ class _Sweep:
         slope = slope.xreplace(solved)
         own = sp.And(guard, support(slope), support(deltas))
         taken, reached = (sp.And(known.xreplace(solved), own) for known in (given.guard, given.reached))
-        operand.guard = sp.Or(operand.guard, within(taken, left))
-        operand.reached = sp.Or(operand.reached, for_some(reached, left, extents))
+        operand.guard = either(operand.guard, within(taken, left))
+        operand.reached = either(operand.reached, for_some(reached, left, extents))
         terms: list[sp.Expr] = []
         for form in forms:
             term = guarded_product(form.xreplace(solved), slope).xreplace(found.same)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgraph.core.bounds import stays_inside
+from symgraph.core.cases import Fails
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, Shape, bound, extents_of
@@ -306,7 +307,7 @@ class _Rewriter:
                 if other.expr == 0:
                     return pair.expr, pair.cond
                 if pair.expr == 0:
-                    return other.expr, sp.Not(pair.cond)
+                    return other.expr, Fails(pair.cond)
         return self._seen(body, self.growing), sp.true
 
     def _rescaled(self, body: sp.Expr) -> sp.Expr | None:

@@ -30,14 +30,13 @@ W = sp.Symbol("w", real=True)
 
 def of_one_part(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of several values by a formula of one expression; none where there is no such expression."""
-    elements = elements_of(body)
-    names = {element: sp.Symbol(f"e{n}", real=True) for n, element in enumerate(elements)}
+    if body.has(sp.Piecewise, Written, Delta) or operations([body]) > MOST_OPERATIONS or not may_lose(body, body):
+        return ()
+    names = {element: sp.Symbol(f"e{n}", real=True) for n, element in enumerate(elements_of(body))}
     named = replaced(body, names)
     read = [name for name in names.values() if named.has(name)]  # others are in the places of these
     values = (*read, *sorted(named.free_symbols - set(read), key=sp.default_sort_key))
-    if not 2 <= len(values) <= MOST_VALUES or not read or body.has(sp.Piecewise, Written, Delta):
-        return ()
-    if not may_lose(body, body) or operations([body]) > MOST_OPERATIONS:
+    if not 2 <= len(values) <= MOST_VALUES or not read:
         return ()
     shown = {name: element for element, name in names.items()}
     found = _of_one_part(named, values) or _of_factors(named, values)  # type: ignore[arg-type]
