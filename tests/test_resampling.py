@@ -46,11 +46,19 @@ CASES: dict[str, Case] = {
     "bilinear": ([(N, 1, 3, 2)], *same("interpolate", scale_factor=(2, 3), mode="bilinear")),
     "take_along_axis": ([(2, 3)], lambda x: gathers.take_along_axis(x, IDS, 1),
                         lambda x: torch.take_along_dim(x, torch.tensor(IDS), 1)),
+    "take_along_axis, stretched": ([(2, 3)], lambda x: gathers.take_along_axis(x, [[-1, 0, 1, 0]], 1),
+                                   lambda x: torch.take_along_dim(x, torch.tensor([[2, 0, 1, 0]]), 1)),
+    "take_along_axis, flat": ([(2, 3)], lambda x: gathers.take_along_axis(x, [0, -1], None),
+                              lambda x: x.ravel()[[0, -1]]),
     "gather": ([(3, 4)], lambda x: gathers.gather(x, 0, IDS), lambda x: torch.gather(x, 0, torch.tensor(IDS))),
     "index_add": ([(3, 2), (4, 2)], lambda x, s: gathers.index_add(x, 0, ROWS, s),
                   lambda x, s: torch.index_add(x, 0, torch.tensor(ROWS), s)),
     "scatter_add": ([(2, 3), (2, 3)], lambda x, s: gathers.scatter_add(x, 1, IDS, s),
                     lambda x, s: torch.scatter_add(x, 1, torch.tensor(IDS), s)),
+    "index_add, a number of times": ([(3, 2), (4, 2)], lambda x, s: gathers.index_add(x, 0, ROWS, s, 2),
+                                     lambda x, s: torch.index_add(x, 0, torch.tensor(ROWS), s, alpha=2)),
+    "scatter_add of fewer": ([(3, 4), (2, 3)], lambda x, s: gathers.scatter_add(x, 1, IDS, s),
+                             lambda x, s: torch.scatter_add(x, 1, torch.tensor(IDS), s)),
     "embedding_bag": ([(4, 2)], lambda w: gathers.embedding_bag(sg.constant(IDS), w),
                       lambda w: F.embedding_bag(torch.tensor(IDS), w)),
     "embedding_bag, weighted": ([(4, 2), (2, 3)], lambda w, s: gathers.embedding_bag(sg.constant(IDS), w, "sum", s),
@@ -58,6 +66,8 @@ CASES: dict[str, Case] = {
     "prod": ([(N, 5)], lambda x: gathers.prod(x, 1), lambda x: x.prod(1)),
     "prod in the middle": ([(2, 4, 3)], lambda x: gathers.prod(x, 1), lambda x: x.prod(1)),
     "prod of all": ([(2, 3)], gathers.prod, torch.prod),
+    "prod over axes": ([(2, 3, 3)], lambda x: gathers.prod(x, (0, -1), True), lambda x: x.prod(0, True).prod(2, True)),
+    "prod of a symbolic size": ([(N, 3)], lambda x: x.prod(0), lambda x: x.prod(0)),
 }  # fmt: skip
 
 
@@ -118,7 +128,9 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "a rank": (lambda: sg.max_pool2d(X, 2), r"max_pool2d: x\(N, 4, 5\) needs 4 axes"),
     "places": (lambda: sg.take_along_axis(X[0], sg.input("t", (4, 2)), 1), "are integers or labels"),
     "a source": (lambda: sg.index_add(X[0], 0, ROWS, sg.input("s", (3, 5))), r"need a source of the shape \(4, 5\)"),
-    "a product": (lambda: sg.prod(X, 0), "needs a size that is a number"),
+    "more places": (lambda: sg.gather(X[0], 1, np.zeros((6, 2), int)), r"c\(6, 2\) has more places along axis 0 than"),
+    "more classes": (lambda: sg.gather(X[0], 1, sg.labels("t", (4, 2), 6)), r"6 classes"),
+    "places of more": (lambda: sg.scatter_add(X[0], 1, np.zeros((4, 6), int), X[0]), r"\(4, 6\) does not fit into"),
 }  # fmt: skip
 
 

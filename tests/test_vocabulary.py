@@ -64,6 +64,12 @@ CASES: dict[str, Case] = {
     "var with ddof": ([(N, 4)], lambda x: statistics.var(x, ddof=1), lambda x: x.var()),
     "std": ([(N, 4, 2)], lambda x: statistics.std(x, (0, 2), keepdims=True),
             lambda x: x.std((0, 2), unbiased=False, keepdim=True)),
+    "average": ([(N, 4, 2), (2, N)], lambda x, w: statistics.average(x, (2, 0), w),
+                lambda x, w: (x * w.T[:, None]).sum((0, 2)) / w.sum()),
+    "trace of axes": ([(3, 2, 4)], lambda x: products.trace(x, 1, 0, 2), lambda x: x.diagonal(1, 0, 2).sum(-1)),
+    "softmax over axes": ([(2, N, 4)], lambda x: sg.softmax(x, (0, 2)),
+                          lambda x: (x - x.logsumexp((0, 2), keepdim=True)).exp()),
+    "logsumexp of all": ([(N, 4)], lambda x: sg.logsumexp(x, None, True), lambda x: x.logsumexp((0, 1), keepdim=True)),
     "norm": ([(N, 4)], lambda x: statistics.norm(x, axis=1), lambda x: x.norm(dim=1)),
     "norm of order 1": ([(N, 4)], lambda x: statistics.norm(x, 1), lambda x: x.abs().sum()),
     "norm of order 3": ([(N, 4)], lambda x: statistics.norm(x, 3, 1), lambda x: x.norm(3, dim=1)),
@@ -84,7 +90,8 @@ CASES: dict[str, Case] = {
     "attention with heads": ([(N, 2, 3, 4)] * 3, lambda *a: statistics.scaled_dot_product_attention(*a, scale=2),
                              attention(scale=2)),
 }  # fmt: skip
-COMPILED = ["batched", "kron", "diag of a vector below", "embedding", "causal attention", "masked attention", "std"]
+COMPILED = ["softmax over axes", "batched", "kron", "diag of a vector below", "embedding", "causal attention", "masked attention",
+            "std"]  # fmt: skip
 
 
 def case(name: str) -> tuple[list[Tensor], list[Tensor], list[np.ndarray], list[np.ndarray]]:

@@ -18,10 +18,11 @@ from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.comparisons import condition as truth
 from symgraph.vocabulary.elementary import abs, maximum, minimum, sqrt
-from symgraph.vocabulary.functions import Axes, axes_of, matmul, mean, reduce, softmax, sum, where
+from symgraph.vocabulary.functions import Axes, axes_of, matmul, mean, reduce, softmax, sum, transpose, where
 from symgraph.vocabulary.functions import max as largest
 from symgraph.vocabulary.functions import min as smallest
-from symgraph.vocabulary.shapes import shown, swapaxes
+from symgraph.vocabulary.reductions import weights_of
+from symgraph.vocabulary.shapes import in_order, reshape, shown, swapaxes
 
 
 @names_result
@@ -45,6 +46,30 @@ def var(x: Any, axis: Axes = None, ddof: int = 0, keepdims: bool = False) -> Ten
 def std(x: Any, axis: Axes = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """The square root of :func:`var`."""
     return sqrt(var(x, axis, ddof, keepdims))  # type: ignore[no-any-return]
+
+
+@names_result
+def average(x: Any, axis: Axes = None, weights: Any = None, keepdims: bool = False) -> Tensor:
+    """Σ w·x/Σ w, the mean without weights, as NumPy's.
+
+    ``weights`` have the shape of ``x``, or the sizes of the axes averaged over.
+
+    Raises
+    ------
+    ShapeError
+        if they have neither.
+    """
+    a = as_tensor(x)
+    if weights is None:
+        return mean(a, axis, keepdims)  # type: ignore[no-any-return]
+    w, over = weights_of(weights), in_order(a, range(a.ndim) if axis is None else axis)
+    if w.shape != a.shape:
+        if w.shape != tuple(a.shape[d] for d in over):
+            found = f"average of {shown(a)} over {axis}: the weights {shown(w)} have neither its shape"
+            raise ShapeError(at_line(f"{found} nor the sizes of these axes"))
+        w = transpose(w, sorted(range(len(over)), key=over.__getitem__))
+        w = reshape(w, [size if d in over else 1 for d, size in enumerate(a.shape)])
+    return sum(a * w, over, keepdims) / sum(w, over, keepdims)  # type: ignore[no-any-return]
 
 
 @names_result
