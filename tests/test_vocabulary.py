@@ -87,11 +87,14 @@ CASES: dict[str, Case] = {
     "masked attention": ([(N, 2, 3), (N, 3, 3), (N, 3, 2)],
                          lambda *a: statistics.scaled_dot_product_attention(*a, attn_mask=MASK),
                          attention(attn_mask=torch.tensor(MASK))),
+    "attention with shared heads": ([(N, 4, 3, 2), (N, 2, 3, 2), (N, 2, 3, 2)],
+                                    lambda *a: statistics.scaled_dot_product_attention(*a, enable_gqa=True),
+                                    attention(enable_gqa=True)),
     "attention with heads": ([(N, 2, 3, 4)] * 3, lambda *a: statistics.scaled_dot_product_attention(*a, scale=2),
                              attention(scale=2)),
 }  # fmt: skip
-COMPILED = ["softmax over axes", "batched", "kron", "diag of a vector below", "embedding", "causal attention", "masked attention",
-            "std"]  # fmt: skip
+COMPILED = ["softmax over axes", "batched", "kron", "diag of a vector below", "embedding", "causal attention",
+            "masked attention", "std"]  # fmt: skip
 
 
 def case(name: str) -> tuple[list[Tensor], list[Tensor], list[np.ndarray], list[np.ndarray]]:
@@ -146,6 +149,12 @@ ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
     "norm": (lambda: statistics.norm(X, 0), "the order is a positive number"),
     "one_hot": (lambda: statistics.one_hot(T, 6), "7 classes in 6 columns"),
     "embedding": (lambda: statistics.embedding(T, X), r"t\(N,\) has 7 classes, x\(4, 6\) fewer rows"),
+    "heads": (
+        lambda: statistics.scaled_dot_product_attention(
+            *[sg.input("q", (n, 2, 2)) for n in (3, 2, 2)], enable_gqa=True
+        ),
+        r"not shared by those of q\(3, 2, 2\)",
+    ),
     "attention": (lambda: statistics.scaled_dot_product_attention(X, Y, X), r"inner sizes differ"),
 }
 
@@ -155,3 +164,14 @@ def test_errors_name_the_tensor_and_its_sizes(name: str) -> None:
     wrong, text = ERRORS[name]
     with pytest.raises(SymgraphError, match=text):
         wrong()
+
+
+def test_dropout_in_attention_takes_some_weights_and_doubles_the_others() -> None:
+    q, k = sg.input("q", (8, 2)), sg.input("k", (9, 2))
+    found = statistics.scaled_dot_product_attention(q, k, sg.eye(9), dropout_p=0.5)
+    program = codegen.function([q, k], [sg.mode(found, which) for which in ("train", "evaluate")], "float64", key=4)
+    draw = np.random.default_rng(0)
+    train, weights = program(draw.normal(size=(8, 2)), draw.normal(size=(9, 2)))
+    kept = train != 0
+    assert 0.3 < kept.mean() < 0.7
+    np.testing.assert_allclose(train[kept], 2 * weights[kept], rtol=1e-12)

@@ -17,7 +17,18 @@ from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.cumulative import cumprod
-from symgraph.vocabulary.functions import Axes, axes_of, axis_of, constant_places, max, mean, sum
+from symgraph.vocabulary.elementary import maximum
+from symgraph.vocabulary.functions import (
+    Axes,
+    axes_of,
+    axis_of,
+    constant_places,
+    from_end,
+    max,
+    mean,
+    sum,
+    where,
+)
 from symgraph.vocabulary.joining import concatenate, pad
 from symgraph.vocabulary.shapes import along, broadcast_to, expand_dims, places, ravel, shown, squeeze
 from symgraph.vocabulary.statistics import embedding
@@ -114,20 +125,39 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Tensor:
 
 
 @names_result
-def embedding_bag(input: Any, weight: Any, mode: str = "mean", per_sample_weights: Any = None) -> Tensor:
+def embedding_bag(
+    input: Any, weight: Any, mode: str = "mean", per_sample_weights: Any = None, padding_idx: int | None = None
+) -> Tensor:
     """The rows of ``weight`` at labels (N, L), summed, averaged, or their largest: (N, d).
 
-    ``per_sample_weights`` of (N, L) multiply the rows of a sum.
+    Parameters
+    ----------
+    per_sample_weights : of (N, L), which multiply the rows of a sum.
+    padding_idx : the label of places that hold none, so that bags have sizes of their own; an empty bag is 0.
     """
     rows = embedding(input, weight)
+    t = as_tensor(input)
+    if t.ndim < 2:
+        found = f"embedding_bag: {shown(t)} needs two axes, (bags, labels of a bag)"
+        raise ShapeError(at_line(f"{found}; fill shorter bags with a label, padding_idx="))
+    if mode not in _BAGS:
+        raise DomainError(at_line(f"embedding_bag: mode is one of {', '.join(_BAGS)}, not {mode!r}"))
     if per_sample_weights is not None:
         if mode != "sum":
             raise DomainError(at_line(f'embedding_bag: per_sample_weights go with mode "sum", not {mode!r}'))
         rows = rows * expand_dims(per_sample_weights, -1)
-    kinds = {"sum": sum, "mean": mean, "max": max}
-    if mode not in kinds:
-        raise DomainError(at_line(f"embedding_bag: mode is one of {', '.join(kinds)}, not {mode!r}"))
-    return kinds[mode](rows, -2)  # type: ignore[no-any-return]
+    if padding_idx is None:
+        return _BAGS[mode](rows, -2)  # type: ignore[no-any-return]
+    held = expand_dims(where(sp.Ne(t, from_end(as_tensor(weight).shape[0], padding_idx)), 1, 0), -1)
+    counts = sum(held, -2)
+    if mode == "max":
+        return where(counts > 0, max(where(held, rows, -sp.oo), -2), 0)  # type: ignore[no-any-return]
+    total = sum(where(held, rows, 0), -2)
+    return total / maximum(counts, 1) if mode == "mean" else total  # type: ignore[no-any-return]
+
+
+_BAGS = {"sum": sum, "mean": mean, "max": max}
+"""How the rows of a bag become one."""
 
 
 @names_result
