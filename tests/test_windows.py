@@ -65,8 +65,8 @@ CASES: dict[str, Case] = {
     "upsample": ([(N, 2, 3, 2)], lambda x: windows.upsample(x, (2, 3)),
                  lambda x: F.interpolate(x, scale_factor=(2, 3))),
 }  # fmt: skip
-COMPILED = ["avg_pool of both", "conv1d with stride, padding, dilation", "conv1d in groups", "conv2d", "max_pool, overlapping",
-            "unfold"]  # fmt: skip
+COMPILED = ["avg_pool of both", "conv1d with stride, padding, dilation", "conv1d in groups", "conv2d",
+            "max_pool, overlapping", "unfold"]  # fmt: skip
 
 
 def case(name: str) -> tuple[list[Tensor], list[Tensor], list[np.ndarray], list[np.ndarray]]:
