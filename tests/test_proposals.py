@@ -51,6 +51,13 @@ RIGHT = {
     "power near 1": (X**Y - 1, [(1.000000001, 3.5), (1e-5, 1e-12), (2.0, 3.5)]),
     "powers": (Y * (X + Y) ** sp.Rational(1, 3) - Y * X ** sp.Rational(1, 3), [(1.0, 1e-9), (1e30, 1e20), (2.0, 5.0)]),
     "mass of a bin": (sp.erf(X) - sp.erf(Y), [(1.0, 1.00000001), (-3.0, -3.00000001), (7.0, 7.0000001), (1.0, -1.0)]),
+    "of a product": ((1 - sp.cos(X * Y)) / X**2, [(1e-9, 3.0), (1e5, 1e-12), (-0.3, 1e-8), (2.0, 3.0)]),
+    "slope of a product's": (
+        sp.cos(X * Y) / X - sp.sin(X * Y) / (X**2 * Y), [(1e-9, 3.0), (1e5, 1e-12), (-0.3, 1e-8), (2.0, 3.0)],
+    ),
+    "scale of Cauchy's loss": (
+        Y * sp.log(1 + X**2 / Y**2) - X**2 / (Y * (1 + X**2 / Y**2)), [(1e-9, 1.0), (1e-9, 1e9), (3.0, 2.0)],
+    ),
     "common factor": (Y * sp.exp(X) - Y * sp.cos(X), [(1e-12, 3.0), (0.5, 2.0), (-1e-5, 1e30)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip

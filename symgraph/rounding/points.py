@@ -128,11 +128,11 @@ def _borders(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
         return drawn[:, :0]
     kept = np.arange(len(row))[:: max(1, -(-len(row) // most))]
     a, b, rows = np.array(low).T[:, kept], np.array(high).T[:, kept], np.array(row)[kept]
-    at = np.arange(len(rows))
-    sign_a = _signs(tape, a, levels)[rows, at]
+    watched = [levels[row] for row in rows]
+    sign_a = np.diagonal(_signs(tape, a, watched))
     for _ in range(BISECTIONS):
         middle = a + (b - a) / 2
-        same = _signs(tape, middle, levels)[rows, at] == sign_a
+        same = np.diagonal(_signs(tape, middle, watched)) == sign_a
         a, b = np.where(same, middle, a), np.where(same, b, middle)
     return np.concatenate([b * (1 + d) for d in BESIDE], axis=1)
 

@@ -9,6 +9,7 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -166,10 +167,8 @@ class _Rewriter:
         rescaled = self._rescaled(body)
         if rescaled is not None:
             return rescaled
-        hazard = self._hazard(body)
-        seen = self._seen(body, self.growing)
-        form = self._stable(seen)
-        if self._hazard(form) < hazard + (form != seen):
+        hazard, seen = self._hazard(body), self._seen(body, self.growing)
+        if self._hazard(form := self._stable(seen)) < hazard + (form != seen):
             return form
         if hazard:
             form = self._stable(opened := self._opened(body))
@@ -388,6 +387,7 @@ class _Rewriter:
         return kernel
 
 
+@lru_cache(maxsize=4096)
 def _grown(body: sp.Expr) -> int:
     """How many exponentials that may overflow are in a formula itself."""
     return sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)

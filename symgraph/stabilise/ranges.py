@@ -71,16 +71,17 @@ def scaled(body: sp.Expr, opened: Opened) -> tuple[sp.Expr, ...]:
 
 def with_long_sums_scaled(body: sp.Expr, opened: Opened) -> sp.Expr:
     """The same of long sums, in every branch: equal to the last bit where these are of ordinary size."""
-    read = Reading(opened, True, frozenset(body.atoms(Relational)))
+    read = Reading(opened, True)
     if not any(map(read.fits, [e for element in elements_of(body) for e in (element, *elements_of(_meant(element)))])):
         return body
+    read = Reading(opened, True, frozenset(body.atoms(Relational)))
     form = per_branch(body, lambda branch, _: (*_forms(branch, read), branch)[0])
     form = _without_squares_of_nought(form, read)
     return body if form == body else per_branch(form, lambda branch, _: branch)
 
 
 def _forms(body: sp.Expr, read: Reading) -> tuple[sp.Expr, ...]:
-    if body.has(sp.Piecewise, Written) or not body.atoms(*RULES):
+    if body.has(sp.Piecewise, Written) or not body.has(*RULES):
         return ()
     found = _scaled(body, read)
     return () if found == body else (found,)
