@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symgraph.core.broadcast import broadcast, broadcast_element
@@ -141,6 +142,7 @@ class Row(Elementwise):
             return super().__call__(*operands)
         count = len(self.arguments)
         given = dict(zip(self.options, operands[count:], strict=False)) | options
+        given = {name: np.asarray(v) if isinstance(v, list | tuple) else v for name, v in given.items()}
         if len(operands) < count or len(operands) - count > len(self.options) or given.keys() - self.options.keys():
             takes = ", ".join((*map(str, self.arguments), *(f"{name}={value}" for name, value in self.options.items())))
             raise IndexNotationError(
