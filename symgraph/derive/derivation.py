@@ -17,7 +17,7 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.define import Reduced, Sum, as_tensor
-from symgraph.core.graph import elements_of, replace_tensors, topological
+from symgraph.core.graph import elements_of, operands, replace_tensors, rewrite, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
@@ -258,7 +258,8 @@ class _Writer:
         definition = stable.definition
         if stable in sources or definition is None:
             return self.arranger.right(result)
-        body = replace_tensors(definition.body, source_of)
+        made = rewrite(operands(stable), lambda tensor, form: source_of.get(tensor) or tensor.redefined(form))
+        body = replace_tensors(definition.body, made)
         return self.arranger.right(result.redefined(Definition(definition.op, definition.extents, body)), like=result)
 
     def _is_other(self, result: Tensor, cotangent: Cotangent) -> bool:

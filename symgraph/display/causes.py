@@ -71,6 +71,7 @@ class Causes:
                 size = float(np.abs(self.known[slope]).max())
                 found.append(f"{self.called(slope)} is 0 but for rounding, which makes it {size:.1e} at most: "
                              f"{parameter.name} has no influence")  # fmt: skip
+                continue
             if self.known[slope].any() or not np.isfinite(self.known[slope]).all():
                 continue
             at = slope
@@ -90,10 +91,15 @@ class Causes:
         return found
 
     def is_rounding(self, tensor: Tensor) -> bool:
-        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that."""
+        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that, beside what
+        was computed or beside one rounding error of the terms that it is the sum of."""
         if tensor not in self.exact or not self.exact[tensor].size:
             return False
         computed, exact = (np.abs(of[tensor].astype(np.float64)).max() for of in (self.known, self.exact))
+        definition = of_step(tensor)
+        if definition is not None and definition.op == "sum" and computed == 0 < exact:
+            terms = np.abs(self._part(tensor, definition.body)).max(initial=0)
+            computed = terms * float(np.finfo(self.dtype).eps)
         return bool(np.isfinite(computed) and exact < ROUNDING * computed)
 
     # -- why --------------------------------------------------------------------------------------------------------
@@ -125,13 +131,19 @@ class Causes:
         if isinstance(definition.body, sp.Max) and sp.S.Zero in definition.body.args:
             least = [part for part in definition.body.args if part != 0]
             return f"{', '.join(self.written(tensor, part) for part in least)} ≤ 0 everywhere"
-        for part in sorted(definition.body.atoms(Relational), key=sp.default_sort_key):
+        body = definition.body
+        for part in sorted(body.atoms(Relational), key=sp.default_sort_key):
             held = self._part(tensor, Cases((1, part), (0, True)))
-            if not held.any():
-                return f"{self.written(tensor, part)} holds nowhere"
-        for factor in sp.Mul.make_args(definition.body):
+            if held.all() or not held.any():  # then a branch is the formula
+                body = body.xreplace({part: sp.false if not held.any() else sp.true})
+            if body == 0:
+                return f"{self.written(tensor, part)} holds {'everywhere' if held.any() else 'nowhere'}"
+        for factor in sp.Mul.make_args(body):
             if not self._part(tensor, factor).any():
                 said = f"{self.written(tensor, factor)} is 0 everywhere"
+                if isinstance(factor, sp.exp):
+                    most = self._part(tensor, factor.args[0]).max()
+                    said += f", because {self.written(tensor, factor.args[0])} ≤ {most:.6g}"
                 if not isinstance(factor, Element) or factor.tensor.definition is None:
                     return said
                 if factor.tensor not in self.forward:
@@ -139,7 +151,7 @@ class Causes:
                 cause = self._why_zero(factor.tensor, True)
                 return cause if is_within else f"{said}, because {cause}"
         if tensor in self.exact and self.exact[tensor].any():
-            return f"it underflows, in high precision it is up to {float(np.abs(self.exact[tensor]).max()):.3g}"
+            return f"it underflows, in high precision it is up to {float(np.max(np.abs(self.exact[tensor]))):.3g}"
         return f"in every term of {self.program.equation(tensor)} a factor is 0"
 
     # -- parts of formulas ------------------------------------------------------------------------------------------
