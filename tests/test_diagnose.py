@@ -54,6 +54,17 @@ def test_units_that_are_dead() -> None:
     ]
 
 
+def test_a_sigmoid_that_is_saturated() -> None:
+    """The branch that a stable form takes is no cause: the other one is no less 0."""
+    W = sg.parameter("W", (4, 3))
+    step = codegen.train_step(sg.sum((sg.sigmoid(sg.input("x", (N, 4)) @ W) - 1) ** 2))
+    found = step.diagnose({"W": np.full((4, 3), -400, np.float32)}, x=np.abs(SIX) + 1)
+    assert str(found) == (
+        "∂J/∂W is 0 everywhere: W has no influence, because ∂J/∂a1 is 0: "
+        "exp(−|a1[n, j]|) is 0 everywhere, because −|a1[n, j]| ≤ -1878.26"
+    )
+
+
 def test_a_derivative_that_is_rounding_alone_is_none() -> None:
     x, t = sg.input("x", (N, 4)), sg.labels("t", (N,), classes=3)
     c = sg.parameter("c", ())

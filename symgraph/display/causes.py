@@ -70,6 +70,7 @@ class Causes:
             if self.is_rounding(slope) and (size := _largest(self.known[slope])):
                 found.append(f"{self.called(slope)} is 0 but for rounding, which makes it {size:.1e} at most: "
                              f"{parameter.name} has no influence")  # fmt: skip
+                continue
             if self.known[slope].any() or not np.isfinite(self.known[slope]).all():
                 continue
             at = slope
@@ -133,13 +134,19 @@ class Causes:
         if isinstance(definition.body, sp.Max) and sp.S.Zero in definition.body.args:
             least = [part for part in definition.body.args if part != 0]
             return f"{', '.join(self.written(tensor, part) for part in least)} ≤ 0 everywhere"
-        for part in sorted(definition.body.atoms(Relational), key=sp.default_sort_key):
+        body = definition.body
+        for part in sorted(body.atoms(Relational), key=sp.default_sort_key):
             held = self._part(tensor, Cases((1, part), (0, True)))
-            if not held.any():
-                return f"{self.written(tensor, part)} holds nowhere"
-        for factor in sp.Mul.make_args(definition.body):
+            if held.all() or not held.any():  # then a branch is the formula
+                body = body.xreplace({part: sp.false if not held.any() else sp.true})
+            if body == 0:
+                return f"{self.written(tensor, part)} holds {'everywhere' if held.any() else 'nowhere'}"
+        for factor in sp.Mul.make_args(body):
             if not self._part(tensor, factor).any():
                 said = f"{self.written(tensor, factor)} is 0 everywhere"
+                if isinstance(factor, sp.exp):
+                    most = self._part(tensor, factor.args[0]).max()
+                    said += f", because {self.written(tensor, factor.args[0])} ≤ {most:.6g}"
                 if not isinstance(factor, Element) or factor.tensor.definition is None:
                     return said
                 if factor.tensor not in self.forward:

@@ -10,7 +10,8 @@ from typing import Any
 import sympy as sp
 
 from symgraph.core.bounds import check_element
-from symgraph.core.define import Sum, as_tensor, broadcast, define, scalar_body
+from symgraph.core.broadcast import broadcast
+from symgraph.core.define import Sum, as_tensor, define, scalar_body
 from symgraph.core.indices import Index, extents_of, is_at_least_zero, show_shape
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import Delta
