@@ -331,12 +331,12 @@ class _Rewriter:
         """A quotient of S = exp(m)·S′ and of exp(u) = exp(d)·exp(m) by exp(−|m|), if it has one maximum m."""
         plain = self._seen(body, self.plain)
         sums = [element for element in elements_of(plain) if element.tensor in self.shifted]
-        largest = {_at(self.shifted[element.tensor].largest, element) for element in sums}
+        largest = {Element(self.shifted[element.tensor].largest, *element.indices) for element in sums}
         if len(largest) != 1:
             return None
         (m,) = largest
         E = sp.Dummy("E", positive=True)
-        rule = {element: E * _at(self.shifted[element.tensor].scaled, element) for element in sums}
+        rule = {element: E * Element(self.shifted[element.tensor].scaled, *element.indices) for element in sums}
         for kernel in plain.atoms(sp.exp):
             gap = self._of_gap(sp.exp(kernel.args[0] - m))
             if is_gap(gap.args[0]):
@@ -367,7 +367,8 @@ class _Rewriter:
         for element in elements_of(expression):
             if element.tensor in self.shifted:
                 shift = self.shifted[element.tensor]
-                rule[element] = sp.exp(_at(shift.largest, element)) * _at(shift.scaled, element)
+                largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
+                rule[element] = sp.exp(largest) * scaled
         expression = with_one_exponential(replaced(expression, rule))
         return expression.xreplace({kernel: self._of_gap(kernel) for kernel in expression.atoms(sp.exp)})
 
@@ -395,7 +396,3 @@ def _grown(body: sp.Expr) -> int:
 
 def _without_products(body: sp.Expr) -> sp.Expr:
     return sp.expand_mul(body) if is_short_multiplied_out(body) else body
-
-
-def _at(tensor: Tensor, element: Element) -> Element:
-    return Element(tensor, *element.indices)
