@@ -188,12 +188,14 @@ def _read(body: sp.Expr) -> sp.Expr:
 
 
 def is_short_sum(element: Element) -> bool:
-    """Whether it is a sum of at most ``SHORT`` terms, the number of which is known."""
+    """Whether it is a sum of at most ``SHORT`` terms, the number of which is known, over axes, and not over a window:
+    an image of averages is not computed twice."""
     definition = element.tensor.definition
     if definition is None or definition.op != "sum":
         return False
-    size = sp.Mul(*definition.extents)
-    return bool(size.is_Integer) and int(size) <= SHORT
+    size, over = sp.Mul(*definition.extents), {bound(d) for d in range(len(definition.extents))}
+    places = [place for read in elements_of(definition.body) for place in read.indices if place.free_symbols & over]
+    return bool(size.is_Integer) and int(size) <= SHORT and all(place in over for place in places)
 
 
 def _runs_along_leaves(definition: Definition) -> bool:
