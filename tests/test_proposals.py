@@ -13,6 +13,7 @@ from symgraph.reference import evaluate
 from tests.counting import calls_of
 from tests.random_forms import MOST_WORSE, outcomes, summary
 from tests.sizes import examples
+from tests.source import code_of
 
 X, Y = sp.symbols("X Y", real=True)
 INF = float("inf")
@@ -300,3 +301,10 @@ def test_roots_of_long_quotients_are_not_divided_out_at_any_cost() -> None:
     p, g = sg.parameter("p", (3,)), sg.input("g", (3,))
     updates = [update.value for update in sg.RAdam().updates({p: g})]
     assert calls_of(lambda: sg.stabilise(updates))[0] < 10**7
+
+
+def test_a_pass_that_is_seldom_made_shares_no_loop_with_another() -> None:
+    """The gradient through x/‖x‖: what is for sums out of range is left out as a whole, and the others stay vectors."""
+    x = sg.parameter("x", (8, 40))
+    source = code_of(codegen.train_step(sg.mean((x / sg.norm(x, axis=1, keepdims=True)) ** 2)).source)
+    assert "maximum(" in source and not any("maximum(" in line and "-inf" in line for line in source.split("\n"))

@@ -10,6 +10,7 @@ from collections.abc import Collection
 import sympy as sp
 
 from codegen.loops.counts import PANEL_ROWS
+from codegen.loops.seldom import NOUGHT
 from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
@@ -230,7 +231,8 @@ class _Dealer:
 
     def fits(self, node: Node, other: Node) -> bool:
         same_half = half_of(node.shape, node.definition) == half_of(other.shape, other.definition)
-        return self.is_plain(other) and self.extents(node) == self.extents(other) and same_half
+        together = same_half and _is_seldom(node) == _is_seldom(other)
+        return self.is_plain(other) and self.extents(node) == self.extents(other) and together
 
     def is_plain(self, node: Node) -> bool:
         """Whether a node is neither a scatter nor a window, which stand alone."""
@@ -290,6 +292,16 @@ class _Dealer:
         if node.target is None and node.value not in kept:
             place = "scratch" if (free if is_sum else node.value in elsewhere) else "scalar"
         return Stage(node, tuple(loops), place, is_sum and not shared and loops[: len(free)] == free)
+
+
+def _is_seldom(node: Node) -> bool:
+    """Whether a reduction adds nothing unless a condition holds that its loops do not change: it is left out as a whole
+    (:mod:`codegen.loops.seldom`), if nothing else is done in them."""
+    body, op, over = node.definition.body, node.definition.op, range(len(node.definition.extents))
+    if op not in NOUGHT or not isinstance(body, sp.Piecewise) or len(body.args) != 2:
+        return False
+    (_, condition), (otherwise, _) = body.args
+    return otherwise.is_number and float(otherwise) == NOUGHT[op] and not condition.has(*map(bound, over))
 
 
 def _is_element(element: Element) -> bool:
