@@ -99,6 +99,8 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("an array for a size", lambda: sg.input("x", np.array(np.nan)), ShapeError, ["positive integer", "nan"]),
     ("a masked axis", lambda: sg.sum(x(), axis=np.ma.masked_array([1.0], [True])), ArgumentError, ["sum(x=x(N, 64)"]),
     ("δ of truth values", lambda: sg.Delta(True, n), IndexNotationError, ["two index expressions", "True"]),
+    ("δ of what is no number", lambda: sg.Delta(np.nan, n), IndexNotationError, ["two index expressions", "nan"]),
+    ("a remainder by nought", lambda: x() % 0, DomainError, ["divides by 0"]),
     ("a tensor by its class", lambda: sg.Tensor("x"), DomainError, ["sg.input"]),
     ("a flag that is none", lambda: sg.grad(LOSS, V, simplify=np.zeros(2)), ArgumentError, ["grad(loss="]),
     ("no initialiser", lambda: sg.parameter("W", (2,), np.zeros(2)), ArgumentError, ["parameter(name='W'"]),
