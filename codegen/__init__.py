@@ -29,7 +29,9 @@ def __getattr__(name: str) -> Any:
         if name in names:
             globals()[name] = getattr(import_module(place), name)
             return globals()[name]
-    raise AttributeError(f"module 'codegen' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+    from symgraph.core.habits import unknown
+
+    raise unknown("module 'codegen'", name, sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ from symgraph import errors
 from symgraph.core.declare import constant, input, labels, parameter
 from symgraph.core.define import ArgMax, ArgMin, Max, Min, Sum, as_tensor, define
 from symgraph.core.external import external
+from symgraph.core.habits import unknown
 from symgraph.core.indices import dim, indices
 from symgraph.core.mode import in_training, mode
 from symgraph.core.scalars import Delta
@@ -322,7 +323,7 @@ _WHEN_ASKED = {
 def __getattr__(name: str) -> Any:
     """What is for reading, or for other libraries, is imported when somebody asks for it."""
     if name not in _WHEN_ASKED:
-        raise AttributeError(f"module 'symgraph' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        raise unknown("module 'symgraph'", name, sys.modules[__name__])
     found = globals()[name] = getattr(import_module(_WHEN_ASKED[name]), name)
     return found
 

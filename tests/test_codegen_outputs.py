@@ -11,7 +11,9 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.run.results import Outputs
 from symgraph.errors import ArgumentError, DomainError, ShapeError
+from tests.counting import calls_of
 from tests.network import J, N, T, X, b2, z
 
 
@@ -147,3 +149,15 @@ def test_functions_without_a_kernel(function: Any) -> None:
     with pytest.raises(DomainError, match=r"spread \(N,\) needs \w+, for which there is no kernel") as caught:
         codegen.function(v, spread)
     assert "spread = sg.elementwise" in str(caught.value)
+
+
+def test_a_form_of_many_outputs_is_looked_at_once() -> None:
+    """121 arrays in a dict of dicts took 200 µs, of which 170 went into asking what the dict is made of."""
+    xs = [sg.input(f"x{n}", ()) for n in range(120)]
+    form = {"J": xs[0], "g": {x: x + 1 for x in xs}, "pair": (xs[1], [xs[2]])}
+    outputs = Outputs(form)
+    values = [np.array(float(n)) for n in range(len(outputs.tensors))]
+    calls, found = calls_of(lambda: outputs.arranged(values))
+    assert list(found) == list(form) and list(found["g"]) == xs and found["pair"] == (values[121], [values[122]])
+    assert found["g"]["x3"] is values[4]
+    assert calls < 1.2 * len(values)  # a hash for each name that is a tensor

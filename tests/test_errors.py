@@ -101,6 +101,8 @@ ROWS: list[tuple[str, Callable[[], Any], type[SymgraphError], list[str]]] = [
     ("an array for a size", lambda: sg.input("x", np.array(np.nan)), ShapeError, ["positive integer", "nan"]),
     ("a masked axis", lambda: sg.sum(x(), axis=np.ma.masked_array([1.0], [True])), ArgumentError, ["sum(x=x(N, 64)"]),
     ("δ of truth values", lambda: sg.Delta(True, n), IndexNotationError, ["two index expressions", "True"]),
+    ("δ of what is no number", lambda: sg.Delta(np.nan, n), IndexNotationError, ["two index expressions", "nan"]),
+    ("a remainder by nought", lambda: x() % 0, DomainError, ["divides by 0"]),
     ("a tensor by its class", lambda: sg.Tensor("x"), DomainError, ["sg.input"]),
     ("a flag that is none", lambda: sg.grad(LOSS, V, simplify=np.zeros(2)), ArgumentError, ["grad(loss="]),
     ("no initialiser", lambda: sg.parameter("W", (2,), np.zeros(2)), ArgumentError, ["parameter(name='W'"]),
@@ -217,3 +219,48 @@ def test_python_can_tell_what_a_misspelt_name_may_mean(module: Any) -> None:
     with pytest.raises(AttributeError) as found:
         module.crossentropy  # noqa: B018
     assert (found.value.name, found.value.obj) == ("crossentropy", module)
+
+
+HABITS: list[tuple[str, Callable[[], Any], str]] = [
+    ("PyTorch's backward", lambda: LOSS.backward(), "sg.grad(J"), ("its gradients", lambda: V.grad, "sg.grad(J"),
+    ("its numbers", lambda: LOSS.item(), "codegen.function"), ("its modules", lambda: sg.optim, "sg.SGD"),
+    ("JAX's compiler", lambda: codegen.jit, "codegen.function"), ("NumPy's arrays", lambda: sg.zeros, "sg.constant"),
+    ("Keras's fit", lambda: codegen.function([V], LOSS).fit, "codegen.train_step"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "call", "written"), HABITS, ids=[row[0] for row in HABITS])
+def test_what_other_libraries_call_it_is_answered_with_what_is_written_here(
+    name: str, call: Callable[[], Any], written: str
+) -> None:
+    with pytest.raises(AttributeError) as found:
+        call()
+    assert f": write {written}" in str(found.value).replace("g = ", "").replace("step = ", "")
+    assert found.value.name is not None
+
+
+@pytest.mark.parametrize(
+    ("call", "parts"),
+    [
+        (lambda: sg.sum(x(), dim=1), ["'dim'", "write axis=…", "sum(x, axis=None"]),
+        (lambda: sg.SGD(learning_rate=0.1), ["'learning_rate'", "write lr=…", "SGD(lr"]),
+        (lambda: codegen.function([V], LOSS, threads=2), ["'threads'", "SYMGRAPH_THREADS"]),
+        (lambda: sg.mean(x(), keepdms=True), ["'keepdms'", "write keepdims=…"]),
+    ],
+    ids=["axis", "rate", "threads", "misspelt"],
+)
+def test_a_keyword_that_is_not_there_is_answered_with_the_one_that_is(
+    call: Callable[[], Any], parts: list[str]
+) -> None:
+    with pytest.raises(TypeError) as found:
+        call()
+    assert all(part in str(found.value) for part in ["unexpected keyword", *parts])
+
+
+def test_a_forgotten_parameter_is_named_with_all_that_is_expected() -> None:
+    W = sg.parameter("W", (64, 2))
+    with pytest.raises(ArgumentError, match=r"parameter W \(64, 2\).*codegen.function\(\[x, W\], …\)"):
+        codegen.function([x()], x() @ W)
+    data = x()
+    with pytest.raises(ArgumentError, match=r"parameter W \(64, 2\) has no value: expected x, W"):
+        codegen.function([data, W], data @ W)(np.zeros((3, 64)))

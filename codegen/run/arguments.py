@@ -209,7 +209,8 @@ def check_names(given: Mapping[str, Any], leaves: Sequence[Tensor]) -> None:
             )
     for leaf in leaves:
         if leaf.name not in given:
-            raise ArgumentError(at_line(f"{described(leaf)} has no value"))
+            wanted = ", ".join(str(other.name) for other in leaves)
+            raise ArgumentError(at_line(f"{described(leaf)} has no value: expected {wanted}"))
 
 
 MOST_COLUMNS = 12

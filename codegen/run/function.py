@@ -21,6 +21,7 @@ from codegen.run.results import Outputs, Results, arranged
 from codegen.run.turn import Turn
 from symgraph.core.chance import COUNTERS, KEY, STEP, checked_key, drawn
 from symgraph.core.define import as_tensor
+from symgraph.core.habits import Habits
 from symgraph.core.indices import Dim, Index, show_shape
 from symgraph.core.misuse import explained
 from symgraph.core.mode import TRAINING, in_mode
@@ -57,7 +58,7 @@ TYPES = {"integer": np.dtype(np.int64), "boolean": np.dtype(np.bool_)}
 """Of results that are no reals."""
 
 
-class Function:
+class Function(Habits):
     """Compiled expressions; made by :func:`function`.
 
     Attributes
@@ -120,7 +121,10 @@ class Function:
                 raise NameConflictError(at_line(f"the name {name} occurs twice among the inputs"))
         for leaf in leaves_in(Request(self.outputs)):
             if leaf.kind != "constant" and leaf not in self.inputs:
-                raise ArgumentError(at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs"))
+                raise ArgumentError(
+                    at_line(f"the outputs depend on {described(leaf)}, which is not among the inputs: write "
+                            f"codegen.function([{', '.join([*names, str(leaf.name)])}], …)")
+                )  # fmt: skip
 
     def __repr__(self) -> str:
         """``<function of x (N, 3), W (3, 1): 2 outputs>``"""

@@ -6,6 +6,7 @@ codegen.function(inputs, {"loss": J, "slopes": g})   →   {"loss": array, "slop
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -37,7 +38,8 @@ class Outputs:
         self.given = given
         self.tensors: tuple[Tensor, ...] = tuple(as_tensor(output) for output in _in_a_row(given))
         self._is_one_tensor = not isinstance(given, FORMS)
-        self.arranged: Callable[[Sequence[Any]], Any] = lambda values: _filled(given, iter(values))
+        filled = _filler(given)
+        self.arranged: Callable[[Sequence[Any]], Any] = lambda values: filled(iter(values))
         """One value for each tensor, in the form of what was given."""
         if self._is_one_tensor:
             self.arranged = itemgetter(0)
@@ -71,13 +73,22 @@ def _in_a_row(given: Any) -> list[Any]:
     return [one for part in (given.values() if isinstance(given, Mapping) else given) for one in _in_a_row(part)]
 
 
-def _filled(form: Any, values: Iterator[Any]) -> Any:
-    """The form, with the values one after the other where its tensors are."""
+def _filler(form: Any) -> Callable[[Iterator[Any]], Any]:
+    """Makes the form, with the values one after the other where its tensors are; it is looked at once."""
     if isinstance(form, Mapping):
-        return Named((name, _filled(part, values)) for name, part in form.items())
+        names, row = tuple(form), _row_filler(tuple(form.values()))
+        return lambda values: Named(zip(names, row(values), strict=True))
     if isinstance(form, list | tuple):
-        return getattr(form, "_make", type(form))([_filled(part, values) for part in form])
-    return next(values)
+        make, row = getattr(form, "_make", type(form)), _row_filler(form)
+        return lambda values: make(row(values))
+    return next
+
+
+def _row_filler(parts: Sequence[Any]) -> Callable[[Iterator[Any]], list[Any]]:
+    if not any(isinstance(part, FORMS) for part in parts):
+        return lambda values: list(islice(values, len(parts)))
+    fillers = [_filler(part) for part in parts]
+    return lambda values: [filler(values) for filler in fillers]
 
 
 def _is_of(form: Any, out: Any) -> bool:
@@ -91,7 +102,7 @@ def _is_of(form: Any, out: Any) -> bool:
 
 def arranged(form: Any, values: Sequence[Any]) -> Any:
     """A form of places, with the values in these places."""
-    return _filled(form, (values[place] for place in _in_a_row(form)))
+    return _filler(form)(values[place] for place in _in_a_row(form))
 
 
 class Results:

@@ -27,6 +27,7 @@ from codegen.run.turn import Turn
 from symgraph.core.chance import KEY, checked_key
 from symgraph.core.declare import input as leaf_of
 from symgraph.core.define import as_tensor
+from symgraph.core.habits import Habits
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.misuse import explained
 from symgraph.core.mode import in_mode
@@ -50,7 +51,7 @@ SETTABLE = ("check_finite", "strict")
 """What of a step may be set."""
 
 
-class TrainStep:
+class TrainStep(Habits):
     """A compiled training step; made by :func:`train_step`. Calls from several threads take turns.
 
     Attributes
@@ -267,9 +268,8 @@ class TrainStep:
         leaves = (*self.stored, *self.inputs)
         arrays, sizes = arguments.collect(leaves, {**params, **given}, self.dtype, self.updated, self.strict)
         self.check_apart(arrays, arrays)
-        for name in self.hyper.missing():
-            if name not in numbers:
-                raise ArgumentError(at_line(f"hyper-parameter {name} has no value: set step.hyper[{name!r}]"))
+        for name in (name for name in self.hyper.missing() if name not in numbers):
+            raise ArgumentError(at_line(f"hyper-parameter {name} has no value: set step.hyper[{name!r}]"))
         return Bound(arrays, sizes, numbers)
 
     def refused(self, status: int, loss: float, bound: Bound) -> SymgraphError:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from symgraph.core.habits import unexpected
 from symgraph.core.provenance import at_line, is_own, is_users
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 
@@ -48,11 +49,13 @@ def misfit(
 ) -> SymgraphError | None:
     """What an error inside a function means to who called it; None where the error itself says it better."""
     frames = _frames(error.__traceback__)
+    if isinstance(error, TypeError) and len(frames) == 1 and (said := unexpected(called(function), kwargs)) is not None:
+        return DomainError(at_line(said))
     is_inner = len(frames) < 2 or is_own(frames[0].f_back)
     is_known = isinstance(error, PYTHONS) or type(error).__module__.startswith(LIBRARIES)
     if isinstance(error, SymgraphError) or not is_known or is_inner or any(map(is_users, frames)):
         return None
-    function = getattr(function, "stands_for", lambda: function)()
+    function = called(function)
     try:
         given = inspect.signature(function).bind(*args, **kwargs).arguments
     except TypeError:
@@ -63,6 +66,11 @@ def misfit(
     reason = str(error).strip().splitlines() or [type(error).__name__]
     kind = DomainError if isinstance(error, TypeError | AttributeError) else ArgumentError
     return kind(at_line(f"{name}({shown}): {reason[0]}; expected {name}({parameters})"))
+
+
+def called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a method that stands for a function calls."""
+    return getattr(function, "stands_for", lambda: function)()  # type: ignore[no-any-return]
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -15,6 +15,10 @@ from symgraph.core.cases import either
 from symgraph.core.compared import COMPARING, compared
 from symgraph.core.indices import Shape, bound
 
+MOST_BITS = 4096
+"""Of a whole power of a number that is written out, and the largest argument of a function that has such values."""
+_LENGTHENING = (sp.gamma, sp.loggamma, sp.polygamma, sp.factorial, sp.binomial, sp.harmonic, sp.zeta)
+
 Rule = Mapping[sp.Basic, sp.Basic]
 Build = Callable[[sp.Basic, list[sp.Basic]], sp.Basic]
 
@@ -111,7 +115,19 @@ def evaluated(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
         return node
     if isinstance(node, sp.Or):
         return either(*args)
+    if _is_long_number(node, args):
+        return node.func(*args, evaluate=False)
     return compared(node.func, args) if isinstance(node, COMPARING) else node.func(*args)
+
+
+def _is_long_number(node: sp.Basic, args: Sequence[sp.Basic]) -> bool:
+    """Whether SymPy would write out a number that nobody can read: 2^(10³⁰) has 10³⁰ digits, Γ(10⁸) as many."""
+    if isinstance(node, sp.Pow):
+        base, exponent = args
+        if not (base.is_Rational and exponent.is_Rational):
+            return False
+        return bool(abs(exponent) * max(int(base.p).bit_length(), int(base.q).bit_length()) > MOST_BITS)
+    return isinstance(node, _LENGTHENING) and any(arg.is_Rational and abs(arg) > MOST_BITS for arg in args)
 
 
 class _NotLiteral(Exception):

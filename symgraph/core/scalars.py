@@ -29,6 +29,10 @@ def as_formula(value: Any) -> sp.Basic:
         raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
 
 
+def _is_place(side: sp.Basic) -> bool:
+    return isinstance(side, sp.Expr) and side.is_commutative and not (side.is_number and side.is_real is not True)
+
+
 class Delta(sp.Function):  # type: ignore[misc]
     """Kronecker's δ of two index expressions: 1 where they are equal, else 0; a factor selects (:func:`selected`)."""
 
@@ -36,7 +40,7 @@ class Delta(sp.Function):  # type: ignore[misc]
 
     def __new__(cls, *sides: Any, **options: Any) -> Any:
         found = [side if isinstance(side, sp.Expr) else as_formula(side) for side in sides]
-        if len(found) != 2 or not all(isinstance(side, sp.Expr) and side.is_commutative for side in found):
+        if len(found) != 2 or not all(map(_is_place, found)):
             raise IndexNotationError(at_line(f"δ is of two index expressions, not of {' and '.join(map(repr, sides))}"))
         return super().__new__(cls, *found, **options)
 
@@ -176,6 +180,8 @@ def as_written(formula: sp.Basic, operands: Sequence[sp.Basic]) -> sp.Basic:
     """A formula over slots at operands, evaluated by SymPy unless that drops an operand, a divisor or a root."""
     rule = {place: operands[place.position] for place in slots_in(formula)}
     found = formula.xreplace(rule)
+    if any(base.is_zero for base in {p.base.xreplace(rule) for p in formula.atoms(sp.Pow) if p.exp.is_negative}):
+        return found if formula.has(sp.Piecewise) else sp.zoo  # 0·⌊x/0⌋ too, which SymPy takes to be 0
     written = [operand for operand in rule.values() if not operand.is_number]
     dropped = any(not found.has(operand) for operand in written)
     if not dropped and len(set(written)) < len(written):

@@ -20,7 +20,7 @@ from symgraph.core.cases import Fails
 from symgraph.core.define import Reduced
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
-from symgraph.core.rebuild import unevaluated
+from symgraph.core.rebuild import evaluated, unevaluated
 from symgraph.core.recurrence import recurrence_of
 from symgraph.core.scalars import Delta, Written
 from symgraph.core.tensor import Element, Tensor
@@ -295,9 +295,9 @@ class Arranger:
             elif isinstance(factor, (sp.Rational, sp.Float)):
                 coefficient = coefficient / factor if inverse else coefficient * factor
             elif is_root_of_reciprocal(factor):
-                pending.append((sp.Pow(factor.base.base, factor.exp), inside, not inverse))
+                pending.append((evaluated(factor, [factor.base.base, factor.exp]), inside, not inverse))
             elif is_reciprocal(factor):
-                pending.append((sp.Pow(factor.base, -factor.exp), inside, not inverse))
+                pending.append((evaluated(factor, [factor.base, -factor.exp]), inside, not inverse))
             else:
                 node = self._power(factor, inside) if isinstance(factor, sp.Pow) else self.expression(factor, inside)
                 sign, node = unsigned(node)

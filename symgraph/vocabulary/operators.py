@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.habits import Habits
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import modulo
 from symgraph.errors import DomainError
@@ -27,7 +28,7 @@ def _method(room: str, name: str) -> Callable[..., Any]:
     return names_result(method)
 
 
-class Operators:
+class Operators(Habits):
     """What ``x + y``, ``x @ W``, ``x[n, i]`` and ``np.exp(x)`` mean. The operands are converted and broadcast."""
 
     def __getitem__(self, key: Any) -> Any:

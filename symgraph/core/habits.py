@@ -1,0 +1,72 @@
+"""What users of other libraries write, and what is written here: said where a name or a keyword is not known."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_VALUE = "codegen.function(inputs, J)(…), which gives arrays"
+_GRADIENT = "g = sg.grad(J, [W, b]), formulas as J is; codegen.train_step(J, sg.SGD(lr=0.1)) trains by them"
+_CONSTANT = "sg.constant(array) with NumPy's array"
+_STEP = "step = codegen.train_step(J, sg.SGD(lr=0.1)); step.fit(step.init(0), {'x': …}, epochs=…)"
+_NOTHING = "nothing: a formula has no gradients of its own, and each step computes them anew"
+
+WRITTEN_HERE: Mapping[str, str] = {
+    "backward": _GRADIENT, "grad": _GRADIENT,
+    "value_and_grad": "codegen.function(inputs, [J, *sg.grad(J, [W]).values()])",
+    "requires_grad": "sg.parameter(name, shape)", "item": _VALUE, "numpy": _VALUE, "to_numpy": _VALUE, "eval": _VALUE,
+    "values": _VALUE, "data": _VALUE, "detach": "sg.stop_gradient(x)", "zero_grad": _NOTHING, "no_grad": _NOTHING,
+    "cpu": "nothing: programs run on the processor", "cuda": "nothing: programs run on the processor",
+    "to": "dtype= of codegen.function; programs run on the processor", "view": "x.reshape(…)", "size": "x.shape",
+    "dim": "x.ndim", "mm": "x @ W", "bmm": "x @ W", "dot": "x @ W", "matmul": "x @ W",
+    "parameters": "step.parameters, or model.inputs",
+    "state_dict": "params = step.init(0), a dict of arrays by name, which fit updates",
+    "predict": "model(x, W, …)", "fit": _STEP,
+    "train": _STEP, "step": _STEP, "compile": _STEP, "optim": "sg.SGD, sg.Adam, …", "optimizers": "sg.SGD, sg.Adam, …",
+    "jit": "codegen.function(inputs, outputs)", "vmap": "a leading axis: sg.input('x', (sg.dim('N'), 3))",
+    "tensor": _CONSTANT, "array": _CONSTANT, "asarray": _CONSTANT, "zeros": _CONSTANT, "ones": _CONSTANT,
+    "full": _CONSTANT, "arange": _CONSTANT, "linspace": _CONSTANT, "Variable": "sg.parameter(name, shape)",
+    "placeholder": "sg.input(name, shape)", "Sequential": "calls, one after the other: sg.relu(x @ W + b)",
+    "Dense": "sg.nn.Linear(3, 2), or x @ W + b", "Linear": "sg.nn.Linear(3, 2), or x @ W + b",
+    "CrossEntropyLoss": "sg.cross_entropy(z, t)", "MSELoss": "sg.mse_loss(y, t)", "functional": "sg.relu, …",
+    "lgamma": "sg.gammaln(x)", "loggamma": "sg.gammaln(x)",
+}  # fmt: skip
+"""What stands for an attribute of other libraries' tensors, models and modules."""
+KEYWORDS: Mapping[str, str] = {
+    "dim": "axis", "keepdim": "keepdims", "learning_rate": "lr", "eta": "lr", "lambda_": "weight_decay",
+    "threads": "the environment variable SYMGRAPH_THREADS", "n_jobs": "the environment variable SYMGRAPH_THREADS",
+    "device": "nothing: programs run on the processor", "backend": "the environment variable SYMGRAPH_PYTHON",
+    "params": "nothing: a step trains the parameters of its loss",
+}  # fmt: skip
+"""What stands for a keyword of theirs."""
+
+
+def unknown(owner: str, name: str, obj: Any) -> AttributeError:
+    """The error of an attribute that is not there; Python adds the nearest name of the object."""
+    hint = f": write {WRITTEN_HERE[name]}" if name in WRITTEN_HERE else ""
+    return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name, obj=obj)
+
+
+class Habits:
+    """An object whose missing attributes are answered with what is written here."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise unknown(f"{type(self).__name__!r} object", name, self)
+
+
+def unexpected(function: Callable[..., Any], kwargs: Mapping[str, Any]) -> str | None:
+    """What to say of a keyword that a function does not have, with what to write instead; None if it has all."""
+    parameters = {name: p for name, p in inspect.signature(function).parameters.items() if name != "self"}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return None
+    for name in kwargs.keys() - parameters.keys():
+        near = [KEYWORDS[name]] if name in KEYWORDS else difflib.get_close_matches(name, parameters, n=1)
+        written = f"write {near[0]}{'=…' * (near[0] in parameters)}; " if near else ""
+        shown = ", ".join(str(parameter.replace(annotation=parameter.empty)) for parameter in parameters.values())
+        called = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+        return f"{called}() got an unexpected keyword argument {name!r}: {written}expected {called}({shown})"
+    return None
