@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
 from symgraph.core.scalars import Delta, Written, expm1, log1p
@@ -66,10 +67,19 @@ def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
 
 
 def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
-    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either."""
+    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either; of a quotient where it is near 1,
+    and of what is 1 + u multiplied out."""
     argument = logarithm.args[0]
-    fits = isinstance(argument, sp.Add) and sp.S.One in argument.args and not argument.has(sp.exp)
-    return log1p(argument - 1) if fits else None
+    if argument.has(sp.exp):
+        return None
+    if sp.S.One in sp.Add.make_args(argument):
+        return log1p(argument - 1)
+    above, below = sp.fraction(argument)
+    rest = multiplied_out(above - below)
+    if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below)):
+        return None
+    rest = sp.factor(rest) / below
+    return Cases((log1p(rest), sp.Abs(rest) < sp.S.Half), (logarithm, True))
 
 
 Row = Callable[[sp.Expr], "sp.Expr | None"]
