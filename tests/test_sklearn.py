@@ -174,9 +174,11 @@ def test_a_second_fit_of_the_same_formulas_makes_no_program(name: str, monkeypat
 
 
 def test_other_formulas_are_another_program() -> None:
-    one, *others = (sg.Muon(), sg.Muon(ns_steps=3), sg.LBFGS(history_size=3), sg.LBFGS(), sg.SGD(), sg.SGD(momentum=0.9),
-                    sg.lookahead(sg.SGD(), 3), sg.lookahead(sg.SGD(), 4), sg.SGD(sg.schedules.MultiStepLR(0.1, [2])),
-                    sg.SGD(sg.schedules.MultiStepLR(0.1, [3])))  # fmt: skip
+    steps = sg.schedules.MultiStepLR
+    one, *others = (
+        sg.Muon(), sg.Muon(ns_steps=3), sg.LBFGS(history_size=3), sg.LBFGS(), sg.SGD(), sg.SGD(momentum=0.9),
+        sg.lookahead(sg.SGD(), 3), sg.lookahead(sg.SGD(), 4), sg.SGD(steps(0.1, [2])), sg.SGD(steps(0.1, [3])),
+    )  # fmt: skip
     forms = [programs.form(optimizer) for optimizer in (one, *others)]
     assert len(set(forms)) == len(forms) and programs.form(sg.Muon(0.5)) == forms[0]
 
