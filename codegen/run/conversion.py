@@ -112,7 +112,7 @@ def fitting(
             raise DomainError(at_line(f"{described(leaf)} needs truth values, not {_what(array)}: {advice}"))
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
     if leaf.dtype == "integer":
-        if array.dtype.kind not in ("iub" if leaf.is_label else "iu"):  # truth values are two classes
+        if array.dtype.kind not in ("iub" if leaf.classes == 2 else "iu"):  # truth values are two classes
             told = _no_integer(leaf, array) or f"needs integers, not {_what(array)}: pass {_as_labels(leaf, array)}"
             raise DomainError(at_line(f"{described(leaf)} {told}"))
         if array.dtype == np.uint64 and not leaf.is_label and array.size and array.max() > np.iinfo(np.int64).max:
