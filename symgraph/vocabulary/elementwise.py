@@ -72,6 +72,16 @@ class Elementwise:
             raise IndexNotationError(at_line(f"the arguments of a formula are different symbols, not {self.arguments}"))
         self.name = checked_name(name, more=DISPLAYED)
 
+    def __eq__(self, other: object) -> bool:
+        """Of one formula, as copies are."""
+        return type(other) is type(self) and self._told() == other._told()
+
+    def __hash__(self) -> int:
+        return hash(self._told())
+
+    def _told(self) -> tuple[Any, ...]:
+        return self.name, self.formula, self.arguments
+
     @names_result
     def __call__(self, *operands: Any) -> Any:
         if len(operands) != len(self.arguments):
@@ -128,6 +138,8 @@ class Row(Elementwise):
     ) -> None:
         self.name, self.arguments, self.source, self.options, self._make = name, arguments, source, options, formula
         self.__module__ = formula.__module__
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # there is one of each
 
     def __reduce__(self) -> str:
         return self.name  # a global of its module, as functions are
