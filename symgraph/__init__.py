@@ -98,6 +98,7 @@ from symgraph.vocabulary.state_space import *
 from symgraph.vocabulary.statistics import (
     all,
     any,
+    average,
     clip,
     embedding,
     norm,
@@ -148,6 +149,7 @@ __all__ = [
     "Min",
     "Muon",
     "NAdam",
+    "NaturalGradient",
     "RAdam",
     "RMSprop",
     "Rprop",
@@ -162,6 +164,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "audit",
+    "average",
     "average_weights",
     "avg_pool",
     "batch_norm",

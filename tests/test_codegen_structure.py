@@ -198,3 +198,17 @@ def test_a_batch_of_one_walks_over_each_matrix_once_forward_and_once_backward() 
     random = np.random.default_rng(0)
     a, given = x @ V, {"x": random.normal(size=(1, 512)), "V": random.normal(size=(512, 512))}
     np.testing.assert_allclose(evaluate(split_sums([a], [V])[a], given), given["x"] @ given["V"], rtol=1e-9)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("where", ["named", "in a formula", "in a gradient"])
+def test_what_is_the_same_in_all_rows_is_computed_once(where: str) -> None:
+    """exp(Σ_n x[n, i]) was written into the loop over n: N·4 exponentials for 4."""
+    x = sg.input("x", (sg.dim("N"), 4))
+    s = sg.sum(x, axis=0, keepdims=True)
+    e = sg.exp(-(s**2))
+    kept = sg.where(s > 2, e, -2)
+    value = {"named": x * e, "in a formula": x * sg.exp(sg.sum(x, axis=0)), "in a gradient": sg.grad(sg.mean(kept), x)}
+    lines = codegen.function([x], value[where]).source.splitlines()
+    (loop,) = [n for n, line in enumerate(lines) if line.lstrip().startswith("for n in range(n_begin")]
+    assert not any("exp(" in line or "select(" in line for line in lines[loop:] if not line.lstrip().startswith("#"))

@@ -230,3 +230,48 @@ def test_a_condition_on_a_sum_of_many_branches_is_refused_until_the_sum_has_a_na
 )
 def test_any_name_is_written_in_latex(name: str) -> None:
     assert sp.latex(sg.sum(sg.input(name, (3,)) ** 2))
+
+
+GUARDED = {
+    "a root": (lambda y: sg.sqrt(y), lambda v: v, 0.5 * 4**-0.5 * 3),
+    "nested": (lambda y: sg.sqrt(y), lambda v: sg.log(v), 0.125),
+    "a quotient": (lambda y: 1 / y, lambda v: v, -3 / 16),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_a_cotangent_is_guarded_by_the_branches_that_were_taken_where_nothing_is_comparable(name: str) -> None:
+    """The guard of an else branch was x ≤ 1, under which the gradient was 0 for x = NaN, though the branch is taken."""
+    inner, outer, slope = GUARDED[name]
+    x, y, A = sg.input("x", ()), sg.input("y", (3,)), sg.input("A", (3, 3))
+    value = outer(A @ inner(y))
+    J = sg.sum(sg.where(x > 1, 0, sg.where(x > 5, 1, value) if name == "nested" else value))
+    gradient = sg.grad(J, y)
+    given = {"x": np.array(np.nan), "y": np.full(3, 4.0), "A": np.ones((3, 3))}
+    np.testing.assert_allclose(evaluate(gradient, given), np.full(3, slope))
+    assert "not (" not in str(gradient)
+
+
+def test_what_no_branch_before_it_leaves_is_not_shown() -> None:
+    x, y = sg.input("x", (3,)), sg.input("y", (3,))
+    v = sg.where(x > 0, x, sg.where(y > 2, 3 * y, y))
+    assert "and" not in str(sg.grad(sg.sum(sg.log(v) * sg.sqrt(y)), y))
+
+
+U, V = sp.symbols("U V", real=True)
+JOINED = {
+    sp.ITE(U > 0, V > 0, V < 5): lambda a, b, v: np.where(a, b, v < 5),
+    sp.Implies(U > 0, V > 0): lambda a, b, v: ~a | b,
+    sp.Xor(U > 0, V > 0): lambda a, b, v: a ^ b, sp.Equivalent(U > 0, V > 0): lambda a, b, v: a == b,
+    sp.Ne(U > 0, V > 0): lambda a, b, v: a != b,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("condition", JOINED, ids=lambda condition: type(condition).__name__)
+def test_what_is_joined_by_not_holds_where_nothing_is_comparable(condition: sp.Basic) -> None:
+    given = {"u": np.array([1, 1, -1, -1, np.nan, np.nan]), "v": np.array([1, -1, 1, -1, 1, -1.0])}
+    u, v = sg.input("u", (6,)), sg.input("v", (6,))
+    value = sg.elementwise(sp.Piecewise((1, condition), (0, True)), U, V)(u, v)
+    np.testing.assert_array_equal(
+        evaluate(value, given), JOINED[condition](given["u"] > 0, given["v"] > 0, given["v"])
+    )  # fmt: skip

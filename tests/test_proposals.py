@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.reference import evaluate
 from tests.counting import calls_of
@@ -34,6 +35,29 @@ RIGHT = {
     "divergence of Poissons": (X * sp.log(X / Y) - X + Y, [(1.0, 1.0001), (1e8, 1e8 + 1), (2.0, 3.0)]),
     "logarithm of a mean": (sp.log((sp.exp(X) + sp.exp(Y)) / 2), [(1e3, 999.0), (-999.0, -1e3), (1.0, 2.0)]),
     "mass between": (sp.erf(X + 1) - sp.erf(X), [(6.0, 0.0), (-7.0, 0.0), (0.5, 0.0)]),
+    "cosines": (sp.cos(X) - sp.cos(Y), [(1.0, 1.0000001), (1e5, 1e5 + 1e-6), (0.3, -0.30000001), (5.0, 1.0)]),
+    "sines": (sp.sin(X + Y) - sp.sin(X), [(1.0, 1e-9), (1e5, 1e-6), (0.3, -0.6), (5.0, 1.0)]),
+    "tangents": (sp.tan(X + Y) - sp.tan(X), [(1.0, 1e-9), (1e5, 1e-6), (0.3, 1.5)]),
+    "arctangents": (sp.atan(X) - sp.atan(Y), [(1e6, 1e6 + 1.0), (1e10, 1e11), (-3.0, -3.0000001), (1.0, -9.0)]),
+    "arcsines": (sp.asin(X) - sp.asin(Y), [(0.75, 0.75000001), (1e-9, 2e-9), (0.9999, -0.3)]),
+    "arccosines": (sp.acos(X) - sp.acos(Y), [(0.75, 0.75000001), (1e-9, 2e-9), (0.9999, -0.3)]),
+    "hyperbolic cosines": (sp.cosh(X) - sp.cosh(Y), [(2.0, 2.0000001), (1e-9, 2e-9), (0.25, 9.0)]),
+    "hyperbolic tangents": (sp.tanh(X) - sp.tanh(Y), [(20.0, 21.0), (1e-9, 2e-9), (-3.0, 2.0)]),
+    "inverse hyperbolic": (
+        sp.asinh(X) - sp.asinh(Y) + sp.atanh(X / 4) - sp.atanh(Y / 4), [(0.75, 0.750000001), (1e-9, 2e-9), (1.0, -3.0)],
+    ),
+    "exponentials": (sp.exp(X + Y) - sp.exp(X), [(3.0, 1e-9), (-40.0, 1e-12), (1.0, 2.0)]),
+    "compound interest": ((1 + X) ** Y - 1, [(1e-9, 3.5), (1e-12, 1e5), (0.5, 1e-9), (2.0, 3.5)]),
+    "power near 1": (X**Y - 1, [(1.000000001, 3.5), (1e-5, 1e-12), (2.0, 3.5)]),
+    "powers": (Y * (X + Y) ** sp.Rational(1, 3) - Y * X ** sp.Rational(1, 3), [(1.0, 1e-9), (1e30, 1e20), (2.0, 5.0)]),
+    "mass of a bin": (sp.erf(X) - sp.erf(Y), [(1.0, 1.00000001), (-3.0, -3.00000001), (7.0, 7.0000001), (1.0, -1.0)]),
+    "of a product": ((1 - sp.cos(X * Y)) / X**2, [(1e-9, 3.0), (1e5, 1e-12), (-0.3, 1e-8), (2.0, 3.0)]),
+    "slope of a product's": (
+        sp.cos(X * Y) / X - sp.sin(X * Y) / (X**2 * Y), [(1e-9, 3.0), (1e5, 1e-12), (-0.3, 1e-8), (2.0, 3.0)],
+    ),
+    "scale of Cauchy's loss": (
+        Y * sp.log(1 + X**2 / Y**2) - X**2 / (Y * (1 + X**2 / Y**2)), [(1e-9, 1.0), (1e-9, 1e9), (3.0, 2.0)],
+    ),
     "common factor": (Y * sp.exp(X) - Y * sp.cos(X), [(1e-12, 3.0), (0.5, 2.0), (-1e-5, 1e30)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip
@@ -87,6 +111,63 @@ def test_a_formula_of_a_sum_or_a_product_is_right_as_one_of_a_value_is(part: str
                 np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-38)
 
 
+COUNTED = {
+    "tanh of more": lambda x, n: sp.tanh(x + n), "tanh of a multiple": lambda x, n: sp.tanh(x * n),
+    "tanh of a root": lambda x, n: sp.tanh(x / sp.sqrt(n + 1)), "tanh by a size": lambda x, n: sp.tanh(x / sp.sqrt(N)),
+    "logistic": lambda x, n: 1 / (1 + sp.exp(-x * N)), "product": lambda x, n: x * sp.tanh(x * n),
+}  # fmt: skip
+N = sg.dim("N")
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_saturates_does_so_in_places_and_sizes_too(name: str) -> None:
+    """1 − tanh(x[n] + n)² lost its digits, since n is no value, and w·(1 − tanh(x·w)²), since w alone is a factor."""
+    (n,), x = sg.indices("n"), sg.input("x", (N,))
+    gradient = sg.grad(sg.sum(sg.define(n, COUNTED[name](x[n], n), shape=(N,))), x)
+    given = {"x": np.array([0.5, 7.0, 9.0, -6.0, 11.0])}
+    (form,) = sg.stabilise([gradient])
+    with mpmath.workdps(60):
+        wanted = evaluate(gradient, given, dtype="mpmath").astype(float)
+    np.testing.assert_allclose(evaluate(form, given), wanted, rtol=1e-13)
+
+
+DECAYING = {
+    "Hermite": (lambda u: (4 * u**2 - 2) * sg.exp(-(u**2)), [0.0, 1e200, 3.0]),
+    "power": (lambda u: u**3 * sg.exp(-u), [0.5, 1e120, 700.0]),
+    "of two": (lambda u: u[0] * u[1] * sg.exp(-u[0] - u[1]), [1e200, 1e190, 2.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DECAYING)
+def test_what_decays_is_nought_before_what_grows_is_infinite(name: str) -> None:
+    """(4u² − 2)·e^{−u²} was ∞·0 at 10²⁰⁰, where the chain rule gives e^{−u²}·u·u."""
+    formula, at = DECAYING[name]
+    u = sg.input("u", (3,))
+    value = formula(u)
+    (form,) = sg.stabilise([value])
+    with mpmath.workdps(60):
+        wanted = evaluate(value, {"u": np.array(at)}, dtype="mpmath").astype(float)
+    np.testing.assert_allclose(evaluate(form, {"u": np.array(at)}), wanted, rtol=1e-12, atol=1e-300)
+
+
+def test_a_value_is_not_told_from_its_sum_with_a_large_number() -> None:
+    """∂(σ(u) − 100)/∂u was −(y + 100)·(y + 99), which has lost as many digits as 100² has more than σ·(1 − σ)."""
+    u = sg.input("u", (3,))
+    y = sg.sigmoid(u) - 100
+    gradient = sg.grad(sg.sum(y), u)
+    at = np.array([-30.0, 0.5, 9.0])
+    np.testing.assert_allclose(evaluate(gradient, {"u": at}), np.exp(-at) / (1 + np.exp(-at)) ** 2, rtol=1e-12)
+    row = sg.grad(sg.sum(sg.sigmoid(sg.log_softmax(u)) - 100), u)
+    assert "99" not in str(row)
+
+
+def test_a_branch_is_there_for_what_it_gains() -> None:
+    """atan v + v/(v² + 1) got two branches for large |v|, by which it is right to the same digit, at twice the cost."""
+    v = sg.input("v", (3,))
+    (form,) = sg.stabilise([sg.arctan(v) + v / (v**2 + 1)])
+    assert form.definition is not None and not form.definition.body.has(sp.Piecewise)
+
+
 SHARES = {
     "rest": lambda p: 1 - p[0], "square of the rest": lambda p: 2 * (1 - p[1]) ** 2,
     "odds": lambda p: p[0] / (1 - p[0]), "focal": lambda p: -((1 - p[0]) ** 2) * sg.log(p[0]),
@@ -123,6 +204,35 @@ def test_a_mean_of_values_whose_sum_overflows_is_their_mean(dtype: type) -> None
         np.testing.assert_allclose(found / largest, np.mean(given.astype(float) / largest), rtol=1e-6)
     assert np.isnan(evaluate(form, {"x": np.array([1.0, np.nan, 0.0, 0.0])}))
     assert evaluate(form, {"x": np.array([1.0, np.inf, 0.0, 0.0])}) == np.inf
+
+
+@pytest.mark.parametrize(("dtype", "scales"), [(np.float64, (1e200, 1e-200, 1.0)), (np.float32, (1e30, 1e-30, 1.0))])
+def test_norms_and_means_of_any_length_stay_in_range(dtype: type, scales: tuple[float, ...]) -> None:
+    """√Σ x² was infinite at 1e30 in float32 and 0 at 1e-30, its gradient 0, wherever Σ has more than a few terms."""
+    x, v = sg.input("x", (sg.dim("N"), 40)), sg.input("v", (sg.dim("M"),))
+    rows, whole = sg.sqrt(sg.sum(x**2, axis=1)), sg.sqrt(sg.sum(x**2))
+    outputs = [rows, sg.grad(sg.sum(rows), x), whole, sg.sqrt(sg.mean(v**2)), sg.log(1 + sg.sum(v**2)), sg.mean(v)]
+    run = codegen.function([x, v], outputs, dtype=np.dtype(dtype).name)
+    random, info = np.random.default_rng(0), np.finfo(dtype)
+    for scale in scales:
+        given = [(random.uniform(0.5, 1, shape) * scale).astype(dtype) for shape in ((3, 40), (5,))]
+        given[0][1] = 0
+        a, b = (np.array([[mpmath.mpf(float(e)) for e in row] for row in np.atleast_2d(g)]) for g in given)
+        norms = [mpmath.sqrt(sum(row**2)) for row in a]
+        slopes = [[e / (n or 1) for e in row] for row, n in zip(a, norms, strict=True)]
+        square = np.sum(b**2)
+        with mpmath.workdps(500):
+            size = mpmath.log(1 + square)
+        wanted = [norms, slopes, mpmath.sqrt(np.sum(a**2)), mpmath.sqrt(square / 5), size, np.sum(b) / 5]
+        for found, true in zip(run(*given), wanted, strict=True):
+            np.testing.assert_allclose(found, np.array(true, float), rtol=20 * info.eps, atol=info.smallest_normal)
+
+
+def test_a_second_pass_over_a_long_sum_is_a_loop_that_is_left_out() -> None:
+    x = sg.input("x", (sg.dim("N"), 40))
+    lines = codegen.function(x, sg.sqrt(sg.sum(x**2, axis=1))).source.splitlines()
+    loops = [n for n, line in enumerate(lines) if line.strip().startswith("for i ") or " in range(40)" in line]
+    assert len(loops) == 3 and [lines[n - 1].strip().startswith("if ") for n in loops] == [False, True, True]
 
 
 def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:

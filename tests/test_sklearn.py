@@ -141,6 +141,8 @@ def test_a_model_of_ones_own() -> None:
     assert model.score(x, y) > 0.99
     found = pickle.loads(pickle.dumps(model)).parameters_
     np.testing.assert_allclose([found["a"][0], found["b"][0]], [3, 0.5], rtol=0.1)
+    with pytest.raises(sg.errors.ShapeError, match=r"\(N, 3\); expected \(N, 1\), .* kind=\"classifier\" for classes"):
+        SymbolicEstimator(sg.nn.Linear(3, 3, name="three")).fit(X, T)
 
 
 @pytest.mark.skipif("not config.getoption('--long')")

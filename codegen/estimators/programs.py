@@ -23,6 +23,7 @@ import symgraph as sg
 from codegen.plan.request import Request, leaves_in
 from codegen.run.function import Function
 from codegen.run.training import TrainStep
+from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
@@ -86,7 +87,11 @@ def declared(
     """
     rows = x.shape[0]
     if score.shape != (rows, width):
-        raise ShapeError(at_line(f"the model gives {score.display_name}{score.shape}; expected (N, {width})"))
+        of_kind = {"labels": "for each class", "real": 'for each target, or kind="classifier" for classes'}
+        told = f"a column {of_kind.get(target, 'for each label')}"
+        raise ShapeError(
+            at_line(f"the model gives {score.display_name}{show_shape(score.shape)}; expected (N, {width}), {told}")
+        )
     weight = sg.input("sample_weight", (rows,))
     t = sg.labels("y", (rows,), classes=width) if target == "labels" else sg.input("y", (rows, width))
     usual: dict[str, Any] = {

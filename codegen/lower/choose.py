@@ -19,7 +19,7 @@ from codegen.plan.fuse import Group, runs_along, runs_down_columns
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.scatter import scatter_of
-from codegen.plan.windows import Window, window_of
+from codegen.plan.windows import Window, windows_of
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.tensor import Element, Tensor
 
@@ -234,10 +234,10 @@ class _Dealer:
 
     def is_plain(self, node: Node) -> bool:
         """Whether a node is neither a scatter nor a window, which stand alone."""
-        return scatter_of(len(node.shape), node.definition) is None and self.window(node) is None
+        return scatter_of(len(node.shape), node.definition) is None and not self.windows(node)
 
-    def window(self, node: Node) -> Window | None:
-        return window_of(node.shape, node.definition, self.depth) if self.has_windows else None
+    def windows(self, node: Node) -> tuple[Window, ...]:
+        return windows_of(node.shape, node.definition, self.depth) if self.has_windows else ()
 
     def extents(self, node: Node) -> tuple[sp.Expr, ...]:
         return tuple(node.extent(index) for index in self.loops(node))
@@ -276,8 +276,8 @@ class _Dealer:
             shared = [axis(self.depth + d) for d in (*last, *([0] if share.what == "owned rows" else []))]
             stages = tuple(self.stage(node, bool(shared), kept, elsewhere) for node in nodes)
             nests = tuple(nests_of(nodes, extents, self.depth, shared)) if self.is_plain(nodes[0]) else ()
-            window = self.window(nodes[0])
-            way = None if window is None else windowed(nodes[0], window, self.depth == 0)
+            windows = self.windows(nodes[0])
+            way = windowed(windows, self.depth == 0) if windows else None
             scatter = scatter_of(len(nodes[0].shape), nodes[0].definition)
             found.append(Segment(extents, stages, nests, scatter, way))
         return tuple(found)

@@ -11,8 +11,9 @@ import sympy as sp
 
 from symgraph.core.cost import operations
 from symgraph.core.graph import consumers, elements_of, rewrite, topological
+from symgraph.core.indices import Index, axis
 from symgraph.core.rebuild import literal
-from symgraph.core.tensor import Definition, Tensor
+from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, covers, is_contraction
 
 MAX_OPERATIONS = 60
@@ -53,6 +54,20 @@ def _is_temporary(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         return False
     reader = readers[0]
     assert reader.definition is not None
-    if reader.definition.op is None or reader.definition.is_opaque:
-        return reader.definition.op is None
-    return all(covers(element, reader) for element in elements_of(reader.definition.body) if element.tensor is tensor)
+    reads = [element for element in elements_of(reader.definition.body) if element.tensor is tensor]
+    if reader.definition.op is None:
+        return is_cheap(definition.body) or all(map(_is_hoisted, reads))
+    return not reader.definition.is_opaque and all(covers(element, reader) for element in reads)
+
+
+def _is_hoisted(element: Element) -> bool:
+    """Whether what a reader reads is computed once for each of its elements, outside the loops over other axes."""
+    own = {index for place in element.indices for index in place.atoms(Index)}
+    return own == {axis(d) for d in range(len(own))}
+
+
+def is_cheap(body: sp.Expr) -> bool:
+    """Whether computing a body again costs no more than reading its value."""
+    if body.atoms(sp.Function, sp.Piecewise, sp.Max, sp.Min, sp.exp):
+        return False
+    return int(sp.count_ops(body.xreplace({e: sp.Symbol("e") for e in elements_of(body)}))) <= 2

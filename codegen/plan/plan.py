@@ -6,12 +6,13 @@ is computed before it is read, and every stored leaf is written after the last r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
 from codegen.plan.affine import few_numbers_by_products
+from codegen.plan.axis_order import order_axes
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
@@ -19,16 +20,19 @@ from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
 from codegen.plan.halves import halve_column_sums
 from codegen.plan.masks import mask_by_maxima
-from codegen.plan.merge import merge, written_in
+from codegen.plan.merge import is_cheap, merge, written_in
+from codegen.plan.phases import write_out_phases
 from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
 from codegen.plan.supports import trim_values
 from codegen.plan.touched import added, scattered
+from codegen.plan.visits import visit_windows
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.recurrence import Recurrence, recurrence_of
 from symgraph.core.scalars import Delta, Uniform
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.core.views import at_indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Node:
 
 def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]:
     """Make products of affine recurrences, unite equal values, trim, slice, write out cases, merge temporaries, mask by
-    maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order.
+    maxima, visit windows, write them and their phases out, order axes, bring sums into shape, share common functions,
+    split, inline, place, order.
 
     In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
     """
@@ -88,8 +93,11 @@ def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
-    written = _replace(masked, write_out_windows(_roots(masked)))
-    shaped = _replace(written, reshape_sums(_roots(written)))
+    visited = _replace(masked, visit_windows(_roots(masked)))
+    written = _replace(visited, write_out_windows(_roots(visited)))
+    apart = _replace(written, write_out_phases(_roots(written)))
+    laid = _replace(apart, order_axes(_roots(apart)))
+    shaped = _replace(laid, reshape_sums(_roots(laid)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
@@ -118,12 +126,33 @@ def _inline(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     """
     order = topological(roots)
     readers = consumers(order)
-    kept = set(roots)
-    chosen = {t for t in order if t not in kept and _inlines(t, readers[t])}
+    kept, chosen = set(roots), set[Tensor]()
+    reads: dict[Tensor, list[Read]] = {}
+    for tensor in reversed(order):
+        reads[tensor] = [read for reader in readers[tensor] for read in _reads(tensor, reader, chosen, reads)]
+        if tensor not in kept and _inlines(tensor, readers[tensor], reads[tensor]):
+            chosen.add(tensor)
     return written_in(roots, chosen)
 
 
-def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
+Read = tuple[Tensor, Element]
+"""A definition and the element that it reads."""
+
+
+def _reads(
+    tensor: Tensor, reader: Tensor, chosen: Collection[Tensor], reads: Mapping[Tensor, Sequence[Read]]
+) -> Iterable[Read]:
+    """What is read of a tensor by a definition, or by those that read it under the name of an alias."""
+    definition = reader.definition
+    assert definition is not None
+    for element in elements_of(definition.body):
+        if element.tensor is tensor and reader in chosen and definition.body == element:
+            yield from ((other, at_indices(element, e.indices)) for other, e in reads[reader])  # type: ignore[misc]
+        elif element.tensor is tensor:
+            yield reader, element
+
+
+def _inlines(tensor: Tensor, readers: Sequence[Tensor], reads: Sequence[Read]) -> bool:
     definition = tensor.definition
     if definition is None or definition.op is not None or definition.body.has(Delta):
         return False
@@ -137,16 +166,13 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
     if feeds_contraction:
         return False
     if definition.body.has(Uniform):  # a random number is computed where it is read, once in each of its iterations
-        return all(_covers(r, e) for r in readers for e in elements_of(r.definition.body) if e.tensor is tensor)  # type: ignore[union-attr]
-    cheap = _is_cheap(definition.body)
+        return all(_covers(reader, element) for reader, element in reads)
+    cheap = is_cheap(definition.body)
     if tensor.ndim == 0 and cheap and (len(readers) == 1 or _is_of_numbers(definition.body)):
         return True
-    if len(readers) != 1 or readers[0].ndim == 0:
+    if len(readers) != 1 or readers[0].ndim == 0 or len(reads) != 1:
         return False
-    reads = [e for e in elements_of(readers[0].definition.body) if e.tensor is tensor]  # type: ignore[union-attr]
-    if len(reads) != 1:
-        return False
-    return cheap or _covers(readers[0], reads[0])
+    return cheap or _covers(*reads[0])
 
 
 def _is_of_numbers(body: sp.Expr) -> bool:
@@ -166,12 +192,6 @@ def _keeps_columns(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
         if found is not None and found.right.tensor is tensor:
             return not found.outer and is_large(tensor.shape)
     return True
-
-
-def _is_cheap(body: sp.Expr) -> bool:
-    if body.atoms(sp.Function, sp.Piecewise, sp.Max, sp.Min, sp.exp):
-        return False
-    return int(sp.count_ops(body.xreplace({e: sp.Symbol("e") for e in elements_of(body)}))) <= 2
 
 
 def _covers(reader: Tensor, element: Element) -> bool:

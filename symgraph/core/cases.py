@@ -6,6 +6,7 @@ conditions that contain branches for their symbols. A body has :class:`Cases` in
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -35,7 +36,8 @@ class Cases(sp.Piecewise):  # type: ignore[misc]
         cases: list[Case] = []
         for arg in args:
             case = Case(*getattr(arg, "args", arg))
-            if case.cond == sp.false or any(case.cond == earlier.cond for earlier in cases):
+            needed = set(sp.And.make_args(case.cond))
+            if case.cond == sp.false or any(needed.issuperset(sp.And.make_args(earlier.cond)) for earlier in cases):
                 continue
             cases.append(case)
             if case.cond == sp.true:
@@ -67,8 +69,16 @@ class Fails(sp.Not):  # type: ignore[misc]
 
 def either(*parts: sp.Basic) -> sp.Basic:
     """Whether one of some conditions holds; of x > 0 and x ≤ 0 too, where SymPy sees that one does of every number."""
+    if any(Fails(part) in parts for part in parts):
+        return sp.true
     found = sp.Or(*parts)
     return Fails(sp.And(*map(Fails, parts))) if found == sp.true and sp.true not in parts else found
+
+
+@lru_cache(maxsize=8192)
+def both(one: sp.Basic, other: sp.Basic) -> sp.Basic:
+    """Whether two conditions hold: SymPy compares their canonical forms, which takes long, and is asked again."""
+    return other if one == sp.true else one if other == sp.true else sp.And(one, other)
 
 
 def decided(condition: sp.Basic) -> sp.Basic:
@@ -91,7 +101,7 @@ def decided(condition: sp.Basic) -> sp.Basic:
     for number, holds in enumerate(conditions(chosen)):
         value = condition.xreplace({piece: piece.args[number].expr for piece in same})
         found = either(found, sp.And(before, holds, decided(value)))
-        before = sp.And(before, Fails(holds))
+        before = both(before, Fails(holds))
     return found
 
 

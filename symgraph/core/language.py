@@ -15,7 +15,7 @@ from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import Boolean, BooleanAtom
 
-from symgraph.core.cases import Cases, allow, decided
+from symgraph.core.cases import Cases, Fails, allow, both, decided, either
 from symgraph.core.provenance import at_line
 from symgraph.core.rebuild import bottom_up, evaluated, parts_of, replaced
 from symgraph.core.scalars import Delta, modulo
@@ -109,7 +109,7 @@ def _with_conditions(node: sp.Basic, args: list[sp.Basic], asked: Asked) -> sp.B
         args = [args[0], _as_condition(args[1], asked)]
     elif isinstance(node, Relational) and all(isinstance(a, Boolean) and not isinstance(a, sp.Expr) for a in args):
         same = sp.Equivalent(*args)
-        return same if isinstance(node, sp.Eq) else sp.Not(same)
+        return same if isinstance(node, sp.Eq) else Fails(_written_out(same))
     return evaluated(node, args)
 
 
@@ -126,13 +126,13 @@ def _written_out(node: sp.Basic) -> sp.Basic:
         case Relational():
             return decided(node)
         case sp.ITE(args=(test, yes, no)):
-            return sp.Or(sp.And(test, yes), sp.And(sp.Not(test), no))
+            return either(both(test, yes), both(Fails(test), no))
         case sp.Implies(args=(left, right)):
-            return sp.Or(sp.Not(left), right)
+            return either(Fails(left), right)
         case sp.Xor():
             return _odd(sorted(node.args, key=sp.default_sort_key))
         case sp.Equivalent():
-            return sp.Or(sp.And(*node.args), sp.And(*(sp.Not(arg) for arg in node.args)))
+            return either(sp.And(*node.args), sp.And(*map(Fails, node.args)))
         case sp.Piecewise():
             return Cases(*node.args)
         case sp.Function() | sp.UnevaluatedExpr() if type(node) in _FUNCTIONS:
@@ -146,7 +146,7 @@ def _odd(parts: Iterable[sp.Basic]) -> sp.Basic:
     """Whether an odd number of conditions hold."""
     found = sp.false
     for part in parts:
-        found = sp.Or(sp.And(found, sp.Not(part)), sp.And(sp.Not(found), part))
+        found = either(both(found, Fails(part)), both(Fails(found), part))
     return found
 
 

@@ -67,8 +67,7 @@ class Causes:
         told: dict[str, list[tuple[str, str]]] = {}
         found: list[str] = []
         for parameter, slope in slopes.items():
-            if self.is_rounding(slope):
-                size = float(np.abs(self.known[slope]).max())
+            if self.is_rounding(slope) and (size := _largest(self.known[slope])):
                 found.append(f"{self.called(slope)} is 0 but for rounding, which makes it {size:.1e} at most: "
                              f"{parameter.name} has no influence")  # fmt: skip
                 continue
@@ -91,16 +90,20 @@ class Causes:
         return found
 
     def is_rounding(self, tensor: Tensor) -> bool:
-        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that, beside what
-        was computed or beside one rounding error of the terms that it is the sum of."""
+        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that beside what it
+        is computed to be, or beside the terms of its sum if these cancel."""
         if tensor not in self.exact or not self.exact[tensor].size:
             return False
-        computed, exact = (np.abs(of[tensor].astype(np.float64)).max() for of in (self.known, self.exact))
-        definition = of_step(tensor)
-        if definition is not None and definition.op == "sum" and computed == 0 < exact:
-            terms = np.abs(self._part(tensor, definition.body)).max(initial=0)
-            computed = terms * float(np.finfo(self.dtype).eps)
+        computed, exact = _largest(self.known[tensor]), _largest(self.exact[tensor])
+        if computed == 0 < exact:
+            computed = self._terms(tensor)
         return bool(np.isfinite(computed) and exact < ROUNDING * computed)
+
+    def _terms(self, tensor: Tensor) -> float:
+        """The largest term of the sum that a value is."""
+        definition = of_step(tensor)
+        terms = () if definition is None else sp.Add.make_args(definition.body)
+        return max((_largest(self._part(tensor, term)) for term in terms), default=0.0)
 
     # -- why --------------------------------------------------------------------------------------------------------
     def _cause(self, tensor: Tensor, place: tuple[int, ...]) -> str:
@@ -150,8 +153,10 @@ class Causes:
                     return said
                 cause = self._why_zero(factor.tensor, True)
                 return cause if is_within else f"{said}, because {cause}"
+        if terms := self._terms(tensor):
+            return f"its terms, up to {terms:.3g}, cancel"
         if tensor in self.exact and self.exact[tensor].any():
-            return f"it underflows, in high precision it is up to {float(np.max(np.abs(self.exact[tensor]))):.3g}"
+            return f"it underflows, in high precision it is up to {_largest(self.exact[tensor]):.3g}"
         return f"in every term of {self.program.equation(tensor)} a factor is 0"
 
     # -- parts of formulas ------------------------------------------------------------------------------------------
@@ -229,3 +234,8 @@ def _parts(body: sp.Expr) -> list[sp.Expr]:
 def bracketed(place: tuple[int, ...]) -> str:
     """``[3, 1]``; nothing of a number."""
     return f"[{', '.join(map(str, place))}]" if place else ""
+
+
+def _largest(array: np.ndarray) -> float:
+    """The largest magnitude."""
+    return float(np.abs(array.astype(np.float64)).max(initial=0.0))

@@ -121,14 +121,18 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
 
 
 def _chosen(problems: Sequence[Problem]) -> int:
-    """The first form whose score is near the lowest, of all problems, each of which has the same forms."""
-    scores = np.mean([_scores(problem) for problem in problems], axis=0)
-    return next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
+    """The first form whose score is near the lowest, of all problems, each of which has the same forms; of those after
+    it that are no worse anywhere, the first with the fewest branches, for a branch is there for what it gains."""
+    scores, numbers = np.mean([_measured(problem) for problem in problems], axis=0)
+    first = next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
+    as_good = [n for n in range(first, len(scores)) if scores[n] <= scores[first] and numbers[n] >= numbers[first]]
+    return min(as_good, key=lambda n: sum(operation.name == "select" for operation in problems[0][1 + n].operations))
 
 
 @lru_cache(maxsize=1024)
-def _scores(tapes: Problem) -> np.ndarray:
-    scores, refused = np.zeros(len(tapes) - 1), np.zeros(len(tapes) - 1, bool)
+def _measured(tapes: Problem) -> np.ndarray:
+    """The scores of the forms, and at how many points each is a number: (2, forms)."""
+    scores, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, bool, int))
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         if not all(holds_numbers(tape, dtype) for tape in tapes):
             continue
@@ -139,8 +143,9 @@ def _scores(tapes: Problem) -> np.ndarray:
         weights = np.where(finite, 1.0, INFINITE)
         scores += (lost[1:] + more) @ weights / max(found.defined, 1)
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
+        numbers += found.numbers[1:]
     scores[refused] += 2 * WORTH_IT
-    return scores
+    return np.array([scores, numbers])
 
 
 def bits_lost(errors: np.ndarray) -> np.ndarray:

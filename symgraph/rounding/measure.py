@@ -33,7 +33,8 @@ class Errors:
     """Errors of some forms at points: ``errors`` is (forms, points), ``points`` (variables, points).
 
     ``values`` are computed, ``truth`` is the true value, rounded to float64, ``conditions`` Σ |Δf|/(ε·|f|) where
-    it was asked for, else NaN. ``defined`` is at how many points some form has a value.
+    it was asked for, else NaN. ``defined`` is at how many points some form has a value, and ``numbers``, (forms,), at
+    how many finite ones each has one, which include those without a true value: 0·log 0.
     """
 
     dtype: np.dtype
@@ -43,6 +44,7 @@ class Errors:
     errors: np.ndarray
     conditions: np.ndarray
     defined: int
+    numbers: np.ndarray
 
     def worst(self, form: int = 0) -> float:
         """The largest error of a form."""
@@ -87,7 +89,7 @@ def errors_of(
     points = np.unique(points, axis=1)
     values = np.array([_computed(form, meant, points) for form in forms])
     asked_for = ~(np.isnan(values).all(axis=0) if apart is not None else np.zeros(points.shape[1], bool))
-    defined = int(asked_for.sum())
+    defined, numbers = int(asked_for.sum()), (~np.isnan(values) & np.isfinite(points).all(axis=0)).sum(axis=1)
     if apart is not None:
         asked_for &= _are_apart(values, apart, dtype)
     truth = [exact(meant, point, dtype, most) if at else None for point, at in zip(points.T, asked_for, strict=True)]
@@ -108,7 +110,7 @@ def errors_of(
         unit = units + float(info.eps) * np.nan_to_num(conditions, nan=0.0, posinf=np.inf)
         errors = np.where((gaps == 0) | (np.isinf(unit) & np.isfinite(gaps)), 0.0, gaps / unit)
         relative = conditions / np.abs(true)
-    return Errors(dtype, points, values, true, errors, relative, defined)
+    return Errors(dtype, points, values, true, errors, relative, defined, numbers)
 
 
 def _are_apart(values: np.ndarray, most: float, dtype: np.dtype) -> np.ndarray:

@@ -8,6 +8,7 @@ y[n] = log(1 + exp(a[n]))  float32        ∞    1.21    0.03   a = 0.000217693
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -312,7 +313,7 @@ ADVICE = {
 def _point(program: Program, tape: Tape, point: np.ndarray) -> str:
     """The variables with their values."""
     names, keys = program.naming.names, tape.keys
-    several = {tensor for tensor, places in keys if any(places)}
+    several = {tensor for tensor, number in Counter(tensor for tensor, _ in keys).items() if number > 1}
     shown = []
     for (tensor, places), value in zip(keys, point, strict=True):
         assert tensor is not None

@@ -19,7 +19,7 @@ from symgraph.rounding.tape import Key, Operation, Places, Tape, Unmeasured
 
 TERMS = 3
 """Terms of a reduction, and what a symbolic size is."""
-SHORT = 16
+SHORT = 32
 """Terms of a sum of squares that is looked into; a longer one is a variable that is not negative."""
 MOST_OPERATIONS, DEEPEST = 400, 24
 """Operations of a value with all that it reads, and how many values deep it reads them."""
@@ -93,9 +93,10 @@ class Writer:
         if definition is None or definition.op not in (None, "sum", "max", "min"):
             raise Unmeasured("an index" if tensor.is_label else "a leaf or a recurrence")
         if whole:
-            result = self._opened(tensor, (0,) * tensor.ndim, whole)
+            result = self._opened(tensor, tuple(map(self.place, tensor.shape)), whole)
         else:
-            env = {axis(d): 0 for d in range(tensor.ndim)} | {bound(d): 0 for d in range(len(definition.extents))}
+            env = {axis(d): self.place(size) for d, size in enumerate(tensor.shape)}
+            env |= {bound(d): self.place(size) for d, size in enumerate(definition.extents)}
             result = self.body(definition.body, env, tensor)
         return self._read_by(result)
 
@@ -173,6 +174,10 @@ class Writer:
     def size(self, extent: sp.Expr) -> int:
         """A size with all that is not a number taken as ``TERMS``; one at the least, since no axis is empty."""
         return max(1, int(extent.xreplace({dim: sp.Integer(TERMS) for dim in extent.atoms(Dim)})))
+
+    def place(self, size: sp.Expr) -> int:
+        """The place along an axis that is measured: its second, since what is times a place says nothing at 0."""
+        return min(self.size(size), TERMS) // 2
 
     def fold(self, name: str, parts: Sequence[int]) -> int:
         return reduce(lambda a, b: self.op(name, a, b), parts)

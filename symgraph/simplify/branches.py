@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from symgraph.core.cases import Cases, conditions
+from symgraph.core.cases import Cases, Fails, both, conditions, either
 from symgraph.core.compared import compared
+from symgraph.core.rebuild import evaluated
 from symgraph.core.tensor import Element
 
 MOST_SHARED = 4
@@ -101,8 +102,8 @@ def guard_of(taken: dict[sp.Basic, sp.Expr]) -> sp.Basic:
         before, holds = sp.true, sp.false
         for other, condition in piece.args:
             if other == value:
-                holds = sp.Or(holds, sp.And(before, condition))
-            before = sp.And(before, sp.Not(condition))
+                holds = either(holds, both(before, condition))
+            before = both(before, Fails(condition))
         guards.append(holds)
     return sp.And(*guards)
 
@@ -116,7 +117,7 @@ def flat_piecewise(branches: list[tuple[sp.Expr, sp.Basic]]) -> sp.Expr:
     flat: list[tuple[sp.Expr, sp.Basic]] = []
     for value, condition in branches:
         inner = value.args if isinstance(value, sp.Piecewise) else ((value, sp.true),)
-        flat += [(part, sp.And(split_extrema(condition), split_extrema(guard))) for part, guard in inner]
+        flat += [(part, both(split_extrema(condition), split_extrema(guard))) for part, guard in inner]
     flat = [(value, condition) for value, condition in flat if condition != sp.false]
     while len(flat) > 1 and flat[-2][0] == flat[-1][0] and flat[-1][1] == sp.true:
         del flat[-2]
@@ -131,7 +132,7 @@ def _real(value: sp.Expr) -> sp.Expr:
 def split_extrema(condition: sp.Basic) -> sp.Basic:
     """max(a, b) < c as a < c and b < c; min likewise."""
     if isinstance(condition, (sp.And, sp.Or)):
-        return condition.func(*(split_extrema(part) for part in condition.args))
+        return evaluated(condition, [split_extrema(part) for part in condition.args])
     match condition:
         case sp.StrictLessThan(args=(sp.Max() as extreme, edge)) | sp.LessThan(args=(sp.Max() as extreme, edge)):
             return sp.And(*(split_extrema(condition.func(arg, edge)) for arg in extreme.args))

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import sympy as sp
 
-from symgraph.core.cases import Cases
+from symgraph.core.cases import Cases, Fails, both, either
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
 from symgraph.core.scalars import Delta, expm1, sigmoid, softplus
@@ -86,22 +86,22 @@ def support(expression: sp.Expr) -> sp.Basic:
     if isinstance(expression, Delta):
         return sp.Eq(*expression.args)
     if isinstance(expression, sp.Add):
-        return sp.Or(*(support(term) for term in expression.args))
+        return either(*(support(term) for term in expression.args))
     if isinstance(expression, sp.Mul):
         return sp.And(*(support(factor) for factor in expression.args))
     if not isinstance(expression, sp.Piecewise):
         return sp.false if expression == 0 else sp.true
     found, before = sp.false, sp.true
     for value, condition in expression.args:
-        found = sp.Or(found, sp.And(before, condition, support(value)))
-        before = sp.And(before, sp.Not(condition))
+        found = either(found, sp.And(before, condition, support(value)))
+        before = both(before, Fails(condition))
     return found
 
 
 def within(condition: sp.Basic, indices: Collection[sp.Basic]) -> sp.Basic:
     """The parts of a condition that do not depend on the indices: what it implies for every value of these."""
     if isinstance(condition, sp.Or):
-        return sp.Or(*(within(part, indices) for part in condition.args))
+        return either(*(within(part, indices) for part in condition.args))
     hidden = set(indices)
     return sp.And(*(part for part in sp.And.make_args(condition) if hidden.isdisjoint(part.free_symbols)))
 
@@ -109,7 +109,7 @@ def within(condition: sp.Basic, indices: Collection[sp.Basic]) -> sp.Basic:
 def for_some(condition: sp.Basic, over: tuple[Index, ...], extents: Extents) -> sp.Basic:
     """Those, and whether places meet for some value of the indices: i = t[n] for some n is Σ_n δ[i = t[n]] > 0."""
     if isinstance(condition, sp.Or):
-        return sp.Or(*(for_some(part, over, extents) for part in condition.args))
+        return either(*(for_some(part, over, extents) for part in condition.args))
     parts = [part for part in sp.And.make_args(condition) if _is_of_places(part)]
     met = sp.Mul(*(Delta(*part.args) for part in parts if not part.free_symbols.isdisjoint(over)))
     under = tuple(index for index in over if index in met.free_symbols)
@@ -127,6 +127,6 @@ def guarded(expression: sp.Expr, condition: sp.Basic) -> sp.Expr:
         return expression
     equal = [part for part in sp.And.make_args(condition) if _is_of_places(part)]
     deltas = sp.Mul(*(Delta(*part.args) for part in equal))
-    rest = sp.And(*(part for part in sp.And.make_args(condition) if part not in equal))
-    expression = guarded_product(deltas, expression)
-    return expression if rest == sp.true else Cases((expression, rest), (0, True))
+    failing = [part for part in sp.And.make_args(condition) if isinstance(part, Fails)]
+    rest = sp.And(*(part for part in sp.And.make_args(condition) if part not in [*equal, *failing]))
+    return Cases(*((0, part.args[0]) for part in failing), (guarded_product(deltas, expression), rest), (0, True))

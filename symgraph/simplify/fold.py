@@ -23,6 +23,8 @@ from symgraph.simplify.selections import joined, parts
 from symgraph.simplify.whole_sums import opened, sum_of, whole_sums
 
 MAX_ROUNDS = 4
+MOST_ADDED = 2
+"""The number that is added to a value which is told from the sum: two bits of it are lost."""
 
 LEFT = "left as the chain rule gave it"
 """The rule of a step after which there might be a simpler form, too long to look for."""
@@ -242,8 +244,13 @@ def eliminate(
 
 def _recovers_a_term(folded: sp.Expr, value: sp.Expr, formula: sp.Expr) -> bool:
     """Whether a varying term of a forward sum is found again from its total, r + v for f where r = f − v: all digits
-    are lost where the term is small beside the others."""
-    rest = [term for term in formula.args if not term.is_number] if isinstance(formula, sp.Add) else []
+    are lost where the term is small beside the others, as those of σ are in σ − 100, whatever is made of it; the
+    number of y = eᵘ − 1 is as large as the term is, and y + 1 what one writes."""
+    if not isinstance(formula, sp.Add):
+        return False
+    if abs(formula.as_coeff_Add()[0]) > MOST_ADDED and folded.has(value):
+        return True
+    rest = [term for term in formula.args if not term.is_number]
     return any(
         (coefficient := total.coeff(value)) != 0 and any(-coefficient * term in total.args for term in rest)
         for total in folded.atoms(sp.Add)

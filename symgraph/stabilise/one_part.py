@@ -2,6 +2,7 @@
 
     √(1 + (x + y)²) − 1        √(1 + w²) − 1,   w = x + y
     1 − cos(2·x·y)             1 − cos(2·w),    w = x·y             log(1 + x²/y²)      log(1 + w²),  w = x/y
+    1 − tanh(x[n] + n)²        1 − tanh(w)²,    w = x[n] + n        1 − tanh(x/√(n + 1))²   with w = x/√(n + 1)
 
 The formula of w has the forms of a formula of one variable (:mod:`one_variable`). That w is rounded itself changes
 nothing: the formula as it was written computes w too.
@@ -9,7 +10,7 @@ nothing: the formula as it was written computes w too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import sympy as sp
@@ -29,15 +30,34 @@ W = sp.Symbol("w", real=True)
 
 def of_one_part(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of several values by a formula of one expression; none where there is no such expression."""
-    elements = elements_of(body)
-    if not 2 <= len(elements) <= MOST_VALUES or body.has(sp.Piecewise, Written, Delta):
+    if body.has(sp.Piecewise, Written, Delta) or operations([body]) > MOST_OPERATIONS or not may_lose(body, body):
         return ()
-    if not may_lose(body, body) or operations([body]) > MOST_OPERATIONS:
+    names = {element: sp.Symbol(f"e{n}", real=True) for n, element in enumerate(elements_of(body))}
+    named = replaced(body, names)
+    read = [name for name in names.values() if named.has(name)]  # others are in the places of these
+    values = (*read, *sorted(named.free_symbols - set(read), key=sp.default_sort_key))
+    if not 2 <= len(values) <= MOST_VALUES or not read:
         return ()
-    names = {element: sp.Symbol(f"e{n}", real=True) for n, element in enumerate(elements)}
     shown = {name: element for element, name in names.items()}
-    found = _of_one_part(replaced(body, names), tuple(shown))  # type: ignore[arg-type]
+    found = _of_one_part(named, values) or _of_factors(named, values)  # type: ignore[arg-type]
     return tuple(replaced(form, shown) for form in found)  # type: ignore[misc]
+
+
+def _of_factors(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
+    """Forms of a product, of the first of its factors over the same values that have some together."""
+    groups: dict[tuple[sp.Symbol, ...], list[sp.Expr]] = {}
+    for factor in sp.Mul.make_args(body):
+        groups.setdefault(tuple(value for value in values if factor.has(value)), []).append(factor)
+    for own, factors in groups.items():
+        found = _of_one_part(sp.Mul(*factors), own) if len(groups) > 1 and len(own) > 1 else ()
+        if found:
+            return tuple(_with_factors(form, [f for other in groups if other != own for f in groups[other]])
+                         for form in found)  # fmt: skip
+    return ()
+
+
+def _with_factors(form: sp.Expr, factors: Sequence[sp.Expr]) -> sp.Expr:
+    return per_branch(form, lambda branch, _: sp.Mul(*factors, branch))
 
 
 @lru_cache(maxsize=1024)
@@ -47,9 +67,14 @@ def _of_one_part(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr,
             continue
         form = improved(formula, W)
         if form != formula or part.is_Mul:
-            inside = per_branch(form, lambda branch, _: (*scaled(branch, lambda value: value), branch)[0])
-            return tuple(_at(found, part) for found in dict.fromkeys((inside, form)))
+            return forms_of(form, part)
     return ()
+
+
+def forms_of(form: sp.Expr, part: sp.Expr) -> tuple[sp.Expr, ...]:
+    """A formula of w at a part of the values, and the same in the range of floating point."""
+    inside = per_branch(form, lambda branch, _: (*scaled(branch, lambda value: value), branch)[0])
+    return tuple(_at(found, part) for found in dict.fromkeys((inside, form)))
 
 
 def _at(form: sp.Basic, part: sp.Expr) -> sp.Basic:
@@ -77,16 +102,29 @@ def _parts(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> Iterator[tuple[sp.Ex
     product = _product(body, values)
     if product is not None and (formula := _in_powers(body, product)) is not None:
         yield sp.Mul(*(value**power for value, power in product.items())), formula
+    arguments = {function.args[0].as_coeff_Mul()[1] for function in body.atoms(sp.Function) if function.args}
+    for argument in sorted((a for a in arguments if a.free_symbols == set(values)), key=sp.default_sort_key):
+        formula = _in_argument(body, argument)
+        if formula.free_symbols == {W}:
+            yield argument, formula
 
 
-def _product(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, int] | None:
+def _in_argument(body: sp.Expr, argument: sp.Expr) -> sp.Expr:
+    """A formula with w for what functions are taken of."""
+    return body.replace(
+        lambda e: isinstance(e, sp.Function) and len(e.args) == 1 and e.args[0].as_coeff_Mul()[1] == argument,
+        lambda e: e.func(e.args[0].as_coeff_Mul()[0] * W),
+    )
+
+
+def _product(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, sp.Rational] | None:
     """The powers of the values in a product that all values are in, in lowest terms."""
     found = [powers for product in body.atoms(sp.Mul) if (powers := _powers(product)).keys() == set(values)]
-    if not found or any(not power.is_Integer for powers in found for power in powers.values()):
+    if not found or any(not power.is_Rational for powers in found for power in powers.values()):
         return None
-    first = min(found, key=lambda powers: [int(powers[value]) for value in values])
-    whole = sp.igcd(*first.values())
-    return {value: int(power / whole) for value, power in first.items()}
+    first = min(found, key=lambda powers: [abs(powers[value]) for value in values])
+    whole = [power for power in first.values() if power.is_Integer]
+    return {value: power / sp.igcd(*whole, 0) for value, power in first.items()} if whole else None
 
 
 def _powers(product: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
@@ -94,7 +132,7 @@ def _powers(product: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
     return {base: power for base, power in pairs if base.is_Symbol}
 
 
-def _in_powers(node: sp.Expr, product: dict[sp.Symbol, int]) -> sp.Expr | None:
+def _in_powers(node: sp.Expr, product: dict[sp.Symbol, sp.Rational]) -> sp.Expr | None:
     """A formula with each product of the values' powers as a power of w; None where some are no such powers."""
     if node.is_Symbol:
         return None

@@ -25,6 +25,8 @@ from symgraph.stabilise.scalar import stable
 
 MAX_LOOKED_AT = 60
 """Operations of a part with the formulas of the values it reads."""
+MOST_READ = 16
+"""Elements of a formula that is looked through: the 17th summand of a residual sum tells nothing of the first."""
 _PARTS = (sp.Add, sp.Mul, sp.Pow, sp.Function, sp.Piecewise)
 
 
@@ -39,7 +41,8 @@ class Values:
     def remember(self, tensor: Tensor, body: sp.Expr) -> None:
         """A pointwise value's formula over stable operands, as it was written."""
         opened = self.opened(body)
-        if not tensor.is_label and not body.has(Written) and operations([opened]) <= MAX_LOOKED_AT:
+        is_short = operations([opened]) <= MAX_LOOKED_AT and len(elements_of(opened)) <= MOST_READ
+        if is_short and not tensor.is_label and not body.has(Written):
             self._opened.clear()
             if tensor in self.formulas:
                 self._moved.clear()

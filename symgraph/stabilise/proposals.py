@@ -1,4 +1,5 @@
-"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings`` and ``ranges``, for a choice."""
+"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings``, ``decaying`` and ``ranges``, for a
+choice."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.tensor import Tensor
 from symgraph.simplify.branches import per_branch
+from symgraph.stabilise.decaying import decaying
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.ranges import is_short_sum, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
@@ -32,13 +34,17 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     opened : puts the formulas of the pointwise values that a body reads in their place.
     """
     through = opened(forms[-1])
-    is_seen_through = operations([through]) <= MOST_OPENED and _short_sums(through) <= _short_sums(forms[-1])
+    is_short = operations([through]) <= MOST_OPENED
+    is_seen_through = is_short and _short_sums(through) <= _short_sums(forms[-1])
     seen = dict.fromkeys([*forms, through] if is_seen_through else forms)
+
     def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
         return (*recombined(branch), *of_one(branch), *of_one_part(branch), *rewritten(branch))
 
     apart = [new for form in seen for new in _each(form, each)]
     yield from apart
+    for form in (*seen, *([through] if is_short and not is_seen_through else ())):
+        yield from _each(form, decaying)
     for form in (*seen, *apart):
         for new in _each(form, lambda branch: scaled(branch, opened)):
             yield per_branch(without_squares_of_nought(new, opened), lambda branch, _: branch)

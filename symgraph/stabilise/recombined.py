@@ -22,7 +22,7 @@ from symgraph.simplify.rational import Kernels
 
 MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
 """Of a formula that is expanded."""
-ORDINARY = sp.Integer(2) ** 30
+ORDINARY = sp.Integer(2) ** 60
 
 
 def recombined(body: sp.Expr) -> tuple[sp.Expr, ...]:
