@@ -117,6 +117,18 @@ def test_several_labels_and_early_stopping() -> None:
     assert "<math" not in MLPClassifier()._repr_html_()
 
 
+@pytest.mark.parametrize("names", [["no", "</script>"], ["no", "yes", "</script>"]])
+def test_the_page_of_a_model_reads_targets_as_its_fit_does(names) -> None:
+    """Two classes are one column of 0 and 1, more are labels, numbers a column."""
+    y = np.array(names)[np.arange(24) % len(names)]
+    model = MLPClassifier((4,), max_iter=2, random_state=1).fit(X, y)
+    real = MLPRegressor((4,), max_iter=2, random_state=1).fit(X, X[:, 0])
+    for fitted, target in ((model, y), (real, X[:, 0])):
+        cost, _, _, values = fitted.reported({"X": X, "y": target})
+        assert np.isfinite(evaluate(cost, values))
+    assert str(sg.report(model, values={"X": X, "y": y})).count("</script>") == 1
+
+
 def test_own_formulas_and_catalogue_names() -> None:
     (u,) = sg.sigmoid.arguments
     model = MLPRegressor((4,), activation=sg.elementwise(u * sg.sigmoid.formula),

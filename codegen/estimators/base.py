@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -315,8 +316,8 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
             held = {"sample_weight": np.ones(len(np.asarray(values.get("X", ())))), str(programs.L2): self.alpha}
             leaves = {str(leaf.name): leaf.shape for leaf in network.stored}
             own = {name: array[tuple(slice(int(n)) for n in leaves[name])] for name, array in self._params.items()}
-            if self._target == "labels" and "y" in values:
-                values = {**values, "y": np.searchsorted(self.classes_, values["y"])}
+            if "y" in values:
+                values = {**values, "y": copy(self)._seen(values["y"], True, None)}  # the model remembers its own
             values = {**held, **own, **values}
         return network.cost, optimizer, history, values
 
