@@ -2,6 +2,7 @@
 
     y[n, o, p, q] = Σ_{c,u,v} x[n, c, p + u, q + v]·W[o, c, u, v],  o < 64, q < 10
     →   y[n, p, q, o], since 10 lanes of 16 are few; and what is computed of it, element by element or as a maximum
+    e[i, j] = exp(x[j, i] − m[i])   →   e[j, i], since x lies so
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ from symgraph.core.indices import Index, Shape, axis, bound
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.tensor import Definition, Element, Tensor
-
-LEAST_RANK = 3
-"""Axes from which on their order is ours to choose: rows stay first, and matrices are what products read."""
 
 
 def order_axes(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
@@ -62,7 +60,7 @@ class _Orders:
 
     def _last(self, tensor: Tensor, definition: Definition) -> int | None:
         """The axis that is to be the last one; None if any may be."""
-        if tensor.ndim < LEAST_RANK or definition.is_opaque:
+        if tensor.ndim < 2 or definition.is_opaque:
             return None
         pointwise = definition.op in (None, "max", "min")
         found = window_of(tensor.shape, definition, 1)
@@ -86,12 +84,11 @@ class _Orders:
         return Definition(definition.op, tuple(definition.extents[d] for d in order), body)
 
     def _along(self, body: sp.Expr, indices: Sequence[Index]) -> int | None:
-        """Along which of some indices most of what is read lies in memory, if any of it has been moved; what has more
-        indices is larger, and counts so."""
+        """Along which of some indices most of what is read lies in memory, if any of it has been moved, or else all of
+        it if it is a formula; what has more indices is larger, and counts so."""
         read = [self._read(element) for element in elements_of(body)]
         moved = {made for made, _ in self.moved.values()}
-        if not any(element.tensor in moved for element in read):
-            return None
+        is_free = any(element.tensor in moved for element in read)
         places = {index: place for place, index in enumerate(indices)}
         votes: dict[int, int] = {}
         for element in read:
@@ -99,6 +96,8 @@ class _Orders:
             place = places.get(along.pop()) if len(along) == 1 else None
             if place is not None:
                 votes[place] = votes.get(place, 0) + sum(bool(i.atoms(Index)) for i in element.indices)
+        if not is_free and (isinstance(body, Element) or votes.keys() & {len(indices) - 1}):
+            return None
         return max(votes, key=lambda place: (votes[place], place)) if votes else None
 
 
