@@ -11,6 +11,7 @@ from symgraph.display.program import Program
 from symgraph.drawing.figure import figure_of
 from symgraph.drawing.flow import Flow, evaluated, passed_back
 from symgraph.drawing.heat import shown
+from symgraph.reference import evaluate
 from tests.pictures import edges, seen
 
 
@@ -106,6 +107,38 @@ def test_what_flows_through_a_recurrence_in_the_step_of_another_is_written_at_th
         ("V (2, 2)", own): shown(slope).text, (f"x ({shape})", own): shown(into).text,
         (own, end): shown(across).text, (own, "J"): shown(2 * after).text,
     }  # fmt: skip
+
+
+def test_what_readers_pass_back_adds_up_across_three_loops() -> None:
+    """h0 is where all of them begin: what comes back to it has gone through the first value of each."""
+    x, h0, V = sg.input("x", (2, 3, 4, 2)), sg.input("h0", (2,)), sg.parameter("V", (2, 2))
+
+    def inner(g: sg.Tensor, at: sg.Tensor) -> tuple[sg.Tensor, sg.Tensor]:
+        g = sg.tanh(g @ V + at).named("g")
+        return g, g
+
+    def middle(h: sg.Tensor, at: sg.Tensor) -> tuple[sg.Tensor, sg.Tensor]:
+        h = (2 * sg.scan(inner, h, at)[0] + h).named("h")
+        return h, h
+
+    def outer(k: sg.Tensor, at: sg.Tensor) -> tuple[sg.Tensor, sg.Tensor]:
+        k = (sg.scan(middle, k, at)[0] + k).named("k")
+        return k, k
+
+    J = sg.sum(sg.scan(outer, h0, x)[1] ** 2) + sg.sum(h0**3)
+    random = np.random.default_rng(0)
+    values = {"x": random.normal(size=(2, 3, 4, 2)), "h0": random.normal(size=2), "V": random.normal(size=(2, 2))}
+    figure = figure_of(J, Program([J], named=[J]), is_open=True)
+    flow = Flow(J, "J", None, [node.tensor for node in figure.nodes if node.tensor is not None])
+    total: dict[sg.Tensor, list[sg.Tensor]] = {}
+    for _, tail, back in passed_back(flow, figure):
+        assert back is not None, "no edge is blank"
+        total.setdefault(tail, []).append(back)
+    known = evaluated(flow, [*flow.results.values(), *(back for found in total.values() for back in found)], values)
+    assert [len(total[value]) for value in (x, h0, V)] == [1, 2, 1]
+    for tail, found in total.items():
+        expected = known[flow.results[tail]] if tail.definition else evaluate(sg.grad(J, tail), values)
+        np.testing.assert_allclose(sum(known[back] for back in found), expected, rtol=1e-11, atol=1e-12)
 
 
 def test_each_step_that_a_value_reads_of_itself_has_its_own_derivative() -> None:
