@@ -99,6 +99,7 @@ from symgraph.vocabulary.state_space import *
 from symgraph.vocabulary.statistics import (
     all,
     any,
+    average,
     clip,
     embedding,
     norm,
@@ -149,6 +150,7 @@ __all__ = [
     "Min",
     "Muon",
     "NAdam",
+    "NaturalGradient",
     "RAdam",
     "RMSprop",
     "Rprop",
@@ -163,6 +165,7 @@ __all__ = [
     "argmin",
     "as_tensor",
     "audit",
+    "average",
     "average_weights",
     "avg_pool",
     "batch_norm",

@@ -37,3 +37,11 @@ class NonFiniteError(SymgraphError, ArithmeticError):
 
 class ConversionWarning(UserWarning):
     """An array was copied, for it has another dtype, order or stride than a program reads."""
+
+
+class BroadcastWarning(UserWarning):
+    """A column of rows met a row of them, (N, 1) and (N,): that makes (N, N)."""
+
+
+class StillZeroWarning(UserWarning):
+    """A parameter that began with zeros has zeros after an epoch: nothing in the loss tells it where to go."""

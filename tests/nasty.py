@@ -1,10 +1,10 @@
-"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second] [--fourth] [--rows WORD …] [--worst N]``.
+"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second] [--fifth] [--rows WORD …] [--worst N]``.
 
-Every formula of ``nasty_rows``, ``nasty_second``, ``nasty_third`` and ``nasty_tensors``, with ``--fourth`` those of
-``nasty_fourth``, its first and second derivatives, compiled, at points where it is known to go wrong; the truth is
-mpmath's, its precision doubled until 24 digits stay the same twice. What is right is within 1e-10 (float64) or 64
-units of the last place (float32) of the value, or of what rounding its argument alone changes. "plain" is the formula
-as written, and SymPy's derivative of it, by NumPy in the same type.
+Every formula of ``nasty_rows``, ``nasty_second``, ``nasty_third`` and ``nasty_tensors``, with ``--fourth`` or
+``--fifth`` those of ``nasty_fourth`` or ``nasty_fifth``, its first and second derivatives, compiled, at points where
+it is known to go wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same twice. What is
+right is within 1e-10 (float64) or 64 units of the last place (float32) of the value, or of what rounding its argument
+alone changes. "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from tests.nasty_fifth import ONE_FIFTH, TWO_FIFTH
 from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
 from tests.nasty_rows import ONE, TWO
@@ -331,6 +332,7 @@ def main(arguments: Iterable[str]) -> None:
     parser.add_argument("--second", action="store_true", help="the second list of formulas alone")
     parser.add_argument("--third", action="store_true", help="the third list alone, scalars and arrays")
     parser.add_argument("--fourth", action="store_true", help="the fourth list alone, scalars and arrays")
+    parser.add_argument("--fifth", action="store_true", help="the fifth list alone")
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--worst", type=int, default=0, help="how many wrong numbers of a formula to print")
     parser.add_argument("--sample", type=int, help="formulas of each kind")
@@ -344,6 +346,8 @@ def main(arguments: Iterable[str]) -> None:
         verdicts = list(verdicts_of(((ONE_THIRD, 1), (TWO_THIRD, 2)), THIRD, dtype, given.rows, given.sample))
     elif given.fourth:
         verdicts = list(verdicts_of(((ONE_FOURTH, 1), (TWO_FOURTH, 2)), FOURTH, dtype, given.rows, given.sample))
+    elif given.fifth:
+        verdicts = list(verdicts_of(((ONE_FIFTH, 1), (TWO_FIFTH, 2)), {}, dtype, given.rows, given.sample))
     else:
         verdicts = list(all_verdicts(dtype, given.rows, given.sample))
     for row in dict.fromkeys(verdict.row for verdict in verdicts):

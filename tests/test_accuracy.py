@@ -15,6 +15,7 @@ from symgraph.core.define import as_tensor
 from symgraph.core.scalars import erfcx, expm1, log_ndtr, ndtr, sigmoid, softplus
 from symgraph.rounding.choose import Choice, bits_lost
 from symgraph.rounding.evaluate import exact
+from symgraph.rounding.points import points_of
 from symgraph.rounding.raw import as_float
 from symgraph.rounding.tape import Unmeasured
 from symgraph.rounding.write import tape_of
@@ -85,6 +86,16 @@ def test_a_stated_domain_is_all_that_is_looked_at() -> None:
     assert line.points >= FEW and line.written < 2 and line.at.startswith("u = 0.")
     (line,) = sg.accuracy(X + 1, "float64", points=FEW, domain={X: (3, sp.oo)}).lines
     assert line.points >= FEW / 2 and not line.at.startswith("X = -")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_one_variable_is_drawn_large_beside_another_that_is_small(dtype: type) -> None:
+    """Of three variables: the second opposite to the first, the third like it, so that either pair is met both ways."""
+    x = [sg.input(name, ()) for name in "abc"]
+    a, b, c = np.log2(np.abs(points_of(tape_of(x[0] * x[1] + x[2]), np.dtype(dtype), 48)[:, :48]))
+    for large, small in ((a, b), (b, a), (c, b)):
+        assert np.sum((large > 4) & (small < -4)) >= 2
+        assert np.sum((large > 16) & (small < -16)) >= 1
 
 
 def test_names_and_sums_are_looked_through() -> None:

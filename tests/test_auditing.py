@@ -171,6 +171,22 @@ def test_equal_formulas() -> None:
         equal(z, z[:, 0])
 
 
+@pytest.mark.parametrize("upstream", [None, sg.input("g", ())], ids=["none told", "told"])
+def test_a_function_for_a_scalar_may_take_what_flows_in(upstream: sg.Tensor | None) -> None:
+    """One array more than there are leaves is the gradient from above, of any name and, by names, at any place."""
+    v, w = sg.input("v", (N,)), sg.input("w", (N,))
+    loss = sg.mean((v - w) ** 2)
+
+    def right(grad_output: np.ndarray, v: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        slope = grad_output * 2 * (v - w) / len(v)
+        return slope, -slope
+
+    def forgets(v: np.ndarray, w: np.ndarray, grad_output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return right(np.ones(()), v, w)
+
+    assert audit(loss, right, upstream=upstream) and not audit(loss, forgets, upstream=upstream)
+
+
 def test_what_cannot_be_audited() -> None:
     other = sg.input("other", (N, K))
     with pytest.raises(ArgumentError, match="reads input other, which the forward value does not: it has z, upstream"):
@@ -181,6 +197,8 @@ def test_what_cannot_be_audited() -> None:
         audit(x @ W + b, go, upstream=go)
     with pytest.raises(ArgumentError, match=r"upstream has shape \(N, 2\); expected that of .*\(N, K\)"):
         audit(sg.tanh(z), z, upstream=go)
+    with pytest.raises(ArgumentError, match=r"takes \(z\); it is given the arrays z, upstream: too many"):
+        audit(sg.tanh(z), lambda z: z)
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ FUNCTIONS = """
 quantile_loss log_cosh_loss sigmoid_focal_loss focal_loss dice_loss tversky_loss poisson_deviance_loss
 tweedie_deviance_loss gamma_deviance_loss fair_loss asymmetric_loss gaussian_kl_loss info_nce_loss triplet_margin_loss
 reglu geglu swiglu scaled_dot_product_attention SGD Adam AdamW NAdam RAdam Adamax Adagrad Adadelta RMSprop Rprop ASGD
-LBFGS Adafactor Muon Lion grouped clip_grad_norm clip_grad_value
+LBFGS Adafactor Muon NaturalGradient Lion grouped clip_grad_norm clip_grad_value
 """
 INITIALISERS = """
 zeros ones constant uniform normal trunc_normal xavier_uniform xavier_normal glorot_uniform glorot_normal

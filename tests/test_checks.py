@@ -66,7 +66,7 @@ def no_constant_factor(right: Planted) -> Planted:
         (forms, "summed", sum_dropped, broadcast_bias),
         (forms, "summed", no_constant_factor, broadcast_bias),
         (differentiate, "guarded_product", lambda right: lambda left, slope: left + slope, affine),
-        (differentiate, "solve", lambda right: lambda e, s: replace(right(e, s), deltas=sp.S.One),
+        (differentiate, "solve", lambda right: lambda *given: replace(right(*given), deltas=sp.S.One),
          lambda: two_layers()),
     ],
 )  # fmt: skip

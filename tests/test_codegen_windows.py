@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -10,7 +13,7 @@ import codegen
 import symgraph as sg
 from codegen.plan.windows import window_of
 from symgraph.reference import evaluate
-from tests.sizes import examples
+from tests.sizes import LONG, examples
 from tests.source import code_of
 
 N = sg.dim("N")
@@ -130,6 +133,88 @@ def test_a_chain_of_convolutions_against_the_definition(monkeypatch: pytest.Monk
         found = codegen.function([x, W1, W2], [loss, slopes[W1], slopes[W2]], "float64")(*values.values())
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+LAST = {
+    "straight": (x_last := sg.input("x", (N, 12, 9, 5)))[n, p + u, q + v, c],
+    "copied": x_last[n, p // 3 + u, q + v, c],
+}
+
+
+@pytest.mark.parametrize("way", LAST)
+def test_channels_may_be_last_in_a_user_s_own_layout(way: str) -> None:
+    V = sg.parameter("V", (16, 5, 3, 3))
+    y = sg.define((n, p, q, o), sg.Sum(LAST[way] * V[o, c, u, v], c, u, v), shape=(N, 10, 7, 16))
+    function = codegen.function([x_last, V], y, "float64")
+    assert f"window {way}" in str(function.report())
+    random = np.random.default_rng(6)
+    given, weights = random.normal(size=(3, 12, 9, 5)), random.normal(size=(16, 5, 3, 3))
+    expected = np.zeros((3, 10, 7, 16))
+    for i in range(3):
+        for j in range(3):
+            moved = given[:, np.arange(10) // (3 if way == "copied" else 1) + i]
+            expected += np.einsum("npqc,oc->npqo", moved[:, :, j : j + 7], weights[:, :, i, j])
+    np.testing.assert_allclose(function(given, weights), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("groups", [2, 4][: examples(1, 2)])
+def test_grouped_convolutions_and_their_gradients_are_windows(groups: int) -> None:
+    x, W = sg.input("x", (N, 16, 9, 9)), sg.parameter("W", (16, 16 // groups, 3, 3))
+    y = sg.conv2d(x, W, groups=groups)
+    g = sg.input("g", y.shape)
+    slopes = sg.grad(sg.sum(y * g), [x, W])
+    function = codegen.function([x, W, g], [y, slopes[x], slopes[W]], "float64")
+    assert str(function.report()).count("lines at once") == 3
+    random = np.random.default_rng(7)
+    given = random.normal(size=(3, 16, 9, 9)), random.normal(size=tuple(map(int, W.shape)))
+    above = random.normal(size=(3, 16, 7, 7))
+    value, by_x, by_W = function(*given, above)
+    wanted, dx, dW = np.zeros_like(above), np.zeros_like(given[0]), np.zeros_like(given[1])
+    for o in range(16):
+        first = o // (16 // groups) * (16 // groups)
+        for c, i, j in np.ndindex(16 // groups, 3, 3):
+            read = given[0][:, first + c, i : i + 7, j : j + 7]
+            wanted[:, o] += read * given[1][o, c, i, j]
+            dx[:, first + c, i : i + 7, j : j + 7] += above[:, o] * given[1][o, c, i, j]
+            dW[o, c, i, j] = (read * above[:, o]).sum()
+    for found, expected in ((value, wanted), (by_x, dx), (by_W, dW)):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+
+
+x_of = functools.partial(sg.input, "x")
+VISITS: dict[str, Callable[[], tuple[list, object]]] = {
+    "strided convolution": lambda: ([x := x_of((2, 8, 33, 33)), W := sg.parameter("W", (16, 8, 3, 3))],
+                                    sg.conv2d(x, W, stride=2, padding=1)),
+    "transposed convolution": lambda: ([x := x_of((2, 8, 16, 16)), W := sg.parameter("W", (8, 16, 4, 4))],
+                                       sg.conv_transpose2d(x, W, stride=2, padding=1)),
+    "grouped convolution": lambda: ([x := x_of((2, 8, 16, 16)), W := sg.parameter("W", (16, 2, 3, 3))],
+                                    sg.conv2d(x, W, groups=4)),
+    "average of windows that overlap": lambda: ([x := x_of((2, 8, 33, 33))], sg.avg_pool2d(x, 3, stride=2)),
+    "maximum of windows that overlap": lambda: ([x := x_of((2, 8, 33, 33))], sg.max_pool2d(x, 3, stride=2)),
+    "repeat": lambda: ([x := x_of((64, 40))], sg.sin(sg.repeat(x, 5, axis=1))),
+    "tile": lambda: ([x := x_of((64, 40))], sg.sin(sg.tile(x, (1, 5)))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VISITS if LONG else [name for name in VISITS if "overlap" in name])
+def test_a_gradient_visits_no_more_than_the_value_did(name: str) -> None:
+    leaves, y = VISITS[name]()
+    loss = sg.sum(y**2)
+    value = codegen.function(leaves, loss, "float32").report()
+    both = codegen.function(leaves, [loss, *sg.grad(loss, leaves).values()], "float32").report()
+    first, second = (sum(kernel.operations for kernel in report.kernels) for report in (value, both))
+    assert second <= 5 * first
+
+
+def test_the_gradient_of_a_strided_convolution_is_a_window_for_each_remainder() -> None:
+    leaves, y = VISITS["strided convolution"]()
+    function = codegen.function([leaves[1], g := sg.input("g", y.shape)], sg.grad(sg.sum(y * g), leaves[0]), "float64")
+    assert str(function.report()).count("lines at once") == 4
+    W, above = (np.random.default_rng(8).normal(size=tuple(map(int, t.shape))) for t in (leaves[1], g))
+    wanted = np.zeros((2, 8, 35, 35))
+    for i, j in np.ndindex(3, 3):
+        wanted[:, :, i : i + 33 : 2, j : j + 33 : 2] += np.einsum("nopq,oc->ncpq", above, W[:, :, i, j])
+    np.testing.assert_allclose(function(W, above), wanted[:, :, 1:-1, 1:-1], rtol=1e-12, atol=1e-12)
 
 
 def test_small_sums_stay_loops() -> None:

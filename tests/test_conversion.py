@@ -100,6 +100,9 @@ def test_frames_and_tensors_of_other_libraries() -> None:
         warnings.simplefilter("error")
         for given in (*frames(), Exported()):
             assert trained(trained.init(0), x=given, t=T, q=Q) == loss
+        assert trained(trained.init(0), x=X, t=T == 1, q=Q) == loss, "truth values are two classes"
+    with pytest.raises(DomainError, match=r"updated in place: .* not Exported: pass np.from_dlpack\(W\), which shares"):
+        trained({**params, "W": Exported()}, x=X, t=T, q=Q)
 
 
 TEXTS = np.array(["no", "yes"])[T]

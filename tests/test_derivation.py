@@ -90,3 +90,13 @@ def test_disconnected_is_an_error() -> None:
     x, w = sg.parameter("x"), sg.parameter("w")
     with pytest.raises(SymgraphError, match="w"):
         derivation(x**2, w)
+
+
+def test_the_form_that_runs_reads_the_values_of_the_derivation_however_deep() -> None:
+    """It was spelled out over the leaves, a formula in itself at each place where it is read: some 2ⁿ of n layers."""
+    h = sg.input("x", (4,)) * (W := sg.parameter("W", (4,)))
+    for _ in range(2):
+        a = sg.layer_norm(h, (4,))
+        h = h + sg.silu(a)
+    lines = str(sg.derivation(sg.sum(h**2), W)).splitlines()
+    assert any("as computed, through" in line for line in lines) and max(map(len, lines)) < 200

@@ -162,6 +162,16 @@ def test_nothing_overlaps(layers, options, nodes, crossings) -> None:
     assert picture.size[0] < 1300, "a page is wide enough for it"
 
 
+def test_the_trunk_of_a_long_network_is_straight_where_edges_pass_beside_it() -> None:
+    """Each second layer is passed by; the trunk went a little further to that side each time, 2,800 wide in the end."""
+    h = sg.input("x", (sg.dim("N"), 16))
+    for k in range(100):
+        f = sg.tanh(h @ sg.parameter(f"W{k}", (16, 16)) + sg.parameter(f"b{k}", (16,))).named(f"f{k}")
+        h = h + f if k % 2 else f
+    picture = seen(sg.draw(sg.sum(h), fold=False).svg())
+    assert picture.size[0] < 1300 and picture.overlaps() == picture.crossings() == 0
+
+
 def test_a_tangle_of_operations_is_readable() -> None:
     """Each operation reads two of the last fourteen values: links must cross, some 190 times as they are drawn."""
     random = np.random.default_rng(0)

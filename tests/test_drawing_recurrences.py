@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import sympy as sp
 
 import symgraph as sg
 from symgraph.display.program import Program
 from symgraph.drawing.figure import figure_of
 from symgraph.drawing.flow import Flow, evaluated, passed_back
+from symgraph.drawing.heat import shown
 from tests.pictures import edges, seen
 
 
@@ -62,6 +64,48 @@ def test_what_flows_through_a_recurrence_is_written_at_its_steps() -> None:
     for array in (h, a, states, sums):
         assert any(np.allclose(array, found, rtol=1e-11, atol=1e-12) for found in tracks.values())
     assert len(tracks) == 4
+
+
+@pytest.mark.parametrize("checkpoint", [None, 3])
+def test_what_flows_through_a_recurrence_in_the_step_of_another_is_written_at_the_steps_of_both(checkpoint) -> None:
+    """g[t, s] = tanh(g[t, s − 1]·V + x[t, s]), g[t, −1] = h[t − 1], h[t] = g[t, 2]: one long recurrence, cut in parts,
+    by hand, or by ``checkpoint``."""
+    T, S = 4, 3
+    h0, V = sg.input("h0", (2,)), sg.parameter("V", (2, 2))
+    x = sg.input("x", (T * S, 2) if checkpoint else (T, S, 2))
+
+    def cell(g: sg.Tensor, at: sg.Tensor) -> tuple[sg.Tensor, sg.Tensor]:
+        g = sg.tanh(g @ V + at).named("g")
+        return g, g
+
+    def outer(h: sg.Tensor, at: sg.Tensor) -> tuple[sg.Tensor, sg.Tensor]:
+        h, g = sg.scan(cell, h, at)
+        return h, g
+
+    _, g = sg.scan(cell, h0, x, checkpoint=checkpoint) if checkpoint else sg.scan(outer, h0, x)
+    random = np.random.default_rng(0)
+    inputs, first, weights = random.normal(size=(T * S, 2)), random.normal(size=2), random.normal(size=(2, 2))
+    drawing = sg.draw(sg.sum(g**2), values={"x": inputs.reshape(x.shape), "h0": first, "V": weights})
+    told = edges(drawing)
+
+    known, coming, slope = [first], np.zeros(2), np.zeros((2, 2))
+    for at in inputs:
+        known.append(np.tanh(known[-1] @ weights + at))
+    before, after = np.array(known[:-1]), np.array(known[1:])
+    into, back = np.empty_like(after), np.empty_like(after)  # to a step's sum, and from it to the step before
+    for t in reversed(range(T * S)):
+        into[t] = (2 * after[t] + coming) * (1 - after[t] ** 2)
+        coming = back[t] = into[t] @ weights.T
+        slope += np.outer(before[t], into[t])
+    within = np.concatenate([back.reshape(T, S, 2)[:, 1:], np.zeros((T, 1, 2))], axis=1)
+    across = np.concatenate([back.reshape(T, S, 2)[1:, 0], np.zeros((1, 2))])
+    (end,) = {tail for tail, head in told if tail.endswith("(4, 2)")}
+    own, start, shape = "g (4, 3, 2)", "h0 (2,)", ", ".join(map(str, x.shape))
+    assert {pair: back for pair, (_, back) in told.items() if pair[0] != "J"} == {
+        (own, own): shown(within).text, (end, own): shown(across).text, (start, end): shown(back[0]).text,
+        ("V (2, 2)", own): shown(slope).text, (f"x ({shape})", own): shown(into).text,
+        (own, end): shown(across).text, (own, "J"): shown(2 * after).text,
+    }  # fmt: skip
 
 
 def test_each_step_that_a_value_reads_of_itself_has_its_own_derivative() -> None:

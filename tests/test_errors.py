@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import symgraph as sg
 from symgraph.core.graph import leaves
 from symgraph.errors import (
     ArgumentError,
+    BroadcastWarning,
     DisconnectedError,
     DomainError,
     IndexNotationError,
@@ -168,6 +170,26 @@ def test_probabilities_by_any_formula_are_refused_as_logits() -> None:
         with pytest.raises(DomainError, match=r"is a sigmoid, .* leave the sigmoid out, or use binary_cross_entropy"):
             sg.binary_cross_entropy_with_logits(probabilities, t)
     sg.binary_cross_entropy_with_logits(2 * sg.sigmoid(row), t)
+
+
+MEETINGS: dict[str, Callable[[Any, Any], Any]] = {
+    "minus": lambda p, t: p - t, "turned": lambda p, t: t - p, "of NumPy": np.subtract, "greatest": sg.maximum,
+    "compared": lambda p, t: p > t, "own function": sg.elementwise(sp.Symbol("u") - sp.Symbol("v"), *sp.symbols("u v")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("meet", MEETINGS.values(), ids=MEETINGS)
+def test_a_column_that_meets_a_row_is_warned_of(meet: Callable[[Any, Any], Any]) -> None:
+    """(N, 1) and (N,) make all pairs; who writes the axis, or (1, N), wants them."""
+    x, t = sg.input("x", (N, 3)), sg.input("t", (N,))
+    p = x @ sg.parameter("w", (3, 1))
+    told = r"^p\(N, 1\) and t\(N,\) make \(N, N\): .* write p\[..., 0\]; for all pairs t\[None, :\]"
+    with pytest.warns(BroadcastWarning, match=told):
+        assert meet(p, t).shape == (N, N)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert meet(p, t[None, :]).shape == meet(t[:, None], t).shape == (N, N)
+        assert meet(p[..., 0], t).shape == (N,) and meet(x @ sg.parameter("v", (3, 3)), p).shape == (N, 3)
 
 
 def test_missing_and_misshapen_values_are_refused_by_the_reference() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 
 import codegen
 import symgraph as sg
-from symgraph.errors import ArgumentError, DomainError, SymgraphError
+from codegen.native.team import Job
+from symgraph.errors import ArgumentError, DomainError, StillZeroWarning, SymgraphError
 
 pytestmark = pytest.mark.usefixtures("plain")
 N = sg.dim("N")
@@ -28,6 +31,14 @@ J = sg.cross_entropy(z, t)
 @pytest.fixture(scope="module")
 def step() -> codegen.TrainStep:
     return codegen.train_step(J, sg.SGD(0.1, momentum=0.9), "float64")
+
+
+@pytest.fixture(params=["plain Python", "native"])
+def either(step: codegen.TrainStep, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The step, or one of native code."""
+    if request.param == "native":
+        monkeypatch.delenv("SYMGRAPH_PYTHON")
+    return copy.deepcopy(step)
 
 
 def loss_at(w: np.ndarray, data: dict[str, np.ndarray]) -> float:
@@ -118,6 +129,69 @@ def test_the_rate_falls_on_a_plateau(step: codegen.TrainStep) -> None:
 def test_how_training_ended(step: codegen.TrainStep) -> None:
     history = step.fit(step.init(0), DATA, epochs=9, callback=lambda epoch, _: epoch == 1)
     assert history.ended == "callback" and len(history.loss) == 2
+
+
+def test_what_a_callback_changes_is_seen_in_the_next_epoch(either: codegen.TrainStep) -> None:
+    """Arrays replaced or changed, the step called or fitted within: as if each epoch were a fit of its own."""
+    step, other = either, either.init(1)
+
+    def changed(epoch: int, params: dict[str, np.ndarray]) -> None:
+        if epoch == 1:
+            params["W"] = params["W"][::-1].copy()
+        if epoch == 2:
+            params["W"][0] += 1
+        if epoch == 3:
+            step(dict(other), x=X[:7], t=T[:7])
+            step.fit(dict(other), HELD, epochs=3, callback=lambda *_: None)
+        step.hyper["lr"] = 0.1 / (epoch + 1)
+
+    def trained(at_once: bool) -> tuple[np.ndarray, list[float]]:
+        params, losses = step.init(0), list[float]()
+        other["W"][...] = 1
+        if at_once:
+            losses = step.fit(params, DATA, 6, 8, callback=lambda epoch, _: changed(epoch, params)).loss
+        for epoch in range(0 if at_once else 6):
+            losses += step.fit(params, DATA, epoch + 1, 8, initial_epoch=epoch).loss
+            changed(epoch, params)
+        step.hyper["lr"] = 0.1
+        return params["W"], losses
+
+    (found, losses), (expected, others) = trained(True), trained(False)
+    np.testing.assert_array_equal(found, expected)
+    assert losses == others
+
+    params = step.init(0)
+    with pytest.raises(SymgraphError, match=r"W has shape \(3, 2\); the array has \(2, 3\)"):
+        step.fit(params, DATA, 3, callback=lambda *_: params.update(W=np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("either", ["native"], indirect=True)
+def test_an_epoch_that_nobody_touched_costs_no_checks(
+    either: codegen.TrainStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python looks at the arrays in the first epoch, and short ones take no thread: three quarters of a small fit."""
+    checks: list[int] = []
+    threads: list[int] = []
+    checked, begin = type(either).checked, Job.begin
+    monkeypatch.setattr(type(either), "checked", lambda *given: checks.append(1) or checked(*given))
+    monkeypatch.setattr(Job, "begin", lambda *given: threads.append(1) or begin(*given))
+    monkeypatch.setattr("codegen.run.epochs.A_MOMENT", float("inf"))
+    assert len(either.fit(either.init(0), DATA, 50, callback=lambda *_: None).loss) == 50
+    assert len(checks) == 2 and len(threads) <= 2
+    either.fit(either.init(0), DATA, 50)
+    assert len(threads) <= 3, "epochs at once take one, since they may be long"
+
+
+def test_layers_that_begin_with_zeros_are_told(step: codegen.TrainStep) -> None:
+    """Each of the two has the other as a factor of its gradient; a single one, or other values, train."""
+    first, last = sg.parameter("first", (3, 4)), sg.parameter("last", (4, 2))
+    stuck = codegen.train_step(sg.cross_entropy(sg.tanh(x @ first) @ last, t), sg.SGD(0.1), "float64")
+    with pytest.warns(StillZeroWarning, match=r"^first \(3, 4\), last \(4, 2\): zeros before and after .*kaiming"):
+        stuck.fit(stuck.init(0), DATA, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        step.fit({"W": np.zeros((3, 2))}, DATA, 2)
+        stuck.fit({"first": np.ones((3, 4)), "last": np.zeros((4, 2))}, DATA, 2)
 
 
 @pytest.mark.parametrize("where", ["validation", "callback"])

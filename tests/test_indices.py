@@ -64,8 +64,24 @@ EQUATIONS: dict[str, tuple[tuple[int, ...], Callable[[Tensor], Tensor], Callable
                   lambda x: sum(x[3 * a - 2 * b + 2] ** 2 for a in range(3) for b in range(2))),
     "⌊k/3⌋, k mod 3": ((3, 3), lambda x: sg.sum(sg.define(k, x[k // 3, sp.Mod(k, 3)] ** 2 * (k + 1), (9,))),
                        lambda x: (x.ravel() ** 2 * np.arange(1, 10)).sum()),
+    "⌊k/3⌋": ((3,), lambda x: sg.sum(sg.define(k, x[k // 3] ** 2 * (k + 1), (9,))),
+             lambda x: (x.repeat(3) ** 2 * np.arange(1, 10)).sum()),
+    "⌊k/3⌋ of fewer": ((3,), lambda x: sg.sum(sg.define(k, x[k // 3] ** 2 * (k + 1), (8,))),
+                       lambda x: (x.repeat(3)[:8] ** 2 * np.arange(1, 9)).sum()),
+    "k mod 3": ((3,), lambda x: sg.sum(sg.define(k, x[k % 3] ** 2 * (k + 1), (9,))),
+                lambda x: (np.tile(x, 3) ** 2 * np.arange(1, 10)).sum()),
+    "i + 2·⌊k/3⌋": ((6,), lambda x: sg.sum(sg.define((i, k), x[i + 2 * (k // 3)] ** 2 * (k + 1), (2, 9))),
+                    lambda x: (x.reshape(3, 2).repeat(3, 0) ** 2 * np.arange(1, 10)[:, None]).sum()),
     "one element twice": ((3,), lambda x: x[0] ** 2 * x[2] + x[0], lambda x: x[0] ** 2 * x[2] + x[0]),
 }  # fmt: skip
+
+
+def test_a_loop_of_which_one_digit_is_read_is_two() -> None:
+    """Each element of a gradient visits those that read it, and not all of which some do."""
+    t = sg.input("t", (18,))
+    for made in (sg.repeat(a := sg.input("a", (6,)), 3), sg.tile(a, 3)):
+        slope = sg.grad(sg.sum(made * t), a)
+        assert slope.definition.extents == (3,) and not slope.definition.body.has(sg.Delta)
 
 
 @pytest.mark.parametrize("name", EQUATIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import os
 import subprocess
@@ -346,3 +347,33 @@ def test_what_others_compile_is_as_it_would_be_without_us() -> None:
         builder.getModulePassManager().run(module, builder)
 
     assert [calls(through) for through in (as_others, optimise, as_others, optimise)] == [20, 1, 20, 1]
+
+
+def test_each_variable_is_assigned_once_by_blocks_that_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Numba's own pass writes; statements that are read grow with the function, not with its square."""
+    from numba.core import compiler, ssa
+
+    from codegen.native.kernels.passes import _assigned_once
+
+    read: list[int] = []
+    visit = ssa._run_ssa_block_pass
+
+    def counted(states: Any, block: Any, handler: Any) -> Any:
+        read.append(len(block.body))
+        return visit(states, block, handler)
+
+    monkeypatch.setattr(ssa, "_run_ssa_block_pass", counted)
+    counts = []
+    for many in (8, 16):
+        parts = [f"    v{k} = n\n    if n > {k}:\n        v{k} = v{k} + n\n    n = n + v{k}" for k in range(many)]
+        space: dict[str, Any] = {}
+        exec("\n".join(["def f(n):", *parts, "    return n"]), space)
+        blocks = compiler.run_frontend(space["f"]).blocks
+        expected = ssa._run_ssa(copy.deepcopy(blocks))
+        read.clear()
+        found = _assigned_once(blocks)
+        counts.append(sum(read))
+        assert [(at, [*map(str, block.body)]) for at, block in found.items()] == [
+            (at, [*map(str, block.body)]) for at, block in expected.items()
+        ]
+    assert counts[1] < 2.5 * counts[0]

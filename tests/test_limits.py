@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from symgraph.core.scalars import expm1, sigmoid
+from symgraph.core.scalars import erfcx, expm1, sigmoid
 from symgraph.reference import evaluate
 from symgraph.series.expansion import Expansion
 from symgraph.series.power import DIGITS, Series
@@ -27,6 +27,7 @@ NEAR = {
     "x·log x − (x − 1)/x": (sp.log(x) / (x - 1) ** 2 - 1 / (x * (x - 1)), 1 + 2.0**-40, 0.5),
     "x/(1 + x²)": (x / (1 + x**2), 1e200, 1e-200),
     "(1 + 1/x)ˣ": ((1 + 1 / x) ** x, 1e18, np.e),
+    "1 − √π·x·erfcx x": (1 - sp.sqrt(sp.pi) * x * erfcx(x), 50, 1.998801198323e-4),  # as soon as its series is right
 }
 """A formula, a place where it is wrong as it is, and its value there."""
 
@@ -72,6 +73,14 @@ def test_coefficients_are_those_of_mpmath() -> None:
             assert all(mpmath.almosteq(a, b, mpmath.mpf(10) ** -25) for a, b in zip(found, expected, strict=False)), (
                 name
             )
+
+
+def test_the_tail_of_the_error_function_has_its_own_digits() -> None:
+    """1 − erf 20 is 0 in so many digits, with which nothing could be compared."""
+    with mpmath.workdps(DIGITS):
+        found = Expansion({x: Series(0, [mpmath.mpf(20), mpmath.mpf(1)])}, 0, 2).series(sp.erfc(x)).from_start()
+        expected = [mpmath.erfc(20), -2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-400)]
+        assert all(mpmath.almosteq(a, b, mpmath.mpf(10) ** -25) for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize(

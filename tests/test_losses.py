@@ -117,7 +117,7 @@ PYTORCH: dict[str, Against] = {
     "binary, weighted": (partial(sg.binary_cross_entropy, weight=MEANS[0]),
                          theirs("binary_cross_entropy", weight=weight(MEANS[0])), (CHANCES, MULTI)),
     "binary with logits": (
-        partial(sg.binary_cross_entropy_with_logits, pos_weight=CLASS_WEIGHT, weight=MEANS[0]),
+        partial(sg.binary_cross_entropy_with_logits, pos_weight=list(CLASS_WEIGHT), weight=MEANS[0]),
         theirs("binary_cross_entropy_with_logits", pos_weight=weight(CLASS_WEIGHT), weight=weight(MEANS[0])),
         (SCORES * 4, CHANCES)),
     "soft margin": (sg.soft_margin_loss, theirs("soft_margin_loss"), (SCORES, SIGNS)),

@@ -41,6 +41,21 @@ def test_networks_print_their_layers() -> None:
     assert repr(sg.nn.CrossEntropyLoss(label_smoothing=0.1)) == "CrossEntropyLoss(label_smoothing=0.1)"
 
 
+def test_a_call_of_ones_own_is_the_forward() -> None:
+    class Two(sg.nn.Module):
+        def __init__(self) -> None:
+            self.encoder, self.head = (sg.nn.Sequential(sg.nn.Linear(2, 2), sg.nn.ReLU()) for _ in range(2))
+
+        def __call__(self, x: sg.Tensor, y: sg.Tensor) -> sg.Tensor:
+            return self.encoder(x) - self.head(y)
+
+    net = Two()
+    difference = net(sg.input("x", (N, 2)), sg.input("y", (N, 2)))
+    names = [str(leaf.name) for leaf in net.parameters()]
+    assert names == ["encoder.0.weight", "encoder.0.bias", "head.0.weight", "head.0.bias"]
+    assert set(net.parameters()) <= difference.free_symbols
+
+
 def test_notebooks_show_layers_and_declare_nothing() -> None:
     class Report(sg.nn.Module):  # called as a class of ours that has another form
         def __init__(self) -> None:

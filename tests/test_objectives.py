@@ -106,6 +106,17 @@ def test_objectives_of_the_benchmark(name: str) -> None:
         np.testing.assert_allclose(found, by_hand(target, scores), rtol=1e-12, atol=1e-14)
 
 
+def test_one_thread_beside_those_of_the_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LightGBM's spin while they wait: a second one of ours waited for its processor. Copies keep the number."""
+    monkeypatch.delenv("SYMGRAPH_PYTHON")
+    alone, several = (sg.objective("log_cosh_loss", "lightgbm", **more) for more in ({}, {"threads": 2}))
+    again = copy.deepcopy(alone), pickle.loads(pickle.dumps(several))
+    for made, threads in zip((alone, several, *again), (1, 2, 1, 2), strict=True):
+        function = made._function((made.gradient,), False)
+        for each in (function, copy.deepcopy(function), pickle.loads(pickle.dumps(function))):
+            assert each.executable("float64").most_threads == threads
+
+
 def joined(z: Any, t: Any) -> Any:
     return (z - sg.mean(z) - t) ** 2
 

@@ -43,6 +43,7 @@ CASES: dict[str, tuple[ours.Optimizer, Theirs]] = {
                   lambda p: torch.optim.Adafactor(p, 0.1, eps=(1e-10, 1e-3), weight_decay=0.1)),
     "adafactor_of_vectors": (ours.Adafactor(0.1), lambda p: torch.optim.Adafactor(p, 0.1, eps=(2.0**-23, 1e-3))),
     "muon": (ours.Muon(0.1), lambda p: Muon(p)),
+    "natural": (ours.NaturalGradient(0.1, 0.5), lambda p: NaturalGradient(p)),
     "lion": (ours.Lion(0.01, weight_decay=0.1), lambda p: Lion(p)),
 }  # fmt: skip
 SHAPES = {name: (3,) if "vectors" in name else (3, 2) for name in CASES}
@@ -80,6 +81,19 @@ class Muon:
             values = 3.4445 * values - 4.775 * values**3 + 2.0315 * values**5
         p *= 1 - 0.1 * 0.1
         p -= 0.1 * np.sqrt(1.5) * (left * values) @ right
+
+
+class NaturalGradient:
+    """By the inverse of the damped mean of g·gᵀ, inverted anew at every step."""
+
+    def __init__(self, parameters: list[Any]) -> None:
+        (self.p,) = parameters
+        self.k, self.total = 0, 0.5 * np.eye(self.p.numel())
+
+    def step(self) -> None:
+        g, p = self.p.grad.numpy(), self.p.detach().numpy()
+        self.k, self.total = self.k + 1, self.total + np.outer(g, g)
+        p -= 0.1 * (np.linalg.inv(self.total / self.k) @ g.ravel()).reshape(g.shape)
 
 
 def trained() -> codegen.TrainStep:

@@ -215,6 +215,7 @@ def test_a_page_in_chinese() -> None:
     assert {"链式法则，经过 ", "约分并合并"} <= rules and not [rule for rule in rules if re.search("[a-z]{3}", rule)]
     assert '<html lang="zh-CN">' in text and ">参数<" in text and 'aria-label="参数 W1 (6, 4)"' in text
     u = sg.input("u", (3,))
+    assert "histogram of" not in text and "损失，共 3 轮，从 2 到 0.02" in text and "20 个值的直方图" in text
     branches = [str(sg.report(sg.sum(sg.elu(u)), language=language)) for language in ("zh", "en")]
     words = [set(re.findall("<mtext>([^<]*[^<, \u2003][^<]*)</mtext>", page)) for page in branches]
     assert words == [{"若\xa0", "其他情形"}, {"if\xa0", "otherwise"}]

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.reference import evaluate
 from tests.counting import calls_of
 from tests.random_forms import MOST_WORSE, outcomes, summary
 from tests.sizes import examples
+from tests.source import code_of
 
 X, Y = sp.symbols("X Y", real=True)
 INF = float("inf")
@@ -34,6 +36,35 @@ RIGHT = {
     "divergence of Poissons": (X * sp.log(X / Y) - X + Y, [(1.0, 1.0001), (1e8, 1e8 + 1), (2.0, 3.0)]),
     "logarithm of a mean": (sp.log((sp.exp(X) + sp.exp(Y)) / 2), [(1e3, 999.0), (-999.0, -1e3), (1.0, 2.0)]),
     "mass between": (sp.erf(X + 1) - sp.erf(X), [(6.0, 0.0), (-7.0, 0.0), (0.5, 0.0)]),
+    "cosines": (sp.cos(X) - sp.cos(Y), [(1.0, 1.0000001), (1e5, 1e5 + 1e-6), (0.3, -0.30000001), (5.0, 1.0)]),
+    "sines": (sp.sin(X + Y) - sp.sin(X), [(1.0, 1e-9), (1e5, 1e-6), (0.3, -0.6), (5.0, 1.0)]),
+    "tangents": (sp.tan(X + Y) - sp.tan(X), [(1.0, 1e-9), (1e5, 1e-6), (0.3, 1.5)]),
+    "arctangents": (sp.atan(X) - sp.atan(Y), [(1e6, 1e6 + 1.0), (1e10, 1e11), (-3.0, -3.0000001), (1.0, -9.0)]),
+    "arcsines": (sp.asin(X) - sp.asin(Y), [(0.75, 0.75000001), (1e-9, 2e-9), (0.9999, -0.3)]),
+    "arccosines": (sp.acos(X) - sp.acos(Y), [(0.75, 0.75000001), (1e-9, 2e-9), (0.9999, -0.3)]),
+    "hyperbolic cosines": (sp.cosh(X) - sp.cosh(Y), [(2.0, 2.0000001), (1e-9, 2e-9), (0.25, 9.0)]),
+    "hyperbolic tangents": (sp.tanh(X) - sp.tanh(Y), [(20.0, 21.0), (1e-9, 2e-9), (-3.0, 2.0)]),
+    "inverse hyperbolic": (
+        sp.asinh(X) - sp.asinh(Y) + sp.atanh(X / 4) - sp.atanh(Y / 4), [(0.75, 0.750000001), (1e-9, 2e-9), (1.0, -3.0)],
+    ),
+    "exponentials": (sp.exp(X + Y) - sp.exp(X), [(3.0, 1e-9), (-40.0, 1e-12), (1.0, 2.0)]),
+    "compound interest": ((1 + X) ** Y - 1, [(1e-9, 3.5), (1e-12, 1e5), (0.5, 1e-9), (2.0, 3.5)]),
+    "power near 1": (X**Y - 1, [(1.000000001, 3.5), (1e-5, 1e-12), (2.0, 3.5)]),
+    "powers": (Y * (X + Y) ** sp.Rational(1, 3) - Y * X ** sp.Rational(1, 3), [(1.0, 1e-9), (1e30, 1e20), (2.0, 5.0)]),
+    "mass of a bin": (sp.erf(X) - sp.erf(Y), [(1.0, 1.00000001), (-3.0, -3.00000001), (7.0, 7.0000001), (1.0, -1.0)]),
+    "real part of a root": (
+        sp.sqrt((sp.sqrt(X**2 + Y**2) + X) / 2), [(-2.0, 1e-12), (-1e5, 1e-8), (3.0, 4.0), (-1e180, 1e180)],
+    ),
+    "log of a modulus": (sp.log((1 + X) ** 2 + Y**2) / 2, [(1e-9, 1e-9), (-1e-8, 1e-3), (3.0, 4.0), (1e200, 1.0)]),
+    "log of a quotient near 1": (sp.log((1 + X) / (1 + Y)), [(1e-9, 2e-9), (0.25, 0.25000001), (3.0, 4.0)]),
+    "real rate": ((1 + X) / (1 + Y) - 1, [(1e-9, 2e-9), (0.25, 0.25000001), (3.0, 4.0)]),
+    "of a product": ((1 - sp.cos(X * Y)) / X**2, [(1e-9, 3.0), (1e5, 1e-12), (-0.3, 1e-8), (2.0, 3.0)]),
+    "slope of a product's": (
+        sp.cos(X * Y) / X - sp.sin(X * Y) / (X**2 * Y), [(1e-9, 3.0), (1e5, 1e-12), (-0.3, 1e-8), (2.0, 3.0)],
+    ),
+    "scale of Cauchy's loss": (
+        Y * sp.log(1 + X**2 / Y**2) - X**2 / (Y * (1 + X**2 / Y**2)), [(1e-9, 1.0), (1e-9, 1e9), (3.0, 2.0)],
+    ),
     "common factor": (Y * sp.exp(X) - Y * sp.cos(X), [(1e-12, 3.0), (0.5, 2.0), (-1e-5, 1e30)]),
     "mean less mean": ((X + Y) / 2 - sp.sqrt(X * Y), [(3.0, 3.0001), (1e8, 1e8 + 1), (2.0, 7.0)]),
 }  # fmt: skip
@@ -182,6 +213,35 @@ def test_a_mean_of_values_whose_sum_overflows_is_their_mean(dtype: type) -> None
     assert evaluate(form, {"x": np.array([1.0, np.inf, 0.0, 0.0])}) == np.inf
 
 
+@pytest.mark.parametrize(("dtype", "scales"), [(np.float64, (1e200, 1e-200, 1.0)), (np.float32, (1e30, 1e-30, 1.0))])
+def test_norms_and_means_of_any_length_stay_in_range(dtype: type, scales: tuple[float, ...]) -> None:
+    """√Σ x² was infinite at 1e30 in float32 and 0 at 1e-30, its gradient 0, wherever Σ has more than a few terms."""
+    x, v = sg.input("x", (sg.dim("N"), 40)), sg.input("v", (sg.dim("M"),))
+    rows, whole = sg.sqrt(sg.sum(x**2, axis=1)), sg.sqrt(sg.sum(x**2))
+    outputs = [rows, sg.grad(sg.sum(rows), x), whole, sg.sqrt(sg.mean(v**2)), sg.log(1 + sg.sum(v**2)), sg.mean(v)]
+    run = codegen.function([x, v], outputs, dtype=np.dtype(dtype).name)
+    random, info = np.random.default_rng(0), np.finfo(dtype)
+    for scale in scales:
+        given = [(random.uniform(0.5, 1, shape) * scale).astype(dtype) for shape in ((3, 40), (5,))]
+        given[0][1] = 0
+        a, b = (np.array([[mpmath.mpf(float(e)) for e in row] for row in np.atleast_2d(g)]) for g in given)
+        norms = [mpmath.sqrt(sum(row**2)) for row in a]
+        slopes = [[e / (n or 1) for e in row] for row, n in zip(a, norms, strict=True)]
+        square = np.sum(b**2)
+        with mpmath.workdps(500):
+            size = mpmath.log(1 + square)
+        wanted = [norms, slopes, mpmath.sqrt(np.sum(a**2)), mpmath.sqrt(square / 5), size, np.sum(b) / 5]
+        for found, true in zip(run(*given), wanted, strict=True):
+            np.testing.assert_allclose(found, np.array(true, float), rtol=20 * info.eps, atol=info.smallest_normal)
+
+
+def test_a_second_pass_over_a_long_sum_is_a_loop_that_is_left_out() -> None:
+    x = sg.input("x", (sg.dim("N"), 40))
+    lines = codegen.function(x, sg.sqrt(sg.sum(x**2, axis=1))).source.splitlines()
+    loops = [n for n, line in enumerate(lines) if line.strip().startswith("for i ") or " in range(40)" in line]
+    assert len(loops) == 3 and [lines[n - 1].strip().startswith("if ") for n in loops] == [False, True, True]
+
+
 def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:
     x = sg.input("x", (3,))
     values = np.array([1e8, 1e8 + 1, 1e8 + 2])
@@ -247,3 +307,10 @@ def test_roots_of_long_quotients_are_not_divided_out_at_any_cost() -> None:
     p, g = sg.parameter("p", (3,)), sg.input("g", (3,))
     updates = [update.value for update in sg.RAdam().updates({p: g})]
     assert calls_of(lambda: sg.stabilise(updates))[0] < 10**7
+
+
+def test_a_pass_that_is_seldom_made_shares_no_loop_with_another() -> None:
+    """The gradient through x/‖x‖: what is for sums out of range is left out as a whole, and the others stay vectors."""
+    x = sg.parameter("x", (8, 40))
+    source = code_of(codegen.train_step(sg.mean((x / sg.norm(x, axis=1, keepdims=True)) ** 2)).source)
+    assert "maximum(" in source and not any("maximum(" in line and "-inf" in line for line in source.split("\n"))

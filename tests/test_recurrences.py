@@ -218,6 +218,13 @@ def test_formulas_read_as_back_propagation_through_time_does_in_books() -> None:
         (lambda h, x: sg.scan(lambda c, a: (c + a, None), h, x, length=7), ShapeError, "7 by length and T by x"),
         (lambda h, x: sg.scan(lambda c, a: (c + 1, None), h), ArgumentError, "needs length="),
         (lambda h, x: sg.scan(lambda c, a: (c + a, c), h, x, [1, 2]), ShapeError, r"length\(2,\).* h\(N, 2\)"),
+        (lambda h, x: sg.scan(lambda c, a: (c, c), h[:2], x[:5, :2], [6, 1]), ShapeError, r"6, 1\].* 0 … 5 of each"),
+        (lambda h, x: sg.scan(lambda c, a: (c, c), h[:2], x[:, :2], [-1, 1]), ShapeError, r"-1, 1\].* 0 … T of each"),
+        (
+            lambda h, x: sg.scan(lambda c, a: (c, c), h, x[:5], sg.labels("l", (N,), 7)),
+            ShapeError,
+            r"l\(N,\) in 0 … 6 does not fit 5 steps",
+        ),
         (lambda h, x: sg.scan(lambda c, a: (c + a, c), h, x, checkpoint=0), ArgumentError, "at least 1, not 0"),
         (lambda h, x: sg.nn.LSTM(3, 2)(x), ShapeError, r"got x\(T, N, 2\); expected \(steps, batch, 3\)"),
         (lambda h, x: sg.nn.RNN(2, 2)(x, h), ShapeError, r"first state is h\(N, 2\); expected \(1, N, 2\)"),

@@ -70,6 +70,16 @@ CASES: dict[str, Case] = {
     "pad all": ((N, 3), lambda x: joining.pad(x, 1, value=1.5), lambda x: np.pad(x, 1, constant_values=1.5)),
     "pad edge": ((2, 3), lambda x: joining.pad(x, (2, 1), "edge"), lambda x: np.pad(x, (2, 1), "edge")),
     "pad reflect": ((3, 4), lambda x: joining.pad(x, 2, "reflect"), lambda x: np.pad(x, 2, "reflect")),
+    "pad symmetric": ((2, 3), lambda x: joining.pad(x, ((2, 1),), "symmetric"),
+                      lambda x: np.pad(x, ((2, 1),), "symmetric")),
+    "concatenate flat": ((2, 3), lambda x: joining.concatenate([x, x[0]], None),
+                         lambda x: np.concatenate([x, x[0]], None)),
+    "split from the end": ((N, 6), lambda x: joining.split(x, [-4, -1], 1)[1], lambda x: np.split(x, [-4, -1], 1)[1]),
+    "repeat each its times": ((N, 3), lambda x: x.repeat([1, 0, 2], 1), lambda x: x.repeat([1, 0, 2], 1)),
+    "take from the end": ((N, 4), lambda x: joining.take(x, [[-1, 0], [2, -2]], 1),
+                          lambda x: np.take(x, [[-1, 0], [2, -2]], 1)),
+    "no axes": ((2, 3), lambda x: x.sum(()) + x.mean(()) + x.max(()),
+                lambda x: x.sum(()) + x.mean(()) + x.max(())),
     "pad circular": ((2, 3), lambda x: joining.pad(x, (2, 1), "circular"), lambda x: np.pad(x, (2, 1), "wrap")),
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from codegen import EarlyStopping, History
+from codegen.estimators import programs
 from codegen.estimators.rates import InverseScaling, NoChange
 from symgraph.reference import evaluate
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
@@ -116,6 +117,18 @@ def test_several_labels_and_early_stopping() -> None:
     assert "<math" not in MLPClassifier()._repr_html_()
 
 
+@pytest.mark.parametrize("names", [["no", "</script>"], ["no", "yes", "</script>"]])
+def test_the_page_of_a_model_reads_targets_as_its_fit_does(names) -> None:
+    """Two classes are one column of 0 and 1, more are labels, numbers a column."""
+    y = np.array(names)[np.arange(24) % len(names)]
+    model = MLPClassifier((4,), max_iter=2, random_state=1).fit(X, y)
+    real = MLPRegressor((4,), max_iter=2, random_state=1).fit(X, X[:, 0])
+    for fitted, target in ((model, y), (real, X[:, 0])):
+        cost, _, _, values = fitted.reported({"X": X, "y": target})
+        assert np.isfinite(evaluate(cost, values))
+    assert str(sg.report(model, values={"X": X, "y": y})).count("</script>") == 1
+
+
 def test_own_formulas_and_catalogue_names() -> None:
     (u,) = sg.sigmoid.arguments
     model = MLPRegressor((4,), activation=sg.elementwise(u * sg.sigmoid.formula),
@@ -141,6 +154,45 @@ def test_a_model_of_ones_own() -> None:
     assert model.score(x, y) > 0.99
     found = pickle.loads(pickle.dumps(model)).parameters_
     np.testing.assert_allclose([found["a"][0], found["b"][0]], [3, 0.5], rtol=0.1)
+    with pytest.raises(sg.errors.ShapeError, match=r"\(N, 3\); expected \(N, 1\), .* kind=\"classifier\" for classes"):
+        SymbolicEstimator(sg.nn.Linear(3, 3, name="three")).fit(X, T)
+
+
+(u,) = sg.sigmoid.arguments
+GRIDS: dict[str, tuple[MLPRegressor, dict[str, Any]]] = {
+    "a name": (MLPRegressor((3,)), {"learning_rate_init": 0.01, "alpha": 1.0, "beta_1": 0.8}),
+    "an optimiser": (MLPRegressor((3,), solver=sg.AdamW(0.01)), {"alpha": 1.0, "solver": sg.AdamW(0.1, eps=1e-6)}),
+    "wrapped": (MLPRegressor((3,), solver=sg.clip_grad_norm(sg.SGD(0.1), 1.0)),
+                {"solver": sg.clip_grad_norm(sg.SGD(0.2), 2.0)}),
+    "a schedule": (MLPRegressor((3,), learning_rate_init=sg.schedules.StepLR(0.1, 5)), {"alpha": 1.0}),
+    "an activation": (MLPRegressor((3,), sg.elementwise(u / (1 + u**2), name="bent")), {"learning_rate_init": 0.1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_second_fit_of_the_same_formulas_makes_no_program(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clones, and other numbers, train by the program that there is, as if it had been made for them."""
+    given, others = GRIDS[name]
+    made: list[int] = []
+    first = programs.TrainStep
+    monkeypatch.setattr(programs, "TrainStep", lambda *options, **named: made.append(1) or first(*options, **named))
+    options = {"max_iter": 2, "random_state": 0}
+    clone(given).set_params(**options).fit(X, X[:, 0])
+    found = clone(given).set_params(**options, **others).fit(X, X[:, 0])
+    assert len(made) <= 1
+    monkeypatch.setattr(programs, "_idle", {})
+    alone = clone(given).set_params(**options, **others).fit(X, X[:, 0])
+    assert [values.tolist() for values in found.coefs_] == [values.tolist() for values in alone.coefs_]
+
+
+def test_other_formulas_are_another_program() -> None:
+    steps = sg.schedules.MultiStepLR
+    one, *others = (
+        sg.Muon(), sg.Muon(ns_steps=3), sg.LBFGS(history_size=3), sg.LBFGS(), sg.SGD(), sg.SGD(momentum=0.9),
+        sg.lookahead(sg.SGD(), 3), sg.lookahead(sg.SGD(), 4), sg.SGD(steps(0.1, [2])), sg.SGD(steps(0.1, [3])),
+    )  # fmt: skip
+    forms = [programs.form(optimizer) for optimizer in (one, *others)]
+    assert len(set(forms)) == len(forms) and programs.form(sg.Muon(0.5)) == forms[0]
 
 
 @pytest.mark.skipif("not config.getoption('--long')")

@@ -64,6 +64,12 @@ CASES: dict[str, Case] = {
     "var with ddof": ([(N, 4)], lambda x: statistics.var(x, ddof=1), lambda x: x.var()),
     "std": ([(N, 4, 2)], lambda x: statistics.std(x, (0, 2), keepdims=True),
             lambda x: x.std((0, 2), unbiased=False, keepdim=True)),
+    "average": ([(N, 4, 2), (2, N)], lambda x, w: statistics.average(x, (2, 0), w),
+                lambda x, w: (x * w.T[:, None]).sum((0, 2)) / w.sum()),
+    "trace of axes": ([(3, 2, 4)], lambda x: products.trace(x, 1, 0, 2), lambda x: x.diagonal(1, 0, 2).sum(-1)),
+    "softmax over axes": ([(2, N, 4)], lambda x: sg.softmax(x, (0, 2)),
+                          lambda x: (x - x.logsumexp((0, 2), keepdim=True)).exp()),
+    "logsumexp of all": ([(N, 4)], lambda x: sg.logsumexp(x, None, True), lambda x: x.logsumexp((0, 1), keepdim=True)),
     "norm": ([(N, 4)], lambda x: statistics.norm(x, axis=1), lambda x: x.norm(dim=1)),
     "norm of order 1": ([(N, 4)], lambda x: statistics.norm(x, 1), lambda x: x.abs().sum()),
     "norm of order 3": ([(N, 4)], lambda x: statistics.norm(x, 3, 1), lambda x: x.norm(3, dim=1)),
@@ -81,10 +87,14 @@ CASES: dict[str, Case] = {
     "masked attention": ([(N, 2, 3), (N, 3, 3), (N, 3, 2)],
                          lambda *a: statistics.scaled_dot_product_attention(*a, attn_mask=MASK),
                          attention(attn_mask=torch.tensor(MASK))),
+    "attention with shared heads": ([(N, 4, 3, 2), (N, 2, 3, 2), (N, 2, 3, 2)],
+                                    lambda *a: statistics.scaled_dot_product_attention(*a, enable_gqa=True),
+                                    attention(enable_gqa=True)),
     "attention with heads": ([(N, 2, 3, 4)] * 3, lambda *a: statistics.scaled_dot_product_attention(*a, scale=2),
                              attention(scale=2)),
 }  # fmt: skip
-COMPILED = ["batched", "kron", "diag of a vector below", "embedding", "causal attention", "masked attention", "std"]
+COMPILED = ["softmax over axes", "batched", "kron", "diag of a vector below", "embedding", "causal attention",
+            "masked attention", "std"]  # fmt: skip
 
 
 def case(name: str) -> tuple[list[Tensor], list[Tensor], list[np.ndarray], list[np.ndarray]]:
@@ -139,6 +149,12 @@ ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
     "norm": (lambda: statistics.norm(X, 0), "the order is a positive number"),
     "one_hot": (lambda: statistics.one_hot(T, 6), "7 classes in 6 columns"),
     "embedding": (lambda: statistics.embedding(T, X), r"t\(N,\) has 7 classes, x\(4, 6\) fewer rows"),
+    "heads": (
+        lambda: statistics.scaled_dot_product_attention(
+            *[sg.input("q", (n, 2, 2)) for n in (3, 2, 2)], enable_gqa=True
+        ),
+        r"not shared by those of q\(3, 2, 2\)",
+    ),
     "attention": (lambda: statistics.scaled_dot_product_attention(X, Y, X), r"inner sizes differ"),
 }
 
@@ -148,3 +164,14 @@ def test_errors_name_the_tensor_and_its_sizes(name: str) -> None:
     wrong, text = ERRORS[name]
     with pytest.raises(SymgraphError, match=text):
         wrong()
+
+
+def test_dropout_in_attention_takes_some_weights_and_doubles_the_others() -> None:
+    q, k = sg.input("q", (8, 2)), sg.input("k", (9, 2))
+    found = statistics.scaled_dot_product_attention(q, k, sg.eye(9), dropout_p=0.5)
+    program = codegen.function([q, k], [sg.mode(found, which) for which in ("train", "evaluate")], "float64", key=4)
+    draw = np.random.default_rng(0)
+    train, weights = program(draw.normal(size=(8, 2)), draw.normal(size=(9, 2)))
+    kept = train != 0
+    assert 0.3 < kept.mean() < 0.7
+    np.testing.assert_allclose(train[kept], 2 * weights[kept], rtol=1e-12)

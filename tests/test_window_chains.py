@@ -35,7 +35,7 @@ def links(draw: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Link]:
     a, b, s, q = (int(draw.integers(*ends)) for ends in ((0, 2), (0, 2), (1, 4), (2, 4)))
     if kind == "conv":
         u, v = (int(draw.integers(1, min(4, size + 1))) for size in (high, wide))
-        weights = (int(draw.integers(1, 4)), channels, u, v)
+        weights = (int(draw.choice([1, 2, 3, 16, 17])), channels, u, v)  # from 16 on channels may be the last axis
         yield (f"conv {weights}, stride {a + 1}, padding {b}",
                lambda y, w: sg.conv2d(y, w, stride=a + 1, padding=b),
                lambda y, w: torch.nn.functional.conv2d(y, w, stride=a + 1, padding=b), weights)  # fmt: skip

@@ -49,6 +49,15 @@ CASES: dict[str, Case] = {
     "avg_pool": ([(N, 2, 4, 6)], *same("avg_pool", "avg_pool2d", kernel_size=2)),
     "avg_pool, overlapping": ([(N, 2, 5, 6)], *same("avg_pool", "avg_pool2d", kernel_size=3, stride=2, padding=1)),
     "avg_pool of gaps": ([(N, 2, 8)], *same("avg_pool", "avg_pool1d", kernel_size=2, stride=3)),
+    "max_pool beyond its border": ([(N, 2, 7, 8)], *same("max_pool", "max_pool2d", kernel_size=(3, 2), stride=2,
+                                                         padding=1, ceil_mode=True)),
+    "avg_pool beyond its border": ([(N, 2, 7, 8)], *same("avg_pool", "avg_pool2d", kernel_size=3, stride=(2, 3),
+                                                         padding=1, ceil_mode=True)),
+    "avg_pool of what is inside": ([(N, 2, L)], *same("avg_pool", "avg_pool1d", kernel_size=3, stride=2, padding=1,
+                                                      count_include_pad=False)),
+    "avg_pool of both": ([(N, 2, 8)], *same("avg_pool", "avg_pool1d", kernel_size=3, stride=2, padding=1,
+                                            ceil_mode=True, count_include_pad=False)),
+    "avg_pool by another number": ([(N, 2, 4, 4)], *same("avg_pool", "avg_pool2d", kernel_size=2, divisor_override=3)),
     "global_max_pool": ([(N, 2, 3, 4)], windows.global_max_pool, lambda x: x.amax((2, 3))),
     "global_avg_pool": ([(N, 2, 3, 4)], windows.global_avg_pool, lambda x: x.mean((2, 3))),
     "unfold": ([(N, 2, 4, 5)], *same("unfold", kernel_size=(2, 3))),
@@ -56,7 +65,8 @@ CASES: dict[str, Case] = {
     "upsample": ([(N, 2, 3, 2)], lambda x: windows.upsample(x, (2, 3)),
                  lambda x: F.interpolate(x, scale_factor=(2, 3))),
 }  # fmt: skip
-COMPILED = ["conv1d with stride, padding, dilation", "conv1d in groups", "conv2d", "max_pool, overlapping", "unfold"]
+COMPILED = ["avg_pool of both", "conv1d with stride, padding, dilation", "conv1d in groups", "conv2d",
+            "max_pool, overlapping", "unfold"]  # fmt: skip
 
 
 def case(name: str) -> tuple[list[Tensor], list[Tensor], list[np.ndarray], list[np.ndarray]]:
@@ -108,6 +118,8 @@ ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
     "padding": (lambda: windows.conv2d(X, W, padding="full"), "not 'full'"),
     "stride": (lambda: windows.max_pool(X, 2, stride=0), "stride is a number of at least 1"),
     "kernel": (lambda: windows.max_pool(X, (2, 2, 2)), "kernel_size is a number of at least 1, or 2 of them"),
+    "ceil of a symbol": (lambda: windows.max_pool(sg.input("s", (N, 2, L)), 2, ceil_mode=True),
+                         r"ceil_mode needs places that are numbers, not those of s\(N, 2, L\)"),
     "half": (lambda: windows.max_pool(X, 2, padding=2), "more than half of the window"),
 }
 

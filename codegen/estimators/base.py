@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -94,8 +95,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
     def _initial(self, network: Declared, random: Any) -> dict[str, np.ndarray]:
         """First values of the parameters."""
 
-    def _optimizer(self) -> tuple[Any, Optimizer]:
-        """A key for optimisers of the same formulas, and the optimiser."""
+    def _optimizer(self) -> Optimizer:
         if isinstance(self.solver, str):
             known = {name.lower(): (name, make) for name, make in OPTIMISERS.items()}
             if self.solver.lower() not in known:
@@ -103,12 +103,8 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
                 raise ValueError(f"solver must be one of {names}, or an optimiser, not {self.solver!r}")
             name, make = known[self.solver.lower()]
             options = self._solver_options(name)
-            made = (SOLVERS.get(name, make) if options else make)(self.learning_rate_init, **options)
-            zeros = tuple(sorted(key for key, value in made.hyper.items() if not value))
-            is_plain = isinstance(self.learning_rate_init, int | float | np.number)
-            rows = tuple(row.name for row in made.rows)
-            return (name, zeros, rows, bool(options.get("nesterov")), None if is_plain else programs.Same(made)), made
-        return programs.Same(self.solver), self.solver
+            return (SOLVERS.get(name, make) if options else make)(self.learning_rate_init, **options)
+        return self.solver  # type: ignore[no-any-return]
 
     def _solver_options(self, name: str) -> dict[str, Any]:
         return {}
@@ -175,7 +171,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         self, network: Declared, params: dict[str, np.ndarray], data: dict[str, np.ndarray], epochs: int, random: Any,
         held: Any, keeps: bool, again: bool,
     ) -> History:  # fmt: skip
-        key, optimizer = self._optimizer()
+        optimizer = self._optimizer()
         rows, dtype = len(data["X"]), data["X"].dtype
         size = min(MOST_ROWS, rows) if self.batch_size == "auto" else min(int(self.batch_size), rows)
         is_plain = isinstance(self.solver, str) and self.solver.lower() == "sgd"
@@ -193,7 +189,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
                 return self._scored(self._outputs(network, values, held[0]), held[1], held[2])
         elif not keeps:
             callbacks.append(NoChange(*limits, "loss", restore_best=False, is_adaptive=is_adaptive))
-        with programs.borrowed(network, key, optimizer, dtype) as step:
+        with programs.borrowed(network, optimizer, dtype) as step:
             if programs.L2.name in step.hyper:
                 step.hyper[programs.L2.name] = self.alpha
             if KEY.name in step.hyper:
@@ -308,20 +304,20 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
         check_is_fitted(self)
         cost = self._shown_network().cost
-        return sg.explain(cost, None if not goes_by_batches(self) else self._optimizer()[1])
+        return sg.explain(cost, None if not goes_by_batches(self) else self._optimizer())
 
     def reported(self, values: dict[str, Any] | None) -> tuple[Any, Any, History, dict[str, Any] | None]:
         """What ``sg.report`` shows: the cost, the optimiser, the curves, and with data ``X`` and ``y`` all values."""
         check_is_fitted(self)
         network = self._shown_network()
-        optimizer = self._optimizer()[1] if goes_by_batches(self) else None
+        optimizer = self._optimizer() if goes_by_batches(self) else None
         history = History(loss=list(self.loss_curve_), steps=self.n_iter_)
         if values is not None:
             held = {"sample_weight": np.ones(len(np.asarray(values.get("X", ())))), str(programs.L2): self.alpha}
             leaves = {str(leaf.name): leaf.shape for leaf in network.stored}
             own = {name: array[tuple(slice(int(n)) for n in leaves[name])] for name, array in self._params.items()}
-            if self._target == "labels" and "y" in values:
-                values = {**values, "y": np.searchsorted(self.classes_, values["y"])}
+            if "y" in values:
+                values = {**values, "y": copy(self)._seen(values["y"], True, None)}  # the model remembers its own
             values = {**held, **own, **values}
         return network.cost, optimizer, history, values
 

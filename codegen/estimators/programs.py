@@ -8,12 +8,14 @@ lent to one fit at a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache, partial
 from inspect import Parameter, signature
 from itertools import pairwise
+from numbers import Real
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ import symgraph as sg
 from codegen.plan.request import Request, leaves_in
 from codegen.run.function import Function
 from codegen.run.training import TrainStep
+from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
@@ -45,6 +48,22 @@ class Same:
 
     def __hash__(self) -> int:
         return id(self.given)
+
+
+def form(given: Any) -> Any:
+    """A key for optimisers of the same formulas: two of one form differ in hyper-parameters alone, which are arguments
+    of the program. A function is its code and what it holds, so that copies and makers' second makes are of one form.
+    """
+    if isinstance(given, FunctionType):
+        held = [cell.cell_contents for cell in given.__closure__ or ()]
+        return given.__code__, form(held), form(given.__defaults__), form(given.__kwdefaults__)
+    if is_dataclass(given) and not isinstance(given, type):
+        return type(given), *(form(getattr(given, part.name)) for part in fields(given))
+    if isinstance(given, Mapping):
+        return tuple((name, None if isinstance(value, Real) else form(value)) for name, value in given.items())
+    if isinstance(given, list | tuple):
+        return tuple(map(form, given))
+    return given if isinstance(given, Hashable) else Same(given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +105,11 @@ def declared(
     """
     rows = x.shape[0]
     if score.shape != (rows, width):
-        raise ShapeError(at_line(f"the model gives {score.display_name}{score.shape}; expected (N, {width})"))
+        of_kind = {"labels": "for each class", "real": 'for each target, or kind="classifier" for classes'}
+        told = f"a column {of_kind.get(target, 'for each label')}"
+        raise ShapeError(
+            at_line(f"the model gives {score.display_name}{show_shape(score.shape)}; expected (N, {width}), {told}")
+        )
     weight = sg.input("sample_weight", (rows,))
     t = sg.labels("y", (rows,), classes=width) if target == "labels" else sg.input("y", (rows, width))
     usual: dict[str, Any] = {
@@ -179,9 +202,12 @@ def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any)
 
 # -- compiled, and lent -----------------------------------------------------------------------------------------------
 @contextmanager
-def borrowed(network: Declared, key: Any, optimizer: Any, dtype: np.dtype[Any]) -> Iterator[TrainStep]:
-    """A step for one fit alone. Optimisers of one ``key`` have the same formulas, perhaps with other numbers."""
-    place = (network, key, dtype)
+def borrowed(network: Declared, optimizer: Any, dtype: np.dtype[Any]) -> Iterator[TrainStep]:
+    """A step for one fit alone; optimisers of one form share it, with numbers of their own."""
+    try:
+        place = (network, form(optimizer), dtype)
+    except (RecursionError, ValueError):  # a function that holds itself, or what is not there yet
+        place = (network, Same(optimizer), dtype)
     with _lock:
         step = _idle[place].pop() if _idle.get(place) else None
     if step is None:

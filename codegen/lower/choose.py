@@ -10,6 +10,7 @@ from collections.abc import Collection
 import sympy as sp
 
 from codegen.loops.counts import PANEL_ROWS
+from codegen.loops.seldom import NOUGHT
 from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
@@ -19,7 +20,7 @@ from codegen.plan.fuse import Group, runs_along, runs_down_columns
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.scatter import scatter_of
-from codegen.plan.windows import Window, window_of
+from codegen.plan.windows import Window, windows_of
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.tensor import Element, Tensor
 
@@ -230,14 +231,15 @@ class _Dealer:
 
     def fits(self, node: Node, other: Node) -> bool:
         same_half = half_of(node.shape, node.definition) == half_of(other.shape, other.definition)
-        return self.is_plain(other) and self.extents(node) == self.extents(other) and same_half
+        together = same_half and _is_seldom(node) == _is_seldom(other)
+        return self.is_plain(other) and self.extents(node) == self.extents(other) and together
 
     def is_plain(self, node: Node) -> bool:
         """Whether a node is neither a scatter nor a window, which stand alone."""
-        return scatter_of(len(node.shape), node.definition) is None and self.window(node) is None
+        return scatter_of(len(node.shape), node.definition) is None and not self.windows(node)
 
-    def window(self, node: Node) -> Window | None:
-        return window_of(node.shape, node.definition, self.depth) if self.has_windows else None
+    def windows(self, node: Node) -> tuple[Window, ...]:
+        return windows_of(node.shape, node.definition, self.depth) if self.has_windows else ()
 
     def extents(self, node: Node) -> tuple[sp.Expr, ...]:
         return tuple(node.extent(index) for index in self.loops(node))
@@ -276,8 +278,8 @@ class _Dealer:
             shared = [axis(self.depth + d) for d in (*last, *([0] if share.what == "owned rows" else []))]
             stages = tuple(self.stage(node, bool(shared), kept, elsewhere) for node in nodes)
             nests = tuple(nests_of(nodes, extents, self.depth, shared)) if self.is_plain(nodes[0]) else ()
-            window = self.window(nodes[0])
-            way = None if window is None else windowed(nodes[0], window, self.depth == 0)
+            windows = self.windows(nodes[0])
+            way = windowed(windows, self.depth == 0) if windows else None
             scatter = scatter_of(len(nodes[0].shape), nodes[0].definition)
             found.append(Segment(extents, stages, nests, scatter, way))
         return tuple(found)
@@ -290,6 +292,16 @@ class _Dealer:
         if node.target is None and node.value not in kept:
             place = "scratch" if (free if is_sum else node.value in elsewhere) else "scalar"
         return Stage(node, tuple(loops), place, is_sum and not shared and loops[: len(free)] == free)
+
+
+def _is_seldom(node: Node) -> bool:
+    """Whether a reduction adds nothing unless a condition holds that its loops do not change: it is left out as a whole
+    (:mod:`codegen.loops.seldom`), if nothing else is done in them."""
+    body, op, over = node.definition.body, node.definition.op, range(len(node.definition.extents))
+    if op not in NOUGHT or not isinstance(body, sp.Piecewise) or len(body.args) != 2:
+        return False
+    (_, condition), (otherwise, _) = body.args
+    return otherwise.is_number and float(otherwise) == NOUGHT[op] and not condition.has(*map(bound, over))
 
 
 def _is_element(element: Element) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from codegen.loops import ir
 from codegen.loops.ir import Expr, For, Share, Stmt, Var
 from codegen.loops.join import joined
+from codegen.loops.seldom import with_loops_left_out
 from codegen.lower import lanes, maps, panels, rows
 from codegen.lower.choose import schedule_of
 from codegen.lower.long_sums import LongSums
@@ -48,7 +49,7 @@ def lower(
 
 
 def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel, list[ir.Buffer]]:
-    """The kernel with its loops joined and its long sums in blocks, of what it touches and the sizes that it needs."""
+    """The kernel with its loops joined or left out, its long sums in blocks, what it touches and the sizes it needs."""
     buffers = scope.storage.buffers
     scratch = [*scope.scratch.values(), *scope.unnamed_scratch]
     every, used = (
@@ -56,6 +57,7 @@ def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel,
         {*ir.reads(body), *ir.writes(body)},
     )
     body = joined(body, every | {name: scope.sizes(t.shape) for t, name in buffers.items() if name in used})
+    body = with_loops_left_out(body)
     written = set(ir.writes(body))
     shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
     real = {name: t.shape for t, name in buffers.items() if name in written and data_type(t) == "real"}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
+from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Select, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
 from codegen.lower.comments import formula_text
 from codegen.lower.residues import Digits, Nest, Residues, places_of, reached, statements_of, with_residues
@@ -22,10 +22,17 @@ from codegen.lower.types import data_type
 from codegen.lower.windows import WindowLowering
 from codegen.plan.halves import half_of
 from symgraph.core.indices import axis, bound
+from symgraph.core.tensor import Element
 
 START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 """What a reduction starts from."""
 INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
+NOWHERE = Const(INTEGER_START["min"], "int64")
+"""What is after all places."""
+LEAST_TWICE = 16
+"""Terms from which on it pays to find the best of all first, and then its place."""
+OF_PLACES: dict[str, ir.Reduction] = {"argmax": "max", "argmin": "min"}
+"""Of what a place is that of."""
 """What one of integers starts from."""
 
 
@@ -223,7 +230,7 @@ class Loops:
                 inside.append(Store(buffer, place, value, op=definition.op))  # type: ignore[arg-type]
             else:
                 inside += self._first_best(
-                    stage, value, Load(best_at, here, "real"),
+                    stage, value, Load(best_at, here, "real"), Load(buffer, place, "int64"),
                     lambda v: Store(best_at, here, v), lambda at: Store(buffer, place, at),
                 )  # fmt: skip
             return
@@ -232,32 +239,63 @@ class Loops:
         if inner:
             total = Var(scope.names.unique(scope.value_name(node.value)), data_type(node.value))
             before, after = (part.setdefault(inner, []) for part in self.around)
-            after.append(Store(_row_buffer(scope, stage), place, total))
         else:
             total = scope.local[node.value]
         if is_place:
             best = Var(scope.names.unique(f"{total.name}_best"), dtype)
-            before += [Assign(best, start, formula=text), Assign(total, ZERO)]
-            inside += self._first_best(stage, value, best, lambda v: Assign(best, v), lambda at: Assign(total, at))
+            before.append(Assign(best, start, formula=text))
+            terms = sp.Mul(*definition.extents)
+            is_short = terms.is_Integer and terms < LEAST_TWICE
+            if isinstance(body, Element) and body.tensor not in scope.forwarded and not is_short:
+                before.append(Assign(total, NOWHERE))
+                inside.append(Assign(best, value, OF_PLACES[str(definition.op)]))
+                after += self._place_of(stage, best, total)
+            else:
+                before.append(Assign(total, ZERO))
+                inside += self._first_best(
+                    stage, value, best, total, lambda v: Assign(best, v), lambda at: Assign(total, at)
+                )
         else:
             before.append(Assign(total, start, formula=text))
             inside.append(Assign(total, value, definition.op))  # type: ignore[arg-type]
+        if inner:
+            after.append(Store(_row_buffer(scope, stage), place, total))
         if not inner and is_kept:
             after.append(Store(scope.storage.buffers[node.value], where, total))
 
+    def _place_of(self, stage: Stage, best: Expr, total: Var) -> list[Stmt]:
+        """Loops that find the first place of the best value, which is known, or that of the first NaN: in vectors."""
+        definition, scope = stage.node.definition, self.scope
+        over, saved = scope.loops(definition.extents), dict(self.scalars.indices)
+        self.scalars.indices |= {bound(d): var for d, var in enumerate(over)}
+        value = self.scalars.value(definition.body, "real")
+        self.scalars.indices.update(saved)
+        sizes = scope.sizes(definition.extents)
+        is_best = Op("or", (Op("==", (value, best), "bool"), Op("!=", (value, value), "bool")), "bool")
+        place = Select(is_best, ir.flat_index(tuple(over), sizes), NOWHERE, "int64")
+        body: tuple[Stmt, ...] = (Assign(total, place, "min"),)
+        for var, size in reversed(list(zip(over, sizes, strict=True))):
+            body = (For(var, ZERO, size, body),)
+        return list(body)
+
     def _first_best(
-        self, stage: Stage, value: Expr, best: Expr, set_best: Callable[[Expr], Stmt],
+        self, stage: Stage, value: Expr, best: Expr, best_at: Expr, set_best: Callable[[Expr], Stmt],
         set_place: Callable[[Expr], Stmt],
     ) -> list[Stmt]:  # fmt: skip
-        """Take a value that is better than the best so far, and its place; a NaN is better than any number."""
+        """Take a value that is better than the best so far, and its place; a NaN is better than any number. Where it is
+        not, what was best is kept by being written again: so this is done in vectors."""
         definition = stage.node.definition
         name = f"{self.scope.value_name(stage.node.value)}_candidate"
         candidate = Var(self.scope.names.unique(name), value.dtype)
         over = tuple(self.scalars.indices[bound(d)] for d in range(len(definition.extents)))
         place = ir.flat_index(over, self.scope.sizes(definition.extents))
         worse = Op("<=" if definition.op == "argmax" else ">=", (candidate, best), "bool")
-        better = Op("and", (Op("not", (worse,), "bool"), Op("==", (best, best), "bool")), "bool")
-        return [Let(candidate, value), If(better, (set_best(candidate), set_place(place)))]
+        better = Var(self.scope.names.unique(f"{name}_is_better"), "bool")
+        is_better = Op("and", (Op("not", (worse,), "bool"), Op("==", (best, best), "bool")), "bool")
+        return [
+            Let(candidate, value), Let(better, is_better), set_place(Select(better, place, best_at, "int64")),
+            set_best(Select(better, candidate, best, "real")),
+        ]  # fmt: skip
 
 
 def _row_buffer(scope: Scope, stage: Stage) -> str:

@@ -1,22 +1,22 @@
 """How a window's product goes through the register tile: which operand is copied, and what the lanes are.
 
-copied    columns are the lanes; the columns of every depth are copied side by side first
+copied    the columns of every depth are copied side by side first; they are the lanes, but where the rows are last
 direct    columns are the lanes; whole rows of the operand are read where they lie, with what lies between them
 turned    rows are the lanes; an element of the operand is read where it lies, for all rows at once
+straight  the same, where the rows are the last axis of the result: it is written where it stays
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import sympy as sp
 
 from codegen.loops.ir import Steps
-from codegen.loops.ranges import Bounds, bounds_of, exists
-from codegen.plan.plan import Node
-from codegen.plan.windows import Window, bounds_in
+from codegen.loops.ranges import Bounds, exists
+from codegen.plan.windows import LANES, Window, bounds_in, is_plain, moved_by
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
@@ -26,9 +26,6 @@ PATCH = 1 << 16
 
 LEAST_COPIED = 8
 """Elements side by side from which on it pays to copy them as a vector."""
-
-LANES = 16
-"""Of a vector, where ways are compared; the choice does not depend on the machine."""
 
 COPY, TURN, GATHER = 8, 6, 2
 """What it costs to copy a vector, to transpose one, and to copy an element alone, in multiply-adds of vectors."""
@@ -40,7 +37,7 @@ Bordered = tuple[Element, list[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """``copied``, ``direct`` or ``turned``, and how many elements lie between one value of an index and the next."""
+    """One of those above, and how many elements lie between one value of an index and the next."""
 
     name: str
     distances: Mapping[Index, int]
@@ -69,42 +66,62 @@ class Windowed:
         return f"window {self.way.name}, {self.wide} of {self.sizes[self.window.columns[0]]} lines at once"
 
 
-def windowed(node: Node, window: Window, shared: bool) -> Windowed:
-    """The schedule of a window; where its blocks are ``shared`` by threads there are two of them at least."""
-    sizes = {index: int(node.extent(index)) for index in (*window.rows, *window.columns, *window.depth)}
-    bounds = bounds_in(window, bounds_of(node.shape, node.definition))
-    border = bordered(window, bounds)
-    entries, shape = read_from(window, border)
-    is_read = border is not None or (bool(entries) and exists(window.right, bounds))
-    way = chosen_way(window, sizes, distances_of(window, entries, shape) if is_read else None)
+def windowed(windows: Sequence[Window], shared: bool) -> Windowed:
+    """The schedule of one of the windows that a value is; where its blocks are ``shared`` by threads there are two of
+    them at least."""
+    ways = [found for window in windows for found in _ways(window, bounds_in(window))]
+    _, window, way, border = min(ways, key=lambda found: found[0])
+    sizes = _sizes(window)
     rest, depth, rows = (prod(sizes[i] for i in part) for part in (window.columns[1:], window.depth, window.rows))
-    across = {"copied": depth * rest, "turned": rows * rest, "direct": rows * way.row(window, rest)}[way.name]
+    across = depth * rest if way.name == "copied" else rows * way.row(window, rest)
     extent = sizes[window.columns[0]]
     blocks = -(-extent // max(1, PATCH // across))
     return Windowed(window, sizes, way, -(-extent // max(blocks, 2 if shared else 1)), border)
 
 
-def chosen_way(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None) -> Way:
-    """The way that takes the fewest multiply-adds of vectors, and copies counted as such.
+def _sizes(window: Window) -> Sizes:
+    return {index: int(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
+
+
+def _ways(window: Window, bounds: Bounds) -> Iterator[tuple[int, Window, Way, Bordered | None]]:
+    """The ways of a window with what they cost, and what has a border in them."""
+    border = bordered(window, bounds)
+    entries, shape = read_from(window, border)
+    is_read = border is not None or (bool(entries) and exists(window.right, bounds))
+    distances = distances_of(window, entries, shape) if is_read else None
+    for name, cost in costs_of(window, _sizes(window), distances).items():
+        yield cost, window, Way(name, distances or {}), border
+
+
+def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None) -> dict[str, int]:
+    """The multiply-adds of vectors that each way takes, with copies counted as such.
 
     A vector that is read where it lies is mostly of two cache lines: half as much again, as measured. One vector of
     lanes has an eighth more to load than to multiply.
     """
     rows, columns, depth = (prod(sizes[i] for i in part) for part in (window.rows, window.columns, window.depth))
-    width = sizes[window.columns[-1]]
-    lines, vectors = columns // width, _vectors(width)
-    copies = lines * vectors * COPY if width >= LEAST_COPIED else columns * GATHER
-    costs = {"copied": depth * (rows * _vectors(columns) + copies)}
-    if distances is not None and len(window.columns) <= 2 and distances[window.columns[-1]] == 1 and not window.over:
+    width, found = sizes[window.columns[-1]], dict[str, int]()
+    lines, vectors, wide = columns // width, _vectors(width), _vectors(rows)
+    beside = distances is not None and distances[window.columns[-1]] == 1
+    gathered = 0 if is_plain(window.left, (*window.rows, *window.depth)) else rows * depth * GATHER
+    packed = TURN * depth * wide if window.over and not _beside(window.left, window.rows[-1]) else 0
+    turned = depth * columns * wide * (9 if wide == 1 else 8) // 8 + packed
+    copies = lines * vectors * COPY if width >= LEAST_COPIED and beside else columns * GATHER
+    found["copied"] = depth * copies + (turned if window.rows_last else depth * rows * _vectors(columns))
+    if distances is not None and window.rows_last:
+        found["straight"] = turned
+    elif distances is not None:
+        found["turned"] = turned + TURN * columns * wide
         row = distances[window.columns[0]] if len(window.columns) == 2 else width
-        if row >= width:
+        if len(window.columns) <= 2 and beside and not window.over and row >= width:
             apart = 0 if row == width else rows * lines * vectors * COPY
-            costs["direct"] = depth * rows * _vectors((lines - 1) * row + width) * 3 // 2 + apart
-    if distances is not None:
-        wide = _vectors(rows)
-        packed = depth * wide * TURN if window.over else 0
-        costs["turned"] = depth * columns * wide * (9 if wide == 1 else 8) // 8 + columns * wide * TURN + packed
-    return Way(min(costs, key=costs.__getitem__), distances or {})
+            found["direct"] = depth * rows * _vectors((lines - 1) * row + width) * 3 // 2 + apart
+    return {name: cost + gathered for name, cost in found.items()}
+
+
+def _beside(factor: sp.Expr, index: Index) -> bool:
+    """Whether the values of an element for one value of an index after the other lie side by side."""
+    return isinstance(factor, Element) and bool(factor.indices) and moved_by(factor.indices[-1], [index]) is index
 
 
 def _vectors(elements: int) -> int:

@@ -5,6 +5,7 @@ copied    for a block of columns:                                             y[
               Contract y[n, o, (p, q)] = W[o, (c, u, v)] · patch[(c, u, v), (p, q)]
 direct    Contract t[o, p·row + q] = W[o, (c, u, v)] · x[n, (c, u, v), p·row + q];    y[n, o, p, q] = t[o, p·row + q]
 turned    Contract t[(p, q), o] = x[n, (p, q), (c, u, v)] · W[(c, u, v), o];          y[n, o, (p, q)] = t[(p, q), o]
+straight  Contract y[n, (p, q), o] = x[n, (p, q), (c, u, v)] · W[(c, u, v), o]
 
 Every element is summed in the order of its depth, whatever the way (:mod:`codegen.lower.window_ways`) and the blocks.
 """
@@ -18,13 +19,13 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
-from codegen.loops.ranges import bounds_of, exists
+from codegen.loops.ranges import exists
 from codegen.lower.comments import formula_text
 from codegen.lower.scope import Scope, smaller
 from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, read_from
 from codegen.plan.plan import Node
-from codegen.plan.windows import Window, bounds_in
-from symgraph.core.indices import Index
+from codegen.plan.windows import Window, bounds_in, is_plain, moved_by
+from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Element
 
 
@@ -63,13 +64,15 @@ class WindowLowering:
         """The product, block of columns after block; ``shared`` among the threads."""
         window, way, wide = self.schedule.window, self.schedule.way, self.schedule.wide
         loops = {
-            index: Var(self.scope.loop_name(node.extent(index)), "int64")
-            for index in (*window.outer, *window.rows, *window.columns, *window.over, *window.depth)
+            index: Var(self.scope.loop_name(window.sizes[index]), "int64")
+            for index in (*window.outer, *_in_order(window), *window.over, *window.depth)
         }
         around = {index: loops[index] for index in (*window.outer, *window.over)}
         self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
-        self.scalars.bounds = bounds_in(window, bounds_of(node.shape, node.definition))
-        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name))
+        self.scalars.bounds = bounds_in(window)
+        places, names = window.places, window.names
+        formula = node.definition.body.xreplace(names) if names else None
+        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name, places, formula))
         first_extent = self.window_sizes[window.columns[0]]
         first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)
@@ -80,12 +83,13 @@ class WindowLowering:
             width = ir.difference(last, first)
         columns, border = wide * self._count(window.columns[1:]), self.schedule.bordered
         block = _Block(node, window, way, loops, first, width, columns, border)
-        made = {"copied": self._copied, "turned": self._turned, "direct": self._direct}[way.name](block)
+        ways = {"copied": self._copied, "direct": self._direct, "turned": self._turned, "straight": self._turned}
+        made = ways[way.name](block)
         inside = bool(window.over) or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
         for index in reversed(window.over):
             start: Expr = ZERO
-            stop = self.scalars.integer(node.extent(index))
+            stop = self.scalars.integer(window.sizes[index])
             if window.part is not None and index is window.over[0]:
                 start, end = map(self.scalars.integer, window.part)
                 stop = smaller(ir.add(start, stop), end)
@@ -94,27 +98,30 @@ class WindowLowering:
         body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
-            body = [For(around[index], ZERO, self.scalars.integer(node.extent(index)), tuple(body))]
+            body = [For(around[index], ZERO, self.scalars.integer(window.sizes[index]), tuple(body))]
         return body
 
-    # -- three ways ---------------------------------------------------------------------------------------------------
+    # -- the ways -----------------------------------------------------------------------------------------------------
     def _copied(self, block: _Block) -> _Product:
-        """Columns of every depth side by side, times the other factor where it lies."""
+        """Columns of every depth side by side, and the other factor."""
         window, loops = block.window, block.loops
         rows, depth, rest = map(self._count, (window.rows, window.depth, window.columns[1:]))
         patch, fill, border = self._patch(block, depth)
-        left, before = self._left(window, loops, rows, depth)
         out, at = self._out(block)
+        lines: Expr = ir.integer(rows)
+        columns = ir.multiply(block.width, ir.integer(rest))
+        if window.rows_last:
+            left = Operand(patch, ZERO, (ONE, ir.integer(block.wide)))
+            right, before = self._lines(window, loops, rows, depth)
+            lines, columns, extents = columns, lines, (block.wide, rows, depth)
+        else:
+            left, before = self._left(window, loops, rows, depth)
+            right, extents = Operand(patch, ZERO, (ir.integer(block.wide), ONE)), (rows, block.wide, depth)
         contract = Contract(
-            out, left, Operand(patch, ZERO, (ir.integer(block.wide), ONE)),
-            ir.integer(rows), ir.multiply(block.width, ir.integer(rest)), ir.integer(depth),
-            (rows, block.wide, depth), self.scope.formulas[-1], accumulate=bool(window.over),
+            out, left, right, lines, columns, ir.integer(depth), extents, self.scope.formulas[-1],
+            accumulate=bool(window.over),
         )  # fmt: skip
-        zero: tuple[Stmt, ...] = (Store(out.buffer, at, ir.Const(0.0, "real")),)
-        for index in reversed((*window.rows, *window.columns)):
-            stop = block.width if index is window.columns[0] else ir.integer(self.window_sizes[index])
-            zero = (For(loops[index], ZERO, stop, zero),)
-        return _Product(border, zero, [*before, *fill], contract)
+        return _Product(border, self._cleared(block, out, at), [*before, *fill], contract)
 
     def _turned(self, block: _Block) -> _Product:
         """Elements where they lie, times lines of the other factor, in which its rows lie side by side."""
@@ -122,16 +129,22 @@ class WindowLowering:
         rows, depth, rest = map(self._count, (window.rows, window.depth, window.columns[1:]))
         source, border = self._source(block)
         right, before = self._lines(window, block.loops, rows, depth)
-        out, _ = self._out(block)
-        name = self.scope.unnamed("turned", (sp.Integer(block.wide), sp.Integer(rows)))
-        turned, count = Operand(name, ZERO, (ir.integer(rows), ONE)), ir.multiply(block.width, ir.integer(rest))
+        out, at = self._out(block)
+        count = ir.multiply(block.width, ir.integer(rest))
+        result, zeros, after = out, [], []
+        if window.rows_last:
+            zeros = self._cleared(block, out, at)
+        else:
+            name = self.scope.unnamed("turned", (sp.Integer(block.wide), sp.Integer(rows)))
+            result = Operand(name, ZERO, (ir.integer(rows), ONE))
+            zeros = self._zeroed(name, count, rows)
+            after = [Copy(out, result, count, ir.integer(rows), transposed=True)]
         steps = block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes)
         contract = Contract(
-            turned, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
+            result, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
             self.scope.formulas[-1], accumulate=bool(window.over), left_steps=steps,
         )  # fmt: skip
-        copy = Copy(out, turned, count, ir.integer(rows), transposed=True)
-        return _Product(border, self._zeroed(name, count, rows), before, contract, [copy])
+        return _Product(border, zeros, before, contract, after)
 
     def _direct(self, block: _Block) -> _Product:
         """The other factor where it lies, times rows of the source as they lie, of which some elements are left out."""
@@ -156,6 +169,23 @@ class WindowLowering:
             self.scope.formulas[-1], right_steps=block.way.steps(window.depth, sizes),
         )  # fmt: skip
         return _Product(border, (), before, contract, after)
+
+    def _place(self, index: Index, values: Mapping[Index, Expr]) -> Expr:
+        """The place on an axis, of its digits where it has some."""
+        window = self.schedule.window
+        if index not in window.digits:
+            return values[index]
+        size = self.scalars.integer(window.sizes[index])
+        return ir.add(ir.multiply(values[window.digits[index]], size), values[index])
+
+    def _cleared(self, block: _Block, out: Operand, at: tuple[Expr, ...]) -> list[Stmt]:
+        """The block of the result, set to 0."""
+        window, loops = block.window, block.loops
+        body: tuple[Stmt, ...] = (Store(out.buffer, at, ir.Const(0.0, "real")),)
+        for index in reversed(_in_order(window)):
+            stop = block.width if index is window.columns[0] else ir.integer(self.window_sizes[index])
+            body = (For(loops[index], ZERO, stop, body),)
+        return list(body)
 
     def _zeroed(self, name: str, count: Expr, columns: int) -> list[Stmt]:
         i, j = (Var(self.scope.names.unique(letter), "int64") for letter in ("i", "j"))
@@ -292,17 +322,11 @@ class WindowLowering:
 
     def _strided(self, window: Window, loops: Mapping[Index, Var]) -> Operand | None:
         element = window.left
-        if not isinstance(element, Element) or not exists(element, self.scalars.bounds):
+        if not is_plain(element, (*window.rows, *window.depth)) or not exists(element, self.scalars.bounds):
             return None
         moving = (*window.rows, *window.depth)
-        places = [index for index in element.indices if index.atoms(Index) & set(moving)]
-        if (
-            not all(index in moving for index in places)
-            or len(set(places)) != len(moving)
-            or len(places) != len(moving)
-        ):
-            return None
-        at = [list(element.indices).index(index) for index in moving]
+        places = {moved_by(entry, moving): place for place, entry in enumerate(element.indices)}
+        at = [places[index] for index in moving]
         row_places, depth_places = at[: len(window.rows)], at[len(window.rows) :]
         if not (_consecutive(row_places) and _consecutive(depth_places)):
             return None
@@ -324,15 +348,21 @@ class WindowLowering:
         dropped = 0 if kept else self.scope.depth
         shape = node.shape[dropped:]
         buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
-        around = [*(self.scalars.indices[index] for index in self.scope.row_axes()), *(loops[i] for i in window.outer)]
-        head, inner = window.columns[0], window.columns[1:]
-        start = (*around, *[ZERO] * len(window.rows), first, *[ZERO] * len(inner))[dropped:]
-        at = (*around, *(loops[i] for i in window.rows), ir.add(first, loops[head]), *(loops[i] for i in inner))[
-            dropped:
-        ]
-        sizes = tuple(self.scalars.integer(size) for size in shape)
-        stride = ir.integer(self._count(window.columns))
+        around = [self.scalars.indices[index] for index in self.scope.row_axes()]
+        head, own = window.columns[0], (*window.outer, *_in_order(window))
+        moving = {*window.rows, *window.columns}
+        start = (*around, *(first if i is head else ZERO if i in moving else loops[i] for i in own))[dropped:]
+        values = {**loops, head: ir.add(first, loops[head])}
+        at = (*around, *(self._place(axis(d), values) for d in range(self.scope.depth, len(node.shape))))[dropped:]
+        extents = (*node.shape[: self.scope.depth], *(window.sizes[index] for index in own))[dropped:]
+        sizes = tuple(map(self.scalars.integer, extents))
+        stride = ir.integer(self._count(window.rows if window.rows_last else window.columns))
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
+
+
+def _in_order(window: Window) -> tuple[Index, ...]:
+    """The rows and the columns as the axes of the result."""
+    return (*window.columns, *window.rows) if window.rows_last else (*window.rows, *window.columns)
 
 
 def _beyond(entries: Sequence[sp.Expr], shape: Sequence[sp.Expr], index: Index) -> int | None:

@@ -178,10 +178,17 @@ def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
     return tensor.redefined(definition)
 
 
+def _is_seldom(body: sp.Expr) -> bool:
+    """Whether a term is a number unless something holds that is the same for all terms: no work to be shared."""
+    if not isinstance(body, sp.Piecewise) or len(body.args) != 2 or not body.args[1].expr.is_number:
+        return False
+    return not body.args[0].cond.atoms(Index)
+
+
 def _row_by_row(definition: Definition) -> Tensor:
     """A reduction to one number: over the inner indices of each row, then over rows."""
     rows, inner = definition.extents[0], definition.extents[1:]
-    if not inner and isinstance(definition.body, Element):
+    if (not inner and isinstance(definition.body, Element)) or _is_seldom(definition.body):
         return Tensor.define((), definition.body, definition.op, definition.extents)
     rename: dict[sp.Basic, sp.Basic] = {bound(0): axis(0)} | {bound(d + 1): bound(d) for d in range(len(inner))}
     row = Tensor.define((rows,), definition.body.xreplace(rename), definition.op if inner else None, inner)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from codegen.plan.affine import few_numbers_by_products
+from codegen.plan.axis_order import order_axes
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
@@ -20,10 +21,12 @@ from codegen.plan.few_elements import write_out_windows
 from codegen.plan.halves import halve_column_sums
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import is_cheap, merge, written_in
+from codegen.plan.phases import write_out_phases
 from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
 from codegen.plan.supports import trim_values
 from codegen.plan.touched import added, scattered
+from codegen.plan.visits import visit_windows
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.recurrence import Recurrence, recurrence_of
@@ -78,7 +81,8 @@ class Node:
 
 def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]:
     """Make products of affine recurrences, unite equal values, trim, slice, write out cases, merge temporaries, mask by
-    maxima, write out windows, bring sums into shape, share common functions, split, inline, place, order.
+    maxima, visit windows, write them and their phases out, order axes, bring sums into shape, share common functions,
+    split, inline, place, order.
 
     In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
     """
@@ -89,8 +93,11 @@ def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
-    written = _replace(masked, write_out_windows(_roots(masked)))
-    shaped = _replace(written, reshape_sums(_roots(written)))
+    visited = _replace(masked, visit_windows(_roots(masked)))
+    written = _replace(visited, write_out_windows(_roots(visited)))
+    apart = _replace(written, write_out_phases(_roots(written)))
+    laid = _replace(apart, order_axes(_roots(apart)))
+    shaped = _replace(laid, reshape_sums(_roots(laid)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))

@@ -21,7 +21,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_first, name_of
-from symgraph.core.rebuild import literal, replaced, written_product
+from symgraph.core.rebuild import literal, replaced, unevaluated, written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -126,8 +126,18 @@ def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
 
 def at_places(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
     """A formula at other indices, where nothing but an index is evaluated anew, and conditions on indices alone."""
+    return literal(body, _with_parts(body, rule))
+
+
+def renamed(body: sp.Expr, rule: Mapping[Index, Index]) -> sp.Expr:
+    """A formula by other names of its indices, where nothing but these is looked at."""
+    return unevaluated(body, _with_parts(body, rule))
+
+
+def _with_parts(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> dict[sp.Basic, sp.Basic]:
+    """The rule, and what it makes of that in which it may be evaluated."""
     parts = [*body.atoms(Element, Delta), *(c for c in body.atoms(sp.core.relational.Relational) if not c.has(Element))]
-    return literal(body, {**rule, **{part: part.xreplace(dict(rule)) for part in parts}})
+    return {**rule, **{part: part.xreplace(dict(rule)) for part in parts}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,7 @@ class _Slices:
             if definition is None:
                 continue
             part, body = _Part({}, {}), definition.body
-            if tensor not in whole and definition.op in (None, "sum", "max", "min") and tensor.dtype != "integer":
+            if tensor not in whole and _may_be_smaller(tensor, definition):
                 wanted = self._read_of(tensor, reads.get(tensor, []))
                 found = wanted.of(body) if wanted.places or wanted.spans else None
                 if found is not None:
@@ -227,6 +237,13 @@ class _Slices:
         tensor, part = self.slices[element.tensor]
         moved = [place - part.spans.get(axis(d), (0, 0))[0] for d, place in enumerate(element.indices)]
         return Element(tensor, *(place for d, place in enumerate(moved) if axis(d) not in part.places))
+
+
+def _may_be_smaller(tensor: Tensor, definition: Definition) -> bool:
+    """Whether each element is a formula or a reduction of its own, and no label that is handed on."""
+    if tensor.dtype == "integer":
+        return definition.op in ("argmax", "argmin")
+    return definition.op in (None, "sum", "max", "min")
 
 
 def _span(places: Sequence[tuple[sp.Expr, Intervals]], size: sp.Expr) -> tuple[int, int] | None:

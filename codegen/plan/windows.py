@@ -7,16 +7,23 @@
 The columns are the last axes of the result that one factor alone has; the rows are the axes before them that the other
 alone has. Every other axis is a loop outside. The factor with the columns may have any indices and any guard: it is
 copied, block by block, to where its columns lie side by side.
+
+    y[n, p, q, o] = Σ_{c,u,v} x[n, p + u, q + v, c]·W[o, c, u, v]      columns (p, q), rows o, which may also be last
+    y[n, o, p, q] = Σ_{c,u,v} x[n, c + 4·⌊o/6⌋, p + u, q + v]·W[o, c, u, v]
+                                                                       o = 6·h + i: rows i, columns (p, q), outside h
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import sympy as sp
 
-from symgraph.core.indices import Index, Shape, axis, bound
+from symgraph.core.bounds import Intervals, running
+from symgraph.core.digits import in_digits
+from symgraph.core.indices import Index, Shape, axis, bound, extents_of
 from symgraph.core.rebuild import written_product
 from symgraph.core.scalars import selected
 from symgraph.core.tensor import Definition, Element
@@ -24,13 +31,22 @@ from symgraph.core.tensor import Definition, Element
 LEAST_WORK = 1024
 """Multiplications from which on it pays to bring the operands together."""
 
+LEAST_DIGITS = 4
+"""Rows from which on it pays where there are blocks of them, each with columns of its own."""
+
+LANES = 16
+"""Of a vector, where layouts and ways are compared; the choice does not depend on the machine."""
+
 DEEPEST = 1152
 """Terms that one product sums at most; what is left of a sum is a loop around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role.
+    """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role;
+    ``out[outer…, columns, rows]`` if the rows are last.
+
+    ``sizes`` are those of all of them. An axis of which ⌊o/6⌋ or o mod 6 is read has two; the higher is in ``digits``.
 
     Of a sum in parts the first index of ``over`` runs over the rows of the operands themselves, from ``part`` on, and
     ends where they do: the place, and their number.
@@ -43,46 +59,93 @@ class Window:
     depth: tuple[Index, ...]
     left: sp.Expr
     right: sp.Expr
+    sizes: Mapping[Index, sp.Expr]
+    digits: Mapping[Index, Index]
     part: tuple[sp.Expr, sp.Expr] | None = None
+    rows_last: bool = False
+
+    @property
+    def places(self) -> dict[sp.Basic, sp.Basic]:
+        """What an axis is that has two digits: 6·h + o."""
+        return {index: self.sizes[index] * high + index for index, high in self.digits.items()}
+
+    @property
+    def names(self) -> dict[sp.Basic, sp.Basic]:
+        """And what ⌊o/6⌋ and o mod 6 are."""
+        found = self.places
+        for index, high in self.digits.items():
+            found |= {sp.floor(index / self.sizes[index]): high, sp.Mod(index, self.sizes[index]): index}
+        return found
+
+
+def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
+    """The window that a definition is, if it is one, inside loops over its first ``depth`` axes."""
+    return next(iter(windows_of(shape, definition, depth)), None)
 
 
 @lru_cache(maxsize=4096)
-def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
-    """The window that a definition is, if it is one, inside loops over its first ``depth`` axes."""
+def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window, ...]:
+    """The windows that a definition is: with its columns last, and with its rows last."""
     if definition.op != "sum" or len(definition.extents) < 2:
-        return None
-    body, guard = _unguarded(definition.body)
+        return ()
+    body, guard = unguarded(definition.body)
     part = part_of(body, guard)
     if part is not None:
         body, guard = body.xreplace({part[0] + bound(0): bound(0)}), sp.true
-    factors = body.args if isinstance(body, sp.Mul) else ()
+    factors = list(body.args) if isinstance(body, sp.Mul) else []
     if len(factors) < 2 or not all(map(_is_plain_number, factors)):
-        return None
-    free = [axis(d) for d in range(depth, len(shape))]
-    if not free:
-        return None
-    right = [factor for factor in factors if free[-1] in factor.atoms(Index)]
-    left = [factor for factor in factors if free[-1] not in factor.atoms(Index)]
-    in_right = {index for factor in right for index in factor.atoms(Index)} | guard.atoms(Index)
-    in_left = {index for factor in left for index in factor.atoms(Index)}
-    columns = _last(free, in_right - in_left)
-    rows = _last(free[: len(free) - len(columns)], in_left - in_right)
+        return ()
+    inside = {axis(d): shape[d] for d in range(depth, len(shape))}
+    names, own = in_digits({index: index for index in inside}, inside, (*factors, guard))
+    factors, guard = [factor.xreplace(names) for factor in factors], guard.xreplace(names)
+    digits = {i: (names[i].atoms(Index) - {i}).pop() for i in inside if names[i] is not i}
+    free = [one for index in inside for one in (*([digits[index]] if index in digits else []), index)]
+    sizes = {**own, **extents_of(shape[:depth], definition.extents)}
     over = [bound(d) for d in range(len(definition.extents))]
     inner = _innermost(over if part is None else over[1:], definition.extents[0 if part is None else 1 :])
-    sizes = [shape[int(index.name[1:])] for index in (*rows, *columns)]
-    if not (rows and columns and inner) or not all(size.is_Integer for size in sizes):
-        return None
-    work = sp.prod(sizes) * sp.prod(definition.extents[len(over) - len(inner) :])
-    few = sp.prod(sizes[: len(rows)]) < 2 or sp.prod(sizes[len(rows) :]) < 4
-    if few or work < LEAST_WORK:
-        return None
-    value = written_product(right)
-    if guard != sp.true:
-        value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
-    outer = free[: len(free) - len(columns) - len(rows)]
-    product = written_product(left)
-    around = over[: len(over) - len(inner)]
-    return Window(tuple(outer), rows, columns, tuple(around), tuple(inner), product, value, part)
+    if not free or not inner:
+        return ()
+    last = [factor for factor in factors if free[-1] in factor.atoms(Index)]
+    rest = [factor for factor in factors if free[-1] not in factor.atoms(Index)]
+    around = tuple(over[: len(over) - len(inner)])
+    found: list[Window] = []
+    for rows_last in (False, True):
+        right, left = (rest, last) if rows_last else (last, rest)
+        in_right = {index for factor in right for index in factor.atoms(Index)} | guard.atoms(Index)
+        in_left = {index for factor in left for index in factor.atoms(Index)}
+        alone = in_right - in_left, in_left - in_right
+        ending = _last(free, alone[rows_last])
+        before = _last(free[: len(free) - len(ending)], alone[not rows_last])
+        rows, columns = (ending, before) if rows_last else (before, ending)
+        if not (rows and columns) or not all(sizes[index].is_Integer for index in (*rows, *columns)):
+            continue
+        high, wide, deep = (sp.prod(sizes[index] for index in part) for part in (rows, columns, inner))
+        if high < (LEAST_DIGITS if digits else 2) or wide < 4 or high * wide * deep < LEAST_WORK:
+            continue
+        product, value = written_product(left), written_product(right)
+        if rows_last and not (left and is_plain(product, (*rows, *inner))):
+            continue
+        if guard != sp.true:
+            value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
+        outer = tuple(free[: len(free) - len(ending) - len(before)])
+        found.append(Window(outer, rows, columns, around, tuple(inner), product, value, sizes, digits, part, rows_last))
+    return tuple(found)
+
+
+def is_plain(factor: sp.Expr, moving: Sequence[Index]) -> bool:
+    """Whether a factor is an element whose axes have, of the indices that are ``moving``, one or none, and all of
+    them."""
+    if not isinstance(factor, Element):
+        return False
+    found = [moved_by(entry, moving) for entry in factor.indices if entry.atoms(Index) & set(moving)]
+    return set(found) == set(moving) and len(found) == len(moving)
+
+
+def moved_by(entry: sp.Expr, moving: Sequence[Index]) -> Index | None:
+    """The index of several that an entry grows by one with: i of i, and of 6·h + i if h is none of them."""
+    found = entry.atoms(Index) & set(moving)
+    index = found.pop() if len(found) == 1 else None
+    return index if index is not None and not sp.expand(entry - index).has(index) else None
 
 
 def part_of(body: sp.Expr, guard: sp.Basic) -> tuple[sp.Expr, sp.Expr] | None:
@@ -96,12 +159,13 @@ def part_of(body: sp.Expr, guard: sp.Basic) -> tuple[sp.Expr, sp.Expr] | None:
     return (row - bound(0), whole) if factors and ours and row.has(bound(0)) and not elsewhere else None
 
 
-def bounds_in(window: Window, bounds: dict[Index, tuple[sp.Expr, sp.Expr]]) -> dict[Index, tuple[sp.Expr, sp.Expr]]:
-    """The ranges of the indices in a window, by those of its definition."""
+def bounds_in(window: Window) -> Intervals:
+    """The ranges of the indices in a window."""
+    bounds = running(window.sizes)
     return bounds if window.part is None else bounds | {window.over[0]: (sp.S.Zero, window.part[1] - 1)}
 
 
-def _unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
+def unguarded(body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
     """A value and the condition without which it is 0."""
     if isinstance(body, sp.Piecewise) and len(body.args) == 2:
         (value, condition), (otherwise, _) = body.args

@@ -43,8 +43,9 @@ def as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
             raise DomainError(at_line(f"{described(leaf)} is a masked array: masks are not supported"))
         return given
     if is_written:
+        shared = f": pass np.from_dlpack({code(leaf)}), which shares its memory" if hasattr(given, "__dlpack__") else ""
         raise DomainError(
-            at_line(f"{described(leaf)} is updated in place: expected an array, not {type(given).__name__}")
+            at_line(f"{described(leaf)} is updated in place: expected an array, not {type(given).__name__}{shared}")
         )
     try:
         is_foreign = hasattr(given, "__dlpack__") and not hasattr(given, "__array__")
@@ -111,7 +112,7 @@ def fitting(
             raise DomainError(at_line(f"{described(leaf)} needs truth values, not {_what(array)}: {advice}"))
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
     if leaf.dtype == "integer":
-        if array.dtype.kind not in "iu":
+        if array.dtype.kind not in ("iub" if leaf.classes == 2 else "iu"):  # truth values are two classes
             told = _no_integer(leaf, array) or f"needs integers, not {_what(array)}: pass {_as_labels(leaf, array)}"
             raise DomainError(at_line(f"{described(leaf)} {told}"))
         if array.dtype == np.uint64 and not leaf.is_label and array.size and array.max() > np.iinfo(np.int64).max:

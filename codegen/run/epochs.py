@@ -44,6 +44,7 @@ from codegen.loops.epoch_words import (
 from codegen.run import arguments, loading, nonfinite
 from codegen.run.history import History
 from codegen.run.intact import Intact
+from codegen.run.results import Results
 from codegen.run.stepping import Bound
 from codegen.run.turn import GATE
 from codegen.run.watch import Watch
@@ -54,6 +55,9 @@ from symgraph.errors import ArgumentError, ShapeError, SymgraphError
 
 if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
+
+A_MOMENT = 0.005
+"""Seconds that a signal may wait: a single epoch after one that took less gets no thread of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,10 @@ class Epochs:
             row_bytes = arrays[leaf].nbytes // examples
             address = interface.addresses[names[leaf]]
             self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
-
+        self.bound: Bound
+        self.last_took = float("inf")
+        self.sizes: Mapping[str, int] | None = None
+        self.intact: Intact
         self.job = _Background(self.native, self.executable, self.table)
 
     def take(self, order: Any) -> None:
@@ -119,14 +126,13 @@ class Epochs:
     def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: Watch, history: History) -> None:
         """Train for so many epochs, and enter in the history what was done.
 
-        Everything is bound anew: between two epochs a callback may have replaced an array, or called the step itself.
+        Between two epochs a callback may have replaced an array, or called the step itself: then everything is bound
+        anew.
         """
-        bound = self.step.checked(params, first)
-        intact = Intact(self.step, bound.arrays)
         losses = np.zeros(epochs)
         self.table[EPOCH] = 0
         try:
-            status = self.step.turn.take(self._run, bound, losses, watch, history)
+            status = self.step.turn.take(self._run, params, first, losses, watch, history)
         except KeyboardInterrupt:
             history.stopped = True
             status = words.DONE
@@ -134,28 +140,43 @@ class Epochs:
         history.steps = self.table[STEPS]
         if status in (words.DONE, words.NOT_FINITE) and not history.stopped:
             before = self.table[BEFORE]
-            intact.check(before, before + max(0, self.table[EPOCH] - (status == words.DONE)), self.data)
+            self.intact.check(before, before + max(0, self.table[EPOCH] - (status == words.DONE)), self.data)
         if status != words.DONE:
-            raise self._refused(status, bound)
+            raise self._refused(status, self.bound)
 
-    def _run(self, bound: Bound, losses: np.ndarray, watch: Watch, history: History) -> int:
+    def _bind(self, params: Params, first: Mapping[str, Any]) -> Results | None:
+        """Bind the program; memory for further outputs, which no epoch returns."""
+        program, held = self.step.program, None
+        if self.sizes is None or not program.fits_again(params, first, self.sizes):
+            self.bound = self.step.checked(params, first)
+            self.intact = Intact(self.step, self.bound.arrays)
+            held = program.bind(self.bound)
+            self.sizes = self.executable.sizes  # which every binding makes anew
+        self.intact.remember()
+        return held
+
+    def _run(
+        self, params: Params, first: Mapping[str, Any], losses: np.ndarray, watch: Watch, history: History
+    ) -> int:
         """The status of the last step. Fork hooks find the job in the turn, may pause it, and it goes on here."""
         table, turn = self.table, self.step.turn
         table[EPOCH] = table[FIRST] = table[TOTAL] = 0
         table[EPOCHS], table[LOSSES] = len(losses), losses.ctypes.data
-        held = self.step.program.bind(bound)  # memory for further outputs, which no epoch returns
+        held = self._bind(params, first)
         self.executable.words[words.SCHEDULE] = table.buffer_info()[0]
         self.executable.words[words.STATUS] = words.DONE
         started = time.perf_counter()
         try:
-            turn.job = self.job if self.job.is_elsewhere else None
+            is_short = len(losses) == 1 and self.last_took < A_MOMENT
+            turn.job = self.job if self.job.is_elsewhere and not is_short else None
             paused = True
             while paused:
                 try:
-                    self.job.begin()
-                    while not self.job.has_ended():
-                        if table[EPOCH]:
-                            watch.loss = losses[table[EPOCH] - 1]
+                    self.job.begin(is_short)
+                    ended = False
+                    while not ended:
+                        ended = self.job.has_ended()
+                        watch.loss = losses[table[EPOCH] - 1] if table[EPOCH] else watch.loss
                         watch.show()
                 finally:
                     self.job.finish()
@@ -163,7 +184,8 @@ class Epochs:
         finally:
             turn.job = None
             del held
-            history.seconds += time.perf_counter() - started
+            self.last_took = time.perf_counter() - started
+            history.seconds += self.last_took
         status = self.executable.words[words.STATUS]
         if status == words.FAILED and self.executable.outside is not None:
             raise self.executable.outside.failed()
@@ -192,8 +214,8 @@ class Epochs:
 
 
 class _Background:
-    """The launch of a schedule in the background; on the caller's thread where it runs Python: as plain source, or in
-    external functions, which may call the step again, or be interrupted."""
+    """The launch of a schedule in the background; on the caller's thread where that is short, or where it runs Python:
+    as plain source, or in external functions, which may call the step again, or be interrupted."""
 
     def __init__(self, native: Any, executable: Any, table: array.array[int]) -> None:
         self._native, self._executable, self._table = native, executable, table
@@ -202,13 +224,13 @@ class _Background:
         outside = executable.outside
         self.is_elsewhere = native.is_native and (outside is None or not outside.asks_python)
 
-    def begin(self) -> None:
+    def begin(self, is_short: bool) -> None:
         with GATE:
             self._table[STOP] = self._table[STOPPED] = GO_ON
             self._table[THREADS] = self._executable.threads
             if self._native.is_native and self._executable.threads > 1:
                 self._table[LAUNCH], self._table[POOL] = team_addresses()
-            if self.is_elsewhere:
+            if self.is_elsewhere and not is_short:
                 self._job.begin(self._native.team_address, self._executable.address, 1)
                 return
         self._native.call(self._executable.address)

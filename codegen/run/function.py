@@ -64,13 +64,15 @@ class Function(Habits):
     Attributes
     ----------
     inputs : the leaves, in the order of positional arguments.
+    threads : how many at most; None for as many as there are processors.
     source : the generated source of the last dtype that was called.
     """
 
     def __init__(
         self, inputs: Sequence[Tensor], outputs: Any, dtype: Any = None, strict: bool = False, key: int | None = None,
-        mode: str = "evaluate",
+        mode: str = "evaluate", threads: int | None = None,
     ) -> None:  # fmt: skip
+        self.threads = threads
         self.dtype = None if dtype is None else as_dtype(dtype)
         self.strict = arguments.flag("strict", strict)
         self._form = Outputs(outputs)
@@ -134,11 +136,11 @@ class Function(Habits):
         form = self._form.arranged(range(len(self.outputs)))
         inputs, key, mode = self._made_from
         parcel = Parcel([*inputs, *self._form.tensors])
-        return _again, (parcel, len(inputs), form, self.dtype and self.dtype.name, self.strict, key, mode)
+        return _again, (parcel, len(inputs), form, self.dtype and self.dtype.name, self.strict, key, mode, self.threads)
 
     def __deepcopy__(self, memo: Any) -> Function:
         inputs, key, mode = self._made_from
-        return Function(inputs, self._form.given, self.dtype, self.strict, key, mode)
+        return Function(inputs, self._form.given, self.dtype, self.strict, key, mode, self.threads)
 
     def __call__(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Values of the outputs, as fresh arrays (a rank-0 output as a NumPy array of shape ``()``).
@@ -252,7 +254,7 @@ class Function(Habits):
         if chosen not in self._executables:
             with self._turn.lock:  # whoever comes meanwhile finds it made
                 if chosen not in self._executables:
-                    made = Executable(kept.function_program(self, chosen.name), self.leaves, chosen)
+                    made = Executable(kept.function_program(self, chosen.name), self.leaves, chosen, self.threads)
                     self._executables.setdefault(chosen, made)
         return self._executables[chosen]
 
@@ -275,10 +277,11 @@ class Function(Habits):
 
 
 def _again(
-    parcel: Parcel, count: int, form: Any, dtype: str | None, strict: bool, key: int | None, mode: str
-) -> Function:
+    parcel: Parcel, count: int, form: Any, dtype: str | None, strict: bool, key: int | None, mode: str,
+    threads: int | None = None,
+) -> Function:  # fmt: skip
     tensors = parcel.open()
-    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict, key, mode)
+    return Function(tensors[:count], arranged(form, tensors[count:]), dtype, strict, key, mode, threads)
 
 
 @explained

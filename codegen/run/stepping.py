@@ -15,6 +15,7 @@ from codegen.loops import words
 from codegen.loops.words import FIRST, SECOND, STATUS
 from codegen.run.direct import Direct, picker
 from codegen.run.executable import Executable
+from codegen.run.loading import native_part
 from codegen.run.results import Results
 from symgraph.core.tensor import Tensor
 
@@ -118,3 +119,21 @@ class StepProgram:
             self.executable.bind(leaf, values)
         self._direct.protect([values for _, values in self.step.written(bound.arrays)])
         return Results(self.executable, bound.arrays, skip=self._own)
+
+    def fits_again(self, params: Any, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> bool:
+        """Whether nobody has bound the program since it got these ``sizes``, what is written is where it was then, and
+        native code finds that all of these arguments fit: then it is bound to them. False where Python has to look."""
+        executable, packed = self.executable, self._words
+        if executable.sizes is not sizes or self.step.form is not None or not self._direct.possible:
+            return False
+        try:
+            held, given = self._pick_parameters(params), self._pick_inputs(inputs)
+        except (KeyError, TypeError, IndexError):
+            return False
+        if len(params) != self._parameter_count or len(inputs) != self._input_count or self.step.hyper.missing():
+            return False
+        for name, size in sizes.items():  # an epoch leaves those of its last batch
+            packed[executable.linked.interface.sizes[name]] = size
+        packed[FIRST], packed[SECOND] = id(held), id(given)
+        native_part("check").call_with_lock(self._address)
+        return packed[STATUS] == words.DONE  # type: ignore[no-any-return]

@@ -65,6 +65,7 @@ def fit(
         for epoch in range(initial_epoch, epochs):
             losses = []
             intact = Intact(step, {leaf: params[str(leaf.name)] for leaf in step.updated})
+            intact.remember()
             for batch in batches_of(batches, epoch):
                 given = named(step, batch)
                 started = time.perf_counter()

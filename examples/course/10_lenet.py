@@ -55,15 +55,16 @@ sg.draw(J)
 # %%
 images, T = load_digits(return_X_y=True)
 X = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-step = codegen.train_step(J, sg.SGD(lr=0.05, momentum=0.9), dtype="float32")
+step = codegen.train_step(J, sg.SGD(lr=0.02, momentum=0.9), dtype="float32")
 params = step.init(seed=0)
-data = {"x": X[:1500], "t": T[:1500]}
+unseen = np.arange(len(T)) % 6 == 0
+data = {"x": X[~unseen], "t": T[~unseen]}
 history = step.fit(params, data, epochs=20, batch_size=32, seed=0, progress=False)
 predict = codegen.function([x, *lenet.parameters()], sg.argmax(z, axis=1))
-accuracy = np.mean(predict(X[1500:], **params) == T[1500:])
+accuracy = np.mean(predict(X[unseen], **params) == T[unseen])
 numbers = sum(params[str(w.name)].size for w in lenet.parameters())
 print(f"{numbers} numbers trained; {accuracy:.0%} of unseen digits are right")
-assert accuracy > 0.87
+assert accuracy > 0.92
 # %%
 history
 # %% [markdown] en

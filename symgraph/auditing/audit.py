@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 from sympy.core.relational import Relational
 
-from symgraph.auditing.claims import Claim, checked_leaves, claim_of, values_of
+from symgraph.auditing.claims import Claim, checked_leaves, claim_of, takes_upstream, values_of
 from symgraph.auditing.points import DIGITS, is_small, points
 from symgraph.auditing.repairs import Sample, opened, repair_of, told
 from symgraph.core.cases import Cases
@@ -116,7 +116,8 @@ def audit(forward: Any, claimed: Any, of: Any = None, *, upstream: Tensor | None
 
     Parameters
     ----------
-    forward : tensor or SymPy formula. If it is no scalar, the derivatives are those of Σ forward·upstream.
+    forward : tensor or SymPy formula. If it is no scalar, or a function takes one array more than there are
+        leaves, the derivatives are those of Σ forward·upstream.
     claimed : a formula (tensor, SymPy), or a dict from leaf (or its name) to formula; or a function of NumPy arrays,
         a ``torch.autograd.Function``, a JAX function with a custom derivative. See :mod:`symgraph.auditing.claims`.
     of : the leaf or leaves; by default those of a dict, else all real inputs, parameters and symbols of ``forward``.
@@ -129,14 +130,14 @@ def audit(forward: Any, claimed: Any, of: Any = None, *, upstream: Tensor | None
         if a claimed formula reads or names what ``forward`` does not, or ``upstream`` has another shape.
     """
     value = as_tensor(forward)
-    if value.ndim and upstream is None:
+    leaves = _leaves_of(value)
+    if upstream is None and (value.ndim or takes_upstream(claimed, leaves)):
         upstream = Tensor.leaf("input", "upstream", value.shape)
     if upstream is not None and upstream.shape != value.shape:
         raise ArgumentError(
             at_line(f"upstream has shape {show_shape(upstream.shape)}; expected that of the forward value, "
                     f"{show_shape(value.shape)}")
         )  # fmt: skip
-    leaves = _leaves_of(value)
     wanted = _wanted(leaves, list(claimed) if of is None and isinstance(claimed, Mapping) else of)
     claim = claim_of(claimed, leaves, wanted, upstream)
     known = [*leaves, *([upstream] if upstream is not None else [])]
@@ -185,12 +186,11 @@ def _total(value: Tensor, upstream: Tensor | None) -> Tensor:
     """The scalar Σ value·upstream, whose derivatives are a backward's."""
     if upstream is None:
         return value
-    total = value.element * upstream.element
+    total = Tensor.define(value.shape, value.element * upstream.element)
     for d in reversed(range(value.ndim)):  # the last index first: each sum is over one
-        inner = Tensor.define(value.shape[: d + 1], total)
         at = [axis(k) for k in range(d)]
-        total = Element(Tensor.define(value.shape[:d], Element(inner, *at, bound(0)), "sum", (value.shape[d],)), *at)
-    return total.tensor
+        total = Tensor.define(value.shape[:d], Element(total, *at, bound(0)), "sum", (value.shape[d],))
+    return total
 
 
 def _verdict(

@@ -1,8 +1,9 @@
 """What somebody claims a derivative to be: formulas, or a function of arrays, of PyTorch or of JAX.
 
 A formula is evaluated in high precision, a function in float64. A function gets the arrays of the leaves, and of the
-upstream gradient if the forward value is no scalar, by the names of its parameters where they are those of the leaves
-(the upstream gradient is then any other one), else in order, the upstream gradient last.
+upstream gradient if the forward value is no scalar or the function takes it all the same, by the names of its
+parameters where they are those of the leaves (the upstream gradient is then any other one), else in order, the
+upstream gradient last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from symgraph.reference import evaluate
 from symgraph.vocabulary.elementwise import Elementwise
 
 Arrays = dict[Tensor, np.ndarray]
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ def claim_of(claimed: Any, leaves: Sequence[Tensor], of: Sequence[Tensor], upstr
     return Claim({of[0]: as_tensor(claimed)})
 
 
+def takes_upstream(claimed: Any, leaves: Sequence[Tensor]) -> bool:
+    """Whether a function needs one array more than there are leaves: a backward written for any gradient."""
+    if isinstance(claimed, Tensor | sp.Basic | Mapping | type) or not callable(claimed):
+        return False
+    try:
+        taken = inspect.signature(claimed).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return sum(p.kind in POSITIONAL and p.default is p.empty for p in taken) == len(leaves) + 1
+
+
 def checked_leaves(claim: Claim, known: Sequence[Tensor]) -> None:
     """Raise if a claimed formula reads a leaf that the forward value does not have."""
     for formula in claim.formulas.values():
@@ -88,6 +101,7 @@ def _called(
     function: Callable[..., Any], given: Sequence[Tensor], of: Sequence[Tensor], upstream: Tensor | None
 ) -> Callable[[Point], Arrays]:
     place = _places(function, given, upstream)
+    _check_call(function, given, place)
 
     def at(point: Point) -> Arrays:
         arrays = [np.array(point.values[str(leaf.name)]) for leaf in given]
@@ -121,6 +135,20 @@ def _places(function: Callable[..., Any], given: Sequence[Tensor], upstream: Ten
     if set(names) <= set(parameters) and len(rest) == (upstream is not None):
         return [str(leaf.name) if leaf is not upstream else rest[0] for leaf in given]
     return [None] * len(given)
+
+
+def _check_call(function: Callable[..., Any], given: Sequence[Tensor], place: Sequence[str | None]) -> None:
+    """Raise if a function cannot be called with these arrays."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*(0 for name in place if name is None), **{name: 0 for name in place if name is not None})
+    except TypeError as error:
+        raise ArgumentError(
+            at_line(f"the claimed function takes {signature}; it is given the arrays {_names(given)}: {error}")
+        ) from error
 
 
 def _arrays_function(claimed: Any, upstream: Tensor | None) -> Callable[..., Any]:

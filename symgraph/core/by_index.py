@@ -15,8 +15,9 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.broadcast import broadcast_element
 from symgraph.core.cases import Cases
-from symgraph.core.define import Reduced, as_tensor, broadcast_element, define_by, extents_in, scalar_body
+from symgraph.core.define import Reduced, as_tensor, define_by, extents_in, scalar_body
 from symgraph.core.graph import topological
 from symgraph.core.indices import Index, as_shape, axis, fresh, show_shape
 from symgraph.core.provenance import at_line

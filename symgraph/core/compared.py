@@ -8,7 +8,7 @@ A comparison is decided of whole numbers alone: u < u + 1 and u² ≥ 0 hold for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -63,7 +63,15 @@ def _form(arg: sp.Basic, names: dict[sp.Basic, sp.Symbol]) -> sp.Basic:
                 names[node] = _stand_in(len(names), node.is_integer, node.is_nonnegative)
         else:
             pending.extend(node.args)
-    return arg.xreplace(names) if found else arg
+    return _renamed(arg, names) if found else arg
+
+
+def _renamed(node: sp.Basic, names: Mapping[sp.Basic, sp.Symbol]) -> sp.Basic:
+    """A formula with other names for its elements, the extrema in it compared as all are here."""
+    if node in names or not node.args:
+        return names.get(node, node)
+    args = [_renamed(arg, names) for arg in node.args]
+    return compared(node.func, args) if isinstance(node, sp.Max | sp.Min) else node.func(*args)
 
 
 @lru_cache(maxsize=1024)

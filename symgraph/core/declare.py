@@ -52,7 +52,11 @@ def one_hot(name: str, shape: Iterable[Any] | Any) -> Tensor:
 
 @explained
 def parameter(name: str, shape: Iterable[Any] | Any = (), init: Initializer | None = None) -> Tensor:
-    """A real array that training updates in place; ``init`` from :mod:`symgraph.vocabulary.init`, zeros unless told."""
+    """A real array that training updates in place; ``init`` from :mod:`symgraph.vocabulary.init`, zeros unless told.
+
+    Zeros are right for biases and for what is linear in its parameters. Matrices of layers in a row need other values:
+    of W1 and W2 in tanh(x·W1)·W2 the gradients are 0 where both are. ``fit`` warns of what stays 0.
+    """
     sizes = as_shape(shape)
     if not all(size.is_Integer for size in sizes):
         raise ShapeError(at_line(f"parameter {name} needs a shape of integers, not {sizes}"))

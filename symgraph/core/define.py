@@ -9,7 +9,7 @@ top. Extents follow from where an index stands.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import sympy as sp
@@ -17,9 +17,10 @@ from sympy.core.function import AppliedUndef
 from sympy.core.symbol import Str
 
 from symgraph.core.bounds import check_reads
+from symgraph.core.broadcast import broadcast, broadcast_element
 from symgraph.core.condition import Condition
 from symgraph.core.cost import operations
-from symgraph.core.indices import Dim, Index, Indices, Ranged, Shape, as_shape, axis, bound, show_shape, show_size
+from symgraph.core.indices import Dim, Index, Indices, Ranged, as_shape, axis, bound, show_shape
 from symgraph.core.language import as_value, in_language
 from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
@@ -275,35 +276,6 @@ def _agree(extents: dict[Index, sp.Expr], index: Index, size: sp.Expr, where: st
     known = extents.setdefault(index, size)
     if known != size:
         raise ShapeError(at_line(f"index {index} runs over {known} and, in {where}, over {size}"))
-
-
-def broadcast(*shapes: Shape, of: Sequence[Tensor] = ()) -> Shape:
-    """NumPy's rule: axes are aligned at the right, and a size of 1 stretches.
-
-    Raises
-    ------
-    ShapeError
-        with every shape as it was given, and what the tensors are called whose they are.
-    """
-    rank = max(map(len, shapes), default=0)
-    result = []
-    for position in range(-rank, 0):
-        sizes = {shape[position] for shape in shapes if len(shape) >= -position} - {sp.S.One}
-        if len(sizes) > 1:
-            given = " and ".join(show_shape(shape) for shape in shapes)
-            fits = len(shapes) == 2 and all(map(len, shapes)) and shapes[0][-1] == shapes[1][max(-2, -len(shapes[1]))]
-            advice = "; * goes element by element, a matrix product is @" if fits else ""
-            names = [f"{show_size(t.shape[position])} in {t.display_name}" for t in of if t.ndim >= -position]
-            differs = ", ".join([f"axis {position} differs", *names])
-            raise ShapeError(at_line(f"shapes {given} do not broadcast together: {differs}{advice}"))
-        result.append(sizes.pop() if sizes else sp.S.One)
-    return tuple(result)
-
-
-def broadcast_element(tensor: Tensor, rank: int) -> Element:
-    """The element of ``tensor`` at ``axis(0..rank-1)`` of a broadcast result."""
-    offset = rank - tensor.ndim
-    return Element(tensor, *(sp.S.Zero if size == 1 else axis(offset + d) for d, size in enumerate(tensor.shape)))
 
 
 def as_tensor(value: Any) -> Tensor:

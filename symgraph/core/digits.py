@@ -3,16 +3,18 @@
     m = ⌊i/20⌋, k = ⌊i/5⌋ mod 4, l = i mod 5      →      20·m + 5·k + l = i
     m = 20·i + 5·j + k,  j < 4, k < 5             →      i = ⌊m/20⌋, j = ⌊m/5⌋ mod 4, k = m mod 5
 
-So the gradient of a reshape is a reshape, and that of windows side by side visits one window.
+So the gradient of a reshape is a reshape, and that of windows side by side visits one window. A loop of which one digit
+alone is asked for is one over the other: Σ_j δ(m, ⌊j/3⌋)·g[j] = Σ_{j<3} g[3·m + j].
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
+from itertools import count
 
 import sympy as sp
 
-from symgraph.core.indices import Index, is_at_least_zero
+from symgraph.core.indices import Index, fresh, is_at_least_zero
 from symgraph.core.tensor import Element
 
 Equation = tuple[sp.Expr, sp.Expr]
@@ -96,6 +98,33 @@ def digits(
     return {index: values[index] for index in found}, equations
 
 
+def unused(taken: Container[Index]) -> Index:
+    """An index that no stored body uses, and none of these is."""
+    return next(index for index in map(fresh, count()) if index not in taken)
+
+
+def in_digits(
+    rename: Mapping[sp.Expr, sp.Expr], sizes: Extents, read: Iterable[sp.Basic]
+) -> tuple[dict[sp.Expr, sp.Expr], dict[Index, sp.Expr]]:
+    """What indices are called, and the loops, where those of which ⌊i/k⌋ or i mod k is ``read``, k a divisor of their
+    extent, are k·h + i, i < k, with a loop h of their own."""
+    radices: dict[sp.Basic, set[sp.Expr]] = {}
+    for part in {part for one in read for part in one.atoms(sp.floor, sp.Mod)}:
+        index, radix = part.args if isinstance(part, sp.Mod) else sp.fraction(part.args[0])
+        radices.setdefault(index, set()).add(radix)
+    names, loops = dict(rename), dict(sizes)
+    for index, new in rename.items():
+        found = radices.get(new, set())
+        radix = min(found, key=sp.default_sort_key, default=sp.S.One)
+        turns = sp.expand(sizes[new] / radix) if new in sizes else sp.S.One
+        if len(found) != 1 or not radix.is_Integer or not turns.is_integer:
+            continue
+        high = unused(loops)
+        names |= {index: radix * high + new, sp.floor(index / radix): high, sp.Mod(index, radix): new}
+        loops |= {new: radix, high: turns}
+    return names, loops
+
+
 def _terms(expression: sp.Expr) -> tuple[sp.Expr, ...]:
     return sp.Add.make_args(expression)  # type: ignore[no-any-return]
 
@@ -110,7 +139,8 @@ def recombined(body: sp.Basic) -> sp.Basic:
     """A formula in which 2·⌊m/2⌋ + m mod 2 is m."""
     if not body.has(sp.Mod):
         return body
-    rule = {number: _number(number) for number in body.atoms(sp.Add) if number.has(sp.Mod) and number.is_integer}
+    numbers = [number for number in body.atoms(sp.Add) if number.has(sp.Mod) and number.is_integer]
+    rule = {number: _number(sp.expand(number)) for number in numbers}
     return body.xreplace({number: made for number, made in rule.items() if made != number})
 
 

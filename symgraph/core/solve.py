@@ -5,6 +5,7 @@
     x[i+j, i+2·j]   m = i + j, k = i + 2·j    j → k − m, i → 2·m − k, each inside its range
     x[4·p + q], q<3 m = 4·p + q               p → ⌊m/4⌋, q → m mod 4   where m mod 4 < 3
     x[⌊i/5⌋, i%5]   m = ⌊i/5⌋, k = i mod 5    i → 5·m + k
+    x[⌊i/5⌋]        m = ⌊i/5⌋                 i → 5·m + i, with i < 5 from then on
     A[t[n], t[n]]   m = t[n], k = t[n]        δ(m, t[n])·δ(k, m)
 
 Equations are solved one after the other, each for an index that is linear in it, with what is known put into the rest;
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symgraph.core.bounds import unproved
-from symgraph.core.digits import digits, joined
+from symgraph.core.digits import digits, in_digits, joined
 from symgraph.core.indices import Index, axis, extents_of, is_at_least_zero
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element
@@ -33,11 +34,14 @@ Extents = Mapping[Index, sp.Expr]
 class Solution:
     """All loop indices at which an element is X[axis(0), …]: those with ``at`` substituted, ``where`` it holds.
 
-    ``deltas`` are the equations that stay, as a product. ``same`` are equal wherever all of that holds: X[e] is X[m],
-    and a label that δ fixes is an axis' index.
+    ``rename`` says the same of the indices before they had names of their own, and of their digits; ``left`` are the
+    loops that stay, with their extents. ``deltas`` are the equations that stay, as a product. ``same`` are equal
+    wherever all of that holds: X[e] is X[m], and a label that δ fixes is an axis' index.
     """
 
     at: dict[Index, sp.Expr] = field(default_factory=dict)
+    rename: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    left: dict[Index, sp.Expr] = field(default_factory=dict)
     deltas: sp.Expr = sp.S.One
     where: sp.Basic = sp.true
     same: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
@@ -53,8 +57,24 @@ class _Choice:
     is_plain: bool
 
 
-def solve(element: Element, sizes: Extents) -> Solution:
-    """Solve axis(d) = indices[d] for the indices in ``sizes``, the extents of the loops around the element."""
+def solve(element: Element, rename: Mapping[Index, sp.Expr], sizes: Extents) -> Solution:
+    """Solve axis(d) = indices[d] for the indices in ``sizes``, the extents of the loops around the element, which are
+    what its own indices are to be called by ``rename``.
+
+    A loop that stays, and of which a quotient is read or a remainder, becomes two where that solves more.
+    """
+    found = _solved(element.xreplace(rename), sizes)
+    names: dict[sp.Expr, sp.Expr] = dict(rename)
+    split, loops = in_digits(names, sizes, (*found.at.values(), found.deltas, found.where))
+    if loops != sizes:
+        finer = _solved(element.xreplace(split), loops)
+        if len(finer.left) == len(found.left):
+            found, names = finer, split
+    found.rename = {index: new.xreplace(found.at) for index, new in names.items()}
+    return found
+
+
+def _solved(element: Element, sizes: Extents) -> Solution:
     shape = element.tensor.shape
     extents = {**sizes, **extents_of(shape)}
     equations = [(axis(d), index) for d, index in enumerate(element.indices) if not _is_zero(index, shape[d], extents)]
@@ -79,6 +99,7 @@ def solve(element: Element, sizes: Extents) -> Solution:
         equations = [(left, _put(right, choice.index, value)) for left, right in equations]
     for target, expression in equations:
         _keep(found, target, expression.xreplace(found.same), extents)
+    found.left = {index: size for index, size in sizes.items() if index not in found.at}
     found.where = sp.And(*_guards(found.at, extents))
     found.at = {index: _whole(value) for index, value in found.at.items()}
     here = (sp.S.Zero if size == 1 else axis(d) for d, size in enumerate(shape))
@@ -177,7 +198,8 @@ def _below_floors(value: sp.Expr, size: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 def _nonnegative(bound: sp.Expr) -> sp.Basic:
     """``bound ≥ 0`` with numbers and sizes on the right: m ≥ 1, m − p < 3."""
     fixed, moving = sp.expand(bound).as_independent(Index, Element, as_Add=True)
-    if moving.could_extract_minus_sign():
+    quotients = [term.as_coeff_Mul()[0] for term in sp.Add.make_args(moving) if term.has(sp.floor)]
+    if quotients[0] < 0 if quotients else moving.could_extract_minus_sign():
         return sp.Lt(-moving, fixed + 1)
     return sp.Ge(moving, -fixed)
 

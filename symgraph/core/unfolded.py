@@ -2,19 +2,26 @@
 
     h[t, n, j] = tanh(Σ_k h[t − 1, n, k]·V[k, j] + x[t, n, j])      is what the loop of h′ = tanh(h·V + x) computes
 
+A recurrence in the step of another is read at the steps of both: g[t, s] by g[t, s − 1], and by h[t − 1] at its first.
 They are for reading alone: such definitions go in a circle, and no graph has them.
 """
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain, zip_longest
 
 import sympy as sp
 
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis
-from symgraph.core.recurrence import Recurrence, recurrence_of
+from symgraph.core.recurrence import Course, Recurrence, below, recurrence_of
 from symgraph.core.tensor import Definition, Element, Tensor
+
+Lag = tuple[int, ...]
+"""How many steps one value is from another, along each loop that both are values of; () for the same steps."""
 
 
 @lru_cache(maxsize=4096)
@@ -33,13 +40,21 @@ def of_step(tensor: Tensor) -> Definition | None:
     if found is None:
         return definition
     recurrence, value = found
-    inner = as_read(value)  # of a recurrence in the step, what its own step reads
+    inner = of_step(value)  # of a recurrence in the step, what its own step reads
     assert inner is not None
     later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(value.ndim)}
+    return Definition(inner.op, inner.extents, _course(recurrence, inner.body).at(inner.body, axis(0), later))
+
+
+def _course(recurrence: Recurrence, body: sp.Basic) -> Course:
+    """The values at all steps, those in a body too; of a recurrence in the step its values at the steps of both."""
     course = recurrence.course()
-    for element in elements_of(inner.body):
-        course.of(element.tensor)
-    return Definition(inner.op, inner.extents, course.at(inner.body, axis(0), later))
+    read = [element.tensor for element in elements_of(body)]
+    tracks = (t for t in below(read, course.known) if recurrence_of(t) is not None)
+    course.known |= {tensor: recurrence.track(tensor) for tensor in tracks}
+    for tensor in read:
+        course.of(tensor)
+    return course
 
 
 def at_steps(body: sp.Basic) -> sp.Basic:
@@ -48,8 +63,8 @@ def at_steps(body: sp.Basic) -> sp.Basic:
     for element in elements_of(body):
         before = carry_read(element.tensor)
         if before is not None:
-            track, move = before
-            rule[element] = Element(track, element.indices[0] + move, *element.indices[1:])
+            track, moves = before
+            rule[element] = Element(track, *map(operator.add, element.indices, (*moves, *[0] * track.ndim)))
     return body.xreplace(rule) if rule else body
 
 
@@ -59,17 +74,43 @@ def operands_as_read(tensor: Tensor) -> tuple[Tensor, ...]:
     return () if definition is None else tuple(dict.fromkeys(e.tensor for e in elements_of(definition.body)))
 
 
-def steps_before(tensor: Tensor) -> list[tuple[Tensor, int]]:
-    """What a definition reads, and at how many steps from its own: h[t − 1], of its own loop, is (h, −1)."""
-    definition, own = as_read(tensor), recurrence_of(tensor)
+def steps_before(tensor: Tensor) -> list[tuple[Tensor, Lag]]:
+    """What a definition reads, and at how many steps from its own: h[t − 1], of its own loop, is (h, (−1,))."""
+    definition = as_read(tensor)
     if definition is None:
         return []
-    found: dict[tuple[Tensor, int], None] = {}
-    for element in elements_of(definition.body):
-        other = recurrence_of(element.tensor)
-        moved = element.indices[0] - axis(0) if own is not None and other is not None and own[0] == other[0] else None
-        found[element.tensor, int(moved) if isinstance(moved, sp.Integer) else 0] = None
-    return list(found | dict.fromkeys((first.tensor, 0) for _, first in first_values(tensor)))
+    firsts = (first for _, first in first_values(tensor))
+    read = chain(elements_of(definition.body), firsts)
+    return list(dict.fromkeys((element.tensor, lag_of(tensor, element)) for element in read))
+
+
+def lag_of(tensor: Tensor, element: Element) -> Lag:
+    """How many steps from those of a tensor an element is that its definition reads, in the loops that both are of."""
+    common = zip(loops_of(tensor), loops_of(element.tensor), element.indices, strict=False)
+    moves: list[int] = []
+    for d, (own, other, index) in enumerate(common):
+        if own != other:
+            break
+        moved = index - axis(d)
+        moves.append(int(moved) if isinstance(moved, sp.Integer) else 0)
+    return added(moves)
+
+
+def added(*lags: Iterable[int]) -> Lag:
+    """The sum of some lags; none at all is ()."""
+    moves = [sum(steps) for steps in zip_longest(*lags, fillvalue=0)]
+    while moves and not moves[-1]:
+        moves.pop()
+    return tuple(moves)
+
+
+def loops_of(tensor: Tensor) -> list[Recurrence]:
+    """The recurrences whose steps are a tensor's first axes, the outer one first."""
+    found: list[Recurrence] = []
+    while (own := recurrence_of(tensor)) is not None:
+        found.append(own[0])
+        tensor = own[1]
+    return found
 
 
 def in_steps(order: list[Tensor]) -> list[Tensor]:
@@ -83,18 +124,31 @@ def in_steps(order: list[Tensor]) -> list[Tensor]:
     return list(found)
 
 
-def first_values(tensor: Tensor) -> list[tuple[sp.Expr, Element]]:
-    """For a carry of a recurrence: the steps before its first one, and what it is there; nothing for another value."""
+def first_values(tensor: Tensor) -> list[tuple[tuple[sp.Expr, ...], Element]]:
+    """For a carry of a recurrence: the steps before its first one, and what it is there; nothing for another value.
+
+    The steps are indices of the tensor's first axes: (−1,), or (t, −1) of a carry of a recurrence in the step at t.
+    """
+    return [(steps, at_steps(first)) for steps, first in _first_values(tensor)]  # type: ignore[misc]
+
+
+def _first_values(tensor: Tensor) -> list[tuple[tuple[sp.Expr, ...], Element]]:
     found = recurrence_of(tensor)
-    if found is None or found[1] not in found[0].loop.following:
+    if found is None:
         return []
     recurrence, value = found
-    number, told = recurrence.loop.following.index(value), []
-    for place, operand in enumerate(recurrence.operands[: len(recurrence.loop.carries)]):
-        base, lag = _carried_from(recurrence, place)
-        if base == number:
-            step = recurrence.loop.length + lag - 1 if recurrence.loop.backward else -sp.Integer(lag)
-            told.append((step, Element(operand, *(axis(d + 1) for d in range(operand.ndim)))))
+    told: list[tuple[tuple[sp.Expr, ...], Element]] = []
+    later: dict[Index, sp.Expr] = {axis(d): axis(d + 1) for d in range(value.ndim)}
+    for steps, first in _first_values(value):
+        lifted = _course(recurrence, first).at(first, axis(0), later)
+        told.append(((axis(0), *(step.xreplace(later) for step in steps)), lifted))
+    if value in recurrence.loop.following:
+        number = recurrence.loop.following.index(value)
+        for place, operand in enumerate(recurrence.operands[: len(recurrence.loop.carries)]):
+            base, lag = _carried_from(recurrence, place)
+            if base == number:
+                step = recurrence.loop.length + lag - 1 if recurrence.loop.backward else -sp.Integer(lag)
+                told.append(((step,), Element(operand, *(axis(d + 1) for d in range(operand.ndim)))))
     return sorted(told, key=lambda pair: str(pair[0]))
 
 
@@ -112,20 +166,25 @@ def _carried_from(recurrence: Recurrence, number: int) -> tuple[int, int]:
     return number, lag
 
 
-def carry_read(tensor: Tensor) -> tuple[Tensor, int] | None:
-    """The track of which a tensor is the step before, and by how much it lies behind; None for every other tensor."""
+def carry_read(tensor: Tensor) -> tuple[Tensor, Lag] | None:
+    """The track of which a tensor is the step before, and how it lies behind; None for every other tensor."""
     definition = tensor.definition
     if definition is None or definition.op is not None or not isinstance(definition.body, sp.Piecewise):
         return None
     read = definition.body.args[0].args[0]
-    found = recurrence_of(read.tensor) if isinstance(read, Element) else None
-    return _among_carries(tensor, read.tensor, found[0]) if found is not None else None
-
-
-def _among_carries(tensor: Tensor, track: Tensor, recurrence: Recurrence) -> tuple[Tensor, int] | None:
-    loop = recurrence.loop
-    for number, value in enumerate(loop.following):
-        if recurrence.track(value) is track and recurrence.previous(number) is tensor:
-            base, lag = _carried_from(recurrence, number)
-            return recurrence.track(loop.following[base]), lag if loop.backward else -lag
+    loops = loops_of(read.tensor) if isinstance(read, Element) else []
+    for depth, recurrence in enumerate(loops):
+        for number in range(len(recurrence.loop.following)):
+            if _lifted(recurrence.previous(number), loops[:depth]) is tensor:
+                base, lag = _carried_from(recurrence, number)
+                track = recurrence.track(recurrence.loop.following[base])
+                behind = lag if recurrence.loop.backward else -lag
+                return _lifted(track, loops[:depth]), (*[0] * depth, behind)
     return None
+
+
+def _lifted(tensor: Tensor, loops: list[Recurrence]) -> Tensor:
+    """A value in the steps of some recurrences at all steps of these."""
+    for recurrence in reversed(loops):
+        tensor = _course(recurrence, tensor.element).of(tensor)
+    return tensor

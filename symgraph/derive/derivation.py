@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
 from symgraph.core.define import Reduced, Sum, as_tensor
-from symgraph.core.graph import elements_of, replace_tensors, topological
+from symgraph.core.graph import elements_of, operands, replace_tensors, rewrite, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
@@ -249,17 +250,23 @@ class _Writer:
 
     def _stable(self, result: Tensor) -> Node:
         """The right-hand side as programs run it, over the values of the derivation."""
-        sources = topological([result])
+        sources, stable = topological([result]), self._forms[result]
         source_of: dict[Tensor, Tensor] = {}
-        for source, form in zip(sources, stabilise(sources), strict=True):
+        for source in sources:
             if source in self.names:
-                source_of.setdefault(form, source)
-        [stable] = stabilise([result])
+                source_of.setdefault(self._forms[source], source)
         definition = stable.definition
         if stable in sources or definition is None:
             return self.arranger.right(result)
-        body = replace_tensors(definition.body, source_of)
+        made = rewrite(operands(stable), lambda tensor, form: source_of.get(tensor) or tensor.redefined(form))
+        body = replace_tensors(definition.body, made)
         return self.arranger.right(result.redefined(Definition(definition.op, definition.extents, body)), like=result)
+
+    @cached_property
+    def _forms(self) -> dict[Tensor, Tensor]:
+        """The stable form of each value that programs compute."""
+        values = topological([c.result for c in self.computed.values() if c.result is not None])
+        return dict(zip(values, stabilise(values), strict=True))
 
     def _is_other(self, result: Tensor, cotangent: Cotangent) -> bool:
         return self.names[result].text != self._ratio(cotangent.of).text

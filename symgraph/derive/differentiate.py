@@ -340,13 +340,11 @@ class _Sweep:
     ) -> None:
         given = self.cotangents[consumer]
         operand = self.cotangents.setdefault(element.tensor, Cotangent(element.tensor))
-        found = solve(element.xreplace(rename), sizes)
-        solution, deltas, guard = found.at, found.deltas, found.where
-        left = tuple(index for index in sizes if index not in solution)
-        at = tuple(rename[axis(d)].xreplace(solution) for d in range(consumer.ndim))
-        extents = extents_of(element.tensor.shape) | {index: sizes[index] for index in left}
-        solved = {index: new.xreplace(solution) for index, new in rename.items()}
-        solved = {index: value for index, value in solved.items() if index != value}
+        found = solve(element, rename, sizes)
+        deltas, guard, left = found.deltas, found.where, tuple(found.left)
+        at = tuple(found.rename[axis(d)] for d in range(consumer.ndim))
+        extents = extents_of(element.tensor.shape) | found.left
+        solved = {index: value for index, value in found.rename.items() if index != value}
         slope = slope.xreplace(solved)
         own = sp.And(guard, support(slope), support(deltas))
         taken, reached = (sp.And(known.xreplace(solved), own) for known in (given.guard, given.reached))

@@ -67,10 +67,10 @@ class Causes:
         told: dict[str, list[tuple[str, str]]] = {}
         found: list[str] = []
         for parameter, slope in slopes.items():
-            if self.is_rounding(slope):
-                size = float(np.abs(self.known[slope]).max())
+            if self.is_rounding(slope) and (size := _largest(self.known[slope])):
                 found.append(f"{self.called(slope)} is 0 but for rounding, which makes it {size:.1e} at most: "
                              f"{parameter.name} has no influence")  # fmt: skip
+                continue
             if self.known[slope].any() or not np.isfinite(self.known[slope]).all():
                 continue
             at = slope
@@ -90,11 +90,20 @@ class Causes:
         return found
 
     def is_rounding(self, tensor: Tensor) -> bool:
-        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that."""
+        """Whether a value is nothing but rounding errors: in high precision it is 0, or as good as that beside what it
+        is computed to be, or beside the terms of its sum if these cancel."""
         if tensor not in self.exact or not self.exact[tensor].size:
             return False
-        computed, exact = (np.abs(of[tensor].astype(np.float64)).max() for of in (self.known, self.exact))
+        computed, exact = _largest(self.known[tensor]), _largest(self.exact[tensor])
+        if computed == 0 < exact:
+            computed = self._terms(tensor)
         return bool(np.isfinite(computed) and exact < ROUNDING * computed)
+
+    def _terms(self, tensor: Tensor) -> float:
+        """The largest term of the sum that a value is."""
+        definition = of_step(tensor)
+        terms = () if definition is None else sp.Add.make_args(definition.body)
+        return max((_largest(self._part(tensor, term)) for term in terms), default=0.0)
 
     # -- why --------------------------------------------------------------------------------------------------------
     def _cause(self, tensor: Tensor, place: tuple[int, ...]) -> str:
@@ -125,21 +134,29 @@ class Causes:
         if isinstance(definition.body, sp.Max) and sp.S.Zero in definition.body.args:
             least = [part for part in definition.body.args if part != 0]
             return f"{', '.join(self.written(tensor, part) for part in least)} ≤ 0 everywhere"
-        for part in sorted(definition.body.atoms(Relational), key=sp.default_sort_key):
+        body = definition.body
+        for part in sorted(body.atoms(Relational), key=sp.default_sort_key):
             held = self._part(tensor, Cases((1, part), (0, True)))
-            if not held.any():
-                return f"{self.written(tensor, part)} holds nowhere"
-        for factor in sp.Mul.make_args(definition.body):
+            if held.all() or not held.any():  # then a branch is the formula
+                body = body.xreplace({part: sp.false if not held.any() else sp.true})
+            if body == 0:
+                return f"{self.written(tensor, part)} holds {'everywhere' if held.any() else 'nowhere'}"
+        for factor in sp.Mul.make_args(body):
             if not self._part(tensor, factor).any():
                 said = f"{self.written(tensor, factor)} is 0 everywhere"
+                if isinstance(factor, sp.exp):
+                    most = self._part(tensor, factor.args[0]).max()
+                    said += f", because {self.written(tensor, factor.args[0])} ≤ {most:.6g}"
                 if not isinstance(factor, Element) or factor.tensor.definition is None:
                     return said
                 if factor.tensor not in self.forward:
                     return said
                 cause = self._why_zero(factor.tensor, True)
                 return cause if is_within else f"{said}, because {cause}"
+        if terms := self._terms(tensor):
+            return f"its terms, up to {terms:.3g}, cancel"
         if tensor in self.exact and self.exact[tensor].any():
-            return f"it underflows, in high precision it is up to {float(np.abs(self.exact[tensor]).max()):.3g}"
+            return f"it underflows, in high precision it is up to {_largest(self.exact[tensor]):.3g}"
         return f"in every term of {self.program.equation(tensor)} a factor is 0"
 
     # -- parts of formulas ------------------------------------------------------------------------------------------
@@ -217,3 +234,8 @@ def _parts(body: sp.Expr) -> list[sp.Expr]:
 def bracketed(place: tuple[int, ...]) -> str:
     """``[3, 1]``; nothing of a number."""
     return f"[{', '.join(map(str, place))}]" if place else ""
+
+
+def _largest(array: np.ndarray) -> float:
+    """The largest magnitude."""
+    return float(np.abs(array.astype(np.float64)).max(initial=0.0))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from symgraph.core.graph import elements_of, operands, topological
 from symgraph.core.recurrence import recurrence_of
@@ -83,8 +84,10 @@ class Program:
         first = first_values(tensor)
         if left is None:
             return Equation(tensor, left, free, right)
-        told = [tuple(self.arranger.expression(part, scope) for part in pair) for pair in first]
-        begin = tuple((Entry(left.name, (step, *free[1:])), value) for step, value in told)
+        shown = partial(self.arranger.expression, scope=scope)
+        begin = tuple(
+            (Entry(left.name, (*map(shown, steps), *free[len(steps):])), shown(value)) for steps, value in first
+        )
         return Equation(tensor, left, free, right, begin)
 
     def reads(self, tensor: Tensor) -> list[Tensor]:

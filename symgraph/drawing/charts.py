@@ -19,13 +19,14 @@ STEEP = 50.0
 """Ratio of the largest to the smallest value, from which on a curve is drawn on a logarithmic scale."""
 
 
-def histogram(values: np.ndarray) -> Markup:
+def histogram(values: np.ndarray, say: Say = english) -> Markup:
     """How values are distributed, between their least and largest."""
     counts, _ = np.histogram(values, bins=BINS)
     width, unit = WIDE / BINS, TALL / (counts.max() or 1)
     bars = (f"M{n * width:g},{TALL:g}v{-max(c * unit, 0.5):.1f}h{width - 0.5:g}V{TALL:g}z"
             for n, c in enumerate(counts.tolist()) if c)  # fmt: skip
-    return _svg([element("path", class_="bar-of", d="".join(bars))], WIDE, TALL, f"histogram of {values.size} values")
+    told = say(f"histogram of {values.size} values")
+    return _svg([element("path", class_="bar-of", d="".join(bars))], WIDE, TALL, told)
 
 
 def curve(values: Sequence[float], name: str, say: Say = english, alone: bool = False) -> Markup:
@@ -66,7 +67,7 @@ def curve(values: Sequence[float], name: str, say: Say = english, alone: bool = 
             told = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             parts.append(element("polyline", points=told, class_="curve"))
     ends = f"from {number(values[0])} to {number(values[-1])}" if values else "empty"
-    return _svg(parts, width, height, f"{name} over {len(values)} epochs, {ends}")
+    return _svg(parts, width, height, say(f"{name} over {len(values)} epochs, {ends}"))
 
 
 def _ticks(low: float, high: float) -> list[float]:

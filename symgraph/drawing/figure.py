@@ -13,7 +13,7 @@ import sympy as sp
 from symgraph.core.graph import operands, topological
 from symgraph.core.indices import axis, show_shape
 from symgraph.core.tensor import Element, Tensor
-from symgraph.core.unfolded import in_steps, steps_before
+from symgraph.core.unfolded import Lag, added, in_steps, steps_before
 from symgraph.display.matrix import matrix_form
 from symgraph.display.program import Program
 from symgraph.display.text import text
@@ -46,7 +46,7 @@ class Edge:
     tail: int
     head: int
     step: str = ""
-    lag: int = 0
+    lag: Lag = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,32 +99,32 @@ def _opened(root: Tensor, program: Program) -> list[Tensor]:
     return [tensor for tensor in in_steps(program.naming.order) if tensor in reached]
 
 
-def _at_once(tensor: Tensor) -> list[tuple[Tensor, int]]:
-    return [(operand, 0) for operand in operands(tensor)]
+def _at_once(tensor: Tensor) -> list[tuple[Tensor, Lag]]:
+    return [(operand, ()) for operand in operands(tensor)]
 
 
 def _reads(
-    tensor: Tensor, is_seen: Callable[[Tensor], bool], operands_of: Callable[[Tensor], list[tuple[Tensor, int]]]
-) -> list[tuple[Tensor, int]]:
+    tensor: Tensor, is_seen: Callable[[Tensor], bool], operands_of: Callable[[Tensor], list[tuple[Tensor, Lag]]]
+) -> list[tuple[Tensor, Lag]]:
     """The values with nodes that a definition reads, through those without, and at how many steps from its own."""
-    found: dict[tuple[Tensor, int], None] = {}
+    found: dict[tuple[Tensor, Lag], None] = {}
     pending = list(reversed(operands_of(tensor)))
-    passed: set[tuple[Tensor, int]] = set()
+    passed: set[tuple[Tensor, Lag]] = set()
     while pending:
         operand, step = pending.pop()
         if is_seen(operand):
             found[operand, step] = None
         elif (operand, step) not in passed:
             passed.add((operand, step))
-            pending.extend((other, step + more) for other, more in reversed(operands_of(operand)))
+            pending.extend((other, added(step, more)) for other, more in reversed(operands_of(operand)))
     return list(found)
 
 
-def _step(program: Program, tensor: Tensor, step: int) -> str:
-    """``t − 1``, with the letter that the steps of a value have."""
-    if not step:
-        return ""
-    return f"{text(program.arranger.scope(tensor).called[axis(0)])} {'−' if step < 0 else '+'} {abs(step)}"
+def _step(program: Program, tensor: Tensor, lag: Lag) -> str:
+    """``t − 1``, with the letters that the steps of a value have."""
+    shown = program.arranger.scope(tensor).called if lag else {}
+    moved = [(text(shown[axis(d)]), move) for d, move in enumerate(lag) if move]
+    return ", ".join(f"{step} {'−' if move < 0 else '+'} {abs(move)}" for step, move in moved)
 
 
 def called(tensor: Tensor, program: Program) -> str:

@@ -19,7 +19,7 @@ from symgraph.core.mode import TRAINING
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first
 from symgraph.core.tensor import Element, Tensor
-from symgraph.core.unfolded import as_read, at_steps, carry_read, first_values, operands_as_read
+from symgraph.core.unfolded import as_read, at_steps, carry_read, loops_of, operands_as_read
 from symgraph.derive.differentiate import grad, reverse
 from symgraph.display.program import Program
 from symgraph.display.text import text
@@ -96,17 +96,27 @@ class Flow:
             yield _back(own, own.leaves[tail], self.results[head])
 
     def _from_first(self, tail: Neighbour, head: Tensor, around: Neighbours) -> Iterable[Tensor]:
-        """The same, of what head, a value of a recurrence, starts with: what its readers pass back to that."""
-        for operand in dict.fromkeys(first.tensor for _, first in first_values(head) if self.is_open and tail[1] == 0):
-            own = alone(operand, around.tails[head], self.is_open) if operand != tail[0] else None
-            for reader, step in around.heads[head]:
-                other, key = self.alone(reader, around), (head, operand)
-                if step and reader in self.results and other is not None and key in other.first:
-                    found = _back(other, other.first[key], self.results[reader])
-                    if operand is tail[0]:
-                        yield found
-                    elif own is not None and tail in own.leaves:
-                        yield _back(own, own.leaves[tail], found)
+        """The same, of what head, a value of a recurrence, starts with."""
+        for operand, arrived in self._at_first(head, around):
+            own = alone(operand, around.tails[head], self.is_open)
+            if tail == (operand, ()):
+                yield arrived
+            elif own is not None and tail in own.leaves:
+                yield _back(own, own.leaves[tail], arrived)
+
+    def _at_first(self, head: Tensor, around: Neighbours) -> Iterable[tuple[Tensor, Tensor]]:
+        """What a value of a recurrence starts with, and what its readers at another step pass back to that: also where
+        a recurrence in the step begins with it, as g[t, −1] = h[t − 1]."""
+        for reader in dict.fromkeys(reader for reader, lag in around.heads.get(head, ()) if lag and self.is_open):
+            arriving = [(self.alone(reader, around), self.results.get(reader))]
+            if len(loops_of(reader)) > len(loops_of(head)):
+                firsts = self._at_first(reader, around)
+                arriving += [(alone(o, around.tails[reader], self.is_open), back) for o, back in firsts]
+            for own, arrived in arriving:
+                if own is not None and arrived is not None:
+                    for of, operand in own.first:
+                        if of is head:
+                            yield operand, _back(own, own.first[of, operand], arrived)
 
 
 def _back(own: Alone, leaf: Tensor, arrived: Tensor) -> Tensor:
@@ -239,7 +249,7 @@ def local(figure: Figure, program: Program) -> dict[int, tuple[Shown, Shown]]:
             own = alone(head, tails[head], is_open=True, with_carries=True)
             if own is None:
                 continue
-            slope = _slope(head, own, own.leaves[tail, 0])
+            slope = _slope(head, own, own.leaves[tail, ()])
             body = at_steps(slope.element if carry_read(slope) else _formula(slope))
         else:
             slopes = [partial(definition.body, e) for e in elements_of(definition.body) if e.tensor is tail]

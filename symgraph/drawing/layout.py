@@ -17,8 +17,8 @@ SWEEPS = 16
 """Passes that lessen crossings; the best order is kept."""
 PULLS, STRAIGHTENED = 8, 8
 """Passes that move points to the mean of their neighbours, and then to the median, so that most edges are straight."""
-LIGHT, HEAVY = 0.02, 8.0
-"""How much an edge from a source pulls, and one that passes through ranks."""
+LIGHT, JOINT, HEAVY = 0.02, 1.0, 8.0
+"""How much an edge from a source pulls, one that passes through ranks where it begins and ends, and between."""
 SIFTINGS, SIFTED = 8, 6000
 """Passes in which each point is tried at all places of its rank, and up to how many points."""
 EXCHANGES = 1500
@@ -279,6 +279,12 @@ def _placed(graph: _Layers, boxes: Sequence[Size], space: float) -> list[float]:
             across[point] = place - offset[-1] / 2
     pulls = _pulls(graph)
     rank = graph.rank.__getitem__
+
+    def pull_of(point: int, other: int) -> float:
+        is_joint = (point < graph.boxes) != (other < graph.boxes)
+        own = pulls[min(point, other, key=rank)]
+        return min(own, JOINT) if is_joint else own
+
     sides = ((graph.before,), (graph.after,), (graph.before, graph.after))
     for pull in range(PULLS + STRAIGHTENED):
         used = sides[2] if pull >= PULLS + STRAIGHTENED - 4 else sides[pull % 2]
@@ -287,7 +293,7 @@ def _placed(graph: _Layers, boxes: Sequence[Size], space: float) -> list[float]:
             layer = graph.layers[number]
             wanted, weights = [], []
             for point in layer:
-                near = [(other, pulls[min(point, other, key=rank)]) for side in used for other in side[point]]
+                near = [(other, pull_of(point, other)) for side in used for other in side[point]]
                 weight = sum(w for _, w in near)
                 places = [(across[other], w) for other, w in near]
                 if pull >= PULLS:

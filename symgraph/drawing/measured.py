@@ -136,7 +136,7 @@ def distributions(
         if finite.size:
             least, most = float(finite.min()), float(finite.max())
             told = span(least, most), *(number(float(f"{v:.3g}")) for v in (finite.mean(), finite.std()))
-        picture = histogram(finite) if finite.size > 1 else Markup()
+        picture = histogram(finite, say) if finite.size > 1 else Markup()
         figures = [element("td", text, class_="n") for text in told]
         strange = say(warning(array, name in given)) or (_beside(array, nearest, say) if "/∂" in name else "")
         shape = f"({', '.join(map(str, array.shape))}{',' if array.ndim == 1 else ''})" if array.ndim else ""

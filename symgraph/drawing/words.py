@@ -71,7 +71,8 @@ CHINESE = {
     "explodes: {} times {}, the nearest to the loss": "梯度爆炸：是最靠近损失的 {1} 的 {0} 倍",
     **dict.fromkeys((f"{{}} epoch{e}, {{}} step{s}, {{}}" for e in ("", "s") for s in ("", "s")), "{} 轮，{} 步，{}"),
     "epoch": "轮", "loss": "损失", "validation": "验证",
-    "{}, logarithmic": "{}（对数坐标）",
+    "{}, logarithmic": "{}（对数坐标）", "histogram of {} values": "{} 个值的直方图",
+    "{} over {} epochs, from {} to {}": "{}，共 {} 轮，从 {} 到 {}",
 }  # fmt: skip
 _BY_LANGUAGE = {"en": {}, "zh": CHINESE}
 

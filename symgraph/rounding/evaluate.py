@@ -67,10 +67,20 @@ def number_at(number: sp.Expr, bits: int) -> Raw:
     return getattr(found, "_mpf_", fnan)  # type: ignore[no-any-return]
 
 
-def at_precision(tape: Tape, point: Mapping[int, Raw], precision: int) -> list[Raw]:
-    """The value of every operation at one point, each to so many bits; NaN where there is none."""
+def at_precision(
+    tape: Tape, point: Mapping[int, Raw], precision: int, moved: int | None = None, before: Sequence[Raw] = ()
+) -> list[Raw]:
+    """The value of every operation at one point, each to so many bits; NaN where there is none.
+
+    Where one variable alone has ``moved``, what does not depend on it is as it was ``before``.
+    """
     found: list[Raw] = []
+    changed = {moved}
     for position, operation in enumerate(tape.operations):
+        if moved is not None and position != moved and changed.isdisjoint(operation.operands):
+            found.append(before[position])
+            continue
+        changed.add(position)
         if operation.number is not None:
             found.append(number_at(operation.number, precision))
         elif operation.key is not None:
@@ -137,11 +147,12 @@ def condition(tape: Tape, point: Point, precision: int, dtype: np.dtype[Any]) ->
     digits = int(np.finfo(dtype).nmant)
     precision += 3 * digits
     step = libmp.mpf_add(libmp.fone, libmp.mpf_shift(libmp.fone, -digits), precision, "n")
-    at = at_precision(tape, given, precision)[tape.result]
+    before = at_precision(tape, given, precision)
     total = libmp.fzero
     for position, x in given.items():
         if x[1]:
             moved = given | {position: libmp.mpf_mul(x, step, precision, "n")}
-            gap = libmp.mpf_sub(at_precision(tape, moved, precision)[tape.result], at, 53, "n")
+            after = at_precision(tape, moved, precision, position, before)
+            gap = libmp.mpf_sub(after[tape.result], before[tape.result], 53, "n")
             total = libmp.mpf_add(total, libmp.mpf_abs(libmp.mpf_shift(gap, digits)), 53, "n")
     return as_float(total)

@@ -73,13 +73,15 @@ def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarra
 
     size = random.permutation(sizes(count))
     x = np.exp2(size) * random.choice([-1.0, 1.0], (variables, count))
-    pattern = np.arange(count) % 4
+    pattern = np.arange(count) % 8
     for row in range(variables):
         if row:
             own = np.exp2(random.permutation(sizes(count)))
             nearly = np.abs(x[0]) * (1 + random.choice([-1.0, 1.0], count) * np.exp2(-random.integers(1, 50, count)))
-            alike = np.abs(x[0]) * np.exp2(2 * random.random(count) - 1)
-            x[row] = np.sign(x[row]) * np.where(pattern == 0, own, np.where(pattern == 1, nearly, alike))
+            beside = np.exp2(2 * random.random(count) - 1)
+            alike, opposed = np.abs(x[0]) * beside, np.exp2(-size) * beside  # one is small where the other is large
+            patterns = [own, nearly, alike, alike, own, nearly, alike, opposed if row % 2 else alike]
+            x[row] = np.sign(x[row]) * np.choose(pattern, patterns)
     third = count // 3
     x[:, :third] = np.abs(x[:, :third])
     x[:, third : 2 * third] = -np.abs(x[:, third : 2 * third])
@@ -126,11 +128,11 @@ def _borders(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
         return drawn[:, :0]
     kept = np.arange(len(row))[:: max(1, -(-len(row) // most))]
     a, b, rows = np.array(low).T[:, kept], np.array(high).T[:, kept], np.array(row)[kept]
-    at = np.arange(len(rows))
-    sign_a = _signs(tape, a, levels)[rows, at]
+    watched = [levels[row] for row in rows]
+    sign_a = np.diagonal(_signs(tape, a, watched))
     for _ in range(BISECTIONS):
         middle = a + (b - a) / 2
-        same = _signs(tape, middle, levels)[rows, at] == sign_a
+        same = np.diagonal(_signs(tape, middle, watched)) == sign_a
         a, b = np.where(same, middle, a), np.where(same, b, middle)
     return np.concatenate([b * (1 + d) for d in BESIDE], axis=1)
 

@@ -19,7 +19,7 @@ from symgraph.rounding.tape import Key, Operation, Places, Tape, Unmeasured
 
 TERMS = 3
 """Terms of a reduction, and what a symbolic size is."""
-SHORT = 16
+SHORT = 32
 """Terms of a sum of squares that is looked into; a longer one is a variable that is not negative."""
 MOST_OPERATIONS, DEEPEST = 400, 24
 """Operations of a value with all that it reads, and how many values deep it reads them."""

@@ -104,10 +104,17 @@ def tanh(scale: Scale, u: Series) -> Series:
 
 def erf(scale: Scale, u: Series) -> Series:
     """By its slope; ±1 but for what falls faster than any power."""
-    if u.order < 0:
-        return scale.number(u.sign())
-    slope = exponential(-(u * u)) if not u.vanishes else _one(scale)
-    return _by_slope(scale, u, slope.scaled(2 / mpmath.sqrt(mpmath.pi)), mpmath.erf)
+    return scale.number(u.sign()) if u.order < 0 else _by_slope(scale, u, _bell(scale, u), mpmath.erf)
+
+
+def erfc(scale: Scale, u: Series) -> Series:
+    """By its slope, so that its digits far out are not those of 1 − erf u; 0 or 2 as u grows without end."""
+    return scale.number(1 - u.sign()) if u.order < 0 else _by_slope(scale, u, -_bell(scale, u), mpmath.erfc)
+
+
+def _bell(scale: Scale, u: Series) -> Series:
+    """2/√π·e^{−u²}."""
+    return (exponential(-(u * u)) if not u.vanishes else _one(scale)).scaled(2 / mpmath.sqrt(mpmath.pi))
 
 
 def erfcx(scale: Scale, u: Series) -> Series:
@@ -186,7 +193,7 @@ FUNCTIONS: dict[type[sp.Basic], Callable[..., Series]] = {
     sp.acosh: acosh,
     sp.atanh: atanh,
     sp.erf: erf,
-    sp.erfc: lambda e, u: _one(e) - erf(e, u),
+    sp.erfc: erfc,
     scalars.erfcx: erfcx,
     sp.gamma: gamma,
     sp.loggamma: lambda e, u: polygamma(e, u, -1),

@@ -9,6 +9,7 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -31,6 +32,7 @@ from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, sing
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import parts_of, proposals
+from symgraph.stabilise.ranges import with_long_sums_scaled
 from symgraph.stabilise.rewritings import without_common_factors
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases, without_multiples
@@ -97,7 +99,8 @@ class _Rewriter:
         self.work = Work(MOST_WORK)
         written = special(self._with_branches(definition.body))
         self._ask_for(written)
-        body = self._chosen(tensor, definition, self._forms(definition.body, written))
+        chosen = self._chosen(tensor, definition, self._forms(definition.body, written))
+        body = with_long_sums_scaled(chosen, self.values.opened)
         if self.work.left:
             self.left.append(tensor)
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
@@ -164,14 +167,11 @@ class _Rewriter:
         rescaled = self._rescaled(body)
         if rescaled is not None:
             return rescaled
-        hazard = self._hazard(body)
-        seen = self._seen(body, self.growing)
-        form = self._stable(seen)
-        if self._hazard(form) < hazard + (form != seen):
+        hazard, seen = self._hazard(body), self._seen(body, self.growing)
+        if self._hazard(form := self._stable(seen)) < hazard + (form != seen):
             return form
         if hazard:
-            opened = self._opened(body)
-            form = self._stable(opened)
+            form = self._stable(opened := self._opened(body))
             if _grown(form) > _grown(body):  # ∞·0, unless e^{m − u} meets e^{u − m}
                 parts = by_place(with_one_exponential(_without_products(opened)))
                 apart = sp.Add(*map(self._stable, parts))
@@ -331,12 +331,12 @@ class _Rewriter:
         """A quotient of S = exp(m)·S′ and of exp(u) = exp(d)·exp(m) by exp(−|m|), if it has one maximum m."""
         plain = self._seen(body, self.plain)
         sums = [element for element in elements_of(plain) if element.tensor in self.shifted]
-        largest = {_at(self.shifted[element.tensor].largest, element) for element in sums}
+        largest = {Element(self.shifted[element.tensor].largest, *element.indices) for element in sums}
         if len(largest) != 1:
             return None
         (m,) = largest
         E = sp.Dummy("E", positive=True)
-        rule = {element: E * _at(self.shifted[element.tensor].scaled, element) for element in sums}
+        rule = {element: E * Element(self.shifted[element.tensor].scaled, *element.indices) for element in sums}
         for kernel in plain.atoms(sp.exp):
             gap = self._of_gap(sp.exp(kernel.args[0] - m))
             if is_gap(gap.args[0]):
@@ -367,7 +367,8 @@ class _Rewriter:
         for element in elements_of(expression):
             if element.tensor in self.shifted:
                 shift = self.shifted[element.tensor]
-                rule[element] = sp.exp(_at(shift.largest, element)) * _at(shift.scaled, element)
+                largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
+                rule[element] = sp.exp(largest) * scaled
         expression = with_one_exponential(replaced(expression, rule))
         return expression.xreplace({kernel: self._of_gap(kernel) for kernel in expression.atoms(sp.exp)})
 
@@ -387,6 +388,7 @@ class _Rewriter:
         return kernel
 
 
+@lru_cache(maxsize=4096)
 def _grown(body: sp.Expr) -> int:
     """How many exponentials that may overflow are in a formula itself."""
     return sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
@@ -394,7 +396,3 @@ def _grown(body: sp.Expr) -> int:
 
 def _without_products(body: sp.Expr) -> sp.Expr:
     return sp.expand_mul(body) if is_short_multiplied_out(body) else body
-
-
-def _at(tensor: Tensor, element: Element) -> Element:
-    return Element(tensor, *element.indices)

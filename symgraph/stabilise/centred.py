@@ -67,11 +67,24 @@ def _multiplied(total: sp.Add, sums: list[Element]) -> list[tuple[Element, Eleme
     """The pairs of sums whose product is in a term of the total: without it there is nothing to be subtracted."""
     place = {element: number for number, element in enumerate(sums)}
     found: set[tuple[int, int]] = set()
-    for term in sp.Add.make_args(sp.expand(total)):
+    for term in sp.Add.make_args(sp.expand(_over(total, set(sums), {}))):
         powers = [(place[base], power) for base, power in term.as_powers_dict().items() if base in place]
         held = sorted(number for number, power in powers if power >= 1)
         found |= {*combinations(held, 2), *((number, number) for number, power in powers if power >= 2)}
     return [(sums[one], sums[other]) for one, other in sorted(found)]
+
+
+def _over(part: sp.Expr, sums: set[Element], others: dict[sp.Expr, sp.Expr]) -> sp.Expr:
+    """A formula as a polynomial of the sums: all that is none is a symbol, which multiplying out need not open."""
+    if part in sums:
+        return part
+    if isinstance(part, (sp.Add, sp.Mul)):
+        inside = [arg for arg in part.args if sums.intersection(elements_of(arg))]
+        rest = [others.setdefault(part.func(*(arg for arg in part.args if arg not in inside)), sp.Dummy())]
+        return part.func(*(_over(arg, sums, others) for arg in inside), *rest * (len(inside) < len(part.args)))
+    if isinstance(part, sp.Pow) and part.exp.is_Integer and part.exp > 1:
+        return _over(part.base, sums, others) ** part.exp
+    return others.setdefault(part, sp.Dummy())
 
 
 def _may_multiply(part: sp.Expr) -> bool:

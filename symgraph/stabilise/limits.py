@@ -16,7 +16,7 @@ import mpmath
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.scalars import StableFunction
+from symgraph.core.scalars import expm1, log_ndtr, ndtr, sigmoid, softplus
 from symgraph.series.expansion import Expansion
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Series, as_number
 
@@ -31,7 +31,8 @@ FAR_FROM_EXPONENTIALS = 64
 """e^{−64} beside a power of 1/64 is below the last bit of any sum of a few terms."""
 
 
-_FALLING = (sp.exp, sp.tanh, sp.sinh, sp.cosh, sp.erf, sp.erfc, StableFunction)
+_FALLING = (sp.exp, sp.tanh, sp.sinh, sp.cosh, sp.erf, sp.erfc, expm1, log_ndtr, ndtr, sigmoid, softplus)
+"""Functions with a part that falls like an exponential; erfcx and log1p go in powers."""
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,14 @@ def _of_one_part(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr,
             continue
         form = improved(formula, W)
         if form != formula or part.is_Mul:
-            inside = per_branch(form, lambda branch, _: (*scaled(branch, lambda value: value), branch)[0])
-            return tuple(_at(found, part) for found in dict.fromkeys((inside, form)))
+            return forms_of(form, part)
     return ()
+
+
+def forms_of(form: sp.Expr, part: sp.Expr) -> tuple[sp.Expr, ...]:
+    """A formula of w at a part of the values, and the same in the range of floating point."""
+    inside = per_branch(form, lambda branch, _: (*scaled(branch, lambda value: value), branch)[0])
+    return tuple(_at(found, part) for found in dict.fromkeys((inside, form)))
 
 
 def _at(form: sp.Basic, part: sp.Expr) -> sp.Basic:

@@ -4,36 +4,61 @@
     log(1 + x²)     2·log m + log((1/m)² + (x/m)²),   m = max(1, |x|)
     √(x·y)          √|x|·√|y|               log(x·y)      log|x| + log|y|
     x²/(x² + y²)^{3/2}      (x/m)·(x/m)/m/((x/m)² + (y/m)²)^{3/2}
-    √Σ xᵢ²                  m·√Σ (xᵢ/m)²,  m = maxᵢ |xᵢ|                (of up to ``SHORT`` terms)
-    Σ xᵢ/n                  (2ᵏ/n)·Σ xᵢ/2ᵏ                          (of as many, where the sum is infinite)
+    √Σ xᵢ²                  m·√Σ (xᵢ/m)²,  m = maxᵢ |xᵢ|
+    Σ xᵢ/n                  (2ᵏ/n)·Σ xᵢ/2ᵏ,  or Σ (xᵢ/n)              (where the sum is infinite)
 
 They are used where x² + y² is below 2⁻¹⁰⁰ or above 2¹⁰⁰ alone: elsewhere the value is that of the formula as it was
-written, to the last bit, so that none of them can be worse there.
+written, to the last bit, so that none of them can be worse there. Of a sum of up to ``SHORT`` terms m is always found;
+that of a longer one, of what the caller gives, has {|xᵢ| if Σ xᵢ² is beyond those, else −∞} for terms, none of which
+is computed where the sum is of ordinary size (:mod:`codegen.loops.seldom`): it takes no time, and is not chosen but
+added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 from symgraph.core.cases import Cases
 from symgraph.core.compared import compared
-from symgraph.core.indices import axis
+from symgraph.core.graph import elements_of
+from symgraph.core.indices import Index, axis, bound
 from symgraph.core.scalars import Written, log1p, slot
-from symgraph.core.tensor import Element, Tensor
+from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import inlined
+from symgraph.simplify.branches import per_branch
 
 LEAST, MOST = sp.Integer(2) ** -100, sp.Integer(2) ** 100
 """Sums of squares in between, and their powers up to the fourth, are in the range of float64, and they of float32's."""
 MOST_FACTORS = 6
 """Factors of a product, with their multiplicity, that are divided by a maximum one by one."""
-SHORT = 16
-"""Terms of a sum that is added up a second time, and a third for its largest term: a longer one would take that much
-longer, whether anything overflows or not."""
+SHORT = 32
+"""Terms of a sum that is added up a second time, and a third for its largest term, in the same vectors."""
 HALF = sp.S.Half
 
 Opened = Callable[[sp.Expr], sp.Expr]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a body is read: ``opened`` puts the formulas of pointwise values in a formula; ``long`` where sums of more
+    than ``SHORT`` terms are scaled and no others; ``conditions`` are those that the body has already."""
+
+    opened: Opened
+    long: bool = False
+    conditions: frozenset[sp.Basic] = frozenset()
+
+    def fits(self, element: sp.Expr) -> bool:
+        """Whether a value is a sum that is scaled: a short one, or a long one along which memory is read."""
+        definition = element.tensor.definition if isinstance(element, Element) else None
+        if definition is None or definition.op != "sum":
+            return False
+        return _runs_along_leaves(definition) if self.long and not is_short_sum(element) else (
+            not self.long and is_short_sum(element)
+        )
 
 
 def scaled(body: sp.Expr, opened: Opened) -> tuple[sp.Expr, ...]:
@@ -41,28 +66,47 @@ def scaled(body: sp.Expr, opened: Opened) -> tuple[sp.Expr, ...]:
 
     ``opened`` puts the formulas of pointwise values in a formula.
     """
-    if body.has(sp.Piecewise, Written) or not body.atoms(*RULES):
+    return _forms(body, Reading(opened))
+
+
+def with_long_sums_scaled(body: sp.Expr, opened: Opened) -> sp.Expr:
+    """The same of long sums, in every branch: equal to the last bit where these are of ordinary size."""
+    read = Reading(opened, True)
+    if not any(map(read.fits, [e for element in elements_of(body) for e in (element, *elements_of(_meant(element)))])):
+        return body
+    read = Reading(opened, True, frozenset(body.atoms(Relational)))
+    form = per_branch(body, lambda branch, _: (*_forms(branch, read), branch)[0])
+    form = _without_squares_of_nought(form, read)
+    return body if form == body else per_branch(form, lambda branch, _: branch)
+
+
+def _forms(body: sp.Expr, read: Reading) -> tuple[sp.Expr, ...]:
+    if body.has(sp.Piecewise, Written) or not body.has(*RULES):
         return ()
-    found = _scaled(body, opened)
+    found = _scaled(body, read)
     return () if found == body else (found,)
 
 
-def _scaled(node: sp.Expr, opened: Opened) -> sp.Expr:
+def _scaled(node: sp.Expr, read: Reading) -> sp.Expr:
     if not node.args or isinstance(node, Element) or not isinstance(node, sp.Expr):
         return node
     for rule in RULES.get(node.func, ()):
-        found = rule(node, opened)
+        found = rule(node, read)
         if found is not None:
             return found
-    args = [_scaled(arg, opened) for arg in node.args]
+    args = [_scaled(arg, read) for arg in node.args]
     return node if all(new is old for new, old in zip(args, node.args, strict=True)) else node.func(*args)
 
 
 def without_squares_of_nought(body: sp.Expr, opened: Opened) -> sp.Expr:
     """The body with the conditions Σ t² = 0 and Σ t² ≠ 0 as m = 0 and m ≠ 0, for squares underflow."""
+    return _without_squares_of_nought(body, Reading(opened))
+
+
+def _without_squares_of_nought(body: sp.Expr, read: Reading) -> sp.Expr:
     rule = {}
     for condition in body.atoms(sp.Eq, sp.Ne):
-        squares = _squares(condition.lhs, opened) if condition.rhs == 0 else None
+        squares = _squares(condition.lhs, read) if condition.rhs == 0 else None
         if squares is not None:
             rule[condition] = condition.func(squares.largest, 0)
     return body.xreplace(rule) if rule else body
@@ -85,32 +129,56 @@ def ratio(above: sp.Expr, below: sp.Expr) -> sp.Expr:
     return Written(slot(0) / slot(1), above, below)
 
 
-def _squares(total: sp.Expr, opened: Opened) -> _Squares | None:
-    if total.is_number:
+def _squares(total: sp.Expr, read: Reading) -> _Squares | None:
+    if total.is_number or (total < LEAST) in read.conditions:
         return None
-    number, element = total.as_coeff_Mul()
-    if isinstance(element, Element):
-        return _sum_of_squares(total, number, element, opened) if number.is_positive else None
-    parts = _roots(total) if isinstance(total, sp.Add) else None
-    if parts is None:
+    formula = _meant(total)
+    sums = [factor for factor in sp.Mul.make_args(formula) if read.fits(factor)]
+    if len(sums) == 1:
+        number = sp.Mul(*(factor for factor in sp.Mul.make_args(formula) if factor not in sums))
+        return _sum_of_squares(total, number, sums[0], read) if _is_positive_number(number) else None
+    parts = [_root(term) or _root_of_sum(term, read) for term in formula.args] if isinstance(total, sp.Add) else [None]
+    if None in parts:
         return None
-    largest = compared(sp.Max, [sp.Abs(t) for _, t in parts])
-    return _Squares(total, largest, sp.Add(*(c * ratio(t, largest) ** 2 for c, t in parts)))
+    roots = [part for part in parts if part is not None]
+    largest = compared(sp.Max, [sp.Abs(t) for _, t in roots])
+    return _Squares(total, largest, sp.Add(*(c * ratio(t, largest) ** 2 for c, t in roots)))
 
 
-def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, opened: Opened) -> _Squares | None:
-    """Those of a short sum over an index."""
+def _root_of_sum(term: sp.Expr, read: Reading) -> tuple[sp.Expr, sp.Expr] | None:
+    """Σ (t/m)² and m of a sum of squares among other terms."""
+    squares = _squares(term, read)
+    return None if squares is None else (squares.rest, squares.largest)
+
+
+def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, read: Reading) -> _Squares | None:
+    """Those of a sum over an index."""
     definition, shape = element.tensor.definition, element.tensor.shape
-    if definition is None or not is_short_sum(element):
-        return None
-    parts = _roots(_read(definition.body)) or _roots(opened(definition.body))
+    assert definition is not None
+    parts = _roots(_read(definition.body)) or _roots(read.opened(definition.body))
     if parts is None:
         return None
-    largest = Tensor.define(shape, compared(sp.Max, [sp.Abs(t) for _, t in parts]), "max", definition.extents)
-    m = Element(largest, *(axis(d) for d in range(len(shape))))
+    at = tuple(axis(d) for d in range(len(shape)))
+    squares = number * Element(element.tensor, *at)
+    beyond = sp.Or(squares < LEAST, squares > MOST) if read.long else sp.true
+    largest = compared(sp.Max, [sp.Abs(t) for _, t in parts])
+    greatest = Tensor.define(shape, Cases((largest, beyond), (-sp.oo, True)), "max", definition.extents)
+    m = Element(greatest, *at)
     scaled = sp.Add(*(c * ratio(t, m) ** 2 for c, t in parts))
-    rest = Tensor.define(shape, scaled, "sum", definition.extents)
-    return _Squares(total, Element(largest, *element.indices), number * Element(rest, *element.indices))
+    rest = Tensor.define(shape, Cases((scaled, beyond), (sp.S.Zero, True)), "sum", definition.extents)
+    return _Squares(total, Element(greatest, *element.indices), number * Element(rest, *element.indices))
+
+
+def _meant(value: sp.Expr) -> sp.Expr:
+    """The formula of a mean that is read; anything else as it is."""
+    definition = value.tensor.definition if isinstance(value, Element) else None
+    is_multiple = definition is not None and definition.op is None and isinstance(definition.body, sp.Mul)
+    return inlined(value) if is_multiple else value
+
+
+def _is_positive_number(number: sp.Expr) -> bool:
+    """Whether it is positive and the same everywhere: of numbers and sizes."""
+    return not number.atoms(Element, Index) and bool(number.is_positive)
 
 
 def _read(body: sp.Expr) -> sp.Expr:
@@ -120,12 +188,26 @@ def _read(body: sp.Expr) -> sp.Expr:
 
 
 def is_short_sum(element: Element) -> bool:
-    """Whether it is a sum of at most ``SHORT`` terms, the number of which is known."""
+    """Whether it is a sum of at most ``SHORT`` terms, the number of which is known, over axes, and not over a window:
+    an image of averages is not computed twice."""
     definition = element.tensor.definition
     if definition is None or definition.op != "sum":
         return False
-    size = sp.Mul(*definition.extents)
-    return bool(size.is_Integer) and int(size) <= SHORT
+    size, over = sp.Mul(*definition.extents), {bound(d) for d in range(len(definition.extents))}
+    places = [place for read in elements_of(definition.body) for place in read.indices if place.free_symbols & over]
+    return bool(size.is_Integer) and int(size) <= SHORT and all(place in over for place in places)
+
+
+def _runs_along_leaves(definition: Definition) -> bool:
+    """Whether a reduction reads what the caller gives alone, and along the last axes of it."""
+    over = {bound(d) for d in range(len(definition.extents))}
+
+    def runs_along(element: Element) -> bool:
+        first = next((n for n, index in enumerate(element.indices) if index.free_symbols & over), element.tensor.ndim)
+        return element.tensor.dtype != "integer" and all(index in over for index in element.indices[first:])
+
+    read = elements_of(_read(definition.body))
+    return bool(read) and all(element.tensor.definition is None and runs_along(element) for element in read)
 
 
 def _roots(total: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]] | None:
@@ -147,23 +229,23 @@ def _root(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
     return number, root
 
 
-def _power_of_squares(power: sp.Expr, opened: Opened) -> sp.Expr | None:
+def _power_of_squares(power: sp.Expr, read: Reading) -> sp.Expr | None:
     """(Σ t²)ᵖ = m²ᵖ·(Σ (t/m)²)ᵖ."""
     base, p = power.args
     if p.is_Rational and p.q == 2 and isinstance(base, sp.Mul):
         return _power_of_product(base, p)
-    squares = _squares(base, opened)
+    squares = _squares(base, read)
     if squares is None or not (p.is_Rational and p.q <= 2) or (p.is_Integer and p > 0):
         return None
     if p < 0:
-        return _quotient(power, opened)
+        return _quotient(power, read)
     return Cases((squares.largest ** (2 * p) * squares.rest**p, squares.used()), (power, True))
 
 
-def _logarithm(logarithm: sp.Expr, opened: Opened) -> sp.Expr | None:
+def _logarithm(logarithm: sp.Expr, read: Reading) -> sp.Expr | None:
     """log Σ t² = 2·log m + log Σ (t/m)², and log Π fᵖ = Σ p·log|f|."""
     argument = logarithm.args[0] + (1 if isinstance(logarithm, log1p) else 0)
-    squares = _squares(argument, opened)
+    squares = _squares(argument, read)
     if squares is not None:
         return Cases((2 * sp.log(squares.largest) + sp.log(squares.rest), squares.used()), (logarithm, True))
     factors = _factors(argument)
@@ -210,7 +292,7 @@ def _outside(product: sp.Expr, powers: Sequence[tuple[sp.Expr, sp.Expr]]) -> sp.
     return sp.And(sp.Or(product < LEAST, product > MOST), positive, apart)
 
 
-def _quotient(product: sp.Expr, opened: Opened) -> sp.Expr | None:
+def _quotient(product: sp.Expr, read: Reading) -> sp.Expr | None:
     """Π f·(Σ t²)⁻ᵏᐟ²: k of the factors are divided by m before they are multiplied."""
     for factor in sp.Mul.make_args(product):
         base, p = factor.as_base_exp()
@@ -219,18 +301,18 @@ def _quotient(product: sp.Expr, opened: Opened) -> sp.Expr | None:
         others = [other for other in sp.Mul.make_args(product) if other is not factor]
         if p.q == 2 and isinstance(base, sp.Mul):
             return _power_of_product(base, p, others)
-        squares = _squares(base, opened)
+        squares = _squares(base, read)
         if squares is not None and 2 * p >= -MOST_FACTORS:
             value = _divided(others, squares.largest, int(-2 * p)) * squares.rest**p
             return Cases((value, squares.used()), (product, True))
-        if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(opened(base), opened):
+        if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(read.opened(base), read):
             return _divided(others, base, int(-p))
     return None
 
 
-def _is_norm(value: sp.Expr, opened: Opened) -> bool:
+def _is_norm(value: sp.Expr, read: Reading) -> bool:
     """Whether it is √Σ t²."""
-    return isinstance(value, sp.Pow) and value.exp == HALF and _squares(value.base, opened) is not None
+    return isinstance(value, sp.Pow) and value.exp == HALF and _squares(value.base, read) is not None
 
 
 def _divided(factors: Sequence[sp.Expr], divisor: sp.Expr, times: int) -> sp.Expr:
@@ -249,23 +331,31 @@ def _divided(factors: Sequence[sp.Expr], divisor: sp.Expr, times: int) -> sp.Exp
     return value
 
 
-def _mean(product: sp.Expr, opened: Opened) -> sp.Expr | None:
-    """Σ x/n by Σ x/2ᵏ, n < 2ᵏ, of values as the caller gives them, where their sum overflows."""
-    number, total = product.as_coeff_Mul()
-    if not isinstance(total, Element) or not 0 < number < 1 or not is_short_sum(total):
+def _mean(product: sp.Expr, read: Reading) -> sp.Expr | None:
+    """Σ x/n by smaller terms, where the sum of values that the caller gives overflows: of a short one by Σ x/2ᵏ."""
+    sums = [factor for factor in product.args if read.fits(factor)]
+    number = sp.Mul(*(factor for factor in product.args if factor not in sums))
+    if len(sums) != 1 or not _is_positive_number(number) or (number >= 1) == sp.true:
         return None
+    (total,) = sums
     definition, shape = total.tensor.definition, total.tensor.shape
-    assert definition is not None
     body = _read(definition.body)
     if not isinstance(body, Element) or body.tensor.definition is not None or body.tensor.is_label:
         return None
-    least = sp.Integer(2) ** -int(sp.Mul(*definition.extents)).bit_length()  # products by it are exact
-    small = Element(Tensor.define(shape, least * body, "sum", definition.extents), *total.indices)
     infinite = sp.Ne(Written(slot(0) - slot(1), total, total), 0)
+    if infinite in read.conditions:
+        return None
+    if read.long:
+        own = Element(total.tensor, *(axis(d) for d in range(len(shape))))
+        least, term = number, Cases((number * body, infinite.xreplace({total: own})), (sp.S.Zero, True))
+    else:
+        least = sp.Integer(2) ** -int(sp.Mul(*definition.extents)).bit_length()  # products by it are exact
+        term = least * body
+    small = Element(Tensor.define(shape, term, "sum", definition.extents), *total.indices)
     return Cases((number / least * small, infinite), (product, True))
 
 
-Rule = Callable[[sp.Expr, Opened], "sp.Expr | None"]
+Rule = Callable[[sp.Expr, Reading], "sp.Expr | None"]
 RULES: dict[type[sp.Basic], tuple[Rule, ...]] = {
     sp.Pow: (_power_of_squares,),
     sp.log: (_logarithm,),

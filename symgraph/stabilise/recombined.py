@@ -22,11 +22,28 @@ from symgraph.simplify.rational import Kernels
 
 MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
 """Of a formula that is expanded."""
-ORDINARY = sp.Integer(2) ** 30
+ORDINARY = sp.Integer(2) ** 60
 
 
 def recombined(body: sp.Expr) -> tuple[sp.Expr, ...]:
-    """Forms of a formula in one value of which more than one term is; none where nothing can cancel."""
+    """Forms of a formula in one value of which more than one term is, or of the sums in its functions and roots; none
+    where nothing can cancel."""
+    found = _of_whole(body)
+    for part in sorted(_inside(body), key=sp.default_sort_key):
+        found += tuple(body.xreplace({part: form}) for form in _of_whole(part))
+    return found
+
+
+def _inside(body: sp.Expr) -> set[sp.Expr]:
+    """The sums that are the argument of a function, or under a root, without the number that they are multiplied by."""
+    if body.has(sp.Piecewise, Written, Delta) or not body.has(sp.Function, sp.Pow):
+        return set()
+    functions = {f.args[0] for f in body.atoms(sp.Function) if len(f.args) == 1}
+    roots = {power.base for power in body.atoms(sp.Pow) if not power.exp.is_Integer}
+    return {part for part in functions | roots if isinstance(part, sp.Add)}
+
+
+def _of_whole(body: sp.Expr) -> tuple[sp.Expr, ...]:
     if body.has(sp.Piecewise, Written, Delta, sp.exp) or not _may_cancel(body) or operations([body]) > MOST_OPERATIONS:
         return ()
     names = {e: sp.Symbol(f"e{n}", real=True) for n, e in enumerate(elements_of(body))}
@@ -36,13 +53,15 @@ def recombined(body: sp.Expr) -> tuple[sp.Expr, ...]:
 
 
 def _may_cancel(body: sp.Expr) -> bool:
-    """Whether a sum reads one value in several terms, or is a difference of roots."""
+    """Whether a sum reads one value in several terms, is a difference of roots or of a quotient and a number, or of a
+    root and what may be negative."""
     for total in body.atoms(sp.Add):
         signs = {bool(term.as_coeff_Mul()[0].is_negative) for term in total.args}
         read = [set(elements_of(term)) for term in total.args]
         several = sum(map(len, read)) > len(set().union(*read))
-        roots = any(power.exp.is_Rational and power.exp.q > 1 for term in total.args for power in term.atoms(sp.Pow))
-        if len(signs) == 2 and (several or roots):
+        rooted = {any(p.exp.is_Rational and p.exp.q > 1 for p in term.atoms(sp.Pow)) for term in total.args}
+        beside_one = total.args[0].is_number and any(term.atoms(sp.Add) for term in total.args)
+        if len(rooted) == 2 or (len(signs) == 2 and (several or True in rooted or beside_one)):
             return True
     return False
 

@@ -3,8 +3,7 @@
     v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
     log(1 + u)                log1p(u)
-    erf a − erf b             erfc b − erfc a,  a and b > 0;    erfc(−a) − erfc(−b),  a and b < 0
-    Φ(a) − Φ(b)               Φ(−b) − Φ(−a),  a and b > 0
+    f(a) − f(b)               by a − b (:mod:`differences`)
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ from collections.abc import Callable, Iterator
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
-from symgraph.core.scalars import Delta, Written, expm1, log1p, ndtr, slot
+from symgraph.core.scalars import Delta, Written, expm1, log1p
 from symgraph.core.tensor import Element
+from symgraph.stabilise.differences import difference
 from symgraph.stabilise.scalar import with_one_exponential
 
 
@@ -65,33 +66,20 @@ def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
     return Cases((apart, sp.Or(*far)), (product, True))
 
 
-def _tails(upper: type[sp.Basic], tail: Callable[[sp.Expr], sp.Expr]) -> Callable[[sp.Expr], sp.Expr | None]:
-    """c·f(a) − c·f(b) by what f lacks to its limit at ∞, and the same mirrored."""
-
-    def row(total: sp.Expr) -> sp.Expr | None:
-        pairs = {term.as_coeff_Mul()[1]: term.as_coeff_Mul()[0] for term in total.args}
-        found = [(term, c) for term, c in pairs.items() if isinstance(term, upper)]
-        if len(found) != 2 or found[0][1] != -found[1][1]:
-            return None
-        (one, c), (other, _) = found
-        a, b = one.args[0], other.args[0]
-        rest = total - c * (one - other)
-        right, left = c * (tail(b) - tail(a)), c * (_mirrored(tail, a) - _mirrored(tail, b))
-        return rest + Cases((right, sp.And(a > 0, b > 0)), (left, sp.And(a < 0, b < 0)), (c * (one - other), True))
-
-    return row
-
-
-def _mirrored(tail: Callable[[sp.Expr], sp.Expr], a: sp.Expr) -> sp.Expr:
-    """tail(−a), which SymPy would write as 2 − tail(a)."""
-    return Written(tail(slot(0)), -a)
-
-
 def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
-    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either."""
+    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either; of a quotient where it is near 1,
+    and of what is 1 + u multiplied out."""
     argument = logarithm.args[0]
-    fits = isinstance(argument, sp.Add) and sp.S.One in argument.args and not argument.has(sp.exp)
-    return log1p(argument - 1) if fits else None
+    if argument.has(sp.exp):
+        return None
+    if sp.S.One in sp.Add.make_args(argument):
+        return log1p(argument - 1)
+    above, below = sp.fraction(argument)
+    rest = multiplied_out(above - below)
+    if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below)):
+        return None
+    rest = sp.factor(rest) / below
+    return Cases((log1p(rest), sp.Abs(rest) < sp.S.Half), (logarithm, True))
 
 
 Row = Callable[[sp.Expr], "sp.Expr | None"]
@@ -99,7 +87,6 @@ ROWS: dict[Row, type[sp.Basic]] = {
     without_common_factors: sp.Add,
     _multiplied_out: sp.Mul,
     _logarithm_of_one_and: sp.log,
-    _tails(sp.erf, sp.erfc): sp.Add,
-    _tails(ndtr, lambda u: Written(ndtr(slot(0)), -u)): sp.Add,
+    difference: sp.Add,
 }
 """Each row with what it changes."""

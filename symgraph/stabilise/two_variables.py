@@ -2,6 +2,8 @@
 
     f(x + s, y + s) = f(x, y)       f = g(x − y)                       eˣ/(eˣ + eʸ) − eʸ/(eˣ + eʸ) = tanh((x − y)/2)
     f(λ·x, λ·y) = λᵏ·f(x, y)        f = yᵏ·g(w),  w = (x − y)/y        (x + y)/2 − √(x·y) = y·(1 + w/2 − √(1 + w))
+                                    f = yᵏ·g(w),  w = x/y              y²·log(1 + x²/y²) = y²·log(1 + w²)
+    f(λ·x, y/λ) = λᵏ·f(x, y)        f = xᵏ·g(w),  w = x·y              (1 − cos(x·y))/x² = y²·(1 − cos w)/w²
 
 Which of the equations holds is seen from values to forty digits, at several points; g is then proved free of the other
 variable by algebra. g has the forms of a formula of one variable (:mod:`one_variable`), in the place of which no more
@@ -10,7 +12,7 @@ is lost: where x is near y, x − y is exact (P. H. Sterbenz 1974).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +25,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Delta, StableFunction, Written, erfcx, log_ndtr, ndtr
 from symgraph.simplify.rational import Kernels
+from symgraph.stabilise.one_part import W, forms_of
 from symgraph.stabilise.one_variable import improved
 from symgraph.stabilise.ranges import ratio
 from symgraph.stabilise.recombined import ordinary
@@ -32,9 +35,10 @@ DIGITS, AGREE = 40, mpmath.mpf(10) ** -30
 PLACES = (("1.375", "0.6875"), ("0.40625", "2.1875"), ("3.0625", "2.75"))
 SHIFT, SCALE = "0.53125", "1.71875"
 MOST_DEGREE = 4
+ENDS = [sign * sp.Integer(2) ** power for sign in (1, -1) for power in (200, -200)]
 NEAR = sp.Rational(1, 4)
 """|x − y| < y/4: where x and y have a difference that is exact."""
-X, Y, W = (sp.Symbol(name, real=True) for name in ("x", "y", "w"))
+X, Y, BODY = (sp.Symbol(name, real=True) for name in ("x", "y", "body"))
 
 
 def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
@@ -75,10 +79,32 @@ def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator
             if one is not None:
                 yield improved(one, W).xreplace({W: X - sign * Y})
             return
-    degrees = {_degree(value(scale * x, scale * y), value(x, y), scale) for x, y in places}
-    degree = degrees.pop()
-    if degrees or degree is None:
-        return
+    for sign in (1, -1):
+        degrees = {_degree(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
+        degree = degrees.pop()
+        if degrees or degree is None:
+            continue
+        if degree.is_Integer:
+            yield from _by_powers(body, plain, degree, sign)
+        if sign == 1:
+            yield from _by_difference(body, plain, degree)
+
+
+def _by_powers(body: sp.Expr, plain: sp.Expr, degree: sp.Integer, sign: int) -> Iterator[sp.Expr]:
+    """xᵏ·f(1, w), w = y/xˢ, and yᵏˢ·f(w, 1), w = x/yˢ, of f(λ·x, λˢ·y) = λᵏ·f(x, y), where one of them is improved;
+    elsewhere the body as it was written."""
+    for own, other, power in ((X, Y, degree), (Y, X, sign * degree)):
+        one = plain.xreplace({own: sp.S.One, other: W})
+        form = _at_ends(improved(one, W), one)
+        if form == BODY:
+            continue
+        for found in forms_of(form, other * own**-sign):
+            for rest in (body, own**power * one.xreplace({W: other * own**-sign})):
+                yield _each(found, {BODY: rest}, own**power)
+
+
+def _by_difference(body: sp.Expr, plain: sp.Expr, degree: sp.Rational) -> Iterator[sp.Expr]:
+    """yᵏ·g(w), w = (x − y)/y, of f(λ·x, λ·y) = λᵏ·f(x, y), where x is near y."""
     one = plain.xreplace({X: 1 + W, Y: sp.S.One})
     form = improved(one, W)
     if form == one:
@@ -88,6 +114,21 @@ def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator
     pairs = [(v, c) for v, c in form.args if v != one] if isinstance(form, sp.Piecewise) else [(form, sp.true)]
     branches = [(Y**degree * v.xreplace(w), sp.And(c.xreplace(w), where)) for v, c in pairs]
     yield Cases(*branches, (body, True))
+
+
+def _at_ends(form: sp.Expr, one: sp.Expr) -> sp.Expr:
+    """Its branches at 0 and at infinity, and ``BODY`` elsewhere: near 1 w has lost what x − y has."""
+    if not isinstance(form, sp.Piecewise):
+        return BODY if form == one else form
+    ends = [(v, c) for v, c in form.args if v != one and any(c.xreplace({W: end}) == sp.true for end in ENDS)]
+    return Cases(*ends, (BODY, True))
+
+
+def _each(form: sp.Expr, rule: Mapping[sp.Expr, sp.Expr], factor: sp.Expr = sp.S.One) -> sp.Expr:
+    """The form with a factor in every branch, but for the branches that a rule names, which become its values."""
+    if isinstance(form, sp.Piecewise):
+        return Cases(*((_each(value, rule, factor), condition) for value, condition in form.args))
+    return rule[form] if form in rule else factor * form
 
 
 def _same(one: Any, other: Any) -> bool:

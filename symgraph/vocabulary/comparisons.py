@@ -8,10 +8,11 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
+from symgraph.core.broadcast import broadcast
 from symgraph.core.cases import decided, either
 from symgraph.core.compared import related
 from symgraph.core.condition import Condition
-from symgraph.core.define import as_tensor, broadcast, element_of, opened
+from symgraph.core.define import as_tensor, element_of, opened
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Tensor
 
@@ -29,7 +30,7 @@ def compared(relation: type[Relational], left: Any, right: Any) -> Any:
     if _is_index_notation(left) or _is_index_notation(right):
         return relation(left, right)
     tensors = [as_tensor(left), as_tensor(right)]
-    shape = broadcast(*(tensor.shape for tensor in tensors))
+    shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
     return Condition.of(shape, decided(related(relation, *(element_of(tensor, len(shape)) for tensor in tensors))))
 
 

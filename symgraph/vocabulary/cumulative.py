@@ -12,9 +12,10 @@ from typing import Any
 
 import sympy as sp
 
+from symgraph.core.broadcast import broadcast
 from symgraph.core.by_index import defined_by_itself
 from symgraph.core.cases import Cases
-from symgraph.core.define import as_tensor, broadcast, element_of
+from symgraph.core.define import as_tensor, element_of
 from symgraph.core.indices import Index
 from symgraph.core.indices import axis as place
 from symgraph.core.provenance import at_line, names_result

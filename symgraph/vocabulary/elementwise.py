@@ -11,13 +11,13 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
+from symgraph.core.broadcast import broadcast, broadcast_element
 from symgraph.core.checked_names import checked_name
 from symgraph.core.define import (
     as_tensor,
-    broadcast,
-    broadcast_element,
     exact,
     finite,
     in_index_notation,
@@ -72,6 +72,16 @@ class Elementwise:
             raise IndexNotationError(at_line(f"the arguments of a formula are different symbols, not {self.arguments}"))
         self.name = checked_name(name, more=DISPLAYED)
 
+    def __eq__(self, other: object) -> bool:
+        """Of one formula, as copies are."""
+        return type(other) is type(self) and self._told() == other._told()
+
+    def __hash__(self) -> int:
+        return hash(self._told())
+
+    def _told(self) -> tuple[Any, ...]:
+        return self.name, self.formula, self.arguments
+
     @names_result
     def __call__(self, *operands: Any) -> Any:
         if len(operands) != len(self.arguments):
@@ -83,7 +93,7 @@ class Elementwise:
         tensors = [as_tensor(operand) for operand in operands]
         for tensor in tensors:
             require_real(tensor, self.name)
-        shape = broadcast(*(tensor.shape for tensor in tensors))
+        shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
         elements = [broadcast_element(tensor, len(shape)) for tensor in tensors]
         formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
         return defined(shape, as_written(formula, elements))
@@ -129,6 +139,8 @@ class Row(Elementwise):
         self.name, self.arguments, self.source, self.options, self._make = name, arguments, source, options, formula
         self.__module__ = formula.__module__
 
+    __eq__, __hash__ = object.__eq__, object.__hash__  # there is one of each
+
     def __reduce__(self) -> str:
         return self.name  # a global of its module, as functions are
 
@@ -142,6 +154,7 @@ class Row(Elementwise):
             return super().__call__(*operands)
         count = len(self.arguments)
         given = dict(zip(self.options, operands[count:], strict=False)) | options
+        given = {name: np.asarray(v) if isinstance(v, list | tuple) else v for name, v in given.items()}
         if len(operands) < count or len(operands) - count > len(self.options) or given.keys() - self.options.keys():
             takes = ", ".join((*map(str, self.arguments), *(f"{name}={value}" for name, value in self.options.items())))
             raise IndexNotationError(

@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.bounds import check_element
+from symgraph.core.broadcast import broadcast, broadcast_element
 from symgraph.core.cases import Cases
 from symgraph.core.declare import constant
 from symgraph.core.define import (
@@ -19,8 +20,6 @@ from symgraph.core.define import (
     Min,
     Sum,
     as_tensor,
-    broadcast,
-    broadcast_element,
     define,
     pointwise,
 )
@@ -108,20 +107,16 @@ def axes_of(a: Tensor, axes: Axes) -> list[int]:
 def reduce(kind: Any, x: Any, axes: Axes, keepdims: bool) -> Tensor:
     """A reduction over all or some axes, which stay as axes of size 1 where ``keepdims`` says so."""
     a = as_tensor(x)
-    if a.ndim == 0:
-        return a
     over = axes_of(a, axes)
+    if not over and kind not in (ArgMax, ArgMin):
+        return a
     free = _free(a.ndim)
     kept = [index for d, index in enumerate(free) if d not in over]
     body = kind(Element(a, *free), *(free[d] for d in over))
     if not keepdims:
         return define(kept, body)
     shape = [sp.S.One if d in over else size for d, size in enumerate(a.shape)]
-    return define(free, body, shape) if not over else _keepdims(define(kept, body), shape, kept, free)
-
-
-def _keepdims(reduced: Tensor, shape: list[sp.Expr], kept: list[Index], free: list[Index]) -> Tensor:
-    return define(free, Element(reduced, *kept), shape)
+    return define(free, Element(define(kept, body), *kept), shape)
 
 
 @names_result
@@ -183,39 +178,34 @@ def _is_array(value: Any) -> bool:
 
 
 @names_result
-def softmax(x: Any, axis: int = -1) -> Tensor:
-    """exp(x) / Σ exp(x) along an axis; compiled in a form that no finite input overflows (Bridle 1990)."""
-    free, k, over = _along(x, axis)
-    a = as_tensor(x)
-    return define(free, sp.exp(a[tuple(free)]) / Sum(sp.exp(a[tuple(over)]), k))
+def softmax(x: Any, axis: Axes = -1) -> Tensor:
+    """exp(x) / Σ exp(x) along one or several axes; compiled so that no finite input overflows (Bridle 1990)."""
+    a, free, total = _along(x, axis)
+    return define(free, sp.exp(Element(a, *free)) / total)
 
 
 @names_result
-def log_softmax(x: Any, axis: int = -1) -> Tensor:
-    """x − log Σ exp(x) along an axis."""
-    free, k, over = _along(x, axis)
-    a = as_tensor(x)
-    return define(free, a[tuple(free)] - sp.log(Sum(sp.exp(a[tuple(over)]), k)))
+def log_softmax(x: Any, axis: Axes = -1) -> Tensor:
+    """x − log Σ exp(x) along one or several axes."""
+    a, free, total = _along(x, axis)
+    return define(free, Element(a, *free) - sp.log(total))
 
 
 @names_result
-def logsumexp(x: Any, axis: int = -1) -> Tensor:
-    """log Σ exp(x) along an axis."""
-    free, k, over = _along(x, axis)
-    a = as_tensor(x)
-    return define([index for index in free if index in over], sp.log(Sum(sp.exp(a[tuple(over)]), k)))
+def logsumexp(x: Any, axis: Axes = -1, keepdims: bool = False) -> Tensor:
+    """log Σ exp(x) along one or several axes."""
+    a, _, _ = _along(x, axis)
+    return reduce(lambda body, *over: sp.log(Sum(sp.exp(body), *over)), a, axis, keepdims)
 
 
-def _along(x: Any, position: int) -> tuple[list[Index], Index, list[Index]]:
-    """Free indices, the index bound along an axis, and the free indices with that one in the axis' place."""
+def _along(x: Any, axes: Axes) -> tuple[Tensor, list[Index], sp.Expr]:
+    """The tensor, its free indices, and Σ exp over the axes, each under an index of its own."""
     a = as_tensor(x)
     require_real(a, "softmax")
     if a.ndim == 0:
         raise ShapeError(at_line(f"{a.display_name} is a scalar and has no axis to sum over"))
-    free, k = _free(a.ndim), Index("k")
-    over = list(free)
-    over[axis_of(a, position)] = k
-    return free, k, over
+    free, over = _free(a.ndim), {d: Index(f"k{d}") for d in axes_of(a, axes)}
+    return a, free, Sum(sp.exp(Element(a, *(over.get(d, index) for d, index in enumerate(free)))), *over.values())
 
 
 @names_result
@@ -246,11 +236,11 @@ def take(x: Tensor, key: Any) -> Any:
         raise ShapeError(at_line(f"{x.display_name}{show_shape(x.shape)}: an index has one '...', not {len(dots)}"))
     whole = keys[: dots[0]] + rest + keys[dots[0] + 1 :] if dots else keys + rest
     sizes = iter(x.shape)
-    whole = tuple(None if k is None else _constant_key(x, next(sizes), k) for k in whole)
+    whole = tuple(None if k is None else constant_places(x, next(sizes), k) for k in whole)
     arrays = [position for position, k in enumerate(whole) if _is_labels(k)]
     varies = any(isinstance(k, sp.Basic) and not is_size(k) for k in keys)
     if varies and not arrays and not any(k is None or k is Ellipsis or isinstance(k, slice) for k in keys):
-        return Element(x, *(_from_end(size, k) for size, k in zip(x.shape, keys, strict=False)))
+        return Element(x, *(from_end(size, k) for size, k in zip(x.shape, keys, strict=False)))
     together = broadcast(*(whole[position].shape for position in arrays))
     side_by_side = not arrays or arrays[-1] - arrays[0] == len(arrays) - 1
     first = arrays[0] if side_by_side and arrays else 0
@@ -273,7 +263,7 @@ def take(x: Tensor, key: Any) -> Any:
             body.append(start + step * axis(len(shape)))
             shape.append(count)
         else:
-            body.append(_from_end(size, k))
+            body.append(from_end(size, k))
     rename = {axis(d): axis(start_of_arrays + d) for d in range(len(together))}
     body = [_places(k, len(together)).xreplace(rename) if _is_labels(k) else k for k in body]
     element = Element(x, *body)
@@ -296,7 +286,7 @@ def _check_key(x: Tensor, key: Any) -> None:
     raise IndexNotationError(at_line(f"{shown}, real numbers, and places are integers: {advice}"))
 
 
-def _constant_key(x: Tensor, size: sp.Expr, key: Any) -> Any:
+def constant_places(x: Tensor, size: sp.Expr, key: Any) -> Any:
     """A list or an array of integers, or of one truth value for each place, as a constant of labels."""
     if isinstance(key, sp.Basic) or not (isinstance(key, list) or np.ndim(key)):
         return key
@@ -332,7 +322,7 @@ def _places(key: Tensor, rank: int) -> sp.Expr:
     return inlined(element) if computed else element
 
 
-def _from_end(size: sp.Expr, index: Any) -> Any:
+def from_end(size: sp.Expr, index: Any) -> Any:
     """An index of an axis; a negative number counts from the end."""
     if isinstance(index, bool):
         return index
@@ -357,8 +347,8 @@ def _slice(x: Tensor, size: sp.Expr, k: slice) -> tuple[sp.Expr, sp.Expr, sp.Exp
         start, stop, _ = (sp.Integer(part) for part in slice(k.start, k.stop, int(step)).indices(int(size)))
     else:
         first, last = (sp.S.Zero, size) if step > 0 else (size - 1, sp.S.NegativeOne)
-        start = first if k.start is None else sp.sympify(_from_end(size, k.start))
-        stop = last if k.stop is None else sp.sympify(_from_end(size, k.stop))
+        start = first if k.start is None else sp.sympify(from_end(size, k.start))
+        stop = last if k.stop is None else sp.sympify(from_end(size, k.stop))
     count = sp.expand(sp.floor((stop - start + step - sp.sign(step)) / step))
     if is_at_least_zero(count - 1) is False:
         raise ShapeError(at_line(f"the slice {k} of an axis of size {size} of {x.display_name} is empty"))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from symgraph.core.bounds import unproved
@@ -22,24 +23,24 @@ from symgraph.core.provenance import at_line, names_result
 from symgraph.core.scalars import as_formula
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError, ShapeError
-from symgraph.vocabulary.functions import axes_of, axis_of
+from symgraph.vocabulary.functions import axes_of, axis_of, from_end
 from symgraph.vocabulary.shapes import Sizes, along, expand_dims, in_order, places, ravel, reshape, shown
 
 
 # -- joining and parting ----------------------------------------------------------------------------------------------
 @names_result
-def concatenate(tensors: Iterable[Any], axis: int = 0) -> Tensor:
-    """Join along an axis; the other sizes must agree.
+def concatenate(tensors: Iterable[Any], axis: int | None = 0) -> Tensor:
+    """Join along an axis; the other sizes must agree. Without an axis the flattened tensors are joined.
 
     Raises
     ------
     ShapeError
         with the shapes, if ranks or other sizes differ.
     """
-    parts = [as_tensor(part) for part in tensors]
+    parts = [as_tensor(part) if axis is not None else ravel(part) for part in tensors]
     if not parts:
         raise ShapeError(at_line("concatenate needs at least one tensor"))
-    d = axis_of(parts[0], axis)
+    d = axis_of(parts[0], axis or 0)
     for part in parts:
         if part.ndim != parts[0].ndim or _others(part, d) != _others(parts[0], d):
             found = f"{shown(parts[0])} and {shown(part)} differ beside axis {d}"
@@ -83,7 +84,8 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
             raise ShapeError(at_line(f"split: {found}: give the indices where it is cut"))
         cuts = [length * n for n in range(count + 1)]
     else:
-        cuts = [sp.S.Zero, *map(as_formula, several(indices_or_sections)), size]
+        told = (from_end(size, as_formula(cut)) for cut in several(indices_or_sections))
+        cuts = [sp.S.Zero, *told, size]
     pairs = list(pairwise(cuts))
     for start, end in pairs:
         if is_at_least_zero(end - start - 1) is False or is_at_least_zero(size - end) is False:
@@ -128,10 +130,17 @@ def _rolled(a: Tensor, d: int, by: int) -> Tensor:
 
 
 @names_result
-def repeat(x: Any, repeats: int, axis: int | None = None) -> Tensor:
-    """Every element so many times, side by side."""
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
+    """Every element so many times, side by side; or each of an axis of fixed size a number of times of its own."""
     a = as_tensor(x) if axis is not None else ravel(x)
-    d, (times,) = axis_of(a, axis or 0), as_shape((repeats,))
+    d = axis_of(a, axis or 0)
+    if np.ndim(repeats) and np.size(repeats) > 1:
+        if a.shape[d] != np.size(repeats) or np.min(repeats) < 0:
+            raise ShapeError(
+                at_line(f"repeat: {repeats} are not a number of times for each of axis {d} of {shown(a)}")
+            )
+        return take(a, np.repeat(np.arange(np.size(repeats)), repeats), d)
+    (times,) = as_shape(repeats if np.ndim(repeats) else (repeats,))
     return a if times == 1 else along(a, d, a.shape[d] * times, sp.floor(places(a)[d] / times))
 
 
@@ -155,14 +164,11 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     """Elements along an axis at integers, labels or an array of them; without an axis, of the flattened tensor."""
     a = as_tensor(x) if axis is not None else ravel(x)
     d = axis_of(a, axis or 0)
-    if (hasattr(indices, "__array__") and not isinstance(indices, Tensor)) or isinstance(indices, list | tuple):
-        from symgraph.core.declare import constant
-
-        indices = constant(indices)
+    indices = list(indices) if isinstance(indices, tuple) else indices
     return a[(*[slice(None)] * d, indices)]  # type: ignore[no-any-return]
 
 
-PAD_MODES = ("constant", "edge", "reflect", "circular")
+PAD_MODES = ("constant", "edge", "reflect", "symmetric", "circular")
 _OTHER_NAMES = {"replicate": "edge", "wrap": "circular", "zeros": "constant"}
 
 
@@ -173,7 +179,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", value: Any = 0) -> Tenso
     Parameters
     ----------
     mode : what stands in the border: ``"constant"`` a value, ``"edge"`` (``"replicate"``) the nearest element,
-        ``"reflect"`` the mirror image without the edge, ``"circular"`` (``"wrap"``) the other side.
+        ``"reflect"`` the mirror image without the edge, ``"symmetric"`` with it, ``"circular"``
+        (``"wrap"``) the other side.
 
     Raises
     ------
@@ -205,6 +212,7 @@ def _within(a: Tensor, d: int, index: sp.Expr, shape: Shape) -> sp.Basic:
 def _widths(a: Tensor, given: Any) -> list[tuple[int, int]]:
     pairs = given if not hasattr(given, "__index__") else (given, given)
     pairs = [tuple(pairs)] * a.ndim if all(hasattr(w, "__index__") for w in pairs) else [tuple(p) for p in pairs]
+    pairs = pairs * a.ndim if len(pairs) == 1 else pairs
     fits = len(pairs) == a.ndim and all(len(p) == 2 and all(hasattr(w, "__index__") for w in p) for p in pairs)
     if not fits or any(int(w) < 0 for p in pairs for w in p):
         raise ShapeError(
@@ -218,13 +226,14 @@ def _bordered(a: Tensor, d: int, width: tuple[int, int], mode: str) -> Tensor:
     size, (before, after) = a.shape[d], width
     if width == (0, 0):
         return a
-    most = {"edge": None, "reflect": size - 1, "circular": size}[mode]
+    most = {"edge": None, "reflect": size - 1, "symmetric": size, "circular": size}[mode]
     if most is not None and is_at_least_zero(most - max(before, after)) is False:
         raise ShapeError(at_line(f"pad, {mode}: axis {d} of {shown(a)} is too short for a border of {width}"))
     inner = places(a)[d] - before
     left, right = {
         "edge": (sp.S.Zero, size - 1),
         "reflect": (-inner, 2 * size - 2 - inner),
+        "symmetric": (-inner - 1, 2 * size - 1 - inner),
         "circular": (inner + size, inner - size),
     }[mode]
     cases = [(left, places(a)[d] < before), (inner, places(a)[d] < before + size), (right, True)]

@@ -23,7 +23,8 @@ class Module(Shown):
                 return self.last(sg.tanh(self.first(x)))
 
     Parameters are named by attributes, ``first.weight``, and by places in lists and dicts, ``blocks.0.weight``. A
-    network of several inputs has a ``forward(self, x, y)``; options are passed by name, ``net(x, scale=2)``.
+    network of several inputs has a ``forward(self, x, y)``; options are passed by name, ``net(x, scale=2)``. A
+    ``__call__`` of your own is taken for ``forward``.
     """
 
     _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -32,6 +33,9 @@ class Module(Shown):
         super().__init_subclass__()
         if cls.__module__.startswith("symgraph.") and "__init__" in vars(cls):
             cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+        if not cls.__module__.startswith("symgraph.") and "forward" not in vars(cls) and "__call__" in vars(cls):
+            cls.forward = vars(cls)["__call__"]  # as a class of Python's own would have it
+            del cls.__call__
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
         made = super().__new__(cls)

@@ -9,7 +9,17 @@ import sympy as sp
 from symgraph.core.define import as_tensor, pointwise
 from symgraph.core.provenance import at_line, names_result
 from symgraph.errors import DomainError
-from symgraph.vocabulary import activations, cumulative, elementary, functions, joining, products, shapes, statistics
+from symgraph.vocabulary import (
+    activations,
+    cumulative,
+    elementary,
+    functions,
+    gathers,
+    joining,
+    products,
+    shapes,
+    statistics,
+)
 from symgraph.vocabulary.comparisons import compared, joined
 from symgraph.vocabulary.functions import matmul
 
@@ -64,9 +74,10 @@ _SAME = {
     cumulative: "cumsum cumprod polyval",
     functions: "sum mean max min argmax argmin transpose where",
     shapes: "broadcast_to expand_dims moveaxis ravel reshape squeeze swapaxes",
+    gathers: "prod take_along_axis",
     joining: "concatenate flip repeat roll split stack take tile",
     products: "diag diagonal dot einsum kron outer tensordot trace tril triu vdot",
-    statistics: "all any clip std var",
+    statistics: "all any average clip std var",
 }
 FUNCTIONS: dict[str, Any] = {
     **{name: getattr(module, name) for module, names in _SAME.items() for name in names.split()},
@@ -86,7 +97,9 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     function = UFUNCS.get(ufunc.__name__)
     if method != "__call__":
         raise DomainError(at_line(f"np.{ufunc.__name__}.{method} has no meaning on tensors; see sg.sum, sg.define"))
-    if function is None or kwargs:
+    if function is not None and kwargs:
+        raise DomainError(at_line(f"np.{ufunc.__name__} of tensors is a formula, and takes no {', '.join(kwargs)}"))
+    if function is None:
         known = ", ".join(sorted(UFUNCS))
         raise DomainError(at_line(f"np.{ufunc.__name__} has no meaning on tensors here; known are {known}"))
     return function(*inputs)

@@ -23,6 +23,7 @@ from symgraph.vocabulary.accumulation import accumulate
 from symgraph.vocabulary.averaging import average_weights, lookahead, sam
 from symgraph.vocabulary.elementary import abs, maximum, minimum, sign, sqrt
 from symgraph.vocabulary.functions import matmul, mean, sum, transpose, where
+from symgraph.vocabulary.natural_gradient import NaturalGradient
 from symgraph.vocabulary.quasi_newton import LBFGS
 from symgraph.vocabulary.ranges import checked_number, hyper_symbol
 from symgraph.vocabulary.updating import (
@@ -368,13 +369,13 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
     f.__name__: f
     for f in (
         *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, RAdam, Rprop, ASGD, LBFGS, Lion, Adafactor),
-        Muon,
+        *(Muon, NaturalGradient),
     )
 }
 """By name, as in ``torch.optim``."""
 
 __all__ = [
     "ASGD", "LBFGS", "OPTIMISERS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
-    "NAdam", "Optimizer", "RAdam", "RMSprop", "Row", "Rprop", "Schedule", "Update", "accumulate",
+    "NAdam", "NaturalGradient", "Optimizer", "RAdam", "RMSprop", "Row", "Rprop", "Schedule", "Update", "accumulate",
     "average_weights", "clip_grad_norm", "clip_grad_value", "grouped", "lookahead", "sam",
 ]  # fmt: skip

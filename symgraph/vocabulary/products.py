@@ -220,8 +220,8 @@ def diag(x: Any, k: int = 0) -> Tensor:
 
 
 @names_result
-def trace(x: Any, offset: int = 0) -> Tensor:
-    """The sum of the elements on a diagonal of the first two axes."""
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The sum of the elements on a diagonal of two axes, the first two unless told."""
     from symgraph.vocabulary.functions import sum as total
 
-    return total(diagonal(x, offset), -1)
+    return total(diagonal(x, offset, axis1, axis2), -1)

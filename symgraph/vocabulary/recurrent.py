@@ -10,7 +10,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.declare import constant
 from symgraph.core.define import as_tensor
-from symgraph.core.indices import as_shape, axis, show_shape, show_size
+from symgraph.core.indices import as_shape, axis, is_at_least_zero, show_shape, show_size
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first, name_of
@@ -116,6 +116,7 @@ def _in_rows(
 ) -> tuple[Any, Any]:
     """A scan of rows that end at different steps. What lies behind a row's end is not even read: it may be NaN."""
     _check_rows(flat(init)[0], ends)
+    _check_ends(ends, steps)
     slices = [_until(ends, one, None, axis(0), 1) if _has_rows(one, ends) else one for one in slices]
 
     def held(carry: Any, inputs: Any) -> tuple[Any, Any]:
@@ -191,6 +192,21 @@ def _ends(length: Any) -> Tensor | None:
     if isinstance(length, Tensor):
         return length
     return constant(length, "length") if isinstance(length, (list, tuple)) or getattr(length, "ndim", None) else None
+
+
+def _check_ends(ends: Tensor, steps: sp.Expr) -> None:
+    """Raise for lengths that are known to be no number of steps."""
+    if ends.value is not None:
+        least, most = ends.value.min(), ends.value.max()
+        given = "length=[" + ", ".join(f"{one:g}" for one in ends.value.flat) + "]"
+    elif ends.classes is not None:
+        least, most = 0, ends.classes - 1
+        given = f"length {shown(ends)} in 0 … {show_size(most)}"
+    else:
+        return
+    if least < 0 or is_at_least_zero(steps - most) is False:
+        there = show_size(steps)
+        raise ShapeError(at_line(f"{given} does not fit {there} steps: expected 0 … {there} of each row"))
 
 
 def counted(steps: sp.Expr) -> Tensor:

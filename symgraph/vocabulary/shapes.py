@@ -12,7 +12,8 @@ from typing import Any
 
 import sympy as sp
 
-from symgraph.core.define import as_tensor, broadcast, broadcast_element
+from symgraph.core.broadcast import broadcast, broadcast_element
+from symgraph.core.define import as_tensor
 from symgraph.core.indices import Shape, as_shape, axis, is_at_least_zero, several, show_shape, show_size
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Element, Tensor

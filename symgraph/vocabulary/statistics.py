@@ -18,10 +18,25 @@ from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.comparisons import condition as truth
 from symgraph.vocabulary.elementary import abs, maximum, minimum, sqrt
-from symgraph.vocabulary.functions import Axes, axes_of, matmul, mean, reduce, softmax, sum, where
+from symgraph.vocabulary.functions import (
+    Axes,
+    axes_of,
+    from_end,
+    matmul,
+    mean,
+    reduce,
+    softmax,
+    sum,
+    transpose,
+    where,
+)
 from symgraph.vocabulary.functions import max as largest
 from symgraph.vocabulary.functions import min as smallest
-from symgraph.vocabulary.shapes import shown, swapaxes
+from symgraph.vocabulary.joining import repeat
+from symgraph.vocabulary.normalise import stop_gradient
+from symgraph.vocabulary.random import dropout
+from symgraph.vocabulary.reductions import weights_of
+from symgraph.vocabulary.shapes import expand_dims, in_order, reshape, shown, swapaxes
 
 
 @names_result
@@ -45,6 +60,30 @@ def var(x: Any, axis: Axes = None, ddof: int = 0, keepdims: bool = False) -> Ten
 def std(x: Any, axis: Axes = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """The square root of :func:`var`."""
     return sqrt(var(x, axis, ddof, keepdims))  # type: ignore[no-any-return]
+
+
+@names_result
+def average(x: Any, axis: Axes = None, weights: Any = None, keepdims: bool = False) -> Tensor:
+    """Σ w·x/Σ w, the mean without weights, as NumPy's.
+
+    ``weights`` have the shape of ``x``, or the sizes of the axes averaged over.
+
+    Raises
+    ------
+    ShapeError
+        if they have neither.
+    """
+    a = as_tensor(x)
+    if weights is None:
+        return mean(a, axis, keepdims)  # type: ignore[no-any-return]
+    w, over = weights_of(weights), in_order(a, range(a.ndim) if axis is None else axis)
+    if w.shape != a.shape:
+        if w.shape != tuple(a.shape[d] for d in over):
+            found = f"average of {shown(a)} over {axis}: the weights {shown(w)} have neither its shape"
+            raise ShapeError(at_line(f"{found} nor the sizes of these axes"))
+        w = transpose(w, sorted(range(len(over)), key=over.__getitem__))
+        w = reshape(w, [size if d in over else 1 for d, size in enumerate(a.shape)])
+    return sum(a * w, over, keepdims) / sum(w, over, keepdims)  # type: ignore[no-any-return]
 
 
 @names_result
@@ -113,8 +152,11 @@ def _from_labels(t: Tensor, classes: Any) -> Tensor:
 
 
 @names_result
-def embedding(input: Any, weight: Any) -> Tensor:
-    """The rows of ``weight`` (classes, d) at labels of any shape: (…, d); the gradient is a sum over equal labels."""
+def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
+    """The rows of ``weight`` (classes, d) at labels of any shape: (…, d); the gradient is a sum over equal labels.
+
+    The row of ``padding_idx`` is read as any, and has no gradient.
+    """
     t, table = as_tensor(input), as_tensor(weight)
     if not t.is_label or table.ndim != 2:
         raise DomainError(at_line(f"embedding takes labels and a matrix, not {shown(t)} and {shown(table)}"))
@@ -122,20 +164,27 @@ def embedding(input: Any, weight: Any) -> Tensor:
         raise ShapeError(
             at_line(f"embedding: {shown(t)} has {show_size(t.classes)} classes, {shown(table)} fewer rows")
         )
-    return Tensor.define((*t.shape, table.shape[1]), Element(table, t.element, place(t.ndim)))
+    rows = Tensor.define((*t.shape, table.shape[1]), Element(table, t.element, place(t.ndim)))
+    if padding_idx is None:
+        return rows
+    held = sp.Ne(expand_dims(t, -1), from_end(table.shape[0], padding_idx))
+    return where(held, rows, stop_gradient(rows))  # type: ignore[no-any-return]
 
 
 @names_result
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, is_causal: bool = False, scale: Any = None
-) -> Tensor:
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: Any = 0.0, is_causal: bool = False,
+    scale: Any = None, enable_gqa: bool = False,
+) -> Tensor:  # fmt: skip
     """softmax(q·kᵀ·scale)·v over the last two axes: (…, L, E), (…, S, E), (…, S, V) → (…, L, V) (Vaswani 2017).
 
     Parameters
     ----------
     attn_mask : a condition of (…, L, S), which holds where attention goes; a real tensor is added to the scores.
+    dropout_p : in training, the part of the weights that is 0, the others scaled up (:func:`sg.dropout`).
     is_causal : row i attends to rows up to i.
     scale : 1/√E unless told.
+    enable_gqa : each head of the keys and values serves as many queries' heads (axis −3) as there are for it.
     """
     q, k, v = as_tensor(query), as_tensor(key), as_tensor(value)
     for tensor in (q, k, v):
@@ -144,6 +193,8 @@ def scaled_dot_product_attention(
             raise ShapeError(at_line(f"attention: {shown(tensor)} needs two axes, (…, rows, features)"))
     if attn_mask is not None and is_causal:
         raise DomainError(at_line("attention takes attn_mask or is_causal, not both"))
+    if enable_gqa:
+        k, v = (_shared(q, heads) for heads in (k, v))
     scores = matmul(q, swapaxes(k, -1, -2)) * (1 / sp.sqrt(q.shape[-1]) if scale is None else scale)
     if is_causal:
         i, j = place(scores.ndim - 2), place(scores.ndim - 1)
@@ -152,7 +203,15 @@ def scaled_dot_product_attention(
         scores = where(attn_mask, scores, -sp.oo)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    return matmul(softmax(scores), v)
+    weights = softmax(scores)
+    return matmul(weights if dropout_p == 0 else dropout(weights, dropout_p), v)
+
+
+def _shared(q: Tensor, heads: Tensor) -> Tensor:
+    """Heads of keys or values, each repeated for the queries' heads that share it."""
+    if q.ndim < 3 or heads.ndim < 3 or not (times := q.shape[-3] / heads.shape[-3]).is_Integer:
+        raise ShapeError(at_line(f"attention: the heads of {shown(heads)} are not shared by those of {shown(q)}"))
+    return repeat(heads, times, -3)
 
 
 def is_condition(mask: Any) -> bool:

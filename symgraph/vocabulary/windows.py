@@ -8,6 +8,7 @@ Axes are PyTorch's: (batch, channels, places…). Their gradients are what the i
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,7 +21,7 @@ from symgraph.core.tensor import Element, Tensor, require_real
 from symgraph.errors import ShapeError
 from symgraph.vocabulary.functions import max, mean
 from symgraph.vocabulary.joining import pad, repeat
-from symgraph.vocabulary.shapes import reshape, shown
+from symgraph.vocabulary.shapes import broadcast_to, reshape, shown
 
 Numbers = int | Iterable[int]
 Padding = int | str | Iterable[Any]
@@ -38,14 +39,25 @@ class _Windows:
     """The padded input, and how far and where a window of some size moves over its last axes."""
 
     def __init__(
-        self, name: str, x: Tensor, kernel: tuple[int, ...], stride: Any, padding: Any, dilation: Any, fill: Any = 0
+        self,
+        name: str,
+        x: Tensor,
+        kernel: tuple[int, ...],
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        fill: Any = 0,
+        ceil_mode: bool = False,
     ) -> None:
         places = len(kernel)
         self.kernel, self.name = kernel, name
         self.stride = numbers(stride, places, f"{name}: stride")
         self.dilation = numbers(dilation, places, f"{name}: dilation")
-        self.x = self._padded(x, padding, fill)
         reach = [d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True)]
+        self.widths = self._widths(padding)
+        self.beyond = self._beyond(x, reach) if ceil_mode else [(0, 0)] * places
+        borders = zip(self.widths, self.beyond, strict=True)
+        self.x = self.padded(x, [(before, after + more) for (before, after), (_, more) in borders], fill)
         sizes = self.x.shape[-places:]
         for d, (size, far) in enumerate(zip(sizes, reach, strict=True)):
             if is_at_least_zero(size - far) is False:
@@ -68,11 +80,24 @@ class _Windows:
         """The places in a window; a window of one element has the place 0."""
         return [sp.S.Zero if size == 1 else u for u, size in zip(self.over, self.kernel, strict=True)]
 
-    def _padded(self, x: Tensor, padding: Any, fill: Any) -> Tensor:
-        widths = self._widths(padding)
+    @staticmethod
+    def padded(x: Tensor, widths: list[tuple[int, int]], fill: Any) -> Tensor:
+        """``x`` with borders of a value along its last axes."""
         if not any(w for pair in widths for w in pair):
             return x
         return pad(x, [(0, 0)] * (x.ndim - len(widths)) + widths, value=fill)
+
+    def _beyond(self, x: Tensor, reach: list[int]) -> list[tuple[int, int]]:
+        """How far the last window goes on where every one counts that begins before the right border."""
+        sizes = x.shape[-len(reach) :]
+        if not all(size.is_Integer for size in sizes):
+            raise ShapeError(at_line(f"{self.name}: ceil_mode needs places that are numbers, not those of {shown(x)}"))
+        found = []
+        for size, far, step, (before, after) in zip(sizes, reach, self.stride, self.widths, strict=True):
+            last = -((far - int(size) - before - after) // step) * step
+            last -= step if last >= size + before else 0
+            found.append((0, builtins.max(last + far - int(size) - before - after, 0)))
+        return found
 
     def _widths(self, padding: Any) -> list[tuple[int, int]]:
         places = len(self.kernel)
@@ -165,7 +190,9 @@ def conv3d(
 
 
 # -- pooling ----------------------------------------------------------------------------------------------------------
-def _pooled(name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: Any) -> _Windows:
+def _pooled(
+    name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: Any, ceil_mode: bool
+) -> _Windows:
     a = as_tensor(x)
     if a.ndim < 3:
         raise ShapeError(at_line(f"{name}: {shown(a)} needs axes (batch, channels, places…)"))
@@ -173,25 +200,43 @@ def _pooled(name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation:
     padded = padding if hasattr(padding, "__index__") else None
     if padded is not None and any(2 * int(padded) > size for size in sizes):
         raise ShapeError(at_line(f"{name}: a padding of {padded} is more than half of the window {sizes}"))
-    return _Windows(name, a, sizes, sizes if stride is None else stride, padding, dilation, fill)
+    return _Windows(name, a, sizes, sizes if stride is None else stride, padding, dilation, fill, ceil_mode)
 
 
 @names_result
 def max_pool(
-    x: Any, kernel_size: Numbers, stride: Numbers | None = None, padding: Padding = 0, dilation: Numbers = 1
-) -> Tensor:
+    x: Any, kernel_size: Numbers, stride: Numbers | None = None, padding: Padding = 0, dilation: Numbers = 1,
+    ceil_mode: bool = False,
+) -> Tensor:  # fmt: skip
     """Largest element of every window over the places of (N, C, places…); the stride is the window unless told.
 
-    The derivative goes to the first that attains it; the border is −∞.
+    The derivative goes to the first that attains it; the border is −∞. With ``ceil_mode`` a last window may leave the
+    border at the right, if it begins before.
     """
-    return _pooled("max_pool", x, kernel_size, stride, padding, dilation, -sp.oo).reduced(Max)
+    return _pooled("max_pool", x, kernel_size, stride, padding, dilation, -sp.oo, ceil_mode).reduced(Max)
 
 
 @names_result
-def avg_pool(x: Any, kernel_size: Numbers, stride: Numbers | None = None, padding: Padding = 0) -> Tensor:
-    """Mean of every window over the places of (N, C, places…); the border counts as zeros, as in PyTorch."""
-    view = _pooled("avg_pool", x, kernel_size, stride, padding, 1, 0)
-    return view.reduced(lambda body, *over: Sum(body, *over) / sp.prod(view.kernel))
+def avg_pool(
+    x: Any, kernel_size: Numbers, stride: Numbers | None = None, padding: Padding = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: Any = None,
+) -> Tensor:  # fmt: skip
+    """Mean of every window over the places of (N, C, places…), as PyTorch's.
+
+    The border counts as zeros, unless ``count_include_pad`` is False; what ``ceil_mode`` adds behind it counts never.
+    ``divisor_override`` is what the sums are divided by instead.
+    """
+    view = _pooled("avg_pool", x, kernel_size, stride, padding, 1, 0, ceil_mode)
+    totals = view.reduced(Sum)
+    if divisor_override is not None:
+        return totals / divisor_override  # type: ignore[no-any-return]
+    borders = view.beyond if count_include_pad else [*view.widths, *view.beyond]
+    if not any(w for pair in borders for w in pair):
+        return view.reduced(lambda body, *over: Sum(body, *over) / sp.prod(view.kernel))
+    counted = broadcast_to(1, (1, 1, *as_tensor(x).shape[2:]))
+    counted = view.padded(counted, view.widths, 1 if count_include_pad else 0)
+    counts = _Windows("avg_pool", view.padded(counted, view.beyond, 0), view.kernel, view.stride, 0, 1)
+    return totals / counts.reduced(Sum)  # type: ignore[no-any-return]
 
 
 @names_result

@@ -6,16 +6,15 @@ delete. Looking for these in every function, and for the lifetimes of its variab
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
-from numba.core import errors, ir, ir_utils, transforms, types
-from numba.core.analysis import compute_use_defs
+from numba.core import errors, ir, ir_utils, ssa, transforms, types
+from numba.core.analysis import compute_cfg_from_blocks, compute_use_defs
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.lowering import Lower
 from numba.core.rewrites.static_raise import RewriteConstRaises
-from numba.core.ssa import reconstruct_ssa
 from numba.core.typed_passes import NativeLowering, NoPythonBackend, NopythonTypeInference, PreLowerStripPhis
 from numba.core.untyped_passes import FixupArgs, TranslateByteCode
 
@@ -34,7 +33,7 @@ class _SingleAssignment(FunctionPass):  # type: ignore[misc]
         function.blocks = transforms.canonicalize_cfg(function.blocks)
         function.generator_info = None
         self._say_what_is_raised(state)
-        reconstruct_ssa(function)
+        function.blocks = _assigned_once(function.blocks)
         function._definitions = ir_utils.build_definitions(function.blocks)
         return True
 
@@ -45,6 +44,28 @@ class _SingleAssignment(FunctionPass):  # type: ignore[misc]
                 rewrite = RewriteConstRaises(state)
                 while rewrite.match(state.func_ir, block, state.typemap, state.calltypes):
                     block = state.func_ir.blocks[label] = rewrite.apply()
+
+
+def _assigned_once(blocks: dict[int, ir.Block]) -> dict[int, ir.Block]:
+    """Each variable assigned once, as ``numba.core.ssa`` does it, and for each in the blocks that name it alone.
+
+    Numba reads the whole function again for every variable assigned twice, and both grow with the depth of a network.
+    """
+    graph = compute_cfg_from_blocks(blocks)
+    frontiers = ssa._iterated_domfronts(graph)
+    seen = ssa._CacheListVars()
+    where: defaultdict[str, set[int]] = defaultdict(set)
+    for label, block in blocks.items():
+        for statement in block.body:
+            for variable in seen.get(statement):
+                where[variable.name].add(label)
+    for name in ssa._find_defs_violators(blocks, graph):
+        fresh, assigned = ssa._fresh_vars({label: blocks[label] for label in blocks if label in where[name]}, name)
+        blocks = {**blocks, **fresh}
+        joined = where[name] | ssa._compute_phi_locations(frontiers, assigned)
+        near = {label: blocks[label] for label in blocks if label in joined}
+        blocks = {**blocks, **ssa._fix_ssa_vars(near, name, assigned, graph, frontiers, seen)}
+    return blocks
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
