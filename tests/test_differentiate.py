@@ -228,7 +228,7 @@ def test_unknown_derivative_is_an_error_of_its_own() -> None:
 
 
 # -- depth ----------------------------------------
-def test_a_hundred_residual_layers_are_differentiated_in_linear_time() -> None:
+def test_sixty_residual_layers_are_differentiated_in_linear_time() -> None:
     """Counted in calls of functions: five times as many layers, at most 5.5 times as many."""
 
     def derive(depth: int) -> int:
@@ -244,7 +244,7 @@ def test_a_hundred_residual_layers_are_differentiated_in_linear_time() -> None:
         return calls
 
     derive(5)
-    few, many = derive(20), derive(100)
+    few, many = derive(12), derive(60)
     assert many < 5.5 * few
 
 

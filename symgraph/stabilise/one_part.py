@@ -36,7 +36,7 @@ def of_one_part(body: sp.Expr) -> tuple[sp.Expr, ...]:
     named = replaced(body, names)
     read = [name for name in names.values() if named.has(name)]  # others are in the places of these
     values = (*read, *sorted(named.free_symbols - set(read), key=sp.default_sort_key))
-    if not 2 <= len(values) <= MOST_VALUES or not read:
+    if len(values) < 2 or not read:
         return ()
     shown = {name: element for element, name in names.items()}
     found = _of_one_part(named, values) or _of_factors(named, values)  # type: ignore[arg-type]
@@ -62,6 +62,8 @@ def _with_factors(form: sp.Expr, factors: Sequence[sp.Expr]) -> sp.Expr:
 
 @lru_cache(maxsize=1024)
 def _of_one_part(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
+    if len(values) > MOST_VALUES:
+        return ()
     for part, formula in _parts(body, values):
         if not formula.has(sp.Add):
             continue

@@ -10,6 +10,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.tensor import Tensor
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.decaying import decaying
@@ -23,6 +24,8 @@ MOST_OPENED = 60
 """Operations of a body with the formulas of all that it reads."""
 MOST_BRANCHES = 3
 """Of a form that are taken into another one."""
+MOST_BUSHY = 24
+"""Branches of a form of which others are proposed: each of these has as many, and is longer than what is measured."""
 
 
 def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) -> Iterator[sp.Expr]:
@@ -63,6 +66,8 @@ def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
 
 def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
     """The form with the first of what is proposed for each of its branches, with the second, …"""
+    if sum(len(piece.args) for piece in atoms_in(form, sp.Piecewise)) > MOST_BUSHY:
+        return []
     found: dict[sp.Expr, Sequence[sp.Expr]] = {}
 
     def changed(branch: sp.Expr, number: int) -> sp.Expr:

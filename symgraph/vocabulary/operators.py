@@ -31,6 +31,8 @@ def _method(room: str, name: str) -> Callable[..., Any]:
 class Operators(Habits):
     """What ``x + y``, ``x @ W``, ``x[n, i]`` and ``np.exp(x)`` mean. The operands are converted and broadcast."""
 
+    _iterable = False  # SymPy asks this of what it is given, and else for the error of __iter__
+
     def __getitem__(self, key: Any) -> Any:
         from symgraph.vocabulary.functions import take
 
