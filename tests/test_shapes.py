@@ -140,6 +140,7 @@ def test_value_and_gradient_in_one_native_program() -> None:
 
 X = sg.input("x", (4, 6))
 ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
+    "moveaxis": (lambda: shapes.moveaxis(sg.input("m", (3, 4)), (0, 0), (0, 1)), r"m\(3, 4\): .* name an axis twice"),
     "elements": (lambda: shapes.reshape(X, 5, 5), r"reshape of x\(4, 6\) to \(5, 5\): it has 24 elements, not 25"),
     "does not divide": (lambda: shapes.reshape(X, 5, -1), "it has 24 elements"),
     "squeeze": (lambda: shapes.squeeze(X, 1), r"axis 1 of x\(4, 6\) has size 6, not 1"),

@@ -330,3 +330,11 @@ def test_numbers_that_float32_does_not_hold() -> None:
     found = codegen.function(scale, [scale * sg.logsumexp(far), scale * sg.log_softmax(far)], dtype="float64")(1.0)
     np.testing.assert_allclose(found[0], 2e40)
     np.testing.assert_allclose(found[1], [-1e40, 0, -5e40])
+
+
+def test_a_softmax_beside_the_log_sum_of_another_axis_has_a_finite_gradient() -> None:
+    """∂/∂x of log Σ_{i,j} exp x is exp(x)/Σ, and not y·Σ_j exp x/Σ by the rows' softmax y, whose sums overflow."""
+    x, w = sg.input("x", (3, 4)), sg.input("w", (3, 4))
+    slope = sg.grad(sg.sum(sg.sin(sg.softmax(x, 1) * sg.logsumexp(x, None)) * w), x)
+    at = np.random.default_rng(0).normal(size=(2, 3, 4))
+    assert np.isfinite(codegen.function([x, w], slope, dtype="float64")(1000 * at[0], at[1])).all()

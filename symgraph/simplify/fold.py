@@ -237,7 +237,7 @@ def eliminate(
         degree, solution = solved
         given = frozen.xreplace({symbol: written(solution)}) if degree == 1 else written(substituted)
         best = min(shapes(given, substituted, field), key=lambda shape: preference(kernels.thaw(shape)))
-        if _recovers_a_term(best, value, formula):
+        if _recovers_a_term(best, value, formula) or _recovers_a_power(best, kernels.thaw(symbol), formula, field):
             continue
         yield kernels.thaw(best), partial(_divides_by_nothing_new, best, frozen, value, formula, strict, field)
 
@@ -255,6 +255,22 @@ def _recovers_a_term(folded: sp.Expr, value: sp.Expr, formula: sp.Expr) -> bool:
         (coefficient := total.coeff(value)) != 0 and any(-coefficient * term in total.args for term in rest)
         for total in folded.atoms(sp.Add)
     )
+
+
+def _recovers_a_power(folded: sp.Expr, kernel: sp.Expr, formula: sp.Expr, field: Field) -> bool:
+    """Whether eᵘ is found again as y·S, of y = eᵘ/S, by the sum S that y has been divided by: both overflow, where eᵘ
+    over another sum, which stands beside it, does not."""
+    if not isinstance(kernel, sp.exp):
+        return False
+    below = {factor for factor in field.divisors(formula) if not expression_of(factor).is_number}
+    above = field.quotient(folded)
+    return any(above.powers.get(factor, 0) > 0 or _in_terms(above, factor, field) for factor in below)
+
+
+def _in_terms(quotient: Quotient, factor: Polynomial, field: Field) -> bool:
+    """Whether a symbol stands in a sum of the numerator."""
+    symbol = expression_of(factor)
+    return symbol.is_Symbol and any(field.has(one, symbol) for one, power in quotient.powers.items() if power > 0)
 
 
 def _least(quotient: Quotient, kernels: Kernels, field: Field) -> float:

@@ -77,7 +77,9 @@ def transpose(x: Any, axes: Iterable[int] | None = None) -> Tensor:
     a = as_tensor(x)
     order = list(reversed(range(a.ndim))) if axes is None else [axis_of(a, d) for d in axes]
     if sorted(order) != list(range(a.ndim)):
-        raise ShapeError(at_line(f"axes {order} do not permute the {a.ndim} axes of {a.display_name}"))
+        raise ShapeError(
+            at_line(f"axes {order} do not permute the {a.ndim} axes of {a.display_name}{show_shape(a.shape)}")
+        )
     free = _free(a.ndim)
     return define([free[d] for d in order], a[tuple(free)] if free else Element(a), [a.shape[d] for d in order])
 

@@ -79,8 +79,9 @@ def moveaxis(x: Any, source: Sizes, destination: Sizes) -> Tensor:
     """Move axes to other places; the others keep their order."""
     a = as_tensor(x)
     away, to = in_order(a, source), in_order(a, destination)
-    if len(away) != len(to):
-        raise ShapeError(at_line(f"moveaxis of {shown(a)}: {source} and {destination} differ in number"))
+    if not len(away) == len(to) == len(set(away)) == len(set(to)):
+        found = f"moveaxis of {shown(a)}: {source} and {destination} differ in number or name an axis twice"
+        raise ShapeError(at_line(f"{found}: expected each once"))
     order = [d for d in range(a.ndim) if d not in away]
     for d, place in sorted(zip(away, to, strict=True), key=lambda pair: pair[1]):
         order.insert(place, d)
