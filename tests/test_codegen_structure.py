@@ -212,3 +212,11 @@ def test_what_is_the_same_in_all_rows_is_computed_once(where: str) -> None:
     lines = codegen.function([x], value[where]).source.splitlines()
     (loop,) = [n for n, line in enumerate(lines) if line.lstrip().startswith("for n in range(n_begin")]
     assert not any("exp(" in line or "select(" in line for line in lines[loop:] if not line.lstrip().startswith("#"))
+
+
+def test_a_value_is_laid_out_as_what_it_is_computed_of() -> None:
+    """Vectors run along what is read: of a softmax over the first axis as of the gradient of a maximum over the last."""
+    x = sg.parameter("x", (64, 48))
+    for y in (sg.softmax(x, axis=0), sg.max(x, axis=1)):
+        source = codegen.train_step(sg.sum(sg.sin(y))).source
+        assert "*48 + " in source and "*64 + " not in source  # nothing has its axes the other way round

@@ -85,13 +85,15 @@ class _Orders:
 
     def _along(self, body: sp.Expr, indices: Sequence[Index]) -> int | None:
         """Along which of some indices most of what is read lies in memory, if any of it has been moved, or else all of
-        it if it is a formula; what has more indices is larger, and counts so."""
+        it that has all of these, if it is a formula; what has more indices is larger, and counts so."""
         read = [self._read(element) for element in elements_of(body)]
         moved = {made for made, _ in self.moved.values()}
         is_free = any(element.tensor in moved for element in read)
         places = {index: place for place, index in enumerate(indices)}
         votes: dict[int, int] = {}
         for element in read:
+            if not is_free and not all(any(place.has(index) for place in element.indices) for index in indices):
+                continue
             along = element.indices[-1].atoms(Index) if element.indices else set()
             place = places.get(along.pop()) if len(along) == 1 else None
             if place is not None:
