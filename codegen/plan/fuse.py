@@ -206,7 +206,7 @@ def _is_beside(group: Group, node: Node) -> bool:
 def runs_down_columns(node: Node) -> bool:
     """Whether a reduction reads memory best with its last free index innermost, as Σ_n g[n, j] does."""
     definition = node.definition
-    if definition.op not in ("sum", "max", "min") or not node.shape:
+    if definition.op not in ("sum", "max", "min", "argmax", "argmin") or not node.shape:
         return False
     if half_of(node.shape, definition) is not None:
         return True
