@@ -115,10 +115,14 @@ def _places(extents: Shape) -> list[dict[Index, sp.Expr]]:
 
 
 def _at(body: sp.Expr, place: Mapping[Index, sp.Expr]) -> sp.Expr | None:
-    """A product of guarded factors at numbers, which decide of some conditions."""
+    """A product of guarded factors at numbers, which decide of some conditions; 0 where a condition leaves δ alone
+    beside it, for 0·NaN is NaN."""
     if isinstance(body, sp.Mul):
         factors = [_at(factor, place) for factor in body.args]
-        return None if None in factors else sp.S.Zero if 0 in factors else written_product(factors)  # type: ignore[arg-type]
+        if None in factors:
+            return None
+        is_nought = all(factor == 0 or isinstance(factor, Delta) for factor in factors)
+        return sp.S.Zero if is_nought else written_product(factors)  # type: ignore[arg-type]
     value, guard = unguarded(body)
     found, guard = at_places(value, place), guard.xreplace(dict(place))
     if found is None or guard == sp.true:

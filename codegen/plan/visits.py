@@ -87,15 +87,15 @@ def _visited(shape: Shape, definition: Definition, d: int) -> Definition:
 
 
 def _selection(body: sp.Expr) -> tuple[list[sp.Expr], list[sp.Basic]]:
-    """The factors of a product, and the conditions without which one of them is 0."""
+    """The factors of a product, and the conditions without which it is 0: those of a factor beside which there are δ
+    alone, for 0·NaN is NaN."""
     value, guard = unguarded(body)
-    factors: list[sp.Expr] = []
     relations = [] if guard == sp.true else list(sp.And.make_args(guard))
-    if value is body and not isinstance(body, sp.Mul):
-        return [body], []
-    for factor in sp.Mul.make_args(value):
-        inner, conditions = _selection(factor)
-        factors += inner
+    factors = list(sp.Mul.make_args(value))
+    others = [factor for factor in factors if not isinstance(factor, Delta)]
+    if len(others) == 1 and others[0] is not body:
+        inner, conditions = _selection(others[0])
+        factors = [*(factor for factor in factors if factor is not others[0]), *inner]
         relations += conditions
     return factors, relations
 
