@@ -215,7 +215,7 @@ def test_what_is_the_same_in_all_rows_is_computed_once(where: str) -> None:
 
 
 def test_a_value_is_laid_out_as_what_it_is_computed_of() -> None:
-    """Vectors run along what is read: of a softmax over the first axis as of the gradient of a maximum over the last."""
+    """Vectors run along what is read: of a softmax over the first axis, of the slope of a maximum over the last."""
     x = sg.parameter("x", (64, 48))
     for y in (sg.softmax(x, axis=0), sg.max(x, axis=1)):
         source = codegen.train_step(sg.sum(sg.sin(y))).source
