@@ -68,19 +68,25 @@ def narrowed(bounds: Bounds, condition: sp.Basic) -> Bounds:
     return new
 
 
+def at_least_zero(relation: sp.Basic) -> sp.Expr | None:
+    """What is at least 0 where a comparison of integers holds; None for what is no such comparison."""
+    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)) or relation.has(Element):
+        return None
+    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))  # a > b is a − 1 ≥ b
+    return sp.expand(relation.gts - relation.lts - strict)
+
+
 def settled(relation: sp.Basic, bounds: Bounds) -> sp.Basic | None:
     """What a comparison of index expressions says in all places, if it says the same."""
-    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)) or relation.has(Element) or not relation.has(Index):
+    ahead = at_least_zero(relation)
+    if ahead is None or not relation.has(Index) or not ahead.is_integer:
         return None
-    if not (relation.lhs - relation.rhs).is_integer:
-        return None
-    found = range_of(sp.expand(relation.gts - relation.lts), bounds)
+    found = range_of(ahead, bounds)
     if found is None:
         return None
-    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))
-    if is_at_least_zero(sp.expand(found[0] - strict)):
+    if is_at_least_zero(found[0]):
         return sp.true
-    return sp.false if is_at_least_zero(sp.expand(strict - 1 - found[1])) else None
+    return sp.false if is_at_least_zero(sp.expand(-1 - found[1])) else None
 
 
 def _later(one: sp.Expr, other: sp.Expr) -> sp.Expr:

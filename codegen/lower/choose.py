@@ -10,12 +10,11 @@ from collections.abc import Collection
 import sympy as sp
 
 from codegen.loops.counts import PANEL_ROWS
-from codegen.loops.seldom import NOUGHT
 from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
 from codegen.lower.window_ways import windowed
-from codegen.plan.contraction import PANEL_COLUMNS, Contraction
+from codegen.plan.contraction import PANEL_COLUMNS, Contraction, is_seldom
 from codegen.plan.fuse import Group, runs_along, runs_down_columns
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
@@ -231,7 +230,7 @@ class _Dealer:
 
     def fits(self, node: Node, other: Node) -> bool:
         same_half = half_of(node.shape, node.definition) == half_of(other.shape, other.definition)
-        together = same_half and _is_seldom(node) == _is_seldom(other)
+        together = same_half and is_seldom(node.definition) == is_seldom(other.definition)
         return self.is_plain(other) and self.extents(node) == self.extents(other) and together
 
     def is_plain(self, node: Node) -> bool:
@@ -292,16 +291,6 @@ class _Dealer:
         if node.target is None and node.value not in kept:
             place = "scratch" if (free if is_sum else node.value in elsewhere) else "scalar"
         return Stage(node, tuple(loops), place, is_sum and not shared and loops[: len(free)] == free)
-
-
-def _is_seldom(node: Node) -> bool:
-    """Whether a reduction adds nothing unless a condition holds that its loops do not change: it is left out as a whole
-    (:mod:`codegen.loops.seldom`), if nothing else is done in them."""
-    body, op, over = node.definition.body, node.definition.op, range(len(node.definition.extents))
-    if op not in NOUGHT or not isinstance(body, sp.Piecewise) or len(body.args) != 2:
-        return False
-    (_, condition), (otherwise, _) = body.args
-    return otherwise.is_number and float(otherwise) == NOUGHT[op] and not condition.has(*map(bound, over))
 
 
 def _is_element(element: Element) -> bool:

@@ -21,13 +21,11 @@ from typing import ClassVar
 import sympy as sp
 
 from codegen.loops.ranges import Bounds, settled
+from codegen.plan.phases import MOST
 from codegen.plan.plan import Node
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index, axis, is_at_least_zero
 from symgraph.core.scalars import Delta
-
-MOST = 16
-"""Statements that a period may have."""
 
 
 @dataclass(frozen=True, slots=True)

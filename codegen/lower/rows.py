@@ -13,6 +13,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Const, DType, Expr, For, If, Let, Load, Op, Select, Share, Stmt, Store, Var
 from codegen.loops.ranges import bounds_of
+from codegen.loops.seldom import NOUGHT
 from codegen.lower.comments import formula_text
 from codegen.lower.residues import Digits, Nest, Residues, places_of, reached, statements_of, with_residues
 from codegen.lower.scatter import ScatterLowering, limits
@@ -24,15 +25,15 @@ from codegen.plan.halves import half_of
 from symgraph.core.indices import axis, bound
 from symgraph.core.tensor import Element
 
-START = {"sum": 0.0, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
+OF_PLACES: dict[str, ir.Reduction] = {"argmax": "max", "argmin": "min"}
+"""Of what a place is that of."""
+START = NOUGHT | {place: NOUGHT[op] for place, op in OF_PLACES.items()}
 """What a reduction starts from."""
 INTEGER_START = {"sum": 0, "max": -(2**63), "min": 2**63 - 1}
 NOWHERE = Const(INTEGER_START["min"], "int64")
 """What is after all places."""
 LEAST_TWICE = 16
 """Terms from which on it pays to find the best of all first, and then its place."""
-OF_PLACES: dict[str, ir.Reduction] = {"argmax": "max", "argmin": "min"}
-"""Of what a place is that of."""
 """What one of integers starts from."""
 
 

@@ -15,7 +15,7 @@ from math import prod
 import sympy as sp
 
 from codegen.loops.ir import Steps
-from codegen.loops.ranges import Bounds, exists
+from codegen.loops.ranges import Bounds, at_least_zero, exists
 from codegen.plan.windows import LANES, Window, bounds_in, is_plain, moved_by
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
@@ -153,7 +153,7 @@ def bordered(window: Window, bounds: Bounds) -> Bordered | None:
             return None
         known |= {sp.expand(entry), sp.expand(size - 1 - entry)}
         ranges.append((int(found[0]), int(found[1])) if moves and found is not None else (0, 0))
-    told = {_at_least_zero(relation) for relation in sp.And.make_args(guard)}
+    told = {at_least_zero(relation) for relation in sp.And.make_args(guard)}
     size = prod(high - low + 1 for low, high in ranges)
     return (element, ranges) if told <= known and size <= PATCH else None
 
@@ -178,11 +178,3 @@ def advances(entries: Sequence[sp.Expr], shape: Sequence[sp.Expr], index: Index)
             return None
         total += slope * sp.prod(shape[d + 1 :])
     return int(total) if total.is_Integer else None
-
-
-def _at_least_zero(relation: sp.Basic) -> sp.Expr | None:
-    """What is at least 0 where a comparison of integers holds."""
-    if not isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
-        return None
-    strict = int(isinstance(relation, (sp.Gt, sp.Lt)))  # a > b is a − 1 ≥ b
-    return sp.expand(relation.gts - relation.lts - strict)

@@ -70,9 +70,9 @@ class WindowLowering:
         around = {index: loops[index] for index in (*window.outer, *window.over)}
         self.scalars.indices = {**dict(zip(self.scope.row_axes(), row, strict=True)), **loops}
         self.scalars.bounds = bounds_in(window)
-        places, names = window.places, window.names
+        names = window.names
         formula = node.definition.body.xreplace(names) if names else None
-        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name, places, formula))
+        self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name, names, formula))
         first_extent = self.window_sizes[window.columns[0]]
         first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)

@@ -15,7 +15,7 @@ from codegen.plan.slices import renamed
 from codegen.plan.windows import LANES, window_of
 from symgraph.core.graph import consumers, elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound
-from symgraph.core.reading import call_first, name_of
+from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import replaced
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -33,6 +33,7 @@ class _Orders:
         opaque = {t for t, those in readers.items() for r in those if r.definition and r.definition.is_opaque}
         self.fixed = opaque | set(roots)
         self.moved: dict[Tensor, tuple[Tensor, list[int]]] = {}
+        self.made: set[Tensor] = set()
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
         """Note the value with its axes in order, for its readers to read instead."""
@@ -46,10 +47,9 @@ class _Orders:
         body = renamed(definition.body, {axis(d): axis(position) for position, d in enumerate(order)})
         shape = tuple(tensor.shape[d] for d in order)
         made = Tensor.define(shape, body, definition.op, definition.extents, new.cotangent_of)
-        name = name_of(tensor)
-        if name is not None and made.definition is not None:
-            call_first(made, name)
+        call_alike(made, tensor)
         self.moved[new] = made, order
+        self.made.add(made)
         return new
 
     def _read(self, element: Element) -> Element:
@@ -87,8 +87,7 @@ class _Orders:
         """Along which of some indices most of what is read lies in memory, if any of it has been moved, or else all of
         it that has all of these, if it is a formula; what has more indices is larger, and counts so."""
         read = [self._read(element) for element in elements_of(body)]
-        moved = {made for made, _ in self.moved.values()}
-        is_free = any(element.tensor in moved for element in read)
+        is_free = any(element.tensor in self.made for element in read)
         places = {index: place for place, index in enumerate(indices)}
         votes: dict[int, int] = {}
         for element in read:

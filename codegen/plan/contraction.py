@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import sympy as sp
 
 from codegen.loops.ranges import all_exist, bounds_of, exists
+from codegen.loops.seldom import NOUGHT
 from codegen.plan.scatter import is_place, ordered, scatter_of, terms_of, with_scatter
 from codegen.plan.windows import window_of
 from symgraph.core.bounds import running
@@ -178,17 +179,20 @@ def _reshaped(tensor: Tensor, definition: Definition) -> Tensor:
     return tensor.redefined(definition)
 
 
-def _is_seldom(body: sp.Expr) -> bool:
-    """Whether a term is a number unless something holds that is the same for all terms: no work to be shared."""
-    if not isinstance(body, sp.Piecewise) or len(body.args) != 2 or not body.args[1].expr.is_number:
+def is_seldom(definition: Definition) -> bool:
+    """Whether a reduction adds nothing unless something holds that is the same for all its terms: it is left out as a
+    whole (:mod:`codegen.loops.seldom`), if it shares no loop, and is no work to be shared."""
+    body, op, over = definition.body, definition.op, range(len(definition.extents))
+    if op not in NOUGHT or not isinstance(body, sp.Piecewise) or len(body.args) != 2:
         return False
-    return not body.args[0].cond.atoms(Index)
+    (_, condition), (otherwise, _) = body.args
+    return otherwise.is_number and float(otherwise) == NOUGHT[op] and not condition.has(*map(bound, over))
 
 
 def _row_by_row(definition: Definition) -> Tensor:
     """A reduction to one number: over the inner indices of each row, then over rows."""
     rows, inner = definition.extents[0], definition.extents[1:]
-    if (not inner and isinstance(definition.body, Element)) or _is_seldom(definition.body):
+    if (not inner and isinstance(definition.body, Element)) or is_seldom(definition):
         return Tensor.define((), definition.body, definition.op, definition.extents)
     rename: dict[sp.Basic, sp.Basic] = {bound(0): axis(0)} | {bound(d + 1): bound(d) for d in range(len(inner))}
     row = Tensor.define((rows,), definition.body.xreplace(rename), definition.op if inner else None, inner)

@@ -26,7 +26,7 @@ from symgraph.core.indices import Index, Shape, axis, bound, extents_of
 from symgraph.core.tensor import Definition, Element, Tensor
 
 MOST = 16
-"""Places of all periods together."""
+"""Places of all periods together: values here, statements of a loop in :mod:`codegen.lower.residues`."""
 
 
 def write_out_phases(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:

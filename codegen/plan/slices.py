@@ -20,7 +20,7 @@ from symgraph.core.bounds import Intervals, range_of, requirements, running, sta
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
-from symgraph.core.reading import call_first, name_of
+from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import literal, replaced, unevaluated, written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -197,9 +197,7 @@ class _Slices:
             kept = [d for d in range(tensor.ndim) if axis(d) not in part.places]
             small = replaced(small, {axis(d): axis(position) for position, d in enumerate(kept)})
             made = Tensor.define(part.shape(tensor), small, definition.op, definition.extents, new.cotangent_of)
-            name = name_of(tensor)
-            if name is not None and made.definition is not None:
-                call_first(made, name)
+            call_alike(made, tensor)
             self.slices[new] = made, part
         return new
 

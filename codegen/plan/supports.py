@@ -20,7 +20,7 @@ from symgraph.core.bounds import Interval, range_of, running
 from symgraph.core.cases import Cases
 from symgraph.core.graph import consumers, elements_of, rewrite, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, is_at_least_zero
-from symgraph.core.reading import call_first, name_of
+from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import replaced, written_product
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -164,9 +164,7 @@ class _Trimmed:
         if not own:
             return tensor.redefined(new)
         whole, part = tensor.redefined(definition), Tensor.define(shape, body, new.op, extents, tensor.cotangent_of)
-        name = name_of(tensor)
-        if name is not None and part.definition is not None:
-            call_first(part, name)
+        call_alike(part, tensor)
         self.parts[whole] = part, own
         return whole
 

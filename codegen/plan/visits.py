@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from codegen.loops.ranges import settled
+from codegen.loops.ranges import at_least_zero, settled
 from codegen.plan.windows import unguarded
 from symgraph.core.bounds import running
 from symgraph.core.cases import Cases
@@ -105,9 +105,8 @@ def _between(relations: Sequence[sp.Basic], index: Index) -> Iterator[_Visit]:
     least: list[tuple[sp.Expr, sp.Expr]] = []
     most: list[tuple[sp.Expr, sp.Expr]] = []
     for relation in relations:
-        if isinstance(relation, (sp.Ge, sp.Gt, sp.Le, sp.Lt)) and not relation.has(Element):
-            strict = int(isinstance(relation, (sp.Gt, sp.Lt)))
-            ahead = sp.expand(relation.gts - relation.lts - strict)
+        ahead = at_least_zero(relation)
+        if ahead is not None:
             slope = ahead.coeff(index)
             if slope.is_Integer and slope != 0 and not (ahead - slope * index).has(index):
                 (least if slope < 0 else most).append((abs(slope), sp.expand(ahead - slope * index)))

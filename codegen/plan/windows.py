@@ -46,7 +46,8 @@ class Window:
     """``out[outer…, rows, columns] = Σ_{over…} Σ_depth left·right``: the canonical indices of each role;
     ``out[outer…, columns, rows]`` if the rows are last.
 
-    ``sizes`` are those of all of them. An axis of which ⌊o/6⌋ or o mod 6 is read has two; the higher is in ``digits``.
+    ``sizes`` are those of all of them. An axis of which ⌊o/6⌋ or o mod 6 is read has two: the higher is in
+    ``digits``, and what the axis is, 6·h + o, and ⌊o/6⌋ and o mod 6, in ``names``.
 
     Of a sum in parts the first index of ``over`` runs over the rows of the operands themselves, from ``part`` on, and
     ends where they do: the place, and their number.
@@ -61,21 +62,9 @@ class Window:
     right: sp.Expr
     sizes: Mapping[Index, sp.Expr]
     digits: Mapping[Index, Index]
+    names: Mapping[sp.Expr, sp.Expr]
     part: tuple[sp.Expr, sp.Expr] | None = None
     rows_last: bool = False
-
-    @property
-    def places(self) -> dict[sp.Basic, sp.Basic]:
-        """What an axis is that has two digits: 6·h + o."""
-        return {index: self.sizes[index] * high + index for index, high in self.digits.items()}
-
-    @property
-    def names(self) -> dict[sp.Basic, sp.Basic]:
-        """And what ⌊o/6⌋ and o mod 6 are."""
-        found = self.places
-        for index, high in self.digits.items():
-            found |= {sp.floor(index / self.sizes[index]): high, sp.Mod(index, self.sizes[index]): index}
-        return found
 
 
 def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
@@ -98,6 +87,7 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
     inside = {axis(d): shape[d] for d in range(depth, len(shape))}
     names, own = in_digits({index: index for index in inside}, inside, (*factors, guard))
     factors, guard = [factor.xreplace(names) for factor in factors], guard.xreplace(names)
+    told = {read: name for read, name in names.items() if read is not name}
     digits = {i: (names[i].atoms(Index) - {i}).pop() for i in inside if names[i] is not i}
     free = [one for index in inside for one in (*([digits[index]] if index in digits else []), index)]
     sizes = {**own, **extents_of(shape[:depth], definition.extents)}
@@ -128,7 +118,8 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
         if guard != sp.true:
             value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
         outer = tuple(free[: len(free) - len(ending) - len(before)])
-        found.append(Window(outer, rows, columns, around, tuple(inner), product, value, sizes, digits, part, rows_last))
+        roles = (outer, rows, columns, around, tuple(inner))
+        found.append(Window(*roles, product, value, sizes, digits, told, part, rows_last))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symgraph.core.indices import Dim, show_shape
 from symgraph.core.provenance import at_line
-from symgraph.core.reading import call_first, name_of
+from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import replaced as rebuilt
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.errors import NameConflictError, ShapeError
@@ -119,9 +119,7 @@ def rewrite(
         definition = tensor.definition
         body = replace_tensors(definition.body, replaced)
         new = change(tensor, Definition(definition.op, definition.extents, body))
-        name = name_of(tensor)
-        if new is not tensor and new.definition is not None and name is not None:
-            call_first(new, name)
+        call_alike(new, tensor)
         replaced[tensor] = new
     return replaced
 

@@ -27,6 +27,13 @@ def call_first(tensor: Tensor, name: str) -> None:
     _called.setdefault(tensor, name)
 
 
+def call_alike(tensor: Tensor, other: Tensor) -> None:
+    """Call a computed value as another is called, unless it has a name."""
+    name = name_of(other)
+    if name is not None and tensor.definition is not None:
+        call_first(tensor, name)
+
+
 def cotangent_pair(tensor: Tensor) -> tuple[Tensor, Tensor] | None:
     """(loss, value) of a value that is ∂loss/∂value, where a loop computes it."""
     return _cotangents.get(tensor)
