@@ -1,4 +1,5 @@
-"""Powers whose exponents are values: right at 0, for negative bases, and where the exponent is 0."""
+"""Powers whose exponents are values: right at 0, for negative bases, and where the exponent is 0; powers and functions
+of numbers that are too long to be written out."""
 
 from __future__ import annotations
 
@@ -94,3 +95,18 @@ def test_powers_of_products_divide_by_no_factor(power: sp.Rational) -> None:
     found = gradients(sg.elementwise((u * v) ** power, u, v)(x, y), values)
     slope = float(power) * 12 ** (float(power) - 1)
     np.testing.assert_allclose(found, [[0, 4 * slope], [0, 3 * slope]], rtol=1e-12)
+
+
+LONG_NUMBERS = {
+    "gamma": (lambda: sg.gamma(1e308), np.inf), "gamma of a whole number": (lambda: sg.gamma(10**30), np.inf),
+    "exp2": (lambda: sg.exp2(10**30), np.inf), "its reciprocal": (lambda: sg.exp2(-(10**30)), 0.0),
+    "power": (lambda: sg.power(10**9, 10**9), np.inf), "digamma": (lambda: sg.digamma(1e308), 709.1962086421661),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", LONG_NUMBERS)
+def test_a_number_of_any_size_is_never_written_out(name: str) -> None:
+    """2^(10³⁰) was computed to its last digit where a formula was looked through; Γ(10³⁰⁸) ended in RecursionError."""
+    formula, value = LONG_NUMBERS[name]
+    np.testing.assert_allclose(codegen.function([], formula())(), value)
