@@ -6,23 +6,26 @@ copied    for a block of columns:                                             y[
 direct    Contract t[o, p·row + q] = W[o, (c, u, v)] · x[n, (c, u, v), p·row + q];    y[n, o, p, q] = t[o, p·row + q]
 turned    Contract t[(p, q), o] = x[n, (p, q), (c, u, v)] · W[(c, u, v), o];          y[n, o, (p, q)] = t[(p, q), o]
 straight  Contract y[n, (p, q), o] = x[n, (p, q), (c, u, v)] · W[(c, u, v), o]
+scattered for u, v: Contract y[n, (e + u, f + v), o] += x[n, (e, f), c] · W[(c, u, v), o]      of x[n, p - u, q - v, c]
 
-Every element is summed in the order of its depth, whatever the way (:mod:`codegen.lower.window_ways`) and the blocks.
+Every element is summed in the order of its depth, whatever the blocks; one that is scattered, shift by shift
+(:mod:`codegen.lower.window_ways`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import sympy as sp
 
 from codegen.loops import ir
-from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Stmt, Store, Var
+from codegen.loops.ir import ONE, ZERO, Contract, Copy, Expr, For, Let, Load, Operand, Steps, Stmt, Store, Var
 from codegen.loops.ranges import exists
 from codegen.lower.comments import formula_text
 from codegen.lower.scope import Scope, smaller
-from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, read_from
+from codegen.lower.window_ways import LEAST_COPIED, Bordered, Way, Windowed, advances, merged, read_from
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window, bounds_in, is_plain, moved_by
 from symgraph.core.indices import Index, axis
@@ -50,7 +53,7 @@ class _Product:
     border: Sequence[Stmt]
     once: Sequence[Stmt]
     fill: Sequence[Stmt]
-    contract: Contract
+    contract: Stmt
     after: Sequence[Stmt] = ()
 
 
@@ -83,7 +86,10 @@ class WindowLowering:
             width = ir.difference(last, first)
         columns, border = wide * self._count(window.columns[1:]), self.schedule.bordered
         block = _Block(node, window, way, loops, first, width, columns, border)
-        ways = {"copied": self._copied, "direct": self._direct, "turned": self._turned, "straight": self._turned}
+        ways = {
+            "copied": self._copied, "direct": self._direct, "turned": self._turned, "straight": self._turned,
+            "scattered": self._scattered,
+        }  # fmt: skip
         made = ways[way.name](block)
         inside = bool(window.over) or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
@@ -94,7 +100,7 @@ class WindowLowering:
                 start, end = map(self.scalars.integer, window.part)
                 stop = smaller(ir.add(start, stop), end)
             body = [For(around[index], start, stop, tuple(body))]
-        body = [*lets, *(made.once if window.over else []), *body, *made.after]
+        body = [*lets, *made.once, *body, *made.after]
         body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
@@ -121,7 +127,7 @@ class WindowLowering:
             out, left, right, lines, columns, ir.integer(depth), extents, self.scope.formulas[-1],
             accumulate=bool(window.over),
         )  # fmt: skip
-        return _Product(border, self._cleared(block, out, at), [*before, *fill], contract)
+        return _Product(border, self._cleared(block, out, at) if window.over else [], [*before, *fill], contract)
 
     def _turned(self, block: _Block) -> _Product:
         """Elements where they lie, times lines of the other factor, in which its rows lie side by side."""
@@ -129,22 +135,61 @@ class WindowLowering:
         rows, depth, rest = map(self._count, (window.rows, window.depth, window.columns[1:]))
         source, border = self._source(block)
         right, before = self._lines(window, block.loops, rows, depth)
-        out, at = self._out(block)
         count = ir.multiply(block.width, ir.integer(rest))
-        result, zeros, after = out, [], []
-        if window.rows_last:
-            zeros = self._cleared(block, out, at)
-        else:
-            name = self.scope.unnamed("turned", (sp.Integer(block.wide), sp.Integer(rows)))
-            result = Operand(name, ZERO, (ir.integer(rows), ONE))
-            zeros = self._zeroed(name, count, rows)
-            after = [Copy(out, result, count, ir.integer(rows), transposed=True)]
-        steps = block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes)
+        result, zeros, after = self._of_lanes(block, count, rows)
+        source, steps = _stepped(source, block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes))
         contract = Contract(
             result, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
             self.scope.formulas[-1], accumulate=bool(window.over), left_steps=steps,
         )  # fmt: skip
-        return _Product(border, zeros, before, contract, after)
+        return _Product(border, zeros if window.over else [], before, contract, after)
+
+    def _scattered(self, block: _Block) -> _Product:
+        """Elements where they lie, times lines of the other factor, added where they are read, shift after shift."""
+        window, sizes, shifts = block.window, self.window_sizes, block.way.shifts
+        assert shifts is not None
+        rows, depth, kept, elements = (
+            self._count(window.rows), self._count(window.depth), self._count(shifts.kept), prod(shifts.counts.values()),
+        )  # fmt: skip
+        right, before = self._lines(window, block.loops, rows, depth)
+        result, zeros, after = self._of_lanes(block, ir.integer(self._count(window.columns)), rows)
+        self.scalars.indices |= dict.fromkeys(shifts.kept, ZERO)
+        origin = self.scalars.value(shifts.origin)
+        self.scalars.indices |= block.loops
+        assert isinstance(origin, Load)
+        shape = tuple(map(self.scalars.integer, shifts.origin.tensor.shape[-len(origin.index) :]))
+        source, steps = _stepped(
+            Operand(origin.buffer, ir.flat_index(origin.index, shape), (ZERO, ONE)),
+            merged((shifts.counts[i], block.way.distances[i]) for i in window.columns),
+            block.way.steps(shifts.kept, sizes),
+        )
+        far, moved = list[tuple[int, int]](), ZERO
+        for position, column in enumerate(window.columns):
+            step = rows * self._count(window.columns[position + 1 :])
+            far.append((shifts.counts[column], step))
+            moved = ir.add(moved, ir.multiply(self.scalars.integer(shifts.moves[column]), ir.integer(step)))
+        numbers = dict.fromkeys(shifts.kept, ZERO) | {i: block.loops[i] for i in shifts.over}
+        apart = self._count(window.depth[window.depth.index(shifts.kept[-1]) + 1 :])
+        lines = ir.add(right.offset, ir.multiply(self._flat(window.depth, numbers), right.strides[0]))
+        body: Stmt = Contract(
+            Operand(result.buffer, ir.add(result.offset, moved), (ZERO, ONE)), source,
+            Operand(right.buffer, lines, (ir.multiply(ir.integer(apart), right.strides[0]), ONE)),
+            ir.integer(elements), ir.integer(rows), ir.integer(kept), (elements, rows, kept), self.scope.formulas[-1],
+            accumulate=True, out_steps=tuple(far),
+            left_steps=steps,
+        )  # fmt: skip
+        for index in reversed(shifts.over):
+            body = For(block.loops[index], ZERO, ir.integer(sizes[index]), (body,))
+        return _Product([], zeros, before, body, after)
+
+    def _of_lanes(self, block: _Block, count: Expr, rows: int) -> tuple[Operand, list[Stmt], list[Stmt]]:
+        """Where a product goes whose lanes are the rows of the window, what sets it to 0, and what turns it."""
+        out, at = self._out(block)
+        if block.window.rows_last:
+            return out, self._cleared(block, out, at), []
+        name = self.scope.unnamed("turned", (sp.Integer(block.wide), sp.Integer(rows)))
+        result = Operand(name, ZERO, (ir.integer(rows), ONE))
+        return result, self._zeroed(name, count, rows), [Copy(out, result, count, ir.integer(rows), transposed=True)]
 
     def _direct(self, block: _Block) -> _Product:
         """The other factor where it lies, times rows of the source as they lie, of which some elements are left out."""
@@ -358,6 +403,13 @@ class WindowLowering:
         sizes = tuple(map(self.scalars.integer, extents))
         stride = ir.integer(self._count(window.rows if window.rows_last else window.columns))
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
+
+
+def _stepped(matrix: Operand, rows: Steps, depth: Steps) -> tuple[Operand, tuple[Steps, Steps] | None]:
+    """A matrix of so many steps: of one stride for each axis, where there is one step."""
+    if len(rows) == len(depth) == 1:
+        return Operand(matrix.buffer, matrix.offset, (ir.integer(rows[0][1]), ir.integer(depth[0][1]))), None
+    return matrix, (rows, depth)
 
 
 def _in_order(window: Window) -> tuple[Index, ...]:
