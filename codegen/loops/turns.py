@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from codegen.loops import ir
-from codegen.loops.ir import ONE, ZERO, Const, Copy, Expr, For, If, Let, Load, Op, Operand, Stmt, Store, Var
+from codegen.loops.ir import ONE, ZERO, Const, Copy, Expr, For, If, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.names import Names
+from codegen.loops.places import Steps, affine
 
 LEAST = 8
 """Elements, in both directions, from which on a transposed copy pays."""
@@ -22,8 +23,6 @@ LARGEST = 1 << 14
 """Elements of a copy at most: it stays in the cache until it is read."""
 
 Shapes = Mapping[str, tuple[Expr, ...]]
-Steps = dict[str, int]
-"""How far an element moves with each loop, by the loop's variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Turns:
     def _turn(self, nest: Sequence[For], load: Load) -> _Turn | None:
         """What is to be copied for an element whose neighbour is not what the innermost loop reads next."""
         names = {loop.var.name for loop in nest}
-        found = _affine(ir.flat_index(load.index, self.shapes[load.buffer]), names)
+        found = affine(ir.flat_index(load.index, self.shapes[load.buffer]), names)
         if found is None:
             return None
         steps, base = found
@@ -138,7 +137,7 @@ class Turns:
             len(inside) == 2 and isinstance(inside[0], Let) and inside[0] == replace(inside[0], value=turn.load)
             and store.value == inside[0].var
         )  # fmt: skip
-        found = _affine(ir.flat_index(store.index, self.shapes[store.buffer]), {loop.var.name for loop in nest})
+        found = affine(ir.flat_index(store.index, self.shapes[store.buffer]), {loop.var.name for loop in nest})
         if not is_copy or found is None or len(turn.loops) != len(nest) - turn.level:
             return None
         steps, offset = found
@@ -176,26 +175,6 @@ def _count(loops: Sequence[For]) -> int:
 def _dense(loops: Sequence[For]) -> Steps:
     """The steps of an array in the order of the loops."""
     return {loop.var.name: _count(loops[at + 1 :]) for at, loop in enumerate(loops)}
-
-
-def _affine(place: Expr, names: set[str]) -> tuple[Steps, Expr] | None:
-    """The steps of a place with each of some variables, and what is left; None if it is no such sum."""
-    match place:
-        case Var(name) if name in names:
-            return {name: 1}, ZERO
-        case Op("+", (left, right)):
-            one, other = _affine(left, names), _affine(right, names)
-            if one is None or other is None:
-                return None
-            both = {name: one[0].get(name, 0) + other[0].get(name, 0) for name in {**one[0], **other[0]}}
-            return both, ir.add(one[1], other[1])
-        case Op("*", (left, Const(value))):
-            found = _affine(left, names)
-            if found is None:
-                return None
-            return {name: step * int(value) for name, step in found[0].items()}, ir.multiply(found[1], place.args[1])
-    free = all(not (isinstance(node, Var) and node.name in names) for node in ir.subexpressions(place))
-    return ({}, place) if free else None
 
 
 def _replaced(statement: Stmt, load: Load, other: Load) -> Stmt:
