@@ -7,12 +7,14 @@ the system refuses (threads, affinity) is done without.
 
 A busy machine: where others slept because of a worker that another process had kept from its processor, and so long
 that one thread would have been done sooner, the caller goes on alone for sixteen times as long as was lost, and then
-tries again. So a team never loses more than a part in sixteen to what it cannot know, and results, which do not depend
-on the number of threads, stay the same.
+tries again. It does so from the second time on: what is lost once in thirty-two times as long is no busy machine, and
+one thread would be slower by more. So a team loses a small part to what it cannot know, and results, which do not
+depend on the number of threads, stay the same.
 
 Words of 64 bits, a cache line each where two threads write them:
 
-    pool      count of workers · lock of growing · until when to be alone · set of signals · workers
+    pool      count of workers · lock of growing · until when to be alone, when something was lost · set of signals ·
+              workers
     worker    mail (a number) · entry, packed, thread, threads, done, place, signals, how often it was put off its
               processor · taken, when it was called · asleep · mutex, condition
     done      how many have ended, and whether the caller sleeps · whether one of them was put off
@@ -30,7 +32,7 @@ MOST_THREADS = 64
 """Of one launch, the caller among them."""
 LINE = 8
 """Words of a cache line."""
-COUNT, GROWING, ALONE, SIGNALS, WORKERS = 0, 8, 12, 16, 32
+COUNT, GROWING, ALONE, BEFORE, SIGNALS, WORKERS = 0, 8, 12, 13, 16, 32
 """Words of the pool."""
 _ENTRY, _PACKED, _THREAD, _THREADS, _DONE, _PLACE = range(8, 14)
 _QUIET, _PUT_OFF, _TAKEN, _POSTED, _ASLEEP, _MUTEX, _CONDITION = 14, 15, 16, 17, 24, 32, 48
@@ -39,6 +41,8 @@ POOL_WORDS = WORKERS + MOST_THREADS * WORKER_WORDS
 CALLER_SLEEPS = 1 << 32
 ALONE_FOR = 16
 """For how many times what was lost the caller is alone afterwards."""
+SELDOM = 32
+"""How many times what was lost lie between such losses, from which on they are seldom."""
 SLOW_TO_WAKE = 500_000
 """Nanoseconds from a call to a worker that sleeps to its first instruction, from which on it counts as put off."""
 SPINS_BEFORE_SLEEP = 50_000
@@ -325,14 +329,21 @@ weigh:
   %lost.parts = mul i64 %lost.all, %parties
   %took.parts = mul i64 %took, %n
   %dear = icmp sgt i64 %lost.parts, %took.parts
-  br i1 %dear, label %be.alone, label %freeing
+  br i1 %dear, label %is.often, label %freeing
+is.often:
+  {field("before.word", "pool", BEFORE)}
+  %before = atomicrmw xchg ptr %before.word, i64 %from monotonic
+  %gap = sub i64 %from, %before
+  %seldom.from = mul i64 %lost.all, {SELDOM}
+  %seldom = icmp sgt i64 %gap, %seldom.from
+  br i1 %seldom, label %freeing, label %be.alone
 be.alone:
   %long = mul i64 %lost.all, {ALONE_FOR}
   %until = add i64 %from, %long
   store atomic i64 %until, ptr %alone.word monotonic, align 8
   br label %freeing
 freeing:
-  %f = phi i64 [ 0, %judge ], [ 0, %weigh ], [ 0, %be.alone ], [ %f.next, %let.go ]
+  %f = phi i64 [ 0, %judge ], [ 0, %weigh ], [ 0, %is.often ], [ 0, %be.alone ], [ %f.next, %let.go ]
   %held = icmp slt i64 %f, %n
   br i1 %held, label %let.go, label %leave
 let.go:
