@@ -13,7 +13,7 @@ import codegen
 import symgraph as sg
 from codegen.host import cache
 from codegen.loops import ir
-from codegen.loops.memory import Slot, check_memory, plan_memory
+from codegen.loops.memory import SMALL_TOGETHER, Slot, check_memory, plan_memory
 from codegen.loops.verify import InvalidProgram, verify_kernel, verify_program
 from codegen.plan.contraction import split_sums
 from codegen.run.executable import Executable
@@ -42,8 +42,10 @@ def executable() -> Executable:
 def test_memory_plan_is_valid_and_tight(executable: Executable) -> None:
     compiled = executable.compiled
     assert check_memory(compiled.program, compiled.arena, 4) == []
-    temporaries = [b for b in compiled.program.buffers.values() if b.role == "temporary" and len(b.shape) == 2]
-    assert max(region.size for region in compiled.arena.regions) < 64 * len(temporaries)
+    found = [b for b in compiled.program.buffers.values() if b.role == "temporary" and len(b.shape) == 2]
+    of_rows = [buffer for buffer in found if buffer.shape[0] != buffer.shape[1]]
+    fixed, *others = compiled.arena.regions  # what is small and of a known size shares no place
+    assert max(region.size for region in others) < 64 * len(of_rows) and fixed.size <= SMALL_TOGETHER
 
 
 @pytest.mark.usefixtures("plain")

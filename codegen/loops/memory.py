@@ -2,7 +2,7 @@
 
 Temporaries are grouped by the symbolic part of their size (1, N, N·M, …). Inside a group offsets are multiples of that
 part, planned once by first fit on live ranges; the group's base follows at run time from the sizes. Scratch is planned
-likewise, each kernel's on its own, and there is one such piece for every thread.
+likewise, each kernel's on its own, and there is one such piece for every thread. What is small has its place to itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from codegen.loops.program import Program, memory, work_in
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector."""
+
+SMALL, SMALL_TOGETHER = 1 << 14, 1 << 18
+"""Bytes of a temporary, and of all of them, that share no place: no thread waits until another has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,12 @@ def plan_memory(program: Program, item: int, roles: Sequence[ir.Role] = ("tempor
     sizes: list[int] = [0]
     slots: dict[str, Slot] = {}
     placed: list[list[str]] = [[]]
+    spent, always = 0, Live(0, max((span.last for span in live.values()), default=0))
     for name, span in live.items():
         count, unit = split_size(program.buffers[name])
         size = _aligned(count * item_bytes(program.buffers[name].dtype, item))
+        if unit == ir.ONE and size <= SMALL and spent + size <= SMALL_TOGETHER and "temporary" in roles:
+            live[name], spent = (span := always), spent + size
         region = units.setdefault(unit, len(units))
         if region == len(sizes):
             sizes.append(0)

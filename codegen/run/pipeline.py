@@ -18,6 +18,7 @@ from codegen.loops.verify import verify_memory, verify_program
 from codegen.loops.words import Interface, interface_of
 from codegen.plan.commit import updates_after
 from codegen.plan.fuse import fuse
+from codegen.plan.order import ordered
 from codegen.plan.plan import plan
 from codegen.plan.request import Request
 from symgraph.core.external import Procedure
@@ -56,7 +57,7 @@ def translate(
     with debug.stage("plan", seconds):
         planned, nodes = plan(stable)
     with debug.stage("fuse", seconds):
-        groups = fuse(nodes)
+        groups = ordered(fuse(nodes))
         if request.updates:
             groups = updates_after(groups, planned.outputs[0])
     with debug.stage("lower", seconds) as show:
