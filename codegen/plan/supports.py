@@ -157,7 +157,8 @@ class _Trimmed:
             return tensor.redefined(definition)
         bounds = bounds_of(tensor.shape, definition)
         value, condition = _guard(definition.body) or (definition.body, sp.true)
-        conditions = [*sp.And.make_args(condition), *self._inside(moved, bounds)]
+        selected = support(definition.body, bounds, {}) or bounds
+        conditions = [*sp.And.make_args(condition), *self._inside(moved, selected)]
         summed = _summed(definition, bounds, narrowed(bounds, sp.And(*conditions)))
         shift = _shifts(own) | {r: r + low for r, (low, _) in summed.items() if low != 0}
         sizes = {axis(d): span for d, span in own.items()} | summed
@@ -202,7 +203,9 @@ class _Trimmed:
 
 
 def _of_part(part: Tensor, spans: Mapping[int, Interval], places: Sequence[sp.Expr]) -> Element:
-    return Element(part, *(i - spans[d][0] if d in spans else i for d, i in enumerate(places)))
+    """What is read at places of the whole; of one place nothing else is asked for."""
+    first = {d: places[d] - low if low != high else sp.S.Zero for d, (low, high) in spans.items()}
+    return Element(part, *(first.get(d, place) for d, place in enumerate(places)))
 
 
 def _summed(definition: Definition, bounds: Bounds, left: Bounds) -> dict[Index, Interval]:
