@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from codegen.host.collector import resting
+from codegen.host.undisturbed import undisturbed
 from codegen.run.turn import LOADING
 
 ROOT = Path(__file__).parent.parent
@@ -195,3 +197,43 @@ def test_the_collector_rests_while_something_is_compiled_and_is_then_as_it_was()
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_a_handler_that_raises_leaves_a_compiler_to_its_end() -> None:
+    """llvmlite frees an object and notes that in two steps: an exception between them freed it twice."""
+    begun, left, done = threading.Event(), threading.Event(), threading.Event()
+
+    def compiles() -> None:
+        begun.set()
+        assert left.wait(60)
+        done.set()
+
+    def handler(number: int, frame: object) -> None:
+        if not begun.is_set():
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            return
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(TimeoutError):
+            undisturbed(compiles)
+        assert not done.is_set()
+        left.set()
+        assert done.wait(60)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_cannot_be_compiled_says_so_where_it_was_asked_for() -> None:
+    """What is raised in the thread that compiles, also of work within work, is raised where one waits for it."""
+    with pytest.raises(RuntimeError, match="it is this"):
+        undisturbed(lambda: undisturbed(lambda: _raise(RuntimeError("it is this"))))
+    assert undisturbed(lambda: undisturbed(lambda: 3)) == 3
+
+
+def _raise(error: Exception) -> None:
+    raise error

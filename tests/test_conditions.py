@@ -275,3 +275,12 @@ def test_what_is_joined_by_not_holds_where_nothing_is_comparable(condition: sp.B
     np.testing.assert_array_equal(
         evaluate(value, given), JOINED[condition](given["u"] > 0, given["v"] > 0, given["v"])
     )  # fmt: skip
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_is_never_a_real_number_is_nan_where_it_is_asked_for() -> None:
+    """log of −1/(2 + x²), which SymPy compares with nothing: in a branch that is never taken, and in one that is."""
+    never = sg.log(-1 / (2 + x**2)) - 1 / (2 + x**2)
+    outputs = [sg.where(-1 / (2 + x**2) > 0, never, 1) ** 2, sg.sqrt(sg.where(x > 0, never, 1) ** 2 + x**2)]
+    found = codegen.function(x, outputs)(np.array([[-1.0, 0.0, 2.0]]))
+    np.testing.assert_array_equal(found, [[[1, 1, 1]], [[np.sqrt(2), 1, np.nan]]])

@@ -220,7 +220,24 @@ def fixed_rows() -> Problem:
     return sg.sum(sg.define((j,), rows)), [A, B]
 
 
-CHEAP = [product, product_of_scalars, minors, pieces, runge_kutta, words_and_rows, fixed_rows]
+def diagonal() -> Problem:
+    """A δ of two indices selects one of eight columns in each row."""
+    A, w = sg.parameter("A", (8, 8)), sg.input("w", (30,))
+    k, j = sg.indices("k j")
+    return sg.sum(sg.define((k, j), sp.sin(A[k, k] * w[j]))), [A]
+
+
+def first_row_of_any_number() -> Problem:
+    """Of a value over N rows, one is read."""
+    x, w = sg.input("x", (sg.dim("N"),)), sg.input("w", (30,))
+    n, j = sg.indices("n j")
+    return sg.sum(sg.define((n, j), sp.sin(x[n] * w[j])), axis=1)[0] ** 2, [x]
+
+
+CHEAP = [
+    product, product_of_scalars, minors, pieces, runge_kutta, words_and_rows, fixed_rows, diagonal,
+    first_row_of_any_number,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", CHEAP, ids=lambda make: make.__name__)
@@ -232,9 +249,10 @@ def test_value_and_gradient_cost_at_most_five_values(make: Callable[[], Problem]
 
 
 def operations_of(roots: list[Tensor]) -> float:
-    """Floating-point operations of a program, as its source says."""
+    """Floating-point operations of a program at 64 rows, as its source says."""
     request = Request(tuple(roots))
-    return sum(flops(kernel.body, {}) for kernel in translate(request, leaves_in(request), "float64").program.kernels)
+    kernels = translate(request, leaves_in(request), "float64").program.kernels
+    return sum(flops(kernel.body, {"N": 64}) for kernel in kernels)
 
 
 u, v, w = sp.symbols("u v w", real=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ShapeError
@@ -101,3 +102,20 @@ def test_vector_of_another_shape_is_refused() -> None:
     a = x()
     with pytest.raises(ShapeError, match=r"hvp: v\(2,\) must have the shape of x\(3,\)"):
         sg.hvp(sg.sum(a**2), a, sg.input("v", (2,)))
+
+
+def test_a_row_of_a_jacobian_takes_nothing_from_what_is_not_finite_elsewhere() -> None:
+    """f(y_0) by branches has a slope though y_1 is no number: a row is a selection, and no factor."""
+    a, c = sg.input("a", (2,)), sg.input("c", (2,))
+    n, k = sg.indices("n k")
+    y = sg.define((n,), sg.Sum(sp.sqrt(a[k] - c[n]), k))
+    found = codegen.function([a, c], sg.jacobian(sg.where(y > 0, y, y / 100), a))([1.0, 4.0], [0.0, 9.0])
+    np.testing.assert_allclose(found[0], [1 / 2, 1 / 4])
+    assert np.isnan(found[1]).all()
+
+
+def test_a_jacobian_of_what_has_branches_has_no_sum_over_its_rows() -> None:
+    """{δ·a if y > 0, else δ·a/100} is δ·{a if y > 0, else a/100}, which solves the sum over the rows."""
+    a, W = sg.input("a", (3,)), sg.parameter("W", (2, 3))
+    y = sg.sum(W * a, axis=1)
+    assert "δ" not in str(sg.jacobian(sg.where(y > 0, y, y / 100), a))

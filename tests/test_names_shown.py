@@ -104,3 +104,17 @@ def test_a_derivation_defines_what_it_names(program) -> None:
     left = shown.splitlines()[1]
     assert " &= " in left and left.split("&=")[0].strip()
     assert all(equation.latex("&=") in shown for equation in found.given)
+
+
+def test_names_that_look_alike_in_latex_are_told_apart() -> None:
+    """x, x_, _x and x__ are four values, as x1 and x_1, alpha and α, and s_1 and a sum that is numbered are."""
+    names = ["x", "x_", "_x", "x__", "x1", "x_1", "x_1_2", "x1_2", "alpha", "α", "é", "x__y", "x_y", "s_1"]
+    leaves = [sg.input(name, (3,)) for name in names]
+    total = sg.sum(leaves[0])
+    for leaf in leaves:
+        total = sg.sum(sg.tanh(total) * leaf)
+    naming = Program([total], named=[total]).naming
+    latex = [naming.names[leaf].latex for leaf in leaves]
+    assert len(set(latex)) == len(names), latex
+    assert latex[names.index("x")] == "x" and latex[names.index("x_")] == r"\mathrm{x\_}"
+    assert all(part in sp.latex(total) for part in latex)

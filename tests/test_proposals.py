@@ -145,6 +145,16 @@ DECAYING = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("constants", [(0.5, -1.25, 2.0), (0.0, -1.25, 0.0)], ids=["", "zeros"])
+def test_what_saturates_at_one_place_of_two_values_is_right(constants: tuple[float, ...]) -> None:
+    """∂σ((x₁ + c)²)/∂x by (1 − σ)·σ, which is 0 from (x₁ + c)² > 37 on; what constants hold is measured too."""
+    x, total = sg.input("x", (3,)), sg.sum(sg.constant(list(constants), name="c"))
+    with mpmath.workdps(60):
+        slope = mpmath.diff(lambda v: 1 / (1 + mpmath.exp(-v * v)), 5.5 + mpmath.fsum(constants))
+    found = codegen.function(x, sg.grad(sg.sigmoid((x[1] + total) ** 2), x))(np.array([1.0, 5.5, 2.0]))
+    np.testing.assert_allclose(found, [0, float(slope), 0], rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", DECAYING)
 def test_what_decays_is_nought_before_what_grows_is_infinite(name: str) -> None:
     """(4u² − 2)·e^{−u²} was ∞·0 at 10²⁰⁰, where the chain rule gives e^{−u²}·u·u."""

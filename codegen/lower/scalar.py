@@ -34,11 +34,12 @@ from codegen.loops.scalar_functions import (
     same_type,
 )
 from codegen.plan.few_elements import FirstBest, argmax
-from codegen.plan.scatter import is_place, is_placed
+from codegen.plan.scatter import is_placed
 from symgraph.core.dtypes import is_integer
 from symgraph.core.scalars import Delta, Uniform, Written
 from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import DomainError
+from symgraph.simplify.selections import is_place
 from symgraph.stabilise.scalar import by_one_exponential
 
 Access = Callable[[Tensor, tuple[Expr, ...]], Expr]

@@ -17,7 +17,7 @@ import sympy as sp
 
 from codegen.loops.ranges import all_exist, bounds_of, exists
 from codegen.loops.seldom import NOUGHT
-from codegen.plan.scatter import is_place, ordered, scatter_of, terms_of, with_scatter
+from codegen.plan.scatter import ordered, scatter_of, terms_of, with_scatter
 from codegen.plan.windows import window_of
 from symgraph.core.bounds import running
 from symgraph.core.cases import Cases
@@ -25,6 +25,7 @@ from symgraph.core.graph import rewrite
 from symgraph.core.indices import Dim, Index, axis, bound
 from symgraph.core.scalars import selected
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.simplify.selections import is_place
 
 
 @dataclass(frozen=True, slots=True)

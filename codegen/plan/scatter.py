@@ -16,6 +16,7 @@ from symgraph.core.cost import operations
 from symgraph.core.indices import Index, axis
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.simplify.selections import is_place
 
 FEW, FIXED = 4, 1
 """Operations of terms without a sum up to which each element chooses among them, in one pass with other values.
@@ -62,12 +63,6 @@ class Scatter:
     @property
     def axes(self) -> frozenset[int]:
         return frozenset().union(*(term.axes for term in self.terms))
-
-
-def is_place(factor: sp.Basic) -> bool:
-    """Whether a factor is a δ, or a power of one, which says where a product is not 0."""
-    base, exponent = factor.as_base_exp()
-    return isinstance(base, Delta) and bool(exponent.is_positive)
 
 
 def is_placed(factor: sp.Basic) -> bool:

@@ -2,6 +2,7 @@
 which they read some, those.
 
     d[i, j] = δ(i, 0)·v[i, j],  v[i, j] = Σ_n f(x[n, i, j])   →   d[i, j] = δ(i, 0)·u[j],  u[j] = Σ_n f(x[n, 0, j])
+    d[i, j] = δ(i, j)·v[i, j],  v[i, j] = Σ_n f(x[n, i, j])   →   d[i, j] = δ(i, j)·u[i],  u[i] = Σ_n f(x[n, i, i])
     d[i] = v[i + 1], i < 8,     v[i] = Σ_n f(x[n, i]), i < 10 →   d[i] = u[i],             u[i] = Σ_n f(x[n, i + 1])
 
 Beside a δ that gives an axis a place, a factor is read at that place.
@@ -9,21 +10,21 @@ Beside a δ that gives an axis a place, a factor is read at that place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
 
-from codegen.plan.scatter import is_place
+from codegen.loops.ranges import is_within, narrowed
 from symgraph.core.bounds import Intervals, range_of, requirements, running, stays_inside
-from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import literal, replaced, unevaluated, written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.simplify.selections import before_branches, is_place
 
 
 def slice_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
@@ -60,10 +61,10 @@ def _at_places(tensor: Tensor, definition: Definition) -> Definition:
     """The definition in which factors are read at the places that a δ beside them gives."""
     if not definition.body.has(Delta) or definition.op not in (None, "sum"):
         return definition
-    terms = [_before_branches(term) for term in sp.Add.make_args(definition.body)]
+    terms = [before_branches(term) for term in sp.Add.make_args(definition.body)]
     if definition.op == "sum" and len(terms) == 1 and (split := _before_sum(tensor.shape, definition, terms[0])):
         definition, terms = split, [split.body]
-    terms = [_at_place(term, tensor.ndim) for term in terms]
+    terms = [_at_place(term, tensor.shape) for term in terms]
     body = sp.Add(*terms, evaluate=False) if len(terms) > 1 else terms[0]
     return Definition(definition.op, definition.extents, body)
 
@@ -92,36 +93,26 @@ def _in_own_indices(element: Element, position: int) -> sp.Expr | None:
     return place.xreplace(own) if place.atoms(Index) <= own.keys() else None
 
 
-def _before_branches(term: sp.Expr) -> sp.Expr:
-    """{δ·a if c, else 0} as δ·{a if c, else 0}: a place is the same in all branches that are not 0."""
-    if not isinstance(term, sp.Piecewise):
-        return term
-    values = [sp.Mul.make_args(value) for value, _ in term.args if value != 0]
-    first = values[0] if values else ()
-    places = [factor for factor in first if is_place(factor) and all(factor in value for value in values)]
-    if not places:
-        return term
-    branches = [
-        (value if value == 0 else written_product([f for f in sp.Mul.make_args(value) if f not in places]), condition)
-        for value, condition in term.args
-    ]
-    return sp.Mul(*places, Cases(*branches), evaluate=False)
-
-
-def _at_place(term: sp.Expr, rank: int) -> sp.Expr:
+def _at_place(term: sp.Expr, shape: Shape) -> sp.Expr:
     factors = sp.Mul.make_args(term)
-    rule = dict(found for factor in factors if is_place(factor) and (found := _fixed(factor, rank)))
+    places = [found for factor in factors if is_place(factor) for found in _fixed(factor, shape)[:1]]
+    rule = dict(places)
     if not rule:
         return term
     new = [factor if is_place(factor) else at_places(factor, rule) or factor for factor in factors]
     return written_product(new)
 
 
-def _fixed(factor: sp.Expr, rank: int) -> tuple[Index, sp.Expr] | None:
-    """The axis that a δ gives a place, which is a number or a label, and the place."""
-    one, other = sorted(factor.as_base_exp()[0].args, key=lambda side: side.is_Integer is True or not side.is_Symbol)
-    fixed = other.is_Integer or (isinstance(other, Element) and not other.has(one))
-    return (one, other) if fixed and one in {axis(d) for d in range(rank)} else None
+def _fixed(factor: sp.Expr, shape: Shape) -> list[tuple[Index, sp.Expr]]:
+    """The axes that a δ gives a place, which is a number, a label or the index of no longer an axis, and the places."""
+    extents, sides = extents_of(shape), factor.as_base_exp()[0].args
+    found = []
+    for index, place in (sides[::-1], sides):
+        is_no_longer = place in extents and is_at_least_zero(extents.get(index, 0) - extents[place])
+        is_known = place.is_Integer or (isinstance(place, Element) and not place.has(index))
+        if index in extents and (is_known or is_no_longer):
+            found.append((index, place))
+    return found
 
 
 def at_places(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
@@ -154,7 +145,8 @@ class _Part:
 
     def of(self, body: sp.Expr) -> sp.Expr | None:
         """A body there, with the indices of the whole."""
-        return at_places(body, {**self.places, **{i: i + first for i, (first, _) in self.spans.items() if first}})
+        shift = {i: i + first for i, (first, _) in self.spans.items() if first}
+        return at_places(body, {**{index: place.xreplace(shift) for index, place in self.places.items()}, **shift})
 
     def intervals(self, tensor: Tensor, definition: Definition) -> Intervals:
         """How far the indices of that body run."""
@@ -182,8 +174,8 @@ class _Slices:
                 if found is not None:
                     self.parts[tensor], part, body = wanted, wanted, found
             intervals = part.intervals(tensor, definition)
-            for element in elements_of(body):
-                reads.setdefault(element.tensor, []).append((element, intervals))
+            for element, where in _reads(body, intervals):
+                reads.setdefault(element.tensor, []).append((element, where))
             if definition.is_opaque:
                 whole.update(element.tensor for element in elements_of(body))
 
@@ -216,9 +208,10 @@ class _Slices:
         return _Part(places, spans)
 
     def _is_inside(self, place: sp.Expr, size: sp.Expr, extents: Mapping[Index, sp.Expr]) -> bool:
-        """Whether a place is a label, or a number on an axis that has it in every call that is let through."""
+        """Whether a place is a label, an index, or a number on an axis that has it in every call let through."""
         if not place.is_Integer:
-            return isinstance(place, Element) and stays_inside(place, extents)
+            labels = elements_of(place)
+            return is_within(place, size, running(extents)) and all(stays_inside(label, extents) for label in labels)
         room = size - 1 - place
         return bool(place >= 0) and bool(
             is_at_least_zero(room) or any(is_at_least_zero(room - asked) for asked in self.asked)
@@ -244,11 +237,23 @@ def _may_be_smaller(tensor: Tensor, definition: Definition) -> bool:
     return definition.op in (None, "sum", "max", "min")
 
 
+def _reads(body: sp.Basic, intervals: Intervals) -> Iterator[tuple[Element, Intervals]]:
+    """The elements of a body, with how far the indices run where they are read."""
+    if not isinstance(body, Element) and body.has(sp.Piecewise):
+        for part in body.args:
+            value, condition = part.args if isinstance(body, sp.Piecewise) else (part, sp.true)
+            yield from _reads(value, narrowed(intervals, condition))
+            yield from ((element, intervals) for element in elements_of(condition))
+    else:
+        yield from ((element, intervals) for element in elements_of(body))
+
+
 def _span(places: Sequence[tuple[sp.Expr, Intervals]], size: sp.Expr) -> tuple[int, int] | None:
     """The first place that is read of an axis and how many there are, if these are known and not all."""
     ends = [range_of(place, intervals) for place, intervals in places]
-    if not size.is_Integer or not ends or not all(end and end[0].is_Integer and end[1].is_Integer for end in ends):
+    if not ends or not all(end and end[0].is_Integer and end[1].is_Integer for end in ends):
         return None
-    first, last = min(int(end[0]) for end in ends if end), max(int(end[1]) for end in ends if end)
-    first, last = max(0, first), min(int(size) - 1, last)
-    return (first, last - first + 1) if first <= last and (first, last) != (0, size - 1) else None
+    first, last = max(0, min(int(end[0]) for end in ends if end)), max(int(end[1]) for end in ends if end)
+    last = min(int(size) - 1, last) if size.is_Integer else last
+    is_there = first <= last and is_at_least_zero(size - 1 - last)
+    return (first, last - first + 1) if is_there and (first, last) != (0, size - 1) else None

@@ -9,7 +9,7 @@ A δ, or a branch, that is 0 is a selection and no factor: what stands beside it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 
 import sympy as sp
@@ -22,6 +22,7 @@ from symgraph.core.graph import consumers, elements_of, rewrite, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import replaced, written_product
+from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
 Supports = Mapping[Tensor, Mapping[int, Interval]]
@@ -41,10 +42,12 @@ def trim_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
         spans = _spans(tensor, definition, known)
         if spans:
             known[tensor] = spans
-            free = tensor not in roots and at_places(definition.body, _shifts(spans)) is not None
-            if free and all(_can_read(reader, tensor, spans) for reader in readers[tensor]):
+            read = definition.op == "sum" if tensor in roots else all(
+                _can_read(reader, tensor, spans) for reader in readers[tensor]
+            )
+            if read and at_places(definition.body, _shifts(spans)) is not None:
                 trimmed[tensor] = spans
-    return rewrite(roots, _Trimmed(trimmed).change) if trimmed else {tensor: tensor for tensor in order}
+    return rewrite(roots, _Trimmed(trimmed, roots).change) if trimmed else {tensor: tensor for tensor in order}
 
 
 def _shifts(spans: Mapping[int, Interval]) -> dict[Index, sp.Expr]:
@@ -57,8 +60,14 @@ def _spans(tensor: Tensor, definition: Definition, known: Supports) -> dict[int,
     there = support(definition.body, whole, known)
     if there is None:
         return {}
-    ends = {d: there[axis(d)] for d, size in enumerate(tensor.shape) if size.is_Integer}
-    return {d: span for d, span in ends.items() if span != whole[axis(d)] and span[0].is_Integer and span[1].is_Integer}
+    return {d: there[axis(d)] for d in range(tensor.ndim) if _is_part(there[axis(d)], whole[axis(d)])}
+
+
+def _is_part(span: Interval, whole: Interval) -> bool:
+    """Whether numbers are the ends of a range, which is in another one at every size, and not all of that."""
+    first, last = span
+    known = span != whole and first.is_Integer and last.is_Integer
+    return bool(known and is_at_least_zero(whole[1] - last))
 
 
 def support(body: sp.Expr, bounds: Bounds, known: Supports) -> Bounds | None:
@@ -68,6 +77,8 @@ def support(body: sp.Expr, bounds: Bounds, known: Supports) -> Bounds | None:
     if isinstance(body, sp.Piecewise):
         branches = [support(value, narrowed(bounds, condition), known) for value, condition in body.args]
         return reduce(_either, branches)
+    if isinstance(body, Delta):
+        return narrowed(bounds, sp.Eq(*body.args))
     if isinstance(body, sp.Add):
         return reduce(_either, [support(term, bounds, known) for term in body.args])
     if isinstance(body, sp.Mul):
@@ -131,19 +142,23 @@ def _guard(body: sp.Expr) -> tuple[sp.Expr, sp.Basic] | None:
 class _Trimmed:
     """The values of which a part is left, and what reads them."""
 
-    def __init__(self, spans: Supports) -> None:
-        self.spans = spans
+    def __init__(self, spans: Supports, roots: Collection[Tensor]) -> None:
+        self.spans, self.roots = spans, roots
         self.parts: dict[Tensor, tuple[Tensor, Mapping[int, Interval]]] = {}
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
-        """A value over parts of others: a sum over what is left, a condition that says what is, or a part itself."""
+        """A value over parts of others: a sum over what is left, a condition that says what is, or a part itself.
+
+        Of a root, which is asked for as a whole, the part is a value that it reads.
+        """
         own = self.spans.get(tensor, {})
         moved = {element: self._moved(element) for element in elements_of(definition.body)}
         if not own and all(element is new for element, new in moved.items()):
             return tensor.redefined(definition)
         bounds = bounds_of(tensor.shape, definition)
         value, condition = _guard(definition.body) or (definition.body, sp.true)
-        conditions = [*sp.And.make_args(condition), *self._inside(moved, bounds)]
+        selected = support(definition.body, bounds, {}) or bounds
+        conditions = [*sp.And.make_args(condition), *self._inside(moved, selected)]
         summed = _summed(definition, bounds, narrowed(bounds, sp.And(*conditions)))
         shift = _shifts(own) | {r: r + low for r, (low, _) in summed.items() if low != 0}
         sizes = {axis(d): span for d, span in own.items()} | summed
@@ -163,16 +178,21 @@ class _Trimmed:
         new = Definition(definition.op, extents, body)
         if not own:
             return tensor.redefined(new)
-        whole, part = tensor.redefined(definition), Tensor.define(shape, body, new.op, extents, tensor.cotangent_of)
+        part = Tensor.define(shape, body, new.op, extents, tensor.cotangent_of)
+        if tensor in self.roots:
+            places = list(map(axis, range(tensor.ndim)))
+            inside = sp.And(*_needed([c for d, span in own.items() for c in _between(places[d], span)], bounds))
+            whole = Cases((_of_part(part, own, places), inside), (sp.S.Zero, sp.true))
+            return tensor.redefined(Definition(None, (), whole))
         call_alike(part, tensor)
+        whole = tensor.redefined(definition)
         self.parts[whole] = part, own
         return whole
 
     def _moved(self, element: Element) -> Element:
         if element.tensor not in self.parts:
             return element
-        part, spans = self.parts[element.tensor]
-        return Element(part, *(i - spans[d][0] if d in spans else i for d, i in enumerate(element.indices)))
+        return _of_part(*self.parts[element.tensor], element.indices)
 
     def _inside(self, elements: Iterable[Element], bounds: Bounds) -> Iterator[sp.Basic]:
         for element in elements:
@@ -182,10 +202,16 @@ class _Trimmed:
                     yield from _between(place, span)
 
 
+def _of_part(part: Tensor, spans: Mapping[int, Interval], places: Sequence[sp.Expr]) -> Element:
+    """What is read at places of the whole; of one place nothing else is asked for."""
+    first = {d: places[d] - low if low != high else sp.S.Zero for d, (low, high) in spans.items()}
+    return Element(part, *(first.get(d, place) for d, place in enumerate(places)))
+
+
 def _summed(definition: Definition, bounds: Bounds, left: Bounds) -> dict[Index, Interval]:
     """The indices of a sum of which some values are left."""
-    over = [bound(d) for d, size in enumerate(definition.extents) if definition.op == "sum" and size.is_Integer]
-    return {r: left[r] for r in over if left[r] != bounds[r] and left[r][0].is_Integer and left[r][1].is_Integer}
+    over = [bound(d) for d in range(len(definition.extents)) if definition.op == "sum"]
+    return {r: left[r] for r in over if _is_part(left[r], bounds[r])}
 
 
 def _needed(conditions: Iterable[sp.Basic], bounds: Bounds) -> list[sp.Basic]:

@@ -12,12 +12,13 @@ from collections.abc import Collection
 
 import sympy as sp
 
-from codegen.plan.scatter import is_place, scatter_of
+from codegen.plan.scatter import scatter_of
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
 from symgraph.core.rebuild import written_product
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
+from symgraph.simplify.selections import is_place
 
 
 def added(leaf: Tensor, total: Tensor, value: Tensor, readers: Collection[Tensor]) -> Tensor | None:

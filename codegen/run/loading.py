@@ -16,6 +16,7 @@ from codegen import backend, debug
 from codegen.backend import Entry
 from codegen.host import cache
 from codegen.host.collector import resting
+from codegen.host.undisturbed import undisturbed
 from codegen.run.turn import LOADING
 
 if TYPE_CHECKING:
@@ -58,14 +59,17 @@ def native_part(name: str) -> Entry:
 def _cached(
     key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float], code: bytes | None = None
 ) -> Entry:
-    with LOADING:
-        stored = cache.load(key) if code is None else code
-        if stored is None:
-            with debug.stage("compile", seconds), resting():
-                stored = compiled()
-                cache.store(key, stored)
-        with debug.stage("load", seconds):
-            return backend.load(stored, name)
+    def found() -> Entry:
+        with LOADING:
+            stored = cache.load(key) if code is None else code
+            if stored is None:
+                with debug.stage("compile", seconds), resting():
+                    stored = compiled()
+                    cache.store(key, stored)
+            with debug.stage("load", seconds):
+                return backend.load(stored, name)
+
+    return undisturbed(found)
 
 
 def key_of(source: Source) -> str:

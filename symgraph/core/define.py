@@ -121,10 +121,11 @@ def scalar_body(value: Any) -> sp.Basic:
     symbols = [part for part in parts if isinstance(part, sp.Symbol) and not isinstance(part, (Index, Dim, Slot))]
     for symbol in sorted(symbols, key=str):
         rule[symbol] = Element(Tensor.scalar(symbol))
-    indexed = {part.tensor for part in parts if isinstance(part, Element)}
+    alone = {arg for part in parts if not isinstance(part, Element) for arg in part.args} | {body}
     for tensor in parts:
-        if isinstance(tensor, Tensor) and tensor not in indexed:
-            rule[tensor] = _only_element(tensor)
+        if isinstance(tensor, Tensor) and tensor in alone:
+            element = _only_element(tensor)
+            rule |= {tensor: element, element: element}
     return finite(replaced(body, rule) if rule else body)
 
 

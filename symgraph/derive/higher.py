@@ -6,7 +6,7 @@ rows f′ it is ∂y[f′]/∂x. The rows become leading axes of whatever depend
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
@@ -15,11 +15,14 @@ from symgraph.core.define import Sum, as_tensor, define
 from symgraph.core.graph import elements_of, topological
 from symgraph.core.indices import Index, Shape, axis, bound, show_shape
 from symgraph.core.provenance import at_line, names_result
+from symgraph.core.rebuild import written_product
 from symgraph.core.recurrence import Loop, Recurrence, recurrence_of
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
+from symgraph.core.views import at_indices
 from symgraph.derive.differentiate import gradient
 from symgraph.errors import DomainError, ShapeError
+from symgraph.simplify.selections import before_branches, is_place
 from symgraph.simplify.sums import summed
 
 
@@ -63,13 +66,13 @@ def hvp(loss: Any, wrt: Any, vector: Any) -> Tensor:
 
 def _with_rows(output: Tensor, seed: Tensor, rows: Shape) -> Tensor:
     """``output`` with leading axes of sizes ``rows`` and the seed's element s[f] as δ(f, row)."""
-    identity = sp.Mul(*(Delta(axis(d), axis(d + len(rows))) for d in range(len(rows))))
+    identity = sp.Mul(*(Delta(axis(d), axis(d + len(rows))) for d, size in enumerate(rows) if size != 1))
     lifted = {seed: Tensor.define(rows + rows, identity)}
-    _lift_all(topological([output]), seed, rows, lifted)
+    _lift_all(topological([output]), rows, lifted)
     return lifted.get(output) or Tensor.define(rows + output.shape, sp.S.Zero)
 
 
-def _lift_all(order: Iterable[Tensor], seed: Tensor | None, rows: Shape, lifted: dict[Tensor, Tensor]) -> None:
+def _lift_all(order: Iterable[Tensor], rows: Shape, lifted: dict[Tensor, Tensor]) -> None:
     """With rows, whatever reads something that has rows already."""
     for tensor in order:
         definition = tensor.definition
@@ -83,7 +86,7 @@ def _lift_all(order: Iterable[Tensor], seed: Tensor | None, rows: Shape, lifted:
             if found is not None:
                 lifted[tensor] = _lift_loop(*found, rows, lifted)
             else:
-                lifted[tensor] = _lift(tensor, definition, seed, rows, lifted)
+                lifted[tensor] = _lift(tensor, definition, rows, lifted)
 
 
 def _lift_loop(recurrence: Recurrence, value: Tensor, rows: Shape, lifted: Mapping[Tensor, Tensor]) -> Tensor:
@@ -105,7 +108,7 @@ def _lift_loop(recurrence: Recurrence, value: Tensor, rows: Shape, lifted: Mappi
             operand = lifted[operand]
         operands.append(operand)
         slots[slot] = Tensor.slot(n, rows + slot.shape, slot.classes, slot.dtype)
-    _lift_all(loop.steps, None, rows, slots)
+    _lift_all(loop.steps, rows, slots)
     carries, inputs, constants = (
         tuple(slots.get(slot, slot) for slot in part) for part in (loop.carries, loop.inputs, loop.constants)
     )
@@ -121,18 +124,10 @@ def _repeated(tensor: Tensor, rows: Shape) -> Tensor:
     return Tensor.define(rows + tensor.shape, Element(tensor, *(axis(d + len(rows)) for d in range(tensor.ndim))))
 
 
-def _lift(
-    tensor: Tensor, definition: Definition, seed: Tensor | None, rows: Shape, lifted: Mapping[Tensor, Tensor]
-) -> Tensor:
-    row = [axis(d) for d in range(len(rows))]
+def _lift(tensor: Tensor, definition: Definition, rows: Shape, lifted: Mapping[Tensor, Tensor]) -> Tensor:
     shift = {axis(d): axis(d + len(rows)) for d in range(tensor.ndim)}
     body = definition.body.xreplace(shift)
-    rule: dict[Element, sp.Expr] = {}
-    for element in elements_of(body):
-        if element.tensor is seed:
-            rule[element] = sp.Mul(*(Delta(r, index) for r, index in zip(row, element.indices, strict=True)))
-        elif element.tensor in lifted:
-            rule[element] = Element(lifted[element.tensor], *row, *element.indices)
+    rule = {e: _at_rows(lifted[e.tensor], e.indices, len(rows)) for e in elements_of(body) if e.tensor in lifted}
     body, shape = body.xreplace(rule), rows + tensor.shape
     if definition.op != "sum":
         return Tensor.define(shape, body, definition.op, definition.extents)
@@ -140,3 +135,18 @@ def _lift(
     extents = dict(zip([axis(d) for d in range(len(shape))], shape, strict=True))
     extents |= dict(zip(over, definition.extents, strict=True))
     return Tensor.define(shape, summed(body, over, extents, []))
+
+
+def _at_rows(value: Tensor, indices: Sequence[sp.Expr], count: int) -> sp.Expr:
+    """An element of a value with rows; of δ·(what does not depend on the row), δ and an element without rows, so that
+    a sum over what it is read at is solved, and what δ does not select is not asked for."""
+    row, definition = [axis(d) for d in range(count)], value.definition
+    if definition is not None and definition.op is None:
+        factors = sp.Mul.make_args(before_branches(definition.body))
+        places = [factor for factor in factors if is_place(factor)]
+        rest = written_product([factor for factor in factors if factor not in places])
+        if not rest.free_symbols & set(row):
+            back = {axis(d): axis(d - count) for d in range(count, value.ndim)}
+            own = Tensor.define(value.shape[count:], rest.xreplace(back)).element if rest.has(Element) else rest
+            return sp.Mul(*(at_indices(part, [*row, *indices]) for part in places), at_indices(own, indices))
+    return Element(value, *row, *indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import sympy as sp
@@ -44,6 +45,15 @@ def latex_name(name: str) -> str:
     return text + "'" * primes
 
 
+def latex_names(names: Iterable[str]) -> dict[str, str]:
+    """LaTeX of several names, each another: of those that look alike, as x, x_ and _x do, one, and others as typed."""
+    found: dict[str, str] = {}
+    for name in sorted(set(names), key=lambda name: (len(name), name)):
+        latex = latex_name(name)
+        found[name] = latex if latex not in found.values() else _upright(name)
+    return found
+
+
 def _braced(latex: str) -> str:
     return f"{{{latex}}}" if "_" in latex else latex
 
@@ -54,12 +64,17 @@ def _word(word: str) -> str:
         return "\\" + _GREEK[word]
     if word in _SPOKEN:
         return "\\" + _SPOKEN[word]
-    if len(word) == 1:
+    if len(word) == 1 and word.isascii():
         return word if word != "_" else r"\_"
     if word[0] in _GREEK and word[1:].isalpha() and len(word) == 2:
         return rf"\{_GREEK[word[0]]} {_word(word[1])}"
-    upright = word.replace("_", r"\_")
-    return rf"\mathrm{{{upright}}}"
+    return _upright(word)
+
+
+def _upright(word: str) -> str:
+    """A word as it is typed; letters that mathematics has no font for are text."""
+    escaped = word.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}" if word.isascii() else rf"\text{{{escaped}}}"
 
 
 def _is_balanced(text: str) -> bool:

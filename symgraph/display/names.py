@@ -23,7 +23,7 @@ from symgraph.core.recurrence import recurrence_of
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.unfolded import as_read, first_values, operands_as_read
 from symgraph.core.views import is_contraction
-from symgraph.display.latex_names import latex_name
+from symgraph.display.latex_names import latex_name, latex_names
 from symgraph.display.notation import Name
 
 MAX_INLINED = 40
@@ -79,7 +79,8 @@ class Naming:
         count = Counter(name_of(t) for t in hinted)
         self._own = {name for name, times in count.items() if times == 1} - fixed
         self.taken = fixed | set(map(str, count))
-        self._latex = {latex_name(name) for name in self.taken}
+        self._typeset = latex_names(self.taken)
+        self._latex = set(self._typeset.values())
         self._name_leaves()
         self._name_hinted()
         known = [pair for t in self.order if t not in self._inline and (pair := self.pair(t)) is not None]
@@ -102,7 +103,7 @@ class Naming:
                 several = tensor.kind in ("constant", "random")
                 if several and any(name.text == text for name in self.names.values()):
                     text = self._numbered(text)
-                self.names[tensor] = Name(text, latex_name(text))
+                self.names[tensor] = self._called(text)
 
     def _name_hinted(self) -> None:
         """What the user has named keeps its name, where that is one value's; the others of a name are numbered."""
@@ -189,9 +190,12 @@ class Naming:
         return depth
 
     def _give(self, tensor: Tensor, text: str) -> None:
-        self.names[tensor] = Name(text, latex_name(text))
+        self.names[tensor] = self._called(text)
         self.taken.add(text)
         self._latex.add(self.names[tensor].latex)
+
+    def _called(self, text: str) -> Name:
+        return Name(text, self._typeset.get(text) or latex_name(text))
 
     def _numbered(self, stem: str) -> str:
         """The first number that makes a name, in text and in LaTeX, that neither the user nor another value has."""

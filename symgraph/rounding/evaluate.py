@@ -63,6 +63,8 @@ def number_at(number: sp.Expr, bits: int) -> Raw:
         return libmp.from_rational(number.p, number.q, bits, "n")  # type: ignore[no-any-return]
     if number.is_infinite or number is sp.nan:
         return {sp.oo: libmp.finf, -sp.oo: libmp.fninf}.get(number, fnan)  # type: ignore[no-any-return]
+    if number.is_zero:  # which SymPy evaluates to the integer
+        return fzero  # type: ignore[no-any-return]
     found = number._eval_evalf(bits) if isinstance(number, sp.Float) else sp.N(number, int(bits * 0.302) + 3)
     return getattr(found, "_mpf_", fnan)  # type: ignore[no-any-return]
 

@@ -9,11 +9,35 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symgraph.core.cases import Cases
 from symgraph.core.cost import multiplied_out
 from symgraph.core.indices import Dim
+from symgraph.core.rebuild import written_product
 from symgraph.core.scalars import Delta
 
 Parts = list[tuple[sp.Expr, sp.Expr]]
+
+
+def is_place(factor: sp.Basic) -> bool:
+    """Whether a factor is a δ, or a power of one, which says where a product is not 0."""
+    base, exponent = factor.as_base_exp()
+    return isinstance(base, Delta) and bool(exponent.is_positive)
+
+
+def before_branches(term: sp.Expr) -> sp.Expr:
+    """{δ·a if c, else 0} as δ·{a if c, else 0}: a place is the same in all branches that are not 0."""
+    if not isinstance(term, sp.Piecewise):
+        return term
+    values = [sp.Mul.make_args(value) for value, _ in term.args if value != 0]
+    first = values[0] if values else ()
+    places = [factor for factor in first if is_place(factor) and all(factor in value for value in values)]
+    if not places:
+        return term
+    branches = [
+        (value if value == 0 else written_product([f for f in sp.Mul.make_args(value) if f not in places]), condition)
+        for value, condition in term.args
+    ]
+    return sp.Mul(*places, Cases(*branches), evaluate=False)
 
 
 def parts(expression: sp.Expr) -> Parts | None:

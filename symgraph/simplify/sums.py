@@ -19,6 +19,7 @@ from symgraph.core.solve import solve_delta
 from symgraph.core.tensor import Element, Tensor
 from symgraph.simplify.fold import Step
 from symgraph.simplify.rational import presented
+from symgraph.simplify.selections import before_branches
 
 Extents = Mapping[Index, sp.Expr]
 
@@ -34,6 +35,7 @@ def summed(body: sp.Expr, over: tuple[Index, ...], extents: Extents, steps: list
             return reduction(body, over, extents)  # a sum of its own would read where no branch allows it
         branches = [(summed(value, over, extents, steps), condition) for value, condition in body.args]
         return Cases(*branches)
+    body = before_branches(body)
     terms = sp.Add.make_args(sp.expand_mul(body) if body.has(sp.Add) and is_short_multiplied_out(body) else body)
     if len(terms) > 1 and any(_collapses(term, over, extents) for term in terms):
         return presented(sp.Add(*(_sum_product(term, over, extents, steps) for term in terms)))

@@ -36,7 +36,7 @@ from symgraph.stabilise.ranges import with_long_sums_scaled
 from symgraph.stabilise.rewritings import without_common_factors
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases, without_multiples
-from symgraph.stabilise.signs import is_positive
+from symgraph.stabilise.signs import is_positive, with_real_values
 from symgraph.stabilise.special import special
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Rewriter:
             return tensor.redefined(definition)  # a recurrence's step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
         self.work = Work(MOST_WORK)
-        written = special(self._with_branches(definition.body))
+        written = special(with_real_values(self._with_branches(definition.body)))
         self._ask_for(written)
         chosen = self._chosen(tensor, definition, self._forms(definition.body, written))
         body = with_long_sums_scaled(chosen, self.values.opened)

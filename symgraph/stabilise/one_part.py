@@ -19,7 +19,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import Delta, Written, slot
+from symgraph.core.scalars import Written, slot
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.one_variable import improved, may_lose
 from symgraph.stabilise.ranges import scaled
@@ -30,7 +30,7 @@ W = sp.Symbol("w", real=True)
 
 def of_one_part(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of several values by a formula of one expression; none where there is no such expression."""
-    if body.has(sp.Piecewise, Written, Delta) or operations([body]) > MOST_OPERATIONS or not may_lose(body, body):
+    if body.has(sp.Piecewise, Written) or operations([body]) > MOST_OPERATIONS or not may_lose(body, body):
         return ()
     names = {element: sp.Symbol(f"e{n}", real=True) for n, element in enumerate(elements_of(body))}
     named = replaced(body, names)

@@ -18,10 +18,11 @@ from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Written, log1p
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
-from symgraph.simplify.branches import flat_piecewise
+from symgraph.simplify.branches import flat_piecewise, guarded_product
 from symgraph.stabilise.limits import settled, suffers_anywhere
 from symgraph.stabilise.saturating import saturates, saturating
 from symgraph.stabilise.scalar import stable
+from symgraph.stabilise.signs import with_real_values
 
 MAX_LOOKED_AT = 60
 """Operations of a part with the formulas of the values it reads."""
@@ -52,7 +53,7 @@ class Values:
         """The body with the formulas of the pointwise values it reads."""
         if body not in self._opened:
             rule = {e: self._moved_to(e) for e in elements_of(body) if e.tensor in self.formulas}
-            self._opened[body] = replaced(body, rule) if rule else body  # type: ignore[assignment]
+            self._opened[body] = with_real_values(replaced(body, rule)) if rule else body  # type: ignore[arg-type]
         return self._opened[body]
 
     def _moved_to(self, element: Element) -> sp.Expr:
@@ -90,6 +91,8 @@ class Values:
             return self._part(body, guard, body)
         if not isinstance(body, sp.Add | sp.Mul):
             return body
+        if isinstance(body, sp.Add) and (apart := self._beside_a_factor(body, guard)) is not None:
+            return apart
         groups: dict[object, list[sp.Expr]] = {}
         for n, argument in enumerate(body.args):
             bases = self._bases(argument)
@@ -97,6 +100,22 @@ class Values:
         if len(groups) == 1:  # the value goes away where what it is made of is put in
             return body
         return body.func(*(self._refined(body.func(*group), guard) for group in groups.values()))
+
+    def _beside_a_factor(self, total: sp.Add, guard: sp.Basic) -> sp.Expr | None:
+        """a·b − a·b·t² + c as a·b·(1 − t²) + c, where 1 − t² is refined; None where no terms are of this kind."""
+        for term in total.args:
+            for base in self._bases(term):
+                factor = sp.Mul(*(f for f in sp.Mul.make_args(term) if self._bases(f) not in ((), (base,))))
+                quotients = {other: other / factor for other in total.args}
+                parts = {other: part for other, part in quotients.items() if self._bases(part) in ((), (base,))}
+                if factor == 1 or len(parts) < 2:
+                    continue
+                inner = sp.Add(*parts.values())
+                refined = self._refined(inner, guard)
+                if refined != inner:
+                    rest = sp.Add(*(other for other in total.args if other not in parts))
+                    return guarded_product(factor, refined) + self._refined(rest, guard)
+        return None
 
     def _bases(self, body: sp.Expr) -> tuple[Element, ...]:
         return elements_of(self.opened(body))

@@ -27,6 +27,17 @@ def by_place(body: sp.Expr) -> list[sp.Expr]:
     return [_at_its_place(sp.Add(*terms), deltas) for deltas, terms in parts.items()]
 
 
+def selections(body: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+    """Those parts as (product of δ, what it selects)."""
+    found = []
+    for part in by_place(body):
+        terms = [sp.Mul.make_args(term) for term in sp.Add.make_args(part)]
+        places = [factor for factor in terms[0] if isinstance(factor, Delta)]
+        rest = sp.Add(*(sp.Mul(*(factor for factor in term if factor not in places)) for term in terms))
+        found.append((sp.Mul(*places), rest))
+    return found
+
+
 def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
     if not part.has(*GROWING):
         return part

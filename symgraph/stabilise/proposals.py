@@ -11,10 +11,12 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import atoms_in
+from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Tensor
-from symgraph.simplify.branches import per_branch
+from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.decaying import decaying
 from symgraph.stabilise.one_part import of_one_part
+from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
@@ -71,6 +73,12 @@ def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> li
     found: dict[sp.Expr, Sequence[sp.Expr]] = {}
 
     def changed(branch: sp.Expr, number: int) -> sp.Expr:
+        if branch.has(Delta):
+            selected = selections(branch)
+            if any(part.has(Delta) for _, part in selected):
+                return branch
+            total = sp.Add(*(guarded_product(places, changed(part, number)) for places, part in selected))
+            return per_branch(total, lambda part, _: part)
         if branch not in found:
             found[branch] = proposed(branch)
         return found[branch][min(number, len(found[branch]) - 1)] if found[branch] else branch

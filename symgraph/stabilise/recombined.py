@@ -17,7 +17,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import Delta, Written
+from symgraph.core.scalars import Written
 from symgraph.simplify.rational import Kernels
 
 MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
@@ -36,7 +36,7 @@ def recombined(body: sp.Expr) -> tuple[sp.Expr, ...]:
 
 def _inside(body: sp.Expr) -> set[sp.Expr]:
     """The sums that are the argument of a function, or under a root, without the number that they are multiplied by."""
-    if body.has(sp.Piecewise, Written, Delta) or not body.has(sp.Function, sp.Pow):
+    if body.has(sp.Piecewise, Written) or not body.has(sp.Function, sp.Pow):
         return set()
     functions = {f.args[0] for f in body.atoms(sp.Function) if len(f.args) == 1}
     roots = {power.base for power in body.atoms(sp.Pow) if not power.exp.is_Integer}
@@ -44,7 +44,7 @@ def _inside(body: sp.Expr) -> set[sp.Expr]:
 
 
 def _of_whole(body: sp.Expr) -> tuple[sp.Expr, ...]:
-    if body.has(sp.Piecewise, Written, Delta, sp.exp) or not _may_cancel(body) or operations([body]) > MOST_OPERATIONS:
+    if body.has(sp.Piecewise, Written, sp.exp) or not _may_cancel(body) or operations([body]) > MOST_OPERATIONS:
         return ()
     names = {e: sp.Symbol(f"e{n}", real=True) for n, e in enumerate(elements_of(body))}
     shown = {symbol: element for element, symbol in names.items()}

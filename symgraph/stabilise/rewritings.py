@@ -16,7 +16,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
-from symgraph.core.scalars import Delta, Written, expm1, log1p
+from symgraph.core.scalars import Written, expm1, log1p
 from symgraph.core.tensor import Element
 from symgraph.stabilise.differences import difference
 from symgraph.stabilise.scalar import with_one_exponential
@@ -24,7 +24,7 @@ from symgraph.stabilise.scalar import with_one_exponential
 
 def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
     """What each row makes of a formula without branches, if anything."""
-    if body.has(sp.Piecewise, Written, Delta):
+    if body.has(sp.Piecewise, Written):
         return
     for row, kind in ROWS.items():
         found = _everywhere(body, row, kind)

@@ -11,6 +11,9 @@ from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.tensor import Element, Tensor
 
+_PARTIAL = (sp.log, sp.asin, sp.acos, sp.acosh, sp.atanh)
+"""Functions that are real for some arguments alone; roots of negative numbers have √−1 for a factor."""
+
 
 def is_positive(body: sp.Expr, positive: Collection[Tensor]) -> bool:
     """Whether a formula is proved to be positive, if those values are."""
@@ -27,3 +30,10 @@ def _stand_in(number: int, element: Element, positive: bool) -> sp.Symbol:
 def _is_positive_formula(body: sp.Expr) -> bool:
     """Whether a formula over stand-ins is positive: asked once of equal ones, since SymPy searches its rules."""
     return bool(body.is_positive)
+
+
+def with_real_values(body: sp.Expr) -> sp.Expr:
+    """The body with NaN for each function that is no real number anywhere, as log(−1/(x² + 2)), which SymPy compares
+    with nothing."""
+    never = {f: sp.nan for f in body.atoms(*_PARTIAL) if f.is_extended_real is False}
+    return body.xreplace(never) if never else body

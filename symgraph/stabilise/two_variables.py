@@ -23,7 +23,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import Delta, StableFunction, Written, erfcx, log_ndtr, ndtr
+from symgraph.core.scalars import StableFunction, Written, erfcx, log_ndtr, ndtr
 from symgraph.simplify.rational import Kernels
 from symgraph.stabilise.one_part import W, forms_of
 from symgraph.stabilise.one_variable import improved
@@ -44,7 +44,7 @@ X, Y, BODY = (sp.Symbol(name, real=True) for name in ("x", "y", "body"))
 def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of two values by a formula of one; none where there is no such formula."""
     elements = elements_of(body)
-    if len(elements) != 2 or body.has(sp.Piecewise, Written, Delta) or operations([body]) > MOST_OPERATIONS:
+    if len(elements) != 2 or body.has(sp.Piecewise, Written) or operations([body]) > MOST_OPERATIONS:
         return ()
     if not body.atoms(sp.Add) or not (body.atoms(sp.Function) or body.atoms(sp.Pow)):
         return ()

@@ -23,6 +23,8 @@ FUNCTION_ULPS = 4
 WHOLE = 2**20
 WIDE = 1e100
 """An error bound that says nothing."""
+MOST_FACTORS = 8
+"""Of a power that counts as a product."""
 NAN = mpf("nan")
 
 
@@ -112,17 +114,20 @@ class Tape:
 
     # -- arithmetic -----------------------------------------------------------------------------------------------
     def total(self, terms: Sequence[Num]) -> Num:
-        """Sum of any number of terms, in any order."""
-        if not terms:
-            return self.number(0)
+        """Sum of any number of terms, in any order; of one term, that term.
+
+        What multiplies a sum may be multiplied into its terms: it has the factors of its largest one.
+        """
+        if len(terms) < 2:
+            return terms[0] if terms else self.number(0)
         value = mpmath.fsum(t.value for t in terms)
         error = sum(t.error for t in terms)
         error += len(terms) * self.epsilon * sum(_magnitude(t.value) if mpmath.isfinite(t.value) else 0 for t in terms)
         plain = terms[0].plain
         for term in terms[1:]:
             plain = plain + term.plain
-        one = self.number(1)
-        return self._enter(value, error, plain, [(t, lambda: one) for t in terms])
+        one, largest = self.number(1), max(terms, key=lambda t: _magnitude(t.value) if self._finite(t) else 0.0)
+        return self._enter(value, error, plain, [(t, lambda: one) for t in terms], factors=largest.exponents)
 
     def add(self, a: Num, b: Num) -> Num:
         return self.total([a, b])
@@ -180,7 +185,7 @@ class Tape:
 
         one = self.number(1)
         parents = [(a, by_base)] + ([] if constant else [(b, by_exponent)])
-        result = self._enter(value, error, plain, parents, loose)
+        result = self._enter(value, error, plain, parents, loose, factors=_factors_of_power(a, b) if constant else ())
         result.fragile |= exponent < 0 and 0 < a.error >= _magnitude(base)
         return result
 
@@ -283,7 +288,7 @@ class Tape:
 
     def softplus(self, a: Num) -> Num:
         plain = lambda v: np.maximum(v, 0) + np.log1p(np.exp(-abs(v)))  # noqa: E731
-        f = lambda v: max(v, mpf(0)) + mpmath.log(1 + mpmath.exp(-min(abs(v), mpf(9000))))  # noqa: E731
+        f = lambda v: max(v, mpf(0)) + mpmath.log1p(mpmath.exp(-min(abs(v), mpf(9000))))  # noqa: E731
         return self._function(a, f, plain, lambda: self.sigmoid(a), _logistic)
 
     def erf(self, a: Num) -> Num:
@@ -314,6 +319,12 @@ def _power(base: Any, exponent: Any) -> Any:
         return NAN if (exponent > 0) == (abs(base) > 1) else mpf(0)
     size = mpmath.exp(exponent * mpmath.log(abs(base)))
     return -size if base < 0 and int(exponent) % 2 else size
+
+
+def _factors_of_power(base: Num, exponent: Num) -> tuple[float, ...]:
+    """Of a whole power, its base so many times."""
+    times = int(exponent.value) if _is_whole(exponent) else 0
+    return tuple(e if times > 0 else -e for e in base.exponents) * abs(times) if abs(times) <= MOST_FACTORS else ()
 
 
 def derivatives(tape: Tape, output: Num, wrt: Sequence[Num]) -> list[Num]:
