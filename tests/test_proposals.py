@@ -52,6 +52,19 @@ RIGHT = {
     "power near 1": (X**Y - 1, [(1.000000001, 3.5), (1e-5, 1e-12), (2.0, 3.5)]),
     "powers": (Y * (X + Y) ** sp.Rational(1, 3) - Y * X ** sp.Rational(1, 3), [(1.0, 1e-9), (1e30, 1e20), (2.0, 5.0)]),
     "mass of a bin": (sp.erf(X) - sp.erf(Y), [(1.0, 1.00000001), (-3.0, -3.00000001), (7.0, 7.0000001), (1.0, -1.0)]),
+    "logistic functions": (
+        1 / (1 + sp.exp(-X)) - 1 / (1 + sp.exp(-Y)), [(40.0, 41.0), (0.25, 0.25000001), (-80.0, -81.0), (50.0, -50.0)],
+    ),
+    "softplus of both": (
+        sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(Y)), [(3.0, 3.0000001), (-50.0, -50.00001), (800.0, 801.0)],
+    ),
+    "two functions that go to one": (sp.erf(X) - sp.tanh(Y), [(7.0, 17.0), (-15.0, -16.0), (0.5, 0.25)]),
+    "square of what goes to one": (
+        sp.tanh(X) ** 2 + sp.exp(-(X**2)) - 1 + 0 * Y, [(15.0, 0.0), (-9.0, 0.0), (2.0, 0.0)],
+    ),
+    "log of one and a share's square": (
+        sp.log(1 + sp.exp(2 * X) / (sp.exp(X) + sp.exp(Y)) ** 2), [(-8.5, -3.4), (900.0, 930.0), (1.0, 1.0)],
+    ),
     "real part of a root": (
         sp.sqrt((sp.sqrt(X**2 + Y**2) + X) / 2), [(-2.0, 1e-12), (-1e5, 1e-8), (3.0, 4.0), (-1e180, 1e180)],
     ),

@@ -4,6 +4,7 @@
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
     log(1 + u)                log1p(u)
     f(a) − f(b)               by a − b (:mod:`differences`)
+    erf a − tanh b            by what these lack to 1 (:mod:`tails`)
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from symgraph.core.rebuild import evaluated
 from symgraph.core.scalars import Delta, Written, expm1, log1p
 from symgraph.core.tensor import Element
 from symgraph.stabilise.differences import difference
-from symgraph.stabilise.scalar import with_one_exponential
+from symgraph.stabilise.scalar import stable, with_one_exponential
+from symgraph.stabilise.tails import by_tails
 
 
 def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
@@ -67,13 +69,17 @@ def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
 
 
 def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
-    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either; of a quotient where it is near 1,
+    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either, and of which no sum divides; of a
+    quotient where it is near 1,
     and of what is 1 + u multiplied out."""
     argument = logarithm.args[0]
-    if argument.has(sp.exp):
+    divided = any(power.exp.is_negative and power.base.has(sp.exp) for power in argument.atoms(sp.Pow))
+    if argument.has(sp.exp) and not divided:
         return None
     if sp.S.One in sp.Add.make_args(argument):
-        return log1p(argument - 1)
+        return log1p(stable(argument - 1, lambda inside: inside) if divided else argument - 1)
+    if divided:
+        return None
     above, below = sp.fraction(argument)
     rest = multiplied_out(above - below)
     if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below)):
@@ -88,5 +94,6 @@ ROWS: dict[Row, type[sp.Basic]] = {
     _multiplied_out: sp.Mul,
     _logarithm_of_one_and: sp.log,
     difference: sp.Add,
+    by_tails: sp.Add,
 }
 """Each row with what it changes."""
