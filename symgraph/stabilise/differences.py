@@ -82,14 +82,16 @@ def _with_logistic(total: sp.Expr) -> sp.Expr:
     """The terms of a sum that have a factor 1/(1 + eᵘ) or log(1 + eᵘ), by its function."""
 
     def named(factor: sp.Expr) -> sp.Expr:
-        inside = factor.base if isinstance(factor, sp.Pow) and factor.exp == -1 else factor.args[0]
-        one, kernel = inside.as_independent(sp.exp)
-        if one != 1 or not isinstance(kernel, sp.exp) or not isinstance(factor, sp.log | sp.Pow):
+        is_quotient = isinstance(factor, sp.Pow) and factor.exp == -1
+        if not (is_quotient or isinstance(factor, sp.log)):
             return factor
-        return softplus(kernel.args[0]) if isinstance(factor, sp.log) else sigmoid(-kernel.args[0])
+        one, kernel = factor.args[0].as_independent(sp.exp)
+        if one != 1 or not isinstance(kernel, sp.exp):
+            return factor
+        return sigmoid(-kernel.args[0]) if is_quotient else softplus(kernel.args[0])
 
     terms = [sp.Mul.make_args(term) for term in sp.Add.make_args(total)]
-    return sp.Add(*(sp.Mul(*(named(f) if f.args else f for f in factors)) for factors in terms))
+    return sp.Add(*(sp.Mul(*map(named, factors)) for factors in terms))
 
 
 def _parts(term: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:

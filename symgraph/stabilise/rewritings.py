@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.cost import multiplied_out
+from symgraph.core.cost import is_short_multiplied_out, multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
 from symgraph.core.scalars import Delta, Written, expm1, log1p
 from symgraph.core.tensor import Element
 from symgraph.stabilise.differences import difference
 from symgraph.stabilise.scalar import stable, with_one_exponential
-from symgraph.stabilise.tails import by_tails
+from symgraph.stabilise.tails import by_tails, log_by_tail, without_falling
 
 
 def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
@@ -53,6 +53,11 @@ def without_common_factors(total: sp.Expr) -> sp.Expr:
     factor = sp.Mul(*(f ** min(t[f] for t in terms) for f in common))
     rest = sp.Add(*(term / factor for term in total.args))
     return total if rest.is_number else sp.Mul(factor, rest)
+
+
+def without_products(body: sp.Expr) -> sp.Expr:
+    """A formula with its products multiplied out, if that is short."""
+    return sp.expand_mul(body) if is_short_multiplied_out(body) else body
 
 
 def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
@@ -95,5 +100,7 @@ ROWS: dict[Row, type[sp.Basic]] = {
     _logarithm_of_one_and: sp.log,
     difference: sp.Add,
     by_tails: sp.Add,
+    log_by_tail: sp.log,
+    without_falling: sp.Add,
 }
 """Each row with what it changes."""

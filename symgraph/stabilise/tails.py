@@ -1,8 +1,10 @@
 """Sums of functions that go to numbers which cancel, by what each of them lacks to its number.
 
     erf a − tanh b        =   2·σ(−2b) − erfc a                 where a and b > 1,   and so mirrored
-    x/2 − x·atan(a)/π     =   x·atan(1/a)/π                     where a > 1
+    atan a − (π/2)·erf b  =   (π/2)·erfc b − atan(1/a)
     e^{−a} + tanh² a − 1  =   e^{−a} − t·(2 − t),  t = 2·σ(−2a)
+    log erf a             =   log1p(−erfc a)                    where a > 1
+    −a² − log erfc a      =   −log erfcx a                      where a > 1
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.scalars import Written, ndtr, sigmoid, slot
+from symgraph.core.scalars import Written, erfcx, log1p, log_ndtr, ndtr, sigmoid, slot
 
 MOST_POWER = 4
 Tail = Callable[[sp.Expr], sp.Expr]
@@ -36,10 +38,38 @@ def by_tails(total: sp.Expr) -> sp.Expr | None:
         limits, tails = zip(*(_apart(*part, side) for part in found.values()), strict=True)
         constant = sp.expand(rest + sp.Add(*limits))
         left = 0 if constant == 0 else len(sp.Add.make_args(constant))
-        if left <= len(terms) - 2:
+        several = len({(f.func, n) for _, f, n in found.values()}) > 1
+        alone = len(found) == 1 and not any(part.has(sp.tanh, sigmoid) for part in found)
+        if left <= len(terms) - 2 and (left or several or alone):  # 1 − tanh², and atan a − atan b, have better forms
             reached = [side * f.args[0] > 1 for _, f, _ in found.values()]
             branches.append((constant + sp.Add(*tails), sp.And(*reached)))
     return Cases(*branches, (total, True)) if branches else None
+
+
+def log_by_tail(logarithm: sp.Expr) -> sp.Expr | None:
+    """log f(u) as log1p of what f(u) lacks to 1, where u > 1."""
+    (function,) = logarithm.args
+    if function.func not in TAILS or TAILS[function.func][0] != 1:
+        return None
+    (u,) = function.args
+    return Cases((log1p(-TAILS[function.func][2](u)), u > 1), (logarithm, True))
+
+
+def without_falling(total: sp.Expr) -> sp.Expr | None:
+    """A sum with log erfc(u) as log erfcx(u) − u² where u > 1, and log Φ so where u < −1, if u² cancels."""
+    for term in sp.Add.make_args(total):
+        for kernel in (factor for factor in sp.Mul.make_args(term) if _is_of_tail(factor)):
+            (inside,) = kernel.args if isinstance(kernel, log_ndtr) else kernel.args[0].args
+            u = -inside / sp.sqrt(2) if isinstance(kernel, log_ndtr) else inside
+            half = sp.log(2) if isinstance(kernel, log_ndtr) else 0
+            apart = sp.expand(total - term + term / kernel * (sp.log(erfcx(u)) - half - u**2))
+            if len(sp.Add.make_args(apart)) < len(total.args) + bool(half):
+                return Cases((apart, u > 1), (total, True))
+    return None
+
+
+def _is_of_tail(kernel: sp.Expr) -> bool:
+    return isinstance(kernel, log_ndtr) or (isinstance(kernel, sp.log) and isinstance(kernel.args[0], sp.erfc))
 
 
 def _of_function(term: sp.Expr) -> tuple[sp.Expr, sp.Expr, int] | None:
@@ -54,7 +84,8 @@ def _of_function(term: sp.Expr) -> tuple[sp.Expr, sp.Expr, int] | None:
 
 def _apart(c: sp.Expr, function: sp.Expr, n: int, side: int) -> tuple[sp.Expr, sp.Expr]:
     """c·f(u)ⁿ as what it goes to on a side, and the rest of it."""
-    limit, tail = TAILS[function.func][0 if side > 0 else 1], TAILS[function.func][2]
+    above, below, tail = TAILS[function.func]
+    limit = above if side > 0 else below
     t = sp.Dummy("t")
     rest = sp.horner(sp.expand((limit - side * t) ** n - limit**n), t)
     (u,) = function.args
