@@ -262,6 +262,21 @@ def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:
         np.testing.assert_allclose(evaluate(form, {"x": values}), 2.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("weights", ["a constant", "a mask", "an input"])
+def test_a_weighted_variance_is_centred(weights: str) -> None:
+    """Of 1e8 and numbers beside it nothing was left."""
+    x, w = sg.input("x", (4,)), np.array([1.0, 0.0, 2.0, 1.0])
+    m = sg.input("m", (4,)) if weights == "an input" else sg.constant(w if weights == "a constant" else np.sign(w))
+    count = sg.sum(m)
+    spread = sg.sum(m * x**2) / count - (sg.sum(m * x) / count) ** 2
+    given = {"x": 1e8 + np.array([0.0, 9.0, 1.0, 2.0]), "m": w}
+    w = np.sign(w) if weights == "a mask" else w
+    mean = np.average(given["x"] - 1e8, weights=w)
+    (form,) = sg.stabilise([spread])
+    expected = np.average((given["x"] - 1e8 - mean) ** 2, weights=w)
+    np.testing.assert_allclose(evaluate(form, given), expected, rtol=1e-12)
+
+
 def test_hessians_of_softmax_are_right_for_large_logits() -> None:
     """∂²p₀/∂x₀∂x₁ = p₀·(2·p₀ − 1)·p₁ for two classes of the same size, with a third one far below."""
     x = sg.input("x", (3,))
