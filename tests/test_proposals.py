@@ -248,6 +248,17 @@ def test_norms_and_means_of_any_length_stay_in_range(dtype: type, scales: tuple[
             np.testing.assert_allclose(found, np.array(true, float), rtol=20 * info.eps, atol=info.smallest_normal)
 
 
+def test_the_curvature_of_a_norm_of_what_is_given_stays_in_range() -> None:
+    x = sg.input("x", (3,))
+    first = sg.grad(sg.sqrt(sg.mean(x**2)), x)[0]
+    (form,) = sg.stabilise([sg.grad(first, x)])
+    for scale in (1e200, 1e-200):
+        given = np.array([3.0, 4.0, -5.0])
+        found = evaluate(form, {"x": scale * given}) * scale
+        norm = np.sqrt(3 * np.sum(given**2))
+        np.testing.assert_allclose(found, (np.eye(3)[0] - given[0] * given / np.sum(given**2)) / norm, rtol=1e-12)
+
+
 def test_a_second_pass_over_a_long_sum_is_a_loop_that_is_left_out() -> None:
     x = sg.input("x", (sg.dim("N"), 40))
     lines = codegen.function(x, sg.sqrt(sg.sum(x**2, axis=1))).source.splitlines()
