@@ -52,6 +52,19 @@ RIGHT = {
     "power near 1": (X**Y - 1, [(1.000000001, 3.5), (1e-5, 1e-12), (2.0, 3.5)]),
     "powers": (Y * (X + Y) ** sp.Rational(1, 3) - Y * X ** sp.Rational(1, 3), [(1.0, 1e-9), (1e30, 1e20), (2.0, 5.0)]),
     "mass of a bin": (sp.erf(X) - sp.erf(Y), [(1.0, 1.00000001), (-3.0, -3.00000001), (7.0, 7.0000001), (1.0, -1.0)]),
+    "logistic functions": (
+        1 / (1 + sp.exp(-X)) - 1 / (1 + sp.exp(-Y)), [(40.0, 41.0), (0.25, 0.25000001), (-80.0, -81.0), (50.0, -50.0)],
+    ),
+    "softplus of both": (
+        sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(Y)), [(3.0, 3.0000001), (-50.0, -50.00001), (800.0, 801.0)],
+    ),
+    "two functions that go to one": (sp.erf(X) - sp.tanh(Y), [(7.0, 17.0), (-15.0, -16.0), (0.5, 0.25)]),
+    "square of what goes to one": (
+        sp.tanh(X) ** 2 + sp.exp(-(X**2)) - 1 + 0 * Y, [(15.0, 0.0), (-9.0, 0.0), (2.0, 0.0)],
+    ),
+    "log of one and a share's square": (
+        sp.log(1 + sp.exp(2 * X) / (sp.exp(X) + sp.exp(Y)) ** 2), [(-8.5, -3.4), (900.0, 930.0), (1.0, 1.0)],
+    ),
     "real part of a root": (
         sp.sqrt((sp.sqrt(X**2 + Y**2) + X) / 2), [(-2.0, 1e-12), (-1e5, 1e-8), (3.0, 4.0), (-1e180, 1e180)],
     ),
@@ -245,6 +258,17 @@ def test_norms_and_means_of_any_length_stay_in_range(dtype: type, scales: tuple[
             np.testing.assert_allclose(found, np.array(true, float), rtol=20 * info.eps, atol=info.smallest_normal)
 
 
+def test_the_curvature_of_a_norm_of_what_is_given_stays_in_range() -> None:
+    x = sg.input("x", (3,))
+    first = sg.grad(sg.sqrt(sg.mean(x**2)), x)[0]
+    (form,) = sg.stabilise([sg.grad(first, x)])
+    for scale in (1e200, 1e-200):
+        given = np.array([3.0, 4.0, -5.0])
+        found = evaluate(form, {"x": scale * given}) * scale
+        norm = np.sqrt(3 * np.sum(given**2))
+        np.testing.assert_allclose(found, (np.eye(3)[0] - given[0] * given / np.sum(given**2)) / norm, rtol=1e-12)
+
+
 def test_a_second_pass_over_a_long_sum_is_a_loop_that_is_left_out() -> None:
     x = sg.input("x", (sg.dim("N"), 40))
     lines = codegen.function(x, sg.sqrt(sg.sum(x**2, axis=1))).source.splitlines()
@@ -257,6 +281,21 @@ def test_a_sum_of_squares_less_a_square_of_a_sum_is_centred() -> None:
     values = np.array([1e8, 1e8 + 1, 1e8 + 2])
     for form in sg.stabilise([sg.sum(x**2) - sg.sum(x) ** 2 / 3, 3 * (sg.mean(x**2) - sg.mean(x) ** 2)]):
         np.testing.assert_allclose(evaluate(form, {"x": values}), 2.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weights", ["a constant", "a mask", "an input"])
+def test_a_weighted_variance_is_centred(weights: str) -> None:
+    """Of 1e8 and numbers beside it nothing was left."""
+    x, w = sg.input("x", (4,)), np.array([1.0, 0.0, 2.0, 1.0])
+    m = sg.input("m", (4,)) if weights == "an input" else sg.constant(w if weights == "a constant" else np.sign(w))
+    count = sg.sum(m)
+    spread = sg.sum(m * x**2) / count - (sg.sum(m * x) / count) ** 2
+    given = {"x": 1e8 + np.array([0.0, 9.0, 1.0, 2.0]), "m": w}
+    w = np.sign(w) if weights == "a mask" else w
+    mean = np.average(given["x"] - 1e8, weights=w)
+    (form,) = sg.stabilise([spread])
+    expected = np.average((given["x"] - 1e8 - mean) ** 2, weights=w)
+    np.testing.assert_allclose(evaluate(form, given), expected, rtol=1e-12)
 
 
 def test_hessians_of_softmax_are_right_for_large_logits() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import codegen
 import symgraph as sg
+from symgraph.core.bounds import unproved
 from symgraph.core.cost import cost
 from symgraph.core.graph import topological
+from symgraph.core.guarded import reads
 from symgraph.core.indices import axis, bound
 from symgraph.core.scalars import Delta, sigmoid
 from symgraph.core.tensor import Element, Tensor
@@ -195,6 +199,19 @@ def test_regularisers() -> None:
     scale = Element(Tensor.scalar(decay))
     assert body(sg.grad(decay / 2 * sg.sum(W**2), W)) == scale * at(W)
     assert body(sg.grad(decay * sg.sum(abs(W)), W)) == scale * sp.sign(at(W))
+
+
+def test_a_value_of_a_slice_is_not_read_where_the_slice_is_not() -> None:
+    """σ(−x[i]) of x[1:] was read at −1 in the branch i = 0, which has a σ(x[0]) of its own."""
+    x = sg.input("x", (3,))
+    loss = -sg.log(sg.sigmoid(x[0])) - sg.sum(sg.log(sg.sigmoid(-x[1:])))
+    gradient = sg.grad(loss, x)
+    for read, path in reads(body(gradient)):
+        for index, size in zip(read.indices, read.tensor.shape, strict=True):
+            assert not unproved(index, size, {axis(0): sp.Integer(3)}, path)
+    given = np.array([1.0, 2.0, 3.0])
+    expected = 1 / (1 + np.exp(-given)) - np.array([1.0, 0.0, 0.0])
+    np.testing.assert_allclose(codegen.function([x], [gradient, gradient[0]])(given)[0], expected, rtol=1e-12)
 
 
 def test_maximum_over_an_axis_gives_the_cotangent_to_the_first_best() -> None:

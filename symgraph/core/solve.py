@@ -103,7 +103,8 @@ def _solved(element: Element, sizes: Extents) -> Solution:
     found.where = sp.And(*_guards(found.at, extents))
     found.at = {index: _whole(value) for index, value in found.at.items()}
     here = (sp.S.Zero if size == 1 else axis(d) for d, size in enumerate(shape))
-    found.same[element.xreplace(found.at)] = Element(element.tensor, *here)
+    if not any(place.is_Integer for delta in found.deltas.atoms(Delta) for place in delta.args):  # of x[0] it is x[0]
+        found.same[element.xreplace(found.at)] = Element(element.tensor, *here)
     return found
 
 

@@ -37,7 +37,7 @@ from symgraph.derive.through_time import contributions
 from symgraph.errors import DisconnectedError, DomainError
 from symgraph.series.removable import with_limit
 from symgraph.simplify import LEFT, Step, partial
-from symgraph.simplify.branches import guarded_product
+from symgraph.simplify.branches import guarded_product, holds_somewhere
 from symgraph.simplify.finite import FiniteValues, for_some, guarded, support, within
 from symgraph.simplify.sums import reduction
 
@@ -347,7 +347,10 @@ class _Sweep:
         solved = {index: value for index, value in found.rename.items() if index != value}
         slope = slope.xreplace(solved)
         own = sp.And(guard, support(slope), support(deltas))
-        taken, reached = (sp.And(known.xreplace(solved), own) for known in (given.guard, given.reached))
+        taken, reached = (
+            sp.And(known.xreplace(solved), own) if holds_somewhere(known.xreplace(solved), own) else sp.false
+            for known in (given.guard, given.reached)
+        )
         operand.guard = either(operand.guard, within(taken, left))
         operand.reached = either(operand.reached, for_some(reached, left, extents))
         terms: list[sp.Expr] = []

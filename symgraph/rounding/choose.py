@@ -14,14 +14,18 @@ The true value is asked for where the forms are ``APART`` alone, which is at few
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
+import sympy as sp
 
+from symgraph.core.indices import Index
+from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Tensor
 from symgraph.rounding.evaluate import holds_numbers
+from symgraph.rounding.formulas import Environment
 from symgraph.rounding.measure import errors_of
 from symgraph.rounding.tape import Key, Tape, Unmeasured
 from symgraph.rounding.write import TERMS, Writer, is_looked_into
@@ -72,41 +76,56 @@ class Choice:
         written : the value as the user wrote it, over values as they were written.
         forms : equal values by other formulas, over values that may be other forms themselves.
         """
-        found = self._problem(written, forms, 0)
-        if found is None:
+        problems = [self._problem(written, forms, 0, at) for at in _places(written)]
+        found = [problem for problem in problems if problem is not None]
+        if not found:
             return 0
-        places, problem = found
-        if problem not in self.met and len(self.met) == MOST_MEASURED:
+        places = found[0][0]
+        measured = dict.fromkeys(problem for at, problem in found if at == places)
+        if not self.met.issuperset(measured) and len(self.met) >= MOST_MEASURED:
             return 0
-        self.met.add(problem)
+        self.met.update(measured)
         try:
-            chosen = _chosen((problem,))
+            chosen = _chosen(tuple(measured))
             if chosen and _kind(written) == "sum":
                 totals = [self._problem(written, [forms[n] for n in places], terms) for terms in TOTALS]
                 whole = [other for at, other in filter(None, totals) if len(at) == len(places)]
-                chosen = _chosen((problem, *whole))
+                chosen = _chosen((*measured, *whole))
             return places[chosen]
         except Unmeasured:
             return 0
 
-    def _problem(self, written: Tensor, forms: Sequence[Tensor], terms: int) -> tuple[list[int], Problem] | None:
+    def _problem(
+        self, written: Tensor, forms: Sequence[Tensor], terms: int, at: Environment = MappingProxyType({})
+    ) -> tuple[list[int], Problem] | None:
         """The forms that can be measured, by their numbers, and the tapes of what is meant and of them: of a term, or
         of a sum of so many; None where there is nothing to choose."""
         kind = _kind(written)
         try:
-            meant = self.written.tape(written, terms, MOST_OPERATIONS)
+            meant = self.written.tape(written, terms, MOST_OPERATIONS, at)
         except Unmeasured:
             return None
         keys, measured = set(meant.keys), {}
         for n, form in enumerate(forms):
             try:
-                tape = self.formed.tape(form, terms if _kind(form) == kind else TERMS, MOST_OF_A_FORM)
+                tape = self.formed.tape(form, terms if _kind(form) == kind else TERMS, MOST_OF_A_FORM, at)
             except Unmeasured:
                 continue
             if keys.issuperset(tape.keys):
                 measured[n] = tape
         problem = tuple(_renamed([meant, *measured.values()]))
         return (list(measured), problem) if 0 in measured and len(set(problem[1:])) > 1 else None
+
+
+def _places(written: Tensor) -> Iterator[Environment]:
+    """Where a value is measured: at the same places as any other, and where a δ in it holds, at the first number."""
+    yield {}
+    definition = written.definition
+    deltas = sorted(definition.body.atoms(Delta), key=sp.default_sort_key) if definition is not None else []
+    for index, place in (pair for delta in deltas for pair in (delta.args, delta.args[::-1])):
+        if isinstance(index, Index) and place.is_Integer:
+            yield {index: int(place)}
+            return
 
 
 def _kind(tensor: Tensor) -> str | None:

@@ -86,8 +86,10 @@ class Writer:
         self.elements: dict[Key, int] = {}
         self.source: tuple[sp.Basic, Tensor | None] = (sp.nan, None)
 
-    def tape(self, tensor: Tensor, whole: int = 0, most: int = MOST_OPERATIONS) -> Tape:
-        """The tape of a value, as :func:`tape_of` says it."""
+    def tape(
+        self, tensor: Tensor, whole: int = 0, most: int = MOST_OPERATIONS, at: Environment = MappingProxyType({})
+    ) -> Tape:
+        """The tape of a value, as :func:`tape_of` says it, at some places ``at`` along its axes."""
         self.depth, self.most, self.begun, self.source = 0, most, len(self.operations), (sp.nan, None)
         definition = tensor.definition
         if definition is None or definition.op not in (None, "sum", "max", "min"):
@@ -96,7 +98,7 @@ class Writer:
             result = self._opened(tensor, tuple(map(self.place, tensor.shape)), whole)
         else:
             env = {axis(d): self.place(size) for d, size in enumerate(tensor.shape)}
-            env |= {bound(d): self.place(size) for d, size in enumerate(definition.extents)}
+            env |= {bound(d): self.place(size) for d, size in enumerate(definition.extents)} | dict(at)
             result = self.body(definition.body, env, tensor)
         return self._read_by(result)
 

@@ -12,7 +12,9 @@ import sympy as sp
 
 from symgraph.core.cases import Cases, Fails, both, conditions, either
 from symgraph.core.compared import compared
+from symgraph.core.indices import Index
 from symgraph.core.rebuild import evaluated
+from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element
 
 MOST_SHARED = 4
@@ -69,10 +71,27 @@ def _is_constant(expression: sp.Expr) -> bool:
 def guarded_product(left: sp.Expr, right: sp.Expr) -> sp.Expr:
     """left·right with each factor inside the other's branches."""
     if isinstance(left, sp.Piecewise):
-        return Cases(*((guarded_product(v, right), c) for v, c in left.args))
+        return Cases(*((_selected(guarded_product(v, right), c), c) for v, c in left.args))
     if isinstance(right, sp.Piecewise):
-        return Cases(*((guarded_product(left, v), c) for v, c in right.args))
+        return Cases(*((_selected(guarded_product(left, v), c), c) for v, c in right.args))
     return left * right
+
+
+def _selected(value: sp.Expr, condition: sp.Basic) -> sp.Expr:
+    """A value of a branch without the δ that its condition excludes."""
+    if not condition.has(Index) or not value.has(Delta):
+        return value
+    return value.xreplace({d: sp.S.Zero for d in value.atoms(Delta) if not holds_somewhere(condition, sp.Eq(*d.args))})
+
+
+def holds_somewhere(*parts: sp.Basic) -> bool:
+    """Whether conditions are not seen to exclude each other: i ≥ 1 and i = 0 do."""
+    condition = sp.And(*parts)
+    for part in sp.And.make_args(condition):
+        for index, place in (part.args, part.args[::-1]) if isinstance(part, sp.Eq) else ():
+            if isinstance(index, Index) and place.is_Integer and condition.xreplace({index: place}) == sp.false:
+                return False
+    return condition != sp.false
 
 
 def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
@@ -90,7 +109,7 @@ def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
     branches = []
     for number, condition in enumerate(conditions(chosen)):
         rule = {piece: piece.args[number].expr for piece in same}
-        value = expression.xreplace(rule)
+        value = _selected(expression.xreplace(rule), condition)
         branches.append((per_branch(value, _within(rule, change)), condition))
     return flat_piecewise(branches)
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import sympy as sp
 
+from symgraph.core.bounds import unproved
 from symgraph.core.cases import Cases, Fails, both, either
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
@@ -111,10 +112,19 @@ def for_some(condition: sp.Basic, over: tuple[Index, ...], extents: Extents) -> 
     if isinstance(condition, sp.Or):
         return either(*(for_some(part, over, extents) for part in condition.args))
     parts = [part for part in sp.And.make_args(condition) if _is_of_places(part)]
+    parts = [part for part in parts if not _meets(part, [p for p in parts if p is not part], over, extents)]
     met = sp.Mul(*(Delta(*part.args) for part in parts if not part.free_symbols.isdisjoint(over)))
     under = tuple(index for index in over if index in met.free_symbols)
     known = within(condition, over)
     return sp.And(known, reduction(met, under, extents) > 0) if under else known
+
+
+def _meets(part: sp.Basic, others: list[sp.Basic], over: tuple[Index, ...], extents: Extents) -> bool:
+    """Whether i = k holds for one of the places that i runs over, whatever k is, and nothing else is asked of i."""
+    for index, place in (part.args, part.args[::-1]):
+        if index in over and place.free_symbols.isdisjoint(over) and not any(p.has(index) for p in others):
+            return not unproved(place, extents[index], extents)
+    return False
 
 
 def _is_of_places(part: sp.Basic) -> bool:

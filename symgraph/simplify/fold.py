@@ -14,7 +14,9 @@ from functools import lru_cache, partial
 
 import sympy as sp
 
+from symgraph.core.cases import conditions
 from symgraph.core.cost import ADD, cost, multiplied_out
+from symgraph.core.indices import Index
 from symgraph.core.scalars import sigmoid
 from symgraph.simplify.branches import expand_extrema, per_branch
 from symgraph.simplify.polynomials import Field, OutOfWorkError, Polynomial, Quotient, Work, expression_of, written
@@ -103,7 +105,9 @@ def _simplify(expression: sp.Expr, relations: tuple[Relation, ...]) -> tuple[sp.
     work = Work(PROBLEM)
 
     def inside(branch: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:
-        here = tuple(Relation(r.value, _in_branch(r.formula, resolved)) for r in relations)
+        at_places = any(condition.has(Index) for piece in resolved for condition in conditions(piece))
+        known = [r for r in relations if _is_inside(r, branch, expression)] if at_places else relations
+        here = tuple(Relation(r.value, _in_branch(r.formula, resolved)) for r in known)
         selections = parts(branch)
         if selections is None:
             return _simplify_branch(branch, here, steps, work)
@@ -116,6 +120,14 @@ def _simplify(expression: sp.Expr, relations: tuple[Relation, ...]) -> tuple[sp.
     trace = Trace(steps)
     trace.work = work.done
     return result, trace
+
+
+def _is_inside(relation: Relation, branch: sp.Expr, expression: sp.Expr) -> bool:
+    """Whether a value may be read in a branch over places: y[i − 1], of what is there where i ≥ 1, has no place −1."""
+    everywhere, here = expression.free_symbols, branch.free_symbols
+    if relation.value in everywhere:
+        return relation.value in here
+    return bool(relation.formula.free_symbols & everywhere <= here)
 
 
 def _in_branch(formula: sp.Expr, resolved: dict[sp.Basic, sp.Expr]) -> sp.Expr:

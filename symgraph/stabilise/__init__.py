@@ -9,14 +9,13 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgraph.core.bounds import stays_inside
 from symgraph.core.cases import Fails
-from symgraph.core.cost import is_short_multiplied_out, operations
+from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Index, Shape, bound, extents_of
 from symgraph.core.misuse import explained
@@ -28,12 +27,12 @@ from symgraph.simplify.branches import guard_of, per_branch
 from symgraph.simplify.polynomials import OutOfWorkError, Work
 from symgraph.stabilise.centred import centred
 from symgraph.stabilise.complement import complemented
-from symgraph.stabilise.gaps import is_from_largest, is_gap, reading_alike, single
+from symgraph.stabilise.gaps import grown, is_from_largest, is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import parts_of, proposals
 from symgraph.stabilise.ranges import with_long_sums_scaled
-from symgraph.stabilise.rewritings import without_common_factors
+from symgraph.stabilise.rewritings import without_common_factors, without_products
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases, without_multiples
 from symgraph.stabilise.signs import is_positive, with_real_values
@@ -142,7 +141,9 @@ class _Rewriter:
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
             made += [per_branch(apart, refined)] if apart != written else []
             others = per_branch(written, lambda branch, _: complemented(branch, self.extents, self.values.opened))
-            made = [per_branch(others, refined)] * (others != written) + made
+            if others != written:
+                self._sums_of(others)
+                made = [per_branch(others, refined), *made]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             made += [*proposals(forms_seen, self.values.opened), *parts_of(made[0], written)]
         except OutOfWorkError:
@@ -172,8 +173,8 @@ class _Rewriter:
             return form
         if hazard:
             form = self._stable(opened := self._opened(body))
-            if _grown(form) > _grown(body):  # ∞·0, unless e^{m − u} meets e^{u − m}
-                parts = by_place(with_one_exponential(_without_products(opened)))
+            if grown(form) > grown(body):  # ∞·0, unless e^{m − u} meets e^{u − m}
+                parts = by_place(with_one_exponential(without_products(opened)))
                 apart = sp.Add(*map(self._stable, parts))
                 form = apart if self._hazard(apart) < self._hazard(form) else form
             if self._hazard(form) < hazard:
@@ -199,9 +200,8 @@ class _Rewriter:
 
     def _hazard(self, body: sp.Expr) -> int:
         """How many exponentials in a formula may overflow, read values included."""
-        own = _grown(body)
-        own += sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
-        return own + sum(element.tensor in self.growing for element in elements_of(body))
+        own = sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
+        return grown(body) + own + sum(element.tensor in self.growing for element in elements_of(body))
 
     def _may_vanish(self, value: sp.Expr) -> bool:
         """Whether it is a value that is a product of exponentials, and so 0 where these underflow."""
@@ -212,8 +212,9 @@ class _Rewriter:
         """The formula of a value that leads to an exponential, unless it has branches or is a cotangent."""
         if is_of_places(written) and self._reads_sum(written) and operations([written]) <= MAX_OPENED_STABLE:
             self.branched[tensor] = written
-        if written.has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
-            return
+        form = tensor.definition.body if tensor.definition is not None and isinstance(written, sp.log) else written
+        if sp.Tuple(written, form).has(sp.Piecewise, sp.Max, sp.Min) or tensor.is_label:
+            return  # a logarithm that is right on both sides of something loses that where it is looked through
         body = without_aliases(self._seen(written, self.plain))
         leads = body.has(*GROWING, *_LOGISTIC)
         is_needed = tensor in self.growing or self._reads_sum(body)
@@ -249,9 +250,11 @@ class _Rewriter:
                 term = self._opened(term)
             exponent = exponent_along(term, over)
             if exponent is not None:
+                found = shift(tensor.shape, extents, term, mask, exponent)
                 if not is_from_largest(exponent, over, extents):
-                    found = shift(tensor.shape, extents, term, mask, exponent)
                     self._know(tensor, found, is_positive(term, self.positive))
+                elif mask != sp.true and is_positive(term, self.positive):
+                    self.vanishing[tensor] = found  # the largest may be one that is left out
                 return
         if tensor in self.positive and any(e.tensor in self.plain for e in elements_of(bodies[0])):
             term = self._opened(bodies[0])
@@ -278,14 +281,16 @@ class _Rewriter:
             self._know(element.tensor, self.vanishing.pop(element.tensor, None))
 
     def _factor_out(self, tensor: Tensor, definition: Definition) -> bool:
-        """Remember Σ_i f_i/S = (Σ_i f_i)/S for a sum of exponentials S that is the same in every term."""
-        body, over = definition.body, {bound(d) for d in range(len(definition.extents))}
+        """Remember Σ_i f_i/S = (Σ_i f_i)/S for a sum of exponentials S that all terms have, and so Σ_i f_i·eᵘ."""
+        over = {bound(d) for d in range(len(definition.extents))}
+        body = self._seen(definition.body, self.growing)
         values = [value for value, _ in body.args] if isinstance(body, sp.Piecewise) else [body]
         terms = [term for value in values for term in sp.Add.make_args(value) if term != 0]
 
         def outside(term: sp.Expr) -> sp.Expr:
             powers = [(factor, factor.as_base_exp()[0]) for factor in sp.Mul.make_args(term)]
             sums = [f for f, base in powers if isinstance(base, Element) and base.tensor in self.shifted]
+            sums += [f for f, _ in powers if isinstance(f, sp.exp) and elements_of(f) and not is_gap(f.args[0])]
             return sp.Mul(*(factor for factor in sums if not factor.free_symbols & over))
 
         common = {outside(term) for term in terms}
@@ -297,6 +302,13 @@ class _Rewriter:
         self.plain[tensor] = factor * rest.element
         self.over_sums.add(tensor)
         return True
+
+    def _sums_of(self, body: sp.Expr) -> None:
+        """Look through the sums that a form has and no value of the program is."""
+        for tensor in {element.tensor: None for element in elements_of(body)}:
+            if tensor.definition is not None and tensor.definition.op == "sum" and tensor not in self.written:
+                self._shift(tensor, tensor.definition.extents, [tensor.definition.body])
+        self._ask_for(body)
 
     def _masked(self, body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
         """What a sum adds, and where; elsewhere it is 0."""
@@ -324,7 +336,7 @@ class _Rewriter:
         alone that may overflow, so that the exponents of sums are seen by the names they have there."""
         opened = self._opened(body)
         yield opened
-        yield with_one_exponential(_without_products(opened))
+        yield with_one_exponential(without_products(opened))
         yield self._opened(body, self.growing)
 
     def _two_sided(self, body: sp.Expr) -> sp.Expr | None:
@@ -386,13 +398,3 @@ class _Rewriter:
                     if are_equal(sign * inlined(candidate), exponent):
                         return sp.exp(sign * candidate)
         return kernel
-
-
-@lru_cache(maxsize=4096)
-def _grown(body: sp.Expr) -> int:
-    """How many exponentials that may overflow are in a formula itself."""
-    return sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
-
-
-def _without_products(body: sp.Expr) -> sp.Expr:
-    return sp.expand_mul(body) if is_short_multiplied_out(body) else body

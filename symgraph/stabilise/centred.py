@@ -2,6 +2,7 @@
 
     Σ x·y − (Σ x)·(Σ y)/n  =  Σ (x − x̄)·(y − ȳ),   x̄ = Σ x/n
     E[x²] − E[x]²          =  Σ (x − x̄)²/n
+    Σ w·x² − (Σ w·x)²/Σ w  =  Σ w·(x − x̄)²,         x̄ = Σ w·x/Σ w
 
 The left side has an error of ε·E[x²], whatever the variance is (T. F. Chan, G. H. Golub and R. J. LeVeque 1983).
 """
@@ -12,11 +13,12 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import combinations
 
+import numpy as np
 import sympy as sp
 
 from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
-from symgraph.core.indices import Shape, axis
+from symgraph.core.indices import Shape, axis, bound
 from symgraph.core.tensor import Element, Tensor
 from symgraph.simplify.polynomials import Field, OutOfWorkError, Work, written
 
@@ -48,6 +50,7 @@ def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
 def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
     sums = [element for element in elements_of(total) if _is_sum(element)]
     places = Counter(map(_places, sums))
+    known = sums
     sums = [element for element in sums if places[_places(element)] > 1]
     pairs = _multiplied(total, sums) if sums else []
     for product in sums:
@@ -55,9 +58,12 @@ def _about_means(total: sp.Add, opened: Opened) -> sp.Expr | None:
             ratio = None if product in (one, other) else _ratio(product, one, other, opened)
             if ratio is None:
                 continue
-            count = _count(product)
-            about = Element(_deviations(one, other, opened), *product.indices)
-            form = multiplied_out(total.xreplace({product: ratio * (about + one * other / count)}))
+            number, weight = (ratio, sp.S.One) if ratio.is_number else (sp.S.One, 1 / ratio)
+            count = _count(product) if ratio.is_number else _total(weight, product, known, opened)
+            if count is None:
+                continue
+            about = Element(_deviations(one, other, weight, count, opened), *product.indices)
+            form = multiplied_out(total.xreplace({product: number * (about + one * other / count)}))
             if form.has(about) and not form.has(one, other):
                 return form
     return None
@@ -94,7 +100,7 @@ def _may_multiply(part: sp.Expr) -> bool:
 
 
 def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp.Expr | None:
-    """The number c of Σ c·f·g, Σ f and Σ g over the same places."""
+    """The number c of Σ c·f·g, Σ f and Σ g over the same places, or 1/w of Σ w·f·g, Σ w·f and Σ w·g."""
     definitions = [element.tensor.definition for element in (product, one, other)]
     if len(set(map(_places, (product, one, other)))) != 1:
         return None
@@ -107,19 +113,34 @@ def _ratio(product: Element, one: Element, other: Element, opened: Opened) -> sp
         ratio = field.quotient(whole) * below**-1 if below.number else below
     except OutOfWorkError:
         return None
-    return written(ratio) if ratio.number and not ratio.powers else None
+    return written(ratio) if ratio.number else None
 
 
-def _deviations(one: Element, other: Element, opened: Opened) -> Tensor:
-    """Σ (f − Σ f/n)·(g − Σ g/n)."""
-    factors = []
+def _deviations(one: Element, other: Element, weight: sp.Expr, count: sp.Expr, opened: Opened) -> Tensor:
+    """Σ w·(f − Σ w·f/W)·(g − Σ w·g/W)."""
+    factors = [weight]
     for element in (one, other):
         definition = element.tensor.definition
         assert definition is not None
         at = Element(element.tensor, *(axis(d) for d in range(element.tensor.ndim)))
-        factors.append(opened(definition.body) - at / _count(element))
+        factors.append(sp.Add(*(sp.cancel(term / weight) for term in sp.Add.make_args(opened(definition.body)))))
+        factors[-1] -= at / count
         extents = definition.extents
-    return Tensor.define(one.tensor.shape, factors[0] * factors[1], "sum", extents)
+    return Tensor.define(one.tensor.shape, sp.Mul(*factors), "sum", extents)
+
+
+def _total(weight: sp.Expr, product: Element, sums: list[Element], opened: Opened) -> sp.Expr | None:
+    """Σ w: a sum that is there, or of a constant a number; None where there is neither."""
+    definition = product.tensor.definition
+    assert definition is not None
+    over = tuple(bound(d) for d in range(len(definition.extents)))
+    for element in sums:
+        own = element.tensor.definition
+        if own is not None and own.extents == definition.extents and opened(own.body) == weight:
+            return element
+    if isinstance(weight, Element) and weight.tensor.value is not None and weight.indices == over:
+        return sp.Rational(float(np.sum(weight.tensor.value, dtype=np.float64)))
+    return None
 
 
 def _count(element: Element) -> sp.Expr:

@@ -2,6 +2,8 @@
 
     y = f/Σ f:      c − c·y[n, k]           c·Σ_{i≠k} y[n, i]
     c·δ(k, j) − c·y[n, k]   in the same way
+    log(1 − y[n, k])        log1p(−y[n, k]) where that is less than a half
+    log y[n, 0]             log1p(−Σ_{i≠0} y[n, i]) where it is more
 
 k is a number or a label, so that there is one such sum for a row. Of a label's δ the second stays as it is: it is the
 gradient of cross-entropy, (y − δ)/N, whose error is that of its largest term.
@@ -18,8 +20,9 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import Delta
+from symgraph.core.scalars import Delta, log1p
 from symgraph.core.tensor import Element
+from symgraph.core.views import inlined
 from symgraph.simplify.branches import per_branch
 from symgraph.simplify.sums import reduction
 from symgraph.stabilise.shifts import without_aliases
@@ -27,6 +30,8 @@ from symgraph.stabilise.shifts import without_aliases
 OTHER = Index("other")
 MOST_SUMS = 4
 """Sums in one formula that are changed."""
+MOST_OPENED = 40
+"""Operations of a formula with those of the cotangents in it."""
 Opened = Callable[[sp.Expr], sp.Expr]
 
 
@@ -35,10 +40,12 @@ def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened
 
     ``opened`` puts the formulas of the pointwise values that a formula reads in their place.
     """
-    plain = without_aliases(body) if body.has(sp.Add) else body
-    if not any(map(_is_share, elements_of(plain))) or not plain.has(sp.Add):
+    plain = _without_cotangents(without_aliases(body)) if body.has(sp.Add, sp.log) else body
+    if not any(map(_is_share, elements_of(plain))) or not plain.has(sp.Add, sp.log):
         return body
-    plain = changed = plain.replace(sp.Mul, _at_its_place)
+    plain = plain.replace(sp.Mul, _at_its_place)
+    sure = {node: _of_share(node, extents) for node in plain.atoms(sp.log)}
+    changed = per_branch(plain.xreplace(sure), lambda branch, _: branch) if sure else plain
     for _ in range(MOST_SUMS):
         shares = [element for element in elements_of(changed) if _is_share(element)]
         totals = sorted(changed.atoms(sp.Add), key=lambda total: (operations([total]), sp.default_sort_key(total)))
@@ -46,8 +53,34 @@ def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened
         total, form = next(forms, (None, None))
         if total is None:
             break
-        changed = per_branch(changed.xreplace({total: form}), lambda branch, _: branch)
+        logarithm = sp.log(form)
+        if sp.S.One in total.args:
+            logarithm = Cases((log1p(total - 1), total > sp.S.Half), (logarithm, True))
+        changed = per_branch(changed.xreplace({total: form, sp.log(total): logarithm}), lambda branch, _: branch)
     return body if changed == plain else changed
+
+
+def _without_cotangents(body: sp.Expr) -> sp.Expr:
+    """The formula with those of the cotangents it reads, if it is short: they read the shares that it multiplies."""
+    opened = body
+    while cotangents := [e for e in elements_of(opened) if _is_pointwise_cotangent(e)]:
+        opened = without_aliases(replaced(opened, {e: inlined(e) for e in cotangents}))  # type: ignore[arg-type]
+        if operations([opened]) > MOST_OPENED:
+            return body
+    return opened
+
+
+def _is_pointwise_cotangent(element: Element) -> bool:
+    definition = element.tensor.definition
+    return element.tensor.cotangent_of is not None and definition is not None and definition.op is None
+
+
+def _of_share(logarithm: sp.Expr, extents: Mapping[Index, sp.Expr]) -> sp.Expr:
+    """log y[n, k] by the others where the k-th is more than a half; of a number k, so that no row is read twice."""
+    (share,) = logarithm.args
+    if not (isinstance(share, Element) and _is_share(share) and share.indices[-1].is_Integer):
+        return logarithm
+    return Cases((log1p(-_others(share, share.indices[-1], extents)), share > sp.S.Half), (logarithm, True))
 
 
 def _at_its_place(*factors: sp.Expr) -> sp.Expr:
@@ -67,7 +100,7 @@ def _forms(
         place = share.indices[-1]
         for term in total.args:
             factor = sp.Mul(*(f for f in sp.Mul.make_args(term) if f != share))
-            if factor == term or factor.has(share):
+            if factor == term:
                 continue
             for other in total.args:
                 rest = total - term - other

@@ -5,6 +5,7 @@
     eᵃ − eᵇ        =  eᵇ·expm1(a − b)                    aᵖ − bᵖ  =  bᵖ·expm1(p·log1p((a − b)/b)),  b > 0
     uᵛ − 1         =  expm1(v·log u),  u > 0             erf a − erf b  =  4h/√π·e^{−s²}·Σ H₂ₖ(s)·h²ᵏ/(2k + 1)!
     erf a − erf b  =  erfc b − erfc a,  a and b > 0;     erfc(−a) − erfc(−b),  a and b < 0
+    σ(a) − σ(b)    =  σ(b)·σ(−a)·expm1(a − b),  a < b    log(1 + eᵃ) − log(1 + eᵇ)  =  log1p(σ(b)·expm1(a − b))
 
 Where a and b are near each other a − b is exact (P. H. Sterbenz 1974), and of x + y and x it is y by algebra.
 """
@@ -19,7 +20,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import multiplied_out, operations
 from symgraph.core.graph import elements_of
-from symgraph.core.scalars import Written, expm1, log1p, ndtr, slot
+from symgraph.core.scalars import Written, expm1, log1p, ndtr, sigmoid, slot, softplus
 
 LARGE = sp.Integer(2) ** 100
 """Up to it the product of two places is in the range of float32."""
@@ -57,6 +58,7 @@ Branches = list[tuple[sp.Expr, sp.Basic]]
 
 def difference(total: sp.Expr) -> sp.Expr | None:
     """A sum with its pairs c·f(a) − c·f(b), or c·uᵛ − c, each by the equation of f; None if it has none."""
+    total = _with_logistic(total)
     found = [(term, *part) for term in sp.Add.make_args(total) for part in _parts(term)]
     for n, (one, c, first) in enumerate(found):
         for other, less, second in found[n + 1 :]:
@@ -74,6 +76,22 @@ def difference(total: sp.Expr) -> sp.Expr | None:
             where = sp.And(u > 0, sp.Abs(logarithm) < 1)
             return total - one + c + Cases((c * expm1(logarithm), where), (one - c, True))
     return None
+
+
+def _with_logistic(total: sp.Expr) -> sp.Expr:
+    """The terms of a sum that have a factor 1/(1 + eᵘ) or log(1 + eᵘ), by its function."""
+
+    def named(factor: sp.Expr) -> sp.Expr:
+        is_quotient = isinstance(factor, sp.Pow) and factor.exp == -1
+        if not (is_quotient or isinstance(factor, sp.log)):
+            return factor
+        one, kernel = factor.args[0].as_independent(sp.exp)
+        if one != 1 or not isinstance(kernel, sp.exp):
+            return factor
+        return sigmoid(-kernel.args[0]) if is_quotient else softplus(kernel.args[0])
+
+    terms = [sp.Mul.make_args(term) for term in sp.Add.make_args(total)]
+    return sp.Add(*(sp.Mul(*map(named, factors)) for factors in terms))
 
 
 def _parts(term: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:
@@ -175,6 +193,14 @@ def _normal(at: Places) -> Branches:
     return near + _tails(lambda u: Written(ndtr(slot(0)), -u))(at)
 
 
+def _logistic(at: Places) -> Branches:
+    a, b, gap = at.a, at.b, at.gap
+    return [
+        (sigmoid(b) * sigmoid(-a) * expm1(gap), sp.And(gap < 0, gap > -LARGE)),
+        (-sigmoid(a) * sigmoid(-b) * expm1(-gap), sp.And(gap > 0, gap < LARGE)),
+    ]
+
+
 FORMS: dict[type[sp.Basic], Form] = {
     sp.cos: _by_addition(-2, sp.sin, sp.sin),
     sp.sin: _by_addition(2, sp.sin, sp.cos),
@@ -193,5 +219,7 @@ FORMS: dict[type[sp.Basic], Form] = {
     sp.erf: _error,
     sp.erfc: _negative(_error),
     ndtr: _normal,
+    sigmoid: _logistic,
+    softplus: lambda at: [(log1p(sigmoid(at.b) * expm1(at.gap)), sp.Abs(at.gap) < 1)],
 }
 """What each difference is near, each branch with its condition; elsewhere it is as it was written."""

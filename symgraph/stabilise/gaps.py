@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from functools import lru_cache
 
 import sympy as sp
 
@@ -10,6 +11,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, Shape, axis
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import inlined
+from symgraph.stabilise.places import GROWING
 from symgraph.stabilise.scalar import is_below_largest
 
 
@@ -73,3 +75,9 @@ def reading_alike(exponent: sp.Expr, gap: Tensor, m: Element) -> Iterator[Elemen
                 at = {i: v for i, v in zip(read.indices, other.indices, strict=True) if isinstance(i, Index)}
                 if all(index in at for index in along):
                     yield Element(gap, *m.indices, *(at[index] for index in along))
+
+
+@lru_cache(maxsize=4096)
+def grown(body: sp.Expr) -> int:
+    """How many exponentials that may overflow are in a formula itself."""
+    return sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)

@@ -27,12 +27,20 @@ MOST_TERMS = 13
 LOGARITHMS = (-37.375, -71.0625, -50.1875)
 REACHES = tuple(mpmath.mpf(2) ** (-n) for n in range(-1, 12))
 LAST_BIT = mpmath.mpf(2) ** -56
+ZEROS = tuple(sign * sp.Integer(2) ** n for n in (0, -1, 1) for sign in (1, -1))
+"""Where a formula is often 0: at a share of a half, at a ratio of 1."""
+NOTHING = mpmath.mpf(2) ** -120
 FAR_FROM_EXPONENTIALS = 64
 """e^{−64} beside a power of 1/64 is below the last bit of any sum of a few terms."""
 
 
 _FALLING = (sp.exp, sp.tanh, sp.sinh, sp.cosh, sp.erf, sp.erfc, expm1, log_ndtr, ndtr, sigmoid, softplus)
 """Functions with a part that falls like an exponential; erfcx and log1p go in powers."""
+
+
+def as_mpf(number: sp.Rational) -> Number:
+    """A fraction in high precision."""
+    return mpmath.mpf(int(number.p)) / int(number.q)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Point:
         if self.centre is None:
             return Series(-root, [mpmath.mpf(self.side)] + [mpmath.mpf(0)] * (terms - 1))
         coefficients = [mpmath.mpf(0)] * (root + terms)
-        coefficients[0] = mpmath.mpf(int(self.centre.p)) / int(self.centre.q)
+        coefficients[0] = as_mpf(self.centre)
         coefficients[root] = mpmath.mpf(self.side)
         return Series(0, coefficients)
 
@@ -113,16 +121,22 @@ class Variable:
         except (NoSeries, NeedsRoot):
             return None
 
+    def value(self, x: Number) -> Number | None:
+        """The formula's value at a place, found without any series; None where it has none."""
+        at = Expansion({self.x: Series(0, [x])}, 0, 1)
+        try:
+            at.at |= {name: at.series(formula) for name, formula in self.known.items()}
+            return at.series(self.body).constant()
+        except (NoSeries, NeedsRoot, ValueError, ZeroDivisionError, OverflowError, TypeError):
+            return None
+
     def agrees(self, point: Point, parts: tuple[Series, Series | None], root: int, t: Number) -> bool:
         """Whether the series has the formula's values at two places, found without any series."""
         for place in (t * mpmath.mpf("0.83"), t * mpmath.mpf("0.31")):
             away = point.side * (place if point.centre is not None else 1 / place)
-            x = away + (mpmath.mpf(int(point.centre.p)) / int(point.centre.q) if point.centre is not None else 0)
-            at = Expansion({self.x: Series(0, [x])}, 0, 1)
-            try:
-                at.at |= {name: at.series(formula) for name, formula in self.known.items()}
-                value = at.series(self.body).constant()
-            except (NoSeries, NeedsRoot, ValueError, ZeroDivisionError):
+            x = away + (as_mpf(point.centre) if point.centre is not None else 0)
+            value = self.value(x)
+            if value is None:
                 return False
             s = place ** (mpmath.mpf(1) / root)
             found = parts[0](s) + (parts[1](s) * mpmath.log(place) if parts[1] is not None else 0)
@@ -275,10 +289,12 @@ def _near(variable: Variable, point: Point, start: int) -> _Near | None:
 
 
 def _points(variable: Variable) -> Iterator[sp.Rational | None]:
-    """0, infinity as None, and where what is divided by, or is under a root or a logarithm, is 0 or 1."""
+    """0, infinity as None, where what is divided by, or is under a root or a logarithm, is 0 or 1, and those of
+    ``ZEROS`` where the formula is 0."""
     found: dict[sp.Rational, None] = {}
     x = variable.x
     yield sp.S.Zero
+    may_cancel = variable.body.has(sp.Add)
     for node in sp.preorder_traversal(variable.body):
         if isinstance(node, sp.Pow) and not (node.exp.is_Integer and node.exp.is_positive):
             parts = [node.base]
@@ -291,5 +307,8 @@ def _points(variable: Variable) -> Iterator[sp.Rational | None]:
                 slope = sp.Poly(part, x)
                 if slope.degree() == 1 and all(c.is_Rational for c in slope.all_coeffs()):
                     found.setdefault(-slope.nth(0) / slope.nth(1))
+    for place in ZEROS if may_cancel else ():
+        if place not in found and (value := variable.value(as_mpf(place))) is not None and abs(value) < NOTHING:
+            found[place] = None
     yield from (point for point in found if point and point.q & (point.q - 1) == 0)
     yield None

@@ -134,7 +134,8 @@ class Values:
         shown = {x: base} | {name: element for element, name in names.items()}
         hidden = {base: x} | names
         known = tuple((name, self.opened(element).xreplace({base: x})) for element, name in names.items())
-        inside = sp.And(*(c for c in sp.And.make_args(guard) if set(elements_of(c)) <= hidden.keys())).xreplace(hidden)
+        asked = (c.xreplace(hidden) for c in sp.And.make_args(guard) if set(elements_of(c)) <= hidden.keys())
+        inside = sp.And(*(c for c in asked if not c.has(Index)))  # where it is says nothing of a value
         forms = (body.xreplace(hidden), written.xreplace(hidden))
         if any(form.atoms(Index) or not form.free_symbols <= shown.keys() for form in (*forms, inside)):
             return body

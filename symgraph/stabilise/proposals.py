@@ -17,7 +17,7 @@ from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.decaying import decaying
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.places import selections
-from symgraph.stabilise.ranges import is_short_sum, scaled, without_squares_of_nought
+from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
 from symgraph.stabilise.two_variables import of_one
@@ -48,16 +48,24 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
 
     apart = [new for form in seen for new in _each(form, each)]
     yield from apart
-    for form in (*seen, *([through] if is_short and not is_seen_through else ())):
+    others = [through] if is_short and not is_seen_through else []
+    for form in (*seen, *others):
         yield from _each(form, decaying)
-    for form in (*seen, *apart):
+    for form in (*seen, *apart, *(others if _short_sums(through) == _of_leaves_under_roots(through) else ())):
         for new in _each(form, lambda branch: scaled(branch, opened)):
             yield per_branch(without_squares_of_nought(new, opened), lambda branch, _: branch)
 
 
 def _short_sums(form: sp.Expr) -> set[Tensor]:
-    """Those that are scaled where they are read; what reads √Σ t² by a name is left to read that."""
+    """Those that are scaled where they are read; what reads √Σ t² by a name is left to read that, unless t is given."""
     return {element.tensor for element in elements_of(form) if is_short_sum(element)}
+
+
+def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:
+    """The sums of what the caller gives that roots are taken of."""
+    bases = sp.Tuple(*(power.base for power in form.atoms(sp.Pow) if power.exp.is_Rational and power.exp.q == 2))
+    sums = {element.tensor: element.tensor.definition for element in elements_of(bases)}
+    return {t for t, definition in sums.items() if definition is not None and runs_along_leaves(definition)}
 
 
 def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:

@@ -56,7 +56,7 @@ class Reading:
         definition = element.tensor.definition if isinstance(element, Element) else None
         if definition is None or definition.op != "sum":
             return False
-        return _runs_along_leaves(definition) if self.long and not is_short_sum(element) else (
+        return runs_along_leaves(definition) if self.long and not is_short_sum(element) else (
             not self.long and is_short_sum(element)
         )
 
@@ -198,7 +198,7 @@ def is_short_sum(element: Element) -> bool:
     return bool(size.is_Integer) and int(size) <= SHORT and all(place in over for place in places)
 
 
-def _runs_along_leaves(definition: Definition) -> bool:
+def runs_along_leaves(definition: Definition) -> bool:
     """Whether a reduction reads what the caller gives alone, and along the last axes of it."""
     over = {bound(d) for d in range(len(definition.extents))}
 

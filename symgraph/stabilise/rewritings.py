@@ -4,6 +4,7 @@
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
     log(1 + u)                log1p(u)
     f(a) − f(b)               by a − b (:mod:`differences`)
+    erf a − tanh b            by what these lack to 1 (:mod:`tails`)
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections.abc import Callable, Iterator
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.cost import multiplied_out
+from symgraph.core.cost import is_short_multiplied_out, multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
 from symgraph.core.scalars import Written, expm1, log1p
 from symgraph.core.tensor import Element
 from symgraph.stabilise.differences import difference
-from symgraph.stabilise.scalar import with_one_exponential
+from symgraph.stabilise.scalar import stable, with_one_exponential
+from symgraph.stabilise.tails import by_tails, log_by_tail, without_falling
 
 
 def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
@@ -53,6 +55,11 @@ def without_common_factors(total: sp.Expr) -> sp.Expr:
     return total if rest.is_number else sp.Mul(factor, rest)
 
 
+def without_products(body: sp.Expr) -> sp.Expr:
+    """A formula with its products multiplied out, if that is short."""
+    return sp.expand_mul(body) if is_short_multiplied_out(body) else body
+
+
 def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
     """(c + eᵘ)·eᵛ as c·eᵛ + e^{u + v}, where v has an exponential in it; but where u is small, for c may be −1."""
     sums = [f for f in product.args if isinstance(f, expm1) or (isinstance(f, sp.Add) and f.has(sp.exp))]
@@ -67,13 +74,17 @@ def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
 
 
 def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
-    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either; of a quotient where it is near 1,
+    """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either, and of which no sum divides; of a
+    quotient where it is near 1,
     and of what is 1 + u multiplied out."""
     argument = logarithm.args[0]
-    if argument.has(sp.exp):
+    divided = any(power.exp.is_negative and power.base.has(sp.exp) for power in argument.atoms(sp.Pow))
+    if argument.has(sp.exp) and not divided:
         return None
     if sp.S.One in sp.Add.make_args(argument):
-        return log1p(argument - 1)
+        return log1p(stable(argument - 1, lambda inside: inside) if divided else argument - 1)
+    if divided:
+        return None
     above, below = sp.fraction(argument)
     rest = multiplied_out(above - below)
     if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below)):
@@ -88,5 +99,8 @@ ROWS: dict[Row, type[sp.Basic]] = {
     _multiplied_out: sp.Mul,
     _logarithm_of_one_and: sp.log,
     difference: sp.Add,
+    by_tails: sp.Add,
+    log_by_tail: sp.log,
+    without_falling: sp.Add,
 }
 """Each row with what it changes."""

@@ -131,8 +131,8 @@ class Saturation(Expansion):
                 mixed = bool(orders) and min(orders) < 0 < max(orders)
                 if mixed and (isinstance(part, sp.Mul) or self.series(part).order > min(orders)):
                     return True
-            elif isinstance(part, sp.log):
-                if self.series(part.args[0]).order:
+            elif isinstance(part, sp.log | log1p):
+                if self.series(part.args[0] + int(isinstance(part, log1p))).order:
                     return True
             elif isinstance(part, sp.Pow) and part.exp.is_Rational and part.exp.q > 1 and self.series(part.base).order:
                 return True
