@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
 from copy import copy
 from typing import Any, Self
 
@@ -47,17 +46,19 @@ def has_partial_fit(estimator: Any) -> bool:
     return True
 
 
-def orders(rows: int, random: Any) -> Callable[[int], np.ndarray]:
+class Orders:
     """Orders of examples, each a permutation of the one before: what ``sklearn.utils.shuffle`` makes of it."""
-    order = np.arange(rows)
 
-    def following(epoch: int) -> np.ndarray:
-        places = np.arange(rows)
-        random.shuffle(places)
-        order[:] = order[places]
-        return order
+    is_ahead = True
 
-    return following
+    def __init__(self, rows: int, random: Any) -> None:
+        self.order, self.random = np.arange(rows), random
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        places = np.arange(len(self.order))
+        self.random.shuffle(places)
+        self.order = self.order[places]
+        return self.order
 
 
 class Trained(BaseEstimator, metaclass=ABCMeta):
@@ -198,7 +199,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
                 for name, values in getattr(self, "_state", {}).items():
                     step.state[name] = values
             history = step.fit(
-                params, data, epochs, size, 0, orders(rows, random) if self.shuffle else False, validation, callbacks,
+                params, data, epochs, size, 0, Orders(rows, random) if self.shuffle else False, validation, callbacks,
                 bool(self.verbose),
             )  # fmt: skip
             self._state = {name: values.copy() for name, values in step.state.items()} if keeps else {}
