@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from codegen.host.collector import resting
+from codegen.run import loading
 from codegen.run.turn import LOADING
 
 ROOT = Path(__file__).parent.parent
@@ -195,3 +196,17 @@ def test_the_collector_rests_while_something_is_compiled_and_is_then_as_it_was()
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_two_threads_that_load_at_once_have_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither had found it loaded; one's was dropped while its bare function ran, which ended the process."""
+    monkeypatch.setattr(loading, "_parts", {})
+    found, start = [], threading.Barrier(8)
+    threads = [
+        threading.Thread(target=lambda: (start.wait(), found.append(loading.native_part("check")))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and len(set(map(id, found))) == 1

@@ -82,7 +82,7 @@ class Epochs:
         shuffle: bool,
     ) -> None:
         self.step, self.executable = step, step.executable
-        self.entry = self.executable.entry  # compiled before the clock starts
+        self.entry = step.turn.take(lambda: step.executable.entry)  # compiled before the clock starts
         as_python = self.executable.runs_as_python
         self.native = loading.part("epochs", as_python)
         several = self.executable.most_threads > 1
