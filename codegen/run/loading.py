@@ -67,9 +67,12 @@ def _cached(
     with LOADING:
         stored = cache.load(key) if code is None else code
         if stored is None:
-            with debug.stage("compile", seconds), resting():
-                stored = compiled()
-                cache.store(key, stored)
+            with cache.alone(key):
+                stored = cache.load(key)
+                if stored is None:
+                    with debug.stage("compile", seconds), resting():
+                        stored = compiled()
+                        cache.store(key, stored)
         with debug.stage("load", seconds):
             return backend.load(stored, name)
 
