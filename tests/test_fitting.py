@@ -55,12 +55,14 @@ def test_metrics_are_scikit_learns() -> None:
     B, C = random.integers(0, 2, 40), random.integers(0, 3, 40)
     m = sg.metrics
     found = codegen.function([s, b, p, c, y, w], [
-        m.accuracy(p, c), m.f1_score(p, c), m.roc_auc_score(s, b), m.r2_score(y, w), m.mean_absolute_error(y, w),
-        m.mean_squared_error(y, w),
+        m.accuracy(p, c), m.f1_score(p, c), m.precision_score(p, c), m.recall_score(p, c),
+        m.roc_auc_score(s, b), m.r2_score(y, w), m.mean_absolute_error(y, w), m.mean_squared_error(y, w),
     ])(S, B, P, C, Y, V)  # fmt: skip
     best = P.argmax(1)
     expected = [
-        sk.accuracy_score(C, best), sk.f1_score(C, best, average="macro", labels=range(4), zero_division=0),
+        sk.accuracy_score(C, best),
+        *(score(C, best, average="macro", labels=range(4), zero_division=0)
+          for score in (sk.f1_score, sk.precision_score, sk.recall_score)),
         sk.roc_auc_score(B, S), sk.r2_score(V, Y), sk.mean_absolute_error(V, Y), sk.mean_squared_error(V, Y),
     ]  # fmt: skip
     np.testing.assert_allclose([float(value) for value in found], expected, rtol=1e-13)
