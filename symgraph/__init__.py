@@ -323,7 +323,8 @@ _WHEN_ASKED = {
 def __getattr__(name: str) -> Any:
     """What is for reading, or for other libraries, is imported when somebody asks for it."""
     if name not in _WHEN_ASKED:
-        raise unknown("module 'symgraph'", name, sys.modules[__name__])
+        places = {"sg.nn": nn, "sg.schedules": schedules, "sg.metrics": metrics, "sg.random": random, "sg.init": init}
+        raise unknown("module 'symgraph'", name, sys.modules[__name__], places)
     found = globals()[name] = getattr(import_module(_WHEN_ASKED[name]), name)
     return found
 

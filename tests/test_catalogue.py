@@ -91,7 +91,8 @@ MSELoss L1Loss HuberLoss SmoothL1Loss CrossEntropyLoss NLLLoss BCELoss BCEWithLo
 GaussianNLLLoss HingeEmbeddingLoss MarginRankingLoss MultiMarginLoss MultiLabelMarginLoss SoftMarginLoss
 MultiLabelSoftMarginLoss CosineEmbeddingLoss TripletMarginLoss CTCLoss HalfMSELoss
 Linear Bilinear Flatten Identity Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d MaxPool1d
-MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveAvgPool2d AdaptiveMaxPool2d Upsample Fold Unfold Embedding
+MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d AdaptiveAvgPool2d AdaptiveMaxPool2d LPPool1d LPPool2d Affine Upsample
+UpsamplingNearest2d UpsamplingBilinear2d FeatureAlphaDropout Fold Unfold Embedding
 EmbeddingBag BatchNorm1d BatchNorm2d BatchNorm3d LayerNorm GroupNorm InstanceNorm2d RMSNorm Dropout Dropout1d Dropout2d
 Dropout3d AlphaDropout MultiheadAttention TransformerEncoderLayer TransformerEncoder RNN GRU LSTM RNNCell GRUCell
 LSTMCell CosineSimilarity PairwiseDistance
@@ -114,3 +115,10 @@ def test_what_was_asked_for_is_there() -> None:
     for names, where in ((LAYERS, sg.nn), (FUNCTIONS, sg), (INITIALISERS, sg.init), (SCHEDULES, sg.schedules)):
         assert [name for name in names.split() if not callable(getattr(where, name, None))] == []
     assert callable(codegen.ReduceLROnPlateau)
+
+
+def test_names_that_are_elsewhere_are_told() -> None:
+    for name, where in (("StepLR", "sg.schedules.StepLR"), ("rrelu", "sg.random.rrelu"), ("swish", r"sg.silu\(x\)"),
+                        ("LSTM", "sg.nn.LSTM"), ("kaiming_normal", "sg.init.kaiming_normal")):  # fmt: skip
+        with pytest.raises(AttributeError, match=f"'symgraph' has no attribute '{name}': write {where}$"):
+            getattr(sg, name)

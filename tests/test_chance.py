@@ -236,6 +236,7 @@ def test_what_networks_do() -> None:
         "none": sg.dropout(x, 0),
         "all": sg.dropout(x, 1.0),
         "alpha": sg.random.alpha_dropout(x, 0.3),
+        "channels": sg.random.feature_alpha_dropout(x, 0.3),
         "noise": sg.random.gaussian_noise(x, 0.1),
         "leaky": sg.random.rrelu(-sg.abs(x)),
         "soft": sg.random.gumbel_softmax(logits, 0.5),
@@ -256,6 +257,8 @@ def test_what_networks_do() -> None:
     assert not got["all"].any()
     assert abs(got["alpha"].mean()) < 0.05
     assert abs(got["alpha"].std() - 1) < 0.05
+    fate = np.ptp(got["channels"], axis=2) == 0
+    assert abs(fate.mean() - 0.3) < 4.5 * 0.46 / math.sqrt(fate.size) and np.unique(got["channels"][fate]).size == 1
     assert abs((got["noise"] - a).std() - 0.1) < 0.003
     slope = got["leaky"] / -np.abs(a)
     assert 1 / 8 <= slope.min() < 0.13

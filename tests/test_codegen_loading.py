@@ -16,6 +16,7 @@ import pytest
 
 from codegen.host.collector import resting
 from codegen.host.undisturbed import undisturbed
+from codegen.run import loading
 from codegen.run.turn import LOADING
 
 ROOT = Path(__file__).parent.parent
@@ -237,3 +238,17 @@ def test_what_cannot_be_compiled_says_so_where_it_was_asked_for() -> None:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_two_threads_that_load_at_once_have_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither had found it loaded; one's was dropped while its bare function ran, which ended the process."""
+    monkeypatch.setattr(loading, "_parts", {})
+    found, start = [], threading.Barrier(8)
+    threads = [
+        threading.Thread(target=lambda: (start.wait(), found.append(loading.native_part("check")))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and len(set(map(id, found))) == 1

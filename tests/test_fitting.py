@@ -55,12 +55,14 @@ def test_metrics_are_scikit_learns() -> None:
     B, C = random.integers(0, 2, 40), random.integers(0, 3, 40)
     m = sg.metrics
     found = codegen.function([s, b, p, c, y, w], [
-        m.accuracy(p, c), m.f1_score(p, c), m.roc_auc_score(s, b), m.r2_score(y, w), m.mean_absolute_error(y, w),
-        m.mean_squared_error(y, w),
+        m.accuracy(p, c), m.f1_score(p, c), m.precision_score(p, c), m.recall_score(p, c),
+        m.roc_auc_score(s, b), m.r2_score(y, w), m.mean_absolute_error(y, w), m.mean_squared_error(y, w),
     ])(S, B, P, C, Y, V)  # fmt: skip
     best = P.argmax(1)
     expected = [
-        sk.accuracy_score(C, best), sk.f1_score(C, best, average="macro", labels=range(4), zero_division=0),
+        sk.accuracy_score(C, best),
+        *(score(C, best, average="macro", labels=range(4), zero_division=0)
+          for score in (sk.f1_score, sk.precision_score, sk.recall_score)),
         sk.roc_auc_score(B, S), sk.r2_score(V, Y), sk.mean_absolute_error(V, Y), sk.mean_squared_error(V, Y),
     ]  # fmt: skip
     np.testing.assert_allclose([float(value) for value in found], expected, rtol=1e-13)
@@ -79,6 +81,18 @@ def test_validation_and_metrics_after_every_epoch(step: codegen.TrainStep) -> No
     assert list(arrays) == ["loss", "validation", "accuracy"] and all(len(column) == 4 for column in arrays.values())
     frame = pytest.importorskip("pandas") and history.frame()
     np.testing.assert_array_equal(frame["validation"], history.validation)
+
+
+def test_curves_of_a_history(step: codegen.TrainStep, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = step.fit(step.init(0), DATA, epochs=3, validation=HELD)
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = history.plot(figure.subplots())
+    assert [line.get_label() for line in axes.lines] == ["loss", "validation"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), history.loss)
+    for name, draw in (("matplotlib.pyplot", history.plot), ("pandas", history.frame)):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(ArgumentError, match=f"history needs the package {name.partition('.')[0]}: pip install"):
+            draw()
 
 
 def test_a_part_is_held_out_by_the_seed(step: codegen.TrainStep) -> None:
@@ -180,6 +194,43 @@ def test_an_epoch_that_nobody_touched_costs_no_checks(
     assert len(checks) == 2 and len(threads) <= 2
     either.fit(either.init(0), DATA, 50)
     assert len(threads) <= 3, "epochs at once take one, since they may be long"
+
+
+@pytest.mark.parametrize("ended", [0, 5], ids=["by the callback", "by Ctrl-C"])
+def test_a_callback_that_waits_is_asked_for_every_epoch_afterwards(step: codegen.TrainStep, ended: int) -> None:
+    """Several epochs are one native call then, each in its own order; their losses stay in the history."""
+
+    class Third:
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, int]] = []
+
+        def __call__(self, epoch: int, history: codegen.History) -> bool:
+            if ended and epoch == ended:
+                raise KeyboardInterrupt
+            self.seen.append((epoch, len(history.loss)))
+            return epoch == 8
+
+    class Order:
+        is_ahead = True
+
+        def __init__(self) -> None:
+            self.asked: list[int] = []
+
+        def __call__(self, epoch: int) -> np.ndarray:
+            self.asked.append(epoch)
+            return np.random.default_rng(epoch).permutation(20)
+
+    found = []
+    for waits in (False, True):
+        step.reset()
+        params, each, order = step.init(0), Third(), Order()
+        if waits:
+            each.unasked = lambda: 3
+        history = step.fit(params, DATA, 20, 8, shuffle=order, callback=each)
+        assert order.asked == list(range(len(history.loss)))
+        found.append((history.loss, history.ended, params["W"].tolist(), each.seen))
+    assert found[0][3] == found[1][3] == [(epoch, epoch + 1) for epoch in range(ended or 9)]
+    assert found[0] == found[1]
 
 
 def test_layers_that_begin_with_zeros_are_told(step: codegen.TrainStep) -> None:

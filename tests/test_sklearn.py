@@ -81,6 +81,29 @@ def test_random_state_clone_and_warm_start() -> None:
     assert first.loss_curve_[:2] == same.loss_curve_ and first.loss_curve_[2] < same.loss_curve_[1]
 
 
+def test_options_that_are_set_after_a_fit_are_for_the_next() -> None:
+    """Predictions, formulas and copies are of the model that was trained."""
+    made = MLPClassifier((4,), max_iter=2, random_state=0).fit(X, T)
+    before, told = made.predict_proba(X), str(made.explain())
+    made.set_params(hidden_layer_sizes=(3, 3), activation="tanh", solver="sgd")
+    for each in (made, pickle.loads(pickle.dumps(made))):
+        np.testing.assert_array_equal(each.predict_proba(X), before)
+        assert str(each.explain()) == told
+    assert len(made.fit(X, T).coefs_) == 3 and "momentum" in str(made.explain())
+
+
+WRONG_OPTIONS = {
+    "validation_fraction": 2, "tol": None, "momentum": 1.5, "batch_size": "all", "activation": 3, "loss": 3,
+    "max_iter": 0.5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_OPTIONS)
+def test_wrong_options_are_told_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} "):
+        MLPClassifier((4,), **{name: WRONG_OPTIONS[name]}).fit(X, T)
+
+
 def test_weights_and_classes() -> None:
     """Rows that count twice are rows that stand there twice; classes may be balanced."""
     weight = RANDOM.integers(0, 3, 24)

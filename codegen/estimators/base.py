@@ -6,6 +6,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from copy import copy
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,13 @@ from symgraph.vocabulary.updating import Optimizer
 
 MOST_ROWS = 200
 """Rows of a batch where ``batch_size`` is ``"auto"``, as scikit-learn has it."""
+RANGES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("validation_fraction", lambda part: 0 < part < 1, "between 0 and 1"),
+    ("tol", lambda least: least >= 0, "a number, at least 0"),
+    ("momentum", lambda part: 0 <= part <= 1, "a number from 0 to 1"),
+)
+"""Options that are numbers, with what they may be; not every estimator has all."""
+ABSENT = object()
 LBFGS = "lbfgs"
 """The solver that takes all rows at once."""
 
@@ -47,17 +55,19 @@ def has_partial_fit(estimator: Any) -> bool:
     return True
 
 
-def orders(rows: int, random: Any) -> Callable[[int], np.ndarray]:
+class Orders:
     """Orders of examples, each a permutation of the one before: what ``sklearn.utils.shuffle`` makes of it."""
-    order = np.arange(rows)
 
-    def following(epoch: int) -> np.ndarray:
-        places = np.arange(rows)
-        random.shuffle(places)
-        order[:] = order[places]
-        return order
+    is_ahead = True
 
-    return following
+    def __init__(self, rows: int, random: Any) -> None:
+        self.order, self.random = np.arange(rows), random
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        places = np.arange(len(self.order))
+        self.random.shuffle(places)
+        self.order = self.order[places]
+        return self.order
 
 
 class Trained(BaseEstimator, metaclass=ABCMeta):
@@ -161,7 +171,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
             history = fitted(network, params, data, self.alpha, limits, int(random.randint(2**31 - 1)))
         else:
             history = self._train(network, params, data, epochs, random, held, keeps, again)
-        self._params = params
+        self._params, self._fitted_with = params, self.get_params(deep=False)
         self._report(history, len(X), again)
         if not keeps and history.ended == "epochs":
             warnings.warn(f"training has not converged in {epochs} epochs", ConvergenceWarning, stacklevel=3)
@@ -198,7 +208,7 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
                 for name, values in getattr(self, "_state", {}).items():
                     step.state[name] = values
             history = step.fit(
-                params, data, epochs, size, 0, orders(rows, random) if self.shuffle else False, validation, callbacks,
+                params, data, epochs, size, 0, Orders(rows, random) if self.shuffle else False, validation, callbacks,
                 bool(self.verbose),
             )  # fmt: skip
             self._state = {name: values.copy() for name, values in step.state.items()} if keeps else {}
@@ -218,8 +228,15 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
 
     def _check_options(self) -> None:
         for name, least in (("max_iter", 1), ("n_iter_no_change", 1)):
-            if not isinstance(getattr(self, name), int | np.integer) or getattr(self, name) < least:
+            if not isinstance(getattr(self, name), Integral) or int(getattr(self, name)) < least:
                 raise ValueError(f"{name} must be an integer, at least {least}, not {getattr(self, name)!r}")
+        for name, fits, told in RANGES:
+            value = getattr(self, name, ABSENT)
+            if value is not ABSENT and not (isinstance(value, Real) and fits(value)):
+                raise ValueError(f"{name} must be {told}, not {value!r}")
+        size = self.batch_size
+        if not (isinstance(size, Integral) and int(size) >= 1) and not (isinstance(size, str) and size == "auto"):
+            raise ValueError(f'batch_size must be an integer, at least 1, or "auto", not {size!r}')
         if self.learning_rate not in KINDS:
             raise ValueError(f"learning_rate must be one of {', '.join(KINDS)}, not {self.learning_rate!r}")
 
@@ -271,7 +288,13 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
     def _predicted(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return self._outputs(self._network(X.shape[1]), self._params, X)
+        return self._outputs(self._as_fitted()._network(X.shape[1]), self._params, X)
+
+    def _as_fitted(self) -> Self:
+        """This estimator with the options that it was fitted with: those set afterwards are for the next fit."""
+        found = copy(self)
+        found.__dict__.update(self._fitted_with)
+        return found
 
     def _decided(self, outputs: np.ndarray) -> np.ndarray:
         """Classes or values of what the network gives."""
@@ -303,17 +326,19 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
     def explain(self) -> Any:
         """The mathematics of the fitted model: forward, backward and update, as ``sg.explain`` prints them."""
         check_is_fitted(self)
-        cost = self._shown_network().cost
-        return sg.explain(cost, None if not goes_by_batches(self) else self._optimizer())
+        fitted = self._as_fitted()
+        optimizer = fitted._optimizer() if goes_by_batches(fitted) else None
+        return sg.explain(fitted._shown_network().cost, optimizer)
 
     def reported(self, values: dict[str, Any] | None) -> tuple[Any, Any, History, dict[str, Any] | None]:
         """What ``sg.report`` shows: the cost, the optimiser, the curves, and with data ``X`` and ``y`` all values."""
         check_is_fitted(self)
-        network = self._shown_network()
-        optimizer = self._optimizer() if goes_by_batches(self) else None
+        fitted = self._as_fitted()
+        network = fitted._shown_network()
+        optimizer = fitted._optimizer() if goes_by_batches(fitted) else None
         history = History(loss=list(self.loss_curve_), steps=self.n_iter_)
         if values is not None:
-            held = {"sample_weight": np.ones(len(np.asarray(values.get("X", ())))), str(programs.L2): self.alpha}
+            held = {"sample_weight": np.ones(len(np.asarray(values.get("X", ())))), str(programs.L2): fitted.alpha}
             leaves = {str(leaf.name): leaf.shape for leaf in network.stored}
             own = {name: array[tuple(slice(int(n)) for n in leaves[name])] for name, array in self._params.items()}
             if "y" in values:

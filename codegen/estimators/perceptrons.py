@@ -92,7 +92,8 @@ class _Perceptron(Trained):
     def out_activation_(self) -> str:
         """What the scores go through."""
         if self._target == "real":
-            return "exp" if isinstance(self.loss, str) and self.loss in programs.LINKS else "identity"
+            loss = self._fitted_with["loss"]
+            return "exp" if isinstance(loss, str) and loss in programs.LINKS else "identity"
         return "softmax" if self._target == "labels" else "logistic"
 
     def _shown_network(self) -> Declared:

@@ -155,9 +155,9 @@ def named(what: str, given: Any, known: dict[str, Any]) -> Any:
     ArgumentError
         for a name that is none.
     """
-    if not isinstance(given, str):
+    if callable(given):
         return given
-    found = known.get(given, getattr(sg, given, None) if given in sg.__all__ else None)
+    found = known.get(given, getattr(sg, given) if given in sg.__all__ else None) if isinstance(given, str) else None
     if not callable(found):
         listed = ", ".join([*known, "a name of symgraph's, or a function"])
         raise ArgumentError(at_line(f"{what} {given!r} is not known: pass {listed}"))
@@ -196,7 +196,7 @@ def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any)
         if number < len(widths) - 1:
             value = function(value).named(f"h{number}")
     link = LINKS.get(loss) if isinstance(loss, str) else None
-    cost = None if target == "binary" else named("loss", loss, LOSSES)
+    cost = None if target == "binary" or loss is None else named("loss", loss, LOSSES)
     return declared(x, value, target, widths[-1], cost, link=link)
 
 

@@ -30,6 +30,10 @@ class NoChange(EarlyStopping):
         self.best, self.waited = min(self.best, value), 0 if is_far else self.waited + 1
         return is_best
 
+    def unasked(self) -> int:
+        """Epochs after which it may end training at the earliest; the best ones' parameters are to be kept at once."""
+        return 1 if self.restore_best else self.patience - self.waited + 1
+
     def __call__(self, epoch: int, history: History) -> bool:
         before, ends = history.ended, super().__call__(epoch, history)
         if not ends or not self.is_adaptive or self.step.hyper["lr"] <= LEAST_RATE:

@@ -67,7 +67,7 @@ class SymbolicEstimator(Trained):
             updates = model.updates() if isinstance(model, sg.nn.Module) else {}
             if isinstance(score, tuple):
                 score, updates = score
-            loss = programs.named("loss", self.loss, programs.LOSSES)
+            loss = None if self.loss is None else programs.named("loss", self.loss, programs.LOSSES)
             link = programs.LINKS.get(self.loss) if isinstance(self.loss, str) else None
             made = programs.declared(x, sg.as_tensor(score), self._target, self.n_outputs_, loss, updates, link)
             while len(_declared) >= MOST_DECLARED:

@@ -5,8 +5,8 @@ An entry is named by the SHA-256 of what it is made of, CPU and versions, and ho
 content, and the content: object code, or what a program runs by (:mod:`codegen.run.kept`). Entries are written to a
 temporary file and moved into place, so that two processes never see half of one. The folder belongs to the user alone
 (mode 0700). Whatever else lies where an entry should be (another owner's file, a damaged one, a pipe, a device, a
-symbolic link) counts as absent, and so does a folder that cannot be made, read or written: nothing in here raises or
-waits. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
+symbolic link) counts as absent, and so does a folder that cannot be made, read or written: nothing in here raises, and
+nothing but :func:`alone` waits, for a while. ``SYMGRAPH_CACHE`` names another folder; ``off`` switches the cache off.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,6 +33,8 @@ MOST_KEPT = 1 << 30
 """Bytes of all files, from which on those go that have not been used for longest, down to three quarters."""
 OURS = re.compile(r"[0-9a-f]{64}\.(o|program)|[0-9a-f]{24}\.py")
 """Names of such files: whatever else lies in the folder is somebody else's."""
+PATIENCE = 30.0
+"""Seconds to wait for what another process makes."""
 USED = 86400.0
 """Seconds after which a use of an entry is noted anew."""
 
@@ -120,6 +123,42 @@ def store(key: str, code: bytes, suffix: str = ".o") -> None:
     if path is not None:
         _sweep(path)
         _replace(path / f"{key}{suffix}", MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
+
+
+@contextlib.contextmanager
+def alone(key: str) -> Iterator[None]:
+    """The time in which one process makes an entry: others that want to make it wait until it is there, or as long as
+    :data:`PATIENCE`. The system lets go of what a process held that has died."""
+    place = folder()
+    path = None if place is None else place / f"{WRITING}{key}"
+    held = None if path is None else _lock(path)
+    try:
+        yield
+    finally:
+        if path is not None and held is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            os.close(held)
+
+
+def _lock(path: Path) -> int | None:
+    """A file that this process alone has; None where there are no locks, or another has it for too long."""
+    flags = sum(getattr(os, name, 0) for name in ("O_CREAT", "O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC"))
+    with contextlib.ExitStack() as held, contextlib.suppress(ImportError, OSError):
+        from fcntl import LOCK_EX, LOCK_NB, flock
+
+        file = os.open(path, os.O_RDWR | flags, 0o600)
+        held.callback(os.close, file)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                flock(file, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.02)
+            else:
+                held.pop_all()
+                return file
+    return None
 
 
 def source_file(key: str, source: str) -> Path:

@@ -22,4 +22,5 @@ ROW_RECORD = 4
 GO_ON, ASKED, PAUSED = range(3)
 """What ``STOP`` asks for, and ``STOPPED`` says has happened: nothing, the end, or a pause."""
 IN_PLACE, SHUFFLED, GIVEN = range(3)
-"""What ``SHUFFLE`` says of the order of the examples: that of the data, a new one each epoch, one from Python."""
+"""What ``SHUFFLE`` says of the order of the examples: that of the data, a new one each epoch, or what Python
+has laid at ``ORDER``, one epoch's after another's."""

@@ -31,6 +31,7 @@ from codegen.loops.epoch_words import (
     EPOCHS,
     EXAMPLES,
     FIRST,
+    GIVEN,
     GO_ON,
     HEADER,
     LAUNCH,
@@ -340,3 +341,5 @@ def epochs(address: int, thread: int, threads: int) -> None:
             schedule[EPOCH] += 1
             schedule[FIRST] = 0
             total[0] = 0.0
+            if schedule[SHUFFLE] == GIVEN:
+                schedule[ORDER] += 8 * examples

@@ -2,7 +2,8 @@
 
 step.fit(…, validation=0.1, callback=[codegen.EarlyStopping(patience=5), codegen.ReduceLROnPlateau(factor=0.5)])
 
-A callback may have ``begin(step, params)``, called before the first epoch, and ``end(history)``, called after the last.
+A callback may have ``begin(step, params)``, called before the first epoch, and ``end(history)``, called after the last;
+and ``unasked()``, how many epochs may run before it changes anything: then it is called for each after the last.
 Names and defaults are those of Keras and PyTorch.
 """
 

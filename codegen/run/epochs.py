@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
 
 A_MOMENT = 0.005
-"""Seconds that a signal may wait: a single epoch after one that took less gets no thread of its own."""
+"""Seconds that a signal may wait: epochs that by those before will have ended by then get no thread of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class Epochs:
         shuffle: bool,
     ) -> None:
         self.step, self.executable = step, step.executable
-        self.entry = self.executable.entry  # compiled before the clock starts
+        self.entry = step.turn.take(lambda: step.executable.entry)  # compiled before the clock starts
         as_python = self.executable.runs_as_python
         self.native = loading.part("epochs", as_python)
         several = self.executable.most_threads > 1
         self.one_step = loading.part("batch", as_python) if several else self.native  # which one thread does not launch
         interface, names = self.executable.linked.interface, self.executable.names
         self.steps_per_epoch = -(-examples // batch)
-        self.order = np.arange(examples, dtype=np.int64)
+        self.orders = np.arange(examples, dtype=np.int64)[None]
         self.data, self.axis, self.batch = dict(arrays), axis, batch
         self.batches = {leaf: np.empty((batch, *arrays[leaf].shape[1:]), arrays[leaf].dtype) for leaf in axis.leaves}
         position = dict(zip(self.executable.size_names, interface.sizes.values(), strict=True))[axis.size.name]
@@ -97,31 +97,34 @@ class Epochs:
         header = dict.fromkeys(range(HEADER), 0)
         header |= {EXAMPLES: examples, BATCH: batch, ARRAYS: len(axis.leaves), STATE: state}
         header[SHUFFLE] = SHUFFLED if shuffle else IN_PLACE
-        header |= {ORDER: self.order.ctypes.data, SIZE_WORD: position, STEP: self.one_step.team_address}
+        header |= {ORDER: self.orders.ctypes.data, SIZE_WORD: position, STEP: self.one_step.team_address}
         self.table = array.array("q", header.values())
         for leaf in axis.leaves:
             row_bytes = arrays[leaf].nbytes // examples
             address = interface.addresses[names[leaf]]
             self.table.extend([arrays[leaf].ctypes.data, row_bytes, self.batches[leaf].ctypes.data, address])
         self.bound: Bound
-        self.last_took = float("inf")
+        self.epoch_took = float("inf")
         self.sizes: Mapping[str, int] | None = None
         self.intact: Intact
         self.job = _Background(self.native, self.executable, self.table)
 
-    def take(self, order: Any) -> None:
-        """The order of the next epoch, of a function of the user's."""
-        found = np.asarray(order)
-        if found.shape != self.order.shape or found.dtype.kind not in "iu":
-            raise ShapeError(
-                at_line(f"shuffle must return as many numbers of examples as there are, {len(self.order)}, not "
-                        f"{found.dtype} of shape {found.shape}")
-            )  # fmt: skip
-        if found.min() < 0 or found.max() >= len(self.order):
-            raise ArgumentError(at_line(f"shuffle returns {found.min()} … {found.max()}; examples are 0 … "
-                                        f"{len(self.order) - 1}"))  # fmt: skip
-        self.order[:] = found
-        self.table[SHUFFLE] = GIVEN
+    def take(self, orders: Sequence[Any]) -> None:
+        """The orders of the next epochs, of a function of the user's."""
+        examples = self.table[EXAMPLES]
+        self.orders = np.empty((len(orders), examples), np.int64)
+        for place, order in enumerate(orders):
+            found = np.asarray(order)
+            if found.shape != (examples,) or found.dtype.kind not in "iu":
+                raise ShapeError(
+                    at_line(f"shuffle must return as many numbers of examples as there are, {examples}, not "
+                            f"{found.dtype} of shape {found.shape}")
+                )  # fmt: skip
+            self.orders[place] = found
+        least, most = self.orders.min(), self.orders.max()
+        if least < 0 or most >= examples:
+            raise ArgumentError(at_line(f"shuffle returns {least} … {most}; examples are 0 … {examples - 1}"))
+        self.table[SHUFFLE], self.table[ORDER] = GIVEN, self.orders.ctypes.data
 
     def run(self, params: Params, first: Mapping[str, Any], epochs: int, watch: Watch, history: History) -> None:
         """Train for so many epochs, and enter in the history what was done.
@@ -167,7 +170,7 @@ class Epochs:
         self.executable.words[words.STATUS] = words.DONE
         started = time.perf_counter()
         try:
-            is_short = len(losses) == 1 and self.last_took < A_MOMENT
+            is_short = len(losses) * self.epoch_took < A_MOMENT
             turn.job = self.job if self.job.is_elsewhere and not is_short else None
             paused = True
             while paused:
@@ -184,8 +187,9 @@ class Epochs:
         finally:
             turn.job = None
             del held
-            self.last_took = time.perf_counter() - started
-            history.seconds += self.last_took
+            took = time.perf_counter() - started
+            self.epoch_took = took / max(1, table[EPOCH])
+            history.seconds += took
         status = self.executable.words[words.STATUS]
         if status == words.FAILED and self.executable.outside is not None:
             raise self.executable.outside.failed()
@@ -194,7 +198,8 @@ class Epochs:
     def _refused(self, status: int, bound: Bound) -> SymgraphError:
         """Why the last step has not been taken, in terms of the rows of the data."""
         if status == words.NOT_FINITE:
-            rows = self.order if self.table[SHUFFLE] else np.arange(len(self.order))
+            examples, way = self.table[EXAMPLES], self.table[SHUFFLE]
+            rows = self.orders[self.table[EPOCH] if way == GIVEN else 0] if way else np.arange(examples)
             chosen = rows[self.table[FIRST] : self.table[FIRST] + self.batch]
             batch = {
                 leaf: self.data[leaf][chosen] if leaf in self.axis.leaves else self.data[leaf] for leaf in self.data
@@ -203,7 +208,7 @@ class Epochs:
             given = Bound({**bound.arrays, **batch}, sizes, bound.numbers)
             loss = self.step.program.read_loss()
             return nonfinite.explained(self.step, loss, given, rows=chosen, batched=self.axis.leaves)
-        sizes = {**bound.sizes, self.axis.size.name: len(self.order)}
+        sizes = {**bound.sizes, self.axis.size.name: self.table[EXAMPLES]}
         try:
             for leaf, values in self.data.items():
                 if leaf.is_label:

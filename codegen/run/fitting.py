@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from codegen.run.training import Params, TrainStep
 
 MOST_EPOCHS = 2**62
-AT_ONCE = 1 << 16
-"""Epochs of one native call: memory for their losses is made as they come."""
+AT_ONCE, MOST_ORDERS = 1 << 16, 1 << 20
+"""Epochs of one native call, and numbers of examples in their orders: memory is made as they come."""
 
 
 def fit(
@@ -65,7 +65,8 @@ def fit(
     epochs, batch_size : at least 0 and 1; the last batch of an epoch may be short.
     seed : of the order of the examples, where ``shuffle``.
     shuffle : True, False, or a function that is called with the number of each epoch and returns its order, as many
-        numbers of examples as there are: a sampler of yours, in which one may come several times.
+        numbers of examples as there are: a sampler of yours, in which one may come several times. With a true attribute
+        ``is_ahead`` it looks at nothing that training changes, and may be called for several epochs before they run.
     validation : data like ``data`` that is not trained on, or a part of the examples between 0 and 1, which ``seed``
         chooses and training leaves out: the history has their loss after each epoch. Or a function, which is called
         with the parameters after each epoch; its values are kept.
@@ -88,7 +89,7 @@ def fit(
     NonFiniteError
         where a loss is not finite, as a call of the step does; the parameters are those of the steps before. Where a
         parameter or state is not finite after epochs whose losses are: then they are as they were before these, the
-        last epoch if there is a callback or a validation, else all.
+        last epoch if there is a validation or a callback that wants to see each, else all.
 
     Notes
     -----
@@ -135,32 +136,38 @@ def fit(
     step.check_apart(bound.arrays, arrays)
     plan = Epochs(step, arrays, axis, examples, batch, seed, bool(shuffle))
     history = History()
-    looks = bool(callbacks) or orders is not None or validation is not None or evaluation is not None
+    looks = validation is not None or evaluation is not None
     watch = Watch(plan, max(0, epochs - initial_epoch) * plan.steps_per_epoch, shows)
     for each in callbacks:
         getattr(each, "begin", _nothing)(step, params)
-    done = initial_epoch
+    done, passed = initial_epoch, list[float]()
     try:
         while done < epochs and history.ended == "epochs":
-            count = min(1 if looks else AT_ONCE, epochs - done)
+            count = min(1 if looks else AT_ONCE, epochs - done, *(_unasked(each) for each in callbacks))
             plan.table[BEFORE] = done
             if orders is not None:
-                plan.take(orders(done))
+                count = min(count, max(1, MOST_ORDERS // examples) if getattr(orders, "is_ahead", False) else 1)
+                plan.take([orders(epoch) for epoch in range(done, done + count)])
             plan.run(params, first, count, watch, history)
-            done += count
-            if looks and not history.stopped:
-                if callable(validation):
-                    history.validation.append(validation(params))
-                if evaluation is not None:
-                    _measure(evaluation, step, params, history, held is not None)
-                asked = [each(done - 1, history) for each in callbacks]
-                if any(asked) and history.ended == "epochs":
-                    history.ended = "callback"
             if history.stopped:
                 history.ended = "interrupted"
+                break
+            if callable(validation):
+                history.validation.append(validation(params))
+            if evaluation is not None:
+                _measure(evaluation, step, params, history, held is not None)
+            if callbacks:  # each is asked as if it had been after every epoch
+                history.loss, passed = history.loss[:-count], history.loss[-count:]
+            for epoch in range(done, done + len(passed)):
+                history.loss.append(passed.pop(0))
+                asked = [each(epoch, history) for each in callbacks]
+                if any(asked) and history.ended == "epochs":
+                    history.ended = "callback"
+            done += count
     except KeyboardInterrupt:  # between two epochs: what is asked there may lack for the last one
         history.stopped, history.ended = True, "interrupted"
     finally:
+        history.loss += passed
         for each in callbacks:
             getattr(each, "end", _nothing)(history)
     watch.finish(history)
@@ -173,6 +180,12 @@ def _check_data(step: TrainStep, data: Any, what: str = "data") -> None:
     if arrays and all(isinstance(array, np.ndarray) for array in arrays):
         names = ", ".join(f"{str(leaf.name)!r}: …" for leaf in step.inputs)
         raise DomainError(at_line(f"{what} must be arrays by name, {{{names}}}, not arrays alone"))
+
+
+def _unasked(callback: Any) -> int:
+    """Epochs until a callback has something to do that changes training: all that it wants of those before is what the
+    history has of them."""
+    return int(callback.unasked()) if hasattr(callback, "unasked") else 1
 
 
 def _nothing(*_: Any) -> None:

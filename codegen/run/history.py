@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown
+from symgraph.errors import ArgumentError
+
+
+def _package(name: str, what: str) -> Any:
+    """A package that is not installed for our sake."""
+    try:
+        return import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        raise ArgumentError(
+            at_line(f"{what} of the history needs the package {package}: pip install {package}; arrays() need none")
+        ) from None
 
 
 @dataclass(slots=True, repr=False)
@@ -41,10 +55,21 @@ class History(Shown):
         return {name: values.astype(np.float64) for name, values in found.items() if values.dtype.kind in "biuf"}
 
     def frame(self) -> Any:
-        """The same as a pandas data frame with a row for each epoch; ``frame().plot()`` draws it."""
-        from pandas import DataFrame, Series
+        """The same as a pandas data frame with a row for each epoch; ``ArgumentError`` without pandas."""
+        pandas = _package("pandas", "a frame")
+        columns = {name: pandas.Series(values) for name, values in self.arrays().items()}
+        return pandas.DataFrame(columns).rename_axis("epoch")
 
-        return DataFrame({name: Series(values) for name, values in self.arrays().items()}).rename_axis("epoch")
+    def plot(self, axes: Any = None) -> Any:
+        """Curves over the epochs by matplotlib, on ``axes`` or new ones, which are returned; ``ArgumentError`` without
+        matplotlib."""
+        if axes is None:
+            axes = _package("matplotlib.pyplot", "a plot").subplots()[1]
+        for name, values in self.arrays().items():
+            axes.plot(range(len(values)), values, label=name)
+        axes.set_xlabel("epoch")
+        axes.legend()
+        return axes
 
     def monitored(self, name: str | None) -> list[float]:
         """The values to be watched: by name, else of the validation, else the loss; ``KeyError`` for another name."""

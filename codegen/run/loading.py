@@ -9,7 +9,6 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from codegen import backend, debug
@@ -22,6 +21,7 @@ from codegen.run.turn import LOADING
 if TYPE_CHECKING:
     from codegen.loops.driver import Source
 
+_parts: dict[str, Entry] = {}
 WORD = re.compile(r"\b[^\W\d]\w*")
 """A name; the e of 1.5e-7 is none."""
 
@@ -50,10 +50,16 @@ def part(name: str, as_python: bool) -> Entry:
     return backend.part_as_python(name) if as_python else native_part(name)
 
 
-@lru_cache(maxsize=8)
 def native_part(name: str) -> Entry:
-    """A part of our own, for programs that run natively."""
-    return _cached(cache.key_of("codegen.native.runtime", name), name, lambda: backend.compile_part(name), {})
+    """A part of our own, for programs that run natively: one and the same for all, who keep bare functions of it."""
+    found = _parts.get(name)
+    if found is None:
+        with LOADING:  # whoever comes meanwhile finds it made
+            found = _parts.get(name)
+            if found is None:
+                key = cache.key_of("codegen.native.runtime", name)
+                found = _parts[name] = _cached(key, name, lambda: backend.compile_part(name), {})
+    return found
 
 
 def _cached(
@@ -63,9 +69,12 @@ def _cached(
         with LOADING:
             stored = cache.load(key) if code is None else code
             if stored is None:
-                with debug.stage("compile", seconds), resting():
-                    stored = compiled()
-                    cache.store(key, stored)
+                with cache.alone(key):
+                    stored = cache.load(key)
+                    if stored is None:
+                        with debug.stage("compile", seconds), resting():
+                            stored = compiled()
+                            cache.store(key, stored)
             with debug.stage("load", seconds):
                 return backend.load(stored, name)
 

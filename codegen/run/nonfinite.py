@@ -11,7 +11,6 @@ import numpy as np
 
 from codegen.plan.request import Request, leaves_in
 from codegen.run.function import function
-from codegen.run.pipeline import stabilised
 from codegen.run.stepping import Bound
 from symgraph.core.graph import topological
 from symgraph.core.provenance import at_line
@@ -75,6 +74,8 @@ def _first_value(
     batched: Collection[Tensor],
 ) -> str:
     """The first value on the way to a wanted one, in an order of computing, and what it is computed from."""
+    from codegen.run.pipeline import stabilised  # the compiler, which a program from the cache does not wait for
+
     request = stabilised(Request((wanted,)))
     order = [tensor for tensor in topological(request.outputs) if tensor.definition is not None]
     leaves = [leaf for leaf in leaves_in(request) if leaf.kind != "constant"]

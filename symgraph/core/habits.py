@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 _VALUE = "codegen.function(inputs, J)(…), which gives arrays"
@@ -31,7 +32,13 @@ WRITTEN_HERE: Mapping[str, str] = {
     "placeholder": "sg.input(name, shape)", "Sequential": "calls, one after the other: sg.relu(x @ W + b)",
     "Dense": "sg.nn.Linear(3, 2), or x @ W + b", "Linear": "sg.nn.Linear(3, 2), or x @ W + b",
     "CrossEntropyLoss": "sg.cross_entropy(z, t)", "MSELoss": "sg.mse_loss(y, t)", "functional": "sg.relu, …",
-    "lgamma": "sg.gammaln(x)", "loggamma": "sg.gammaln(x)",
+    "lgamma": "sg.gammaln(x)", "loggamma": "sg.gammaln(x)", "swish": "sg.silu(x)", "logistic": "sg.sigmoid(x)",
+    "pinball_loss": "sg.quantile_loss(y, t, q)", "LinearWarmup": "sg.schedules.LinearLR(…)",
+    "Affine": "sg.nn.Linear(3, 2), or x @ W + b", "SoftmaxWithLoss": "sg.cross_entropy(z, t)",
+    "EarlyStopping": "codegen.EarlyStopping(patience=5)", "ReduceLROnPlateau": "codegen.ReduceLROnPlateau(factor=0.5)",
+    "train_step": "codegen.train_step(J, sg.SGD(lr=0.1))", "function": _VALUE,
+    **dict.fromkeys(("NewtonCG", "GaussNewton", "LevenbergMarquardt"),
+                    "p = sg.scipy(J, …), whose fun, jac, hess and hessp scipy.optimize.minimize takes"),
 }  # fmt: skip
 """What stands for an attribute of other libraries' tensors, models and modules."""
 KEYWORDS: Mapping[str, str] = {
@@ -43,10 +50,18 @@ KEYWORDS: Mapping[str, str] = {
 """What stands for a keyword of theirs."""
 
 
-def unknown(owner: str, name: str, obj: Any) -> AttributeError:
-    """The error of an attribute that is not there; Python adds the nearest name of the object."""
-    hint = f": write {WRITTEN_HERE[name]}" if name in WRITTEN_HERE else ""
+def unknown(owner: str, name: str, obj: Any, elsewhere: Mapping[str, Any] = MappingProxyType({})) -> AttributeError:
+    """The error of an attribute that is not there; Python adds the nearest name of the object. ``elsewhere`` are
+    modules by what users call them, whose own names are looked at too."""
+    there = [f"{place}.{name}" for place, module in elsewhere.items() if _is_own(module, name)]
+    written = WRITTEN_HERE.get(name) or " or ".join(there)
+    hint = f": write {written}" if written else ""
     return AttributeError(f"{owner} has no attribute {name!r}{hint}", name=name, obj=obj)
+
+
+def _is_own(module: Any, name: str) -> bool:
+    value = vars(module).get(name)
+    return not name.startswith("_") and callable(value) and str(getattr(value, "__module__", "")).startswith("symgraph")
 
 
 class Habits:

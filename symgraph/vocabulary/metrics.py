@@ -58,19 +58,35 @@ def accuracy(scores: Any, target: Any) -> Tensor:
     return mean(right)
 
 
+def _over_classes(scores: Any, target: Any, told_counts: int, there_counts: int) -> Tensor:
+    """(a + b)·TP/(a·(TP + FP) + b·(TP + FN)) of every class, averaged over the classes; 0 where that is 0/0."""
+    z, t = _scored(scores, target)
+    best = argmax(z, axis=1)
+    told, there = sp.Eq(best[n], k), sp.Eq(t[n], k)
+    one_told, one_there = (sp.Piecewise((1, condition), (0, True)) for condition in (told, there))
+    both = define((k,), Sum(sp.Piecewise((1, sp.And(told, there)), (0, True)), n), shape=z.shape[1:])
+    each = define((k,), Sum(told_counts * one_told + there_counts * one_there, n), shape=z.shape[1:])
+    part = (told_counts + there_counts) * both[k] / each[k]
+    return mean(define((k,), sp.Piecewise((part, each[k] > 0), (0, True)), shape=z.shape[1:]))
+
+
 @names_result
 def f1_score(scores: Any, target: Any) -> Tensor:
     """F₁ = 2·TP/(2·TP + FP + FN) of every class, averaged over the classes (``average="macro"``); 0 where a class is
     neither told nor there."""
-    z, t = _scored(scores, target)
-    best = argmax(z, axis=1)
-    told, there = sp.Eq(best[n], k), sp.Eq(t[n], k)
-    shape = z.shape[1:]
-    both = define((k,), Sum(sp.Piecewise((1, sp.And(told, there)), (0, True)), n), shape=shape)
-    each = define(
-        (k,), Sum(sp.Piecewise((1, told), (0, True)) + sp.Piecewise((1, there), (0, True)), n), shape=shape
-    )  # fmt: skip
-    return mean(define((k,), sp.Piecewise((2 * both[k] / each[k], each[k] > 0), (0, True)), shape=shape))
+    return _over_classes(scores, target, 1, 1)
+
+
+@names_result
+def precision_score(scores: Any, target: Any) -> Tensor:
+    """TP/(TP + FP) of every class, averaged over the classes (``average="macro"``); 0 where a class is not told."""
+    return _over_classes(scores, target, 1, 0)
+
+
+@names_result
+def recall_score(scores: Any, target: Any) -> Tensor:
+    """TP/(TP + FN) of every class, averaged over the classes (``average="macro"``); 0 where a class is not there."""
+    return _over_classes(scores, target, 0, 1)
 
 
 @names_result

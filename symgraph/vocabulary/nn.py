@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from symgraph.core.declare import parameter
@@ -60,6 +61,7 @@ from symgraph.vocabulary.random_layers import Dropout as Dropout
 from symgraph.vocabulary.random_layers import Dropout1d as Dropout1d
 from symgraph.vocabulary.random_layers import Dropout2d as Dropout2d
 from symgraph.vocabulary.random_layers import Dropout3d as Dropout3d
+from symgraph.vocabulary.random_layers import FeatureAlphaDropout as FeatureAlphaDropout
 from symgraph.vocabulary.random_layers import GaussianNoise as GaussianNoise
 from symgraph.vocabulary.random_layers import RReLU as RReLU
 from symgraph.vocabulary.recurrent_layers import GRU as GRU
@@ -151,6 +153,8 @@ class PReLU(Module):
         return gates.prelu(x, *self.parameters())
 
 
+Affine = Linear
+"""The textbook's name."""
 Identity = _layer("Identity", lambda x, *options, **named: x)
 ReLU = _layer("ReLU", activations.relu)
 ReLU6 = _layer("ReLU6", activations.relu6)
@@ -190,6 +194,10 @@ AvgPool1d, AvgPool2d, AvgPool3d = (
     _layer(f"AvgPool{d}d", function)
     for d, function in enumerate((resampling.avg_pool1d, resampling.avg_pool2d, resampling.avg_pool3d), 1)
 )
+LPPool1d, LPPool2d, LPPool3d = (
+    _layer(f"LPPool{d}d", function)
+    for d, function in enumerate((resampling.lp_pool1d, resampling.lp_pool2d, resampling.lp_pool3d), 1)
+)
 AdaptiveAvgPool1d = _layer("AdaptiveAvgPool1d", resampling.adaptive_avg_pool1d)
 AdaptiveAvgPool2d = _layer("AdaptiveAvgPool2d", resampling.adaptive_avg_pool2d)
 AdaptiveAvgPool3d = _layer("AdaptiveAvgPool3d", resampling.adaptive_avg_pool3d)
@@ -197,6 +205,10 @@ AdaptiveMaxPool1d = _layer("AdaptiveMaxPool1d", resampling.adaptive_max_pool1d)
 AdaptiveMaxPool2d = _layer("AdaptiveMaxPool2d", resampling.adaptive_max_pool2d)
 AdaptiveMaxPool3d = _layer("AdaptiveMaxPool3d", resampling.adaptive_max_pool3d)
 Upsample = _layer("Upsample", resampling.interpolate)
+UpsamplingNearest2d = _layer("UpsamplingNearest2d", partial(resampling.interpolate, mode="nearest"))
+UpsamplingBilinear2d = _layer(
+    "UpsamplingBilinear2d", partial(resampling.interpolate, mode="bilinear", align_corners=True)
+)
 Unfold = _layer("Unfold", windows.unfold)
 Fold = _layer("Fold", resampling.fold)
 

@@ -192,15 +192,22 @@ _SATURATED = sp.Rational(-17580993408473766, 10**16)
 
 
 @names_result
-def alpha_dropout(x: Any, p: Any = 0.5, *, stream: int | None = None) -> Tensor:
-    """Dropout to −λα that keeps mean 0 and variance 1 behind SELU (Klambauer et al., arXiv 1706.02515)."""
+def alpha_dropout(x: Any, p: Any = 0.5, *, shared: Sequence[int] = (), stream: int | None = None) -> Tensor:
+    """Dropout to −λα that keeps mean 0 and variance 1 behind SELU (Klambauer et al., arXiv 1706.02515); ``shared`` as
+    for :func:`dropout`."""
     value, rate = as_tensor(x), sp.nsimplify(p, rational=True) if isinstance(p, float) else p
-    u = _mask(value, "alpha_dropout", p, (), stream)
+    u = _mask(value, "alpha_dropout", p, shared, stream)
     if _is(rate, 1):
         return in_training(value * 0, value)
     scale = 1 / sp.sqrt((1 - rate) * (1 + rate * _SATURATED**2))
     shift = -scale * rate * _SATURATED
     return in_training(where(u >= rate, value, _SATURATED) * scale + shift, value)
+
+
+@names_result
+def feature_alpha_dropout(x: Any, p: Any = 0.5, *, stream: int | None = None) -> Tensor:
+    """:func:`alpha_dropout` of whole channels of x, (batch, channel, …)."""
+    return alpha_dropout(x, p, shared=range(2, as_tensor(x).ndim), stream=stream)
 
 
 @names_result

@@ -117,6 +117,7 @@ Dropout1d = _random_layer("Dropout1d", random.dropout1d, 0.5)
 Dropout2d = _random_layer("Dropout2d", random.dropout2d, 0.5)
 Dropout3d = _random_layer("Dropout3d", random.dropout3d, 0.5)
 AlphaDropout = _random_layer("AlphaDropout", random.alpha_dropout, 0.5)
+FeatureAlphaDropout = _random_layer("FeatureAlphaDropout", random.feature_alpha_dropout, 0.5)
 GaussianNoise = _random_layer("GaussianNoise", random.gaussian_noise, 1.0)
 
 

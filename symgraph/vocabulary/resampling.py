@@ -23,6 +23,7 @@ from symgraph.derive.differentiate import grad
 from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary import functions
 from symgraph.vocabulary.joining import pad
+from symgraph.vocabulary.ranges import checked_number
 from symgraph.vocabulary.shapes import along, reshape, shown
 from symgraph.vocabulary.windows import (
     Numbers,
@@ -228,6 +229,20 @@ def _between(a: Tensor, d: int, count: sp.Expr, step: sp.Expr, first: sp.Expr) -
     return Tensor.define((*a.shape[:d], count, *a.shape[d + 1 :]), (1 - part) * left + part * right)
 
 
+@names_result
+def lp_pool(
+    x: Any, norm_type: Any, kernel_size: Numbers, stride: Numbers | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """(Σ xᵖ)^(1/p) of every window over the places of (N, C, places…), p = ``norm_type``, as PyTorch's: towards the
+    largest of numbers that are at least 0 for large p. In windows that ``ceil_mode`` adds Σ is the mean of what there
+    is, times the elements of a whole one."""
+    number = checked_number("lp_pool: norm_type", sp.Symbol("norm_type", positive=True), norm_type)
+    power = sp.nsimplify(number, rational=True)
+    a = as_tensor(x)
+    count = sp.prod(numbers(kernel_size, a.ndim - 2, "lp_pool: kernel_size"))
+    return (avg_pool(a**power, kernel_size, stride, ceil_mode=ceil_mode) * count) ** (1 / power)  # type: ignore[no-any-return]
+
+
 # -- PyTorch's names of pooling ---------------------------------------------------------------------------------------
 def _named(name: str, places: int, pooling: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def pooled(x: Any, *options: Any, **named: Any) -> Tensor:
@@ -242,6 +257,7 @@ def _named(name: str, places: int, pooling: Callable[..., Tensor]) -> Callable[.
 
 max_pool1d, max_pool2d, max_pool3d = (_named(f"max_pool{d}d", d, max_pool) for d in (1, 2, 3))
 avg_pool1d, avg_pool2d, avg_pool3d = (_named(f"avg_pool{d}d", d, avg_pool) for d in (1, 2, 3))
+lp_pool1d, lp_pool2d, lp_pool3d = (_named(f"lp_pool{d}d", d, lp_pool) for d in (1, 2, 3))
 adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = (
     _named(f"adaptive_avg_pool{d}d", d, adaptive_avg_pool) for d in (1, 2, 3)
 )
@@ -266,6 +282,10 @@ __all__ = [
     "conv_transpose3d",
     "fold",
     "interpolate",
+    "lp_pool",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
