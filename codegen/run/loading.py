@@ -44,6 +44,16 @@ def program(
     return _cached(key, "entry", compiled, seconds, code)
 
 
+def kernels(key: str, source_of: Callable[[], Source]) -> Entry:
+    """The kernels of a program, by the key of its code, to be run one by one: nobody else waits for their object."""
+    apart = cache.key_of(key, "kernels")
+
+    def compiled() -> bytes:
+        return backend.compile(source_of(), cache.source_file(key, source_of().text), apart=True)
+
+    return _cached(apart, "kernels", compiled, {})
+
+
 def part(name: str, as_python: bool) -> Entry:
     """A part of our own, for programs that run natively or for those that do not."""
     return backend.part_as_python(name) if as_python else native_part(name)
