@@ -41,7 +41,8 @@ class Entry(Protocol):
     is_native : whether it was compiled; else it is plain Python.
     team_address : what other native code knows it by.
     call : runs it at an address, without Python's lock; ``call_with_lock`` with it, for code that asks Python.
-    run_kernel : ``run_kernel(packed, number, repeats)`` runs one kernel as often as asked, on one thread.
+    call_team : ``call_team(packed, thread, threads)`` is what a thread of several does; of kernels apart,
+        ``call_team(packed, number, repeats)`` runs one of them as often as asked, on one thread.
     """
 
     is_native: bool
@@ -54,7 +55,7 @@ class Entry(Protocol):
     def call_with_lock(self) -> Callable[[int], None]: ...
 
     @property
-    def run_kernel(self) -> Callable[[int, int, int], None]: ...
+    def call_team(self) -> Callable[[int, int, int], None]: ...
 
 
 # -- the three verbs --------------------------------------------------------------------------------------------------
@@ -65,15 +66,15 @@ def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> So
     return native.emit(program, arena, interface, dtype)
 
 
-def compile(source: Source, file: Path) -> bytes:
-    """Object code for this CPU of a source, which lies in a file.
+def compile(source: Source, file: Path, apart: bool = False) -> bytes:
+    """Object code for this CPU of a source, which lies in a file: ``entry``, or the kernels ``apart``, ``kernels``.
 
     Raises
     ------
     RuntimeError
         for code that would need Python.
     """
-    return jit.compile_source(source, file)
+    return jit.compile_source(source, file, apart)
 
 
 def load(code: bytes, name: str = "entry") -> Entry:

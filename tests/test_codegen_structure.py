@@ -12,7 +12,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.host import cache
-from codegen.loops import ir
+from codegen.loops import ir, nests
 from codegen.loops.memory import SMALL_TOGETHER, Slot, check_memory, plan_memory
 from codegen.loops.verify import InvalidProgram, verify_kernel, verify_program
 from codegen.plan.contraction import split_sums
@@ -222,3 +222,35 @@ def test_a_value_is_laid_out_as_what_it_is_computed_of() -> None:
     for y in (sg.softmax(x, axis=0), sg.max(x, axis=1)):
         source = codegen.train_step(sg.sum(sg.sin(y))).source
         assert "*48 + " in source and "*64 + " not in source  # nothing has its axes the other way round
+
+
+# -- long kernels -----------------------------------------------------------------------------------------------------
+def chain_of_windows(depth: int) -> codegen.TrainStep:
+    """Convolutions over images so small that one kernel computes all of them, image by image."""
+    h = sg.input("x", (sg.dim("N"), 2, 6, 6))
+    for layer in range(depth):
+        W = sg.parameter(f"W{layer}", (2, 2, 3, 3), init=sg.init.normal(0.3))
+        h = sg.relu(sg.conv2d(h, W, padding=1))
+    return codegen.train_step(sg.mean(h**2), SGD(0.1))
+
+
+@pytest.mark.usefixtures("plain")
+def test_equal_loop_nests_of_a_long_kernel_are_one_function() -> None:
+    """LLVM would take four times as long for twice as many layers in one function."""
+    few, many = (chain_of_windows(depth).source for depth in (4, 7))
+    assert many.count("\ndef ") == few.count("\ndef ") and "def nest_1(" in few
+
+
+@pytest.mark.parametrize("most", [4, nests.MOST_LOOPS])
+def test_a_nest_computes_what_it_does_in_its_place(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 2, 6, 6)).astype(np.float32)
+
+    def trained(loops: int) -> list[bytes]:
+        monkeypatch.setattr(nests, "MOST_LOOPS", loops)
+        step = chain_of_windows(4)
+        params = step.init(0)
+        losses = [step(params, x=x) for _ in range(3)]
+        assert ("nest_1" in step.source) == (loops < 1 << 20)
+        return [*map(bytes, params.values()), np.array(losses).tobytes()]
+
+    assert trained(most) == trained(1 << 20)

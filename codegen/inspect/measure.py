@@ -29,7 +29,7 @@ def measured(executable: Executable, sizes: Mapping[str, int]) -> tuple[list[flo
             if buffers[name].role != "constant":
                 executable.words[interface.addresses[name]] = array.ctypes.data
         entry.call(executable.address)
-        run, kernels = partial(entry.run_kernel, executable.address), range(count)
+        run, kernels = partial(executable.kernels.call_team, executable.address), range(count)
         return [least_seconds(partial(run, number)) for number in kernels], least_seconds(executable.run_often)
     finally:
         for at, word in kept.items():

@@ -15,7 +15,7 @@ from codegen.loops.vocabulary import WORDS
 RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozenset(dir(builtins)) | WORDS
 
 
-OWN_FORMS = re.compile("(tile|rows|columns|panel)_.*|.*_(begin|end)")
+OWN_FORMS = re.compile("(tile|rows|columns|panel|nest)_.*|.*_(begin|end)")
 """Forms of names that emitted source makes of other names."""
 
 LONGEST = 60

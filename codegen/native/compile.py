@@ -153,11 +153,11 @@ def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
     parameters = ("packed", "thread", "threads")[: function.__code__.co_argcount]
     callee, module = kernel(function).lowered((types.int64,) * len(parameters))
     words = {"types": ", i64" * len(parameters), "arguments": "".join(f", i64 %{name}" for name in parameters)}
-    return _object_code([module], _ENTRY.format(callee=callee, symbol=name, exception=EXCEPTION, **words), [name])
+    return _object_code([module], _ENTRY.format(callee=callee, symbol=name, exception=EXCEPTION, **words), name)
 
 
 def compile_program(
-    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str]
+    functions: Mapping[str, tuple[Any, Sequence[str]]], driver: Callable[[Mapping[str, str]], str], name: str = "entry"
 ) -> bytes:
     """Compile kernels, and the driver that calls them, to object code.
 
@@ -166,7 +166,7 @@ def compile_program(
     functions
         Kernels by name, each with its argument types: ``int64``, or ``buffer of`` a scalar type.
     driver
-        From LLVM's names of the kernels to the text that defines ``entry_team`` and ``entry_kernel``.
+        From LLVM's names of the kernels to the text that defines ``name_team``.
     """
     from numba.core import types
 
@@ -178,16 +178,16 @@ def compile_program(
 
     lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
     names = {known: callee for known, (callee, _) in lowered.items()}
-    return _object_code([module for _, module in lowered.values()], driver(names), ["entry", "entry_kernel"])
+    return _object_code([module for _, module in lowered.values()], driver(names), name)
 
 
-def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequence[str]) -> bytes:
+def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: str) -> bytes:
     """Link, keep only what is exported and what that uses, optimise, and emit."""
     import llvmlite.binding as llvm
 
     from codegen.native.kernels import far
 
-    module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported[0]) + ROOM)
+    module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported) + ROOM)
     parts = list(lowered)
     rare = {symbol.name for part in parts for symbol in part.functions if far.is_far_name(symbol.name)}
     if rare:
@@ -196,7 +196,7 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
         module.link_in(part, preserve=True)
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
-    kept = (*exported, f"{exported[0]}_team", "symgraph_room")
+    kept = (exported, f"{exported}_team", "symgraph_room")
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name not in kept and not symbol.name.startswith("llvm."):
             symbol.linkage = "internal"
@@ -205,9 +205,9 @@ def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: Sequenc
         _with_bodies(module, far.bodies(frozenset(rare)), far.is_far_name)
     missing = undefined_symbols(module)
     if EXCEPTION in missing:
-        raise RuntimeError(f"{exported[0]} needs Python: it, or a kernel it calls, may raise an exception")
+        raise RuntimeError(f"{exported} needs Python: it, or a kernel it calls, may raise an exception")
     if missing:
-        raise RuntimeError(f"{exported[0]} needs Python: it allocates or calls {', '.join(missing)}")
+        raise RuntimeError(f"{exported} needs Python: it allocates or calls {', '.join(missing)}")
     return host_machine().emit_object(module)  # type: ignore[no-any-return]
 
 
@@ -278,9 +278,9 @@ class Entry:
         return ctypes.PYFUNCTYPE(None, ctypes.c_int64)(self._address)
 
     @cached_property
-    def run_kernel(self) -> Callable[[int, int, int], None]:
-        """``run_kernel(packed, number, repeats)`` runs one kernel of a program, on one thread, as often as asked."""
-        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(self._engine.get_function_address("entry_kernel"))
+    def call_team(self) -> Callable[[int, int, int], None]:
+        """The function at ``team_address``."""
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(self.team_address)
 
     def __call__(self, packed: int) -> None:
         self.call(packed)

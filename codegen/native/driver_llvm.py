@@ -11,8 +11,12 @@ from codegen.loops import ir, words
 from codegen.loops.driver import Call, Driver, Moving, Outside, Repeat, Step, calls_in, outside_in, repeats_in
 from codegen.native.barrier import SYMBOL
 from codegen.native.compile import EXCEPTION
-from codegen.native.subnormals import entries, usual_mode
+from codegen.native.subnormals import entry, usual_mode
 
+PROLOGUE = (
+    "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
+    "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
+)  # fmt: skip
 EPILOGUE = (
     "  %status = load i32, ptr %raised", "  %bad = icmp ne i32 %status, 0", "  br i1 %bad, label %raise, label %return",
     "raise:", f"  call void @{EXCEPTION}()", "  br label %return", "return:", "  ret void", "}",
@@ -20,26 +24,30 @@ EPILOGUE = (
 
 
 def driver_text(driver: Driver, callees: Mapping[str, str]) -> str:
-    """``entry_team(packed, thread, threads)`` runs all kernels, ``entry_kernel(packed, number, repeats)`` one.
+    """``entry_team(packed, thread, threads)`` runs all kernels.
 
     ``callees`` are LLVM's names of the functions, of Numba's signature: ``i32 (ptr result, ptr exception, …)``.
     """
-    declared = {call.function: call for call in driver.calls}
-    lines = [f"declare void @{SYMBOL}(ptr, i64)", f"declare void @{EXCEPTION}()"]
-    for function, call in declared.items():
-        kinds = ", ".join(["ptr", "ptr", *("i64" if kind == "int64" else "ptr" for kind in call.types)])
-        lines.append(f'declare i32 @"{callees[function]}"({kinds})')
-    prologue = [
-        "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
-        "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
-    ]  # fmt: skip
-    is_step = any(call.needs_finite is not None for call in driver.calls)
-    lines += ["define internal void @all_kernels(i64 %packed, i64 %thread, i64 %threads) noinline {", *prologue]
+    is_step = _is_step(driver)
+    lines = _declared(driver, callees)
+    lines += ["define internal void @inner(i64 %packed, i64 %thread, i64 %threads) noinline {", *PROLOGUE]
     lines += _room(driver)
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
     lines += _steps(driver.body, driver, callees, 0, True, is_step)
-    return "\n".join([*lines, *EPILOGUE, *_one_kernel(driver, callees, prologue), entries(is_step)])
+    return "\n".join([*lines, *EPILOGUE, entry("entry", is_step)])
+
+
+def _is_step(driver: Driver) -> bool:
+    return any(call.needs_finite is not None for call in driver.calls)
+
+
+def _declared(driver: Driver, callees: Mapping[str, str]) -> list[str]:
+    lines = [f"declare void @{SYMBOL}(ptr, i64)", f"declare void @{EXCEPTION}()"]
+    for function, call in {call.function: call for call in driver.calls}.items():
+        kinds = ", ".join(["ptr", "ptr", *("i64" if kind == "int64" else "ptr" for kind in call.types)])
+        lines.append(f'declare i32 @"{callees[function]}"({kinds})')
+    return lines
 
 
 def _steps(
@@ -169,9 +177,13 @@ def _conditions(call: Call) -> list[str]:
     return lines
 
 
-def _one_kernel(driver: Driver, callees: Mapping[str, str], prologue: Sequence[str]) -> list[str]:
-    """A loop around a switch. Its calls are not inlined: part of a small kernel could be taken out of the loop."""
-    lines = ["define internal void @one_kernel(i64 %packed, i64 %number, i64 %repeats) noinline {", *prologue]
+def kernels_text(driver: Driver, callees: Mapping[str, str]) -> str:
+    """``kernels_team(packed, number, repeats)`` runs one kernel as often as asked, on one thread.
+
+    A loop around a switch. Its calls are not inlined: part of a small kernel could be taken out of the loop.
+    """
+    lines = _declared(driver, callees)
+    lines += ["define internal void @inner(i64 %packed, i64 %number, i64 %repeats) noinline {", *PROLOGUE]
     lines += ["  %own = add i64 0, 0", "  %thread = add i64 0, 0", "  %threads = add i64 0, 1", "  br label %head"]
     lines += ["head:", "  %done = phi i64 [ 0, %enter ], [ %more, %after ]", "  %again = icmp slt i64 %done, %repeats"]
     lines += ["  br i1 %again, label %choose, label %leave", "choose:"]
@@ -183,7 +195,8 @@ def _one_kernel(driver: Driver, callees: Mapping[str, str], prologue: Sequence[s
     for number, call in enumerate(driver.calls):
         lines += [f"do.{number}:", *_addresses(call, number, driver.sizes)]
         lines += [*_call(call, number, callees[call.function], " noinline"), "  br label %after"]
-    return [*lines, "after:", "  %more = add i64 %done, 1", "  br label %head", "leave:", *EPILOGUE]
+    lines += ["after:", "  %more = add i64 %done, 1", "  br label %head", "leave:", *EPILOGUE]
+    return "\n".join([*lines, entry("kernels", _is_step(driver))])
 
 
 def _load(position: int, name: str) -> list[str]:

@@ -6,7 +6,7 @@ source runs un-jitted on flat NumPy arrays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from codegen.loops import ir
 from codegen.loops.counts import PANEL_ROWS, as_formula, flops, item_bytes, traffic
@@ -14,6 +14,7 @@ from codegen.loops.driver import Source, driver_of
 from codegen.loops.ir import Assign, Contract, Copy, For, If, Kernel, Let, Share, Stmt, Store
 from codegen.loops.memory import Arena
 from codegen.loops.names import comment
+from codegen.loops.nests import Nest, Nests, Run
 from codegen.loops.program import Program
 from codegen.loops.rename import content
 from codegen.loops.text import Shapes, text
@@ -28,11 +29,14 @@ def emit(program: Program, arena: Arena, interface: Interface, dtype: str) -> So
     shared: dict[object, str] = {}
     functions: dict[str, str] = {}
     bodies: list[str] = []
+    nests = Nests()
     for kernel in program.kernels:
         key = content(kernel, program)
         if key not in shared:
             shared[key] = kernel.name
-            bodies.append(_function(kernel, shared[key], program, dtype))
+            known = len(nests.found)
+            function = _function(kernel, shared[key], program, dtype, nests)
+            bodies += [*map(_nest, list(nests.found.values())[known:]), function]
         functions[kernel.name] = shared[key]
     driver = driver_of(program, functions, arena, interface, dtype)
     text_body = "\n\n\n".join([*bodies, run_text(program, driver, interface)])
@@ -75,13 +79,20 @@ def _identifiers(body: str) -> Sequence[str]:
 # -- kernels ----------------------------------------------------------------------------------------------------------
 
 
-def _function(kernel: Kernel, name: str, program: Program, dtype: str) -> str:
-    actual = dict(zip(kernel.buffers, kernel.arguments, strict=True))
-    shapes = {local: program.buffers[argument].shape for local, argument in actual.items()}
+def _function(kernel: Kernel, name: str, program: Program, dtype: str, nests: Nests) -> str:
+    buffers = dict(zip(kernel.buffers, (program.buffers[name] for name in kernel.arguments), strict=True))
+    shapes = {local: buffer.shape for local, buffer in buffers.items()}
+    runs = nests.of(kernel.body, {local: (buffer.dtype, buffer.shape) for local, buffer in buffers.items()})
     arguments = [*kernel.buffers, *kernel.sizes, *(("thread", "threads") if kernel.parallel else ())]
     lines = ["@kernel", f"def {name}({', '.join(arguments)}):"]
     lines += [f"{INDENT}# {line}" for line in _counts(kernel, program, dtype)]
-    _block(kernel.body, 1, shapes, lines)
+    _block(kernel.body, 1, shapes, lines, runs)
+    return "\n".join(lines)
+
+
+def _nest(nest: Nest) -> str:
+    lines = ["@kernel", f"def {nest.name}({', '.join(nest.parameters)}):"]
+    _block((nest.loop,), 1, {name: shape for name, (_, shape) in nest.arrays.items()}, lines, {})
     return "\n".join(lines)
 
 
@@ -99,11 +110,16 @@ def _counts(kernel: Kernel, program: Program, dtype: str) -> list[str]:
     return [f"{as_formula(operations, size)} operations, {as_formula(moved_at, size)} bytes"]
 
 
-def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -> None:
+def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str], runs: Mapping[int, Run]) -> None:
+    """Statements; ``runs`` are calls in the place of loops, by their identity."""
     pad = INDENT * depth
     for statement in body:
-        formula = getattr(statement, "formula", "")
-        lines += [f"{pad}# {comment(line)}" for line in formula.split("\n") if line]
+        run = runs.get(id(statement))
+        formulas = getattr(statement, "formula", "").split("\n") if run is None else run.formulas
+        lines += [f"{pad}# {comment(line)}" for line in formulas if line]
+        if run is not None:
+            lines.append(f"{pad}{run.nest.name}({', '.join(run.arguments)})")
+            continue
         match statement:
             case Let(var, value):
                 lines.append(f"{pad}{var.name} = {text(value, shapes)}")
@@ -119,14 +135,14 @@ def _block(body: Sequence[Stmt], depth: int, shapes: Shapes, lines: list[str]) -
                 lines.append(f"{pad}{first.name}, {last.name} = chunk({text(extent, shapes)}, 1, thread, threads)")
             case If(condition, inner):
                 lines.append(f"{pad}if {text(condition, shapes)}:")
-                _block(inner, depth + 1, shapes, lines)
+                _block(inner, depth + 1, shapes, lines, runs)
             case For():
                 if statement.parallel:
                     step = text(statement.grain or statement.step, shapes).replace("panel_", "rows_")
                     share = f"chunk({text(statement.stop, shapes)}, {step}, thread, threads)"
                     lines.append(f"{pad}{_begin(statement)}, {_end(statement)} = {share}")
                 lines.append(f"{pad}for {statement.var.name} in range({_range(statement, shapes)}):")
-                _block(statement.body, depth + 1, shapes, lines)
+                _block(statement.body, depth + 1, shapes, lines, runs)
             case Contract():
                 _contract(statement, depth, shapes, lines)
             case Copy(out, source, rows, columns, transposed):

@@ -36,18 +36,19 @@ class PythonEntry:
 
     call = call_with_lock = __call__
 
-    def run_kernel(self, packed: int, number: int, repeats: int) -> None:
-        raise NotImplementedError("plain Python runs whole programs")
+    def call_team(self, packed: int, thread: int, threads: int) -> None:
+        self.function(packed, thread, threads)
 
 
-def compile_source(source: Source, file: Path) -> bytes:
-    """Object code of a program."""
-    from codegen.native.driver_llvm import driver_text
+def compile_source(source: Source, file: Path, apart: bool = False) -> bytes:
+    """Object code of a program, ``entry``; or of its kernels ``apart``, of which ``kernels`` runs one."""
+    from codegen.native.driver_llvm import driver_text, kernels_text
 
+    name, text = ("kernels", kernels_text) if apart else ("entry", driver_text)
     module = _module(source.text, file)
     functions = {call.function: (getattr(module, call.function), call.types) for call in source.driver.calls}
     try:
-        return compile_program(functions, partial(driver_text, source.driver))
+        return compile_program(functions, partial(text, source.driver), name)
     finally:
         _forget_lines(Path(str(module.__file__)).name)
 

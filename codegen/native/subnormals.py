@@ -101,15 +101,12 @@ def usual_mode(lines: Sequence[str], name: str) -> list[str]:
     ]  # fmt: skip
 
 
-def entries(as_zero: bool) -> str:
-    """The two entries of a program, around what runs all its kernels and what runs one. LLVM knows nothing of the mode:
-    what computes is not inlined, so that no operation leaves it."""
-    rows = (("entry_team", "all_kernels", ("thread", "threads")), ("entry_kernel", "one_kernel", ("number", "repeats")))
+def entry(name: str, as_zero: bool) -> str:
+    """``name_team``, around ``inner``, which computes. LLVM knows nothing of the mode: that is not inlined, so that no
+    operation leaves it."""
+    words = "i64 %packed, i64 %first, i64 %second"
+    run = [f"  call void @inner({words})"]
+    if as_zero:
+        run = ["  %kept = call i64 @subnormals_as_zero()", *run, "  call void @subnormals_as_before(i64 %kept)"]
     text = [mode_text()] if as_zero else []
-    for entry, inner, others in rows:
-        words = ", ".join(f"i64 %{name}" for name in ("packed", *others))
-        call = [f"  call void @{inner}({words})"]
-        if as_zero:
-            call = ["  %kept = call i64 @subnormals_as_zero()", *call, "  call void @subnormals_as_before(i64 %kept)"]
-        text += [f"define void @{entry}({words}) {{", *call, "  ret void", "}"]
-    return "\n".join([*text, ""])
+    return "\n".join([*text, f"define void @{name}_team({words}) {{", *run, "  ret void", "}", ""])

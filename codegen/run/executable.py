@@ -122,6 +122,11 @@ class Executable:
         self.words[words.RUN] = entry.team_address
         return entry
 
+    @cached_property
+    def kernels(self) -> backend.Entry:
+        """The kernels apart, of which ``call_team(address, number, repeats)`` runs one as often as asked."""
+        return loading.kernels(self.linked.code, lambda: self.compiled.source)
+
     def type_of(self, name: str) -> np.dtype[Any]:
         """NumPy dtype of a buffer."""
         return self._kind(self.linked.buffers[name])

@@ -45,6 +45,16 @@ def program(
     return _cached(key, "entry", compiled, seconds, code)
 
 
+def kernels(key: str, source_of: Callable[[], Source]) -> Entry:
+    """The kernels of a program, by the key of its code, to be run one by one: nobody else waits for their object."""
+    apart = cache.key_of(key, "kernels")
+
+    def compiled() -> bytes:
+        return backend.compile(source_of(), cache.source_file(key, source_of().text), apart=True)
+
+    return _cached(apart, "kernels", compiled, {})
+
+
 def part(name: str, as_python: bool) -> Entry:
     """A part of our own, for programs that run natively or for those that do not."""
     return backend.part_as_python(name) if as_python else native_part(name)
@@ -52,14 +62,14 @@ def part(name: str, as_python: bool) -> Entry:
 
 def native_part(name: str) -> Entry:
     """A part of our own, for programs that run natively: one and the same for all, who keep bare functions of it."""
-    found = _parts.get(name)
-    if found is None:
+    def made() -> Entry:
         with LOADING:  # whoever comes meanwhile finds it made
-            found = _parts.get(name)
-            if found is None:
+            if name not in _parts:
                 key = cache.key_of("codegen.native.runtime", name)
-                found = _parts[name] = _cached(key, name, lambda: backend.compile_part(name), {})
-    return found
+                _parts[name] = _cached(key, name, lambda: backend.compile_part(name), {})
+            return _parts[name]
+
+    return _parts.get(name) or undisturbed(made)
 
 
 def _cached(
