@@ -147,7 +147,9 @@ def _inverse_sinh(at: Places) -> Branches:
 def _inverse_sine(at: Places) -> Branches:
     a, b = at.a, at.b
     below = a * sp.sqrt((1 - b) * (1 + b)) + b * sp.sqrt((1 - a) * (1 + a))
-    return [(sp.asin(at.gap * (a + b) / below), sp.And(a * b > 0, sp.Abs(a) < 1, sp.Abs(b) < 1))]
+    sine = at.gap * (a + b)
+    is_small = 2 * sp.Abs(sine) < sp.Abs(below)  # an arcsine near ±1 loses half of the digits of its argument
+    return [(sp.asin(sine / below), sp.And(a * b > 0, sp.Abs(a) < 1, sp.Abs(b) < 1, is_small))]
 
 
 def _negative(form: Form) -> Form:
