@@ -1,4 +1,4 @@
-"""The order of groups: what has little to do runs as soon as it can, beside others that threads do not wait for.
+"""The order of groups: what has little to do runs beside others of the kind, so that threads meet once for all of them.
 
     Uᵀ · x·Uᵀ · Vᵀ · x·Vᵀ    →    Uᵀ, Vᵀ · x·Uᵀ, x·Vᵀ        threads meet at each ·, between what is written and read
 
@@ -19,7 +19,7 @@ SMALL, SMALL_TOGETHER = 1 << 14, 1 << 16
 
 
 def ordered(groups: Sequence[Group]) -> list[Group]:
-    """The groups, small ones right after the last that they need."""
+    """The groups, each small one beside the nearest small one before it, if it may run there."""
     found: list[tuple[Group, set[Tensor], set[Tensor]]] = []
     spent = 0
     for group in groups:
@@ -27,16 +27,18 @@ def ordered(groups: Sequence[Group]) -> list[Group]:
         writes = group.values | group.written
         place, size = len(found), _elements(group)
         if size is not None and spent + size <= SMALL_TOGETHER:
-            while place and _may_pass(reads, writes, *found[place - 1][1:]):
-                place -= 1
-            spent += size if place < len(found) else 0
+            at = next((at for at in range(place, 0, -1) if _stops(reads, writes, *found[at - 1])), 0)
+            if at and _elements(found[at - 1][0]) is not None:
+                spent += size if at < place else 0
+                place = at
         found.insert(place, (group, reads, writes))
     return [group for group, _, _ in found]
 
 
-def _may_pass(reads: set[Tensor], writes: set[Tensor], others_reads: set[Tensor], others_writes: set[Tensor]) -> bool:
-    """Whether a group may run before another, as neither needs what the other writes, nor writes the same."""
-    return others_writes.isdisjoint(reads) and writes.isdisjoint(others_reads | others_writes)
+def _stops(reads: set[Tensor], writes: set[Tensor], other: Group, its_reads: set[Tensor], its_own: set[Tensor]) -> bool:
+    """Whether a group does not go before another: it is small as well, or one needs what the other writes."""
+    meets = not (its_own.isdisjoint(reads) and writes.isdisjoint(its_reads | its_own))
+    return meets or _elements(other) is not None
 
 
 def _elements(group: Group) -> int | None:
