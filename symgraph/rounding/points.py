@@ -96,9 +96,8 @@ def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarra
 
 def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
     """The numbers of a formula, and what is beside them, for each of the variables."""
-    found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real} - {0.0}
-    signed = [s * c for c in sorted(found)[:most] for s in (1, -1)]
-    values = [c * (1 + d) for c in (*signed, *(c for c in USUAL if c not in found)) for d in BESIDE[::2]]
+    found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real} | set(USUAL)
+    values = [s * c * (1 + d) for c in sorted(found)[:most] for s in (1, -1) for d in BESIDE[::2] if c]
     if not values:
         return drawn[:, :0]
     columns = np.resize(drawn[:, :-5], (len(drawn), len(values)))
