@@ -80,3 +80,22 @@ def test_a_guarded_element_and_a_short_axis_are_read_where_they_lie() -> None:
     given = np.random.default_rng(3).normal(size=(2, 20, 20))
     wanted = np.transpose(np.pad(given, ((0, 0), (1, 0), (0, 0)))[:, :20], (0, 2, 1))
     np.testing.assert_array_equal(codegen.function([x], guarded, "float64")(given), wanted)
+
+
+@pytest.mark.parametrize("op", ["sum", "max"])
+def test_an_axis_that_is_read_by_its_digits_has_an_axis_for_each(op: str) -> None:
+    """A bias of 48 numbers whose sum has been divided among three heads."""
+    g = sg.input("g", (N, 3, 5, 16))
+    body = g[n, i // 16, k, i % 16] * 2
+    value = sg.define((i,), (sg.Sum if op == "sum" else sg.Max)(body, n, k), shape=(48,))
+    function = codegen.function([g], value, "float64")
+    lines = [line for line in code_of(function.source).splitlines() if "g[" in line]
+    assert lines and not any("%" in line or "//" in line for line in lines)
+    given = np.random.default_rng(4).normal(size=(7, 3, 5, 16))
+    wanted = getattr(2 * given, op)(axis=(0, 2)).ravel()
+    np.testing.assert_allclose(function(given), wanted, rtol=1e-13, atol=1e-14)
+    odd = sg.define((i,), sg.Sum(g[n, i // 16, k, i % 15], n, k), shape=(48,))  # no digits of one number
+    places = np.arange(48)
+    np.testing.assert_allclose(
+        codegen.function([g], odd, "float64")(given), given.sum((0, 2))[places // 16, places % 15], rtol=1e-13
+    )

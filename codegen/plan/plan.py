@@ -16,6 +16,7 @@ from codegen.plan.axis_order import order_axes
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
+from codegen.plan.digit_axes import split_axes
 from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
 from codegen.plan.halves import halve_column_sums
@@ -97,7 +98,8 @@ def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]
     written = _replace(visited, write_out_windows(_roots(visited)))
     apart = _replace(written, write_out_phases(_roots(written)))
     laid = _replace(apart, order_axes(_roots(apart)))
-    shaped = _replace(laid, reshape_sums(_roots(laid)))
+    digits = _replace(laid, split_axes(_roots(laid)))
+    shaped = _replace(digits, reshape_sums(_roots(digits)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
