@@ -7,13 +7,13 @@ So does the gradient of a bias whose sum is divided among the heads of attention
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
 from symgraph.core.digits import in_digits
 from symgraph.core.graph import rewrite
-from symgraph.core.indices import axis
+from symgraph.core.indices import Index, axis
 from symgraph.core.tensor import Definition, Element, Tensor
 
 LEAST = 8
@@ -26,15 +26,22 @@ def split_axes(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 
 
 def _split(tensor: Tensor, definition: Definition) -> Definition | None:
-    if definition.op is None or definition.is_opaque or tensor.ndim != 1:
+    if definition.op is None or definition.is_opaque:
         return None
-    own = axis(0)
-    names, sizes = in_digits({own: own}, {own: tensor.shape[0]}, [definition.body])
-    digits = {read: sp.Dummy(integer=True) for read in names if read is not own}
-    body = definition.body.xreplace(digits)
-    if not digits or body.has(own) or not sizes[own] >= LEAST:
+    axes = {axis(d): size for d, size in enumerate(tensor.shape)}
+    names, sizes = in_digits({own: own for own in axes}, axes, [definition.body])
+    digits = {own: _digits_of(own, names) if names[own] is not own else (own,) for own in axes}
+    places = [place for own in axes for place in digits[own]]
+    extents = tuple(sizes[next(iter(names[place].atoms(Index)))] for place in places)
+    body = definition.body.xreplace({place: sp.Dummy(integer=True) for place in places})
+    if len(places) == len(axes) or body.has(*axes) or not extents[-1] >= LEAST:
         return None
-    (low,), (high,) = ([read for read in digits if (names[read] is own) == is_low] for is_low in (True, False))
-    body = body.xreplace({digits[high]: axis(0), digits[low]: axis(1)})
-    whole = Tensor.define((tensor.shape[0] / sizes[own], sizes[own]), body, definition.op, definition.extents)
-    return Definition(None, (), Element(whole, high, low))
+    body = definition.body.xreplace({place: axis(d) for d, place in enumerate(places)})
+    return Definition(None, (), Element(Tensor.define(extents, body, definition.op, definition.extents), *places))
+
+
+def _digits_of(own: Index, names: Mapping[sp.Expr, sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
+    """⌊i/k⌋ and i mod k of an index."""
+    reads = [read for read in names if read is not own and read.has(own)]
+    (low,), (high,) = ([read for read in reads if (names[read] is own) == is_low] for is_low in (True, False))
+    return high, low
