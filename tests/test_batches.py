@@ -124,6 +124,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "array of columns": (lambda: trained({"x": X, "y": Y[:, None]}), r"\(20, 1\): pass y\[..., 0\]"),
     "one row": (lambda: product(X[0], V=np.ones((4, 2), np.float32)), r"X\[:1\] and not X\[0\]; pass x\[None\]"),
     "product": (lambda: x * V, r"\(N, 4\) and \(4, 2\) do not broadcast.*a matrix product is @"),
+    "no batches": (lambda: trained(int), r"the function of batches must return an iterable of them, not 0"),
     "rate": (lambda: setattr(step(), "lr", 0.1), r"step.lr sets nothing: write step.hyper\['lr'\] = 0.1"),
 }
 

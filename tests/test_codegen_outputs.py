@@ -161,3 +161,18 @@ def test_a_form_of_many_outputs_is_looked_at_once() -> None:
     assert list(found) == list(form) and list(found["g"]) == xs and found["pair"] == (values[121], [values[122]])
     assert found["g"]["x3"] is values[4]
     assert calls < 1.2 * len(values)  # a hash for each name that is a tensor
+
+
+def test_a_tensor_that_is_asked_for_twice_is_computed_and_checked_once() -> None:
+    """A form with one tensor twice, or an argument in it, took a thousand Python calls at every call."""
+    xs = [sg.input(f"x{n}", ()) for n in range(40)]
+    total, product = sg.sum(xs[0] * xs[1]), xs[2] * xs[3]
+    function = codegen.function(xs, {"J": total, "again": [total, product], "x": xs[5], "twice": xs[5]})
+    numbers = [np.array(float(n)) for n in range(40)]
+    for _ in range(3):
+        function(*numbers)
+    calls, found = calls_of(lambda: function(*numbers))
+    assert (found["J"], found["again"][0], found["again"][1], found["x"]) == (0.0, 0.0, 6.0, 5.0)
+    memory = [found["J"], found["again"][0], found["x"], found["twice"], numbers[5]]
+    assert not any(np.shares_memory(a, b) for n, a in enumerate(memory) for b in memory[:n])
+    assert calls < 100

@@ -284,3 +284,22 @@ def test_what_is_never_a_real_number_is_nan_where_it_is_asked_for() -> None:
     outputs = [sg.where(-1 / (2 + x**2) > 0, never, 1) ** 2, sg.sqrt(sg.where(x > 0, never, 1) ** 2 + x**2)]
     found = codegen.function(x, outputs)(np.array([[-1.0, 0.0, 2.0]]))
     np.testing.assert_array_equal(found, [[[1, 1, 1]], [[np.sqrt(2), 1, np.nan]]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_quotient_by_a_branch_of_nought_is_infinite_there() -> None:
+    """1/{log x if y > 0, else 0}²: forms are made of the branches that are numbers."""
+    quotient = (sg.where(y > 0, sg.log(x), 0) * (x + y)) ** -2
+    found = codegen.function([x, y], quotient)(np.array([[2.0, 3.0, 4.0]]), np.array([[-1.0, 1.0, 2.0]]))
+    np.testing.assert_allclose(found, [[np.inf, (np.log(3) * 4) ** -2, (np.log(4) * 6) ** -2]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_comparison_with_the_logarithm_of_nought_is_made() -> None:
+    """min({log y if y > 0, else −1}, 0) of y = {x or 0}: the formulas are not put into one another at any cost."""
+    inner = sg.where(x > 1, x, 0)
+    value = sg.minimum(sg.where(inner > 0, sg.log(inner), -1), 0)
+    found = codegen.function(x, [value, sg.grad(sg.sum(value), x)])(np.array([[0.5, 2.0, np.e]]))
+    np.testing.assert_allclose(found, [[[-1, 0, 0]], [[0, 0, 0]]])
+    with pytest.raises(DomainError, match="no real number in one of its branches"):
+        sg.where(sp.log(sp.Piecewise((u, u > 1), (0, True))) < 0, 1, 0)

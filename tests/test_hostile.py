@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.host.placement import processor_quota, thread_limit
+from codegen.run.turn import GATE
 from symgraph.errors import ArgumentError, NonFiniteError
 from tests.hostile.__main__ import SCENES, run_scenes
 from tests.sizes import examples
@@ -118,3 +120,19 @@ def test_processors_are_shared_as_joblib_says(monkeypatch: pytest.MonkeyPatch) -
     assert thread_limit(None) == 3 and thread_limit(2) == 2
     monkeypatch.setenv("SYMGRAPH_THREADS", "1")
     assert thread_limit(None) == 1
+
+
+@pytest.mark.usefixtures("plain")
+def test_epochs_on_the_callers_thread_do_not_wait_for_a_fork() -> None:
+    """A fork waits for their turn to end, and they waited for the fork: both for ever."""
+    x, w = sg.input("x", (sg.dim("N"), 2)), sg.parameter("w", (2,))
+    step = codegen.train_step(sg.mean((x @ w - 1) ** 2), optimizer=sg.SGD(lr=0.1))
+    data = {"x": np.ones((4, 2), np.float32)}
+    histories: list[object] = []
+    thread = threading.Thread(
+        target=lambda: histories.append(step.fit(step.init(0), data, epochs=3, batch_size=2, progress=False))
+    )
+    with GATE:
+        thread.start()
+        thread.join(60)
+        assert histories

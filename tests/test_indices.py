@@ -302,6 +302,7 @@ def test_scalars_mix_into_formulas_over_indices(mode: str) -> None:
         (sg.Sum(x[j], j) / sg.sum(x) * x[i], X),
         (sp.Max(x[i], sg.mean(x)), np.maximum(X, X.mean())), (sg.sigmoid(x[i] - s), 1 / (1 + np.exp(S - X))),
         (sp.Piecewise((x[i], x[i] > sg.mean(x)), (s, True)), np.where(X.mean() < X, X, S)), (-x[i] * s, -X * S),
+        (sp.Piecewise((x[0], sp.And(x[0] > -s, sp.Or(x[0] > s, x[0] < 9))), (x[i], True)), np.full(4, X[0])),
     ]  # fmt: skip
     found = run_all(mode, [x, s], [sg.define(i, body) for body, _ in cases], X, S)
     for value, (_, expected) in zip(found, cases, strict=True):

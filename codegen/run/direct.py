@@ -158,7 +158,8 @@ class Calls:
     def __init__(self, executable: Executable, inputs: Sequence[Tensor]) -> None:
         self._names = [str(leaf.name) for leaf in inputs]
         self._executable = executable
-        self._outputs = executable.linked.outputs
+        self._row = _Row(executable, inputs)
+        self._outputs = self._row.names
         self._direct = Direct(executable, inputs, outputs=self._outputs, learns_sizes=False)
         self._words, self._address = executable.words, executable.address
         told: dict[str, tuple[int, int]] = {}
@@ -171,9 +172,7 @@ class Calls:
         self._pickers = [picker(self._names[given:]) for given in range(len(inputs) + 1)]
         self._known: dict[tuple[int, ...], _Sizes] = {}
         self._last: _Sizes
-        distinct = len(set(self._outputs)) == len(self._outputs)
-        computed = all(leaf is None for leaf in executable.linked.read)
-        self.possible = self._direct.possible and distinct and computed
+        self.possible = self._direct.possible
 
     def learn(self) -> None:
         """Remember the sizes of the last checked call."""
@@ -203,14 +202,16 @@ class Calls:
         last, packed = self._last, self._words
         if out is None:
             results = tuple(map(call, last.makers))
-        elif [values.shape for values in out] == last.shapes:
+        elif self._row.is_as_computed and [values.shape for values in out] == last.shapes:
             results = tuple(out)
         else:
             return None
         packed[FIRST], packed[SECOND] = id(args), id(results)
         packed[self._size_words] = last.values  # a checked call that was refused may have left others
         last.native(self._address)
-        return None if packed[STATUS] else results
+        if packed[STATUS]:
+            return None
+        return results if self._row.is_as_computed else self._row.values(results, args)
 
     def _found(self, args: tuple[Any, ...]) -> bool:
         """Whether the sizes of a call are other than the last, and known; they are then the last."""
@@ -222,6 +223,32 @@ class Calls:
             return False
         self._last = known
         return True
+
+
+class _Row:
+    """The outputs of a function in one row: ``names`` are those that are computed, each once. What is asked for again
+    is a copy, and so is an argument that is asked for."""
+
+    def __init__(self, executable: Executable, inputs: Sequence[Tensor]) -> None:
+        outputs, read = executable.linked.outputs, executable.linked.read
+        self.names = list(dict.fromkeys(name for name, leaf in zip(outputs, read, strict=True) if leaf is None))
+        self.is_as_computed = self.names == list(outputs)
+        leaves = [None if number is None else executable.leaves[number] for number in read]
+        stored = [leaf for leaf in leaves if leaf is not None and leaf not in inputs]
+        self._stored = [leaf.value for leaf in stored]
+        place: dict[Any, int] = {one: n for n, one in enumerate((*self.names, *inputs, *stored))}
+        self._sources = [
+            (place[name if leaf is None else leaf], executable.type_of(name))
+            for name, leaf in zip(outputs, leaves, strict=True)
+        ]
+
+    def values(self, results: Sequence[np.ndarray], args: Sequence[Any]) -> list[np.ndarray]:
+        """All outputs, none of which is another's memory or an argument's."""
+        every, own, row = (*results, *args, *self._stored), set(range(len(results))), []
+        for place, dtype in self._sources:
+            row.append(every[place] if place in own else np.array(every[place], dtype))
+            own.discard(place)
+        return row
 
 
 @dataclass(frozen=True, slots=True)

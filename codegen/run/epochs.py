@@ -230,15 +230,20 @@ class _Background:
         self.is_elsewhere = native.is_native and (outside is None or not outside.asks_python)
 
     def begin(self, is_short: bool) -> None:
+        """On the caller's thread a fork waits for its turn, so that it must not wait for the fork."""
+        if not self.is_elsewhere or is_short:
+            self._set_off()
+            self._native.call(self._executable.address)
+            return
         with GATE:
-            self._table[STOP] = self._table[STOPPED] = GO_ON
-            self._table[THREADS] = self._executable.threads
-            if self._native.is_native and self._executable.threads > 1:
-                self._table[LAUNCH], self._table[POOL] = team_addresses()
-            if self.is_elsewhere and not is_short:
-                self._job.begin(self._native.team_address, self._executable.address, 1)
-                return
-        self._native.call(self._executable.address)
+            self._set_off()
+            self._job.begin(self._native.team_address, self._executable.address, 1)
+
+    def _set_off(self) -> None:
+        self._table[STOP] = self._table[STOPPED] = GO_ON
+        self._table[THREADS] = self._executable.threads
+        if self._native.is_native and self._executable.threads > 1:
+            self._table[LAUNCH], self._table[POOL] = team_addresses()
 
     def pause(self) -> None:
         if self._table[STOP] != ASKED:

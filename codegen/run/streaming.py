@@ -140,8 +140,11 @@ def _takes_one(function: Callable[..., Any]) -> bool:
     from inspect import Parameter, signature
 
     kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [p for p in signature(function).parameters.values() if p.kind in kinds and p.default is p.empty]
-    return len(needed) == 1
+    try:
+        parameters = signature(function).parameters.values()
+    except ValueError:  # a class such as int tells of none
+        return False
+    return len([p for p in parameters if p.kind in kinds and p.default is p.empty]) == 1
 
 
 def named(step: TrainStep, batch: Any) -> dict[str, Any]:

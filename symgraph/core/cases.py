@@ -89,7 +89,8 @@ def decided(condition: sp.Basic) -> sp.Basic:
     Raises
     ------
     DomainError
-        if that has more than ``MOST_COMBINATIONS`` parts: they are as many as the branches' products.
+        if that has more than ``MOST_COMBINATIONS`` parts: they are as many as the branches' products; and where it
+        compares 1/0 or log 0.
     """
     if not condition.has(sp.Piecewise):
         return condition
@@ -99,7 +100,13 @@ def decided(condition: sp.Basic) -> sp.Basic:
     same = [piece for piece in pieces if conditions(piece) == conditions(chosen)]
     found, before = sp.false, sp.true
     for number, holds in enumerate(conditions(chosen)):
-        value = condition.xreplace({piece: piece.args[number].expr for piece in same})
+        try:
+            value = condition.xreplace({piece: piece.args[number].expr for piece in same})
+        except TypeError:  # of 1/0 or log 0, which SymPy compares with nothing
+            raise DomainError(
+                at_line("a condition compares what is no real number in one of its branches: name the value first, "
+                        "s = sg.define(…), and compare s")
+            ) from None  # fmt: skip
         found = either(found, sp.And(before, holds, decided(value)))
         before = both(before, Fails(holds))
     return found

@@ -109,8 +109,8 @@ def per_branch(expression: sp.Expr, change: Change) -> sp.Expr:
     branches = []
     for number, condition in enumerate(conditions(chosen)):
         rule = {piece: piece.args[number].expr for piece in same}
-        value = _selected(expression.xreplace(rule), condition)
-        branches.append((per_branch(value, _within(rule, change)), condition))
+        value = _real(_selected(expression.xreplace(rule), condition))
+        branches.append((value if value is sp.nan else per_branch(value, _within(rule, change)), condition))
     return flat_piecewise(branches)
 
 

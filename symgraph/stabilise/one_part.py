@@ -10,8 +10,8 @@ nothing: the formula as it was written computes w too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import lru_cache, reduce
 
 import sympy as sp
 
@@ -20,7 +20,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Written, slot
-from symgraph.simplify.branches import per_branch
+from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.one_variable import improved, may_lose
 from symgraph.stabilise.ranges import scaled
 
@@ -44,20 +44,29 @@ def of_one_part(body: sp.Expr) -> tuple[sp.Expr, ...]:
 
 
 def _of_factors(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
-    """Forms of a product, of the first of its factors over the same values that have some together."""
+    """Forms of a product, of its factors over the same values together, or of a sum of these alone."""
+    factors = sp.Mul.make_args(body)
     groups: dict[tuple[sp.Symbol, ...], list[sp.Expr]] = {}
-    for factor in sp.Mul.make_args(body):
+    for factor in factors:
         groups.setdefault(tuple(value for value in values if factor.has(value)), []).append(factor)
-    for own, factors in groups.items():
-        found = _of_one_part(sp.Mul(*factors), own) if len(groups) > 1 and len(own) > 1 else ()
-        if found:
-            return tuple(_with_factors(form, [f for other in groups if other != own for f in groups[other]])
-                         for form in found)  # fmt: skip
-    return ()
+    forms: list[tuple[sp.Expr, ...]] = []
+    left = list(factors)
+    for own, together in groups.items():
+        sums = [[factor] for factor in together if isinstance(factor, sp.Add)]
+        for some in (together, *sums) if own else ():
+            found = _of_some(sp.Mul(*some), own) if len(some) < len(factors) and set(some) <= set(left) else ()
+            if found:
+                forms.append(found)
+                left = [factor for factor in left if factor not in some]
+    count = max(map(len, forms), default=0)
+    return tuple(reduce(guarded_product, [f[min(n, len(f) - 1)] for f in forms], sp.Mul(*left)) for n in range(count))
 
 
-def _with_factors(form: sp.Expr, factors: Sequence[sp.Expr]) -> sp.Expr:
-    return per_branch(form, lambda branch, _: sp.Mul(*factors, branch))
+def _of_some(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
+    if len(values) > 1:
+        return _of_one_part(body, values)
+    form = improved(body, values[0]) if may_lose(body, body) else body
+    return (form,) if form != body else ()
 
 
 @lru_cache(maxsize=1024)

@@ -18,6 +18,7 @@ from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Written, log1p
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
+from symgraph.errors import DomainError
 from symgraph.simplify.branches import flat_piecewise, guarded_product
 from symgraph.stabilise.limits import settled, suffers_anywhere
 from symgraph.stabilise.saturating import saturates, saturating
@@ -53,7 +54,10 @@ class Values:
         """The body with the formulas of the pointwise values it reads."""
         if body not in self._opened:
             rule = {e: self._moved_to(e) for e in elements_of(body) if e.tensor in self.formulas}
-            self._opened[body] = with_real_values(replaced(body, rule)) if rule else body  # type: ignore[arg-type]
+            try:
+                self._opened[body] = with_real_values(replaced(body, rule)) if rule else body  # type: ignore[arg-type]
+            except DomainError:  # a condition has too many branches in it, or compares what is no number in one
+                self._opened[body] = body
         return self._opened[body]
 
     def _moved_to(self, element: Element) -> sp.Expr:
