@@ -28,6 +28,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from codegen import EarlyStopping, History
 from codegen.estimators import programs
 from codegen.estimators.rates import InverseScaling, NoChange
+from symgraph.errors import SymgraphError
 from symgraph.reference import evaluate
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
 
@@ -102,6 +103,18 @@ WRONG_OPTIONS = {
 def test_wrong_options_are_told_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} "):
         MLPClassifier((4,), **{name: WRONG_OPTIONS[name]}).fit(X, T)
+
+
+def test_models_and_kinds_that_are_none() -> None:
+    """Told at the line of the fit, also of what is found out inside of our own ``with``."""
+    for options, told in (({"kind": "classes"}, "kind must be 'regressor' or"), ({"model": 3}, "model must be a fun")):
+        with pytest.raises(ValueError, match=told):
+            SymbolicEstimator(**options).fit(X, X[:, 0])
+    with pytest.raises(SymgraphError, match=r"(?s)pass sg\.SGD\(lr=…\)\n  at test_sklearn\.py"):
+        SymbolicEstimator(solver=sg.SGD).fit(X, X[:, 0])
+    for name in ("coefs_", "intercepts_", "n_layers_", "out_activation_"):
+        with pytest.raises(AttributeError, match="is not fitted yet"):
+            getattr(MLPRegressor(), name)
 
 
 def test_weights_and_classes() -> None:

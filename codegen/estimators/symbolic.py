@@ -16,6 +16,7 @@ from codegen.run.declared import first_values
 _declared: dict[Any, tuple[Any, Any, Declared]] = {}
 """Networks by model, loss, and sizes; the objects are kept, so that their identities stay theirs."""
 MOST_DECLARED = 64
+KINDS = ("regressor", "classifier")
 
 
 def _is_a_classifier(estimator: Any) -> bool:
@@ -52,6 +53,13 @@ class SymbolicEstimator(Trained):
         self.warm_start, self.early_stopping = warm_start, early_stopping
         self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
         self.class_weight = class_weight
+
+    def _check_options(self) -> None:
+        super()._check_options()
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, not {self.kind!r}")
+        if self.model is not None and not callable(self.model):
+            raise ValueError(f"model must be a function of the features, or a layer of sg.nn, not {self.model!r}")
 
     @property
     def _is_classifier(self) -> bool:  # type: ignore[override]
@@ -91,7 +99,7 @@ class SymbolicEstimator(Trained):
     @property
     def parameters_(self) -> dict[str, np.ndarray]:
         """The trained arrays by name."""
-        return self._params
+        return self._trained
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy of a classifier, R² of a regressor."""
