@@ -312,6 +312,7 @@ class TrainStep(Habits):
         return diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
+    @explained
     def fit(
         self,
         params: Params,
