@@ -147,6 +147,24 @@ def test_damage_is_found(name: str, path: Path) -> None:
     assert not target["W"].any()
 
 
+def test_bfloat16_of_another_program_is_read_as_float32(path: Path, suffix: str) -> None:
+    """Which holds all of its numbers; NumPy has no such type."""
+    pytest.importorskip("safetensors")
+    numbers = np.array([[1.5, -2.0], [0.0, 3e38]], np.float32)
+    halves = (numbers.view(np.uint32) >> 16).astype("<u2")
+    rows = {"b": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+            "W": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [8, 16]}}  # fmt: skip
+    head = json.dumps(rows).encode()
+    place = path.with_suffix(".safetensors")
+    place.write_bytes(len(head).to_bytes(8, "little") + head + numbers[0].tobytes() + halves.tobytes())
+    found = codegen.load(place).params
+    assert sorted(found) == ["W", "b"] and found["W"].dtype == np.float32
+    np.testing.assert_array_equal(found["b"], numbers[0])
+    np.testing.assert_allclose(found["W"], numbers, rtol=2**-8)
+    np.testing.assert_array_equal(found["W"][0], numbers[0])
+
+
+
 def test_pickled_objects_are_not_read(path: Path, suffix: str) -> None:
     if suffix == ".npz":
         np.savez(path, W=np.array([print], dtype=object))

@@ -15,7 +15,7 @@ import pytest
 import codegen
 import symgraph as sg
 from codegen.native.team import Job
-from symgraph.errors import ArgumentError, DomainError, StillZeroWarning, SymgraphError
+from symgraph.errors import ArgumentError, DomainError, NonFiniteError, StillZeroWarning, SymgraphError
 
 pytestmark = pytest.mark.usefixtures("plain")
 N = sg.dim("N")
@@ -242,6 +242,8 @@ def test_layers_that_begin_with_zeros_are_told(step: codegen.TrainStep) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         step.fit({"W": np.zeros((3, 2))}, DATA, 2)
+        with pytest.raises(NonFiniteError):  # whose zeros are those of no epoch
+            step.fit({"W": np.zeros((3, 2))}, {**DATA, "x": np.full((20, 3), np.nan)}, 2)
         stuck.fit({"first": np.ones((3, 4)), "last": np.zeros((4, 2))}, DATA, 2)
 
 
@@ -343,6 +345,8 @@ def test_an_order_of_ones_own(step: codegen.TrainStep) -> None:
 
 Fit = Callable[[codegen.TrainStep, dict[str, np.ndarray]], Any]
 WRONG: dict[str, tuple[Fit, type[SymgraphError], str]] = {
+    "verbose": (lambda s, p: s.fit(p, DATA, verbose=1), DomainError, "write progress=…; expected fit"),
+    "callbacks": (lambda s, p: s.fit(p, DATA, callbacks=[]), DomainError, "write callback=…; expected fit"),
     "whole": (lambda s, p: s.fit(p, DATA, validation=1.0), ArgumentError, "a part of 20 examples, not 1.0"),
     "nothing": (lambda s, p: s.fit(p, DATA, validation=0.01), ArgumentError, "a part of 20 examples"),
     "data": (lambda s, p: s.fit(p, DATA, validation={"x": X}), ArgumentError, "t .* has no value"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +30,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from codegen import EarlyStopping, History
 from codegen.estimators import programs
 from codegen.estimators.rates import InverseScaling, NoChange
+from symgraph.errors import SymgraphError
 from symgraph.reference import evaluate
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
 
@@ -102,6 +105,18 @@ WRONG_OPTIONS = {
 def test_wrong_options_are_told_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} "):
         MLPClassifier((4,), **{name: WRONG_OPTIONS[name]}).fit(X, T)
+
+
+def test_models_and_kinds_that_are_none() -> None:
+    """Told at the line of the fit, also of what is found out inside of our own ``with``."""
+    for options, told in (({"kind": "classes"}, "kind must be 'regressor' or"), ({"model": 3}, "model must be a fun")):
+        with pytest.raises(ValueError, match=told):
+            SymbolicEstimator(**options).fit(X, X[:, 0])
+    with pytest.raises(SymgraphError, match=r"(?s)pass sg\.SGD\(lr=…\)\n  at test_sklearn\.py"):
+        SymbolicEstimator(solver=sg.SGD).fit(X, X[:, 0])
+    for name in ("coefs_", "intercepts_", "n_layers_", "out_activation_"):
+        with pytest.raises(AttributeError, match="is not fitted yet"):
+            getattr(MLPRegressor(), name)
 
 
 def test_weights_and_classes() -> None:
@@ -204,8 +219,30 @@ def test_a_second_fit_of_the_same_formulas_makes_no_program(name: str, monkeypat
     found = clone(given).set_params(**options, **others).fit(X, X[:, 0])
     assert len(made) <= 1
     monkeypatch.setattr(programs, "_idle", {})
+    monkeypatch.setattr(programs, "_made", {})
     alone = clone(given).set_params(**options, **others).fit(X, X[:, 0])
     assert [values.tolist() for values in found.coefs_] == [values.tolist() for values in alone.coefs_]
+
+
+def test_fits_at_once_in_threads_derive_and_translate_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are those of one after the other."""
+    made: list[int] = []
+    first = programs.TrainStep
+    monkeypatch.setattr(programs, "TrainStep", lambda *options, **named: made.append(1) or first(*options, **named))
+    for name in ("_idle", "_made"):
+        monkeypatch.setattr(programs, name, {})
+    start = threading.Barrier(4)
+
+    def fitted(seed: int) -> Any:
+        start.wait()
+        return MLPRegressor((5,), max_iter=3, alpha=seed / 10, random_state=seed).fit(X, X[:, 0])
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fitted, range(4)))
+    assert made == [1]
+    start = threading.Barrier(1)
+    for seed, each in enumerate(found):
+        assert [values.tolist() for values in each.coefs_] == [values.tolist() for values in fitted(seed).coefs_]
 
 
 def test_other_formulas_are_another_program() -> None:

@@ -14,7 +14,7 @@ import os
 import secrets
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,26 @@ def _write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], text: str) 
 
 def _read_safetensors(path: Path) -> tuple[Arrays, str | None]:
     with _safetensors().safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, (file.metadata() or {}).get(DESCRIPTION)  # noqa: SIM118
+        names = list(file.keys())
+        wide = [name for name in names if file.get_slice(name).get_dtype() == "BF16"]
+        arrays = {name: file.get_tensor(name) for name in names if name not in wide}
+        text = (file.metadata() or {}).get(DESCRIPTION)
+    arrays |= _widened(path, wide)
+    return {name: arrays[name] for name in names}, text
+
+
+def _widened(path: Path, names: Sequence[str]) -> Arrays:
+    """bfloat16, which NumPy lacks, as float32, of which it is the first half; the file has been checked."""
+    found = {}
+    with path.open("rb") as file:
+        rows = json.loads(file.read(int.from_bytes(file.read(8), "little"))) if names else {}
+        start = file.tell()
+        for name in names:
+            begin, end = rows[name]["data_offsets"]
+            file.seek(start + begin)
+            halves = np.frombuffer(file.read(end - begin), "<u2").astype(np.uint32)
+            found[name] = (halves << 16).view(np.float32).reshape(rows[name]["shape"])
+    return found
 
 
 def _write_npz(path: Path, arrays: Mapping[str, np.ndarray], text: str) -> None:

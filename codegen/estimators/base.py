@@ -290,6 +290,12 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         return self._outputs(self._as_fitted()._network(X.shape[1]), self._params, X)
 
+    @property
+    def _trained(self) -> dict[str, np.ndarray]:
+        """The trained arrays by name; ``NotFittedError``, which is an ``AttributeError``, before."""
+        check_is_fitted(self)
+        return self._params
+
     def _as_fitted(self) -> Self:
         """This estimator with the options that it was fitted with: those set afterwards are for the next fit."""
         found = copy(self)

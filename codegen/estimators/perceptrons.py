@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from codegen.estimators import programs
 from codegen.estimators.base import Trained, has_partial_fit
@@ -75,13 +76,13 @@ class _Perceptron(Trained):
     @property
     def coefs_(self) -> list[np.ndarray]:
         """The matrices, (fan_in, fan_out) each."""
-        found = [values for values in self._params.values() if values.ndim == 2]
+        found = [values for values in self._trained.values() if values.ndim == 2]
         return [found[0][: self.n_features_in_], *found[1:]]
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """The biases, layer by layer."""
-        return [values for values in self._params.values() if values.ndim == 1]
+        return [values for values in self._trained.values() if values.ndim == 1]
 
     @property
     def n_layers_(self) -> int:
@@ -91,6 +92,7 @@ class _Perceptron(Trained):
     @property
     def out_activation_(self) -> str:
         """What the scores go through."""
+        check_is_fitted(self)
         if self._target == "real":
             loss = self._fitted_with["loss"]
             return "exp" if isinstance(loss, str) and loss in programs.LINKS else "identity"

@@ -8,15 +8,16 @@ lent to one fit at a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import lru_cache, partial
+from functools import partial, wraps
 from inspect import Parameter, signature
 from itertools import pairwise
 from numbers import Real
 from types import FunctionType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import sympy as sp
@@ -25,6 +26,7 @@ import symgraph as sg
 from codegen.plan.request import Request, leaves_in
 from codegen.run.function import Function
 from codegen.run.training import TrainStep
+from codegen.run.turn import LOADING
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
@@ -32,9 +34,33 @@ from symgraph.errors import ArgumentError, ShapeError
 
 MOST_IDLE = 32
 """Steps that are kept for later fits."""
+MOST_MADE = 64
+P = ParamSpec("P")
+R = TypeVar("R")
 L2 = sp.Symbol("l2", nonnegative=True)
 _idle: dict[Any, list[TrainStep]] = {}
+_made: dict[Any, TrainStep] = {}
+"""The first step of each form, of which those of other fits at the same time are copies."""
 _lock = threading.Lock()
+
+
+def once(make: Callable[P, R]) -> Callable[P, R]:
+    """Decorate what is made once for the same arguments; threads that ask meanwhile wait for it."""
+    made: dict[Any, R] = {}
+
+    @wraps(make)
+    def found(*given: P.args, **named: P.kwargs) -> R:
+        result = made.get(given)
+        if result is None:
+            with LOADING:
+                result = made.get(given)
+                if result is None:
+                    while len(made) >= MOST_MADE:
+                        del made[next(iter(made))]
+                    result = made[given] = make(*given, **named)
+        return result
+
+    return found
 
 
 class Same:
@@ -185,7 +211,7 @@ LINKS: dict[str, Any] = {"poisson": sg.exp}
 """What predictions are of scores, where a loss says so."""
 
 
-@lru_cache(maxsize=64)
+@once
 def perceptron(widths: tuple[int, ...], activation: Any, target: str, loss: Any) -> Declared:
     """h₁ = f(x·W1 + b1), …, scores = h·W + b."""
     function = named("activation", activation, ACTIVATIONS)
@@ -211,17 +237,24 @@ def borrowed(network: Declared, optimizer: Any, dtype: np.dtype[Any]) -> Iterato
     with _lock:
         step = _idle[place].pop() if _idle.get(place) else None
     if step is None:
-        step = TrainStep(network.cost, optimizer, dtype, None, None, None, True, key=0, updates=network.updates)
-    else:
-        step.reset()
-        step.hyper.update({name: value for name, value in optimizer.hyper.items() if name in step.hyper})
+        with LOADING:  # threads that want the same wait for one of them
+            if place in _made:
+                step = deepcopy(_made[place])
+            else:
+                step = TrainStep(network.cost, optimizer, dtype, None, None, None, True, key=0, updates=network.updates)
+                step.program  # noqa: B018  translated now, for all
+                while len(_made) >= MOST_IDLE:
+                    del _made[next(iter(_made))]
+                _made[place] = step
+    step.reset()
+    step.hyper.update({name: value for name, value in optimizer.hyper.items() if name in step.hyper})
     yield step  # after an error it is not lent again
     with _lock:
         if sum(map(len, _idle.values())) < MOST_IDLE:
             _idle.setdefault(place, []).append(step)
 
 
-@lru_cache(maxsize=128)
+@once
 def predictor(network: Declared, dtype: np.dtype[Any]) -> Function:
     """Predictions by features, parameters and states."""
     return Function((network.x, *network.stored), network.output, dtype)

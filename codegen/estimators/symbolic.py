@@ -13,9 +13,21 @@ from codegen.estimators.base import Trained, has_partial_fit
 from codegen.estimators.programs import Declared
 from codegen.run.declared import first_values
 
-_declared: dict[Any, tuple[Any, Any, Declared]] = {}
-"""Networks by model, loss, and sizes; the objects are kept, so that their identities stay theirs."""
-MOST_DECLARED = 64
+KINDS = ("regressor", "classifier")
+
+
+@programs.once
+def declared_by(given: programs.Same, loss: programs.Same, features: int, outputs: int, target: str) -> Declared:
+    """The network of a model and a loss, which are told by what they are and not by what they equal."""
+    model, x = given.given, sg.input("X", (sg.dim("N"), features))
+    takes_outputs = getattr(getattr(model, "__code__", None), "co_argcount", 1) == 2
+    score = model(x, outputs) if takes_outputs else model(x)
+    updates = model.updates() if isinstance(model, sg.nn.Module) else {}
+    if isinstance(score, tuple):
+        score, updates = score
+    each = None if loss.given is None else programs.named("loss", loss.given, programs.LOSSES)
+    link = programs.LINKS.get(loss.given) if isinstance(loss.given, str) else None
+    return programs.declared(x, sg.as_tensor(score), target, outputs, each, updates, link)
 
 
 def _is_a_classifier(estimator: Any) -> bool:
@@ -53,27 +65,20 @@ class SymbolicEstimator(Trained):
         self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
         self.class_weight = class_weight
 
+    def _check_options(self) -> None:
+        super()._check_options()
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, not {self.kind!r}")
+        if self.model is not None and not callable(self.model):
+            raise ValueError(f"model must be a function of the features, or a layer of sg.nn, not {self.model!r}")
+
     @property
     def _is_classifier(self) -> bool:  # type: ignore[override]
         return self.kind == "classifier"
 
     def _network(self, features: int) -> Declared:
         model: Any = self.model if self.model is not None else linear
-        key = (id(model), id(self.loss), features, self.n_outputs_, self._target)
-        if key not in _declared:
-            x = sg.input("X", (sg.dim("N"), features))
-            takes_outputs = getattr(getattr(model, "__code__", None), "co_argcount", 1) == 2
-            score = model(x, self.n_outputs_) if takes_outputs else model(x)
-            updates = model.updates() if isinstance(model, sg.nn.Module) else {}
-            if isinstance(score, tuple):
-                score, updates = score
-            loss = None if self.loss is None else programs.named("loss", self.loss, programs.LOSSES)
-            link = programs.LINKS.get(self.loss) if isinstance(self.loss, str) else None
-            made = programs.declared(x, sg.as_tensor(score), self._target, self.n_outputs_, loss, updates, link)
-            while len(_declared) >= MOST_DECLARED:
-                del _declared[next(iter(_declared))]
-            _declared[key] = (model, self.loss, made)
-        return _declared[key][2]
+        return declared_by(programs.Same(model), programs.Same(self.loss), features, self.n_outputs_, self._target)
 
     def _initial(self, network: Declared, random: Any) -> dict[str, np.ndarray]:
         generator = np.random.default_rng(random.randint(2**31 - 1))
@@ -91,7 +96,7 @@ class SymbolicEstimator(Trained):
     @property
     def parameters_(self) -> dict[str, np.ndarray]:
         """The trained arrays by name."""
-        return self._params
+        return self._trained
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy of a classifier, R² of a regressor."""

@@ -70,7 +70,8 @@ class _Patient:
             value = float(history.monitored(self.monitor)[-1])
         except (KeyError, IndexError):
             known = ", ".join(["loss", *(["validation"] if history.validation else []), *history.metrics])
-            raise ArgumentError(at_line(f"there is no {self.monitor} to monitor; known are {known}")) from None
+            wanted = self.monitor or "loss of an epoch"
+            raise ArgumentError(at_line(f"there is no {wanted} to monitor; known are {known}")) from None
         except (TypeError, ValueError) as error:
             raise ArgumentError(at_line(f"what is monitored must be a number for each epoch: {error}")) from error
         return -value if self.mode == "max" else value

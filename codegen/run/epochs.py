@@ -144,6 +144,8 @@ class Epochs:
         if status in (words.DONE, words.NOT_FINITE) and not history.stopped:
             before = self.table[BEFORE]
             self.intact.check(before, before + max(0, self.table[EPOCH] - (status == words.DONE)), self.data)
+            if before == 0 and status == words.DONE:
+                self.intact.tell_of_zeros()
         if status != words.DONE:
             raise self._refused(status, self.bound)
 

@@ -68,7 +68,8 @@ class History(Shown):
         for name, values in self.arrays().items():
             axes.plot(range(len(values)), values, label=name)
         axes.set_xlabel("epoch")
-        axes.legend()
+        if self.loss:
+            axes.legend()
         return axes
 
     def monitored(self, name: str | None) -> list[float]:

@@ -43,8 +43,6 @@ class Intact:
         """Give the arrays back and raise ``NonFiniteError`` of epochs ``first`` to ``last``, on some data if they are
         known, where a number is not finite and all were before."""
         if all(np.isfinite(values).all() for values in self.written.values()):
-            if first == 0:
-                self._tell_of_zeros()
             return
         what = nonfinite.first_array(self.written)
         if nonfinite.first_array(self.before):
@@ -59,7 +57,7 @@ class Intact:
                     "as they were before; train_step(…, check_finite=False) goes on")
         ) from None  # fmt: skip
 
-    def _tell_of_zeros(self) -> None:
+    def tell_of_zeros(self) -> None:
         """Warn of parameters that were zeros and still are, as those of two layers in a row that begin so."""
         found = [leaf for leaf, values in self.written.items() if leaf.kind == "parameter" and not values.any()]
         stuck = [leaf for leaf in found if not self.before[leaf].any()]

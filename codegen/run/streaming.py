@@ -83,6 +83,8 @@ def fit(
                 raise ArgumentError(at_line(f"epoch {epoch} has no batch: a generator gives its batches once; pass a "
                                             "function that makes one, or a list"))  # fmt: skip
             intact.check(epoch, epoch)
+            if epoch == 0:
+                intact.tell_of_zeros()
             history.loss.append(float(np.mean(losses)))
             if callable(validation):
                 history.validation.append(validation(params))

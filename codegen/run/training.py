@@ -312,6 +312,7 @@ class TrainStep(Habits):
         return diagnosed(self, params, inputs)
 
     # -- whole epochs -------------------------------------------------------------------------------------------------
+    @explained
     def fit(
         self,
         params: Params,
@@ -325,9 +326,8 @@ class TrainStep(Habits):
         progress: bool | None = None,
         initial_epoch: int = 0,
         metrics: Mapping[str, Any] | None = None,
-        sample_weight: Any = None,
-        class_weight: Any = None,
-    ) -> History:
+        sample_weight: Any = None, class_weight: Any = None,
+    ) -> History:  # fmt: skip
         """Train for whole epochs without Python in the loop; see :func:`codegen.run.fitting.fit`."""
         return fitting.fit(
             self, params, data, epochs, batch_size, seed, shuffle, validation, callback, progress, initial_epoch,

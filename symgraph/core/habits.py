@@ -45,6 +45,7 @@ KEYWORDS: Mapping[str, str] = {
     "dim": "axis", "keepdim": "keepdims", "learning_rate": "lr", "eta": "lr", "lambda_": "weight_decay",
     "threads": "the environment variable SYMGRAPH_THREADS", "n_jobs": "the environment variable SYMGRAPH_THREADS",
     "device": "nothing: programs run on the processor", "backend": "the environment variable SYMGRAPH_PYTHON",
+    "validation_data": "validation", "validation_split": "validation", "callbacks": "callback", "verbose": "progress",
     "params": "nothing: a step trains the parameters of its loss",
 }  # fmt: skip
 """What stands for a keyword of theirs."""

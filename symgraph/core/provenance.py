@@ -97,9 +97,10 @@ def _bindings(code: CodeType) -> dict[int, str]:
 
 
 def here() -> Provenance:
-    """The nearest frame outside this project, SymPy and NumPy."""
+    """The nearest frame outside this project, SymPy and NumPy, and outside of what Python itself calls us by: the
+    ``with`` of a generator of ours."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _is_foreign(frame) | is_own(frame):
+    while frame.f_back is not None and (_is_foreign(frame) or is_own(frame) or _is_pythons(frame)):
         frame = frame.f_back
     return Provenance(frame.f_code.co_filename, frame.f_lineno)
 
@@ -142,9 +143,13 @@ def is_own(frame: FrameType) -> bool:
 def is_users(frame: FrameType) -> bool:
     """Whether a frame is neither of this project, nor of Python, nor of a library that this is made with."""
     file = frame.f_code.co_filename
-    is_pythons = file.startswith(_PYTHONS) and "site-packages" not in file
     is_compiled = file.endswith(".pyx")
-    return not (is_own(frame) or is_pythons or is_compiled or "/mpmath/" in file or _is_foreign(frame))
+    return not (is_own(frame) or _is_pythons(frame) or is_compiled or "/mpmath/" in file or _is_foreign(frame))
+
+
+def _is_pythons(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file.startswith(_PYTHONS) and "site-packages" not in file
 
 
 def _is_foreign(frame: FrameType) -> bool:
