@@ -19,8 +19,8 @@ from symgraph.core.tensor import Tensor
 def stabilise(outputs: Sequence[Tensor], left: list[Tensor] | None = None) -> list[Tensor]:
     """The outputs by stable formulas. What no rule rewrites stays as it was written.
 
-    In ``left`` are put values that would take more than :mod:`.rewriter`'s ``MOST_WORK``, which stay too, and those that
-    may overflow and are longer than ``MAX_OPENED``: what reads them does not look through them.
+    In ``left`` are put values that would take more than ``MOST_WORK`` of :mod:`.rewriter`, which stay too, and those
+    that may overflow and are longer than ``MAX_OPENED``: what reads them does not look through them.
     """
     from symgraph.stabilise.rewriter import Rewriter  # a sixth of all modules, for those who make something stable
 
