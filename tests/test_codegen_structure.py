@@ -15,6 +15,7 @@ from codegen.host import cache
 from codegen.loops import ir, nests
 from codegen.loops.memory import SMALL_TOGETHER, Slot, check_memory, plan_memory
 from codegen.loops.verify import InvalidProgram, verify_kernel, verify_program
+from codegen.native.compile import optimise
 from codegen.plan.contraction import split_sums
 from codegen.run.executable import Executable
 from symgraph.core.tensor import Tensor
@@ -254,3 +255,22 @@ def test_a_nest_computes_what_it_does_in_its_place(most: int, monkeypatch: pytes
         return [*map(bytes, params.values()), np.array(losses).tobytes()]
 
     assert trained(most) == trained(1 << 20)
+
+
+def test_transposed_copies_of_large_matrices_have_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code is longer than all else in their kernels; a block of short rows is turned where it is read."""
+    x, *weights = sg.input("x", (sg.dim("N"), 10)), sg.parameter("W", (80, 70)), sg.parameter("V", (70, 90))
+    modules: list[str] = []
+
+    def seen(module: Any) -> None:
+        modules.append(str(module))
+        optimise(module)
+
+    monkeypatch.setattr("codegen.native.compile.optimise", seen)
+    function = codegen.function([x, *weights], [*map(sg.transpose, weights), sg.softmax(x)])
+    values = [np.random.default_rng(0).normal(size=size).astype(np.float32) for size in ((33, 10), (80, 70), (70, 90))]
+    results = function(*values)
+    (text,) = [text for text in modules if "entry_team" in text]
+    assert text.count("define internal void @symgraph_transpose_block_float(") == 1
+    assert text.count("call void @symgraph_transpose_block_float(") == 2 < function.source.count("transpose_block(")
+    assert all(np.array_equal(result, value.T) for result, value in zip(results[:2], values[1:], strict=True))

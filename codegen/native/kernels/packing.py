@@ -11,6 +11,7 @@ all memory traffic is whole vectors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,16 +68,33 @@ def _typer(
     return types.none if isinstance(out, Buffer) and out == source and isinstance(out.dtype, types.Float) else None
 
 
-def _lowering(write: Callable[..., None], height: int | None = None) -> Callable[..., Any]:
-    """Walk over the block in squares of one vector, or pieces of ``height``; what the edges leave over is masked."""
+LEAST_SQUARES = 4
+"""Of a block that a function copies."""
+Walk = Callable[..., None]
+"""``(builder, element, arguments …)`` in, the instructions of a block out."""
 
-    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        element = context.get_value_type(signature.args[0].dtype)
-        out, out_start, out_row, source, source_start, source_row, rows, cols = (
-            value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
-            for kind, value in zip(signature.args, arguments, strict=True)
-        )
-        vector = vector_type(element, register_file()[0] // (8 if element == ir.DoubleType() else 4))
+
+def _vector_of(element: ir.Type) -> ir.VectorType:
+    """A whole register of reals."""
+    return vector_type(element, register_file()[0] // (8 if element == ir.DoubleType() else 4))
+
+
+def _walk(write: Callable[..., None], height: int | None = None) -> Walk:
+    """Over the block in squares of one vector, or pieces of ``height``; what the edges leave over is masked."""
+
+    def walk(
+        builder: ir.IRBuilder,
+        element: ir.Type,
+        out: ir.Value,
+        out_start: ir.Value,
+        out_row: ir.Value,
+        source: ir.Value,
+        source_start: ir.Value,
+        source_row: ir.Value,
+        rows: ir.Value,
+        cols: ir.Value,
+    ) -> None:
+        vector = _vector_of(element)
         zero, step = ir.Constant(INDEX, 0), ir.Constant(INDEX, vector.count)
         with (
             cgutils.for_range_slice(builder, zero, rows, ir.Constant(INDEX, height or vector.count), INDEX) as (r, _),
@@ -86,6 +104,41 @@ def _lowering(write: Callable[..., None], height: int | None = None) -> Callable
             to = _shifted(builder, out, element, out_start, to_row, out_row, to_col)
             origin = _shifted(builder, source, element, source_start, r, source_row, c)
             write(builder, vector, to, out_row, origin, source_row, builder.sub(rows, r), builder.sub(cols, c))
+
+    return walk
+
+
+def _called(name: str, walk: Walk) -> Walk:
+    """A walk as a function, which all the kernels of a program have in common: its code is long. A block that is not
+    known to be of ``LEAST_SQUARES`` is walked over in its place, as a call would be much of the work."""
+
+    def call(builder: ir.IRBuilder, element: ir.Type, *values: ir.Value) -> None:
+        sizes = [extent.constant if isinstance(extent, ir.Constant) else 1 for extent in values[-2:]]
+        if math.prod(-(-size // _vector_of(element).count) for size in sizes) < LEAST_SQUARES:
+            walk(builder, element, *values)
+            return
+        full = f"symgraph_{name}_{element}"
+        function = builder.module.globals.get(full)
+        if function is None:
+            shape = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+            function = ir.Function(builder.module, shape, full)
+            function.linkage = "linkonce_odr"
+            function.attributes.add("noinline")
+            inner = ir.IRBuilder(function.append_basic_block("enter"))
+            walk(inner, element, *function.args)
+            inner.ret_void()
+        builder.call(function, values)
+
+    return call
+
+
+def _lowering(walk: Walk) -> Callable[..., Any]:
+    def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        values = (
+            value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
+            for kind, value in zip(signature.args, arguments, strict=True)
+        )
+        walk(builder, context.get_value_type(signature.args[0].dtype), *values)
         return context.get_dummy_value()
 
     return lower
@@ -171,5 +224,5 @@ def _exchanged(builder: ir.IRBuilder, upper: ir.Value, lower: ir.Value, distance
     return builder.shuffle_vector(upper, lower, first), builder.shuffle_vector(upper, lower, second)
 
 
-bind(copy_block, _typer, _lowering(_copy_row, height=1))
-bind(transpose_block, _typer, _lowering(_transpose_square))
+bind(copy_block, _typer, _lowering(_walk(_copy_row, height=1)))
+bind(transpose_block, _typer, _lowering(_called("transpose_block", _walk(_transpose_square))))

@@ -9,14 +9,38 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from numba.core import errors, ir, ir_utils, ssa, transforms, types
+from numba.core import errors, interpreter, ir, ir_utils, ssa, transforms, types
 from numba.core.analysis import compute_cfg_from_blocks, compute_use_defs
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.lowering import Lower
 from numba.core.rewrites.static_raise import RewriteConstRaises
 from numba.core.typed_passes import NativeLowering, NoPythonBackend, NopythonTypeInference, PreLowerStripPhis
-from numba.core.untyped_passes import FixupArgs, TranslateByteCode
+from numba.core.untyped_passes import FixupArgs
+
+
+class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
+    """Reads bytecode."""
+
+    ABSENT = interpreter.peep_hole_delete_with_exit, interpreter.peep_hole_fuse_dict_add_updates
+
+    def post_process(self, peepholes: list[Any], function: Any) -> Any:
+        """Contexts and dictionaries are looked for nowhere: in each statement it takes a twentieth of Numba's time."""
+        return super().post_process([one for one in peepholes if one not in self.ABSENT], function)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Translation(FunctionPass):  # type: ignore[misc]
+    """From bytecode to Numba's statements."""
+
+    _name = "symgraph_translation"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = _Interpreter(state.func_id).interpret(state.bc)
+        return True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -126,7 +150,7 @@ class Passes(CompilerBase):  # type: ignore[misc]
     """From bytecode to LLVM."""
 
     PASSES = (
-        TranslateByteCode, FixupArgs, _SingleAssignment, NopythonTypeInference, _AssignmentsForPhis, _Lowering,
+        _Translation, FixupArgs, _SingleAssignment, NopythonTypeInference, _AssignmentsForPhis, _Lowering,
         NoPythonBackend,
     )  # fmt: skip
 
