@@ -255,11 +255,17 @@ def integer(value: int) -> Const:
 
 
 def add(left: Expr, right: Expr) -> Expr:
-    """Integer sum, folded."""
+    """Integer sum, folded; i//16*16 + i%16 is i."""
     if isinstance(left, Const) and isinstance(right, Const):
         return integer(int(left.value) + int(right.value))
     if left == ZERO:
         return right
+    if isinstance(right, Op) and right.op == "%":
+        whole = Op("*", (Op("//", right.args, "int64"), right.args[1]), "int64")
+        if left == whole:
+            return right.args[0]
+        if isinstance(left, Op) and left.op == "+" and left.args[1] == whole:
+            return add(left.args[0], right.args[0])
     return left if right == ZERO else Op("+", (left, right), "int64")
 
 
