@@ -99,3 +99,17 @@ def test_an_axis_that_is_read_by_its_digits_has_an_axis_for_each(op: str) -> Non
     np.testing.assert_allclose(
         codegen.function([g], odd, "float64")(given), given.sum((0, 2))[places // 16, places % 15], rtol=1e-13
     )
+
+
+def test_parts_of_a_matrix_are_transposed_in_squares() -> None:
+    """The gates' weights of a cell, one below the other in one matrix; from any row and column on."""
+    W = sg.parameter("W", (80, 40))
+    parts = [sg.define((i, j), W[j + 16, i], shape=(40, 48)), sg.define((i, j), W[j + 3, i + 5], shape=(24, 17))]
+    function = codegen.function([W], [2 * parts[0] @ sg.transpose(parts[0]), *parts], "float64")
+    code = code_of(function.source)
+    assert code.count("transpose_block(") == 2
+    given = np.random.default_rng(5).normal(size=(80, 40))
+    product, first, second = function(given)
+    np.testing.assert_array_equal(first, given[16:64].T)
+    np.testing.assert_array_equal(second, given[3:20, 5:29].T)
+    np.testing.assert_allclose(product, 2 * given[16:64].T @ given[16:64], rtol=1e-12, atol=1e-12)

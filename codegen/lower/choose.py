@@ -119,14 +119,19 @@ def _is_flat(group: Group) -> bool:
 
 
 def _is_transposition(group: Group) -> bool:
-    """Whether a group is one vᵀ."""
-    node = group.nodes[0]
-    if len(group.nodes) > 1 or node.target is not None or data_type(node.value) != "real" or len(node.shape) != 2:
-        return False
+    """Whether a group is vᵀ, or parts of some."""
+    return all(node.target is None and transposed_from(node) is not None for node in group.nodes)
+
+
+def transposed_from(node: Node) -> tuple[Element, int, int] | None:
+    """What a node is the transpose of, from which row and which column on; None if it is none."""
     body = node.definition.body
-    if not isinstance(body, Element) or body.indices != (axis(1), axis(0)) or body.tensor.shape != node.shape[::-1]:
-        return False
-    return data_type(body.tensor) == "real"
+    if len(node.shape) != 2 or not isinstance(body, Element) or len(body.indices) != 2:
+        return None
+    if data_type(node.value) != "real" or data_type(body.tensor) != "real":
+        return None
+    row, column = sp.expand(body.indices[0] - axis(1)), sp.expand(body.indices[1] - axis(0))
+    return (body, int(row), int(column)) if row.is_Integer and column.is_Integer else None
 
 
 # -- lanes ------------------------------------------------------------------------------------------------------------

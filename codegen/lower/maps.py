@@ -9,6 +9,7 @@ import sympy as sp
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Copy, Expr, For, Operand, Stmt, Var
+from codegen.lower.choose import transposed_from
 from codegen.lower.comments import formula_text
 from codegen.lower.rows import Loops
 from codegen.lower.scope import Scope, in_blocks
@@ -46,12 +47,19 @@ def elements(scope: Scope, row: Expr | None, stop: Expr, start: Expr = ZERO) -> 
 
 def transposition(scope: Scope) -> list[Stmt]:
     """vᵀ in squares of a vector, a strip of rows of the result at a time."""
-    node, height = scope.group.nodes[0], scope.schedule.share.block
-    rows, columns = scope.sizes(node.shape)
+    shape, height = scope.group.nodes[0].shape, scope.schedule.share.block
     block, last = scope.variable("first"), scope.variable("last")
-    names = {axis(d): Var(scope.loop_name(size), "int64") for d, size in enumerate(node.shape)}
-    scope.formulas.append(formula_text(node, names, scope.shown_name))
-    to = Operand(scope.storage.buffers[node.value], ir.multiply(block, columns), (columns, ONE))
-    origin = Operand(scope.storage.buffers[node.reads[0].tensor], block, (rows, ONE))
-    move = Copy(to, origin, columns, ir.difference(last, block), True, scope.formulas[-1])
-    return [For(block, ZERO, rows, (in_blocks(block, last, height), move), step=ir.integer(height), parallel=True)]
+    names = {axis(d): Var(scope.loop_name(size), "int64") for d, size in enumerate(shape)}
+    moves: list[Stmt] = []
+    for node in scope.group.nodes:
+        found = transposed_from(node)
+        assert found is not None
+        (element, row, column), (_, columns) = found, scope.sizes(node.shape)
+        _, width = scope.sizes(element.tensor.shape)
+        scope.formulas.append(formula_text(node, names, scope.shown_name))
+        to = Operand(scope.storage.buffers[node.value], ir.multiply(block, columns), (columns, ONE))
+        begin = ir.add(ir.add(ir.multiply(width, ir.integer(row)), block), ir.integer(column))
+        origin = Operand(scope.storage.buffers[element.tensor], begin, (width, ONE))
+        moves.append(Copy(to, origin, columns, ir.difference(last, block), True, scope.formulas[-1]))
+    body: tuple[Stmt, ...] = (in_blocks(block, last, height), *moves)
+    return [For(block, ZERO, scope.sizes(shape)[0], body, step=ir.integer(height), parallel=True)]
