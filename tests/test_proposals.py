@@ -363,3 +363,12 @@ def test_a_pass_that_is_seldom_made_shares_no_loop_with_another() -> None:
     x = sg.parameter("x", (8, 40))
     source = code_of(codegen.train_step(sg.mean((x / sg.norm(x, axis=1, keepdims=True)) ** 2)).source)
     assert "maximum(" in source and not any("maximum(" in line and "-inf" in line for line in source.split("\n"))
+
+
+def test_a_share_of_one_value_is_one_though_an_exponential_is_in_the_value() -> None:
+    """exp(−s)/exp(−s) of a sum s of elu, which reads s twice: both are 0 where s is 1000."""
+    x, y = sg.input("x", (4, 1)), sg.input("y", (3, 1))
+    n, k = sg.indices("n k")
+    s = sg.define((k, n), -sg.Sum(sg.elu(x[sg.indices("i")[0], k] * y[n, 0]), sg.indices("i")[0]), shape=(1, 3))
+    found = codegen.function([x, y], sg.softmax(s, axis=0))(np.full((4, 1), 500.0), np.array([[1.0], [-1.0], [0.0]]))
+    np.testing.assert_array_equal(found, np.ones((1, 3)))

@@ -181,9 +181,9 @@ class Rewriter:
         return shown(stable(hidden(body), lambda w: hidden(self._opened(shown(w)))))
 
     def _hazard(self, body: sp.Expr) -> int:
-        """How many exponentials in a formula may overflow, read values included."""
+        """How many exponentials in a formula may overflow, those of the values that it reads included, each once."""
         own = sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
-        return grown(body) + own + sum(element.tensor in self.growing for element in elements_of(body))
+        return grown(body) + own + len({element.tensor for element in elements_of(body)} & self.growing)
 
     def _may_vanish(self, value: sp.Expr) -> bool:
         """Whether it is a value that is a product of exponentials, and so 0 where these underflow."""
