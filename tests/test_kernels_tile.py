@@ -191,19 +191,26 @@ def test_rows_and_depth_of_several_indices_are_read_where_they_lie() -> None:
     """Windows of 2 × 3 in an image of 6 × 7: as rows of the left operand, and as depth of the right one."""
     places, window = ((5, 7), (5, 1)), ((2, 7), (3, 1))
     turned, direct = tile(4, 3, float32, left=(places, window)), tile(3, VL, float32, right=window)
+    apart = tile(4, 3, float32, accumulate=True, out_rows=((3, 12), (2, 5)))
 
     def entry(packed: int) -> None:
         w = pointer(packed, int64, 3)
-        out, image, W = pointer(w[0], float32, 117), pointer(w[1], float32, 42), pointer(w[2], float32, 18)
+        out, image, W = pointer(w[0], float32, 150), pointer(w[1], float32, 42), pointer(w[2], float32, 18)
         turned(out, 0, 3, image, 0, 21, 0, W, 0, 3, 6, 4, 3)
         direct(out, 12, 35, W, 0, 1, 3, image, 0, 0, 6, 3, VL - 1)
+        for _ in range(2):
+            apart(out, 117, 1, image, 0, 6, 1, W, 0, 3, 6, 3, 3)
 
     image, W = (np.random.default_rng(0).standard_normal(n).astype(float32) for n in (42, 18))
-    found, plain = np.zeros((2, 117), float32)
+    found, plain = np.zeros((2, 150), float32)
     load_entry(compile_entry(entry))(np.array([a.ctypes.data for a in (found, image, W)], int64).ctypes.data)
     entry(np.array([a.ctypes.data for a in (plain, image, W)], int64).ctypes.data)
     np.testing.assert_allclose(found, plain, atol=1e-6)
     patches = np.lib.stride_tricks.sliding_window_view(image.reshape(6, 7), (2, 3)).reshape(-1, 6)
     np.testing.assert_allclose(found[:12].reshape(4, 3), patches[21:25] @ W.reshape(6, 3), atol=1e-6)
     flat = np.stack([image[7 * u + v :][: VL - 1] for u in range(2) for v in range(3)])
-    np.testing.assert_allclose(found[12:].reshape(3, 35)[:, : VL - 1], W.reshape(6, 3).T @ flat, atol=1e-6)
+    np.testing.assert_allclose(found[12:117].reshape(3, 35)[:, : VL - 1], W.reshape(6, 3).T @ flat, atol=1e-6)
+    for row, place in enumerate((5, 12, 17)):  # rows 1, 2, 3 of those that lie 12 and 5 apart
+        np.testing.assert_allclose(
+            found[117 + place :][:3], 2 * image[6 * row :][:6] @ W.reshape(6, 3), rtol=1e-5, atol=1e-5
+        )

@@ -171,7 +171,8 @@ class Contract:
     """``out[m, n] = Σ_k left[m, k]·right[k, n]``, or ``+=`` to ``accumulate``, for one block, in register tiles.
 
     ``extents`` are those of the whole product (rows, columns, depth; None where known only at run time), which the tile
-    suits. Where the left operand's rows and depth, or the right one's depth, have no one stride, they have steps.
+    suits. Where the left operand's rows and depth, the right one's depth, or the result's rows have no one stride, they
+    have steps.
     """
 
     out: Operand
@@ -185,13 +186,15 @@ class Contract:
     accumulate: bool = False
     left_steps: tuple[Steps, Steps] | None = None
     right_steps: Steps | None = None
+    out_steps: Steps | None = None
 
     @property
     def tile(self) -> str:
         """Name of the tile in the generated source."""
         name = "x".join("any" if extent is None else str(extent) for extent in self.extents)
-        steps = [step for part in (*(self.left_steps or ()), self.right_steps or ()) for step in part]
-        name += "".join(f"_{count}by{distance}".replace("-", "m") for count, distance in steps)
+        parts = *(self.left_steps or ()), self.right_steps or ()
+        name += "".join(f"_{count}by{distance}".replace("-", "m") for part in parts for count, distance in part)
+        name += "".join(f"_to{count}by{distance}" for count, distance in self.out_steps or ())
         return f"{name}_added" if self.accumulate else name
 
 

@@ -59,6 +59,20 @@ class _Since:
         self.read: dict[bool, Touches] = {True: set(), False: set()}
         self.written: dict[bool, Touches] = {True: set(), False: set()}
 
+    def meet(self, some: Touches, others: Touches) -> bool:
+        """Whether of two sets of touches one thread's may be where another's are."""
+        slots, buffers = self.arena.slots, self.program.buffers
+        for one, part in some:
+            for other, its in others:
+                here, there = slots.get(one), slots.get(other)
+                is_same = one == other or (
+                    here is not None and there is not None and buffers[one].dtype == buffers[other].dtype
+                    and (here.region, here.offset) == (there.region, there.offset)
+                )  # fmt: skip
+                if (part is None or part != its) if is_same else _share(here, there):
+                    return True
+        return False
+
     def touched(self, path: Path, item: Kernel | External) -> _Touched:
         buffers, parallel = self.program.buffers, isinstance(item, Kernel) and item.parallel
         parts: dict[str, Part | None] = {}
@@ -87,24 +101,15 @@ class _Touched:
     others: tuple[bool, ...]
 
     def meets(self) -> bool:
-        arena, read, written = self.since.arena, self.since.read, self.since.written
+        read, written = self.since.read, self.since.written
         return any(
-            _meet(arena, self.reads | self.writes, written[by]) or _meet(arena, self.writes, read[by])
+            self.since.meet(self.reads | self.writes, written[by]) or self.since.meet(self.writes, read[by])
             for by in self.others
         )
 
     def note(self) -> None:
         self.since.read[self.parallel] |= self.reads
         self.since.written[self.parallel] |= self.writes
-
-
-def _meet(arena: Arena, some: Touches, others: Touches) -> bool:
-    """Whether of two sets of touches one thread's may be where another's are."""
-    return any(
-        part is None or part != its if one == other else _share(arena.slots.get(one), arena.slots.get(other))
-        for one, part in some
-        for other, its in others
-    )
 
 
 def _share(one: Slot | None, other: Slot | None) -> bool:

@@ -8,11 +8,12 @@ A step of a recurrence is made of such kernels: its threads share the batch, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Call, Const, Contract, Expr, For, Kernel, Let, Load, Op, Operand, Stmt, Var
+from codegen.loops.places import affine
 
 Shape = tuple[Expr, ...]
 
@@ -83,9 +84,10 @@ class _Walk:
                 case ir.Store(buffer, index):
                     self.touch(buffer, index)
                 case Contract(out, left, right, rows, columns, depth):
-                    self.matrix(out, rows, columns)
-                    self.matrix(left, rows, depth)
-                    self.note(right.buffer, None)
+                    by_rows, by_depth = statement.left_steps or (None, None)
+                    self.matrix(out, rows, columns, statement.out_steps)
+                    self.matrix(left, rows, depth, by_rows, by_depth)
+                    self.matrix(right, depth, columns, statement.right_steps)
                 case ir.Copy(out, source, rows, columns, transposed):
                     self.matrix(out, *((columns, rows) if transposed else (rows, columns)))
                     self.matrix(source, rows, columns)
@@ -122,14 +124,34 @@ class _Walk:
         ends = (ir.multiply(Op("-", (end, start), "int64"), width) for end in self.ends)
         return self.within.get(rest[-1]) in list(ends)
 
-    def matrix(self, operand: Operand, rows: Expr, long: Expr) -> None:
-        """Some rows of a matrix, of each the first ``long`` elements."""
+    def matrix(
+        self, operand: Operand, rows: Expr, long: Expr, by_rows: ir.Steps | None = None, by_long: ir.Steps | None = None
+    ) -> None:
+        """Some rows of a matrix, of each the first ``long`` elements; both may be so many steps apart."""
         shape = self.shapes[operand.buffer]
         width = ir.product(shape[1:])
+        reaches = _reach(rows, operand.strides[0], by_rows), _reach(long, operand.strides[1], by_long)
+        if shape[0] == self.loop.stop and self.is_in_one(operand.offset, width, reaches):
+            self.note(operand.buffer, self.rows(width))
+            return
         begins = any(operand.offset == ir.multiply(s, width) and self.is_length(rows, s) for s in self.own)
         inside = long == width or (isinstance(long, Const) and isinstance(width, Const) and long.value <= width.value)
-        is_own = begins and inside and operand.strides == (width, ONE) and shape[0] == self.loop.stop
+        plain = by_rows is None and by_long is None and operand.strides == (width, ONE)
+        is_own = begins and inside and plain and shape[0] == self.loop.stop
         self.note(operand.buffer, self.rows(width) if is_own else None)
+
+    def is_in_one(self, offset: Expr, width: Expr, reaches: Sequence[int | None]) -> bool:
+        """Whether what is so far from a place is in one row of the thread's own, wherever the loops inside are."""
+        within = [(var, stop) for var, stop in self.within.items() if isinstance(var, Var) and isinstance(stop, Const)]
+        inner = {var.name: int(stop.value) for var, stop in within}
+        found = affine(offset, {self.loop.var.name, *inner})
+        if found is None or not isinstance(width, Const) or not isinstance(found[1], Const) or None in reaches:
+            return False
+        steps = found[0]
+        far = [step * (inner[name] - 1) for name, step in steps.items() if name != self.loop.var.name]
+        last = int(found[1].value) + sum(far) + sum(reach for reach in reaches if reach is not None)
+        moves = steps.get(self.loop.var.name) == width.value
+        return moves and min([0, int(found[1].value), *far]) >= 0 and last < width.value
 
     def rows(self, width: Expr) -> Part:
         """The share, where an iteration is ``width`` elements."""
@@ -138,3 +160,13 @@ class _Walk:
 
     def note(self, buffer: str, part: Part | None) -> None:
         self.found.setdefault(buffer, set()).add(part)
+
+
+def _reach(count: Expr, stride: Expr, steps: ir.Steps | None) -> int | None:
+    """How far the last of so many elements is from the first, if that is known and not negative."""
+    if steps is not None:
+        far = [(number - 1) * step for number, step in steps]
+        return sum(far) if min(far) >= 0 else None
+    if not isinstance(count, Const) or not isinstance(stride, Const) or stride.value < 0:
+        return None
+    return (int(count.value) - 1) * int(stride.value)

@@ -67,7 +67,7 @@ class Renaming:
             case Contract(out, left, right, rows, columns, depth, extents):
                 operands = self.operand(out), self.operand(left), self.operand(right)
                 sizes = self.expression(rows), self.expression(columns), self.expression(depth)
-                steps = statement.left_steps, statement.right_steps
+                steps = statement.left_steps, statement.right_steps, statement.out_steps
                 return Contract(*operands, *sizes, extents, formula, statement.accumulate, *steps)
             case Copy(out, source, rows, columns, transposed):
                 area = self.expression(rows), self.expression(columns)

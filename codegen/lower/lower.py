@@ -14,6 +14,7 @@ from codegen.loops import ir
 from codegen.loops.ir import Expr, For, Share, Stmt, Var
 from codegen.loops.join import joined
 from codegen.loops.seldom import with_loops_left_out
+from codegen.loops.turns import Turns
 from codegen.lower import lanes, maps, panels, rows
 from codegen.lower.choose import schedule_of
 from codegen.lower.long_sums import LongSums
@@ -50,18 +51,17 @@ def lower(
 
 def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel, list[ir.Buffer]]:
     """The kernel with its loops joined or left out, its long sums in blocks, what it touches and the sizes it needs."""
-    buffers = scope.storage.buffers
+    buffers, used = scope.storage.buffers, {*ir.reads(body), *ir.writes(body)}
+    given = {name: (scope.sizes(t.shape), data_type(t)) for t, name in buffers.items() if name in used}
     scratch = [*scope.scratch.values(), *scope.unnamed_scratch]
-    every, used = (
-        {buffer.name: buffer.shape for buffer in (*scratch, *scope.copies)},
-        {*ir.reads(body), *ir.writes(body)},
-    )
-    body = joined(body, every | {name: scope.sizes(t.shape) for t, name in buffers.items() if name in used})
-    body = with_loops_left_out(body)
-    written = set(ir.writes(body))
-    shapes = {buffer.name: buffer.shape for buffer in scratch if buffer.dtype == "real"}
-    real = {name: t.shape for t, name in buffers.items() if name in written and data_type(t) == "real"}
-    shapes |= {name: scope.sizes(shape) for name, shape in real.items()}
+    given |= {buffer.name: (buffer.shape, buffer.dtype) for buffer in (*scratch, *scope.copies)}
+    turns = Turns({name: shape for name, (shape, _) in given.items()}, scope.names)
+    body = turns(body)
+    scratch += turns.scratch
+    given |= {buffer.name: (buffer.shape, buffer.dtype) for buffer in turns.scratch}
+    body = with_loops_left_out(joined(body, {name: shape for name, (shape, _) in given.items()}))
+    written = {*ir.writes(body), *(buffer.name for buffer in scratch)}
+    shapes = {name: shape for name, (shape, dtype) in given.items() if dtype == "real" and name in written}
     sums = LongSums(shapes, scope.names)
     whole = sums(body)
     scratch += sums.scratch

@@ -4,11 +4,13 @@ copied    the columns of every depth are copied side by side first; they are the
 direct    columns are the lanes; whole rows of the operand are read where they lie, with what lies between them
 turned    rows are the lanes; an element of the operand is read where it lies, for all rows at once
 straight  the same, where the rows are the last axis of the result: it is written where it stays
+scattered rows are the lanes; an element of the operand is added to all columns that read it: none is read that is not
+          there, where a guard lets as many through for each of the indices that move it
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -36,11 +38,27 @@ Bordered = tuple[Element, list[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Shifts:
+    """A guarded operand of which element e is read at column e + t.
+
+    ``over`` are the indices of the depth that t depends on, ``kept`` the others; ``counts`` the values of e, and
+    ``moves`` t, of each column; the element at e = 0 is at ``origin``.
+    """
+
+    over: tuple[Index, ...]
+    kept: tuple[Index, ...]
+    counts: Mapping[Index, int]
+    moves: Mapping[Index, sp.Expr]
+    origin: Element
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One of those above, and how many elements lie between one value of an index and the next."""
 
     name: str
     distances: Mapping[Index, int]
+    shifts: Shifts | None = None
 
     def row(self, window: Window, width: int) -> int:
         """Elements from one line of columns of so many to the next."""
@@ -48,7 +66,7 @@ class Way:
 
     def steps(self, indices: Sequence[Index], sizes: Sizes) -> Steps:
         """Several indices that count as one."""
-        return tuple((sizes[index], self.distances[index]) for index in indices)
+        return merged((sizes[index], self.distances[index]) for index in indices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +84,24 @@ class Windowed:
         return f"window {self.way.name}, {self.wide} of {self.sizes[self.window.columns[0]]} lines at once"
 
 
+def merged(steps: Iterable[tuple[int, int]]) -> Steps:
+    """The same steps, with those as one that are just as far apart as the values of the next are together."""
+    found: list[tuple[int, int]] = []
+    for count, distance in steps:
+        if found and found[-1][1] == count * distance:
+            count *= found.pop()[0]
+        found.append((count, distance))
+    return tuple(found)
+
+
 def windowed(windows: Sequence[Window], shared: bool) -> Windowed:
     """The schedule of one of the windows that a value is; where its blocks are ``shared`` by threads there are two of
     them at least."""
-    ways = [found for window in windows for found in _ways(window, bounds_in(window))]
+    ways = [found for window in windows for found in _ways(window, bounds_in(window), shared)]
     _, window, way, border = min(ways, key=lambda found: found[0])
     sizes = _sizes(window)
+    if way.shifts is not None:
+        return Windowed(window, sizes, way, sizes[window.columns[0]], None)
     rest, depth, rows = (prod(sizes[i] for i in part) for part in (window.columns[1:], window.depth, window.rows))
     across = depth * rest if way.name == "copied" else rows * way.row(window, rest)
     extent = sizes[window.columns[0]]
@@ -83,14 +113,20 @@ def _sizes(window: Window) -> Sizes:
     return {index: int(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
 
 
-def _ways(window: Window, bounds: Bounds) -> Iterator[tuple[int, Window, Way, Bordered | None]]:
-    """The ways of a window with what they cost, and what has a border in them."""
+def _ways(window: Window, bounds: Bounds, shared: bool) -> Iterator[tuple[int, Window, Way, Bordered | None]]:
+    """The ways of a window with what they cost, and what has a border in them; none whose blocks overlap, where they
+    are ``shared`` by threads."""
     border = bordered(window, bounds)
     entries, shape = read_from(window, border)
     is_read = border is not None or (bool(entries) and exists(window.right, bounds))
     distances = distances_of(window, entries, shape) if is_read else None
     for name, cost in costs_of(window, _sizes(window), distances).items():
         yield cost, window, Way(name, distances or {}), border
+    shifts = shifts_of(window, border[0], bounds) if border is not None and not shared else None
+    if shifts is not None and border is not None:
+        found = distances_of(window, border[0].indices, border[0].tensor.shape)
+        if found is not None:
+            yield cost_of_shifts(window, _sizes(window), shifts), window, Way("scattered", found, shifts), None
 
 
 def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None) -> dict[str, int]:
@@ -131,9 +167,48 @@ def _vectors(elements: int) -> int:
 def distances_of(window: Window, entries: Sequence[sp.Expr], shape: Sequence[sp.Expr]) -> dict[Index, int] | None:
     """How many elements lie between one value of an index and the next, for each of the columns and the depth; None if
     that is not always as many, or nobody knows."""
-    found = {index: advances(entries, shape, index) for index in (*window.columns, *window.depth)} if entries else {}
+    return _known({i: advances(entries, shape, i) for i in (*window.columns, *window.depth)}) if entries else None
+
+
+def _known(found: Mapping[Index, int | None]) -> dict[Index, int] | None:
     known = {index: distance for index, distance in found.items() if distance is not None}
     return known if known and len(known) == len(found) else None
+
+
+def shifts_of(window: Window, element: Element, bounds: Bounds) -> Shifts | None:
+    """How the element that is 0 where it does not exist is scattered to the columns; None if it cannot be."""
+    moves, counts, origin = dict[Index, sp.Expr](), dict[Index, int](), list(element.indices)
+    for d, (entry, size) in enumerate(zip(element.indices, element.tensor.shape, strict=True)):
+        column = moved_by(entry, window.columns)
+        inside = range_of(entry if column is None else column - entry, bounds)
+        if column is None:
+            if not (entry.atoms(Index) & {*window.columns, *window.depth}):
+                continue
+            if entry.atoms(Index) & set(window.columns) or inside is None or inside[0] < 0 or inside[1] >= size:
+                return None
+            continue
+        last = int(window.sizes[column]) - int(size)
+        if column in moves or inside is None or inside[0] < 0 or inside[1] > last:
+            return None
+        moves[column], counts[column], origin[d] = sp.expand(column - entry), int(size), sp.S.Zero
+    over = tuple(i for i in window.depth if any(i in move.atoms(Index) for move in moves.values()))
+    kept = tuple(i for i in window.depth if i not in over)
+    at = [window.depth.index(i) for i in kept]
+    moving = {i for move in moves.values() for i in move.atoms(Index)}
+    if set(moves) != set(window.columns) or not kept or at != list(range(at[0], at[0] + len(at))) or moving - set(over):
+        return None
+    rest = Element(element.tensor, *origin)
+    return None if rest.atoms(Index) & set(over) else Shifts(over, kept, counts, moves, rest)
+
+
+def cost_of_shifts(window: Window, sizes: Sizes, shifts: Shifts) -> int:
+    """The multiply-adds of vectors, with what is loaded and stored again for each shift counted as such."""
+    rows, columns, kept, over = (
+        prod(sizes[i] for i in part) for part in (window.rows, window.columns, shifts.kept, shifts.over)
+    )
+    wide = _vectors(rows)
+    for_result = columns * wide * (1 if window.rows_last else 1 + TURN)
+    return over * prod(shifts.counts.values()) * wide * (kept * (9 if wide == 1 else 8) // 8 + 2) + for_result
 
 
 def bordered(window: Window, bounds: Bounds) -> Bordered | None:
@@ -151,7 +226,7 @@ def bordered(window: Window, bounds: Bounds) -> Bordered | None:
         moves = bool(entry.atoms(Index) & moving)
         if moves and (found is None or not size.is_Integer or not all(end.is_Integer for end in found)):
             return None
-        known |= {sp.expand(entry), sp.expand(size - 1 - entry)}
+        known |= {sp.expand(entry), sp.expand(size - 1 - entry)} if moves else set()
         ranges.append((int(found[0]), int(found[1])) if moves and found is not None else (0, 0))
     told = {at_least_zero(relation) for relation in sp.And.make_args(guard)}
     size = prod(high - low + 1 for low, high in ranges)

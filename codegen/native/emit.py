@@ -55,7 +55,10 @@ def _header(program: Program, body: str, dtype: str) -> list[str]:
     for name, product in tiles.items():
         m, n, k = product.extents
         lines.append(f"rows_{name}, columns_{name} = choose_tile({m}, {n}, {k}, real)")
-        told = {"accumulate": product.accumulate, "left": product.left_steps, "right": product.right_steps}
+        told = {
+            "accumulate": product.accumulate, "left": product.left_steps, "right": product.right_steps,
+            "out_rows": product.out_steps,
+        }  # fmt: skip
         words = "".join(f", {word}={value}" for word, value in told.items() if value)
         lines.append(f"tile_{name} = tile(rows_{name}, columns_{name}, real{words})")
         if f"panel_{name}" in used:
@@ -167,8 +170,9 @@ def _contract(statement: Contract, depth: int, shapes: Shapes, lines: list[str])
         start, strides = _matrix(left, [(row, left.strides[0])], shapes), [text(s, shapes) for s in left.strides]
     else:
         start, strides = _matrix(left, [], shapes), [row, "0"]
+    down, far = ([(row, out.strides[0])], text(out.strides[0], shapes)) if statement.out_steps is None else ([], row)
     where = [
-        _matrix(out, [(row, out.strides[0]), (column, out.strides[1])], shapes), text(out.strides[0], shapes),
+        _matrix(out, [*down, (column, out.strides[1])], shapes), far,
         start, *strides,
         _matrix(right, [(column, right.strides[1])], shapes), text(right.strides[0], shapes),
         text(statement.depth, shapes), f"minimum(rows_{name}, {rows} - {row})",

@@ -70,6 +70,7 @@ def tile(
     accumulate: bool = False,
     left: tuple[Steps, Steps] | None = None,
     right: Steps | None = None,
+    out_rows: Steps | None = None,
 ) -> Tile:
     """Make the tile of one size: a word, callable natively and from Python.
 
@@ -86,6 +87,8 @@ def tile(
         among all, and ``a_col`` is not used.
     right
         The same of the depth of ``b``, in place of ``b_row``.
+    out_rows
+        The same of the rows of ``out``. ``out_row`` is then the number of the first one.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def tile(
         a_rows = r * a_row if left is None else offsets(left[0])[a_row + r]
         one = a[a_start + a_rows[:, None] + (k * a_col if left is None else offsets(left[1]))]
         other = b[b_start + (k * b_row if right is None else offsets(right))[:, None] + c]
-        place = out_start + r[:, None] * out_row + c
+        place = out_start + (r * out_row if out_rows is None else offsets(out_rows)[out_row + r])[:, None] + c
         # Row by row: the bits of a row do not depend on how many others are in the block.
         product = one[:, None] @ other if depth <= SHORT_SUM else _in_blocks(one[:, None], other)
         out[place] = product[:, 0] + (out[place] if accumulate else 0)
@@ -145,7 +148,7 @@ def tile(
             value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        written = _Block(builder, rows, vectors, context.get_value_type(element), left, right)
+        written = _Block(builder, rows, vectors, context.get_value_type(element), left, right, out_rows)
         written.emit(accumulate, _Operands(*values))
         return context.get_dummy_value()
 
@@ -190,10 +193,12 @@ class _Block:
         element: ir.Type,
         left: tuple[Steps, Steps] | None,
         right: Steps | None,
+        out_rows: Steps | None,
     ) -> None:
         self.builder = builder
         self.rows = rows
         self.element = element
+        self.out_rows = None if out_rows is None else self._table(out_rows)
         self.left_rows = None if left is None else self._table(left[0])
         self.left_depth = None if left is None else self._table(left[1])
         self.right_depth = None if right is None else self._table(right)
@@ -201,7 +206,7 @@ class _Block:
         self.starts = [sum(vectors[:v]) for v in range(len(vectors))]
 
     def emit(self, accumulate: bool, at: _Operands) -> None:
-        if self.rows == 1 or self.left_rows is not None or self.right_depth is not None:
+        if self.rows == 1 or any(table is not None for table in (self.left_rows, self.right_depth, self.out_rows)):
             self._rows(self.rows, accumulate, at)
             return
         builder, one = self.builder, ir.Constant(INDEX, 1)
@@ -223,8 +228,8 @@ class _Block:
             for start, vector in zip(self.starts, self.vectors, strict=True)
         ]
         row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(rows)]
-        out_rows = [self._shifted(at.out, builder.add(at.out_start, builder.mul(r, at.out_row))) for r in row_numbers]
-        a_rows = [self._shifted(at.a, builder.add(at.a_start, self._a_row(r, at.a_row))) for r in row_numbers]
+        out_rows = [self._row(at.out, at.out_start, self.out_rows, r, at.out_row) for r in row_numbers]
+        a_rows = [self._row(at.a, at.a_start, self.left_rows, r, at.a_row) for r in row_numbers]
         b_rows = self._shifted(at.b, at.b_start)
 
         initial = [
@@ -353,12 +358,13 @@ class _Block:
         builder.position_at_end(after)
         return sums
 
-    def _a_row(self, row: ir.Value, a_row: ir.Value) -> ir.Value:
-        """Where a row of ``a`` begins, from the first element on."""
+    def _row(
+        self, matrix: ir.Value, start: ir.Value, table: ir.GlobalVariable | None, row: ir.Value, step: ir.Value
+    ) -> ir.Value:
+        """Where a row of a matrix begins: so many steps from its start, or as the table says, from that number on."""
         builder = self.builder
-        if self.left_rows is None:
-            return builder.mul(row, a_row)
-        return self._listed(self.left_rows, builder.add(a_row, row))
+        far = builder.mul(row, step) if table is None else self._listed(table, builder.add(step, row))
+        return self._shifted(matrix, builder.add(start, far))
 
     def _table(self, steps: Steps) -> ir.GlobalVariable:
         """The offsets of several indices, as constants."""
