@@ -225,7 +225,7 @@ def test_a_callback_that_waits_is_asked_for_every_epoch_afterwards(step: codegen
         step.reset()
         params, each, order = step.init(0), Third(), Order()
         if waits:
-            each.unasked = lambda: 3
+            each.unasked = lambda each=each: min(3, (ended or 8) + 1 - len(each.seen))
         history = step.fit(params, DATA, 20, 8, shuffle=order, callback=each)
         assert order.asked == list(range(len(history.loss)))
         found.append((history.loss, history.ended, params["W"].tolist(), each.seen))

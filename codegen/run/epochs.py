@@ -109,6 +109,10 @@ class Epochs:
         self.intact: Intact
         self.job = _Background(self.native, self.executable, self.table)
 
+    def in_a_moment(self, most: int) -> int:
+        """As many of ``most`` epochs as need no thread of their own; all of them where a single one needs it."""
+        return int(min(most, A_MOMENT / self.epoch_took)) or most
+
     def take(self, orders: Sequence[Any]) -> None:
         """The orders of the next epochs, of a function of the user's."""
         examples = self.table[EXAMPLES]

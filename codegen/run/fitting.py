@@ -144,6 +144,7 @@ def fit(
     try:
         while done < epochs and history.ended == "epochs":
             count = min(1 if looks else AT_ONCE, epochs - done, *(_unasked(each) for each in callbacks))
+            count = plan.in_a_moment(count)
             plan.table[BEFORE] = done
             if orders is not None:
                 count = min(count, max(1, MOST_ORDERS // examples) if getattr(orders, "is_ahead", False) else 1)

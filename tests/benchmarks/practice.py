@@ -91,7 +91,7 @@ def search(peer: str, folder: str | None, backend: str = "loky") -> Found:
     made = GridSearchCV(_classifier(peer)(random_state=0), grid, cv=3, n_jobs=2)
     seen: list[int] = []
     done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(done, seen))
+    watcher = threading.Thread(target=_watch, args=(done, seen, backend == "threading"))
     watcher.start()
     seconds = []
     for _ in range(2):  # the second finds joblib's processes as the first left them, with all that they import
@@ -109,12 +109,13 @@ def threads(peer: str, folder: str | None) -> Found:
     return search(peer, folder, "threading" if peer == "symgraph" else "loky")
 
 
-def _watch(done: threading.Event, seen: list[int]) -> None:
-    """How many threads of this process and those below it are running, but for the one that looks, every 50 ms."""
+def _watch(done: threading.Event, seen: list[int], with_own: bool) -> None:
+    """How many threads of the processes below this one are running, every 50 ms; or of this one too, but for the one
+    that looks."""
     own = os.getpid()
     while not done.wait(0.05):
-        running = -1
-        for process in (own, *_descendants(own)):
+        running = -with_own
+        for process in [own] * with_own + _descendants(own):
             for task in Path(f"/proc/{process}/task").glob("*/stat"):
                 try:
                     running += task.read_text().rsplit(")", 1)[1].split()[0] == "R"
