@@ -1,9 +1,11 @@
 """Products of a decaying exponential and of what grows, in an order in which nothing overflows before it is multiplied.
 
     x²·e^{−x}               (e^{−x}·x)·x
+    2·(x + c)·e^{−x²}       2·(e^{−x²}·(x + c))
     (4x² − 2)·e^{−x²}       4·((e^{−x²}·x)·x) − 2·e^{−x²}
 
-Each is 0 where x² is infinite though x is not, as in the formula that the chain rule gives; (4x² − 2)·e^{−x²} is NaN.
+Each is 0 where x² or 2·x is infinite though x is not, as in the formula that the chain rule gives; (4x² − 2)·e^{−x²}
+is NaN.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ def _one_after_the_other(*factors: sp.Expr) -> sp.Expr:
     exponentials = [factor for factor in factors if isinstance(factor, sp.exp)]
     sums = [factor for factor in factors if isinstance(factor, sp.Add)]
     long = next((total for total in sums if any(len(_units(term)[1]) > 1 for term in total.args)), None)
-    rest, units = _units(sp.Mul(*(factor for factor in factors if factor not in [*exponentials, *sums])))
-    if len(exponentials) != 1 or (long is None and len(units) < 2):
+    rest, units = _units(sp.Mul(*(factor for factor in factors if factor not in [*exponentials, long])))
+    grows = bool(abs(rest.as_coeff_Mul()[0]) > 1)
+    if len(exponentials) != 1 or (long is None and len(units) + grows < 2):
         return sp.Mul(*factors)
     value = _multiplied(exponentials[0], units)
     if long is not None:
         value = sp.Add(*(number * _multiplied(value, own) for number, own in map(_units, long.args)))
-    return sp.Mul(rest, value, *(total for total in sums if total is not long))
+    return sp.Mul(rest, value)
 
 
 def _units(product: sp.Expr) -> tuple[sp.Expr, list[sp.Expr]]:

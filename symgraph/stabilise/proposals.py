@@ -49,7 +49,7 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     apart = [new for form in seen for new in _each(form, each)]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
-    for form in (*seen, *others):
+    for form in (*seen, *apart, *others):
         yield from _each(form, decaying)
     for form in (*seen, *apart, *(others if _short_sums(through) == _of_leaves_under_roots(through) else ())):
         for new in _each(form, lambda branch: scaled(branch, opened)):
