@@ -12,9 +12,11 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.core.define import as_tensor
-from symgraph.core.scalars import erfcx, expm1, log_ndtr, ndtr, sigmoid, softplus
+from symgraph.core.scalars import erfcx, expm1, log1p, log_ndtr, ndtr, sigmoid, softplus
+from symgraph.rounding import points
 from symgraph.rounding.choose import Choice, bits_lost
 from symgraph.rounding.evaluate import exact
+from symgraph.rounding.measure import errors_of
 from symgraph.rounding.points import points_of
 from symgraph.rounding.raw import as_float
 from symgraph.rounding.tape import Unmeasured
@@ -139,6 +141,16 @@ def test_a_value_that_is_not_finite_loses_more_than_digits() -> None:
     plain, infinite = as_tensor(1 / (1 + sp.exp(-X))), as_tensor(sp.exp(X) / (1 + sp.exp(X)))
     assert Choice().among(plain, [infinite, plain]) == 1
     assert list(bits_lost(np.array([0.0, 1.0, np.inf, 1e300]))) == [0.0, 1.0, 128.0, 54.0]
+
+
+def test_points_at_which_all_forms_are_alike_make_no_gain_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """log(1 + x) is right beside 1, 3, 5, …, however many of them are looked at."""
+    forms = [tape_of(as_tensor(form)) for form in (sp.log(1 + X), sp.log(1 + X), log1p(X))]
+    counted = []
+    for usual in ((), (1.0, 3.0, 5.0, 7.0, 9.0)):
+        monkeypatch.setattr(points, "USUAL", usual)
+        counted.append(errors_of(forms, np.dtype(np.float64), FEW, apart=2.0).defined)
+    assert counted[0] == counted[1]
 
 
 def test_a_form_that_cannot_be_measured_stops_no_choice() -> None:

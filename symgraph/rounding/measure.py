@@ -16,7 +16,7 @@ from mpmath import libmp
 from symgraph.core.tensor import Tensor
 from symgraph.rounding.domains import EVERYWHERE, Interval
 from symgraph.rounding.evaluate import condition, exact, floating
-from symgraph.rounding.points import points_of
+from symgraph.rounding.points import of_all_sizes, points_of
 from symgraph.rounding.raw import Raw, as_float
 from symgraph.rounding.tape import Tape, Unmeasured
 
@@ -33,8 +33,9 @@ class Errors:
     """Errors of some forms at points: ``errors`` is (forms, points), ``points`` (variables, points).
 
     ``values`` are computed, ``truth`` is the true value, rounded to float64, ``conditions`` Σ |Δf|/(ε·|f|) where
-    it was asked for, else NaN. ``defined`` is at how many points some form has a value, and ``numbers``, (forms,), at
-    how many finite ones each has one, which include those without a true value: 0·log 0.
+    it was asked for, else NaN. ``defined`` is at how many points some form has a value, without those at borders and
+    beside numbers at which all forms are alike: so many are looked at as a formula has borders. ``numbers``, (forms,),
+    is at how many finite points each has a value, which include those without a true value: 0·log 0.
     """
 
     dtype: np.dtype
@@ -86,12 +87,14 @@ def errors_of(
     stated = [EVERYWHERE if t is None or not domains else domains.get(t, EVERYWHERE) for t, _ in meant.keys]
     domain = stated if any(ends != EVERYWHERE for ends in stated) else ()
     points = points_of(meant, dtype, count, domain, ends=apart is not None)
-    points = np.unique(points, axis=1)
+    points, place = np.unique(points, axis=1, return_index=True)
     values = np.array([_computed(form, meant, points) for form in forms])
     asked_for = ~(np.isnan(values).all(axis=0) if apart is not None else np.zeros(points.shape[1], bool))
-    defined, numbers = int(asked_for.sum()), (~np.isnan(values) & np.isfinite(points).all(axis=0)).sum(axis=1)
+    numbers = (~np.isnan(values) & np.isfinite(points).all(axis=0)).sum(axis=1)
+    counted = asked_for & (place < of_all_sizes(count))
     if apart is not None:
         asked_for &= _are_apart(values, apart, dtype)
+    defined = int((counted | asked_for).sum())
     truth = [exact(meant, point, dtype, most) if at else None for point, at in zip(points.T, asked_for, strict=True)]
     known = [n for n, value in enumerate(truth) if value is not None]
     if apart is None and len(known) < min(FEWEST, points.shape[1]):

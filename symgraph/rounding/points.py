@@ -24,6 +24,7 @@ SPARE = 8
 """Powers of two below the largest number: a sum of variables does not overflow."""
 FAR = (1.0, 0.6, 0.35)
 """Parts of the range, as powers of two, at which all variables are, all small or all large."""
+SPECIAL = (0.0, 1.0, -1.0, np.inf, -np.inf)
 BISECTIONS = 40
 BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7))
 """How far beside a border, relatively."""
@@ -61,6 +62,11 @@ def points_of(
     return np.ascontiguousarray(inside(points, domain) if domain else points)
 
 
+def of_all_sizes(count: int) -> int:
+    """How many of the points are there for every formula; they come first."""
+    return count + 2 * len(FAR) + len(SPECIAL)
+
+
 @lru_cache(maxsize=256)
 def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarray:
     """Points of all sizes and signs."""
@@ -91,8 +97,7 @@ def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarra
     x[:, third : 2 * third] = -np.abs(x[:, third : 2 * third])
     far = np.outer([low, info.maxexp if ends else high], FAR).ravel() + random.random((variables, 2 * len(FAR)))
     far = np.exp2(np.minimum(far, info.maxexp - 2.0**-10))
-    special = [0.0, 1.0, -1.0, np.inf, -np.inf]
-    return np.concatenate([x, far, np.repeat([special], variables, axis=0)], axis=1)
+    return np.concatenate([x, far, np.repeat([SPECIAL], variables, axis=0)], axis=1)
 
 
 def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
@@ -103,7 +108,7 @@ def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
     values = [c * (1 + d) for c in (*signed, *usual) for d in BESIDE[::2]]
     if not values:
         return drawn[:, :0]
-    columns = np.resize(drawn[:, :-5], (len(drawn), len(values)))
+    columns = np.resize(drawn[:, : -len(SPECIAL)], (len(drawn), len(values)))
     for n, value in enumerate(values):
         columns[n % len(drawn), n] = value
     return columns
