@@ -1,5 +1,5 @@
-"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings``, ``decaying`` and ``ranges``, for a
-choice."""
+"""Equal forms by ``recombined``, ``two_variables``, ``shapes``, ``one_part``, ``rewritings``, ``decaying`` and ``ranges``,
+for a choice."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
+from symgraph.stabilise.shapes import of_logarithm
 from symgraph.stabilise.two_variables import of_one
 
 MOST_OPENED = 60
@@ -42,7 +43,9 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     seen = dict.fromkeys([*forms, through] if is_seen_through else forms)
 
     def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
-        return (*recombined(branch), *of_one(branch), *of_one_part(branch), *rewritten(branch))
+        return (
+            *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
+        )  # fmt: skip
 
     apart = [new for form in seen for new in _each(form, each)]
     yield from apart

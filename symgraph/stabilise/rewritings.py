@@ -3,6 +3,7 @@
     v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
     log(1 + u)                log1p(u)
+    (1 + u)ᵛ                  e to v·log1p(u)
     f(a) − f(b)               by a − b (:mod:`differences`)
     erf a − tanh b            by what these lack to 1 (:mod:`tails`)
 """
@@ -93,11 +94,20 @@ def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
     return Cases((log1p(rest), sp.Abs(rest) < sp.S.Half), (logarithm, True))
 
 
+def _power_of_one_and(power: sp.Expr) -> sp.Expr | None:
+    """(1 + u)ᵛ as e to v·log1p(u), where u is small: v may be large."""
+    base, exponent = power.args
+    if sp.S.One not in sp.Add.make_args(base) or not elements_of(exponent):
+        return None
+    return Cases((sp.exp(exponent * log1p(base - 1)), sp.Abs(base - 1) < sp.S.Half), (power, True))
+
+
 Row = Callable[[sp.Expr], "sp.Expr | None"]
 ROWS: dict[Row, type[sp.Basic]] = {
     without_common_factors: sp.Add,
     _multiplied_out: sp.Mul,
     _logarithm_of_one_and: sp.log,
+    _power_of_one_and: sp.Pow,
     difference: sp.Add,
     by_tails: sp.Add,
     log_by_tail: sp.log,

@@ -50,12 +50,13 @@ def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
         return ()
     hidden = dict(zip(elements, (X, Y), strict=True))
     shown = {symbol: element for element, symbol in hidden.items()}
-    found = _of_one(replaced(body, hidden))  # type: ignore[arg-type]
+    found = forms_of_two(replaced(body, hidden))  # type: ignore[arg-type]
     return tuple(replaced(form, shown) for form in found)  # type: ignore[misc]
 
 
 @lru_cache(maxsize=1024)
-def _of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
+def forms_of_two(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """The same of a formula of the symbols ``X`` and ``Y``."""
     if body.free_symbols != {X, Y}:
         return ()
     plain = body.replace(
