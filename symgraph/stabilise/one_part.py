@@ -51,12 +51,13 @@ def _of_factors(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, 
     for own, factors in groups.items():
         found = _of_one_part(sp.Mul(*factors), own) if len(groups) > 1 and len(own) > 1 else ()
         if found:
-            return tuple(_with_factors(form, [f for other in groups if other != own for f in groups[other]])
+            return tuple(with_factors(form, [f for other in groups if other != own for f in groups[other]])
                          for form in found)  # fmt: skip
     return ()
 
 
-def _with_factors(form: sp.Expr, factors: Sequence[sp.Expr]) -> sp.Expr:
+def with_factors(form: sp.Expr, factors: Sequence[sp.Expr]) -> sp.Expr:
+    """A form with other factors in every branch."""
     return per_branch(form, lambda branch, _: sp.Mul(*factors, branch))
 
 

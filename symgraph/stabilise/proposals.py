@@ -1,5 +1,4 @@
-"""Equal forms by ``recombined``, ``two_variables``, ``shapes``, ``one_part``, ``rewritings``, ``decaying`` and ``ranges``,
-for a choice."""
+"""Equal forms by the modules that are imported here, for a choice."""
 
 from __future__ import annotations
 

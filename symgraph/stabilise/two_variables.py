@@ -25,10 +25,11 @@ from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Delta, StableFunction, Written, erfcx, log_ndtr, ndtr
 from symgraph.simplify.rational import Kernels
-from symgraph.stabilise.one_part import W, forms_of
+from symgraph.stabilise.one_part import W, forms_of, with_factors
 from symgraph.stabilise.one_variable import improved
 from symgraph.stabilise.ranges import ratio
 from symgraph.stabilise.recombined import ordinary
+from symgraph.stabilise.rewritings import power_of_one_and, without_common_factors
 
 MOST_OPERATIONS = 40
 DIGITS, AGREE = 40, mpmath.mpf(10) ** -30
@@ -44,6 +45,8 @@ X, Y, BODY = (sp.Symbol(name, real=True) for name in ("x", "y", "body"))
 def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of two values by a formula of one; none where there is no such formula."""
     elements = elements_of(body)
+    if len(elements) > 2 or any(elements_of(power.exp) for power in body.atoms(sp.Pow) if power.base != sp.E):
+        return _of_factor(body)
     if len(elements) != 2 or body.has(sp.Piecewise, Written, Delta) or operations([body]) > MOST_OPERATIONS:
         return ()
     if not body.atoms(sp.Add) or not (body.atoms(sp.Function) or body.atoms(sp.Pow)):
@@ -52,6 +55,20 @@ def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
     shown = {symbol: element for element, symbol in hidden.items()}
     found = forms_of_two(replaced(body, hidden))  # type: ignore[arg-type]
     return tuple(replaced(form, shown) for form in found)  # type: ignore[misc]
+
+
+def _of_factor(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Forms of a product, of those of its factors that are a formula of two values, by a sum of them."""
+    if body.has(sp.Piecewise, Written, Delta):
+        return ()
+    apart = sp.Mul(*(without_common_factors(factor) for factor in sp.Mul.make_args(body)))
+    factors = sp.Mul.make_args(apart)
+    total = next((f for f in factors if f.is_Add and len(elements_of(f)) == 2), None)
+    if total is None:
+        return ()
+    own = [f for f in factors if f.as_base_exp()[1].is_number and set(elements_of(f)) <= set(elements_of(total))]
+    others = [power_of_one_and(factor) or factor for factor in factors if factor not in own]
+    return tuple(with_factors(form, others) for form in of_one(sp.Mul(*own))) if others else ()
 
 
 @lru_cache(maxsize=1024)
