@@ -28,7 +28,7 @@ BISECTIONS = 40
 BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7))
 """How far beside a border, relatively."""
 USUAL = (0.5, 1.0)
-"""Numbers beside which many a formula is looked at: shares of a half, ratios of 1."""
+"""Numbers beside which a formula of one variable is looked at: shares of a half, ratios of 1."""
 OVERFLOWS = {
     "exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0),
     "gamma": (35.0, 171.6), "erfcx": (-9.4, -26.6), "erfc": (10.0, 27.2), "ndtr": (-14.1, -38.4),
@@ -96,7 +96,8 @@ def _drawn(variables: int, dtype: np.dtype, count: int, ends: bool) -> np.ndarra
 
 def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
     """The numbers of a formula, and what is beside them, for each of the variables."""
-    found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real} | set(USUAL)
+    found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real}
+    found |= set(USUAL) if len(drawn) == 1 else set()
     values = [s * c * (1 + d) for c in sorted(found)[:most] for s in (1, -1) for d in BESIDE[::2] if c]
     if not values:
         return drawn[:, :0]

@@ -47,6 +47,7 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
         )  # fmt: skip
 
     apart = [new for form in seen for new in _each(form, each)]
+    apart += [form.xreplace(rule) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
     for form in (*seen, *others):
@@ -59,6 +60,12 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
 def _short_sums(form: sp.Expr) -> set[Tensor]:
     """Those that are scaled where they are read; what reads √Σ t² by a name is left to read that, unless t is given."""
     return {element.tensor for element in elements_of(form) if is_short_sum(element)}
+
+
+def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
+    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ."""
+    totals = {total: opened(total) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    return {total: value for total, value in totals.items() if not isinstance(value, sp.Add | sp.Piecewise)}
 
 
 def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:

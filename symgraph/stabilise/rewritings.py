@@ -97,9 +97,10 @@ def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
         return None
     above, below = sp.fraction(argument)
     rest = multiplied_out(above - below)
-    if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below)):
+    factors = sp.factor(rest)
+    if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below) or not isinstance(factors, sp.Add)):
         return None
-    rest = sp.factor(rest) / below
+    rest = factors / below
     return Cases((log1p(rest), sp.Abs(rest) < sp.S.Half), (logarithm, True))
 
 

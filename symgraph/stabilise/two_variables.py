@@ -3,6 +3,7 @@
     f(x + s, y + s) = f(x, y)       f = g(x − y)                       eˣ/(eˣ + eʸ) − eʸ/(eˣ + eʸ) = tanh((x − y)/2)
     f(λ·x, λ·y) = λᵏ·f(x, y)        f = yᵏ·g(w),  w = (x − y)/y        (x + y)/2 − √(x·y) = y·(1 + w/2 − √(1 + w))
                                     f = yᵏ·g(w),  w = x/y              y²·log(1 + x²/y²) = y²·log(1 + w²)
+    f(x + s, y + s) = eᵏˢ·f(x, y)   f = eᵏʸ·g(x − y)           eˣ − eʸ − eʸ·(x − y) = eʸ·(eʷ − 1 − w)
     f(λ·x, y/λ) = λᵏ·f(x, y)        f = xᵏ·g(w),  w = x·y              (1 − cos(x·y))/x² = y²·(1 − cos w)/w²
 
 Which of the equations holds is seen from values to forty digits, at several points; g is then proved free of the other
@@ -97,15 +98,23 @@ def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator
             if one is not None:
                 yield improved(one, W).xreplace({W: X - sign * Y})
             return
+    rates = {_rate(value(x + shift, y + shift), value(x, y), shift) for x, y in places}
+    rate = rates.pop()
+    if rate and not rates:
+        one = _free_of(plain.xreplace({X: W + Y}) * sp.exp(-rate * Y), Y)
+        if one is not None:
+            yield sp.exp(rate * Y) * improved(one, W).xreplace({W: X - Y})
+        return
     for sign in (1, -1):
         degrees = {_degree(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
         degree = degrees.pop()
         if degrees or degree is None:
             continue
-        if degree.is_Integer:
-            yield from _by_powers(body, plain, degree, sign)
+        by_powers = tuple(_by_powers(body, plain, degree, sign)) if degree.is_Integer else ()
+        yield from by_powers
         if sign == 1:
-            yield from _by_difference(body, plain, degree)
+            for rest in (body, *by_powers[:1]):
+                yield from _by_difference(rest, plain, degree)
 
 
 def _by_powers(body: sp.Expr, plain: sp.Expr, degree: sp.Integer, sign: int) -> Iterator[sp.Expr]:
@@ -160,6 +169,14 @@ def _degree(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
     twice = 2 * mpmath.log(moved / value) / mpmath.log(scale)
     nearest = int(mpmath.nint(twice))
     return sp.Rational(nearest, 2) if abs(twice - nearest) < AGREE and abs(nearest) <= 2 * MOST_DEGREE else None
+
+
+def _rate(moved: Any, value: Any, shift: Any) -> sp.Integer | None:
+    """k of eᵏˢ."""
+    if not isinstance(value, mpmath.mpf) or not value or not isinstance(moved, mpmath.mpf) or moved / value <= 0:
+        return None
+    rate = mpmath.log(moved / value) / shift
+    return sp.Integer(int(mpmath.nint(rate))) if abs(rate - mpmath.nint(rate)) < AGREE and abs(rate) < 3 else None
 
 
 def _free_of(formula: sp.Expr, other: sp.Symbol) -> sp.Expr | None:
