@@ -1,4 +1,4 @@
-"""A sixth list, of seventy-four scalar formulas, written before any of it was tried.
+"""A sixth list, of a hundred and eight scalar formulas, written before any of it was tried.
 
 Sources: Stan's and TensorFlow Probability's densities, links and bijectors, S. Coles (extremes), P. McCullagh and
 J. Nelder (deviances), J. T. Barron 2019, T. Haarnoja 2018 (squashed normals), J. P. Snyder (map projections), K.

@@ -1,4 +1,4 @@
-"""Formulas of arrays of the sixth list, twenty-eight, written before any of it was tried.
+"""Formulas of arrays of the sixth list, thirty, written before any of it was tried.
 
 Sources: A. Vaswani 2017 (attention), B. Zhang and R. Sennrich 2019, X. Zhai 2023 (sigmoid loss), F. Milletari 2016,
 M. Blondel 2020, K. Murphy (mixtures, ARD), Y. Sun 2020, W. Liu 2020 (energies), J. Hinton 2015 (distillation),

@@ -52,6 +52,18 @@ RIGHT = {
     "power near 1": (X**Y - 1, [(1.000000001, 3.5), (1e-5, 1e-12), (2.0, 3.5)]),
     "powers": (Y * (X + Y) ** sp.Rational(1, 3) - Y * X ** sp.Rational(1, 3), [(1.0, 1e-9), (1e30, 1e20), (2.0, 5.0)]),
     "mass of a bin": (sp.erf(X) - sp.erf(Y), [(1.0, 1.00000001), (-3.0, -3.00000001), (7.0, 7.0000001), (1.0, -1.0)]),
+    "power with a shape": ((X**Y - 1) / Y, [(3.0, 1e-9), (0.5, 2.0), (1e-5, 1e-7)]),
+    "slope in a shape": (sp.diff((X**Y - 1) / Y, Y), [(3.0, 1e-9), (0.5, 1e-5), (2.0, 1.5)]),
+    "large power of near 1": ((1 + X * Y) ** (1 / Y), [(3.0, 1e-9), (1.0, 0.25)]),
+    "divergence of exponentials": (
+        sp.exp(X) - sp.exp(Y) - sp.exp(Y) * (X - Y), [(1e-9, 2e-9), (3.0, 3.0000001), (1.0, -2.0)],
+    ),
+    "log det of a tanh": (sp.log(1 - sp.tanh(X) ** 2) + 0 * Y, [(38.0, 0.0), (1e-6, 0.0), (2.0, 0.0)]),
+    "log hazard": (-(X**2) / 2 - sp.log(sp.erfc(X / sp.sqrt(2))) + 0 * Y, [(60.0, 0.0), (12.0, 0.0), (0.5, 0.0)]),
+    "deviance at 1": (2 * (X * sp.log(X) - X + 1) + 0 * Y, [(0.999999, 0.0), (1 + 1e-9, 0.0), (3.0, 0.0)]),
+    "entropy at a half": (
+        X * sp.log(X) + (1 - X) * sp.log(1 - X) + sp.log(2) + 0 * Y, [(0.4999999, 0.0), (0.5000001, 0.0), (0.2, 0.0)],
+    ),
     "logistic functions": (
         1 / (1 + sp.exp(-X)) - 1 / (1 + sp.exp(-Y)), [(40.0, 41.0), (0.25, 0.25000001), (-80.0, -81.0), (50.0, -50.0)],
     ),

@@ -1,5 +1,4 @@
-"""Equal forms by ``recombined``, ``two_variables``, ``one_part``, ``rewritings``, ``decaying`` and ``ranges``, for a
-choice."""
+"""Equal forms by the modules that are imported here, for a choice."""
 
 from __future__ import annotations
 
@@ -20,6 +19,7 @@ from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
+from symgraph.stabilise.shapes import of_logarithm
 from symgraph.stabilise.two_variables import of_one
 
 MOST_OPENED = 60
@@ -44,9 +44,12 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     seen = dict.fromkeys([*forms, through] if is_seen_through else forms)
 
     def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
-        return (*recombined(branch), *of_one(branch), *of_one_part(branch), *rewritten(branch))
+        return (
+            *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
+        )  # fmt: skip
 
     apart = [new for form in seen for new in _each(form, each)]
+    apart += [form.xreplace(rule) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
     for form in (*seen, *apart, *others):
@@ -59,6 +62,12 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
 def _short_sums(form: sp.Expr) -> set[Tensor]:
     """Those that are scaled where they are read; what reads √Σ t² by a name is left to read that, unless t is given."""
     return {element.tensor for element in elements_of(form) if is_short_sum(element)}
+
+
+def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
+    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ."""
+    totals = {total: opened(total) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    return {total: value for total, value in totals.items() if not isinstance(value, sp.Add | sp.Piecewise)}
 
 
 def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:

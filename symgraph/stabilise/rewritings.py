@@ -3,6 +3,7 @@
     v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
     log(1 + u)                log1p(u)
+    (1 + u)ᵛ                  e to v·log1p(u)
     f(a) − f(b)               by a − b (:mod:`differences`)
     erf a − tanh b            by what these lack to 1 (:mod:`tails`)
 """
@@ -43,16 +44,25 @@ def _everywhere(node: sp.Expr, row: Row, kind: type[sp.Basic]) -> sp.Expr:
 
 
 def without_common_factors(total: sp.Expr) -> sp.Expr:
-    """A sum as a product of what all its terms have as a factor and of the rest; the formula itself otherwise."""
+    """A sum as a product of what all its terms have as a factor, xʸ of xʸ and xʸ⁻¹ too, and of the rest; the formula
+    itself otherwise."""
     if not isinstance(total, sp.Add):
         return total
     terms = [term.as_powers_dict() for term in total.args]
     common = [f for f in terms[0] if elements_of(f) and all(sp.S(t.get(f, 0)).is_positive for t in terms)]
-    if not common:
+    shaped = [f for f in terms[0] if elements_of(sp.S(terms[0][f]))]
+    powers = [f for f in shaped if _differ_by_numbers([t.get(f, 0) for t in terms])]
+    if not common and not powers:
         return total
-    factor = sp.Mul(*(f ** min(t[f] for t in terms) for f in common))
-    rest = sp.Add(*(term / factor for term in total.args))
+    least = {f: min(t[f] for t in terms) for f in common}
+    least |= {f: sp.expand(terms[0][f] + min(sp.expand(t[f] - terms[0][f]) for t in terms)) for f in powers}
+    factor = sp.Mul(*(f**power for f, power in least.items()))
+    rest = sp.Add(*(sp.Mul(*(f ** sp.expand(p - least.get(f, 0)) for f, p in t.items())) for t in terms))
     return total if rest.is_number else sp.Mul(factor, rest)
+
+
+def _differ_by_numbers(exponents: list[sp.Expr]) -> bool:
+    return all(sp.expand(other - exponents[0]).is_Rational for other in exponents)
 
 
 def without_products(body: sp.Expr) -> sp.Expr:
@@ -87,10 +97,19 @@ def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
         return None
     above, below = sp.fraction(argument)
     rest = multiplied_out(above - below)
-    if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below)):
+    factors = sp.factor(rest)
+    if not (isinstance(below, sp.Add) or sp.S.One in sp.Add.make_args(rest + below) or not isinstance(factors, sp.Add)):
         return None
-    rest = sp.factor(rest) / below
+    rest = factors / below
     return Cases((log1p(rest), sp.Abs(rest) < sp.S.Half), (logarithm, True))
+
+
+def power_of_one_and(power: sp.Expr) -> sp.Expr | None:
+    """(1 + u)ᵛ as e to v·log1p(u), where u is small: v may be large."""
+    base, exponent = power.as_base_exp()
+    if sp.S.One not in sp.Add.make_args(base) or not elements_of(exponent):
+        return None
+    return Cases((sp.exp(exponent * log1p(base - 1)), sp.Abs(base - 1) < sp.S.Half), (power, True))
 
 
 Row = Callable[[sp.Expr], "sp.Expr | None"]
@@ -98,6 +117,7 @@ ROWS: dict[Row, type[sp.Basic]] = {
     without_common_factors: sp.Add,
     _multiplied_out: sp.Mul,
     _logarithm_of_one_and: sp.log,
+    power_of_one_and: sp.Pow,
     difference: sp.Add,
     by_tails: sp.Add,
     log_by_tail: sp.log,

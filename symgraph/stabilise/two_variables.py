@@ -3,6 +3,7 @@
     f(x + s, y + s) = f(x, y)       f = g(x − y)                       eˣ/(eˣ + eʸ) − eʸ/(eˣ + eʸ) = tanh((x − y)/2)
     f(λ·x, λ·y) = λᵏ·f(x, y)        f = yᵏ·g(w),  w = (x − y)/y        (x + y)/2 − √(x·y) = y·(1 + w/2 − √(1 + w))
                                     f = yᵏ·g(w),  w = x/y              y²·log(1 + x²/y²) = y²·log(1 + w²)
+    f(x + s, y + s) = eᵏˢ·f(x, y)   f = eᵏʸ·g(x − y)           eˣ − eʸ − eʸ·(x − y) = eʸ·(eʷ − 1 − w)
     f(λ·x, y/λ) = λᵏ·f(x, y)        f = xᵏ·g(w),  w = x·y              (1 − cos(x·y))/x² = y²·(1 − cos w)/w²
 
 Which of the equations holds is seen from values to forty digits, at several points; g is then proved free of the other
@@ -24,11 +25,13 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import StableFunction, Written, erfcx, log_ndtr, ndtr
+from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.rational import Kernels
 from symgraph.stabilise.one_part import W, forms_of
 from symgraph.stabilise.one_variable import improved
 from symgraph.stabilise.ranges import ratio
 from symgraph.stabilise.recombined import ordinary
+from symgraph.stabilise.rewritings import power_of_one_and, without_common_factors
 
 MOST_OPERATIONS = 40
 DIGITS, AGREE = 40, mpmath.mpf(10) ** -30
@@ -44,18 +47,35 @@ X, Y, BODY = (sp.Symbol(name, real=True) for name in ("x", "y", "body"))
 def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of two values by a formula of one; none where there is no such formula."""
     elements = elements_of(body)
+    if len(elements) > 2 or any(elements_of(power.exp) for power in body.atoms(sp.Pow) if power.base != sp.E):
+        return _of_factor(body)
     if len(elements) != 2 or body.has(sp.Piecewise, Written) or operations([body]) > MOST_OPERATIONS:
         return ()
     if not body.atoms(sp.Add) or not (body.atoms(sp.Function) or body.atoms(sp.Pow)):
         return ()
     hidden = dict(zip(elements, (X, Y), strict=True))
     shown = {symbol: element for element, symbol in hidden.items()}
-    found = _of_one(replaced(body, hidden))  # type: ignore[arg-type]
+    found = forms_of_two(replaced(body, hidden))  # type: ignore[arg-type]
     return tuple(replaced(form, shown) for form in found)  # type: ignore[misc]
 
 
+def _of_factor(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Forms of a product, of those of its factors that are a formula of two values, by a sum of them."""
+    if body.has(sp.Piecewise, Written):
+        return ()
+    apart = sp.Mul(*(without_common_factors(factor) for factor in sp.Mul.make_args(body)))
+    factors = sp.Mul.make_args(apart)
+    total = next((f for f in factors if f.is_Add and len(elements_of(f)) == 2), None)
+    if total is None:
+        return ()
+    own = [f for f in factors if f.as_base_exp()[1].is_number and set(elements_of(f)) <= set(elements_of(total))]
+    others = [power_of_one_and(factor) or factor for factor in factors if factor not in own]
+    return tuple(guarded_product(sp.Mul(*others), form) for form in of_one(sp.Mul(*own))) if others else ()
+
+
 @lru_cache(maxsize=1024)
-def _of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
+def forms_of_two(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """The same of a formula of the symbols ``X`` and ``Y``."""
     if body.free_symbols != {X, Y}:
         return ()
     plain = body.replace(
@@ -79,15 +99,23 @@ def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator
             if one is not None:
                 yield improved(one, W).xreplace({W: X - sign * Y})
             return
+    rates = {_rate(value(x + shift, y + shift), value(x, y), shift) for x, y in places}
+    rate = rates.pop()
+    if rate and not rates:
+        one = _free_of(plain.xreplace({X: W + Y}) * sp.exp(-rate * Y), Y)
+        if one is not None:
+            yield sp.exp(rate * Y) * improved(one, W).xreplace({W: X - Y})
+        return
     for sign in (1, -1):
         degrees = {_degree(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
         degree = degrees.pop()
         if degrees or degree is None:
             continue
-        if degree.is_Integer:
-            yield from _by_powers(body, plain, degree, sign)
+        by_powers = tuple(_by_powers(body, plain, degree, sign)) if degree.is_Integer else ()
+        yield from by_powers
         if sign == 1:
-            yield from _by_difference(body, plain, degree)
+            for rest in (body, *by_powers[:1]):
+                yield from _by_difference(rest, plain, degree)
 
 
 def _by_powers(body: sp.Expr, plain: sp.Expr, degree: sp.Integer, sign: int) -> Iterator[sp.Expr]:
@@ -142,6 +170,14 @@ def _degree(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
     twice = 2 * mpmath.log(moved / value) / mpmath.log(scale)
     nearest = int(mpmath.nint(twice))
     return sp.Rational(nearest, 2) if abs(twice - nearest) < AGREE and abs(nearest) <= 2 * MOST_DEGREE else None
+
+
+def _rate(moved: Any, value: Any, shift: Any) -> sp.Integer | None:
+    """k of eᵏˢ."""
+    if not isinstance(value, mpmath.mpf) or not value or not isinstance(moved, mpmath.mpf) or moved / value <= 0:
+        return None
+    rate = mpmath.log(moved / value) / shift
+    return sp.Integer(int(mpmath.nint(rate))) if abs(rate - mpmath.nint(rate)) < AGREE and abs(rate) < 3 else None
 
 
 def _free_of(formula: sp.Expr, other: sp.Symbol) -> sp.Expr | None:
