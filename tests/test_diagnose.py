@@ -122,13 +122,16 @@ def test_random_values_are_those_of_the_next_step() -> None:
 
 
 def test_what_differs_from_high_precision() -> None:
-    u, w = sg.input("u", (N,)), sg.parameter("w", ())
+    u, w, b = sg.input("u", (N,)), sg.parameter("w", ()), sg.input("b", (N,))  # a number instead of b cancels
     v = u * w + 10000
-    J = sg.sum((v - 10000) ** 2)
-    found = codegen.train_step(J).diagnose(scalar("w", 0.0006), u=np.array([0, 1], np.float32))
-    said = "v[n] − 10000 at n = 1 is 0.000976562, and in high precision 0.0006, 6.3e-01 of its largest away"
+    J = sg.sum((v - b) ** 2)
+    base = np.full(2, 1e4, np.float32)
+    found = codegen.train_step(J).diagnose(scalar("w", 0.0006), u=np.array([0, 1], np.float32), b=base)
+    said = "v[n] − b[n] at n = 1 is 0.000976562, and in high precision 0.0006, 6.3e-01 of its largest away"
     assert found.findings[0] == said
-    double = codegen.train_step(J, dtype="float64").diagnose({"w": np.full((), 0.0006)}, u=np.array([0.0, 1.0]))
+    double = codegen.train_step(J, dtype="float64").diagnose(
+        {"w": np.full((), 0.0006)}, u=np.array([0.0, 1.0]), b=base.astype(float)
+    )
     assert double.worst < 1e-8
 
 
