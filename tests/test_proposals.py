@@ -384,3 +384,15 @@ def test_a_share_of_one_value_is_one_though_an_exponential_is_in_the_value() -> 
     s = sg.define((k, n), -sg.Sum(sg.elu(x[sg.indices("i")[0], k] * y[n, 0]), sg.indices("i")[0]), shape=(1, 3))
     found = codegen.function([x, y], sg.softmax(s, axis=0))(np.full((4, 1), 500.0), np.array([[1.0], [-1.0], [0.0]]))
     np.testing.assert_array_equal(found, np.ones((1, 3)))
+
+
+def test_the_curvature_of_a_share_s_odds_has_its_sign() -> None:
+    """y = p₀/(1 − p₀), whose second derivative by z₀ is y: where p₀ is nearly 1 it is made of the others' shares."""
+    z = sg.input("z", (3,))
+    share = sg.softmax(z)[0]
+    odds = share / (1 - share)
+    curvature = sg.grad(sg.grad(odds, z)[0], z)
+    for place in ([60.0, -60.0, 0.0], [1.0, 2.0, -1.0], [-50.0, 3.0, 9.0]):
+        value, slopes = codegen.function(z, [odds, curvature], "float64")(np.array(place))
+        others = np.exp(np.array(place[1:]) - np.logaddexp(*place[1:]))
+        np.testing.assert_allclose(slopes, [value, *(-value * others)], rtol=1e-12)

@@ -124,7 +124,8 @@ class Rewriter:
             made += [per_branch(apart, refined)] if apart != written else []
             others = per_branch(written, lambda branch, _: complemented(branch, self.extents, self.values.opened))
             if others != written:
-                self._sums_of(others)
+                if others.has(sp.log):  # of which the logarithm is taken may underflow
+                    self._sums_of(others)
                 made = [per_branch(others, refined), *made]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             made += [*proposals(forms_seen, self.values.opened), *parts_of(made[0], written)]
