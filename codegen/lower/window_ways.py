@@ -122,11 +122,12 @@ def _ways(window: Window, bounds: Bounds, shared: bool) -> Iterator[tuple[int, W
     distances = distances_of(window, entries, shape) if is_read else None
     for name, cost in costs_of(window, _sizes(window), distances).items():
         yield cost, window, Way(name, distances or {}), border
-    shifts = shifts_of(window, border[0], bounds) if border is not None and not shared else None
-    if shifts is not None and border is not None:
-        found = distances_of(window, border[0].indices, border[0].tensor.shape)
-        if found is not None:
-            yield cost_of_shifts(window, _sizes(window), shifts), window, Way("scattered", found, shifts), None
+    if border is None or shared:
+        return
+    element, _ = border
+    shifts, far = shifts_of(window, element, bounds), distances_of(window, element.indices, element.tensor.shape)
+    if shifts is not None and far is not None:
+        yield cost_of_shifts(window, _sizes(window), shifts), window, Way("scattered", far, shifts), None
 
 
 def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None) -> dict[str, int]:
@@ -167,10 +168,7 @@ def _vectors(elements: int) -> int:
 def distances_of(window: Window, entries: Sequence[sp.Expr], shape: Sequence[sp.Expr]) -> dict[Index, int] | None:
     """How many elements lie between one value of an index and the next, for each of the columns and the depth; None if
     that is not always as many, or nobody knows."""
-    return _known({i: advances(entries, shape, i) for i in (*window.columns, *window.depth)}) if entries else None
-
-
-def _known(found: Mapping[Index, int | None]) -> dict[Index, int] | None:
+    found = {index: advances(entries, shape, index) for index in (*window.columns, *window.depth)} if entries else {}
     known = {index: distance for index, distance in found.items() if distance is not None}
     return known if known and len(known) == len(found) else None
 

@@ -8,6 +8,7 @@ Transposed weights are small; moved up they keep little memory for longer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import sympy as sp
 
@@ -20,25 +21,33 @@ SMALL, SMALL_TOGETHER = 1 << 14, 1 << 16
 
 def ordered(groups: Sequence[Group]) -> list[Group]:
     """The groups, each small one beside the nearest small one before it, if it may run there."""
-    found: list[tuple[Group, set[Tensor], set[Tensor]]] = []
+    found: list[_Placed] = []
     spent = 0
     for group in groups:
         reads = {element.tensor for node in group.nodes for element in node.reads}
-        writes = group.values | group.written
-        place, size = len(found), _elements(group)
-        if size is not None and spent + size <= SMALL_TOGETHER:
-            at = next((at for at in range(place, 0, -1) if _stops(reads, writes, *found[at - 1])), 0)
-            if at and _elements(found[at - 1][0]) is not None:
-                spent += size if at < place else 0
+        new, place = _Placed(group, reads, group.values | group.written, _elements(group)), len(found)
+        if new.size is not None and spent + new.size <= SMALL_TOGETHER:
+            at = next((at for at in range(place, 0, -1) if _stops(new, found[at - 1])), 0)
+            if at and found[at - 1].size is not None:
+                spent += new.size if at < place else 0
                 place = at
-        found.insert(place, (group, reads, writes))
-    return [group for group, _, _ in found]
+        found.insert(place, new)
+    return [one.group for one in found]
 
 
-def _stops(reads: set[Tensor], writes: set[Tensor], other: Group, its_reads: set[Tensor], its_own: set[Tensor]) -> bool:
+class _Placed(NamedTuple):
+    """A group with what it reads and writes, and its ``size`` if it is small."""
+
+    group: Group
+    reads: set[Tensor]
+    writes: set[Tensor]
+    size: int | None
+
+
+def _stops(new: _Placed, other: _Placed) -> bool:
     """Whether a group does not go before another: it is small as well, or one needs what the other writes."""
-    meets = not (its_own.isdisjoint(reads) and writes.isdisjoint(its_reads | its_own))
-    return meets or _elements(other) is not None
+    meets = not (other.writes.isdisjoint(new.reads) and new.writes.isdisjoint(other.reads | other.writes))
+    return meets or other.size is not None
 
 
 def _elements(group: Group) -> int | None:

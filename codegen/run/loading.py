@@ -50,7 +50,8 @@ def kernels(key: str, source_of: Callable[[], Source]) -> Entry:
     apart = cache.key_of(key, "kernels")
 
     def compiled() -> bytes:
-        return backend.compile(source_of(), cache.source_file(key, source_of().text), apart=True)
+        source = source_of()
+        return backend.compile(source, cache.source_file(key, source.text), apart=True)
 
     return _cached(apart, "kernels", compiled, {})
 

@@ -47,7 +47,7 @@ def parts(expression: sp.Expr) -> Parts | None:
     terms = _terms(expression)
     found: dict[sp.Expr, sp.Expr] = {}
     for term in terms:
-        deltas, rest = _split(term)
+        deltas, rest = split(term)
         found[deltas] = found.get(deltas, sp.S.Zero) + rest
     if len(found) < 2:
         return None
@@ -66,7 +66,8 @@ def joined(selections: Parts) -> sp.Expr:
     return common * sp.Add(*(deltas * (rest / common) for deltas, rest in selections))
 
 
-def _split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def split(term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """The product of the δ in a term, and that of its other factors."""
     factors = sp.Mul.make_args(term)
     deltas = [factor for factor in factors if isinstance(factor, Delta)]
     return sp.Mul(*deltas), sp.Mul(*(factor for factor in factors if not isinstance(factor, Delta)))

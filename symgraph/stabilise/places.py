@@ -8,6 +8,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
 from symgraph.core.rebuild import replaced
 from symgraph.core.scalars import Delta, expm1
+from symgraph.simplify.selections import split
 
 GROWING = (sp.exp, expm1, sp.sinh, sp.cosh)
 """Functions that overflow."""
@@ -29,13 +30,8 @@ def by_place(body: sp.Expr) -> list[sp.Expr]:
 
 def selections(body: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
     """Those parts as (product of δ, what it selects)."""
-    found = []
-    for part in by_place(body):
-        terms = [sp.Mul.make_args(term) for term in sp.Add.make_args(part)]
-        places = [factor for factor in terms[0] if isinstance(factor, Delta)]
-        rest = sp.Add(*(sp.Mul(*(factor for factor in term if factor not in places)) for term in terms))
-        found.append((sp.Mul(*places), rest))
-    return found
+    found = [[split(term) for term in sp.Add.make_args(part)] for part in by_place(body)]
+    return [(terms[0][0], sp.Add(*(rest for _, rest in terms))) for terms in found]
 
 
 def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:

@@ -17,111 +17,57 @@ from tests.benchmarks.timing import medians
 Row = tuple[Callable[..., Any], Callable[..., Any], list[tuple[int, ...]]]
 """The operation here, given the module; the same in PyTorch, given its functional module; and the operands' shapes."""
 
+
+def alike(operation: Callable[..., Any], shapes: list[tuple[int, ...]]) -> Row:
+    """A row whose call is the same in both modules."""
+    return operation, operation, shapes
+
+
 ROWS: dict[str, Row] = {
-    "conv2d 16-32 s2": (
-        lambda sg, x, W: sg.conv2d(x, W, stride=2, padding=1),
-        lambda F, x, W: F.conv2d(x, W, stride=2, padding=1),
-        [(8, 16, 32, 32), (32, 16, 3, 3)],
-    ),
-    "conv_transpose2d 16-32 k4 s2": (
-        lambda sg, x, W: sg.conv_transpose2d(x, W, stride=2, padding=1),
-        lambda F, x, W: F.conv_transpose2d(x, W, stride=2, padding=1),
+    "conv2d 16-32 s2": alike(lambda m, x, W: m.conv2d(x, W, stride=2, padding=1), [(8, 16, 32, 32), (32, 16, 3, 3)]),
+    "conv_transpose2d 16-32 k4 s2": alike(
+        lambda m, x, W: m.conv_transpose2d(x, W, stride=2, padding=1),
         [(8, 16, 16, 16), (16, 32, 4, 4)],
     ),
-    "conv2d dilation 2": (
-        lambda sg, x, W: sg.conv2d(x, W, dilation=2, padding=2),
-        lambda F, x, W: F.conv2d(x, W, dilation=2, padding=2),
+    "conv2d dilation 2": alike(
+        lambda m, x, W: m.conv2d(x, W, dilation=2, padding=2),
         [(8, 16, 32, 32), (32, 16, 3, 3)],
     ),
-    "conv2d groups 4": (
-        lambda sg, x, W: sg.conv2d(x, W, groups=4, padding=1),
-        lambda F, x, W: F.conv2d(x, W, groups=4, padding=1),
-        [(8, 32, 32, 32), (32, 8, 3, 3)],
-    ),
-    "depthwise": (
-        lambda sg, x, W: sg.conv2d(x, W, groups=32, padding=1),
-        lambda F, x, W: F.conv2d(x, W, groups=32, padding=1),
+    "conv2d groups 4": alike(lambda m, x, W: m.conv2d(x, W, groups=4, padding=1), [(8, 32, 32, 32), (32, 8, 3, 3)]),
+    "depthwise": alike(lambda m, x, W: m.conv2d(x, W, groups=32, padding=1), [(8, 32, 32, 32), (32, 1, 3, 3)]),
+    "depthwise s2": alike(
+        lambda m, x, W: m.conv2d(x, W, groups=32, padding=1, stride=2),
         [(8, 32, 32, 32), (32, 1, 3, 3)],
     ),
-    "depthwise s2": (
-        lambda sg, x, W: sg.conv2d(x, W, groups=32, padding=1, stride=2),
-        lambda F, x, W: F.conv2d(x, W, groups=32, padding=1, stride=2),
-        [(8, 32, 32, 32), (32, 1, 3, 3)],
-    ),
-    "1x1": (lambda sg, x, W: sg.conv2d(x, W), lambda F, x, W: F.conv2d(x, W), [(8, 32, 32, 32), (64, 32, 1, 1)]),
-    "conv3d": (
-        lambda sg, x, W: sg.conv3d(x, W, padding=1),
-        lambda F, x, W: F.conv3d(x, W, padding=1),
-        [(2, 8, 16, 16, 16), (16, 8, 3, 3, 3)],
-    ),
-    "conv1d s2": (
-        lambda sg, x, W: sg.conv1d(x, W, stride=2),
-        lambda F, x, W: F.conv1d(x, W, stride=2),
-        [(8, 16, 256), (32, 16, 5)],
-    ),
-    "7x7 s2 3-64 (resnet stem)": (
-        lambda sg, x, W: sg.conv2d(x, W, stride=2, padding=3),
-        lambda F, x, W: F.conv2d(x, W, stride=2, padding=3),
+    "1x1": alike(lambda m, x, W: m.conv2d(x, W), [(8, 32, 32, 32), (64, 32, 1, 1)]),
+    "conv3d": alike(lambda m, x, W: m.conv3d(x, W, padding=1), [(2, 8, 16, 16, 16), (16, 8, 3, 3, 3)]),
+    "conv1d s2": alike(lambda m, x, W: m.conv1d(x, W, stride=2), [(8, 16, 256), (32, 16, 5)]),
+    "7x7 s2 3-64 (resnet stem)": alike(
+        lambda m, x, W: m.conv2d(x, W, stride=2, padding=3),
         [(4, 3, 64, 64), (64, 3, 7, 7)],
     ),
-    "avg pool 3 s2": (
-        lambda sg, x: sg.avg_pool2d(x, 3, stride=2),
-        lambda F, x: F.avg_pool2d(x, 3, stride=2),
-        [(8, 32, 33, 33)],
-    ),
-    "avg pool 2": (lambda sg, x: sg.avg_pool2d(x, 2), lambda F, x: F.avg_pool2d(x, 2), [(8, 32, 32, 32)]),
-    "avg pool 3 s1 p1": (
-        lambda sg, x: sg.avg_pool2d(x, 3, stride=1, padding=1),
-        lambda F, x: F.avg_pool2d(x, 3, stride=1, padding=1),
-        [(8, 32, 32, 32)],
-    ),
-    "max pool 3 s2 p1": (
-        lambda sg, x: sg.max_pool2d(x, 3, stride=2, padding=1),
-        lambda F, x: F.max_pool2d(x, 3, stride=2, padding=1),
-        [(8, 32, 32, 32)],
-    ),
-    "max pool 3 s1 p1": (
-        lambda sg, x: sg.max_pool2d(x, 3, stride=1, padding=1),
-        lambda F, x: F.max_pool2d(x, 3, stride=1, padding=1),
-        [(8, 32, 32, 32)],
-    ),
-    "max pool 2": (lambda sg, x: sg.max_pool2d(x, 2), lambda F, x: F.max_pool2d(x, 2), [(8, 32, 32, 32)]),
-    "max pool 4": (lambda sg, x: sg.max_pool2d(x, 4), lambda F, x: F.max_pool2d(x, 4), [(8, 32, 32, 32)]),
+    "avg pool 3 s2": alike(lambda m, x: m.avg_pool2d(x, 3, stride=2), [(8, 32, 33, 33)]),
+    "avg pool 2": alike(lambda m, x: m.avg_pool2d(x, 2), [(8, 32, 32, 32)]),
+    "avg pool 3 s1 p1": alike(lambda m, x: m.avg_pool2d(x, 3, stride=1, padding=1), [(8, 32, 32, 32)]),
+    "max pool 3 s2 p1": alike(lambda m, x: m.max_pool2d(x, 3, stride=2, padding=1), [(8, 32, 32, 32)]),
+    "max pool 3 s1 p1": alike(lambda m, x: m.max_pool2d(x, 3, stride=1, padding=1), [(8, 32, 32, 32)]),
+    "max pool 2": alike(lambda m, x: m.max_pool2d(x, 2), [(8, 32, 32, 32)]),
+    "max pool 4": alike(lambda m, x: m.max_pool2d(x, 4), [(8, 32, 32, 32)]),
     "global avg": (lambda sg, x: sg.mean(x, axis=(2, 3)), lambda F, x: x.mean((2, 3)), [(8, 32, 32, 32)]),
     "global max": (lambda sg, x: sg.max(x, axis=(2, 3)), lambda F, x: x.amax((2, 3)), [(8, 32, 32, 32)]),
-    "adaptive avg 7": (
-        lambda sg, x: sg.adaptive_avg_pool2d(x, 7),
-        lambda F, x: F.adaptive_avg_pool2d(x, 7),
-        [(8, 32, 30, 30)],
-    ),
-    "bilinear x2": (
-        lambda sg, x: sg.interpolate(x, scale_factor=2, mode="bilinear"),
-        lambda F, x: F.interpolate(x, scale_factor=2, mode="bilinear"),
-        [(8, 16, 16, 16)],
-    ),
-    "nearest x2": (
-        lambda sg, x: sg.interpolate(x, scale_factor=2),
-        lambda F, x: F.interpolate(x, scale_factor=2),
-        [(8, 16, 16, 16)],
-    ),
-    "group norm": (
-        lambda sg, x, g, b: sg.group_norm(x, 8, g, b),
-        lambda F, x, g, b: F.group_norm(x, 8, g, b),
-        [(8, 32, 32, 32), (32,), (32,)],
-    ),
-    "layer norm chw": (
-        lambda sg, x, g: sg.layer_norm(x, (32, 32, 32), g),
-        lambda F, x, g: F.layer_norm(x, (32, 32, 32), g),
-        [(8, 32, 32, 32), (32, 32, 32)],
-    ),
-    "instance norm": (lambda sg, x: sg.instance_norm(x), lambda F, x: F.instance_norm(x), [(8, 32, 32, 32)]),
+    "adaptive avg 7": alike(lambda m, x: m.adaptive_avg_pool2d(x, 7), [(8, 32, 30, 30)]),
+    "bilinear x2": alike(lambda m, x: m.interpolate(x, scale_factor=2, mode="bilinear"), [(8, 16, 16, 16)]),
+    "nearest x2": alike(lambda m, x: m.interpolate(x, scale_factor=2), [(8, 16, 16, 16)]),
+    "group norm": alike(lambda m, x, g, b: m.group_norm(x, 8, g, b), [(8, 32, 32, 32), (32,), (32,)]),
+    "layer norm chw": alike(lambda m, x, g: m.layer_norm(x, (32, 32, 32), g), [(8, 32, 32, 32), (32, 32, 32)]),
+    "instance norm": alike(lambda m, x: m.instance_norm(x), [(8, 32, 32, 32)]),
     "pad reflect": (
         lambda sg, x: sg.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect"),
         lambda F, x: F.pad(x, (2, 2, 2, 2), mode="reflect"),
         [(8, 32, 32, 32)],
     ),
-    "unfold": (lambda sg, x: sg.unfold(x, 3), lambda F, x: F.unfold(x, 3), [(8, 16, 16, 16)]),
-    "fold": (lambda sg, x: sg.fold(x, (16, 16), 3), lambda F, x: F.fold(x, (16, 16), 3), [(8, 144, 196)]),
+    "unfold": alike(lambda m, x: m.unfold(x, 3), [(8, 16, 16, 16)]),
+    "fold": alike(lambda m, x: m.fold(x, (16, 16), 3), [(8, 144, 196)]),
     "bmm": (lambda sg, x, y: sg.einsum("bij,bjk->bik", x, y), lambda F, x, y: x @ y, [(32, 64, 64), (32, 64, 64)]),
     "bmm T": (lambda sg, x, y: sg.einsum("bij,bkj->bik", x, y), lambda F, x, y: x @ y.mT, [(32, 64, 64), (32, 64, 64)]),
     "einsum bhid,bhjd": (
@@ -174,24 +120,16 @@ ROWS: dict[str, Row] = {
         lambda F, x: x / x.norm(dim=1, keepdim=True),
         [(1024, 256)],
     ),
-    "gelu": (lambda sg, x: sg.gelu(x), lambda F, x: F.gelu(x), [(1024, 256)]),
-    "gelu tanh": (
-        lambda sg, x: sg.gelu(x, approximate="tanh"),
-        lambda F, x: F.gelu(x, approximate="tanh"),
-        [(1024, 256)],
-    ),
-    "silu": (lambda sg, x: sg.silu(x), lambda F, x: F.silu(x), [(1024, 256)]),
-    "mish": (lambda sg, x: sg.mish(x), lambda F, x: F.mish(x), [(1024, 256)]),
-    "softplus": (lambda sg, x: sg.softplus(x), lambda F, x: F.softplus(x), [(1024, 256)]),
-    "elu": (lambda sg, x: sg.elu(x), lambda F, x: F.elu(x), [(1024, 256)]),
+    "gelu": alike(lambda m, x: m.gelu(x), [(1024, 256)]),
+    "gelu tanh": alike(lambda m, x: m.gelu(x, approximate="tanh"), [(1024, 256)]),
+    "silu": alike(lambda m, x: m.silu(x), [(1024, 256)]),
+    "mish": alike(lambda m, x: m.mish(x), [(1024, 256)]),
+    "softplus": alike(lambda m, x: m.softplus(x), [(1024, 256)]),
+    "elu": alike(lambda m, x: m.elu(x), [(1024, 256)]),
     "sin": (lambda sg, x: sg.sin(x), lambda F, x: x.sin(), [(1024, 256)]),
     "pow 2.5": (lambda sg, x: sg.abs(x) ** 2.5, lambda F, x: x.abs() ** 2.5, [(1024, 256)]),
-    "rms norm": (
-        lambda sg, x, g: sg.rms_norm(x, (256,), g),
-        lambda F, x, g: F.rms_norm(x, (256,), g),
-        [(1024, 256), (256,)],
-    ),
-    "glu": (lambda sg, x: sg.glu(x), lambda F, x: F.glu(x), [(1024, 256)]),
+    "rms norm": alike(lambda m, x, g: m.rms_norm(x, (256,), g), [(1024, 256), (256,)]),
+    "glu": alike(lambda m, x: m.glu(x), [(1024, 256)]),
     "attention causal": (
         lambda sg, q, k, v: sg.scaled_dot_product_attention(q, k, v, is_causal=True),
         lambda F, q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
@@ -202,9 +140,9 @@ ROWS: dict[str, Row] = {
         lambda F, q, k, v: F.scaled_dot_product_attention(q, k, v),
         [(2, 4, 256, 32)] * 3,
     ),
-    "matmul wide": (lambda sg, x, y: x @ y, lambda F, x, y: x @ y, [(64, 512), (512, 2048)]),
-    "matmul vec": (lambda sg, x, y: x @ y, lambda F, x, y: x @ y, [(1, 512), (512, 512)]),
-    "xTx": (lambda sg, x: x.T @ x, lambda F, x: x.T @ x, [(512, 128)]),
+    "matmul wide": alike(lambda m, x, y: x @ y, [(64, 512), (512, 2048)]),
+    "matmul vec": alike(lambda m, x, y: x @ y, [(1, 512), (512, 512)]),
+    "xTx": alike(lambda m, x: x.T @ x, [(512, 128)]),
     "quadratic form": (
         lambda sg, x, A: sg.sum((x @ A) * x, axis=1),
         lambda F, x, A: ((x @ A) * x).sum(1),
@@ -215,11 +153,7 @@ ROWS: dict[str, Row] = {
         lambda F, x, y: F.torch.exp(-((x[:, None] - y[None]) ** 2).sum(2)).sum(1),
         [(128, 8), (128, 8)],
     ),
-    "conv via unfold matmul": (
-        lambda sg, x, W: W @ sg.unfold(x, 3),
-        lambda F, x, W: W @ F.unfold(x, 3),
-        [(8, 8, 16, 16), (16, 72)],
-    ),
+    "conv via unfold matmul": alike(lambda m, x, W: W @ m.unfold(x, 3), [(8, 8, 16, 16), (16, 72)]),
     "std axis (0,1)": (lambda sg, x: sg.std(x, axis=(0, 1)), lambda F, x: x.std((0, 1)), [(64, 64, 64)]),
     "where": (
         lambda sg, x, y: sg.where(x > y, x, 2 * y),
@@ -238,7 +172,7 @@ ROWS: dict[str, Row] = {
         lambda F, x, y: x[:, None] * y[None],
         [(64, 64), (64, 64)],
     ),
-    "slice stride": (lambda sg, x: x[:, ::2] * x[:, 1::2], lambda F, x: x[:, ::2] * x[:, 1::2], [(1024, 256)]),
+    "slice stride": alike(lambda m, x: x[:, ::2] * x[:, 1::2], [(1024, 256)]),
     "cumsum axis 0": (lambda sg, x: sg.cumsum(x, 0), lambda F, x: x.cumsum(0), [(512, 64)]),
     "cummax": (lambda sg, x: sg.cummax(x, 1), lambda F, x: x.cummax(1)[0], [(256, 128)]),
     "triplet": (
