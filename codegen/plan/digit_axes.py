@@ -2,7 +2,7 @@
 
     b[i] = Σ_{n,t} g[n, ⌊i/16⌋, t, i mod 16]      →      u[h, l] = Σ_{n,t} g[n, h, t, l],   b[i] = u[⌊i/16⌋, i mod 16]
 
-So does the gradient of a bias whose sum is divided among the heads of attention.
+So does the gradient of a bias whose sum is divided among the heads of attention. Windows have digits of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import sympy as sp
 
+from codegen.plan.windows import window_of
 from symgraph.core.digits import in_digits
 from symgraph.core.graph import rewrite
 from symgraph.core.indices import Index, axis
@@ -26,7 +27,7 @@ def split_axes(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
 
 
 def _split(tensor: Tensor, definition: Definition) -> Definition | None:
-    if definition.op is None or definition.is_opaque:
+    if definition.op is None or definition.is_opaque or any(window_of(tensor.shape, definition, d) for d in (0, 1)):
         return None
     axes = {axis(d): size for d, size in enumerate(tensor.shape)}
     names, sizes = in_digits({own: own for own in axes}, axes, [definition.body])
