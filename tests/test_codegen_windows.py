@@ -165,6 +165,7 @@ def test_grouped_convolutions_and_their_gradients_are_windows(groups: int) -> No
     slopes = sg.grad(sg.sum(y * g), [x, W])
     function = codegen.function([x, W, g], [y, slopes[x], slopes[W]], "float64")
     assert str(function.report()).count("lines at once") == 3
+    assert "→" not in str(codegen.function([W, g], slopes[x]).report())  # written where it stays, not copied there
     random = np.random.default_rng(7)
     given = random.normal(size=(3, 16, 9, 9)), random.normal(size=tuple(map(int, W.shape)))
     above = random.normal(size=(3, 16, 7, 7))
