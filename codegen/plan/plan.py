@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from codegen.plan.affine import few_numbers_by_products
+from codegen.plan.few_numbers import write_out_numbers
 from codegen.plan.axis_order import order_axes
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
@@ -87,8 +87,8 @@ def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]
 
     In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
     """
-    affine = _replace(request, few_numbers_by_products(_roots(request)))
-    once = _replace(affine, compute_once(_roots(affine)))
+    numbers = _replace(request, write_out_numbers(_roots(request)))
+    once = _replace(numbers, compute_once(_roots(numbers)))
     trimmed = _replace(once, trim_values(_roots(once)))
     sliced = _replace(trimmed, slice_values(_roots(trimmed)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))

@@ -31,7 +31,8 @@ from symgraph.errors import DomainError
 @dataclass(frozen=True)
 class Loop:
     """``following`` over ``carries``, ``inputs`` and ``constants``, ``length`` times, from the last step if
-    ``backward``. Derivatives ``recompute`` what a step computes from its slots, or read what was kept of it."""
+    ``backward``. Derivatives ``recompute`` what a step computes from its slots, or read what was kept of it. Formulas
+    that are ``stable`` stay as they are."""
 
     length: sp.Expr
     backward: bool
@@ -40,6 +41,7 @@ class Loop:
     constants: tuple[Tensor, ...]
     following: tuple[Tensor, ...]
     recompute: bool = False
+    stable: bool = False
 
     @property
     def slots(self) -> tuple[Tensor, ...]:
@@ -67,7 +69,7 @@ class Track(sp.AtomicExpr):  # type: ignore[misc]
 
     @cached_property
     def content(self) -> str:
-        told = [str(self.loop.length), str(self.loop.backward), str(self.loop.recompute), self.value.content]
+        told = [*map(str, (self.loop.length, self.loop.backward, self.loop.recompute, self.loop.stable)), self.value.content]
         told += [tensor.content for tensor in (*self.loop.slots, *self.loop.following)]
         return hashlib.blake2b(" ".join(told).encode(), digest_size=12).hexdigest()
 
@@ -249,7 +251,7 @@ class Course:
             tuple(slots[slot] for slot in role) for role in (loop.carries, loop.inputs, loop.constants)
         )
         following = tuple(ends[after] for after in loop.following)
-        made = Loop(loop.length, loop.backward, carries, inputs, constants, following, loop.recompute)
+        made = Loop(loop.length, loop.backward, carries, inputs, constants, following, loop.recompute, loop.stable)
         recurrence = Recurrence(made, tuple(filled[slot] for slot in loop.slots))
         return _swapped(recurrence.track(ends[value] if value in ends else steps.of(value)))
 

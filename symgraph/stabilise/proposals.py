@@ -9,9 +9,10 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import atoms_in
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Delta
-from symgraph.core.tensor import Tensor
+from symgraph.core.tensor import Element, Tensor
+from symgraph.core.views import at_indices
 from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.decaying import decaying
 from symgraph.stabilise.one_part import of_one_part
@@ -41,7 +42,7 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     through = opened(forms[-1])
     is_short = operations([through]) <= MOST_OPENED
     is_seen_through = is_short and _short_sums(through) <= _short_sums(forms[-1])
-    seen = dict.fromkeys([*forms, through] if is_seen_through else forms)
+    seen = dict.fromkeys([*forms, _of_factors(forms[-1]), *([through] if is_seen_through else ())])
 
     def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
         return (
@@ -62,6 +63,30 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
 def _short_sums(form: sp.Expr) -> set[Tensor]:
     """Those that are scaled where they are read; what reads √Σ t² by a name is left to read that, unless t is given."""
     return {element.tensor for element in elements_of(form) if is_short_sum(element)}
+
+
+def _of_factors(form: sp.Expr) -> sp.Expr:
+    """The form with the factors of the products that it reads: a·x − b·(x·y) has a factor, whatever x and y are; what
+    has a number before it is put in, since the number belongs to its terms, and may be what keeps them in range."""
+    if form.is_Mul and form.args[0].is_number:
+        form = _with_bodies(form, _is_pointwise)
+    while (other := _with_bodies(form, _is_product)) != form:
+        form = other
+    return form
+
+
+def _with_bodies(form: sp.Expr, chosen: Callable[[Tensor], bool]) -> sp.Expr:
+    """The form with the bodies of what it reads of chosen values."""
+    rule = {e: at_indices(e.tensor.definition.body, e.indices) for e in elements_of(form) if chosen(e.tensor)}
+    return replaced(form, rule) if rule else form
+
+
+def _is_pointwise(tensor: Tensor) -> bool:
+    return tensor.definition is not None and tensor.definition.op is None and not tensor.is_label
+
+
+def _is_product(tensor: Tensor) -> bool:
+    return _is_pointwise(tensor) and isinstance(tensor.definition.body, sp.Mul | Element)
 
 
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:

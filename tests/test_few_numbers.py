@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 
 import symgraph as sg
-from codegen.plan.affine import few_numbers_by_products
+from codegen.plan.few_numbers import write_out_numbers
 from symgraph.core.graph import topological
 from symgraph.core.recurrence import Loop, recurrence_of
 from symgraph.reference import evaluate
@@ -38,7 +38,7 @@ def test_back_propagation_through_few_numbers_is_a_product_a_step(method: str) -
     """λ = A·λ + b of two numbers: four products and four sums a step, however many the method has."""
     cost, rates = _predators(method)
     gradient = sg.grad(cost, rates)
-    shorter = few_numbers_by_products([gradient])[gradient]
+    shorter = write_out_numbers([gradient])[gradient]
     before, after = _loops(gradient), _loops(shorter)
     assert [loop for loop in after if loop in before] == [loop for loop in before if not loop.backward]
     (reverse,) = (loop for loop in after if loop.backward)
@@ -59,7 +59,7 @@ def test_several_values_are_handed_on_and_columns_that_are_the_same_at_all_steps
 
     (_, last), seen = sg.scan(step, (h0, sg.stack([h0 / 2, h0 / 3])), u)
     outputs = [last, seen, sg.grad(sg.sum(seen**2), u)]
-    found = few_numbers_by_products(outputs)
+    found = write_out_numbers(outputs)
     shorter = [found[output] for output in outputs]
     for loop in _loops(shorter[1]):
         assert len(loop.constants) >= 4
@@ -75,4 +75,4 @@ def test_what_selects_is_long_or_wide_stays_as_it_is() -> None:
     leaky = sg.define((t,), lambda s: sg.leaky_relu(s[t - 1] * x[t, 0]) * x[t, 1] + s[t - 1] / 2, (STEPS,), {-1: 1})
     masked = sg.grad(sg.sum(leaky), x)
     for value in (wide, ewma, masked):
-        assert few_numbers_by_products([value])[value] is value
+        assert write_out_numbers([value])[value] is value
