@@ -338,3 +338,15 @@ def test_a_softmax_beside_the_log_sum_of_another_axis_has_a_finite_gradient() ->
     slope = sg.grad(sg.sum(sg.sin(sg.softmax(x, 1) * sg.logsumexp(x, None)) * w), x)
     at = np.random.default_rng(0).normal(size=(2, 3, 4))
     assert np.isfinite(codegen.function([x, w], slope, dtype="float64")(1000 * at[0], at[1])).all()
+
+
+def test_values_that_two_products_share_are_their_factor() -> None:
+    """a·x − b·(x·y) of computed x and y: by their names, x·(a − b·y), not by all that they are computed of."""
+    p, q, a, b = (sg.input(name, ()) for name in "pqab")
+    x, y = p + q, p - 2 * q
+    rate = a * x - b * (x * y)
+    (form,) = sg.stabilise([rate])
+    assert form.definition is not None
+    assert form.definition.body.has(x.element) and not form.definition.body.has(p.element)
+    at = {"p": np.array(1e300), "q": np.array(-1e299), "a": np.array(3.0), "b": np.array(2e-300)}
+    np.testing.assert_allclose(evaluate(form, at), 0.9e300 * (3.0 - 2e-300 * 1.2e300), rtol=1e-14)

@@ -1,9 +1,9 @@
 """A recurrence of few numbers is written out, number by number, and only what a step hands on stays in the loop.
 
-    v[t] = v[t − 1] + h·k(v[t − 1])                      →      v₀[t] = v₀[t − 1] + h·k₀(v₀[t − 1], v₁[t − 1]), v₁[t] = …
-    λ[t] = f(λ[t + 1], x[t]), f affine in λ              →      λ[t] = A[t]·λ[t + 1] + b[t]
+    v[t] = v[t − 1] + h·k(v[t − 1])                →      v₀[t] = v₀[t − 1] + h·k₀(v₀[t − 1], v₁[t − 1]), v₁[t] = …
+    λ[t] = f(λ[t + 1], x[t]), f affine in λ        →      λ[t] = A[t]·λ[t + 1] + b[t]
 
-Whatever a step computes beside is a value of all steps at once, after the loop; so are A and b, before it: they need not
+Whatever a step computes beside is a value of all steps at once, after the loop; so are A and b, before it: they do not
 wait for each other. Back-propagation through time is affine in what it hands on, so that the chain of operations of a
 method of Runge and Kutta is walked forwards alone, and that without a way through memory from operation to operation.
 
@@ -76,11 +76,14 @@ def _written_out(recurrence: Recurrence) -> _WrittenOut | None:
     count = sum(int(sp.prod(carry.shape)) for carry in loop.carries)
     if count > MOST_NUMBERS:
         return None
+    kind = None if all(value.ndim == 0 for value in loop.steps) else _Numbers
     try:
-        is_long = _Tangents(loop, dict(zip(loop.steps, loop.steps, strict=True))).longest > 2 * (count + 1)
-        kind = _Tangents if is_long else _Numbers
+        if _Tangents(loop, dict(zip(loop.steps, loop.steps, strict=True))).longest > 2 * (count + 1):
+            kind = _Tangents
     except _StaysError:
-        kind = _Numbers
+        pass
+    if kind is None:
+        return None
     try:
         stable = dict(zip(loop.steps, stabilise(loop.steps), strict=True))
         return _WrittenOut(recurrence, stable, kind(loop, stable))
@@ -115,7 +118,7 @@ class _Numbers:
         return Element(value, *place) if way in ("offset", "whole") else sp.S.Zero
 
     def next_of(self, value: Tensor, place: Place, outside: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
-        """What the step makes of a number that is handed on; ``outside`` gives what stands for a number of all steps."""
+        """What the step makes of a number that it hands on; ``outside`` gives what stands for a number of all steps."""
         return self.of(value, place)
 
     def _write_out(self, tensor: Tensor) -> None:
@@ -167,12 +170,9 @@ class _Tangents(_Numbers):
         return body
 
     def _number(self, element: Element, way: Way) -> sp.Expr:
-        if (number := next((n for n, key in enumerate(self.carried) if key[0] is element.tensor), None)) is not None:
-            if way == "offset":
-                return sp.S.Zero
-            if way != "whole":
-                return sp.Integer(self.carried[way] == (element.tensor, tuple(map(int, element.indices))))
-        return super()._number(element, way)
+        if way == "whole" or all(carry is not element.tensor for carry, _ in self.carried):
+            return super()._number(element, way)
+        return sp.Integer(way != "offset" and self.carried[way] == (element.tensor, element.indices))
 
     def _write_out(self, tensor: Tensor) -> None:
         super()._write_out(tensor)
@@ -272,7 +272,7 @@ def _slots(first: int, count: int) -> list[Tensor]:
 def _places(shape: Shape) -> list[Place]:
     """All places of a shape of few elements."""
     if not all(size.is_Integer for size in shape) or not 0 < int(sp.prod(shape)) <= MOST_PLACES:
-        raise _NotAffine
+        raise _StaysError
     return list(product(*(range(int(size)) for size in shape)))
 
 

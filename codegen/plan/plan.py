@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from codegen.plan.few_numbers import write_out_numbers
 from codegen.plan.axis_order import order_axes
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
@@ -19,6 +18,7 @@ from codegen.plan.contraction import Contraction, contraction_of, is_large, resh
 from codegen.plan.digit_axes import split_axes
 from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
+from codegen.plan.few_numbers import write_out_numbers
 from codegen.plan.halves import halve_column_sums
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import is_cheap, merge, written_in

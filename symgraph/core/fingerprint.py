@@ -92,7 +92,8 @@ def _track(loop: Loop, value: Tensor) -> str:
     """A value of a loop, which is closed: it reads its slots alone."""
     groups = [str(len(group)) for group in (loop.carries, loop.inputs, loop.constants)]
     inside = _digest([*loop.slots, *loop.following, value])
-    return " ".join(["loop", _formula(loop.length, {}), str(loop.backward), str(loop.recompute), str(loop.stable), *groups, inside])
+    flags = map(str, (loop.backward, loop.recompute, loop.stable))
+    return " ".join(["loop", _formula(loop.length, {}), *flags, *groups, inside])
 
 
 def _class(node: sp.Basic) -> str:

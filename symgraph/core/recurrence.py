@@ -69,7 +69,8 @@ class Track(sp.AtomicExpr):  # type: ignore[misc]
 
     @cached_property
     def content(self) -> str:
-        told = [*map(str, (self.loop.length, self.loop.backward, self.loop.recompute, self.loop.stable)), self.value.content]
+        loop = self.loop
+        told = [*map(str, (loop.length, loop.backward, loop.recompute, loop.stable)), self.value.content]
         told += [tensor.content for tensor in (*self.loop.slots, *self.loop.following)]
         return hashlib.blake2b(" ".join(told).encode(), digest_size=12).hexdigest()
 

@@ -5,8 +5,7 @@ that it loses beyond ``ALLOWED`` more than what the user wrote; points at infini
 finite though the true one is loses ``INFINITE_LOSS``, more than any digits are worth. A form that is worse by more than
 ``MOST_WORSE`` bits at any finite point has to be better by ``WORTH_IT`` in the mean of each type: what is infinite over
 a part of the domain is not kept for a few bits somewhere. The forms come in the order of preference; a later one is
-taken where its score is lower by ``WORTH``. One that is longer by more than ``FEW`` operations is not taken for what it
-gains at the ``ENDS`` of the range alone: k/200 is right where k itself is too large, and is read as k is elsewhere.
+taken where its score is lower by ``WORTH``.
 
 A type that does not hold a number of the formula, as float32 10⁴⁰, tells nothing of forms.
 
@@ -22,7 +21,6 @@ from types import MappingProxyType
 import numpy as np
 import sympy as sp
 
-from symgraph.core.cost import operations
 from symgraph.core.indices import Index
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Tensor
@@ -43,8 +41,6 @@ WORTH_IT = 2.0
 """Bits, in the mean, that a form has to gain which is worse by more at some point."""
 WORTH = 0.1
 """Bits, in the mean over all points, that another form is taken for."""
-FEW, ENDS = 3, 10
-"""Operations by which a form may be longer for a gain at the ends of the range: so many binades from either."""
 MOST_OPERATIONS, MOST_OF_A_FORM = 160, 480
 """Operations of a value with all that it reads, as it was written and by another form; a longer one is not measured."""
 APART = 2.0
@@ -90,12 +86,11 @@ class Choice:
             return 0
         self.met.update(measured)
         try:
-            lengths = [operations([forms[n].definition.body]) if forms[n].definition is not None else 0 for n in places]
-            chosen = _chosen(tuple(measured), lengths)
+            chosen = _chosen(tuple(measured))
             if chosen and _kind(written) == "sum":
                 totals = [self._problem(written, [forms[n] for n in places], terms) for terms in TOTALS]
                 whole = [other for at, other in filter(None, totals) if len(at) == len(places)]
-                chosen = _chosen((*measured, *whole), lengths)
+                chosen = _chosen((*measured, *whole))
             return places[chosen]
         except Unmeasured:
             return 0
@@ -144,27 +139,19 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
     return [tape.renamed(number) for tape in tapes]
 
 
-def _chosen(problems: Sequence[Problem], lengths: Sequence[int]) -> int:
+def _chosen(problems: Sequence[Problem]) -> int:
     """The first form whose score is near the lowest, of all problems, each of which has the same forms; of those after
     it that are no worse anywhere, the first with the fewest branches, for a branch is there for what it gains."""
-    scores, within, numbers = np.mean([_measured(problem) for problem in problems], axis=0)
-    best = _first_near_lowest(within, range(len(within)))
-    first = _first_near_lowest(scores, [n for n, length in enumerate(lengths) if length <= lengths[best] + FEW])
-    if within[first] > within[best] + WORTH:
-        first = _first_near_lowest(scores, range(len(scores)))
+    scores, numbers = np.mean([_measured(problem) for problem in problems], axis=0)
+    first = next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
     as_good = [n for n in range(first, len(scores)) if scores[n] <= scores[first] and numbers[n] >= numbers[first]]
     return min(as_good, key=lambda n: sum(operation.name == "select" for operation in problems[0][1 + n].operations))
 
 
-def _first_near_lowest(scores: np.ndarray, among: Sequence[int]) -> int:
-    lowest = min(scores[n] for n in among)
-    return next(n for n in among if scores[n] <= lowest + WORTH)
-
-
 @lru_cache(maxsize=1024)
 def _measured(tapes: Problem) -> np.ndarray:
-    """The scores of the forms, those without the ends of the range, and at how many points each is a number."""
-    scores, within, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, float, bool, int))
+    """The scores of the forms, and at how many points each is a number: (2, forms)."""
+    scores, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, bool, int))
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         if not all(holds_numbers(tape, dtype) for tape in tapes):
             continue
@@ -174,18 +161,10 @@ def _measured(tapes: Problem) -> np.ndarray:
         finite = np.isfinite(found.points).all(axis=0)
         weights = np.where(finite, 1.0, INFINITE)
         scores += (lost[1:] + more) @ weights / max(found.defined, 1)
-        within += (lost[1:] + more) @ (weights * ~_at_ends(found.truth, dtype)) / max(found.defined, 1)
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
         numbers += found.numbers[1:]
     scores[refused] += 2 * WORTH_IT
-    within[refused] += 2 * WORTH_IT
-    return np.array([scores, within, numbers])
-
-
-def _at_ends(true: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Whether values are within ``ENDS`` binades of where the range of a type ends."""
-    info, size = np.finfo(dtype), np.abs(true)
-    return (size > float(info.max) / 2**ENDS) | ((size < float(info.smallest_normal) * 2**ENDS) & (true != 0))
+    return np.array([scores, numbers])
 
 
 def bits_lost(errors: np.ndarray) -> np.ndarray:
