@@ -69,24 +69,21 @@ def _of_factors(form: sp.Expr) -> sp.Expr:
     """The form with the factors of the products that it reads: a·x − b·(x·y) has a factor, whatever x and y are; what
     has a number before it is put in, since the number belongs to its terms, and may be what keeps them in range."""
     if form.is_Mul and form.args[0].is_number:
-        form = _with_bodies(form, _is_pointwise)
-    while (other := _with_bodies(form, _is_product)) != form:
+        form = _with_bodies(form)
+    while (other := _with_bodies(form, sp.Mul, Element)) != form:
         form = other
     return form
 
 
-def _with_bodies(form: sp.Expr, chosen: Callable[[Tensor], bool]) -> sp.Expr:
-    """The form with the bodies of what it reads of chosen values."""
-    rule = {e: at_indices(e.tensor.definition.body, e.indices) for e in elements_of(form) if chosen(e.tensor)}
-    return replaced(form, rule) if rule else form
-
-
-def _is_pointwise(tensor: Tensor) -> bool:
-    return tensor.definition is not None and tensor.definition.op is None and not tensor.is_label
-
-
-def _is_product(tensor: Tensor) -> bool:
-    return _is_pointwise(tensor) and isinstance(tensor.definition.body, sp.Mul | Element)
+def _with_bodies(form: sp.Expr, *kinds: type) -> sp.Expr:
+    """The form with the bodies of the pointwise values that it reads, of those of some ``kinds`` if there are any."""
+    found = {e: e.tensor.definition for e in elements_of(form) if not e.tensor.is_label}
+    rule = {
+        e: at_indices(definition.body, e.indices)
+        for e, definition in found.items()
+        if definition is not None and definition.op is None and (not kinds or isinstance(definition.body, kinds))
+    }
+    return replaced(form, rule) if rule else form  # type: ignore[return-value]
 
 
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
