@@ -1,10 +1,11 @@
-"""Loops over axes that lie one after the other are one loop; others stay two."""
+"""Loops over axes that lie one after the other are one loop, and several terms of a sum are added to a row at once."""
 
 from __future__ import annotations
 
 import pytest
 
-from codegen.loops.ir import ZERO, For, Load, Store, Var, integer
+from codegen.loops.ir import ZERO, For, Load, Op, Store, Var, integer
+from codegen.loops.jam import jammed
 from codegen.loops.join import joined
 
 P, Q, R = (Var(name, "int64") for name in "pqr")
@@ -38,3 +39,36 @@ def test_other_loops_stay(value: Load, inner: int, loops: int) -> None:
     while isinstance(found, For):
         count, found = count + 1, found.body[0]
     assert count == loops
+
+
+def row_sum(value: Load, terms: int, row: int = 16) -> For:
+    """for q: for r: y[r] += value."""
+    return For(Q, ZERO, integer(terms), (For(R, ZERO, integer(row), (Store("y", (R,), value, op="sum"),)),))
+
+
+@pytest.mark.parametrize("terms", (8, 11))
+def test_four_terms_are_added_to_a_row_at_once(terms: int) -> None:
+    whole, *rest = jammed([row_sum(Load("w", (Q, R), "real"), terms)])
+    assert isinstance(whole, For) and (whole.start, whole.stop, whole.step) == (ZERO, integer(8), integer(4))
+    (row,) = whole.body
+    assert isinstance(row, For) and isinstance(add := row.body[0], Store)
+    first, *others = (Load("w", (Op("+", (Q, integer(n)), "int64") if n else Q, R), "real") for n in range(4))
+    pairs = [Op("+", (a, b), "real") for a, b in ((first, others[0]), (others[1], others[2]))]
+    assert add.value == Op("+", tuple(pairs), "real")
+    assert [(one.start, one.stop) for one in rest if isinstance(one, For)] == [(integer(8), integer(11))][: terms % 8]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    (
+        row_sum(Load("w", (Q, R), "real"), 4),  # few terms
+        row_sum(Load("w", (Q, R), "real"), 8, row=4),  # a short row
+        row_sum(Load("w", (Q, R), "real", guarded=True), 8),
+        For(Q, ZERO, integer(8), (For(R, ZERO, Q, (Store("y", (R,), Load("w", (Q, R), "real"), op="sum"),)),)),
+        For(
+            Q, ZERO, integer(8), (For(R, ZERO, integer(8), (Store("y", (R, Q), Load("w", (Q, R), "real"), op="sum"),)),)
+        ),
+    ),
+)
+def test_other_sums_stay(loop: For) -> None:
+    assert jammed([loop]) == (loop,)

@@ -3,6 +3,7 @@
     y[n, o, p, q] = Σ_{c,u,v} x[n, c, p + u, q + v]·W[o, c, u, v],  o < 64, q < 10
     →   y[n, p, q, o], since 10 lanes of 16 are few; and what is computed of it, element by element or as a maximum
     e[i, j] = exp(x[j, i] − m[i])   →   e[j, i], since x lies so
+    d[j, i] = Σ_n h[n, j]·g[n, i],  W[i, j] ← W[i, j] − lr·d[j, i]   →   d[i, j], since it is read so
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class _Orders:
         readers = consumers(topological(roots))
         opaque = {t for t, those in readers.items() for r in those if r.definition and r.definition.is_opaque}
         self.fixed = opaque | set(roots)
+        self.turned = {t for t, those in readers.items() if _is_product(t) and all(_reads_turned(r, t) for r in those)}
         self.moved: dict[Tensor, tuple[Tensor, list[int]]] = {}
         self.made: set[Tensor] = set()
 
@@ -64,6 +66,8 @@ class _Orders:
             return None
         pointwise = definition.op in (None, "max", "min")
         found = window_of(tensor.shape, definition, 1)
+        if tensor in self.turned:
+            return 0
         if found is None:
             return self._along(definition.body, [axis(d) for d in range(tensor.ndim)]) if pointwise else None
         if found.outer or len(found.rows) != 1 or found.rows_last:
@@ -100,6 +104,25 @@ class _Orders:
         if not is_free and (isinstance(body, Element) or votes.keys() & {len(indices) - 1}):
             return None
         return max(votes, key=lambda place: (votes[place], place)) if votes else None
+
+
+def _is_product(tensor: Tensor) -> bool:
+    """Whether a value is a product of matrices, which is computed in either order alike."""
+    definition = tensor.definition
+    if tensor.ndim != 2 or definition is None or definition.op != "sum" or not isinstance(definition.body, sp.Mul):
+        return False
+    axes = [{axis(0), axis(1)} & set().union(*(place.atoms(Index) for place in e.indices)) for e in definition.body.args
+            if isinstance(e, Element)]  # fmt: skip
+    return len(definition.body.args) == 2 and sorted(axes, key=str) == [{axis(0)}, {axis(1)}]
+
+
+def _reads_turned(reader: Tensor, tensor: Tensor) -> bool:
+    """Whether a formula goes along the first axis of what it reads, side by side."""
+    definition, last = reader.definition, axis(reader.ndim - 1)
+    if definition is None or definition.op is not None or reader.ndim < 2:
+        return False
+    read = [element.indices for element in elements_of(definition.body) if element.tensor is tensor]
+    return all(first.has(last) and not second.has(last) for first, second in read)
 
 
 def _with_last(count: int, last: int) -> list[int]:

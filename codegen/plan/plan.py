@@ -27,10 +27,11 @@ from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
 from codegen.plan.supports import trim_values
 from codegen.plan.touched import added, scattered
+from codegen.plan.turned import turn_constants
 from codegen.plan.visits import visit_windows
 from symgraph.core.graph import consumers, elements_of, operands, topological
 from symgraph.core.indices import Index, Shape, axis
-from symgraph.core.recurrence import Recurrence, recurrence_of
+from symgraph.core.recurrence import Loop, Recurrence, recurrence_of
 from symgraph.core.scalars import Delta, Uniform
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices
@@ -80,12 +81,13 @@ class Node:
         return elements_of(self.definition.body)
 
 
-def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]:
-    """Make products of affine recurrences, unite equal values, trim, slice, write out cases, merge temporaries, mask by
+def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
+    """Write out recurrences of few numbers, unite equal values, trim, slice, write out cases, merge temporaries, mask by
     maxima, visit windows, write them and their phases out, order axes, bring sums into shape, share common functions,
     split, inline, place, order.
 
-    In what is ``repeated``, the step of a recurrence, a thread has rows of its own, and no part of a sum over all.
+    In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
+    every step is laid out for it.
     """
     numbers = _replace(request, write_out_numbers(_roots(request)))
     once = _replace(numbers, compute_once(_roots(numbers)))
@@ -103,9 +105,11 @@ def plan(request: Request, repeated: bool = False) -> tuple[Request, list[Node]]
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
-    halved = split if repeated else _replace(split, halve_column_sums(_roots(split)))
+    halved = split if step is not None else _replace(split, halve_column_sums(_roots(split)))
     inlined = _replace(halved, _inline(_roots(halved)))
     placed = _replace(inlined, own_places(_roots(inlined)))
+    if step is not None:
+        placed = _replace(placed, turn_constants(_roots(placed), {*step.carries, *step.inputs}))
     return placed, _ordered(placed)
 
 

@@ -35,10 +35,10 @@ def steps_of(group: Group) -> Steps:
     found = [recurrence_of(node.value) for node in group.nodes]
     recurrence = next(one[0] for one in found if one is not None)
     wanted = list(dict.fromkeys([*recurrence.loop.following, *(one[1] for one in found if one is not None)]))
-    planned, nodes = plan(Request(tuple(wanted if recurrence.loop.stable else stabilise(wanted))), repeated=True)
-    if any(value.definition is None for value in planned.outputs):  # branches that were all one slot
-        planned, nodes = plan(Request(tuple(computed(value) for value in planned.outputs)), repeated=True)
     loop = recurrence.loop
+    planned, nodes = plan(Request(tuple(wanted if loop.stable else stabilise(wanted))), loop)
+    if any(value.definition is None for value in planned.outputs):  # branches that were all one slot
+        planned, nodes = plan(Request(tuple(computed(value) for value in planned.outputs)), loop)
     moving = {*loop.carries, *loop.inputs, *planned.outputs}
     for node in nodes:
         if any(element.tensor in moving for element in node.reads):

@@ -22,7 +22,7 @@ MOST_STEPS = 3
 def value_name(tensor: Tensor, steps: int = MOST_STEPS) -> str:
     """A name for a value; it need not be the only one of that name."""
     if tensor.definition is None:
-        return str(tensor.name or UNNAMED)
+        return UNNAMED if tensor.kind == "slot" else str(tensor.name or UNNAMED)
     name = name_of(tensor)
     if name:
         return name
