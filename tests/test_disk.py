@@ -164,6 +164,7 @@ def test_bfloat16_of_another_program_is_read_as_float32(path: Path, suffix: str)
     np.testing.assert_array_equal(found["W"][0], numbers[0])
 
 
+
 def test_pickled_objects_are_not_read(path: Path, suffix: str) -> None:
     if suffix == ".npz":
         np.savez(path, W=np.array([print], dtype=object))
@@ -234,7 +235,9 @@ def killed() -> Iterator[list[int]]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_process_that_is_killed_leaves_a_whole_model(step: codegen.TrainStep, path: Path, killed: list[int]) -> None:
+def test_a_process_that_is_killed_leaves_a_whole_model(
+    step: codegen.TrainStep, path: Path, killed: list[int]
+) -> None:
     """A training process saves after every epoch and is killed at a random moment; the next goes on from its file."""
     data, epochs, chance = {"x": X, "t": T}, 10**6, random.Random(0)
     params = step.init(0)

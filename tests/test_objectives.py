@@ -67,7 +67,6 @@ def test_losses_of_ones_own() -> None:
     np.testing.assert_allclose(gradient, np.stack([r * precision, 0.5 - r**2 * precision / 2], axis=1))
     np.testing.assert_allclose(hessian, np.stack([precision, r**2 * precision / 2], axis=1))
 
-
 def test_second_derivative_of_a_focal_loss_is_right_where_it_saturates() -> None:
     """In one piece, as it was derived; of pieces, nothing is multiplied out that loses more than they do."""
     z, t = np.array([200.0, -200, -200, 200, 30]), np.array([0, 1, 0, 1, 1])

@@ -118,10 +118,8 @@ ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
     "padding": (lambda: windows.conv2d(X, W, padding="full"), "not 'full'"),
     "stride": (lambda: windows.max_pool(X, 2, stride=0), "stride is a number of at least 1"),
     "kernel": (lambda: windows.max_pool(X, (2, 2, 2)), "kernel_size is a number of at least 1, or 2 of them"),
-    "ceil of a symbol": (
-        lambda: windows.max_pool(sg.input("s", (N, 2, L)), 2, ceil_mode=True),
-        r"ceil_mode needs places that are numbers, not those of s\(N, 2, L\)",
-    ),
+    "ceil of a symbol": (lambda: windows.max_pool(sg.input("s", (N, 2, L)), 2, ceil_mode=True),
+                         r"ceil_mode needs places that are numbers, not those of s\(N, 2, L\)"),
     "half": (lambda: windows.max_pool(X, 2, padding=2), "more than half of the window"),
 }
 

@@ -17,15 +17,7 @@ from symgraph.core.tensor import Tensor
 from tests.sizes import examples
 
 N = sg.dim("N")
-UNARY = (
-    "(-{})",
-    "sg.exp({})",
-    "sg.tanh({})",
-    "(1/(1 + {}**2))",
-    "sg.log(1 + sg.exp({}))",
-    "sg.sigmoid({})",
-    "(1/(1 + sg.exp({})))",
-)
+UNARY = ("(-{})", "sg.exp({})", "sg.tanh({})", "(1/(1 + {}**2))", "sg.log(1 + sg.exp({}))", "sg.sigmoid({})", "(1/(1 + sg.exp({})))")
 BINARY = ("({} + {})", "({} - {})", "({}*{})", "sg.maximum({}, {})")
 
 
@@ -86,9 +78,7 @@ def test_one_program_in_many_writings(seed: int) -> None:
         kept[told] = loading.key_of(step.executable(dtype).compiled.source)
         with np.errstate(all="ignore"):
             values = step(**{name: array.astype(dtype) for name, array in GIVEN.items()})
-        found.append(
-            (sorted(unnamed(step.source.split('"""', 2)[2])), [np.asarray(value).tobytes() for value in values])
-        )
+        found.append((sorted(unnamed(step.source.split('"""', 2)[2])), [np.asarray(value).tobytes() for value in values]))
     assert found[0] == found[1] == found[2]
     assert len(kept) == 1  # one declaration, however it is written: one key of the cache
 
@@ -100,9 +90,7 @@ def test_what_was_declared_before_changes_no_byte_of_the_source(seed: int) -> No
 
     def source() -> str:
         J, leaves = program(tree, seed, 0.5)
-        return codegen.function(
-            list(leaves.values()), [J, sg.grad(J, leaves["x"], disconnected="zero")], "float64"
-        ).source
+        return codegen.function(list(leaves.values()), [J, sg.grad(J, leaves["x"], disconnected="zero")], "float64").source
 
     first = source()
     kept = [program(formula(random.Random(s), 2), s, 0.5) for s in range(6)]

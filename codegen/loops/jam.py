@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, Const, Expr, For, If, Load, Op, Select, Stmt, Store, Var
@@ -72,7 +71,9 @@ def _several(terms: For, row: Sequence[For], add: Store) -> list[Stmt]:
     values = [_at(add.value, terms.var, number) for number in range(TERMS)]
     while len(values) > 1:
         values = [Op("+", (a, b), "real") for a, b in zip(values[::2], values[1::2], strict=True)]
-    body = reduce(lambda inside, loop: replace(loop, body=(inside,)), reversed(row), replace(add, value=values[0]))
+    body: Stmt = replace(add, value=values[0])
+    for loop in reversed(row):
+        body = replace(loop, body=(body,))
     found: list[Stmt] = [replace(terms, stop=whole, step=ir.integer(TERMS), body=(body,))]
     return found if whole == count else [*found, replace(terms, start=whole)]
 

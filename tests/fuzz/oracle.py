@@ -132,9 +132,7 @@ class _Run:
         """Max or Min; where both are equal the derivative is a literal number's, or nobody says whose."""
         sign, unsure = self.tape.order(a, b)
         if undefined := [number for number in (a, b) if not mpmath.isfinite(number.value)]:
-            return self.tape.same(
-                undefined[0], True, losers=[a, b]
-            )  # as in NumPy, a NaN is the largest and the smallest
+            return self.tape.same(undefined[0], True, losers=[a, b])  # as in NumPy, a NaN is the largest and the smallest
         sign *= 1 if op == "max" else -1
         chosen, other = (a, b) if sign > 0 or (sign == 0 and literal[0]) else (b, a)
         corner = sign == 0 and (unsure or not any(literal))
