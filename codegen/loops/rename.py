@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 
 from codegen.loops import ir
@@ -75,9 +76,20 @@ class Renaming:
         raise TypeError(statement)
 
 
+class _Content(Renaming):
+    """Without names, and without the order of two factors, which is that of theirs: a product of two is the same bits
+    either way, a sum that is fused with one is not."""
+
+    def expression(self, node: Expr) -> Expr:
+        found = super().expression(node)
+        if isinstance(found, ir.Op) and found.op == "*":
+            return replace(found, args=tuple(sorted(found.args, key=repr)))
+        return found
+
+
 def content(kernel: Kernel, program: Program) -> tuple[tuple[Stmt, ...], object, tuple[str, ...]]:
-    """What makes two kernels one function: everything but formulas and names of buffers."""
+    """What makes two kernels one function: everything but formulas, names of buffers and the order of factors."""
     rename = {name: f"b{position}" for position, name in enumerate(kernel.buffers)}
     shapes = tuple((program.buffers[argument].dtype, program.buffers[argument].shape) for argument in kernel.arguments)
     numbers = count()
-    return Renaming(rename, lambda name: f"v{next(numbers)}").block(kernel.body), shapes, kernel.sizes
+    return _Content(rename, lambda name: f"v{next(numbers)}").block(kernel.body), shapes, kernel.sizes

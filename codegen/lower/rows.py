@@ -68,16 +68,20 @@ def blocks_of_columns(scope: Scope) -> list[Stmt]:
 
 
 def halves(scope: Scope) -> list[Stmt]:
-    """Sums of which each half is one thread's."""
+    """Sums of which each half is one thread's: the first ones first, in whatever order they are added."""
     half = scope.variable("half")
     body: list[Stmt] = []
-    for segment in scope.schedule.segments:
-        node = segment.stages[0].node
-        number = half_of(node.shape, node.definition)
-        assert number is not None
+    for segment in sorted(scope.schedule.segments, key=_half_of):
         inside = _segment(scope, segment, [], scope.available | {half.name})
-        body.append(If(Op("==", (half, ir.integer(number)), "bool"), tuple(inside)))
+        body.append(If(Op("==", (half, ir.integer(_half_of(segment))), "bool"), tuple(inside)))
     return [For(half, ZERO, ir.integer(2), tuple(body), parallel=True)]
+
+
+def _half_of(segment: Segment) -> int:
+    node = segment.stages[0].node
+    number = half_of(node.shape, node.definition)
+    assert number is not None
+    return number
 
 
 # -- segments ---------------------------------------------------------------------------------------------------------

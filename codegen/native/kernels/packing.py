@@ -22,6 +22,7 @@ from numba.core import cgutils, types
 from codegen.native.compile import register_file
 from codegen.native.kernels.binding import bind
 from codegen.native.kernels.pointer import Buffer, FlatArray
+from codegen.native.kernels.shared import call_shared
 from codegen.native.kernels.vectors import INDEX, first_lanes, masked_load, masked_store, numbers, vector_type
 
 
@@ -117,17 +118,7 @@ def _called(name: str, walk: Walk) -> Walk:
         if math.prod(-(-size // _vector_of(element).count) for size in sizes) < LEAST_SQUARES:
             walk(builder, element, *values)
             return
-        full = f"symgraph_{name}_{element}"
-        function = builder.module.globals.get(full)
-        if function is None:
-            shape = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-            function = ir.Function(builder.module, shape, full)
-            function.linkage = "linkonce_odr"
-            function.attributes.add("noinline")
-            inner = ir.IRBuilder(function.append_basic_block("enter"))
-            walk(inner, element, *function.args)
-            inner.ret_void()
-        builder.call(function, values)
+        call_shared(builder, f"symgraph_{name}_{element}", values, lambda inner, *given: walk(inner, element, *given))
 
     return call
 

@@ -29,6 +29,7 @@ from numba.core import cgutils, types
 from codegen.loops.numbers import SHORT_SUM
 from codegen.native.kernels.binding import bind
 from codegen.native.kernels.pointer import Buffer, Dtype, FlatArray
+from codegen.native.kernels.shared import call_shared
 from codegen.native.kernels.vectors import (
     INDEX,
     first_lanes,
@@ -124,7 +125,7 @@ def tile(
         f"tile_{rows}x{cols}_{np.dtype(dtype).name}{'_accumulate' if accumulate else ''}"
     )
     element = from_dtype(np.dtype(dtype))
-    vectors = widths(cols, dtype)
+    steps = (*(left or (None, None)), right, out_rows)
 
     def typer(
         out: types.Type,
@@ -144,12 +145,20 @@ def tile(
         return types.none if out == a == b == Buffer(element) else None
 
     def lower(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        values = [
+        values = (
             value if isinstance(kind, Buffer) else context.cast(builder, value, kind, types.intp)
             for kind, value in zip(signature.args, arguments, strict=True)
-        ]
-        written = _Block(builder, rows, vectors, context.get_value_type(element), left, right, out_rows)
-        written.emit(accumulate, _Operands(*values))
+        )
+        kind = context.get_value_type(element)
+        out, out_start, out_row, a, a_start, a_row, a_col, b, b_start, b_row, depth, *live = values
+        out, a, b = (
+            builder.gep(matrix, [start], inbounds=True, source_etype=kind)
+            for matrix, start in ((out, out_start), (a, a_start), (b, b_start))
+        )
+        zero = ir.Constant(INDEX, 0)
+        _Tile(rows, widths(cols, dtype), kind, accumulate, steps).call(
+            builder, _Operands(out, out_row, a, a_row, a_col, b, b_row, zero, depth, *live)
+        )
         return context.get_dummy_value()
 
     bind(block, typer, lower)
@@ -165,49 +174,103 @@ def _in_blocks(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 class _Operands(NamedTuple):
-    """Arguments of a tile."""
+    """Arguments of a tile's function: matrices from their first element on, and terms first ≤ k < last of the sums."""
 
     out: ir.Value
-    out_start: ir.Value
     out_row: ir.Value
     a: ir.Value
-    a_start: ir.Value
     a_row: ir.Value
     a_col: ir.Value
     b: ir.Value
-    b_start: ir.Value
     b_row: ir.Value
-    depth: ir.Value
+    first: ir.Value
+    last: ir.Value
     live_rows: ir.Value
     live_cols: ir.Value
+
+
+class _Tile:
+    """The functions of a tile: one for the terms that are added in one go, and one for the blocks of a long sum, which
+    calls the other, so that what it keeps in memory has no part in the loop that stays in registers."""
+
+    def __init__(
+        self, rows: int, vectors: tuple[int, ...], element: ir.Type, accumulate: bool, steps: Sequence[Steps | None]
+    ) -> None:
+        words = (f"{rows}x{'+'.join(map(str, vectors))}", element, "added" if accumulate else "", *steps)
+        self.name = " ".join(map(str, ("symgraph tile", *words)))
+        self.rows, self.element, self.accumulate, self.steps = rows, element, accumulate, steps
+        self.vectors = [vector_type(element, width) for width in vectors]
+        self.starts = [sum(vectors[:v]) for v in range(len(vectors))]
+        self.part = _Tile(rows, vectors, element, False, steps) if accumulate else self
+
+    def call(self, builder: ir.IRBuilder, at: _Operands) -> None:
+        """The call; of a depth that is known, one function is written."""
+        if isinstance(at.last, ir.Constant):
+            (self._long if at.last.constant > SHORT_SUM else self._short)(builder, at)
+            return
+        is_long = builder.icmp_signed(">", at.last, ir.Constant(INDEX, SHORT_SUM))
+        with builder.if_else(is_long, likely=False) as (long, short):
+            with long:
+                self._long(builder, at)
+            with short:
+                self._short(builder, at)
+
+    def _short(self, builder: ir.IRBuilder, at: _Operands) -> None:
+        call_shared(builder, self.name, at, lambda inner, *given: _Block(inner, self).emit(_Operands(*given)))
+
+    def _long(self, builder: ir.IRBuilder, at: _Operands) -> None:
+        call_shared(builder, f"{self.name} long", at, lambda inner, *given: self._blocks(inner, _Operands(*given)))
+
+    def _blocks(self, builder: ir.IRBuilder, at: _Operands) -> None:
+        """total = out or 0; of each block, out = its sums, total += out, out = total."""
+        block, double, width = _Block(builder, self), ir.DoubleType(), sum(vector.count for vector in self.vectors)
+        total = builder.alloca(double, ir.Constant(INDEX, self.rows * width))
+        masks = block.masks(at.live_cols)
+
+        def for_vectors(is_first: bool) -> None:
+            with cgutils.for_range(builder, at.live_rows, intp=INDEX) as loop:
+                row = block.row(at.out, block.out_rows, loop.index, at.out_row)
+                for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True):
+                    kind = ir.VectorType(double, vector.count)
+                    number = builder.add(builder.mul(loop.index, ir.Constant(INDEX, width)), ir.Constant(INDEX, start))
+                    place = builder.gep(total, [number], inbounds=True, source_etype=double)
+                    place = builder.bitcast(place, kind.as_pointer())
+                    out = block.shifted(row, ir.Constant(INDEX, start))
+                    value = masked_load(builder, vector, out, mask)
+                    value = value if vector == kind else builder.fpext(value, kind)
+                    if not is_first:
+                        value = builder.fadd(builder.load(place, align=8), value)
+                        rounded = value if vector == kind else builder.fptrunc(value, vector)
+                        masked_store(builder, rounded, out, mask)
+                    elif not self.accumulate:
+                        value = ir.Constant(kind, None)
+                    builder.store(value, place, align=8)
+
+        for_vectors(is_first=True)
+        step = ir.Constant(INDEX, DEPTH_BLOCK)
+        with cgutils.for_range_slice(builder, at.first, at.last, step, INDEX) as (first, _):
+            last = block.smaller(builder.add(first, step), at.last)
+            self.part._short(builder, at._replace(first=first, last=last))
+            for_vectors(is_first=False)
 
 
 class _Block:
     """Writes the instructions of one tile."""
 
-    def __init__(
-        self,
-        builder: ir.IRBuilder,
-        rows: int,
-        vectors: tuple[int, ...],
-        element: ir.Type,
-        left: tuple[Steps, Steps] | None,
-        right: Steps | None,
-        out_rows: Steps | None,
-    ) -> None:
-        self.builder = builder
-        self.rows = rows
-        self.element = element
-        self.out_rows = None if out_rows is None else self._table(out_rows)
-        self.left_rows = None if left is None else self._table(left[0])
-        self.left_depth = None if left is None else self._table(left[1])
-        self.right_depth = None if right is None else self._table(right)
-        self.vectors = [vector_type(element, width) for width in vectors]
-        self.starts = [sum(vectors[:v]) for v in range(len(vectors))]
+    def __init__(self, builder: ir.IRBuilder, tile: _Tile) -> None:
+        self.builder, self.tile, self.element = builder, tile, tile.element
+        tables = (None if one is None else self._table(one) for one in tile.steps)
+        self.left_rows, self.left_depth, self.right_depth, self.out_rows = tables
 
-    def emit(self, accumulate: bool, at: _Operands) -> None:
-        if self.rows == 1 or any(table is not None for table in (self.left_rows, self.right_depth, self.out_rows)):
-            self._rows(self.rows, accumulate, at)
+    def masks(self, live_cols: ir.Value) -> list[ir.Value]:
+        """Of each vector of a row, which of its columns there are."""
+        parts = zip(self.tile.starts, self.tile.vectors, strict=True)
+        return [first_lanes(self.builder, live_cols, start, vector.count) for start, vector in parts]
+
+    def emit(self, at: _Operands) -> None:
+        tables = self.left_rows, self.right_depth, self.out_rows
+        if self.tile.rows == 1 or any(table is not None for table in tables):
+            self._rows(self.tile.rows, at)
             return
         builder, one = self.builder, ir.Constant(INDEX, 1)
         period = ir.Constant(INDEX, _WAY_BYTES // item_bytes(self.element))
@@ -215,114 +278,34 @@ class _Block:
         spreads = builder.icmp_signed("!=", builder.srem(at.b_row, period), ir.Constant(INDEX, 0))
         with builder.if_else(builder.and_(is_single, spreads)) as (single, several):
             with single:
-                self._rows(1, accumulate, at._replace(live_rows=one))
+                self._rows(1, at._replace(live_rows=one))
             with several:
-                self._rows(self.rows, accumulate, at)
+                self._rows(self.tile.rows, at)
 
-    def _rows(self, rows: int, accumulate: bool, at: _Operands) -> None:
+    def _rows(self, rows: int, at: _Operands) -> None:
         """A tile of so many rows."""
-        builder = self.builder
+        builder, vectors, starts = self.builder, self.tile.vectors, self.tile.starts
         last = builder.sub(at.live_rows, ir.Constant(INDEX, 1))
-        masks = [
-            first_lanes(builder, at.live_cols, start, vector.count)
-            for start, vector in zip(self.starts, self.vectors, strict=True)
-        ]
-        row_numbers = [self._smaller(ir.Constant(INDEX, r), last) for r in range(rows)]
-        out_rows = [self._row(at.out, at.out_start, self.out_rows, r, at.out_row) for r in row_numbers]
-        a_rows = [self._row(at.a, at.a_start, self.left_rows, r, at.a_row) for r in row_numbers]
-        b_rows = self._shifted(at.b, at.b_start)
-
+        masks = self.masks(at.live_cols)
+        row_numbers = [self.smaller(ir.Constant(INDEX, r), last) for r in range(rows)]
+        out_rows = [self.row(at.out, self.out_rows, r, at.out_row) for r in row_numbers]
+        a_rows = [self.row(at.a, self.left_rows, r, at.a_row) for r in row_numbers]
         initial = [
-            masked_load(builder, vector, self._shifted(row, ir.Constant(INDEX, start)), mask)
-            if accumulate
+            masked_load(builder, vector, self.shifted(row, ir.Constant(INDEX, start)), mask)
+            if self.tile.accumulate
             else ir.Constant(vector, None)
             for row in out_rows
-            for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
+            for vector, start, mask in zip(vectors, starts, masks, strict=True)
         ]
-        sums = self._depth_loop(initial, a_rows, at.a_col, b_rows, at.b_row, at.depth, masks)
-
-        count = len(self.vectors)
+        sums = self._loop(initial, a_rows, at, masks)
         for r, row in enumerate(out_rows):
             with builder.if_then(builder.icmp_signed(">", at.live_rows, ir.Constant(INDEX, r))):
                 for v, mask in enumerate(masks):
-                    masked_store(
-                        builder, sums[r * count + v], self._shifted(row, ir.Constant(INDEX, self.starts[v])), mask
-                    )
-
-    def _depth_loop(
-        self,
-        initial: list[ir.Value],
-        a_rows: list[ir.Value],
-        a_col: ir.Value,
-        b: ir.Value,
-        b_row: ir.Value,
-        depth: ir.Value,
-        masks: list[ir.Value],
-    ) -> list[ir.Value]:
-        """Accumulators after the loop over k. A long depth has a loop of its own, beside the other: what it keeps in
-        memory would have that one's accumulators spilled. Of a depth that is known, one of them is written."""
-        builder = self.builder
-        zero, operands = ir.Constant(INDEX, 0), (a_rows, a_col, b, b_row, masks)
-        if isinstance(depth, ir.Constant):
-            short = depth.constant <= SHORT_SUM
-            return self._loop(initial, zero, depth, *operands) if short else self._blocks(initial, depth, *operands)
-        is_long = builder.icmp_signed(">", depth, ir.Constant(INDEX, SHORT_SUM))
-        with builder.if_else(is_long, likely=False) as (long, short):
-            with long:
-                rounded, of_long = self._blocks(initial, depth, *operands), builder.block
-            with short:
-                plain, of_short = self._loop(initial, zero, depth, *operands), builder.block
-        results = [builder.phi(value.type) for value in plain]
-        for result, value, total in zip(results, plain, rounded, strict=True):
-            result.add_incoming(total, of_long)
-            result.add_incoming(value, of_short)
-        return results
-
-    def _blocks(
-        self,
-        initial: Sequence[ir.Value],
-        depth: ir.Value,
-        a_rows: list[ir.Value],
-        a_col: ir.Value,
-        b: ir.Value,
-        b_row: ir.Value,
-        masks: list[ir.Value],
-    ) -> list[ir.Value]:
-        """Accumulators after a long depth: its blocks are added in float64."""
-        builder = self.builder
-        wide = [cgutils.alloca_once(builder, ir.VectorType(ir.DoubleType(), v.type.count)) for v in initial]
-        for place in wide:
-            builder.store(ir.Constant(place.type.pointee, None), place)
-        before = builder.block
-        block, after = (builder.append_basic_block(f"tile.{part}") for part in ("block", "after"))
-        builder.branch(block)
-        builder.position_at_end(block)
-        first = builder.phi(INDEX)
-        first.add_incoming(ir.Constant(INDEX, 0), before)
-        starts = [builder.phi(value.type) for value in initial]
-        for phi, value in zip(starts, initial, strict=True):
-            phi.add_incoming(value, before)
-        last = self._smaller(builder.add(first, ir.Constant(INDEX, DEPTH_BLOCK)), depth)
-        sums = self._loop(starts, first, last, a_rows, a_col, b, b_row, masks)
-        totals = [self._added(place, value) for place, value in zip(wide, sums, strict=True)]
-        rounded = [self._rounded(total, value.type) for total, value in zip(totals, sums, strict=True)]
-        first.add_incoming(last, builder.block)
-        for phi in starts:
-            phi.add_incoming(ir.Constant(phi.type, None), builder.block)
-        builder.cbranch(builder.icmp_signed("<", last, depth), block, after)
-        builder.position_at_end(after)
-        return rounded
+                    place = self.shifted(row, ir.Constant(INDEX, starts[v]))
+                    masked_store(builder, sums[r * len(masks) + v], place, mask)
 
     def _loop(
-        self,
-        initial: Sequence[ir.Value],
-        first: ir.Value,
-        last: ir.Value,
-        a_rows: list[ir.Value],
-        a_col: ir.Value,
-        b: ir.Value,
-        b_row: ir.Value,
-        masks: list[ir.Value],
+        self, initial: Sequence[ir.Value], a_rows: list[ir.Value], at: _Operands, masks: list[ir.Value]
     ) -> list[ir.Value]:
         """Accumulators after first ≤ k < last, which are phi nodes: nothing but registers."""
         builder = self.builder
@@ -333,38 +316,37 @@ class _Block:
         builder.position_at_end(head)
         k = builder.phi(INDEX)
         sums = [builder.phi(value.type) for value in initial]
-        k.add_incoming(first, before)
+        k.add_incoming(at.first, before)
         for phi, value in zip(sums, initial, strict=True):
             phi.add_incoming(value, before)
-        builder.cbranch(builder.icmp_signed("<", k, last), body, after)
+        builder.cbranch(builder.icmp_signed("<", k, at.last), body, after)
 
         builder.position_at_end(body)
-        begin = builder.mul(k, b_row) if self.right_depth is None else self._listed(self.right_depth, k)
-        line = self._shifted(b, begin)
+        begin = builder.mul(k, at.b_row) if self.right_depth is None else self._listed(self.right_depth, k)
+        line = self.shifted(at.b, begin)
         b_vectors = [
-            masked_load(builder, vector, self._shifted(line, ir.Constant(INDEX, start)), mask)
-            for vector, start, mask in zip(self.vectors, self.starts, masks, strict=True)
+            masked_load(builder, vector, self.shifted(line, ir.Constant(INDEX, start)), mask)
+            for vector, start, mask in zip(self.tile.vectors, self.tile.starts, masks, strict=True)
         ]
-        offset = builder.mul(k, a_col) if self.left_depth is None else self._listed(self.left_depth, k)
+        offset = builder.mul(k, at.a_col) if self.left_depth is None else self._listed(self.left_depth, k)
         count = len(b_vectors)
         for r, row in enumerate(a_rows):
-            scalar = builder.load(self._shifted(row, offset), typ=self.element)
+            scalar = builder.load(self.shifted(row, offset), typ=self.element)
             for v, b_vector in enumerate(b_vectors):
-                total = sums[r * count + v]
-                total.add_incoming(fused(builder, splat(builder, scalar, self.vectors[v].count), b_vector, total), body)
+                total, broadcast = sums[r * count + v], splat(builder, scalar, b_vector.type.count)
+                total.add_incoming(fused(builder, broadcast, b_vector, total), body)
         k.add_incoming(builder.add(k, ir.Constant(INDEX, 1)), body)
         builder.branch(head)
 
         builder.position_at_end(after)
         return sums
 
-    def _row(
-        self, matrix: ir.Value, start: ir.Value, table: ir.GlobalVariable | None, row: ir.Value, step: ir.Value
-    ) -> ir.Value:
+    def row(self, matrix: ir.Value, table: ir.GlobalVariable | None, row: ir.Value, step: ir.Value) -> ir.Value:
         """Where a row of a matrix begins: so many steps from its start, or as the table says, from that number on."""
         builder = self.builder
-        far = builder.mul(row, step) if table is None else self._listed(table, builder.add(step, row))
-        return self._shifted(matrix, builder.add(start, far))
+        return self.shifted(
+            matrix, builder.mul(row, step) if table is None else self._listed(table, builder.add(step, row))
+        )
 
     def _table(self, steps: Steps) -> ir.GlobalVariable:
         """The offsets of several indices, as constants."""
@@ -380,19 +362,8 @@ class _Block:
         place = builder.gep(table, [number], inbounds=True, source_etype=_INT32)
         return builder.sext(builder.load(place, typ=_INT32), INDEX)
 
-    def _added(self, place: ir.Value, part: ir.Value) -> ir.Value:
-        """The sum in float64 with one more part of it."""
-        builder, kind = self.builder, place.type.pointee
-        wider = part if part.type == kind else builder.fpext(part, kind)
-        total = builder.fadd(builder.load(place), wider)
-        builder.store(total, place)
-        return total
-
-    def _rounded(self, total: ir.Value, kind: ir.Type) -> ir.Value:
-        return total if total.type == kind else self.builder.fptrunc(total, kind)
-
-    def _smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
+    def smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
-    def _shifted(self, pointer: ir.Value, elements: ir.Value) -> ir.Value:
+    def shifted(self, pointer: ir.Value, elements: ir.Value) -> ir.Value:
         return self.builder.gep(pointer, [elements], inbounds=True, source_etype=self.element)
