@@ -292,3 +292,17 @@ def test_arrows_in_codegen_go_downwards() -> None:
     for file in CODEGEN:
         above = {f"codegen.{other}" for other in UPWARDS.get(file.relative_to(ROOT / "codegen").parts[0], ())}
         assert not {".".join(name.split(".")[:2]) for name in modules(file)} & above, relative(file)
+
+
+def test_no_class_that_programs_and_formulas_are_made_of_slows_its_attributes() -> None:
+    """``__getattr__`` makes CPython look up every attribute in five times its time; what is missing is told anyway."""
+    import codegen
+    import symgraph as sg
+
+    x, W = sg.input("x", (3,)), sg.parameter("W", (3,))
+    for one in (x, x[0], codegen.function(x, sg.exp(x)), codegen.train_step(sg.sum(W**2), sg.SGD(0.1))):
+        defined = {name for kind in type(one).__mro__ if kind is not object for name in vars(kind)}
+        assert not {"__getattr__", "__getattribute__"} & defined
+        assert not hasattr(one, "numpy") and "numpy" not in dir(one)
+    with pytest.raises(AttributeError, match=r"has no attribute 'numpy': write codegen\.function"):
+        x.numpy()
