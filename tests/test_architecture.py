@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_mathematics_never_imports_machines() -> None:
 
 IMPORTED = """
 import sys, symgraph
-print(*{'codegen', 'numba', 'llvmlite', 'scipy'} & set(sys.modules))
+print(*{'codegen', 'numba', 'llvmlite', 'scipy', 'sympy', 'numpy'} & set(sys.modules))
 import codegen
 print(*{name for name in sys.modules if name.startswith('symgraph.drawing')} | (set(%s) & set(sys.modules)))
 print(*dir(symgraph))
@@ -213,6 +214,51 @@ def test_importing_waits_neither_for_llvm_nor_for_what_is_for_reading() -> None:
     assert imports()[1] == []
 
 
+def shown_to_editors(file: Path) -> set[tuple[str, str]]:
+    """Modules and names that a package imports where types are checked; of ``*`` what the module lists."""
+    only = next(node for node in parsed(file).body if isinstance(node, ast.If))
+    return {
+        (node.module, name)
+        for node in only.body if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+        for name in (import_module(node.module).__all__ if alias.name == "*" else [alias.name])
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("package", ["symgraph", "codegen"])
+def test_editors_and_python_find_the_same_names_in_the_same_modules(package: str) -> None:
+    module = import_module(package)
+    places = {(place, name) for place, names in module._PLACES.items() for name in names.split()}
+    assert shown_to_editors(ROOT / package / "__init__.py") == places
+    assert {name for _, name in places} <= set(module.__all__) and len(places) == len({name for _, name in places})
+
+
+FIRST = """
+import os, sys, sympy, numpy
+from symgraph import _PLACES
+for place in _PLACES:
+    if not (child := os.fork()):
+        __import__(place)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print(place)
+"""
+
+
+def test_any_module_of_the_vocabulary_may_be_the_first_that_is_imported() -> None:
+    assert run(FIRST) == ""
+
+
+TAKEN = """
+import symgraph.stabilise.rewriter, symgraph as sg
+print(callable(sg.stabilise), callable(sg.random.normal), callable(sg.sum))
+"""
+
+
+def test_names_that_are_folders_too_are_what_the_vocabulary_says() -> None:
+    assert run(TAKEN).split() == ["True"] * 3
+
+
 CODEGEN = sorted((ROOT / "codegen").rglob("*.py"))
 SEAM, BACKEND = ROOT / "codegen" / "backend.py", ROOT / "codegen" / "native"
 UPWARDS = {
@@ -246,3 +292,17 @@ def test_arrows_in_codegen_go_downwards() -> None:
     for file in CODEGEN:
         above = {f"codegen.{other}" for other in UPWARDS.get(file.relative_to(ROOT / "codegen").parts[0], ())}
         assert not {".".join(name.split(".")[:2]) for name in modules(file)} & above, relative(file)
+
+
+def test_no_class_that_programs_and_formulas_are_made_of_slows_its_attributes() -> None:
+    """``__getattr__`` makes CPython look up every attribute in five times its time; what is missing is told anyway."""
+    import codegen
+    import symgraph as sg
+
+    x, W = sg.input("x", (3,)), sg.parameter("W", (3,))
+    for one in (x, x[0], codegen.function(x, sg.exp(x)), codegen.train_step(sg.sum(W**2), sg.SGD(0.1))):
+        defined = {name for kind in type(one).__mro__ if kind is not object for name in vars(kind)}
+        assert not {"__getattr__", "__getattribute__"} & defined
+        assert not hasattr(one, "numpy") and "numpy" not in dir(one)
+    with pytest.raises(AttributeError, match=r"has no attribute 'numpy': write codegen\.function"):
+        x.numpy()

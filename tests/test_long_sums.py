@@ -71,3 +71,24 @@ def test_a_sum_over_two_long_axes_is_carried_in_the_inner_one(monkeypatch: pytes
     values = np.random.default_rng(0).normal(size=(5, 700, 2)).astype(np.float32)
     exact = values.astype(np.float64).sum((0, 1))
     np.testing.assert_allclose(program(values), exact, atol=1025 * UNIT * np.abs(values).sum((0, 1)).max())
+
+
+@pytest.mark.parametrize("name", ["to a number", "columns", "columns of both"])
+def test_what_is_one_block_adds_nothing_in_float64(name: str) -> None:
+    """A step of sixteen rows took a tenth longer for it."""
+    inputs, value, _ = PROGRAMS[name]
+    lines = codegen.function(inputs, value, "float32").source.splitlines()
+    wide = [line for line in lines if "float64(" in line and "float64(0.0)" not in line]
+    depth = {line: len(line) - len(line.lstrip()) for line in lines}
+    for line in wide:
+        above = [other for other in reversed(lines[: lines.index(line)]) if other and depth[other] < depth[line]]
+        assert any(other.lstrip().startswith("if ") for other in above[:4]), line
+    assert len(wide) == 2
+
+
+@pytest.mark.parametrize("rows", [1, 128, 129, 2048])
+@pytest.mark.parametrize("name", ["columns", "columns of both", "to a number"])
+def test_sums_of_as_many_terms_as_blocks_have(name: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
+    extents = {N: rows, M: 2}
+    _check(name, lambda leaf: tuple(int(extents.get(size, size)) for size in leaf.shape), (SHORT_SUM + 1) * UNIT)

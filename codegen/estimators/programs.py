@@ -183,7 +183,7 @@ def named(what: str, given: Any, known: dict[str, Any]) -> Any:
     """
     if callable(given):
         return given
-    found = known.get(given, getattr(sg, given) if given in sg.__all__ else None) if isinstance(given, str) else None
+    found = known.get(given, getattr(sg, given) if given in dir(sg) else None) if isinstance(given, str) else None
     if not callable(found):
         listed = ", ".join([*known, "a name of symgraph's, or a function"])
         raise ArgumentError(at_line(f"{what} {given!r} is not known: pass {listed}"))

@@ -1,8 +1,9 @@
 """Adds up long sums in blocks, whose partial sums are added in float64: an error that does not grow with their length.
 
 s = 0                                  s = 0;  w = 0
-for n in 0..N: s += x[n]      →        for block in 0..N by 1024:  for n in the block: s += x[n];   w += s;  s = 0
-                                       s = w
+for n in 0..N: s += x[n]      →        for block in 0..N by 1024:  if block > 0: w += s;  s = 0
+                                                                   for n in the block: s += x[n]
+                                       if N > 1024: s = w + s
 
 A sum whose terms are known to be at most ``SHORT_SUM`` is left as it is. With u the unit roundoff, |computed − exact| ≤
 (SHORT_SUM + 1)·u·Σ|terms| at worst, where a block is added in its order (N. Higham, Accuracy and Stability of Numerical
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from codegen.loops import ir
 from codegen.loops.ir import ZERO, Assign, Cast, Const, Expr, For, If, Let, Load, Op, Share, Stmt, Store, Var
@@ -29,10 +31,26 @@ Path = tuple[Stmt, ...]
 
 @dataclass(slots=True)
 class _Blocked:
-    """What becomes of a loop: its block, and what follows each block."""
+    """What becomes of a loop: its blocks, the first number of each, and what comes before a block."""
 
+    first: Var
     step: int
     carry: list[Stmt] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What ends a sum that went through a ``blocked`` loop, and through ``outer`` ones, more than one block of it."""
+
+    blocked: _Blocked
+    loop: For
+    outer: Sequence[For]
+    body: list[Stmt]
+
+    def statement(self) -> If:
+        several = [Op(">", (_extent(self.loop), ir.integer(self.blocked.step)), "bool")]
+        several += [Op(">", (_extent(loop), ir.ONE), "bool") for loop in self.outer]
+        return If(_any(several), tuple(self.body))
 
 
 class LongSums:
@@ -43,7 +61,7 @@ class LongSums:
         self.scratch: list[ir.Buffer] = []
         self.blocked: dict[int, _Blocked] = {}
         self.before: dict[int, list[Stmt]] = {}
-        self.after: dict[int, list[Stmt]] = {}
+        self.after: dict[int, list[_End]] = {}
 
     def __call__(self, body: Sequence[Stmt]) -> tuple[Stmt, ...]:
         """The statements with their long sums in blocks."""
@@ -69,7 +87,7 @@ class LongSums:
         free = [loop for loop in loops if loop.var.name in used]
         if not over or loops[0].parallel or not self._is_plain(term, path[shared:], loops, over, used):
             return
-        extents = [loop.stop if loop.start == ZERO else Op("-", (loop.stop, loop.start), "int64") for loop in over]
+        extents = [_extent(loop) for loop in over]
         total = ir.product(tuple(extents))
         if isinstance(total, Const) and total.value <= SHORT_SUM:
             return
@@ -82,12 +100,15 @@ class LongSums:
         else:
             return  # a known number of terms, which is no more than a block
         inside = [loop for loop in loops[loops.index(chosen) :] if loop in free]
-        start_of, carry, end = self._wide(term, free, inside)
-        found = self.blocked.setdefault(id(chosen), _Blocked(limit // inner))
+        begin, carry, end = self._wide(term, free, inside)
+        found = self.blocked.setdefault(id(chosen), _Blocked(Var(self.names.unique("block"), "int64"), limit // inner))
         found.step = min(found.step, limit // inner)
-        found.carry += carry
-        self.before.setdefault(id(loops[0]), []).extend(start_of)
-        self.after.setdefault(id(loops[0]), []).extend(end)
+        outer = over[: over.index(chosen)]
+        later = [Op(">", (found.first, chosen.start), "bool")]
+        later += [Op(">", (loop.var, loop.start), "bool") for loop in outer]
+        found.carry.append(If(_any(later), tuple(carry)))
+        self.before.setdefault(id(loops[0]), []).extend(begin)
+        self.after.setdefault(id(loops[0]), []).append(_End(found, chosen, outer, end))
 
     def _is_plain(self, term: Stmt, inside: Path, loops: Sequence[For], over: Sequence[For], used: set[str]) -> bool:
         """Whether the places of a sum, and how many terms it has, are known before its loops begin."""
@@ -99,12 +120,13 @@ class LongSums:
         return known and is_real and all(loop.step == ir.ONE for loop in loops)
 
     def _wide(self, term: Stmt, free: Sequence[For], inner: Sequence[For]) -> tuple[list[Stmt], list[Stmt], list[Stmt]]:
-        """Start sums in float64; add what is there, in the ``inner`` loops over places, and clear that; end them."""
+        """Start sums in float64; add what is there, in the ``inner`` loops over places, and clear it; add the rest."""
         zero, nothing = Const(0.0, "float64"), Const(0.0, "real")
         if isinstance(term, Assign):
             total, wide = term.var, Var(self.names.unique(f"{term.var.name}_wide"), "float64")
-            added = Assign(wide, Op("+", (wide, Cast(total, "float64")), "float64"))
-            return [Assign(wide, zero)], [added, Assign(total, nothing)], [Assign(total, Cast(wide, "real"))]
+            added = Op("+", (wide, Cast(total, "float64")), "float64")
+            carry: list[Stmt] = [Assign(wide, added), Assign(total, nothing)]
+            return [Assign(wide, zero)], carry, [Assign(total, Cast(added, "real"))]
         assert isinstance(term, Store)
         name, shape = term.buffer, self.shapes[term.buffer]
         places = {loop.var.name for loop in free}
@@ -117,11 +139,11 @@ class LongSums:
         self.scratch.append(buffer)
         at = tuple(term.index[a] for a in axes)
         part, sum_ = Load(name, term.index, "real"), Load(buffer.name, at, "float64")
-        add = Store(buffer.name, at, Op("+", (sum_, Cast(part, "float64")), "float64"))
+        added = Op("+", (sum_, Cast(part, "float64")), "float64")
         return (
             _nest(free, [Store(buffer.name, at, zero)]),
-            _nest(inner, [add, Store(name, term.index, nothing)]),
-            _nest(free, [Store(name, term.index, Cast(sum_, "real"))]),
+            _nest(inner, [Store(buffer.name, at, added), Store(name, term.index, nothing)]),
+            _nest(free, [Store(name, term.index, Cast(added, "real"))]),
         )
 
     def _rebuilt(self, body: Sequence[Stmt]) -> tuple[Stmt, ...]:
@@ -132,12 +154,21 @@ class LongSums:
                 new = replace(statement, body=self._rebuilt(statement.body))
             found = self.blocked.get(id(statement))
             if found is not None and isinstance(new, For):
-                first, step = Var(self.names.unique("block"), "int64"), ir.integer(found.step)
-                last = ir.Call("minimum", (ir.add(first, step), new.stop), "int64")
-                part = replace(new, start=first, stop=last)
-                new = For(first, new.start, new.stop, (part, *found.carry), step=step)
-            result += [*self.before.get(id(statement), ()), new, *self.after.get(id(statement), ())]
+                step = ir.integer(found.step)
+                last = ir.Call("minimum", (ir.add(found.first, step), new.stop), "int64")
+                part = replace(new, start=found.first, stop=last)
+                new = For(found.first, new.start, new.stop, (*found.carry, part), step=step)
+            result += [*self.before.get(id(statement), ()), new]
+            result += [end.statement() for end in self.after.get(id(statement), ())]
         return tuple(result)
+
+
+def _extent(loop: For) -> Expr:
+    return loop.stop if loop.start == ZERO else Op("-", (loop.stop, loop.start), "int64")
+
+
+def _any(conditions: Sequence[Expr]) -> Expr:
+    return reduce(lambda one, other: Op("or", (one, other), "bool"), conditions)
 
 
 def _paths(body: Sequence[Stmt], above: Path) -> Iterator[Path]:

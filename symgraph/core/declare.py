@@ -18,6 +18,8 @@ from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary import init as initializers
 from symgraph.vocabulary.init import Initializer
 
+__all__ = ["constant", "input", "labels", "parameter"]
+
 
 @explained
 def input(name: str, shape: Iterable[Any] | Any, dtype: Any = "real") -> Tensor:

@@ -30,6 +30,8 @@ from symgraph.core.scalars import Slot, as_formula, as_written, slot
 from symgraph.core.tensor import Element, Reduction, Tensor
 from symgraph.errors import ArgumentError, DomainError, IndexNotationError, ShapeError
 
+__all__ = ["ArgMax", "ArgMin", "Max", "Min", "Sum", "as_tensor", "define"]
+
 MAX_INLINED = 4
 """Operations of a formula of plain symbols that is written into the formula that uses it, as λ/2 is."""
 

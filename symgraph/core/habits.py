@@ -65,13 +65,38 @@ def _is_own(module: Any, name: str) -> bool:
     return not name.startswith("_") and callable(value) and str(getattr(value, "__module__", "")).startswith("symgraph")
 
 
+class _Elsewhere:
+    """An attribute of other libraries' objects, for a class that has none of this name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, found: Any, owner: type) -> Any:
+        raise unknown(f"{owner.__name__!r} object", self.name, owner if found is None else found)
+
+    def __repr__(self) -> str:
+        return f"<not here: write {WRITTEN_HERE[self.name]}>"
+
+
 class Habits:
-    """An object whose missing attributes are answered with what is written here."""
+    """An object whose missing attributes are answered with what is written here.
+
+    Each has its descriptor: beside ``__getattr__`` CPython looks up every attribute in five times its time, those that
+    are there too, and calls of programs and whatever walks through formulas do little else.
+    """
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> Any:
-        raise unknown(f"{type(self).__name__!r} object", name, self)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in WRITTEN_HERE:
+            if not hasattr(cls, name):
+                setattr(cls, name, _Elsewhere(name))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in WRITTEN_HERE or hasattr(self, name)]
 
 
 def unexpected(function: Callable[..., Any], kwargs: Mapping[str, Any]) -> str | None:

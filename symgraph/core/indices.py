@@ -15,6 +15,8 @@ from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.errors import IndexNotationError, ShapeError
 
+__all__ = ["dim", "indices"]
+
 Shape = tuple[sp.Expr, ...]
 
 

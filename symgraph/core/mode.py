@@ -18,6 +18,8 @@ from symgraph.core.provenance import at_line, names_result
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.errors import ArgumentError
 
+__all__ = ["in_training", "mode"]
+
 TRAINING = Tensor.scalar(sp.Symbol("training", integer=True, nonnegative=True))
 """1 in training and 0 in evaluation: a leaf until the mode is chosen."""
 MODES = {"train": 1, "evaluate": 0}

@@ -33,6 +33,8 @@ from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.vocabulary.init import Initializer
 from symgraph.vocabulary.operators import Operators
 
+__all__ = ["Element", "Tensor"]
+
 if TYPE_CHECKING:
     import numpy as np
 

@@ -25,6 +25,8 @@ from symgraph.errors import DomainError, ShapeError
 from symgraph.simplify.selections import before_branches, is_place
 from symgraph.simplify.sums import summed
 
+__all__ = ["hessian", "hvp", "jacobian"]
+
 
 @names_result
 def jacobian(output: Any, wrt: Any) -> Tensor:

@@ -9,10 +9,12 @@ Nothing here names a layer: exponentials are found by algebra. A rewriting that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from symgraph.core.graph import rewrite
 from symgraph.core.misuse import explained
-from symgraph.core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from symgraph.core.tensor import Tensor
 
 
 @explained
@@ -22,6 +24,7 @@ def stabilise(outputs: Sequence[Tensor], left: list[Tensor] | None = None) -> li
     In ``left`` are put values that would take more than ``MOST_WORK`` of :mod:`.rewriter`, which stay too, and those
     that may overflow and are longer than ``MAX_OPENED``: what reads them does not look through them.
     """
+    from symgraph.core.graph import rewrite
     from symgraph.stabilise.rewriter import Rewriter  # a sixth of all modules, for those who make something stable
 
     rewriter = Rewriter()

@@ -34,6 +34,8 @@ from symgraph.core.scalars import as_formula, as_written, slot
 from symgraph.core.tensor import DISPLAYED, Tensor, require_real
 from symgraph.errors import IndexNotationError
 
+__all__ = ["Elementwise", "elementwise"]
+
 u, v, w = sp.symbols("u v w", real=True)
 
 

@@ -30,6 +30,11 @@ from symgraph.core.views import inlined
 from symgraph.errors import DomainError, IndexNotationError, ShapeError
 from symgraph.vocabulary.comparisons import condition as truth
 
+__all__ = [
+    "argmax", "argmin", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "softmax", "sum",
+    "transpose", "where",
+]  # fmt: skip
+
 Axes = int | Iterable[int] | None
 
 

@@ -26,6 +26,8 @@ from symgraph.errors import DomainError, ShapeError
 from symgraph.vocabulary.functions import axes_of, axis_of, from_end
 from symgraph.vocabulary.shapes import Sizes, along, expand_dims, in_order, places, ravel, reshape, shown
 
+__all__ = ["concatenate", "flip", "pad", "repeat", "roll", "split", "stack", "take", "tile"]
+
 
 # -- joining and parting ----------------------------------------------------------------------------------------------
 @names_result

@@ -18,6 +18,8 @@ from symgraph.vocabulary.elementary import sqrt
 from symgraph.vocabulary.functions import mean
 from symgraph.vocabulary.shapes import reshape, shown
 
+__all__ = ["batch_norm", "stop_gradient"]
+
 
 @names_result
 def stop_gradient(x: Any) -> Tensor:

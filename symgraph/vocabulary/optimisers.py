@@ -30,7 +30,6 @@ from symgraph.vocabulary.updating import (
     Optimizer,
     Row,
     Schedule,
-    Update,
     clip_grad_norm,
     clip_grad_value,
     grouped,
@@ -375,7 +374,7 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
 """By name, as in ``torch.optim``."""
 
 __all__ = [
-    "ASGD", "LBFGS", "OPTIMISERS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon",
-    "NAdam", "NaturalGradient", "Optimizer", "RAdam", "RMSprop", "Row", "Rprop", "Schedule", "Update", "accumulate",
-    "average_weights", "clip_grad_norm", "clip_grad_value", "grouped", "lookahead", "sam",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon", "NAdam",
+    "NaturalGradient", "Optimizer", "RAdam", "RMSprop", "Row", "Rprop", "accumulate", "average_weights",
+    "clip_grad_norm", "clip_grad_value", "grouped", "lookahead", "sam",
 ]  # fmt: skip

@@ -21,6 +21,8 @@ from symgraph.errors import IndexNotationError, ShapeError
 from symgraph.vocabulary.functions import axis_of, matmul
 from symgraph.vocabulary.shapes import moveaxis, places, ravel, reshape, shown
 
+__all__ = ["diag", "diagonal", "dot", "einsum", "eye", "kron", "outer", "tensordot", "trace", "tril", "triu", "vdot"]
+
 
 @names_result
 def einsum(subscripts: str, *operands: Any) -> Tensor:

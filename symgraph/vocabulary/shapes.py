@@ -20,6 +20,11 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.errors import ShapeError
 from symgraph.vocabulary.functions import axes_of, axis_of, transpose
 
+__all__ = [
+    "broadcast_to", "expand_dims", "flatten", "moveaxis", "permute", "ravel", "reshape", "squeeze", "swapaxes",
+    "unsqueeze",
+]  # fmt: skip
+
 Sizes = int | Iterable[Any]
 
 

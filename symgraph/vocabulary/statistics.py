@@ -38,6 +38,11 @@ from symgraph.vocabulary.random import dropout
 from symgraph.vocabulary.reductions import weights_of
 from symgraph.vocabulary.shapes import expand_dims, in_order, reshape, shown, swapaxes
 
+__all__ = [
+    "all", "any", "average", "clip", "embedding", "norm", "one_hot", "scaled_dot_product_attention", "std",
+    "var",
+]  # fmt: skip
+
 
 @names_result
 def var(x: Any, axis: Axes = None, ddof: int = 0, keepdims: bool = False) -> Tensor:

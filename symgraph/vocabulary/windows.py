@@ -23,6 +23,11 @@ from symgraph.vocabulary.functions import max, mean
 from symgraph.vocabulary.joining import pad, repeat
 from symgraph.vocabulary.shapes import broadcast_to, reshape, shown
 
+__all__ = [
+    "avg_pool", "conv1d", "conv2d", "conv3d", "global_avg_pool", "global_max_pool", "max_pool", "unfold",
+    "upsample",
+]  # fmt: skip
+
 Numbers = int | Iterable[int]
 Padding = int | str | Iterable[Any]
 
