@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from codegen.host import undisturbed as undisturbing
 from codegen.host.collector import resting
+from codegen.host.once import Once
 from codegen.host.undisturbed import undisturbed
 from codegen.run import loading
-from codegen.run.turn import LOADING
+from codegen.run.turn import Turn
 
 ROOT = Path(__file__).parent.parent
 
@@ -170,18 +172,77 @@ def test_a_fork_waits_until_nothing_is_loaded() -> None:
     held = threading.Event()
 
     def load() -> None:
-        with LOADING:
-            held.set()
-            time.sleep(0.1)
+        held.set()
+        time.sleep(0.1)
 
-    thread = threading.Thread(target=load)
+    thread = threading.Thread(target=undisturbed, args=(load,))
     thread.start()
     held.wait()
     child = os.fork()
     if child == 0:
-        os._exit(0 if LOADING.acquire(timeout=5) else 1)
+        threading.Timer(5, os._exit, (1,)).start()
+        os._exit(undisturbed(lambda: 0))
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_fork_beside_something_that_is_made_once_ends() -> None:
+    """The fork holds the turn that was made last; who made it takes it next, and held what the fork waited for."""
+    begun, once = threading.Event(), Once[int](2)
+
+    def made() -> int:
+        turn = Turn("what is made")
+        begun.set()
+        time.sleep(0.1)
+        return int(turn.take(undisturbed, lambda: 3))
+
+    thread = threading.Thread(target=once, args=("key", made), daemon=True)
+    thread.start()
+    assert begun.wait(60)
+    watch = threading.Timer(30, os._exit, (1,))
+    watch.start()
+    child = os.fork()
+    watch.cancel()
+    if child == 0:  # nobody makes it here: the thread that did is not in this process
+        os._exit(0 if once("key", lambda: 3) == 3 else 1)
+    thread.join(60)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not thread.is_alive()
+
+
+def test_what_is_made_once_waits_for_nothing_else() -> None:
+    once, here, there = Once[str](2), threading.Event(), threading.Event()
+    found: list[str] = []
+
+    def slow() -> str:
+        here.set()
+        assert there.wait(60)
+        return undisturbed(lambda: "first")
+
+    threads = [threading.Thread(target=lambda: found.append(once("a", slow))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert here.wait(60)
+    assert undisturbed(lambda: 3) == 3
+    assert once("b", lambda: "second") == "second"
+    there.set()
+    for thread in threads:
+        thread.join(60)
+    assert found == ["first"] * 3
+    assert once("c", lambda: once("c", lambda: "inner") + "!") == "inner!"
+    with pytest.raises(KeyError):
+        once("d", lambda: {}["nothing"])
+    assert once("d", lambda: "third") == "third"
+    assert once("a", lambda: "again") == "again", "the last two are kept"
+
+
+def test_a_handler_of_forks_may_compile() -> None:
+    undisturbing.stop()
+    try:
+        assert undisturbed(lambda: 3) == 3
+    finally:
+        undisturbing.go_on()
 
 
 def test_the_collector_rests_while_something_is_compiled_and_is_then_as_it_was() -> None:

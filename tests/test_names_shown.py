@@ -118,3 +118,19 @@ def test_names_that_look_alike_in_latex_are_told_apart() -> None:
     assert len(set(latex)) == len(names), latex
     assert latex[names.index("x")] == "x" and latex[names.index("x_")] == r"\mathrm{x\_}"
     assert all(part in sp.latex(total) for part in latex)
+
+
+def test_sizes_are_told_apart_from_tensors_and_from_each_other() -> None:
+    """N_ beside N was N in LaTeX, and of a tensor N and a size N the one was the other in text too."""
+    x = sg.input("x", (sg.dim("N"), sg.dim("N_")))
+    shown = sg.grad(sg.sum(x) / x.shape[0] / x.shape[1], x)
+    assert str(shown).endswith("= 1/(N·N_)")
+    assert sp.latex(shown).endswith(r"= \frac{1}{N \, \mathrm{N\_}}")
+    N = sg.input("N", ())
+    shown = sg.grad(sg.sum(x * N) / x.shape[0] / x.shape[1], x)
+    assert str(shown).endswith("= N/(size(N)·N_)")
+    assert sp.latex(shown).endswith(r"= \frac{N}{\operatorname{size}(N) \, \mathrm{N\_}}")
+    z, alpha = sg.input("z", (sg.dim("alpha"),)), sp.Symbol("alpha", real=True)
+    shown = sg.grad(alpha * sg.sum(z * sg.input("α", ())) / z.shape[0], z)
+    assert str(shown).endswith("= alpha·α/size(alpha)")
+    assert sp.latex(shown).endswith(r"= \frac{\mathrm{alpha} \, \alpha}{\operatorname{size}(\mathrm{alpha})}")

@@ -27,9 +27,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import codegen
 from codegen import EarlyStopping, History
 from codegen.estimators import programs
 from codegen.estimators.rates import InverseScaling, NoChange
+from codegen.host.once import Once
 from symgraph.errors import SymgraphError
 from symgraph.reference import evaluate
 from symgraph.sklearn import MLPClassifier, MLPRegressor, SymbolicEstimator
@@ -218,8 +220,7 @@ def test_a_second_fit_of_the_same_formulas_makes_no_program(name: str, monkeypat
     clone(given).set_params(**options).fit(X, X[:, 0])
     found = clone(given).set_params(**options, **others).fit(X, X[:, 0])
     assert len(made) <= 1
-    monkeypatch.setattr(programs, "_idle", {})
-    monkeypatch.setattr(programs, "_made", {})
+    monkeypatch.setattr(programs, "_forms", Once(2))
     alone = clone(given).set_params(**options, **others).fit(X, X[:, 0])
     assert [values.tolist() for values in found.coefs_] == [values.tolist() for values in alone.coefs_]
 
@@ -229,8 +230,7 @@ def test_fits_at_once_in_threads_derive_and_translate_once(monkeypatch: pytest.M
     made: list[int] = []
     first = programs.TrainStep
     monkeypatch.setattr(programs, "TrainStep", lambda *options, **named: made.append(1) or first(*options, **named))
-    for name in ("_idle", "_made"):
-        monkeypatch.setattr(programs, name, {})
+    monkeypatch.setattr(programs, "_forms", Once(2))
     start = threading.Barrier(4)
 
     def fitted(seed: int) -> Any:
@@ -243,6 +243,22 @@ def test_fits_at_once_in_threads_derive_and_translate_once(monkeypatch: pytest.M
     start = threading.Barrier(1)
     for seed, each in enumerate(found):
         assert [values.tolist() for values in each.coefs_] == [values.tolist() for values in fitted(seed).coefs_]
+
+
+def test_a_model_may_compile_something_while_it_is_declared() -> None:
+    """What is loaded meanwhile waited for the lock that the declaration held."""
+    def model(x: Any) -> Any:
+        u = sg.input("u", (3,))
+        factor = codegen.function([u], sg.sum(u**2))(u=np.ones(3))
+        return x @ sg.parameter("W", (3, 1)) * float(factor)
+
+    made: list[SymbolicEstimator] = []
+    thread = threading.Thread(
+        target=lambda: made.append(SymbolicEstimator(model, max_iter=2).fit(X, X[:, 0])), daemon=True
+    )
+    thread.start()
+    thread.join(100)
+    assert len(made) == 1
 
 
 def test_other_formulas_are_another_program() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -169,3 +170,36 @@ def test_compensated_sums_keep_their_order(dtype: str) -> None:
     np.testing.assert_array_equal(
         codegen.function([x, y], ((x + y) - x) - y)(big, small), ((big + small) - big) - small
     )
+
+
+NUMBERS = (0, 1, -1, 2, sp.Rational(1, 2))
+OF_TWO = ("arctan2", "hypot", "logaddexp", "heaviside", "maximum", "minimum", "power", "remainder", "floor_divide")
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", [*OF_TWO, "xlogy"])
+def test_a_number_for_an_argument_decides_what_it_decides(name: str) -> None:
+    """``arctan2(x, 0)`` printed "0 if 0 = 0 and x[n] = 0" and five branches more, some of which are never taken."""
+    x = sg.input("x", (N,))
+    data = np.array([-np.inf, -2.5, -1.0, -0.3, 0.0, 0.3, 1.0, 2.5, np.inf, np.nan])
+    reference = getattr(np, name, lambda a, b: np.where(a == 0, np.where(np.isnan(b), b, 0), a * np.log(b)))
+    for number in NUMBERS:
+        for order in (1, -1):
+            y = getattr(sg, name)(*(x, number)[::order])
+            assert not re.search(r"(?<![\w\]])−?\d+ [=<>≤≥] −?\d+(?!\w)", str(y)), y
+            with np.errstate(all="ignore"):
+                wanted = np.broadcast_to(reference(*(data, float(number))[::order]), data.shape)
+            got = np.broadcast_to(codegen.function([x], y)(x=data), data.shape)
+            at = np.isfinite(data) if name in ("remainder", "floor_divide", "arctan2", "logaddexp") else data == data
+            if name in ("remainder", "floor_divide") and number == 0:
+                continue  # x/0 is NaN or infinite, and so is what follows
+            np.testing.assert_allclose(got[at], wanted[at], rtol=1e-14, err_msg=str(y))
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_case_drops_no_operand_that_another_names() -> None:
+    x = sg.input("x", (N,))
+    data = np.array([np.inf, np.nan, -1.0])
+    f = sg.elementwise(sp.Piecewise((u - v, u > 0), (v, True)), u, v)
+    assert np.array_equal(codegen.function([x], f(x, x))(x=data), [np.nan, np.nan, -1.0], equal_nan=True)
+    assert np.array_equal(codegen.function([x], sg.xlogy(x, 1))(x=data), [np.nan, np.nan, 0.0], equal_nan=True)

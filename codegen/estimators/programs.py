@@ -7,7 +7,6 @@ lent to one fit at a time.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -23,42 +22,32 @@ import numpy as np
 import sympy as sp
 
 import symgraph as sg
+from codegen.host.once import Once
 from codegen.plan.request import Request, leaves_in
 from codegen.run.function import Function
 from codegen.run.training import TrainStep
-from codegen.run.turn import LOADING
 from symgraph.core.indices import show_shape
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ShapeError
 
-MOST_IDLE = 32
-"""Steps that are kept for later fits."""
+MOST_FORMS, MOST_IDLE = 32, 8
+"""Forms whose steps are kept for later fits, and steps of one form."""
 MOST_MADE = 64
 P = ParamSpec("P")
 R = TypeVar("R")
 L2 = sp.Symbol("l2", nonnegative=True)
-_idle: dict[Any, list[TrainStep]] = {}
-_made: dict[Any, TrainStep] = {}
-"""The first step of each form, of which those of other fits at the same time are copies."""
-_lock = threading.Lock()
+_forms: Once[tuple[TrainStep, list[TrainStep]]] = Once(MOST_FORMS)
+"""The first step of each form, of which those of other fits at the same time are copies, and those that nobody has."""
 
 
 def once(make: Callable[P, R]) -> Callable[P, R]:
-    """Decorate what is made once for the same arguments; threads that ask meanwhile wait for it."""
-    made: dict[Any, R] = {}
+    """Decorate what is made once for the same arguments."""
+    made: Once[R] = Once(MOST_MADE)
 
     @wraps(make)
     def found(*given: P.args, **named: P.kwargs) -> R:
-        result = made.get(given)
-        if result is None:
-            with LOADING:
-                result = made.get(given)
-                if result is None:
-                    while len(made) >= MOST_MADE:
-                        del made[next(iter(made))]
-                    result = made[given] = make(*given, **named)
-        return result
+        return made(given, lambda: make(*given, **named))
 
     return found
 
@@ -234,24 +223,22 @@ def borrowed(network: Declared, optimizer: Any, dtype: np.dtype[Any]) -> Iterato
         place = (network, form(optimizer), dtype)
     except (RecursionError, ValueError):  # a function that holds itself, or what is not there yet
         place = (network, Same(optimizer), dtype)
-    with _lock:
-        step = _idle[place].pop() if _idle.get(place) else None
-    if step is None:
-        with LOADING:  # threads that want the same wait for one of them
-            if place in _made:
-                step = deepcopy(_made[place])
-            else:
-                step = TrainStep(network.cost, optimizer, dtype, None, None, None, True, key=0, updates=network.updates)
-                step.program  # noqa: B018  translated now, for all
-                while len(_made) >= MOST_IDLE:
-                    del _made[next(iter(_made))]
-                _made[place] = step
+    first, idle = _forms(place, lambda: _translated(network, optimizer, dtype))
+    try:
+        step = idle.pop()
+    except IndexError:
+        step = deepcopy(first)
     step.reset()
     step.hyper.update({name: value for name, value in optimizer.hyper.items() if name in step.hyper})
     yield step  # after an error it is not lent again
-    with _lock:
-        if sum(map(len, _idle.values())) < MOST_IDLE:
-            _idle.setdefault(place, []).append(step)
+    if len(idle) < MOST_IDLE:
+        idle.append(step)
+
+
+def _translated(network: Declared, optimizer: Any, dtype: np.dtype[Any]) -> tuple[TrainStep, list[TrainStep]]:
+    step = TrainStep(network.cost, optimizer, dtype, None, None, None, True, key=0, updates=network.updates)
+    step.program  # noqa: B018  translated now, for all
+    return step, [step]
 
 
 @once

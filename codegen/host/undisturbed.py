@@ -2,6 +2,9 @@
 
 llvmlite frees an object and notes that it has, in two lines of Python. An exception between them, of a handler of
 Ctrl-C or of another thread, frees it a second time, which ends the process.
+
+There is one such work at a time. Its lock is taken by the thread that does the work, and by one that forks; nobody
+else can hold it and wait for work that needs it.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_alone = threading.RLock()
+_forks = threading.local()
 
 
 class _Apart(threading.Thread, Generic[T]):
@@ -22,14 +27,16 @@ class _Apart(threading.Thread, Generic[T]):
 
     def run(self) -> None:
         try:
-            self.found.append(self._work())
+            with _alone:
+                self.found.append(self._work())
         except BaseException as error:
             self.error = error
 
 
 def undisturbed(work: Callable[[], T]) -> T:
-    """What ``work`` returns, or raises. Who waits for it may be interrupted meanwhile; it goes on to its end."""
-    if isinstance(threading.current_thread(), _Apart):
+    """What ``work`` returns, or raises, when no other is done. Who waits for it may be interrupted meanwhile; it goes
+    on to its end. A thread that forks (a handler of forks compiles something) does it itself."""
+    if isinstance(threading.current_thread(), _Apart) or getattr(_forks, "now", False):
         return work()
     thread = _Apart(work)
     thread.start()
@@ -37,3 +44,16 @@ def undisturbed(work: Callable[[], T]) -> T:
     if thread.error is not None:
         raise thread.error
     return thread.found[0]
+
+
+def stop() -> None:
+    """Wait until no work is done, and let none begin: a fork's child would find the compiler's locks taken, by a thread
+    that it does not have."""
+    _alone.acquire()
+    _forks.now = True
+
+
+def go_on() -> None:
+    """Undo :func:`stop`, in the same thread, of the process or of its child."""
+    _forks.now = False
+    _alone.release()

@@ -65,6 +65,9 @@ class _Named:
     def is_inlined(self, tensor: Tensor) -> bool:
         return False
 
+    def symbol(self, text: str) -> Name:
+        return Name(text, "")
+
 
 class _Writer:
     """The parts of a body as notation."""

@@ -16,7 +16,6 @@ from codegen.backend import Entry
 from codegen.host import cache
 from codegen.host.collector import resting
 from codegen.host.undisturbed import undisturbed
-from codegen.run.turn import LOADING
 
 if TYPE_CHECKING:
     from codegen.loops.driver import Source
@@ -64,11 +63,10 @@ def part(name: str, as_python: bool) -> Entry:
 def native_part(name: str) -> Entry:
     """A part of our own, for programs that run natively: one and the same for all, who keep bare functions of it."""
     def made() -> Entry:
-        with LOADING:  # whoever comes meanwhile finds it made
-            if name not in _parts:
-                key = cache.key_of("codegen.native.runtime", name)
-                _parts[name] = _cached(key, name, lambda: backend.compile_part(name), {})
-            return _parts[name]
+        if name not in _parts:  # whoever came meanwhile finds it made
+            key = cache.key_of("codegen.native.runtime", name)
+            _parts[name] = _cached(key, name, lambda: backend.compile_part(name), {})
+        return _parts[name]
 
     return _parts.get(name) or undisturbed(made)
 
@@ -77,17 +75,16 @@ def _cached(
     key: str, name: str, compiled: Callable[[], bytes], seconds: dict[str, float], code: bytes | None = None
 ) -> Entry:
     def found() -> Entry:
-        with LOADING:
-            stored = cache.load(key) if code is None else code
-            if stored is None:
-                with cache.alone(key):
-                    stored = cache.load(key)
-                    if stored is None:
-                        with debug.stage("compile", seconds), resting():
-                            stored = compiled()
-                            cache.store(key, stored)
-            with debug.stage("load", seconds):
-                return backend.load(stored, name)
+        stored = cache.load(key) if code is None else code
+        if stored is None:
+            with cache.alone(key):
+                stored = cache.load(key)
+                if stored is None:
+                    with debug.stage("compile", seconds), resting():
+                        stored = compiled()
+                        cache.store(key, stored)
+        with debug.stage("load", seconds):
+            return backend.load(stored, name)
 
     return undisturbed(found)
 

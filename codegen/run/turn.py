@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from codegen.host import undisturbed
 from symgraph.core.provenance import at_line
 from symgraph.errors import ArgumentError
 
@@ -93,9 +94,6 @@ _turns: WeakSet[Turn] = WeakSet()
 _held: list[Turn] = []
 GATE = threading.RLock()
 """Held by a thread that forks, and by one that begins a job."""
-LOADING = threading.RLock()
-"""Held by a thread that forks, and by one that compiles or loads: a child would find the compiler's locks taken, by a
-thread that it does not have."""
 
 
 def _before_fork() -> None:
@@ -103,7 +101,7 @@ def _before_fork() -> None:
     for turn in list(_turns):
         while not _stands_still(turn):
             pass
-    LOADING.acquire()
+    undisturbed.stop()
 
 
 def _stands_still(turn: Turn) -> bool:
@@ -120,7 +118,7 @@ def _stands_still(turn: Turn) -> bool:
 
 
 def _after_fork() -> None:
-    LOADING.release()
+    undisturbed.go_on()
     while _held:
         _held.pop().lock.release()
     GATE.release()

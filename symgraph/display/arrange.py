@@ -73,6 +73,7 @@ class Named(Protocol):
     @property
     def position(self) -> Mapping[Tensor, int]: ...
     def is_inlined(self, tensor: Tensor) -> bool: ...
+    def symbol(self, text: str) -> Name: ...
 
 
 class Arranger:
@@ -179,7 +180,7 @@ class Arranger:
             case Index():
                 return scope.called.get(expression) or letter(expression.name.lstrip("_"))
             case sp.Symbol():
-                return Entry(Name(expression.name, latex_name(expression.name)))
+                return Entry(self.naming.symbol(expression.name))
             case Reduced():
                 return self._reduced(expression, scope)
             case sp.Number() | sp.NumberSymbol():

@@ -74,7 +74,8 @@ class Naming:
         self.reading_order = [*declared, *(t for t in self.order if t.definition is not None)]
         self.position = {tensor: position for position, tensor in enumerate(self.reading_order)}
         self.names: dict[Tensor, Name] = dict(given or {})
-        fixed = _given_names(self.order) | {name.text for name in self.names.values()}
+        self._leaves = {tensor.display_name for tensor in declared}
+        fixed = self._leaves | _sizes(self.order) | {name.text for name in self.names.values()}
         hinted = [t for t in self.order if t.definition and t not in self.names and _usable(name_of(t))]
         count = Counter(name_of(t) for t in hinted)
         self._own = {name for name, times in count.items() if times == 1} - fixed
@@ -95,6 +96,11 @@ class Naming:
     def is_inlined(self, tensor: Tensor) -> bool:
         """Whether the tensor's definition is written where it is read."""
         return tensor not in self.names
+
+    def symbol(self, text: str) -> Name:
+        """What a size or another symbol is called: by its name, or as ``size(N)`` where a tensor is called N."""
+        latex = self._typeset.get(text) or latex_name(text)
+        return Name(f"size({text})", rf"\operatorname{{size}}({latex})") if text in self._leaves else Name(text, latex)
 
     def _name_leaves(self) -> None:
         for tensor in self.order:
@@ -262,11 +268,9 @@ def _declaration(leaf: Tensor, depth: Mapping[Tensor, int]) -> tuple[bool, int, 
     return False, -depth.get(leaf, -1), leaf.age
 
 
-def _given_names(order: list[Tensor]) -> set[str]:
-    leaves = {tensor.display_name for tensor in order if tensor.definition is None}
-    bodies = (t.definition.body for t in order if t.definition)
-    sizes = {size.name for t in order for extent in t.shape for size in extent.atoms(Dim)}
-    return leaves | sizes | {size.name for body in bodies for size in body.atoms(Dim)}
+def _sizes(order: list[Tensor]) -> set[str]:
+    formulas = itertools.chain(*(t.shape for t in order), (t.definition.body for t in order if t.definition))
+    return {size.name for formula in formulas for size in formula.atoms(Dim)}
 
 
 def _tells_first(track: Tensor) -> bool:

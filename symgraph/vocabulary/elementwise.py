@@ -18,6 +18,7 @@ from symgraph.core.broadcast import broadcast, broadcast_element
 from symgraph.core.checked_names import checked_name
 from symgraph.core.define import (
     as_tensor,
+    element_of,
     exact,
     finite,
     in_index_notation,
@@ -96,9 +97,9 @@ class Elementwise:
         for tensor in tensors:
             require_real(tensor, self.name)
         shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
-        elements = [broadcast_element(tensor, len(shape)) for tensor in tensors]
+        elements, opaque = ([at(tensor, len(shape)) for tensor in tensors] for at in (element_of, broadcast_element))
         formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
-        return defined(shape, as_written(formula, elements))
+        return defined(shape, as_written(formula, elements, opaque))
 
     def _in_index_notation(self, operands: tuple[Any, ...]) -> Any:
         """The formula at scalars of a formula over indices, for use in :func:`symgraph.core.define.define`."""

@@ -7,6 +7,7 @@ import faulthandler
 import importlib
 import multiprocessing
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,8 @@ class _Child:
 def _serve(connection: Connection, log: str, prepare: Callable[[], None] | None) -> None:
     with open(log, "w") as file:
         faulthandler.enable(file)
+        if hasattr(faulthandler, "register"):  # a thread that looks at frames which another runs may end the process
+            faulthandler.register(signal.SIGUSR1, file, all_threads=False)
         with contextlib.redirect_stdout(file):
             for module in ("symgraph", "codegen"):
                 importlib.import_module(module)
@@ -46,11 +49,7 @@ def _serve(connection: Connection, log: str, prepare: Callable[[], None] | None)
                 prepare()
             connection.send("ready")
             while (job := connection.recv()) is not None:
-                program, options, seconds = job
-                faulthandler.dump_traceback_later(seconds * 0.9, file=file)
-                result = execute(program, options)
-                faulthandler.cancel_dump_traceback_later()
-                connection.send(result)
+                connection.send(execute(*job))
 
 
 class Pool:
@@ -91,7 +90,7 @@ class Pool:
                 outcome = self._collect(child) if child.job is not None else None
                 if outcome is not None:
                     program, child.job = child.job, None
-                    if child.process.exitcode is not None or outcome.findings[-1:] == [_HANGS]:
+                    if child.process.exitcode is not None or any(found.kind == "hangs" for found in outcome.findings):
                         self._end(child)
                         self._children[position] = self._start()
                     yield program, outcome
@@ -115,7 +114,7 @@ class Pool:
         child.job, child.done = job[0], child.done + 1
         child.spent = _processor_seconds(child.process.pid)
         child.deadline = time.monotonic() + IDLE * self.seconds
-        child.connection.send((*job, self.seconds))
+        child.connection.send(job)
         return child
 
     def _collect(self, child: _Child) -> Result | None:
@@ -127,7 +126,7 @@ class Pool:
                 child.process.join(5)
                 return Result([_death(child)])
         spent = _processor_seconds(child.process.pid) - child.spent
-        return Result([_HANGS]) if spent > self.seconds or time.monotonic() > child.deadline else None
+        return Result([_hang(child)]) if spent > self.seconds or time.monotonic() > child.deadline else None
 
     def _end(self, child: _Child) -> None:
         child.process.kill()
@@ -147,11 +146,21 @@ def _processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-_HANGS = Finding("hangs", "no result within the time limit", 0)
+def _hang(child: _Child) -> Finding:
+    """What a child does that gives no result."""
+    if hasattr(faulthandler, "register"):
+        os.kill(child.process.pid, signal.SIGUSR1)
+        time.sleep(POLL)
+    return Finding("hangs", f"no result within the time limit; {'; '.join(_lines(child))}", 0)
 
 
 def _death(child: _Child) -> Finding:
-    with open(child.log, errors="replace") as file:
-        lines = [line.strip() for line in file if "File" in line and ("/codegen/" in line or "/symgraph/" in line)]
     code = child.process.exitcode
-    return Finding("dies", f"exit code {code}; {'; '.join(lines[:3])}", 0, f"exit {code}")
+    return Finding("dies", f"exit code {code}; {'; '.join(_lines(child))}", 0, f"exit {code}")
+
+
+def _lines(child: _Child) -> list[str]:
+    """The innermost lines of the tested packages in what a child has written, the last one, whichever there are."""
+    with open(child.log, errors="replace") as file:
+        lines = [line.strip() for line in file if "File" in line]
+    return [line for line in lines if "/codegen/" in line or "/symgraph/" in line][:3] or lines[:3]
