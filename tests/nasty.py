@@ -1,7 +1,7 @@
-"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second … --sixth] [--rows WORD …] [--worst N]``.
+"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second … --seventh] [--rows WORD …] [--worst N]``.
 
 Every formula of ``nasty_rows``, ``nasty_second``, ``nasty_third`` and ``nasty_tensors``, with ``--second`` …
-``--sixth`` those of one list alone, its first and second derivatives, compiled, at points where it is known to go
+``--seventh`` those of one list alone, its first and second derivatives, compiled, at points where it is known to go
 wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same twice. What is right is within 1e-10
 (float64) or 64 units of the last place (float32) of the value, or of what rounding its argument alone changes.
 "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
@@ -30,6 +30,8 @@ from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
 from tests.nasty_rows import ONE, TWO
 from tests.nasty_second import ONE_MORE, TWO_MORE
+from tests.nasty_seventh import ONE_SEVENTH, TWO_SEVENTH
+from tests.nasty_seventh_tensors import SEVENTH
 from tests.nasty_sixth import ONE_SIXTH, TWO_SIXTH
 from tests.nasty_sixth_tensors import SIXTH
 from tests.nasty_tensors import ROWS
@@ -78,6 +80,7 @@ LISTS: dict[str, tuple[tuple[tuple[dict[str, Any], int], ...], dict[str, Any]]] 
     "fourth": (((ONE_FOURTH, 1), (TWO_FOURTH, 2)), FOURTH),
     "fifth": (((ONE_FIFTH, 1), (TWO_FIFTH, 2)), {}),
     "sixth": (((ONE_SIXTH, 1), (TWO_SIXTH, 2)), SIXTH),
+    "seventh": (((ONE_SEVENTH, 1), (TWO_SEVENTH, 2)), SEVENTH),
 }
 """Lists that are measured alone: formulas of scalars with how many variables they have, and formulas of arrays."""
 

@@ -10,6 +10,8 @@ from tests.nasty import EXACT, scalar_verdicts, summary, tensor_verdicts, truth
 from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
 from tests.nasty_rows import ONE
+from tests.nasty_seventh import ONE_SEVENTH, TWO_SEVENTH
+from tests.nasty_seventh_tensors import SEVENTH
 from tests.nasty_sixth import ONE_SIXTH, TWO_SIXTH
 from tests.nasty_sixth_tensors import SIXTH
 from tests.nasty_tensors import ROWS
@@ -43,6 +45,7 @@ def test_the_list_is_as_long_as_it_has_to_be() -> None:
     assert len(ONE) >= 150 and len(ROWS) >= 40
     assert len(ONE_FOURTH) + len(TWO_FOURTH) >= 120 and len(FOURTH) >= 40
     assert len(ONE_SIXTH) + len(TWO_SIXTH) >= 100 and len(SIXTH) >= 30
+    assert len(ONE_SEVENTH) + len(TWO_SEVENTH) >= 120 and len(SEVENTH) >= 15
 
 
 def test_the_truth_is_right_where_an_argument_is_below_its_digits() -> None:

@@ -11,11 +11,11 @@ import codegen
 import symgraph as sg
 from symgraph.reference import evaluate
 from tests.counting import calls_of
+from tests.mending import X, Y, mends
 from tests.random_forms import MOST_WORSE, outcomes, summary
 from tests.sizes import examples
 from tests.source import code_of
 
-X, Y = sp.symbols("X Y", real=True)
 INF = float("inf")
 
 RIGHT = {
@@ -97,18 +97,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_value_is_right_where_the_plain_formula_is_not(name: str) -> None:
-    formula, points = RIGHT[name]
-    given = np.array(points).T
-    leaves = [sg.input(str(symbol), given[0].shape) for symbol in (X, Y)]
-    (form,) = sg.stabilise([sg.elementwise(formula, X, Y)(*leaves)])
-    with np.errstate(all="ignore"):
-        found = evaluate(form, {"X": given[0], "Y": given[1]})
-        plain = sp.lambdify((X, Y), formula, ["scipy", "numpy"])(*given)
-    with mpmath.workdps(1000):
-        true = [sp.lambdify((X, Y), formula, "mpmath")(*map(mpmath.mpf, point)) for point in points]
-    wanted = np.array([float(value) for value in true])
-    np.testing.assert_allclose(found, wanted, rtol=1e-12)
-    assert not np.allclose(plain, wanted, rtol=1e-10, atol=0)
+    mends(*RIGHT[name])
 
 
 PARTS = {

@@ -59,17 +59,22 @@ TOTALS = (2, 5)
 
 
 class Choice:
-    """Chooses for one program, whose first ``MOST_MEASURED`` different problems are measured, whatever is known.
+    """Chooses for one program, whose first ``MOST_MEASURED`` different values are measured, whatever is known.
 
     ``known`` is what values that may be other forms themselves were written as; it may grow.
     """
 
     def __init__(self, known: Mapping[Tensor, Tensor] = MappingProxyType({})) -> None:
-        self.met: set[Problem] = set()
+        self.met: set[Tape] = set()
         self.written, self.formed = Writer(is_looked_into, {}), Writer(is_looked_into, known)
 
     def among(self, written: Tensor, forms: Sequence[Tensor]) -> int:
-        """The number of the form to run; 0, the preferred one, where that cannot be measured.
+        """The number of the form to run; 0, the preferred one, where that cannot be measured."""
+        return self.judged(written, forms)[0]
+
+    def judged(self, written: Tensor, forms: Sequence[Tensor]) -> tuple[int, float]:
+        """The same number, and the bits, in the mean over all points, that other forms lose less where that one loses
+        more than they do; 0 where it was not measured.
 
         Parameters
         ----------
@@ -79,21 +84,22 @@ class Choice:
         problems = [self._problem(written, forms, 0, at) for at in _places(written)]
         found = [problem for problem in problems if problem is not None]
         if not found:
-            return 0
+            return 0, 0.0
         places = found[0][0]
         measured = dict.fromkeys(problem for at, problem in found if at == places)
-        if not self.met.issuperset(measured) and len(self.met) >= MOST_MEASURED:
-            return 0
-        self.met.update(measured)
+        meant = {problem[0] for problem in measured}
+        if not self.met.issuperset(meant) and len(self.met) >= MOST_MEASURED:
+            return 0, 0.0
+        self.met.update(meant)
         try:
-            chosen = _chosen(tuple(measured))
+            chosen, room = _chosen(tuple(measured))
             if chosen and _kind(written) == "sum":
                 totals = [self._problem(written, [forms[n] for n in places], terms) for terms in TOTALS]
                 whole = [other for at, other in filter(None, totals) if len(at) == len(places)]
-                chosen = _chosen((*measured, *whole))
-            return places[chosen]
+                chosen, room = _chosen((*measured, *whole))
+            return places[chosen], room
         except Unmeasured:
-            return 0
+            return 0, 0.0
 
     def _problem(
         self, written: Tensor, forms: Sequence[Tensor], terms: int, at: Environment = MappingProxyType({})
@@ -139,19 +145,22 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
     return [tape.renamed(number) for tape in tapes]
 
 
-def _chosen(problems: Sequence[Problem]) -> int:
+def _chosen(problems: Sequence[Problem]) -> tuple[int, float]:
     """The first form whose score is near the lowest, of all problems, each of which has the same forms; of those after
-    it that are no worse anywhere, the first with the fewest branches, for a branch is there for what it gains."""
-    scores, numbers = np.mean([_measured(problem) for problem in problems], axis=0)
+    it that are no worse anywhere, the first with the fewest branches, for a branch is there for what it gains. And what
+    the best form at each point gains over it."""
+    scores, numbers, room = np.mean([_measured(problem) for problem in problems], axis=0)
     first = next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
     as_good = [n for n in range(first, len(scores)) if scores[n] <= scores[first] and numbers[n] >= numbers[first]]
-    return min(as_good, key=lambda n: sum(operation.name == "select" for operation in problems[0][1 + n].operations))
+    found = min(as_good, key=lambda n: sum(operation.name == "select" for operation in problems[0][1 + n].operations))
+    return found, float(room[found])
 
 
 @lru_cache(maxsize=1024)
 def _measured(tapes: Problem) -> np.ndarray:
-    """The scores of the forms, and at how many points each is a number: (2, forms)."""
-    scores, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, bool, int))
+    """The scores of the forms, at how many points each is a number, and the bits in the mean that the best form at each
+    point gains: (3, forms)."""
+    scores, room, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, float, bool, int))
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         if not all(holds_numbers(tape, dtype) for tape in tapes):
             continue
@@ -161,10 +170,11 @@ def _measured(tapes: Problem) -> np.ndarray:
         finite = np.isfinite(found.points).all(axis=0)
         weights = np.where(finite, 1.0, INFINITE)
         scores += (lost[1:] + more) @ weights / max(found.defined, 1)
+        room += (lost[1:] - lost[1:].min(axis=0)) @ weights / max(found.defined, 1)
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
         numbers += found.numbers[1:]
     scores[refused] += 2 * WORTH_IT
-    return np.array([scores, numbers])
+    return np.array([scores, numbers, room])
 
 
 def bits_lost(errors: np.ndarray) -> np.ndarray:

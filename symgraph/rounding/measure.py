@@ -16,7 +16,7 @@ from mpmath import libmp
 from symgraph.core.tensor import Tensor
 from symgraph.rounding.domains import EVERYWHERE, Interval
 from symgraph.rounding.evaluate import condition, exact, floating
-from symgraph.rounding.points import of_all_sizes, points_of
+from symgraph.rounding.points import of_all_sizes, points_of, where_ranges_end
 from symgraph.rounding.raw import Raw, as_float
 from symgraph.rounding.tape import Tape, Unmeasured
 
@@ -24,6 +24,8 @@ COUNT = 96
 """Points beside borders."""
 SMALL = 1.0
 """Errors up to this are those of rounding: the condition is not asked for."""
+AFTER = np.iinfo(int).max
+"""The place of a point that is not there for every formula."""
 FEWEST = 4
 """Points with a value, at least."""
 
@@ -88,7 +90,11 @@ def errors_of(
     domain = stated if any(ends != EVERYWHERE for ends in stated) else ()
     points = points_of(meant, dtype, count, domain, ends=apart is not None)
     points, place = np.unique(points, axis=1, return_index=True)
-    values = np.array([_computed(form, meant, points) for form in forms])
+    tables = [_computed(form, meant, points) for form in forms]
+    values = np.array([_result(form, table, points) for form, table in zip(forms, tables, strict=True)])
+    if apart is not None and (more := where_ranges_end(points, list(zip(forms, tables, strict=True)))).size:
+        points, place = np.concatenate([points, more], axis=1), np.append(place, np.full(more.shape[1], AFTER))
+        values = np.append(values, [_result(form, _computed(form, meant, more), more) for form in forms], axis=1)
     asked_for = ~(np.isnan(values).all(axis=0) if apart is not None else np.zeros(points.shape[1], bool))
     numbers = (~np.isnan(values) & np.isfinite(points).all(axis=0)).sum(axis=1)
     counted = asked_for & (place < of_all_sizes(count))
@@ -125,15 +131,18 @@ def _are_apart(values: np.ndarray, most: float, dtype: np.dtype) -> np.ndarray:
     return ~(near | (low == high))  # what is not a number is near to nothing
 
 
-def _computed(form: Tape, meant: Tape, points: np.ndarray) -> np.ndarray:
-    """The values of a form whose variables are among those of the first."""
+def _computed(form: Tape, meant: Tape, points: np.ndarray) -> list[np.ndarray]:
+    """The values of the operations of a form whose variables are among those of the first."""
     place = {key: row for row, key in enumerate(meant.keys)}
     try:
         own = points[[place[key] for key in form.keys]]
     except KeyError:
         raise Unmeasured("its forms read different values") from None
-    found = floating(form, own.reshape(len(form.variables), points.shape[1]))[form.result]
-    return np.broadcast_to(np.asarray(found, np.float64), points.shape[1])
+    return floating(form, own.reshape(len(form.variables), points.shape[1]))
+
+
+def _result(form: Tape, table: list[np.ndarray], points: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(np.asarray(table[form.result], np.float64), points.shape[1])
 
 
 def _split(value: Raw) -> tuple[float, float]:

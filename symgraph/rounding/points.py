@@ -5,6 +5,7 @@
     jointly             all positive; all negative; alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one
                         large beside the others; all near the ends of the range, so that powers leave it
     borders             where a difference or a condition changes its sign, found by bisection, and beside it
+    ends                between points of which one alone lets something overflow or underflow
 
 The same points every time: they depend on the number of variables, their domains, the dtype and the count alone.
 """
@@ -31,6 +32,10 @@ BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7)
 USUAL = (0.5, 1.0)
 """Numbers beside which a formula of one variable is looked at: shares of a half, ratios of 1. Several variables are
 drawn alike in size, and nearly equal, instead."""
+LEAVE = ("mul", "div", "pow", "exp")
+"""Operations that leave the range where their operands are of ordinary size."""
+MOST_ENDS, BETWEEN = 6, (0.25, 0.5, 0.75)
+"""Pairs of neighbours between which the range ends, and where between them, in powers."""
 OVERFLOWS = {
     "exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0),
     "gamma": (35.0, 171.6), "erfcx": (-9.4, -26.6), "erfc": (10.0, 27.2), "ndtr": (-14.1, -38.4),
@@ -65,6 +70,32 @@ def points_of(
 def of_all_sizes(count: int) -> int:
     """How many of the points are there for every formula; they come first."""
     return count + 2 * len(FAR) + len(SPECIAL)
+
+
+def where_ranges_end(points: np.ndarray, tables: Sequence[tuple[Tape, Sequence[np.ndarray]]]) -> np.ndarray:
+    """Points between neighbours of which one alone lets some product or power of some tape leave the range.
+
+    ``points`` are (variables, points), in order; ``tables`` the tapes with the value of each operation there. Of the
+    pairs of neighbours ``MOST_ENDS`` that are nearest to ordinary numbers are taken.
+    """
+    info = np.finfo(points.dtype)
+    least, most = float(info.smallest_normal), float(info.max)
+    changes = np.zeros(points.shape[1] - 1, bool)
+    with np.errstate(all="ignore"):
+        for tape, values in tables:
+            for operation, value in zip(tape.operations, values, strict=True):
+                if operation.name in LEAVE and np.ndim(value):
+                    size = np.abs(value)
+                    left = np.sign((size > most).astype(int) - (size < least))
+                    changes |= left[1:] != left[:-1]
+        low, high = points[:, :-1].astype(np.float64), points[:, 1:].astype(np.float64)
+        changes &= np.isfinite(low).all(axis=0) & np.isfinite(high).all(axis=0) & (low * high > 0).all(axis=0)
+        far = np.abs(np.log2(np.abs(low))).max(axis=0, initial=0.0)
+        found = np.nonzero(changes)[0]
+        kept = np.sort(found[np.argsort(far[found], kind="stable")[:MOST_ENDS]])
+        low, high = low[:, kept], high[:, kept]
+        parts = [np.sign(low) * np.abs(low) ** (1 - t) * np.abs(high) ** t for t in BETWEEN]
+        return np.concatenate(parts, axis=1).astype(points.dtype)
 
 
 @lru_cache(maxsize=256)

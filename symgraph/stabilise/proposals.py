@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import sympy as sp
 
-from symgraph.core.cases import Cases
+from symgraph.core.cases import Case, Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import atoms_in, replaced
@@ -15,6 +15,7 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
 from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.decaying import decaying
+from symgraph.stabilise.lowest import in_lowest_terms
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
@@ -27,6 +28,8 @@ MOST_OPENED = 60
 """Operations of a body with the formulas of all that it reads."""
 MOST_BRANCHES = 3
 """Of a form that are taken into another one."""
+MOST_JOINED = 16
+"""Forms that are put together with one."""
 MOST_BUSHY = 24
 """Branches of a form of which others are proposed: each of these has as many, and is longer than what is measured."""
 
@@ -47,6 +50,7 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
         return (
             *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
+            *in_lowest_terms(branch),
         )  # fmt: skip
 
     apart = [new for form in seen for new in _each(form, each)]
@@ -103,6 +107,21 @@ def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
     """The first branches of a form alone, with what was written as the rest."""
     for count in range(1, min(len(form.args), MOST_BRANCHES + 1)) if isinstance(form, sp.Piecewise) else ():
         yield per_branch(Cases(*form.args[:count], (written, True)), lambda branch, _: branch)
+
+
+def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
+    """The branches of other forms, each one's but the last, with the chosen form where none of them is taken; and the
+    chosen form's, with what others are where none of theirs is."""
+    own = _branches(chosen)
+    others = [_branches(form) for form in forms if form != chosen]
+    found = [(*branches[:-1], (chosen, sp.true)) for branches in others if len(branches) > 1]
+    found += [(*own[:-1], branches[-1]) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
+    new = [per_branch(Cases(*branches), lambda branch, _: branch) for branches in dict.fromkeys(found)]
+    return [form for form in dict.fromkeys(new) if form not in forms][:MOST_JOINED]
+
+
+def _branches(form: sp.Expr) -> tuple[sp.Basic, ...]:
+    return form.args if isinstance(form, sp.Piecewise) else (Case(form, sp.true),)
 
 
 def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:

@@ -26,7 +26,7 @@ from symgraph.stabilise.complement import complemented
 from symgraph.stabilise.gaps import grown, is_from_largest, is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
-from symgraph.stabilise.proposals import parts_of, proposals
+from symgraph.stabilise.proposals import joined, parts_of, proposals
 from symgraph.stabilise.ranges import with_long_sums_scaled
 from symgraph.stabilise.rewritings import without_common_factors, without_products
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
@@ -46,6 +46,9 @@ MOST_WORK = 60_000
 MOST_OF_FORM = 240
 """Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
 all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
+ROOM = 0.25
+"""Bits that other forms gain where they are better than the chosen one, from which on their branches are put before it.
+"""
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
@@ -142,8 +145,16 @@ class Rewriter:
             from symgraph.rounding.choose import Choice  # numbers in high precision are loaded when there is a choice
 
             self.choice = Choice(self.written)
+        chosen, room = self._judged(tensor, definition, bodies)
+        if room > ROOM and (others := joined(chosen, bodies)):
+            chosen, _ = self._judged(tensor, definition, [chosen, *others])
+        return chosen
+
+    def _judged(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> tuple[sp.Expr, float]:
+        assert self.choice is not None
         forms = [tensor.redefined(Definition(definition.op, definition.extents, body)) for body in bodies]
-        return bodies[self.choice.among(tensor, forms)]
+        number, room = self.choice.judged(tensor, forms)
+        return bodies[number], room
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
         body = without_aliases(body) if body.has(*GROWING) else body

@@ -382,7 +382,7 @@ def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr, kernels: K
 def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:
     """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone."""
     numerator, denominator = sp.fraction(quotient)
-    if quotient.free_symbols != {z}:
+    if quotient.free_symbols != {z} or not (numerator.is_polynomial(z) and denominator.is_polynomial(z)):
         return quotient
     return sp.horner(numerator, z) / sp.horner(denominator, z)
 

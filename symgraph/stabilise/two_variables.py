@@ -127,7 +127,8 @@ def _by_powers(body: sp.Expr, plain: sp.Expr, degree: sp.Integer, sign: int) -> 
         if form == BODY:
             continue
         for found in forms_of(form, other * own**-sign):
-            for rest in (body, own**power * one.xreplace({W: other * own**-sign})):
+            w = ratio(other, own) if sign == 1 else other * own
+            for rest in (body, own**power * one.xreplace({W: w})):
                 yield _each(found, {BODY: rest}, own**power)
 
 
