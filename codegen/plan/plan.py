@@ -82,9 +82,9 @@ class Node:
 
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
-    """Write out recurrences of few numbers, unite equal values, trim, slice, write out cases, merge temporaries, mask by
-    maxima, visit windows, write them and their phases out, order axes, bring sums into shape, share common functions,
-    split, inline, place, order.
+    """Write out recurrences of few numbers, unite equal values, trim, slice, write out cases, merge temporaries, mask
+    by maxima, visit windows, write them and their phases out, order axes, bring sums into shape, share common
+    functions, split, inline, place, order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
