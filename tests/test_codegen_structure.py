@@ -275,3 +275,31 @@ def test_transposed_copies_of_large_matrices_have_one_function(monkeypatch: pyte
     assert text.count("define internal void @symgraph_transpose_block_float(") == 1
     assert text.count("call void @symgraph_transpose_block_float(") == 2 < function.source.count("transpose_block(")
     assert all(np.array_equal(result, value.T) for result, value in zip(results[:2], values[1:], strict=True))
+
+
+def test_equal_tiles_of_products_are_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One product after the other has rows of its own, and the tile of the one before; a sum over rows of which nobody
+    knows how many there are has a second function beside it, for as many as are added in float64."""
+    x, W, V = sg.input("x", (sg.dim("N"), 64)), sg.parameter("W", (64, 64)), sg.parameter("V", (64, 64))
+    modules: list[str] = []
+
+    def seen(module: Any) -> None:
+        modules.append(str(module))
+        optimise(module)
+
+    monkeypatch.setattr("codegen.native.compile.optimise", seen)
+    monkeypatch.setenv("SYMGRAPH_CACHE", "off")
+    function = codegen.function([x, W, V], [sg.tanh(x @ W) @ V, sg.einsum("ni,nj->ij", x, sg.tanh(x))])
+    random = np.random.default_rng(0)
+    w, v = random.normal(size=(2, 64, 64)).astype(np.float32)
+    for rows in (33, 3000):
+        values = random.normal(size=(rows, 64)).astype(np.float32)
+        product, squares = function(values, w, v)
+        np.testing.assert_allclose(product, np.tanh(values.astype(float) @ w) @ v, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(squares, values.T.astype(float) @ np.tanh(values), rtol=1e-3, atol=1e-2)
+    (text,) = [text for text in modules if "entry_team" in text]
+    defined = [line for line in text.splitlines() if line.startswith('define internal void @"symgraph tile')]
+    names = [line.split("(")[0] for line in defined]
+    assert len(names) == len(set(names)) and sum("long" in name for name in names) == 1
+    calls, products = text.count('call void @"symgraph tile'), 3
+    assert len(names) <= products and calls == products + 2, "one calls either of two, of which one calls the other"

@@ -1,4 +1,4 @@
-"""Python's search for cycles of garbage, which rests while a program is compiled.
+"""Python's search for cycles of garbage, which rests while a program is derived and compiled.
 
 What a compiler makes lives until it is done: the five hundred looks through it that LeNet costs take a twelfth of the
 time, and find next to nothing.

@@ -15,6 +15,7 @@ from codegen.loops.ir import Expr, For, Share, Stmt, Var
 from codegen.loops.jam import jammed
 from codegen.loops.join import joined
 from codegen.loops.seldom import with_loops_left_out
+from codegen.loops.together import together
 from codegen.loops.turns import Turns
 from codegen.lower import lanes, maps, panels, rows
 from codegen.lower.choose import schedule_of
@@ -64,7 +65,7 @@ def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel,
     written = {*ir.writes(body), *(buffer.name for buffer in scratch)}
     shapes = {name: shape for name, (shape, dtype) in given.items() if dtype == "real" and name in written}
     sums = LongSums(shapes, scope.names)
-    whole = jammed(sums(body))
+    whole = together(jammed(sums(body)))
     scratch += sums.scratch
     touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
     strides = [extent for buffer in scratch for extent in buffer.shape[1:]]

@@ -5,6 +5,7 @@ Depth so costs no time of type inference: Numba sees each distinct kernel once, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from codegen.loops import ir, words
@@ -34,8 +35,14 @@ def driver_text(driver: Driver, callees: Mapping[str, str]) -> str:
     lines += _room(driver)
     lines += [*_load(words.SCRATCH, "stride"), "  %own = mul i64 %thread, %stride", *_load(words.SYNC, "sync.word")]
     lines += ["  %sync = inttoptr i64 %sync.word to ptr", "  %is.first = icmp eq i64 %thread, 0"]
-    lines += _steps(driver.body, driver, callees, 0, True, is_step)
+    lines += _steps(driver.body, driver, _as_called(driver, callees), 0, True, is_step)
     return "\n".join([*lines, *EPILOGUE, entry("entry", is_step)])
+
+
+def _as_called(driver: Driver, callees: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """LLVM's name of each function, and how it is called: that of several kernels is not put in the place of each."""
+    times = Counter(call.function for call in driver.calls)
+    return {name: (callee, " noinline" if times[name] > 1 else "") for name, callee in callees.items()}
 
 
 def _is_step(driver: Driver) -> bool:
@@ -51,8 +58,9 @@ def _declared(driver: Driver, callees: Mapping[str, str]) -> list[str]:
 
 
 def _steps(
-    body: Sequence[Step], driver: Driver, callees: Mapping[str, str], first: int, outermost: bool, is_step: bool
-) -> list[str]:
+    body: Sequence[Step], driver: Driver, callees: Mapping[str, tuple[str, str]], first: int, outermost: bool,
+    is_step: bool,
+) -> list[str]:  # fmt: skip
     """Steps, of whose calls the ``first`` has that number."""
     lines: list[str] = []
     number = first
@@ -70,7 +78,7 @@ def _steps(
         else:
             lines += _conditions(step)
             run = _addresses(step, number, driver.sizes) if outermost else []
-            run += _call(step, number, callees[step.function])
+            run += _call(step, number, *callees[step.function])
             lines += run if step.parallel else _by_one_thread(run, number)
         number += len(calls)
     return lines

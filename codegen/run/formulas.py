@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from codegen.host.collector import resting
 from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import in_order, with_chance
 from codegen.run.singular import checked_value
@@ -70,6 +71,7 @@ class StepFormulas:
     """Those of deriving, and then of the stages of the compiler."""
 
     @cached_property
+    @resting()
     def _derived(self) -> tuple[Request, list[Update], tuple[str, ...]]:
         from symgraph.derive.differentiate import grad
 
