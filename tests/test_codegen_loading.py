@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -209,6 +210,26 @@ def test_a_fork_beside_something_that_is_made_once_ends() -> None:
     thread.join(60)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_fork_waits_until_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the child would wait for a thread of its parent to end the import, as of what SymPy imports where it is used
+    first."""
+    (tmp_path / "slowly_imported.py").write_text("import time\ntime.sleep(0.2)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    thread = threading.Thread(target=importlib.import_module, args=("slowly_imported",))
+    thread.start()
+    while "slowly_imported" not in sys.modules:
+        time.sleep(0.001)
+    child = os.fork()
+    if child == 0:
+        threading.Timer(5, os._exit, (1,)).start()
+        importlib.import_module("slowly_imported")
+        os._exit(0)
+    thread.join()
+    sys.modules.pop("slowly_imported")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_what_is_made_once_waits_for_nothing_else() -> None:

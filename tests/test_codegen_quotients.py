@@ -92,3 +92,17 @@ def test_a_division_by_a_value_that_is_0() -> None:
     for output in (inverse, gradient):
         found = codegen.function([x, m], output)(np.ones(2), np.ones(2))
         np.testing.assert_array_equal(found, [np.inf, np.inf])
+
+
+def test_a_factor_beside_a_steep_power_keeps_it_from_vanishing() -> None:
+    """(y·x)·x·x goes from y to y·x³, where x³ alone is 0: v³·(1/v + 1), v = 1/k, of a derivative was 0 for 1/k²."""
+    x, y = sg.input("x", (3,)), sg.input("y", (3,))
+    u, v = sp.symbols("u v", real=True)
+    data = {"x": np.array([1e-15, -3e-15, 1e15], np.float32), "y": np.array([1e30, 1e20, -1e-30], np.float32)}
+    wide = {name: values.astype(float) for name, values in data.items()}
+    for power in (3, 4):
+        f = codegen.function([x, y], sg.elementwise(u**power * v, u, v)(x, y), dtype="float32")
+        np.testing.assert_allclose(f(**data), wide["x"] ** power * wide["y"], rtol=1e-6)
+    f = codegen.function([x], sg.grad(sg.sum((1 + 1 / x) ** 2), x), dtype="float32")
+    k = np.float32([-1e15, 3e14, 1e15])
+    np.testing.assert_allclose(f(x=k), -2 / k.astype(float) ** 2, rtol=1e-6)

@@ -356,3 +356,12 @@ def test_the_sign_of_an_index() -> None:
     s = sg.define((i, j), w[i] * sp.sign(j), shape=(2, 3))
     found = codegen.function(w, sg.grad(sg.sum(s), w), "float64")(np.ones(2))
     np.testing.assert_array_equal(found, [2, 2])
+
+
+def test_remainders_of_numbers_with_digits_are_not_divided() -> None:
+    """The gradient of two arrays joined and read in rows had (32·i + j) mod 64 as 32·((i + j/32) mod 2)."""
+    x = sg.input("x", (4, 1, 32))
+    y = sg.reshape(sg.concatenate([x, x], axis=2), (8, 32))
+    data = np.linspace(-1, 1, 128).reshape(4, 1, 32)
+    got = codegen.function([x], sg.grad(sg.sum(sg.sin(y)), x))(x=data)
+    np.testing.assert_allclose(got, 2 * np.cos(data), rtol=1e-14)

@@ -350,3 +350,32 @@ def test_values_that_two_products_share_are_their_factor() -> None:
     assert form.definition.body.has(x.element) and not form.definition.body.has(p.element)
     at = {"p": np.array(1e300), "q": np.array(-1e299), "a": np.array(3.0), "b": np.array(2e-300)}
     np.testing.assert_allclose(evaluate(form, at), 0.9e300 * (3.0 - 2e-300 * 1.2e300), rtol=1e-14)
+
+
+@pytest.mark.parametrize("of", [sg.softmax, sg.log_softmax, sg.logsumexp])
+def test_scores_that_are_the_same_along_an_axis_are_shifted_as_others_are(of: Any) -> None:
+    """An axis of one that a reduction kept, and scores for all rows: e^800 was infinite, and its share not a number."""
+    x, u = sg.input("x", (4, 3, 2)), sg.input("u", (3,))
+    large, scores = 800 + np.arange(24.0).reshape(4, 3, 2), np.array([800.0, 900.0, 801.0])
+    for reduced in (sg.sum, sg.min, sg.mean):
+        kept, gone = reduced(x, axis=1, keepdims=True), reduced(x, axis=1)
+        got, expected = (codegen.function([x], of(t, axis=0))(x=large) for t in (kept, gone))
+        np.testing.assert_allclose(np.reshape(got, np.shape(expected)), expected, rtol=1e-14)
+        assert np.isfinite(got).all()
+        gradient = codegen.function([x], sg.grad(sg.sum(of(kept, axis=0) ** 2), x))(x=large)
+        assert np.isfinite(gradient).all()
+    i, j = sg.indices("i j")
+    got = codegen.function([u], of(sg.define((i, j), u[j], shape=(4, 3)), axis=1))(u=scores)
+    np.testing.assert_allclose(got[0], codegen.function([u], of(u, axis=0))(u=scores), rtol=1e-14)
+
+
+def test_one_and_what_is_an_exponential_less_one_in_a_case_is_the_exponential() -> None:
+    """elu′ is 1 + y where u ≤ 0, which has lost its digits where y is near −1."""
+    x, a = sg.input("x", (N,)), sg.input("a", (N,))
+    g = sg.grad(sg.sum(sg.elu(x - a) ** 2), x)
+    f = codegen.function([x, a], sg.grad(sg.sum(g**2), x))
+    data = np.array([-25.0, -30.0, -10.0, -1.0, 0.5])
+    e = np.exp(data)
+    m = np.expm1(data)
+    expected = np.where(data > 0, 8 * data, 8 * e * m * (m * e + e * e))
+    np.testing.assert_allclose(f(x=data, a=np.zeros(5)), expected, rtol=1e-13)

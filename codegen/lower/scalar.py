@@ -7,7 +7,7 @@ Arithmetic of numbers, sizes and hyper-parameters alone is done in float64 and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import reduce
@@ -104,21 +104,21 @@ class ScalarLowering:
             case sp.Add():
                 minus = [part for part in _ordered(body) if _is_negative(part) and not part.is_Integer]
                 plus = [self.integer(part) for part in _ordered(body) if part not in minus]
-                return _fold(difference, [_fold(add, plus or [ZERO]), *(self.integer(-part) for part in minus)])
+                return reduce(difference, [reduce(add, plus or [ZERO]), *(self.integer(-part) for part in minus)])
             case sp.Mul():
-                return _fold(multiply, [self.integer(part) for part in _ordered(body)])
+                return reduce(multiply, [self.integer(part) for part in _ordered(body)])
             case sp.Mod():
                 return Op("%", (self.integer(body.args[0]), self.integer(body.args[1])), "int64")
             case sp.floor():
                 above, below = sp.fraction(sp.together(body.args[0]))
                 return Op("//", (self.integer(above), self.integer(below)), "int64")
             case sp.Pow() if body.exp.is_Integer and body.exp > 0:
-                return _fold(multiply, [self.integer(body.base)] * int(body.exp))
+                return reduce(multiply, [self.integer(body.base)] * int(body.exp))
             case FirstBest():
                 return number_of([self._is_first(sp.Integer(k), body) for k in range(len(body.args))])
             case sp.Max() | sp.Min():
                 relation, parts = ">" if isinstance(body, sp.Max) else "<", map(self.integer, _ordered(body))
-                return _fold(lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"), parts)
+                return reduce(lambda a, b: Select(Op(relation, (a, b), "bool"), a, b, "int64"), parts)
         raise DomainError(f"{body} cannot be an index")
 
     def condition(self, body: sp.Basic) -> Expr:
@@ -148,11 +148,11 @@ class ScalarLowering:
         """Whether the best of some values is first at a place, which may be beside them."""
         if not place.is_Integer:
             pairs = [(sp.Eq(place, k), sp.Eq(k, best, evaluate=False)) for k in map(sp.Integer, range(len(best.args)))]
-            return _fold(lambda a, b: Op("or", (a, b), "bool"), [_fold(both, map(self.condition, p)) for p in pairs])
+            return reduce(lambda a, b: Op("or", (a, b), "bool"), [reduce(both, map(self.condition, p)) for p in pairs])
         if not 0 <= place < len(best.args):
             return Const(0, "bool")
         values = same_type(list(map(self._lower, best.args)))
-        return _fold(both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
+        return reduce(both, first_best(values, int(place), "<=" if isinstance(best, argmax) else ">="))
 
     def _junction(self, word: str, parts: Sequence[sp.Basic]) -> Expr:
         """A chain of ``and`` or ``or``: first what can be evaluated always, then what that may be the guard of."""
@@ -196,7 +196,7 @@ class ScalarLowering:
                 return call("exp", self._lower(body.args[0]))
             case sp.Max() | sp.Min():
                 word = "maximum" if isinstance(body, sp.Max) else "minimum"
-                return _fold(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
+                return reduce(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
             case sp.Mod():
                 return self._modulo(body)
             case sp.tanh() if (rational := by_one_exponential(body)) is not None:
@@ -227,7 +227,7 @@ class ScalarLowering:
         left = axes_left(element, self.bounds if self._under is None else self._under)
         if not left:
             return load
-        inside = _fold(both, [self._is_inside(index, size) for index, size in left])
+        inside = reduce(both, [self._is_inside(index, size) for index, size in left])
         return Select(inside, load, Const(0, load.dtype), load.dtype)
 
     def _is_inside(self, index: sp.Expr, size: sp.Expr) -> Expr:
@@ -271,9 +271,9 @@ class ScalarLowering:
         for term in _ordered(body):
             (minus if _is_negative(term) else plus).append(term)
         if not plus:
-            return negative(_fold(lambda a, b: arithmetic("+", a, b), [self._negated(term) for term in minus]))
+            return negative(reduce(lambda a, b: arithmetic("+", a, b), [self._negated(term) for term in minus]))
         result = self._folded("+", [self._lower(term) for term in plus])
-        return _fold(lambda a, b: arithmetic("-", a, b), [result, *(self._negated(term) for term in minus)])
+        return reduce(lambda a, b: arithmetic("-", a, b), [result, *(self._negated(term) for term in minus)])
 
     def _negated(self, term: sp.Expr) -> Expr:
         """−term."""
@@ -288,7 +288,7 @@ class ScalarLowering:
         if placed is not None:  # (δ₁·a + δ₂·b)·c: where c is not finite, it is so in one place alone
             rest = [factor for factor in body.args if factor is not placed]
             products = [sp.Mul(*sp.Mul.make_args(term), *rest, evaluate=False) for term in _ordered(placed)]
-            return _fold(lambda a, b: arithmetic("+", a, b), [self._product(product, sign) for product in products])
+            return reduce(lambda a, b: arithmetic("+", a, b), [self._product(product, sign) for product in products])
         return self._quotient(body.args, sign)
 
     def _quotient(self, factors: Sequence[sp.Expr], sign: int = 1) -> Expr:
@@ -296,13 +296,15 @@ class ScalarLowering:
         number = sp.Mul(*(factor for factor in factors if factor.is_Rational))
         if number.is_negative:
             sign, number = -sign, -number
-        above, below, inverses = [], [], []
-        for factor in sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key):
+        above, below, inverses = list[Expr](), list[Expr](), list[Expr]()
+        for factor in sorted(sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key), key=_is_steep):
             if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
                 inverse, times = self._inverse(factor.base, -factor.exp)
                 inverses += [inverse] * times
                 if not times:
                     below.append(self._power(factor.base, -factor.exp))
+            elif _is_steep(factor) and any(part.dtype == "real" for part in above):
+                inverses += [self._lower(factor.base)] * int(factor.exp)  # (a·x)·x·x: x³ alone may be 0 or infinite
             else:
                 above.append(self._lower(factor))
         if below and not inverses and number.p < LARGEST_SIZE and number.q < LARGEST_SIZE:
@@ -312,7 +314,7 @@ class ScalarLowering:
             result = self._scaled(number, above)
         if below:
             result = arithmetic("/", result, self._folded("*", below))
-        result = _fold(lambda a, b: arithmetic("*", a, b), [result, *inverses])
+        result = reduce(lambda a, b: arithmetic("*", a, b), [result, *inverses])
         return negative(result) if sign < 0 else result
 
     def _inverse(self, base: sp.Expr, exponent: sp.Expr) -> tuple[Expr, int]:
@@ -349,7 +351,7 @@ class ScalarLowering:
         """Operands of float64 first, among themselves: what is free of arrays is computed once and exactly."""
         scalars = [part for part in parts if part.dtype != "real"]
         arrays = [part for part in parts if part.dtype == "real"]
-        return _fold(lambda a, b: arithmetic(op, a, b), [*scalars, *arrays] if op == "*" else [*arrays, *scalars])
+        return reduce(lambda a, b: arithmetic(op, a, b), [*scalars, *arrays] if op == "*" else [*arrays, *scalars])
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> Expr:
         if exponent == 1:
@@ -364,8 +366,7 @@ class ScalarLowering:
         if exponent.is_Integer and exponent <= 16:
             return by_squaring(real(self._lower(base)), int(exponent))
         if exponent.is_Rational and exponent.q == 2:
-            root = call("sqrt", real(self._lower(base)))
-            return by_squaring(root, int(exponent.p))
+            return by_squaring(call("sqrt", real(self._lower(base))), int(exponent.p))
         if exponent.is_Rational and exponent.q == 3 and exponent.p <= 16:  # ⅓ itself is no floating number
             value = real(self._lower(base))
             below = Op("<", tuple(same_type([value, Const(0.0, "float64")])), "bool")
@@ -383,17 +384,16 @@ class ScalarLowering:
 
 STEPS = (sp.floor, sp.ceiling, sp.sign)
 """Functions that jump."""
-
 MOST_INVERSES = 4
 """The largest power that is divided by as often as it says; a larger one is computed first."""
 
 
+def _is_steep(factor: sp.Expr) -> bool:
+    return isinstance(factor, sp.Pow) and factor.exp in (3, 4)  # a square is shared by all who have it
+
+
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.as_coeff_Mul()[0].is_negative)
-
-
-def _fold(combine: Callable[[Expr, Expr], Expr], parts: Iterable[Expr]) -> Expr:
-    return reduce(combine, parts)
 
 
 def _ordered(body: sp.Basic) -> list[sp.Basic]:

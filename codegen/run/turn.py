@@ -19,14 +19,18 @@ handler between two of its instructions, but neither between ``with`` and its bo
 
 A fork takes place between turns: it waits for those that run, and a :class:`codegen.backend.Job` pauses at its next
 batch and goes on afterwards, in the child too if the thread that waits for it is there. So a child finds parameters of
-whole steps, and no lock that a thread of its parent holds.
+whole steps, and no lock that a thread of its parent holds, nor one of a module that such a thread imports: SymPy and we
+import much where it is first used.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -36,6 +40,8 @@ from symgraph.errors import ArgumentError
 
 _A_MOMENT = 0.001
 """Seconds after which a fork looks again at who runs."""
+PATIENCE = 0.5
+"""Seconds that a fork waits for imports."""
 
 
 class Running(Protocol):
@@ -97,11 +103,29 @@ GATE = threading.RLock()
 
 
 def _before_fork() -> None:
+    _let_imports_end()
     GATE.acquire()
     for turn in list(_turns):
         while not _stands_still(turn):
             pass
     undisturbed.stop()
+
+
+def _let_imports_end() -> None:
+    """Wait until no other thread is inside an import, or as long as ``PATIENCE``: it may serve for ever in there."""
+    frame, own, end = sys._getframe(), set[object](), time.monotonic() + PATIENCE
+    while frame is not None:
+        own.add(frame.f_globals.get("__name__"))
+        frame = frame.f_back  # type: ignore[assignment]
+    while any(_is_imported(module) for name, module in list(sys.modules.items()) if name not in own):
+        if time.monotonic() > end:
+            return
+        time.sleep(_A_MOMENT)
+
+
+def _is_imported(module: object) -> bool:
+    spec = vars(module).get("__spec__") if isinstance(module, ModuleType) else None
+    return bool(getattr(spec, "_initializing", False))
 
 
 def _stands_still(turn: Turn) -> bool:

@@ -28,8 +28,9 @@ def whole_sums(expressions: Iterable[sp.Expr]) -> dict[sp.Expr, sp.Expr]:
         if node in seen:
             continue
         seen.add(node)
-        if node.is_Symbol:
-            inside.setdefault(node, set()).add(None)
+        if node.is_Symbol or isinstance(node, sp.Mod | sp.floor):  # (32·i + j) mod 64 is no 32·(d mod 2)
+            for symbol in node.free_symbols:
+                inside.setdefault(symbol, set()).add(None)
         elif isinstance(node, sp.Add) and _is_linear(node):
             factor, primitive = _primitive(node)
             multiples.setdefault(primitive, []).append((node, factor))

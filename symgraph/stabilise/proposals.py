@@ -54,14 +54,14 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
         )  # fmt: skip
 
     apart = [new for form in seen for new in _each(form, each)]
-    apart += [form.xreplace(rule) for form in forms if (rule := _collapsed(form, opened))]
+    apart += [_flat(form.xreplace(rule)) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
     for form in (*seen, *apart, *others):
         yield from _each(form, decaying)
     for form in (*seen, *apart, *(others if _short_sums(through) == _of_leaves_under_roots(through) else ())):
         for new in _each(form, lambda branch: scaled(branch, opened)):
-            yield per_branch(without_squares_of_nought(new, opened), lambda branch, _: branch)
+            yield _flat(without_squares_of_nought(new, opened))
 
 
 def _short_sums(form: sp.Expr) -> set[Tensor]:
@@ -91,9 +91,18 @@ def _with_bodies(form: sp.Expr, *kinds: type) -> sp.Expr:
 
 
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
-    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ."""
-    totals = {total: opened(total) for total in form.atoms(sp.Add) if total.args[0].is_number}
-    return {total: value for total, value in totals.items() if not isinstance(value, sp.Add | sp.Piecewise)}
+    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ; in some cases at least, as
+    1 + y of y = eᵘ − 1 where u ≤ 0."""
+    totals = {total: _flat(opened(total)) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    return {total: form for total, form in totals.items() if any(not isinstance(v, sp.Add) for v in _values(form))}
+
+
+def _values(form: sp.Expr) -> list[sp.Expr]:
+    return [value for value, _ in form.args] if isinstance(form, sp.Piecewise) else [form]
+
+
+def _flat(form: sp.Expr) -> sp.Expr:
+    return per_branch(form, lambda branch, _: branch)
 
 
 def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:
@@ -106,7 +115,7 @@ def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:
 def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
     """The first branches of a form alone, with what was written as the rest."""
     for count in range(1, min(len(form.args), MOST_BRANCHES + 1)) if isinstance(form, sp.Piecewise) else ():
-        yield per_branch(Cases(*form.args[:count], (written, True)), lambda branch, _: branch)
+        yield _flat(Cases(*form.args[:count], (written, True)))
 
 
 def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
@@ -136,7 +145,7 @@ def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> li
             if any(part.has(Delta) for _, part in selected):
                 return branch
             total = sp.Add(*(guarded_product(places, changed(part, number)) for places, part in selected))
-            return per_branch(total, lambda part, _: part)
+            return _flat(total)
         if branch not in found:
             found[branch] = proposed(branch)
         return found[branch][min(number, len(found[branch]) - 1)] if found[branch] else branch

@@ -32,8 +32,9 @@ def exponent_along(term: sp.Expr, over: Set[sp.Basic]) -> sp.Expr | None:
 
 
 def shift(shape: Shape, extents: Shape, term: sp.Expr, mask: sp.Basic, exponent: sp.Expr) -> Shift | None:
-    """The shift of Σ term, where ``mask`` holds; None if the exponent is the same along an axis of the sum."""
-    if not exponent.atoms(Index) >= {axis(d) for d in range(len(shape))}:
+    """The shift of Σ term, where ``mask`` holds; None if the exponent is the same along an axis of the sum, and what it
+    is a factor of is not: Σ_j W[i, j]·exp(u[j]) is a product of matrices."""
+    if not exponent.atoms(Index) >= sp.Tuple(term, mask).atoms(Index) & {axis(d) for d in range(len(shape))}:
         return None
     own = without_multiples(exponent)
     largest = Tensor.define(shape, Cases((own, mask), (-sp.oo, True)), "max", extents)

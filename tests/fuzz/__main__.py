@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import hashlib
 import os
 import sys
@@ -40,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("fuzz-findings"))
     given = parser.parse_args(arguments)
     session = _Session(given)
-    session.run()
+    with contextlib.suppress(KeyboardInterrupt):  # what has been seen until then is told
+        session.run()
     print(session.summary())
     return 1 if session.counts else 0
 

@@ -22,7 +22,8 @@ from tests.fuzz.programs import Program
 PROGRAMS_A_CHILD = 150
 """A child is replaced after as many programs, so that what is left behind by one cannot fill the memory."""
 IDLE, POLL = 8, 0.5
-"""A limit counts a child's processor seconds, or ``IDLE`` times as many of the clock; both are looked at so often."""
+"""A limit counts a child's processor seconds, or ``IDLE`` times as many of the clock; both are looked at so often. A
+clock that went on while all of us were stopped does not count."""
 
 
 @dataclass
@@ -32,7 +33,8 @@ class _Child:
     log: str
     done: int = 0
     job: Any = None
-    deadline: float = 0.0
+    waited: float = 0.0
+    looked: float = 0.0
     spent: float = 0.0
     ready: bool = False
 
@@ -113,7 +115,7 @@ class Pool:
             child.ready = True
         child.job, child.done = job[0], child.done + 1
         child.spent = _processor_seconds(child.process.pid)
-        child.deadline = time.monotonic() + IDLE * self.seconds
+        child.waited, child.looked = 0.0, time.monotonic()
         child.connection.send(job)
         return child
 
@@ -125,8 +127,9 @@ class Pool:
             except EOFError:
                 child.process.join(5)
                 return Result([_death(child)])
-        spent = _processor_seconds(child.process.pid) - child.spent
-        return Result([_hang(child)]) if spent > self.seconds or time.monotonic() > child.deadline else None
+        spent, now = _processor_seconds(child.process.pid) - child.spent, time.monotonic()
+        child.waited, child.looked = child.waited + min(now - child.looked, 2 * POLL), now
+        return Result([_hang(child)]) if spent > self.seconds or child.waited > IDLE * self.seconds else None
 
     def _end(self, child: _Child) -> None:
         child.process.kill()
