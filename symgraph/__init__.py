@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import sympy  # what all names stand on: who imports us waits for it here, not at the first formula
+
 from symgraph import errors
 from symgraph.asked import asked
 from symgraph.stabilise import stabilise  # called as its folder, which else were found in its place

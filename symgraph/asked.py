@@ -1,5 +1,5 @@
 """Names of a package that are imported when somebody asks for them (PEP 562): who declares a network of two layers
-does not wait for optimisers, convolutions and pages, and who only unpacks a fitted model waits for none of it."""
+does not wait for optimisers, convolutions and pages."""
 
 from __future__ import annotations
 

@@ -32,6 +32,12 @@ def test_stages_of_compiling_are_told_apart() -> None:
     assert found["cold"]["compile"] > found["cached"]["compile"] > 0
 
 
+@pytest.mark.skipif(not sizes.LONG, reason="eight processes: --long")
+def test_imports_are_told_apart() -> None:
+    found = processes.import_seconds(rounds=1)
+    assert found["nothing"] < found["SymPy"] < found["SymPy, NumPy"] and found["symgraph, codegen"] > 0
+
+
 def test_mnist_without_data_is_skipped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MNIST", raising=False)
     benchmarks.main(["mnist"])

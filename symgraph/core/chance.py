@@ -41,7 +41,7 @@ class StepSymbol(sp.Symbol):  # type: ignore[misc]
 
 KEY = Tensor.scalar(KeySymbol("random_key", integer=True, nonnegative=True))
 """Which run it is: an argument of a program."""
-STEP = Tensor.leaf("state", "random_step", ())
+STEP = Tensor.leaf("state", "random_step", (), age="-")  # before all that users declare, whenever this is imported
 """How many steps a training step has made before this one; an argument of a function, 0 unless told."""
 COUNTERS = {"random_key": KEY.symbol, "random_step": StepSymbol("random_step", integer=True, nonnegative=True)}
 """What a call of a function may say of chance, by name, and the symbols that tell which numbers each may be."""

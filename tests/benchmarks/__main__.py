@@ -22,7 +22,7 @@ from tests.benchmarks.networks import NETWORKS
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.timing import OTHERS, medians, process_medians
 
-SECTIONS = ("steps", "busy", "elementwise", "inference", "compile", "digits", "mnist")
+SECTIONS = ("steps", "busy", "elementwise", "inference", "import", "compile", "digits", "mnist")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -116,6 +116,13 @@ def _one_run_each(makers: Iterable[tuple[str, Callable[[], Any]]]) -> dict[str, 
     times = medians(runs, seconds=1.0)
     for name, seconds in times.items():
         print(f"{name:16}{seconds * 1e6:12.1f} µs   {seconds / times['symgraph']:6.2f} × symgraph")
+    return times
+
+
+def measure_import(options: argparse.Namespace) -> dict[str, float]:
+    times = processes.import_seconds()
+    for name, seconds in times.items():
+        print(f"{name:20}{seconds:7.3f} s   {seconds / times['SymPy']:6.2f} × SymPy")
     return times
 
 

@@ -139,6 +139,22 @@ def _wall(code: str, cache: str) -> float:
     return time.perf_counter() - start
 
 
+def import_seconds(rounds: int = 20) -> dict[str, float]:
+    """Median processor time of a process that imports: of which ours is what SymPy's is not."""
+    cases = {"nothing": "", "SymPy": "import sympy", "SymPy, NumPy": "import sympy, numpy"}
+    cases["symgraph, codegen"] = "import symgraph, codegen"
+    samples: dict[str, list[float]] = {name: [] for name in cases}
+    for number in range(1 + rounds):
+        for name, code in cases.items():
+            before = os.times()
+            run(code, "off")
+            if number:  # the first may write bytecode
+                after = os.times()
+                spent = after.children_user + after.children_system - before.children_user - before.children_system
+                samples[name].append(spent)
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
 def compile_seconds(sizes: tuple[int, ...], rounds: int = 3) -> dict[str, dict[str, float]]:
     """Seconds of :data:`STAGES`: with an empty cache, where ``compile`` compiles, then with one, where it loads."""
     found: dict[str, list[list[float]]] = {"cold": [], "cached": []}
