@@ -26,8 +26,9 @@ from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.rebuild import atoms_in, parts_of, replaced
-from symgraph.core.scalars import Slot, as_formula, as_written, slot
+from symgraph.core.scalars import Slot, as_formula, slot
 from symgraph.core.tensor import Element, Reduction, Tensor
+from symgraph.core.writing import as_written
 from symgraph.errors import ArgumentError, DomainError, IndexNotationError, ShapeError
 
 __all__ = ["ArgMax", "ArgMin", "Max", "Min", "Sum", "as_tensor", "define"]

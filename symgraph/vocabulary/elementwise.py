@@ -31,8 +31,9 @@ from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
 from symgraph.core.provenance import at_line, names_result
 from symgraph.core.rebuild import replaced
-from symgraph.core.scalars import as_formula, as_written, slot
+from symgraph.core.scalars import as_formula, slot
 from symgraph.core.tensor import DISPLAYED, Tensor, require_real
+from symgraph.core.writing import as_written
 from symgraph.errors import IndexNotationError
 
 __all__ = ["Elementwise", "elementwise"]
@@ -51,6 +52,9 @@ def _checked(formula: Any) -> sp.Expr:
     found = as_value(in_language(found, _nothing))
     finite(found)
     return found
+
+LARGEST = 64
+"""The size of a number that is put into a formula: SymPy would write Γ(10⁸) and 2^(10³⁰) out."""
 
 
 class Elementwise:
@@ -98,6 +102,7 @@ class Elementwise:
             require_real(tensor, self.name)
         shape = broadcast(*(tensor.shape for tensor in tensors), of=tensors)
         elements, opaque = ([at(tensor, len(shape)) for tensor in tensors] for at in (element_of, broadcast_element))
+        elements = [o if e.is_number and abs(e) > LARGEST else e for e, o in zip(elements, opaque, strict=True)]
         formula = scalar_body(replaced(self.formula, {a: slot(n) for n, a in enumerate(self.arguments)}))
         return defined(shape, as_written(formula, elements, opaque))
 
