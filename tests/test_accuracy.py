@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from mpmath import libmp
 
 import codegen
 import symgraph as sg
@@ -18,7 +19,7 @@ from symgraph.rounding.choose import Choice, bits_lost
 from symgraph.rounding.evaluate import exact
 from symgraph.rounding.measure import errors_of
 from symgraph.rounding.points import points_of
-from symgraph.rounding.raw import as_float
+from symgraph.rounding.raw import as_float, power
 from symgraph.rounding.tape import Unmeasured
 from symgraph.rounding.write import tape_of
 
@@ -216,3 +217,11 @@ def test_a_program_of_several_derivatives_is_measured() -> None:
     J = sg.mean((sg.grad(sg.sum(u), s) + u) ** 2)
     lines = sg.accuracy([J, sg.grad(J, V)], "float32").lines
     assert {"J", "∂J/∂V", "u"} <= {line.formula.partition(" = ")[0].partition("[")[0] for line in lines}
+
+
+def test_a_power_with_a_huge_exponent_takes_no_memory() -> None:
+    """The logarithm had as many bits as the exponent has before its point: 2⁴⁰ of them."""
+    huge, half = libmp.mpf_shift(libmp.from_int(3), 2**40), libmp.from_float(0.5)
+    assert power(half, huge, 420) == libmp.fzero
+    assert power(half, libmp.mpf_neg(huge), 420) == libmp.finf
+    assert power(libmp.fone, huge, 420) == libmp.fone

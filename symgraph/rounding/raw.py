@@ -91,5 +91,5 @@ def power(a: Raw, b: Raw, p: int) -> Raw:
             raise ValueError  # of a negative number only whole powers
         size = power(libmp.mpf_neg(a), b, p)
         return size if b[2] > 0 else libmp.mpf_neg(size)
-    p += max(0, bits(b)) + 16
+    p += min(max(0, bits(b)), MOST_BITS) + 16  # of a larger b what matters is the sign of log a
     return exp(libmp.mpf_mul(b, log(a, p), p, "n"), p)
