@@ -9,6 +9,9 @@ import sympy as sp
 import symgraph as sg
 from symgraph.core.cases import Cases
 from symgraph.core.define import as_tensor
+from symgraph.core.scalars import Written, expm1, slot
+from symgraph.reference import evaluate
+from symgraph.rounding.choose import Choice
 from symgraph.rounding.evaluate import floating
 from symgraph.rounding.points import where_ranges_end
 from symgraph.rounding.write import tape_of
@@ -29,12 +32,25 @@ TOGETHER = {
     "quotient of powers": (
         (-(X**4) + 4 * X**2 * Y**2 + Y**4) / (2 * (X**2 + Y**2) ** 2 * X**2), [(1e-150, 2e-150), (3.0, 1.0)],
     ),
+    # powers that overflow, as exponentials
+    "slope of a norm": ((X**Y + 1) ** (1 / Y - 1) * X ** (Y - 1), [(1e5, 80.0), (3.0, 900.0), (0.3, 2.0)]),
+    "share of a power": (X**Y / (1 + X**Y) - sp.Rational(1, 4), [(3.0, 900.0), (1e200, 3.0), (0.5, 2.0)]),
+    "both sides of a softplus": (sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(-X)) - X + Y, [(0.4, 1e-20), (30.0, 1e-9)]),
+    "Kepler, near a parabola": (X - sp.sin(X) * (10**10 - 1) / 10**10 + 0 * Y, [(1e-7, 0.0), (1e-3, 0.0), (0.5, 0.0)]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_forms_together_are_right_where_none_is_alone(name: str) -> None:
     mends(*TOGETHER[name])
+
+
+def test_a_quotient_of_exponentials_of_high_powers_has_a_form() -> None:
+    """M. Kimura's chance that a gene is fixed: multiplied out it has a reciprocal of e⁻²ˣ above the line."""
+    x = sg.input("x", (3,))
+    (form,) = sg.stabilise([(1 - sg.exp(-2 * x)) / (1 - sg.exp(-2000 * x))])
+    found = evaluate(form, {"x": np.array([-0.2, -400.0, 1.0])})
+    np.testing.assert_allclose(found, [9.4192770783559861e-175, 0.0, 0.86466471676338730], rtol=1e-12)
 
 
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:
@@ -52,8 +68,15 @@ def test_branches_of_one_form_go_before_another() -> None:
     assert far not in found and exact not in found
 
 
+def test_what_is_no_number_where_the_value_overflows_is_worth_it_elsewhere() -> None:
+    """u + u·0, of u = eˣ − 1 by expm1."""
+    nought = Written(slot(0) * slot(1), expm1(X), sp.S.Zero)
+    plain, form = as_tensor(sp.exp(X) - 1), as_tensor(Written(slot(0) + slot(1), expm1(X), nought))
+    assert Choice().among(plain, [plain, form]) == 1
+
+
 def test_points_are_drawn_where_a_power_leaves_the_range() -> None:
     """x⁴ is 0 below 1e-81."""
     tape, points = tape_of(as_tensor(X**4)), np.array([[1e-85, 1e-75, 1.0, 1e60]])
     found = where_ranges_end(points, [(tape, floating(tape, points))])
-    assert np.all((found > 1e-85) & (found < 1e-75)) and found.shape == (1, 3)
+    assert np.all((found > 1e-85) & (found < 1e-75)) and found.shape == (1, 2)

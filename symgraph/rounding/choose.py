@@ -1,11 +1,11 @@
 """Which of several forms of one value runs: the one that is measured to lose the fewest bits, and is nowhere far worse.
 
 A form's score is the mean of the bits it loses at sampled points of both floating types, log₂(1 + error), and of those
-that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity weigh less. A value that is not
-finite though the true one is loses ``INFINITE_LOSS``, more than any digits are worth. A form that is worse by more than
-``MOST_WORSE`` bits at any finite point has to be better by ``WORTH_IT`` in the mean of each type: what is infinite over
-a part of the domain is not kept for a few bits somewhere. The forms come in the order of preference; a later one is
-taken where its score is lower by ``WORTH``.
+that it loses beyond ``ALLOWED`` more than what the user wrote; points at infinity, and those at which the true value
+overflows, weigh less. A value that is not finite though the true one is loses ``INFINITE_LOSS``, more than any digits
+are worth. A form that is worse by more than ``MOST_WORSE`` bits at any finite point has to be better by ``WORTH_IT`` in
+the mean of each type: what is infinite over a part of the domain is not kept for a few bits somewhere. The forms come
+in the order of preference; a later one is taken where its score is lower by ``WORTH``.
 
 A type that does not hold a number of the formula, as float32 10⁴⁰, tells nothing of forms.
 
@@ -48,7 +48,7 @@ APART = 2.0
 MOST_MEASURED = 32
 """Different problems of one program; what comes after them is not measured."""
 INFINITE = 1 / 8
-"""The weight of a point that has an infinite value in it."""
+"""The weight of a point that has an infinite value in it, or at which the true value overflows."""
 WHOLE, INFINITE_LOSS = 54.0, 128.0
 """The most bits that are lost, and those where a value is not finite though the true one is."""
 
@@ -165,9 +165,10 @@ def _measured(tapes: Problem) -> np.ndarray:
         if not all(holds_numbers(tape, dtype) for tape in tapes):
             continue
         found = errors_of(tapes, dtype, COUNT, BITS, apart=APART)
-        lost = bits_lost(found.errors)
+        overflows = np.abs(found.truth) > float(np.finfo(dtype).max)
+        lost = np.minimum(bits_lost(found.errors), np.where(overflows, WHOLE, INFINITE_LOSS))
         more = np.maximum(lost[1:] - np.maximum(lost[0], 1.0) - ALLOWED, 0.0)
-        finite = np.isfinite(found.points).all(axis=0)
+        finite = np.isfinite(found.points).all(axis=0) & ~overflows
         weights = np.where(finite, 1.0, INFINITE)
         scores += (lost[1:] + more) @ weights / max(found.defined, 1)
         room += (lost[1:] - lost[1:].min(axis=0)) @ weights / max(found.defined, 1)

@@ -14,7 +14,7 @@ from mpmath.libmp import fnan, fzero
 from symgraph.rounding.bounds import EXACT, bound_of
 from symgraph.rounding.functions import ROWS, SLOW
 from symgraph.rounding.raw import ABSENT, Raw, as_float, bits
-from symgraph.rounding.tape import Tape
+from symgraph.rounding.tape import Operation, Tape
 
 FIRST, FEW, MOST = 128, 400, {"float32": 600, "float64": 1800}
 """Bits of the first evaluation; the most that are tried, of functions that mpmath has from series and of others."""
@@ -69,30 +69,33 @@ def number_at(number: sp.Expr, bits: int) -> Raw:
     return getattr(found, "_mpf_", fnan)  # type: ignore[no-any-return]
 
 
-def at_precision(
-    tape: Tape, point: Mapping[int, Raw], precision: int, moved: int | None = None, before: Sequence[Raw] = ()
-) -> list[Raw]:
-    """The value of every operation at one point, each to so many bits; NaN where there is none.
-
-    Where one variable alone has ``moved``, what does not depend on it is as it was ``before``.
-    """
+def at_precision(tape: Tape, point: Mapping[int, Raw], precision: int) -> list[Raw]:
+    """The value of every operation at one point, each to so many bits; NaN where there is none."""
     found: list[Raw] = []
-    changed = {moved}
     for position, operation in enumerate(tape.operations):
-        if moved is not None and position != moved and changed.isdisjoint(operation.operands):
-            found.append(before[position])
-            continue
-        changed.add(position)
         if operation.number is not None:
             found.append(number_at(operation.number, precision))
         elif operation.key is not None:
             found.append(point[position])
         else:
-            try:
-                found.append(ROWS[operation.name].exact(*[found[n] for n in operation.operands], precision))
-            except ABSENT:
-                found.append(fnan)
+            found.append(_applied(operation, found, precision))
     return found
+
+
+def _applied(operation: Operation, values: Sequence[Raw], precision: int) -> Raw:
+    try:
+        return ROWS[operation.name].exact(*[values[n] for n in operation.operands], precision)
+    except ABSENT:
+        return fnan  # type: ignore[no-any-return]
+
+
+def _moved(tape: Tape, before: Sequence[Raw], variable: int, x: Raw, precision: int) -> Raw:
+    """The result where one variable alone is another than it was before."""
+    found = list(before)
+    found[variable] = x
+    for position in tape.reached[variable]:
+        found[position] = _applied(tape.operations[position], found, precision)
+    return found[tape.result]
 
 
 def bounded(tape: Tape, point: Mapping[int, Raw], precision: int) -> tuple[Raw, int]:
@@ -107,11 +110,8 @@ def bounded(tape: Tape, point: Mapping[int, Raw], precision: int) -> tuple[Raw, 
         elif operation.key is not None:
             value, bound = point[position], EXACT
         else:
+            value = _applied(operation, found, precision)
             values = [found[n] for n in operation.operands]
-            try:
-                value = ROWS[operation.name].exact(*values, precision)
-            except ABSENT:
-                value = fnan
             bound = bound_of(operation.name, values, [bounds[n] for n in operation.operands], value, precision)
         found.append(value)
         bounds.append(bound)
@@ -153,8 +153,7 @@ def condition(tape: Tape, point: Point, precision: int, dtype: np.dtype[Any]) ->
     total = libmp.fzero
     for position, x in given.items():
         if x[1]:
-            moved = given | {position: libmp.mpf_mul(x, step, precision, "n")}
-            after = at_precision(tape, moved, precision, position, before)
-            gap = libmp.mpf_sub(after[tape.result], before[tape.result], 53, "n")
+            after = _moved(tape, before, position, libmp.mpf_mul(x, step, precision, "n"), precision)
+            gap = libmp.mpf_sub(after, before[tape.result], 53, "n")
             total = libmp.mpf_add(total, libmp.mpf_abs(libmp.mpf_shift(gap, digits)), 53, "n")
     return as_float(total)

@@ -34,7 +34,7 @@ USUAL = (0.5, 1.0)
 drawn alike in size, and nearly equal, instead."""
 LEAVE = ("mul", "div", "pow", "exp")
 """Operations that leave the range where their operands are of ordinary size."""
-MOST_ENDS, BETWEEN = 6, (0.25, 0.5, 0.75)
+MOST_ENDS, BETWEEN = 4, (0.35, 0.7)
 """Pairs of neighbours between which the range ends, and where between them, in powers."""
 OVERFLOWS = {
     "exp": (88.5, 709.5, -103.5, -745.0), "expm1": (88.5, 709.5), "cosh": (89.0, 710.0), "sinh": (89.0, 710.0),

@@ -52,6 +52,18 @@ class Tape:
         """What the variables are."""
         return tuple(key for position in self.variables if (key := self.operations[position].key) is not None)
 
+    @cached_property
+    def reached(self) -> Mapping[int, tuple[int, ...]]:
+        """The positions of the operations that depend on each of the variables."""
+        found: dict[int, list[int]] = {position: [] for position in self.variables}
+        read: list[set[int]] = []
+        for position, operation in enumerate(self.operations):
+            own = set[int]().union(*(read[operand] for operand in operation.operands))
+            read.append({position} if operation.key is not None else own)
+            for variable in own:
+                found[variable].append(position)
+        return {variable: tuple(positions) for variable, positions in found.items()}
+
     def renamed(self, number: Mapping[Key, int]) -> Tape:
         """The operations alone, with variables by numbers."""
         operations = tuple(o if o.key is None else replace(o, key=(None, (number[o.key],))) for o in self.operations)

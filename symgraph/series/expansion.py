@@ -19,6 +19,9 @@ from symgraph.core.scalars import StableFunction, StirlingRest, erfcx
 from symgraph.series.functions import FUNCTIONS, log
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Scale, Series, exponential
 
+NEARLY = 2**10
+"""How many times larger than their sum terms are that nearly cancel."""
+
 
 class Expansion(Scale):
     """A formula's values and error orders, as ``x`` goes to a point.
@@ -168,11 +171,20 @@ class Expansion(Scale):
         return above.order - below.order
 
     def loss(self, node: sp.Basic) -> int:
-        """How many orders of t more than the value its rounding error has: 0 where all digits stay."""
+        """How many orders of t more than the value its rounding error has: 0 where all digits stay; 1 where numbers
+        cancel that are nearly opposite: x − 0.9999999·sin x."""
         value = self.series(node)
         if value.vanishes:
             return 0
-        return max(0, value.order - self.error(node))
+        orders = max(0, value.order - self.error(node))
+        return orders or int(any(map(self._nearly_cancels, node.atoms(sp.Add))))
+
+    def _nearly_cancels(self, total: sp.Add) -> bool:
+        value = self.series(total)
+        if value.vanishes:
+            return False
+        parts = [part for term in total.args if (part := self.series(term)).order == value.order]
+        return sum(abs(part.coefficients[0]) for part in parts) > NEARLY * abs(value.coefficients[0])
 
     def overflows(self, node: sp.Basic, root: int) -> bool:
         """Whether a part grows like t⁻² where the value does not: infinite before it, or nought before it."""

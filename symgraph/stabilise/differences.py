@@ -6,6 +6,7 @@
     uᵛ − 1         =  expm1(v·log u),  u > 0             erf a − erf b  =  4h/√π·e^{−s²}·Σ H₂ₖ(s)·h²ᵏ/(2k + 1)!
     erf a − erf b  =  erfc b − erfc a,  a and b > 0;     erfc(−a) − erfc(−b),  a and b < 0
     σ(a) − σ(b)    =  σ(b)·σ(−a)·expm1(a − b),  a < b    log(1 + eᵃ) − log(1 + eᵇ)  =  log1p(σ(b)·expm1(a − b))
+    σ(a) − σ(−a)   =  tanh(a/2)                          log(1 + eᵃ) − log(1 + e⁻ᵃ)  =  a
 
 Where a and b are near each other a − b is exact (P. H. Sterbenz 1974), and of x + y and x it is y by algebra.
 """
@@ -67,8 +68,10 @@ def difference(total: sp.Expr) -> sp.Expr | None:
                 near = operations([b]) <= operations([a])  # of x + y and x it is x that is read alone
                 f, power = _kind(first)
                 places, factor = (Places(a, b, power), c) if near else (Places(b, a, power), less)
-                branches = [(factor * value, where) for value, where in FORMS[f](places)]
                 rest = total - one - other
+                if f in OPPOSITE and places.a == -places.b:
+                    return (difference(rest) or rest) + factor * OPPOSITE[f](places.a)
+                branches = [(factor * value, where) for value, where in FORMS[f](places)]
                 return (difference(rest) or rest) + Cases(*branches, (c * (first - second), True))
         if isinstance(first, sp.Pow) and -c in total.args and elements_of(first.base):
             u, v = first.args
@@ -225,3 +228,10 @@ FORMS: dict[type[sp.Basic], Form] = {
     softplus: lambda at: [(log1p(sigmoid(at.b) * expm1(at.gap)), sp.Abs(at.gap) < 1)],
 }
 """What each difference is near, each branch with its condition; elsewhere it is as it was written."""
+OPPOSITE: dict[type[sp.Basic], Callable[[sp.Expr], sp.Expr]] = {
+    softplus: lambda a: a,
+    sigmoid: lambda a: sp.tanh(a / 2),
+    sp.erfc: lambda a: -2 * sp.erf(a),
+    ndtr: lambda a: sp.erf(a / sp.sqrt(2)),
+}
+"""f(a) − f(−a)."""

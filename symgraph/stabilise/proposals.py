@@ -28,7 +28,7 @@ MOST_OPENED = 60
 """Operations of a body with the formulas of all that it reads."""
 MOST_BRANCHES = 3
 """Of a form that are taken into another one."""
-MOST_JOINED = 16
+MOST_JOINED = 8
 """Forms that are put together with one."""
 MOST_BUSHY = 24
 """Branches of a form of which others are proposed: each of these has as many, and is longer than what is measured."""

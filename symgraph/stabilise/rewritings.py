@@ -4,6 +4,7 @@
     (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
     log(1 + u)                log1p(u)
     (1 + u)ᵛ                  e to v·log1p(u)
+    uᵛ/(1 + uᵛ)               σ(v·log u)
     f(a) − f(b)               by a − b (:mod:`differences`)
     erf a − tanh b            by what these lack to 1 (:mod:`tails`)
 """
@@ -15,14 +16,18 @@ from collections.abc import Callable, Iterator
 import sympy as sp
 
 from symgraph.core.cases import Cases
-from symgraph.core.cost import is_short_multiplied_out, multiplied_out
+from symgraph.core.cost import is_short_multiplied_out, multiplied_out, operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import evaluated
-from symgraph.core.scalars import Written, expm1, log1p
+from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
+from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.differences import difference
 from symgraph.stabilise.scalar import stable, with_one_exponential
 from symgraph.stabilise.tails import by_tails, log_by_tail, without_falling
+
+MOST_OF_POWERS = 20
+"""Operations of a formula whose powers are written as exponentials."""
 
 
 def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
@@ -33,6 +38,8 @@ def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
         found = _everywhere(body, row, kind)
         if found != body:
             yield found
+    if (found := _by_exponentials(body)) is not None:
+        yield found
 
 
 def _everywhere(node: sp.Expr, row: Row, kind: type[sp.Basic]) -> sp.Expr:
@@ -110,6 +117,29 @@ def power_of_one_and(power: sp.Expr) -> sp.Expr | None:
     if sp.S.One not in sp.Add.make_args(base) or not elements_of(exponent):
         return None
     return Cases((sp.exp(exponent * log1p(base - 1)), sp.Abs(base - 1) < sp.S.Half), (power, True))
+
+
+def _by_exponentials(body: sp.Expr) -> sp.Expr | None:
+    """Powers uᵛ, uᵛ⁻¹, … of one value as eʷ, eʷ/u, …, w = v·log u, by the forms of exponentials: uᵛ/(1 + uᵛ) = σ(w)."""
+    powers = [power for power in body.atoms(sp.Pow) if isinstance(power.base, Element) and elements_of(power.exp)]
+    if not powers or len({power.base for power in powers}) > 1 or operations([body]) > MOST_OF_POWERS:
+        return None
+    u, v = min(powers, key=sp.default_sort_key).args
+    v -= v.as_coeff_Add()[0]
+    steps = {power: sp.expand(power.exp - v) for power in powers}
+    if not all(step.is_Rational for step in steps.values()):
+        return None
+    w = sp.Dummy("w", real=True)
+    over = body.xreplace({power: sp.exp(w) * u**step for power, step in steps.items()})
+    over = over.replace(
+        lambda e: isinstance(e, sp.Pow) and e.base != sp.E and e.base.has(w) and elements_of(e.exp),
+        lambda e: sp.exp(e.exp * stable(sp.log(e.base), lambda inside: inside)),
+    )
+    form = with_one_exponential(stable(over, lambda inside: inside))
+    large = form.replace(sp.exp, lambda e: sp.exp(sp.expand(e.xreplace({softplus(w): w + softplus(-w)}))))
+    branches = [(form, True)] if large == form else [(large, w > 0), (form, True)]
+    found = Cases(*branches).xreplace({w: v * sp.log(u)})
+    return per_branch(Cases((found, u > 0), (body, True)), lambda branch, _: branch)
 
 
 Row = Callable[[sp.Expr], "sp.Expr | None"]
