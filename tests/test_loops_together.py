@@ -60,4 +60,4 @@ def test_a_bias_is_updated_where_its_gradient_ends() -> None:
     step(p, x=values)
     np.testing.assert_allclose(p["b"], values.mean(axis=0) / 5, rtol=1e-4, atol=1e-6)
     (kernel,) = [text for text in step.source.split("@kernel") if "def update_b(" in text]
-    assert kernel.count("for ") == 6, "start; blocks, rows and columns; carry; end"
+    assert kernel.count("for ") == 7, "start; blocks, carry, rows and columns; end; update"

@@ -357,7 +357,7 @@ def test_scores_that_are_the_same_along_an_axis_are_shifted_as_others_are(of: An
     """An axis of one that a reduction kept, and scores for all rows: e^800 was infinite, and its share not a number."""
     x, u = sg.input("x", (4, 3, 2)), sg.input("u", (3,))
     large, scores = 800 + np.arange(24.0).reshape(4, 3, 2), np.array([800.0, 900.0, 801.0])
-    for reduced in (sg.sum, sg.min, sg.mean):
+    for reduced in (sg.mean, sg.min, sg.sum)[: examples(1, 3)]:
         kept, gone = reduced(x, axis=1, keepdims=True), reduced(x, axis=1)
         got, expected = (codegen.function([x], of(t, axis=0))(x=large) for t in (kept, gone))
         np.testing.assert_allclose(np.reshape(got, np.shape(expected)), expected, rtol=1e-14)
