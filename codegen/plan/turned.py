@@ -27,8 +27,8 @@ def turn_constants(roots: Sequence[Tensor], moving: Collection[Tensor]) -> dict[
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         body = definition.body
-        rule = {element: turned for element in elements_of(body) if (turned := _turned(element)) is not None}
-        if definition.op == "sum" and len(definition.extents) == tensor.ndim == 1 and isinstance(body, sp.Mul) and rule:
+        if definition.op == "sum" and len(definition.extents) == tensor.ndim == 1 and isinstance(body, sp.Mul):
+            rule = {element: turned for element in elements_of(body) if (turned := _turned(element)) is not None}
             body = literal(body, rule) or body
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
         if any(operand in differs for operand in operands(new)):
