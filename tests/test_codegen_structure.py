@@ -257,9 +257,8 @@ def test_a_nest_computes_what_it_does_in_its_place(most: int, monkeypatch: pytes
     assert trained(most) == trained(1 << 20)
 
 
-def test_transposed_copies_of_large_matrices_have_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its code is longer than all else in their kernels; a block of short rows is turned where it is read."""
-    x, *weights = sg.input("x", (sg.dim("N"), 10)), sg.parameter("W", (80, 70)), sg.parameter("V", (70, 90))
+def modules_before_optimising(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fills with the text of each module that LLVM is given from here on; nothing comes from the cache."""
     modules: list[str] = []
 
     def seen(module: Any) -> None:
@@ -268,6 +267,13 @@ def test_transposed_copies_of_large_matrices_have_one_function(monkeypatch: pyte
 
     monkeypatch.setattr("codegen.native.compile.optimise", seen)
     monkeypatch.setenv("SYMGRAPH_CACHE", "off")
+    return modules
+
+
+def test_transposed_copies_of_large_matrices_have_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code is longer than all else in their kernels; a block of short rows is turned where it is read."""
+    x, *weights = sg.input("x", (sg.dim("N"), 10)), sg.parameter("W", (80, 70)), sg.parameter("V", (70, 90))
+    modules = modules_before_optimising(monkeypatch)
     function = codegen.function([x, *weights], [*map(sg.transpose, weights), sg.softmax(x)])
     values = [np.random.default_rng(0).normal(size=size).astype(np.float32) for size in ((33, 10), (80, 70), (70, 90))]
     results = function(*values)
@@ -281,14 +287,7 @@ def test_equal_tiles_of_products_are_one_function(monkeypatch: pytest.MonkeyPatc
     """One product after the other has rows of its own, and the tile of the one before; a sum over rows of which nobody
     knows how many there are has a second function beside it, for as many as are added in float64."""
     x, W, V = sg.input("x", (sg.dim("N"), 64)), sg.parameter("W", (64, 64)), sg.parameter("V", (64, 64))
-    modules: list[str] = []
-
-    def seen(module: Any) -> None:
-        modules.append(str(module))
-        optimise(module)
-
-    monkeypatch.setattr("codegen.native.compile.optimise", seen)
-    monkeypatch.setenv("SYMGRAPH_CACHE", "off")
+    modules = modules_before_optimising(monkeypatch)
     function = codegen.function([x, W, V], [sg.tanh(x @ W) @ V, sg.einsum("ni,nj->ij", x, sg.tanh(x))])
     random = np.random.default_rng(0)
     w, v = random.normal(size=(2, 64, 64)).astype(np.float32)
