@@ -125,7 +125,7 @@ def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
     others = [_branches(form) for form in forms if form != chosen]
     found = [(*branches[:-1], (chosen, sp.true)) for branches in others if len(branches) > 1]
     found += [(*own[:-1], branches[-1]) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
-    new = [per_branch(Cases(*branches), lambda branch, _: branch) for branches in dict.fromkeys(found)]
+    new = [_flat(Cases(*branches)) for branches in dict.fromkeys(found)]
     return [form for form in dict.fromkeys(new) if form not in forms][:MOST_JOINED]
 
 
