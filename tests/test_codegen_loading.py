@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -21,6 +22,7 @@ from codegen.host.once import Once
 from codegen.host.undisturbed import undisturbed
 from codegen.run import loading
 from codegen.run.turn import Turn
+from tests import sizes
 
 ROOT = Path(__file__).parent.parent
 
@@ -306,6 +308,24 @@ def test_a_handler_that_raises_leaves_a_compiler_to_its_end() -> None:
         assert not done.is_set()
         left.set()
         assert done.wait(60)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_handler_that_raises_while_a_compiler_begins_is_told_as_it_is() -> None:
+    """``threading.Thread.start`` made a KeyError of its own of what came between its lines."""
+
+    def handler(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for moment in range(sizes.examples(400, 4000)):
+            with contextlib.suppress(TimeoutError):
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 + 1e-6 * (moment % 100))
+                assert undisturbed(lambda: 3) == 3
+                signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
