@@ -252,6 +252,10 @@ def undefined_symbols(module: llvm.ModuleRef) -> list[str]:
     return sorted(name for name in declared if not name.startswith("llvm.") and name not in RUNTIME_SYMBOLS)
 
 
+ADDRESS = ctypes.c_void_p
+"""Of a word that a native function takes: ``ctypes`` converts a Python integer to it faster than to ``c_int64``."""
+
+
 class Entry:
     """A loaded entry, callable as ``entry(packed_address)``; holds its machine code.
 
@@ -269,18 +273,18 @@ class Entry:
     def __init__(self, engine: llvm.ExecutionEngine, symbol_name: str) -> None:
         self._engine = engine
         self._address = engine.get_function_address(symbol_name)
-        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._address)
+        self.call: Callable[[int], None] = ctypes.CFUNCTYPE(None, ADDRESS)(self._address)
         self.team_address: int = engine.get_function_address(f"{symbol_name}_team")
 
     @cached_property
     def call_with_lock(self) -> Callable[[int], None]:
         """As ``call``, for code that asks Python: Python's lock is not released around it."""
-        return ctypes.PYFUNCTYPE(None, ctypes.c_int64)(self._address)
+        return ctypes.PYFUNCTYPE(None, ADDRESS)(self._address)
 
     @cached_property
     def call_team(self) -> Callable[[int, int, int], None]:
         """The function at ``team_address``."""
-        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(self.team_address)
+        return ctypes.CFUNCTYPE(None, ADDRESS, ctypes.c_int64, ctypes.c_int64)(self.team_address)
 
     def __call__(self, packed: int) -> None:
         self.call(packed)

@@ -2,7 +2,7 @@
 
 It is compiled once a machine and kept in the cache; it calls a program's own ``run`` by its address.
 
-``call`` is given the addresses of two tuples, asks Python for the objects in them (:mod:`codegen.host.capi`), looks
+``call`` is given the address of a pair of tuples, asks Python for the objects in them (:mod:`codegen.host.capi`), looks
 at array objects itself, and lets go of Python's lock while the program runs. What does not fit is looked at again, and
 described, by :mod:`codegen.run.arguments`. The table of arguments, in 64-bit words: the number of sizes, which lies
 before the table's address, the number of arguments, then for each
@@ -31,7 +31,6 @@ from codegen.loops.epoch_words import (
     EPOCHS,
     EXAMPLES,
     FIRST,
-    GIVEN,
     GO_ON,
     HEADER,
     LAUNCH,
@@ -56,6 +55,7 @@ from codegen.loops.words import (
     DONE,
     FIRST_SIZE,
     FRESH,
+    GIVEN,
     LENGTH,
     LOSS,
     LOSS_BYTES,
@@ -112,9 +112,12 @@ def number_fits(python: FlatArray, given: int, kind: int, memory: int, classes: 
 def arguments_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
     """Whether every argument is as its record says; learns sizes and addresses on the way. Returns a status."""
     python = pointer(packed[PYTHON], int64, API_WORDS)
+    first = ask_which(python[capi.ITEM_OF], packed[GIVEN], 0)
+    second = ask_which(python[capi.ITEM_OF], packed[GIVEN], 1)
     position = 1
     for _ in range(table[0]):
-        given = ask_which(python[capi.ITEM_OF], packed[table[position]], table[position + 1])
+        group = second if table[position] else first
+        given = ask_which(python[capi.ITEM_OF], group, table[position + 1])
         kind = pointer(given + python[capi.TYPE_AT], int64, 1)[0]
         use = table[position + 3]
         rank = table[position + 5]

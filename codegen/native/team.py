@@ -19,7 +19,7 @@ import numpy as np
 
 from codegen.native import job_text
 from codegen.native import team_text as text
-from codegen.native.compile import in_one_place
+from codegen.native.compile import ADDRESS, in_one_place
 
 PATIENCE = 50_000_000
 """Nanoseconds after which a caller that waits for a job looks after signals."""
@@ -37,7 +37,7 @@ class _Native:
         word = ctypes.c_int64
 
         def function(name: str, result: Any, count: int) -> Callable[..., Any]:
-            made: Callable[..., Any] = ctypes.CFUNCTYPE(result, *[word] * count)(engine.get_function_address(name))
+            made: Callable[..., Any] = ctypes.CFUNCTYPE(result, *[ADDRESS] * count)(engine.get_function_address(name))
             return made
 
         self.launch = function("launch", word, 4)

@@ -1,4 +1,4 @@
-"""Calls whose arguments native code checks itself: Python only writes the addresses of two tuples of objects.
+"""Calls whose arguments native code checks itself: Python only writes the address of a pair of tuples.
 
 Comes in: a program and its arguments, in the order of a call. Goes out: the table that :mod:`codegen.native.runtime`
 reads, and ``native``, which checks and runs. What does not fit is looked at again, and described, by
@@ -17,12 +17,14 @@ import numpy as np
 
 from codegen import backend
 from codegen.host import capi
-from codegen.loops.words import ANY, DONE, FIRST, FIRST_SIZE, FRESH, READ, SECOND, SPANS, STATUS, TABLE, UPDATED
+from codegen.loops.words import ANY, DONE, FIRST_SIZE, FRESH, GIVEN, READ, SPANS, STATUS, TABLE, UPDATED
 from codegen.run.executable import Executable
 from codegen.run.loading import native_part
 from symgraph.core.indices import Dim, Shape
 from symgraph.core.tensor import Tensor
 
+FIRST, SECOND = range(2)
+"""The tuples of a pair."""
 MOST_SIZES = 256
 """Combinations of sizes that direct calls of a function remember."""
 
@@ -206,7 +208,8 @@ class Calls:
             results = tuple(out)
         else:
             return None
-        packed[FIRST], packed[SECOND] = id(args), id(results)
+        given = args, results
+        packed[GIVEN] = id(given)
         packed[self._size_words] = last.values  # a checked call that was refused may have left others
         last.native(self._address)
         if packed[STATUS]:

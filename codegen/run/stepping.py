@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.loops import words
-from codegen.loops.words import FIRST, SECOND, STATUS
+from codegen.loops.words import GIVEN, STATUS
 from codegen.run.direct import Direct, picker
 from codegen.run.executable import Executable
 from codegen.run.loading import native_part
@@ -72,15 +72,14 @@ class StepProgram:
         if native is None:
             return None
         try:
-            held = self._pick_parameters(params)
-            given = self._pick_inputs(inputs)
+            given = self._pick_parameters(params), self._pick_inputs(inputs)
             if len(params) != self._parameter_count:
                 return None
             more = len(inputs) - self._input_count
             before = self._take_numbers(inputs, more) if more else None
         except (KeyError, TypeError, IndexError, OverflowError):
             return None
-        packed[FIRST], packed[SECOND] = id(held), id(given)
+        packed[GIVEN] = id(given)
         native(self._address)
         if packed[STATUS]:
             if before is not None:
@@ -127,13 +126,13 @@ class StepProgram:
         if executable.sizes is not sizes or self.step.form is not None or not self._direct.possible:
             return False
         try:
-            held, given = self._pick_parameters(params), self._pick_inputs(inputs)
+            given = self._pick_parameters(params), self._pick_inputs(inputs)
         except (KeyError, TypeError, IndexError):
             return False
         if len(params) != self._parameter_count or len(inputs) != self._input_count or self.step.hyper.missing():
             return False
         for name, size in sizes.items():  # an epoch leaves those of its last batch
             packed[executable.linked.interface.sizes[name]] = size
-        packed[FIRST], packed[SECOND] = id(held), id(given)
+        packed[GIVEN] = id(given)
         native_part("check").call_with_lock(self._address)
         return packed[STATUS] == words.DONE  # type: ignore[no-any-return]
