@@ -2,7 +2,7 @@
 
 Fixed words, then the sizes, the largest sizes that memory has been made for, the addresses of leaves and outputs, and
 the addresses of what lies in the arena and in scratch memory, and those of the functions of external calls. Scratch
-memory is each thread's own: ``SCRATCH`` bytes further for each. ``GIVEN`` is the address of a pair of tuples, the
+memory is each thread's own: ``SCRATCH`` bytes further for each. ``ARGUMENTS`` is the address of a pair of tuples, the
 objects of a direct call, and ``PYTHON`` that of the table of :mod:`codegen.host.capi`.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from codegen.loops.program import External, Program, work_in
 
 STATUS, TABLE, PYTHON, SPANS, SYNC, SCHEDULE, RUN = range(7)
-LOSS, LOSS_BYTES, LENGTH, SCRATCH, GIVEN, NEEDS_FINITE, FIRST_SIZE = range(7, 14)
+LOSS, LOSS_BYTES, LENGTH, SCRATCH, ARGUMENTS, NEEDS_FINITE, FIRST_SIZE = range(7, 14)
 DONE, MISFIT, TOO_LARGE, OVERLAP, BAD_VALUES, NOT_FINITE, FAILED = range(7)
 """Status of a call. Native code finds the first four wrong before the program runs; the program itself stops at a label
 that is out of range, before it reads by it, and, where ``NEEDS_FINITE`` is set, at a loss that is not finite, before it

@@ -31,6 +31,7 @@ from codegen.loops.epoch_words import (
     EPOCHS,
     EXAMPLES,
     FIRST,
+    GIVEN,
     GO_ON,
     HEADER,
     LAUNCH,
@@ -51,11 +52,11 @@ from codegen.loops.epoch_words import (
 )
 from codegen.loops.words import (
     ANY,
+    ARGUMENTS,
     BAD_VALUES,
     DONE,
     FIRST_SIZE,
     FRESH,
-    GIVEN,
     LENGTH,
     LOSS,
     LOSS_BYTES,
@@ -112,8 +113,8 @@ def number_fits(python: FlatArray, given: int, kind: int, memory: int, classes: 
 def arguments_fit(packed: FlatArray, table: FlatArray, size_count: int) -> int:
     """Whether every argument is as its record says; learns sizes and addresses on the way. Returns a status."""
     python = pointer(packed[PYTHON], int64, API_WORDS)
-    first = ask_which(python[capi.ITEM_OF], packed[GIVEN], 0)
-    second = ask_which(python[capi.ITEM_OF], packed[GIVEN], 1)
+    first = ask_which(python[capi.ITEM_OF], packed[ARGUMENTS], 0)
+    second = ask_which(python[capi.ITEM_OF], packed[ARGUMENTS], 1)
     position = 1
     for _ in range(table[0]):
         group = second if table[position] else first

@@ -17,7 +17,7 @@ import numpy as np
 
 from codegen import backend
 from codegen.host import capi
-from codegen.loops.words import ANY, DONE, FIRST_SIZE, FRESH, GIVEN, READ, SPANS, STATUS, TABLE, UPDATED
+from codegen.loops.words import ANY, ARGUMENTS, DONE, FIRST_SIZE, FRESH, READ, SPANS, STATUS, TABLE, UPDATED
 from codegen.run.executable import Executable
 from codegen.run.loading import native_part
 from symgraph.core.indices import Dim, Shape
@@ -209,7 +209,7 @@ class Calls:
         else:
             return None
         given = args, results
-        packed[GIVEN] = id(given)
+        packed[ARGUMENTS] = id(given)
         packed[self._size_words] = last.values  # a checked call that was refused may have left others
         last.native(self._address)
         if packed[STATUS]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from codegen.loops import words
-from codegen.loops.words import GIVEN, STATUS
+from codegen.loops.words import ARGUMENTS, STATUS
 from codegen.run.direct import Direct, picker
 from codegen.run.executable import Executable
 from codegen.run.loading import native_part
@@ -79,7 +79,7 @@ class StepProgram:
             before = self._take_numbers(inputs, more) if more else None
         except (KeyError, TypeError, IndexError, OverflowError):
             return None
-        packed[GIVEN] = id(given)
+        packed[ARGUMENTS] = id(given)
         native(self._address)
         if packed[STATUS]:
             if before is not None:
@@ -133,6 +133,6 @@ class StepProgram:
             return False
         for name, size in sizes.items():  # an epoch leaves those of its last batch
             packed[executable.linked.interface.sizes[name]] = size
-        packed[GIVEN] = id(given)
+        packed[ARGUMENTS] = id(given)
         native_part("check").call_with_lock(self._address)
         return packed[STATUS] == words.DONE  # type: ignore[no-any-return]
