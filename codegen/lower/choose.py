@@ -42,6 +42,9 @@ the most of one that has all rows."""
 PACKED_ROWS = 64
 """Rows of the result from which on it pays to copy columns of the right operand together first."""
 
+CACHED = 1 << 16
+"""Elements of a right operand that every row of blocks may read again; a batch is taken to be short enough."""
+
 DOT_ROWS = 4
 """Rows of the left operand from which on it pays to transpose a large right operand, some columns at a time."""
 
@@ -190,7 +193,15 @@ def _product(group: Group, head: Contraction) -> Product:
     row = sp.Mul(*head.right.tensor.shape[place + 1 :])
     if len(head.depth) == 1 and row.is_Integer and row >= LONG_ROW and _exceeds(rows, PACKED_ROWS - 1):
         return Product(height, width, tile, "copied", PACKED_ROWS, True if rows.is_Integer else None)
-    return Product(height, width, tile)
+    return Product(height, width, tile, rows_first=width is not None and _rows_share_lines(columns, depth))
+
+
+def _rows_share_lines(columns: sp.Expr, depth: sp.Expr) -> bool:
+    """Whether a strip of columns ends within a cache line of every row: two threads that had a strip each would write
+    to the same lines. They have rows, and read the right operand again, where it stays in the cache."""
+    if not columns.is_Integer or columns % LANES == 0:
+        return False
+    return not (depth.is_Integer and depth * columns > CACHED)
 
 
 def _known(size: sp.Expr) -> Size:

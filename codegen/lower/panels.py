@@ -128,13 +128,14 @@ class Panels:
         """Blocks of rows and columns, one below the other, for each of the outer indices; the threads share them.
 
         A thread so has the same columns of a matrix in the product that reads it and in the one that writes it, and
-        few cache lines wander from one processor to another.
+        few cache lines wander from one processor to another; or whole rows, where those of strips would share lines.
         """
         task, high = self.scope.variable("task"), ir.integer(self.product.height)
         stacked = blocks(self.rows, high)
         digits = [(var, self.scalars.integer(self.result.extent(index)), ONE) for index, var in outer.items()]
         digits += [] if self.wide is None else [(edges.left, blocks(self.columns, self.wide), self.wide)]
-        digits += [(edges.first, stacked, high)] if isinstance(edges.first, Var) else []
+        rows = [(edges.first, stacked, high)] if isinstance(edges.first, Var) else []
+        digits = digits[: len(outer)] + rows + digits[len(outer) :] if self.product.rows_first else digits + rows
         if len(digits) == 1 and digits[0][2] == ONE:
             task, body = digits[0][0], []
         else:

@@ -52,7 +52,7 @@ class Product:
     ``tile`` are the rows, columns and depth that the tile suits, None where known only at run time. The columns of the
     right operand are read ``in place``, ``copied`` together first, or copied ``transposed``; the last two where there
     are ``many`` rows, ``least_rows`` of them, which a call tells where that is None. Few rows are multiplied element by
-    element with a matrix whose columns are apart.
+    element with a matrix whose columns are apart. Blocks follow each other down a strip of columns, or ``rows_first``.
     """
 
     height: int
@@ -61,10 +61,12 @@ class Product:
     operand: Literal["in place", "copied", "transposed"] = "in place"
     least_rows: int = 1
     many: bool | None = True
+    rows_first: bool = False
 
     def __str__(self) -> str:
         tile = "×".join("any" if size is None else str(size) for size in self.tile)
         block = "whole rows" if self.width is None else f"{self.height}×{self.width}"
+        block += ", rows first" if self.rows_first else ""
         if self.operand == "in place":
             return f"tile {tile} of {block}"
         if self.many is False:
