@@ -130,7 +130,7 @@ def test_native_and_plain_python_programs_live_in_one_process(ended: subprocess.
 
 DROPPED = """
     import gc, linecache, sys, types
-    from numba.core.dispatcher import Dispatcher
+    from codegen.native.kernels.kernel import Kernel
     from codegen.native.compile import Entry
     from codegen.run.loading import native_part
 
@@ -152,7 +152,7 @@ DROPPED = """
 
     def left():
         gc.collect()
-        kinds = (Dispatcher, Entry, codegen.TrainStep, codegen.Function, types.ModuleType)
+        kinds = (Kernel, Entry, codegen.TrainStep, codegen.Function, types.ModuleType)
         alive = [sum(isinstance(found, kind) for found in gc.get_objects()) for kind in kinds]
         return [*alive, len(sys.modules), len(linecache.cache)]
 

@@ -11,7 +11,9 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from codegen.plan.borders import surround_with_zeros
 from codegen.plan.windows import window_of
+from symgraph.core.graph import elements_of
 from symgraph.reference import evaluate
 from tests.sizes import LONG, examples
 from tests.source import code_of
@@ -264,3 +266,34 @@ def test_an_image_s_gradient_reads_a_copy_with_a_border_of_zeros() -> None:
     function = codegen.function([x, W], sg.grad(sg.sum(sg.exp(y)), x), "float64")
     code = code_of(function.source).split("def ")[-2]
     assert "bordered[" in code and " if " not in code
+
+
+def test_small_windows_read_zeros_and_ask_nothing() -> None:
+    """A depthwise convolution's gradient has its border around what it reads, as the padded image has it."""
+    x, W = sg.parameter("x", (2, 3, 6, 7)), sg.parameter("W", (3, 1, 3, 3))
+    g = sg.input("g", (2, 3, 6, 7))
+    slopes = sg.grad(sg.sum(sg.conv2d(x, W, groups=3, padding=1) * g), [x, W])
+    function = codegen.function([x, W, g], [slopes[x], slopes[W]], "float64")
+    products = [line for line in code_of(function.source).splitlines() if "accumulate" in line]
+    assert products and not any(" if " in line for line in products)
+    random = np.random.default_rng(3)
+    given = {t: random.normal(size=tuple(map(int, t.shape))) for t in (x, W, g)}
+    around = [np.pad(given[t], ((0, 0), (0, 0), (1, 1), (1, 1))) for t in (x, g)]
+    by_x, by_W = np.zeros(given[x].shape), np.zeros(given[W].shape)
+    for i, j in np.ndindex(3, 3):
+        by_x += around[1][:, :, 2 - i : 8 - i, 2 - j : 9 - j] * given[W][:, 0, i, j][:, None, None]
+        by_W[:, 0, i, j] = (around[0][:, :, i : i + 6, j : j + 7] * given[g]).sum((0, 2, 3))
+    for found, expected in zip(function(*given.values()), (by_x, by_W), strict=True):
+        assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("long, size", [(200, 200), (8, 3)])
+def test_what_is_long_or_would_grow_keeps_its_conditions(long: int, size: int) -> None:
+    """Of a sum over all that came before, half of the terms are not there; a row of three is no row of ten."""
+    a, b = sg.input("a", (size,)), sg.input("b", (long,))
+    i, j = sg.indices("i j")
+    is_there = (i - j >= 0) & (i - j < size)
+    before = sg.define((i,), sg.Sum(sp.Piecewise((a[i - j] * b[j], is_there), (0, True)), (j, long)), shape=(size,))
+    left = surround_with_zeros([before])[before]
+    assert left.definition is not None and left.definition.body.has(sp.Piecewise)
+    assert {element.tensor for element in elements_of(left.definition.body)} == {a, b}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import os
 import subprocess
@@ -53,7 +52,11 @@ def test_buffers_of_one_kernel_need_no_overlap_checks() -> None:
     """The vectoriser's run-time checks, of each pair of twelve pointers, would be a block ``vector.memcheck``."""
     from numba.core import types
 
-    _, module = kernel(twelve_streams).lowered((Buffer(types.float32),) * 12 + (types.int64,))
+    from codegen.native.kernels.kernel import Module
+
+    written = Module(str(host_machine().target_data))
+    written.function(kernel(twelve_streams), (Buffer(types.float32),) * 12 + (types.int64,))
+    module = written.parsed()
     optimise(module)
     code = str(module)
     assert "vector.body" in code
@@ -347,33 +350,3 @@ def test_what_others_compile_is_as_it_would_be_without_us() -> None:
         builder.getModulePassManager().run(module, builder)
 
     assert [calls(through) for through in (as_others, optimise, as_others, optimise)] == [20, 1, 20, 1]
-
-
-def test_each_variable_is_assigned_once_by_blocks_that_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Numba's own pass writes; statements that are read grow with the function, not with its square."""
-    from numba.core import compiler, ssa
-
-    from codegen.native.kernels.passes import _assigned_once
-
-    read: list[int] = []
-    visit = ssa._run_ssa_block_pass
-
-    def counted(states: Any, block: Any, handler: Any) -> Any:
-        read.append(len(block.body))
-        return visit(states, block, handler)
-
-    monkeypatch.setattr(ssa, "_run_ssa_block_pass", counted)
-    counts = []
-    for many in (8, 16):
-        parts = [f"    v{k} = n\n    if n > {k}:\n        v{k} = v{k} + n\n    n = n + v{k}" for k in range(many)]
-        space: dict[str, Any] = {}
-        exec("\n".join(["def f(n):", *parts, "    return n"]), space)
-        blocks = compiler.run_frontend(space["f"]).blocks
-        expected = ssa._run_ssa(copy.deepcopy(blocks))
-        read.clear()
-        found = _assigned_once(blocks)
-        counts.append(sum(read))
-        assert [(at, [*map(str, block.body)]) for at, block in found.items()] == [
-            (at, [*map(str, block.body)]) for at, block in expected.items()
-        ]
-    assert counts[1] < 2.5 * counts[0]

@@ -6,8 +6,8 @@ and ``(thread, threads)``. Its code needs neither Python's lock nor its exceptio
 and an error names what would be missing.
 
 The object exports two C functions, ``void name(int64_t packed)`` for a program of one thread, and
-``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.native.team.Team`. Numba lowers
-each function on its own (:mod:`codegen.native.kernels.kernel`); here they are linked and optimised once, as a whole.
+``void name_team(int64_t packed, int64_t thread, int64_t threads)`` for :class:`codegen.native.team.Team`. The functions
+of a program are one module (:mod:`codegen.native.kernels.kernel`), which is optimised once, as a whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import ctypes
 import hashlib
 import platform
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +30,6 @@ if TYPE_CHECKING:  # else imported where it is used: who only derives formulas d
 
 RUNTIME_SYMBOLS = frozenset({"clock_gettime", "memcpy", "memmove", "memset", "sched_yield", "syscall"})
 """C functions that any process resolves; everything else that is undefined is an error."""
-
-EXCEPTION = "symgraph_exception"
-"""What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
 
 WHOLE_VECTORS = ",-prefer-256-bit" if platform.machine() in ("x86_64", "AMD64") else ""
 """LLVM takes half of an AVX-512 register for loops, since the first processors that had it ran slower with all of it.
@@ -59,20 +56,11 @@ ROOM = "\n@symgraph_room = global [8 x i64] zeroinitializer\n"
 (:func:`in_one_place`) has none of it where LLVM, which leaves those addresses out of account, expects none."""
 
 _ENTRY = """
-declare i32 @"{callee}"(ptr, ptr{types})
+declare void @"{callee}"(i64{types})
 define void @{symbol}_team(i64 %packed, i64 %thread, i64 %threads) {{
-  %result = alloca ptr
-  %exception = alloca ptr
-  %status = call i32 @"{callee}"(ptr %result, ptr %exception{arguments})
-  %raised = icmp ne i32 %status, 0
-  br i1 %raised, label %bad, label %good
-bad:
-  call void @{exception}()
-  br label %good
-good:
+  call void @"{callee}"(i64 %packed{arguments})
   ret void
 }}
-declare void @{exception}()
 """
 
 
@@ -148,12 +136,14 @@ def compile_entry(function: Callable[..., None], name: str = "entry") -> bytes:
     """
     from numba.core import types  # compiling is the one thing that needs Numba; loading must not pay for its import
 
-    from codegen.native.kernels.kernel import kernel
+    from codegen.native.kernels.kernel import Module, kernel, writing
 
-    parameters = ("packed", "thread", "threads")[: function.__code__.co_argcount]
-    callee, module = kernel(function).lowered((types.int64,) * len(parameters))
-    words = {"types": ", i64" * len(parameters), "arguments": "".join(f", i64 %{name}" for name in parameters)}
-    return _object_code([module], _ENTRY.format(callee=callee, symbol=name, exception=EXCEPTION, **words), name)
+    more = ("thread", "threads")[: function.__code__.co_argcount - 1]
+    with writing:
+        module = Module(str(host_machine().target_data))
+        callee = module.function(kernel(function), (types.int64,) * (1 + len(more))).function.name
+    words = {"types": ", i64" * len(more), "arguments": "".join(f", i64 %{name}" for name in more)}
+    return _object_code(module.parsed(), _ENTRY.format(callee=callee, symbol=name, **words), name)
 
 
 def compile_program(
@@ -170,30 +160,34 @@ def compile_program(
     """
     from numba.core import types
 
+    from codegen.native.kernels.kernel import Module, writing
     from codegen.native.kernels.pointer import Buffer
 
     def kind(given: str) -> types.Type:
         scalar = getattr(types, given.removeprefix("buffer of "))
         return scalar if given == "int64" else Buffer(scalar)
 
-    lowered = {known: kernel.lowered(tuple(map(kind, given))) for known, (kernel, given) in functions.items()}
-    names = {known: callee for known, (callee, _) in lowered.items()}
-    return _object_code([module for _, module in lowered.values()], driver(names), name)
+    with writing:
+        module = Module(str(host_machine().target_data))
+        written = {
+            known: module.function(kernel, tuple(map(kind, given))) for known, (kernel, given) in functions.items()
+        }
+    names = {known: callee.function.name for known, callee in written.items()}
+    return _object_code(module.parsed(), driver(names), name)
 
 
-def _object_code(lowered: Iterable[llvm.ModuleRef], text: str, exported: str) -> bytes:
+def _object_code(kernels: llvm.ModuleRef, text: str, exported: str) -> bytes:
     """Link, keep only what is exported and what that uses, optimise, and emit."""
     import llvmlite.binding as llvm
 
     from codegen.native.kernels import far
+    from codegen.native.kernels.translate import EXCEPTION
 
     module = llvm.parse_assembly(text + _SINGLE.format(symbol=exported) + ROOM)
-    parts = list(lowered)
-    rare = {symbol.name for part in parts for symbol in part.functions if far.is_far_name(symbol.name)}
-    if rare:
+    rare = {symbol.name for symbol in kernels.functions if far.is_far_name(symbol.name)}
+    if rare:  # first, for what is declared again keeps the attributes that it had
         module.link_in(llvm.parse_assembly(far.declarations(rare)))
-    for part in parts:
-        module.link_in(part, preserve=True)
+    module.link_in(kernels)
     if any(symbol.name == barrier.SYMBOL for symbol in module.functions):
         module.link_in(llvm.parse_assembly(barrier.barrier_text()))
     kept = (exported, f"{exported}_team", "symgraph_room")

@@ -1,6 +1,6 @@
 """The driver of a program as LLVM text: a load for each argument and a call for each kernel.
 
-Depth so costs no time of type inference: Numba sees each distinct kernel once, and no driver.
+Depth so costs no time of translation: each distinct kernel is read once, and the driver is text.
 """
 
 from __future__ import annotations
@@ -11,23 +11,16 @@ from collections.abc import Mapping, Sequence
 from codegen.loops import ir, words
 from codegen.loops.driver import Call, Driver, Moving, Outside, Repeat, Step, calls_in, outside_in, repeats_in
 from codegen.native.barrier import SYMBOL
-from codegen.native.compile import EXCEPTION
 from codegen.native.subnormals import entry, usual_mode
 
-PROLOGUE = (
-    "enter:", "  %result = alloca ptr", "  %exception = alloca ptr", "  %raised = alloca i32",
-    "  store i32 0, ptr %raised", "  %words = inttoptr i64 %packed to ptr",
-)  # fmt: skip
-EPILOGUE = (
-    "  %status = load i32, ptr %raised", "  %bad = icmp ne i32 %status, 0", "  br i1 %bad, label %raise, label %return",
-    "raise:", f"  call void @{EXCEPTION}()", "  br label %return", "return:", "  ret void", "}",
-)  # fmt: skip
+PROLOGUE = "enter:", "  %words = inttoptr i64 %packed to ptr"
+EPILOGUE = "  br label %return", "return:", "  ret void", "}"
 
 
 def driver_text(driver: Driver, callees: Mapping[str, str]) -> str:
     """``entry_team(packed, thread, threads)`` runs all kernels.
 
-    ``callees`` are LLVM's names of the functions, of Numba's signature: ``i32 (ptr result, ptr exception, …)``.
+    ``callees`` are LLVM's names of the functions, which return nothing.
     """
     is_step = _is_step(driver)
     lines = _declared(driver, callees)
@@ -50,10 +43,10 @@ def _is_step(driver: Driver) -> bool:
 
 
 def _declared(driver: Driver, callees: Mapping[str, str]) -> list[str]:
-    lines = [f"declare void @{SYMBOL}(ptr, i64)", f"declare void @{EXCEPTION}()"]
+    lines = [f"declare void @{SYMBOL}(ptr, i64)"]
     for function, call in {call.function: call for call in driver.calls}.items():
-        kinds = ", ".join(["ptr", "ptr", *("i64" if kind == "int64" else "ptr" for kind in call.types)])
-        lines.append(f'declare i32 @"{callees[function]}"({kinds})')
+        kinds = ", ".join("i64" if kind == "int64" else "ptr" for kind in call.types)
+        lines.append(f'declare void @"{callees[function]}"({kinds})')
     return lines
 
 
@@ -245,7 +238,7 @@ def _moved(place: int | Moving, name: str) -> list[str]:
 
 def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str]:
     lines: list[str] = []
-    given = ["ptr %result", "ptr %exception"]
+    given: list[str] = []
     for place, argument in enumerate(call.arguments):
         name = f"a.{number}.{place}"
         if argument.is_scratch:
@@ -258,10 +251,4 @@ def _call(call: Call, number: int, callee: str, attribute: str = "") -> list[str
         given.append(f"ptr %{name}.pointer" if argument.dtype else f"i64 %{name}")
     if call.parallel:
         given += ["i64 %thread", "i64 %threads"]
-    return [
-        *lines,
-        f'  %status.{number} = call i32 @"{callee}"({", ".join(given)}){attribute}',
-        f"  %before.{number} = load i32, ptr %raised",
-        f"  %after.{number} = or i32 %before.{number}, %status.{number}",
-        f"  store i32 %after.{number}, ptr %raised",
-    ]
+    return [*lines, f'  call void @"{callee}"({", ".join(given)}){attribute}']

@@ -46,11 +46,12 @@ def compile_source(source: Source, file: Path, apart: bool = False) -> bytes:
 
     name, text = ("kernels", kernels_text) if apart else ("entry", driver_text)
     module = _module(source.text, file)
+    linecache.cache[str(file)] = len(source.text), None, source.text.splitlines(keepends=True), str(file)
     functions = {call.function: (getattr(module, call.function), call.types) for call in source.driver.calls}
     try:
         return compile_program(functions, partial(text, source.driver), name)
     finally:
-        _forget_lines(Path(str(module.__file__)).name)
+        linecache.cache.pop(str(file), None)
 
 
 def plain_source(source: Source, file: Path) -> PythonEntry:
@@ -66,12 +67,6 @@ def compile_part(name: str) -> bytes:
 def plain_part(name: str) -> PythonEntry:
     """An entry of :mod:`codegen.native.runtime`, for programs that do not run natively."""
     return PythonEntry(getattr(_plain(importlib.import_module("codegen.native.runtime")), name))
-
-
-def _forget_lines(file: str) -> None:
-    """Numba has read the source for its messages, by a path relative to the working directory."""
-    for path in [path for path in list(linecache.cache) if path.endswith(file)]:
-        linecache.cache.pop(path, None)
 
 
 def _plain(module: types.ModuleType) -> types.ModuleType:

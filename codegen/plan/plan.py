@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from codegen.plan.axis_order import order_axes
+from codegen.plan.borders import surround_with_zeros
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
 from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
@@ -83,8 +84,8 @@ class Node:
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
     """Write out recurrences of few numbers, unite equal values, trim, slice, write out cases, merge temporaries, mask
-    by maxima, visit windows, write them and their phases out, order axes, bring sums into shape, share common
-    functions, split, inline, place, order.
+    by maxima, visit windows, write them and their phases out, surround them with zeros, order axes, bring sums
+    into shape, share common functions, split, inline, place, order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
@@ -99,7 +100,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     visited = _replace(masked, visit_windows(_roots(masked)))
     written = _replace(visited, write_out_windows(_roots(visited)))
     apart = _replace(written, write_out_phases(_roots(written)))
-    laid = _replace(apart, order_axes(_roots(apart)))
+    around = _replace(apart, surround_with_zeros(_roots(apart)))
+    laid = _replace(around, order_axes(_roots(around)))
     digits = _replace(laid, split_axes(_roots(laid)))
     shaped = _replace(digits, reshape_sums(_roots(digits)))
     shaped = _replace(shaped, share_functions(_roots(shaped)))

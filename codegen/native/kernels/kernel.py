@@ -1,27 +1,32 @@
-"""Numba as a front end: it types and lowers our functions to LLVM, and does nothing else.
+"""Kernels, and the module of LLVM's that those of one program are written into.
 
-Numba's own CPU target optimises, links and loads every function with all that it calls, and knows arrays, dicts and
-strings. This target keeps each function's LLVM module as it was lowered; :mod:`codegen.native.compile` links what a
-program needs and optimises it once, as a whole.
+Numba lends what it knows of words and operators: its typing says what type a result has, its target writes the
+instructions (:mod:`.binding`). It compiles nothing: :mod:`.translate` reads the functions, in one pass each, and
+:mod:`codegen.native.compile` optimises a program once, as a whole.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import types, typing
+from llvmlite import ir
+from numba.core import callconv, types, typing
 from numba.core.base import OverloadSelector
-from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
-from numba.core.cpu import CPUContext, CPUTargetOptions
-from numba.core.descriptors import TargetDescriptor
-from numba.core.dispatcher import Dispatcher
+from numba.core.cpu import CPUContext
+from numba.core.cpu_options import FastMathOptions
 from numba.core.fastmathpass import rewrite_module
 from numba.core.typing import templates
 
-from codegen.native.kernels.passes import Passes
+from codegen.native.kernels.expressions import Callee
+from codegen.native.kernels.translate import Writer
+
+writing = threading.RLock()
+"""Held while kernels are written: what Numba knows is shared."""
 
 MOST_BLOCKS_INLINED = 8
 """A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
@@ -30,95 +35,36 @@ MOST_SIGNATURES = 1 << 14
 """Calls whose types are known; literal numbers are types of their own."""
 
 
-class _Library(JITCodeLibrary):  # type: ignore[misc]
-    """The module of one function, and links to those of the functions that it calls."""
-
-    def add_llvm_module(self, module: llvm.ModuleRef) -> None:
-        module.data_layout = self._codegen._data_layout
-        self._final_module.link_in(module)
-
-    def finalize(self) -> None:
-        self._raise_if_finalized()
-        for library in dict.fromkeys(self._linking_libraries):
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalized = True
-
-
-class _Codegen(JITCPUCodegen):  # type: ignore[misc]
-    _library_class = _Library
-
-
-class _Callee:
-    """What Numba knows a compiled function by; it holds how to call it, so that nothing of a dropped function stays."""
-
-    def __init__(self) -> None:
-        self.calls = OverloadSelector()
-
-
-class _Definitions(defaultdict[Any, OverloadSelector]):
-    """How to lower a call, by what is called."""
-
-    def __getitem__(self, key: Any) -> OverloadSelector:
-        return key.calls if isinstance(key, _Callee) else super().__getitem__(key)
-
-
 class _Context(CPUContext):  # type: ignore[misc]
-    """Lowers numbers, ranges and tuples; the words of the vocabulary bring their own lowering (:mod:`.binding`)."""
+    """Lowers numbers and tuples; the words of the vocabulary bring their own lowering (:mod:`.binding`)."""
 
     def init(self) -> None:
         self.is32bit = False
-        self._internal_codegen = _Codegen("symgraph")
-        self._defns = _Definitions(OverloadSelector)
-        self._sizes: dict[Any, int] = {}
+        self._defns: Any = defaultdict(OverloadSelector)
         self._lowerings: dict[Any, Any] = {}
+        self.error_model = callconv.create_error_model("numpy", self)  # division by zero gives ±inf
 
     def load_additional_registries(self) -> None:
         from numba.core.imputils import builtin_registry
-        from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401  they register themselves
+        from numba.cpython import builtins, mathimpl, numbers, tupleobj  # noqa: F401  they register themselves
 
         from codegen.native.kernels import integers
 
         for registry in (builtin_registry, mathimpl.registry, integers.registry):
             self.install_registry(registry)
 
-    def pair_first(self, builder: Any, value: Any, kind: Any) -> Any:
-        """The index of a loop."""
-        return builder.extract_value(value, 0)
+    def add_linking_libs(self, libs: Any) -> None:
+        """No word brings code from elsewhere."""
 
-    def pair_second(self, builder: Any, value: Any, kind: Any) -> Any:
-        """Whether a loop goes on."""
-        return builder.extract_value(value, 1)
-
-    def post_lowering(self, module: Any, library: Any) -> None:
-        """Sets the functions' attributes and flags. There are no reference counts, so no run-time library is linked."""
-        for function in module.functions:
-            if len(function.blocks) > MOST_BLOCKS_INLINED:
-                function.attributes.add("noinline")
-        if self.fastmath:
-            rewrite_module(module, self.fastmath)
-
-    def get_abi_sizeof(self, kind: Any) -> int:
-        """Bytes of an LLVM type, asked for every variable; LLVM answers by a module of its own."""
-        if kind not in self._sizes:
-            self._sizes[kind] = super().get_abi_sizeof(kind)
-        return self._sizes[kind]
-
-    def get_function(self, function: Any, signature: Any, *again: bool) -> Any:
+    def get_function(self, function: Any, signature: Any, **again: bool) -> Any:
         """How to lower a call, found once for a word and types: Numba asks ``inspect`` each time what the arguments of
-        the lowering are. Of a kernel it is asked each time, as its types are."""
-        if isinstance(function, types.Dispatcher | _Callee):
-            return super().get_function(function, signature, *again)
+        the lowering are."""
         key = (function, signature)
         if key not in self._lowerings:
             if len(self._lowerings) == MOST_SIGNATURES:
                 self._lowerings.clear()
-            self._lowerings[key] = super().get_function(function, signature, *again)
+            self._lowerings[key] = super().get_function(function, signature, **again)
         return self._lowerings[key]
-
-    def get_executable(self, library: Any, fndesc: Any, env: Any) -> object:
-        """Nothing is loaded: a caller links the library."""
-        library._ensure_finalized()
-        return _Callee()
 
 
 class _Typing(typing.context.BaseContext):  # type: ignore[misc]
@@ -137,10 +83,7 @@ class _Typing(typing.context.BaseContext):  # type: ignore[misc]
         self._signatures: dict[Any, Any] = {}
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
-        """The signature of a call, found once for a word and types. Of a kernel it is asked each time: the word is our
-        own, the kernel may be dropped."""
-        if kws or isinstance(func, types.Dispatcher):
-            return super().resolve_function_type(func, args, kws)
+        """The signature of a call, found once for a word and types."""
         key = (func, tuple(args))
         found = self._signatures.get(key)
         if found is None:
@@ -152,59 +95,58 @@ class _Typing(typing.context.BaseContext):  # type: ignore[misc]
         return found
 
 
-class _Target(TargetDescriptor):  # type: ignore[misc]
-    options = CPUTargetOptions
-
-    def __init__(self) -> None:
-        super().__init__("cpu")
-        self._typing = _Typing()
-        self._context = _Context(self._typing, "cpu")
-
-    @property
-    def typing_context(self) -> Any:
-        return self._typing
-
-    @property
-    def target_context(self) -> Any:
-        return self._context
+@lru_cache(maxsize=1)
+def _contexts() -> tuple[_Typing, _Context]:
+    known = _Typing()
+    return known, _Context(known, "cpu")
 
 
-class Kernel(Dispatcher):  # type: ignore[misc]
-    """A function of the native vocabulary, compiled for each tuple of argument types."""
+class Kernel:
+    """A function of the native vocabulary, ``py_func``, written for each tuple of argument types."""
 
-    targetdescr = _Target()
-
-    def _make_finalizer(self) -> Callable[[], None]:
-        """There is nothing to take back; Numba's finalizer would keep what it is to release."""
-        return _nothing
-
-    def add_overload(self, compiled: Any) -> None:
-        """Keep what was compiled; there is nothing that Python could call."""
-        self.overloads[tuple(compiled.signature.args)] = compiled
-
-    def lowered(self, arguments: tuple[types.Type, ...]) -> tuple[str, llvm.ModuleRef]:
-        """LLVM's name of the function for these types, and the module that holds it and all that it calls.
-
-        Its signature there is Numba's: ``i32 (ptr result, ptr exception, arguments …)``.
-        """
-        self.compile(arguments)
-        found = self.overloads[arguments]
-        return found.fndesc.mangled_name, found.library._final_module
+    def __init__(self, function: Any) -> None:
+        self.py_func = function
 
 
-def _nothing() -> None:
-    pass
+class Module:
+    """The functions of one program, for a machine with this layout of data.
+
+    Of LLVM's fast-math flags only ``contract`` is set, so that ``a*b + c`` may become one fused operation; sums are
+    reordered where the source says :func:`codegen.native.kernels.scalar.accumulate`, nowhere else.
+    """
+
+    def __init__(self, layout: str) -> None:
+        self._typing, self._target = _contexts()
+        self._typing.refresh()  # words may have been bound since
+        self._target.refresh()
+        self._module = ir.Module("symgraph")
+        self._module.triple, self._module.data_layout = llvm.get_process_triple(), layout
+        self._written: dict[Any, Callee] = {}
+
+    def function(self, kernel: Any, kinds: tuple[types.Type, ...]) -> Callee:
+        """The function of a kernel for these types; it is written if it was not asked for before."""
+        key = (kernel, kinds)
+        if key not in self._written:
+            name = self._module.get_unique_name(f"kernel.{kernel.py_func.__name__}")
+            shape = ir.FunctionType(ir.VoidType(), [self._target.get_value_type(kind) for kind in kinds])
+            function = ir.Function(self._module, shape, name)
+            for argument, kind in zip(function.args, kinds, strict=True):
+                self._target.data_model_manager[kind].from_argument(ir.IRBuilder(), argument)
+            writer = Writer(self._typing, self._target, kernel.py_func, function, kinds, self._callee)
+            if len(function.blocks) > MOST_BLOCKS_INLINED:
+                function.attributes.add("noinline")
+            self._written[key] = Callee(function, writer.returns)
+        return self._written[key]
+
+    def _callee(self, thing: Any, kinds: tuple[types.Type, ...]) -> Callee | None:
+        return self.function(thing, kinds) if isinstance(thing, Kernel) else None
+
+    def parsed(self) -> llvm.ModuleRef:
+        """All that was written, as LLVM holds it."""
+        rewrite_module(self._module, FastMathOptions({"contract"}))
+        return llvm.parse_assembly(str(self._module))
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Make ``function`` callable from other kernels and from programs; never from Python.
-
-    Division by zero gives ±inf (``error_model``), there are no reference counts (``_nrt``) and no wrappers. Of LLVM's
-    fast-math flags only ``contract`` is set, so that ``a*b + c`` may become one fused operation; sums are reordered
-    where the source says :func:`codegen.native.kernels.scalar.accumulate`, nowhere else.
-    """
-    options = {
-        "nopython": True, "error_model": "numpy", "fastmath": {"contract"}, "no_cpython_wrapper": True,
-        "no_cfunc_wrapper": True, "_nrt": False, "boundscheck": False,
-    }  # fmt: skip
-    return Kernel(function, targetoptions=options, pipeline_class=Passes)
+    """Make ``function`` callable from other kernels and from programs; never from Python."""
+    return Kernel(function)

@@ -60,7 +60,7 @@ class BufferModel(models.PrimitiveModel):  # type: ignore[misc]
 def allow_overlap(function: ir.Function) -> None:
     """Withdraw the promise of :class:`BufferModel` for one function: one that waits for other threads, which write
     into its buffers meanwhile."""
-    for argument in function.args[2:]:
+    for argument in function.args:
         argument.attributes.discard("noalias")
 
 
