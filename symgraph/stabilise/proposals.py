@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import sympy as sp
 
@@ -14,6 +15,7 @@ from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
 from symgraph.simplify.branches import guarded_product, per_branch
+from symgraph.simplify.polynomials import Work
 from symgraph.stabilise.decaying import decaying
 from symgraph.stabilise.lowest import in_lowest_terms
 from symgraph.stabilise.one_part import of_one_part
@@ -34,34 +36,46 @@ MOST_BUSHY = 24
 """Branches of a form of which others are proposed: each of these has as many, and is longer than what is measured."""
 
 
-def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) -> Iterator[sp.Expr]:
+def proposals(
+    forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr], most: float, work: Work
+) -> Iterator[sp.Expr]:
     """Forms whose terms cannot cancel, and those for where something overflows or underflows.
 
     Parameters
     ----------
     forms : equal bodies, the last one as it was written.
     opened : puts the formulas of the pointwise values that a body reads in their place.
+    most : operations of a form that others are proposed of.
+    work : what all proposals of a program may take, in operations of the forms that others are proposed of.
     """
     through = opened(forms[-1])
     is_short = operations([through]) <= MOST_OPENED
     is_seen_through = is_short and _short_sums(through) <= _short_sums(forms[-1])
     seen = dict.fromkeys([*forms, _of_factors(forms[-1]), *([through] if is_seen_through else ())])
 
-    def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
-        return (
-            *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
-            *in_lowest_terms(branch),
-        )  # fmt: skip
+    def each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
+        if (length := operations([form])) > most:
+            return []
+        work.spend(length)
+        return _each(form, proposed)
 
-    apart = [new for form in seen for new in _each(form, each)]
+    apart = [new for form in seen for new in each(form, _of_branch)]
     apart += [_flat(form.xreplace(rule)) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
     for form in (*seen, *apart, *others):
-        yield from _each(form, decaying)
+        yield from each(form, decaying)
     for form in (*seen, *apart, *(others if _short_sums(through) == _of_leaves_under_roots(through) else ())):
-        for new in _each(form, lambda branch: scaled(branch, opened)):
+        for new in each(form, lambda branch: scaled(branch, opened)):
             yield _flat(without_squares_of_nought(new, opened))
+
+
+@lru_cache(maxsize=1024)
+def _of_branch(branch: sp.Expr) -> tuple[sp.Expr, ...]:
+    return (
+        *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
+        *in_lowest_terms(branch),
+    )  # fmt: skip
 
 
 def _short_sums(form: sp.Expr) -> set[Tensor]:

@@ -43,6 +43,7 @@ MAX_OPENED_STABLE = 16
 """The same, where its value cannot overflow: a chain of twenty softplus is not one logarithm of twenty exponentials."""
 MOST_WORK = 60_000
 """Squares of operations of the formulas that rules are tried on for one value."""
+MOST_PROPOSED = float("inf")
 MOST_OF_FORM = 240
 """Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
 all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
@@ -73,6 +74,7 @@ class Rewriter:
         self.written: dict[Tensor, Tensor] = {}
         self.choice: Choice | None = None
         self.work = Work(MOST_WORK)
+        self.proposing = Work(MOST_PROPOSED)
         self.left: list[Tensor] = []
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
@@ -120,6 +122,7 @@ class Rewriter:
             guard = guard_of(taken)
             return sp.Add(*(self.values.refined(form(part), part, guard) for part in by_place(branch)))
 
+        longest = max(MOST_OF_FORM, 2 * operations([written]))
         try:
             found = [per_branch(written, stable), per_branch(written, refined)]
             apart = per_branch(written, lambda branch, _: without_common_factors(branch))
@@ -131,10 +134,10 @@ class Rewriter:
                     self._sums_of(others)
                 made = [per_branch(others, refined), *made]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
-            made += [*proposals(forms_seen, self.values.opened), *parts_of(made[0], written)]
+            proposed = proposals(forms_seen, self.values.opened, longest, self.proposing)
+            made += [*self.proposing.affordable(proposed), *parts_of(made[0], written)]
         except OutOfWorkError:
             made = []
-        longest = max(MOST_OF_FORM, 2 * operations([written]))
         return list(dict.fromkeys([*(form for form in made if operations([form]) <= longest), written, body]))
 
     def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:

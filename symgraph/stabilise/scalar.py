@@ -228,6 +228,7 @@ def _is_well_scaled(expression: sp.Expr, symbol: sp.Symbol) -> bool:
 
 
 # -- quotients ----------------------------------------------------------------------------------------------------
+@lru_cache(maxsize=4096)
 def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
     """A quotient with an exponential in a sum below the line, so that neither side of it overflows."""
     if any(base.has(sp.cosh, sp.sinh) for base in _reciprocals(expression)):
