@@ -93,7 +93,7 @@ def _with_bodies(form: sp.Expr, *kinds: type) -> sp.Expr:
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
     """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ; in some cases at least, as
     1 + y of y = eᵘ − 1 where u ≤ 0."""
-    totals = {total: _flat(opened(total)) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    totals = {total: _flat(opened(total)) for total in atoms_in(form, sp.Add) if total.args[0].is_number}
     return {total: form for total, form in totals.items() if any(not isinstance(v, sp.Add) for v in _values(form))}
 
 
@@ -107,7 +107,7 @@ def _flat(form: sp.Expr) -> sp.Expr:
 
 def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:
     """The sums of what the caller gives that roots are taken of."""
-    bases = sp.Tuple(*(power.base for power in form.atoms(sp.Pow) if power.exp.is_Rational and power.exp.q == 2))
+    bases = sp.Tuple(*(power.base for power in atoms_in(form, sp.Pow) if power.exp.is_Rational and power.exp.q == 2))
     sums = {element.tensor: element.tensor.definition for element in elements_of(bases)}
     return {t for t, definition in sums.items() if definition is not None and runs_along_leaves(definition)}
 

@@ -16,7 +16,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Written
 from symgraph.simplify.rational import Kernels
 
@@ -38,8 +38,8 @@ def _inside(body: sp.Expr) -> set[sp.Expr]:
     """The sums that are the argument of a function, or under a root, without the number that they are multiplied by."""
     if body.has(sp.Piecewise, Written) or not body.has(sp.Function, sp.Pow):
         return set()
-    functions = {f.args[0] for f in body.atoms(sp.Function) if len(f.args) == 1}
-    roots = {power.base for power in body.atoms(sp.Pow) if not power.exp.is_Integer}
+    functions = {f.args[0] for f in atoms_in(body, sp.Function) if len(f.args) == 1}
+    roots = {power.base for power in atoms_in(body, sp.Pow) if not power.exp.is_Integer}
     return {part for part in functions | roots if isinstance(part, sp.Add)}
 
 
@@ -55,12 +55,12 @@ def _of_whole(body: sp.Expr) -> tuple[sp.Expr, ...]:
 def _may_cancel(body: sp.Expr) -> bool:
     """Whether a sum reads one value in several terms, is a difference of roots or of a quotient and a number, or of a
     root and what may be negative."""
-    for total in body.atoms(sp.Add):
+    for total in atoms_in(body, sp.Add):
         signs = {bool(term.as_coeff_Mul()[0].is_negative) for term in total.args}
         read = [set(elements_of(term)) for term in total.args]
         several = sum(map(len, read)) > len(set().union(*read))
-        rooted = {any(p.exp.is_Rational and p.exp.q > 1 for p in term.atoms(sp.Pow)) for term in total.args}
-        beside_one = total.args[0].is_number and any(term.atoms(sp.Add) for term in total.args)
+        rooted = {any(p.exp.is_Rational and p.exp.q > 1 for p in atoms_in(term, sp.Pow)) for term in total.args}
+        beside_one = total.args[0].is_number and any(atoms_in(term, sp.Add) for term in total.args)
         if len(rooted) == 2 or (len(signs) == 2 and (several or True in rooted or beside_one)):
             return True
     return False

@@ -14,7 +14,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.compared import compared
 from symgraph.core.cost import cost
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import StableFunction, Written, expm1, log1p, sigmoid, slot, softplus
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.polynomials import Work
@@ -105,8 +105,8 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
 
 def _without_inner_exponentials(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Dummy, sp.Expr]]:
     """The formula with the exponentials in exponents as symbols, and what these stand for."""
-    outer = {e for e in expression.atoms(sp.exp) if e.args[0].has(sp.exp)}
-    found = {e: sp.Dummy(real=True, positive=True) for o in outer for e in o.args[0].atoms(sp.exp)}
+    outer = {e for e in atoms_in(expression, sp.exp) if e.args[0].has(sp.exp)}
+    found = {e: sp.Dummy(real=True, positive=True) for o in outer for e in atoms_in(o.args[0], sp.exp)}
     rule = {o: sp.exp(o.args[0].xreplace(found)) for o in outer}
     return expression.xreplace(rule), {symbol: e for e, symbol in found.items()}
 
@@ -314,7 +314,7 @@ def _eliminated(expression: sp.Expr, relation: Relation) -> list[sp.Expr]:
 
 def _cancellations(expression: sp.Expr) -> int:
     """Sums that contain a number, in which a value near that number cancels: 2σ(2u) − 1, as against tanh u."""
-    return sum(any(term.is_number for term in total.args) for total in expression.atoms(sp.Add))
+    return sum(any(term.is_number for term in total.args) for total in atoms_in(expression, sp.Add))
 
 
 def _tanh(u: sp.Expr) -> sp.Expr:

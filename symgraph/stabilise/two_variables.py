@@ -23,7 +23,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import StableFunction, Written, erfcx, log_ndtr, ndtr
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.rational import Kernels
@@ -47,11 +47,11 @@ X, Y, BODY = (sp.Symbol(name, real=True) for name in ("x", "y", "body"))
 def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of two values by a formula of one; none where there is no such formula."""
     elements = elements_of(body)
-    if len(elements) > 2 or any(elements_of(power.exp) for power in body.atoms(sp.Pow) if power.base != sp.E):
+    if len(elements) > 2 or any(elements_of(power.exp) for power in atoms_in(body, sp.Pow) if power.base != sp.E):
         return _of_factor(body)
     if len(elements) != 2 or body.has(sp.Piecewise, Written) or operations([body]) > MOST_OPERATIONS:
         return ()
-    if not body.atoms(sp.Add) or not (body.atoms(sp.Function) or body.atoms(sp.Pow)):
+    if not atoms_in(body, sp.Add) or not (atoms_in(body, sp.Function) or atoms_in(body, sp.Pow)):
         return ()
     hidden = dict(zip(elements, (X, Y), strict=True))
     shown = {symbol: element for element, symbol in hidden.items()}
