@@ -25,7 +25,7 @@ ONE_EIGHTH: dict[str, tuple[Formula, Points]] = {
     # -- survival, lives, ruin
     "discrete hazard": (lambda m, x: 1 - m.exp(-m.log(1 + m.exp(x))), BOTH),
     "Weibull's survival of two": (lambda m, x: m.exp(-(x**2)) - m.exp(-2 * x**2), POSITIVE),
-    "Gompertz's survival": (lambda m, x: m.exp(-(m.exp(x / 10) - 1) / 50), BOTH),
+    "Gompertz's survival": (lambda m, x: m.exp(-(m.exp(x / 10) - 1) / 50), BOTH[:20]),
     "log-logistic hazard": (lambda m, x: 2 * x / (1 + x**2), (*POSITIVE, 1e200)),
     "cumulative hazard less chance": (lambda m, x: -m.log(1 - x) - x, SHARE),
     "Aalen's variance": (lambda m, x: x / (1 - x) + m.log(1 - x), SHARE),

@@ -380,11 +380,13 @@ def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr, kernels: K
 
 
 def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:
-    """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone."""
+    """The factors of numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone: (1 − 2z)²
+    multiplied out cancels where z is near a half."""
     numerator, denominator = sp.fraction(quotient)
     if quotient.free_symbols != {z} or not (numerator.is_polynomial(z) and denominator.is_polynomial(z)):
         return quotient
-    return sp.horner(numerator, z) / sp.horner(denominator, z)
+    number, factors = irreducible(quotient)
+    return sp.Mul(number, *(sp.horner(factor, z) ** power for factor, power in factors.items()))
 
 
 def _with_expm1(total: sp.Add) -> sp.Expr:
