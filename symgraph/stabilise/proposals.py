@@ -15,6 +15,7 @@ from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
 from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.decaying import decaying
+from symgraph.stabilise.in_powers import in_powers
 from symgraph.stabilise.lowest import in_lowest_terms
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.places import selections
@@ -50,7 +51,7 @@ def proposals(forms: Sequence[sp.Expr], opened: Callable[[sp.Expr], sp.Expr]) ->
     def each(branch: sp.Expr) -> tuple[sp.Expr, ...]:
         return (
             *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
-            *in_lowest_terms(branch),
+            *in_lowest_terms(branch), *in_powers(branch),
         )  # fmt: skip
 
     apart = [new for form in seen for new in _each(form, each)]

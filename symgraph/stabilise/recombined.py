@@ -22,6 +22,8 @@ from symgraph.simplify.rational import Kernels
 
 MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
 """Of a formula that is expanded."""
+MOST_LEFT = 6
+"""Terms of a sum that a conjugate leaves: it is there for what cancels, and many terms cancel again."""
 ORDINARY = sp.Integer(2) ** 60
 
 
@@ -99,7 +101,7 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
         if q == 2 and above.has(s) and sp.degree(above, s) == 1:
             rest, slope = above.coeff(s, 0), above.coeff(s, 1)
             product = _reduced(rest**2 - slope**2 * base, roots)
-            if product is None:
+            if product is None or any(len(total.args) > MOST_LEFT for total in atoms_in(sp.factor(product), sp.Add)):
                 continue
             divisor = below * (rest - slope * s)
             form, apart = kernels.thaw(sp.factor(product) / divisor), kernels.thaw(rest * slope) < 0
