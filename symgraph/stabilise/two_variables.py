@@ -107,7 +107,7 @@ def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator
             yield sp.exp(rate * Y) * improved(one, W).xreplace({W: X - Y})
         return
     for sign in (1, -1):
-        degrees = {_degree(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
+        degrees = {degree_of(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
         degree = degrees.pop()
         if degrees or degree is None:
             continue
@@ -164,7 +164,7 @@ def _same(one: Any, other: Any) -> bool:
     return bool(isinstance(one, mpmath.mpf) and abs(one - other) <= AGREE * abs(other))
 
 
-def _degree(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
+def degree_of(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
     """k of λᵏ, in halves."""
     if not isinstance(value, mpmath.mpf) or not value or not isinstance(moved, mpmath.mpf) or moved / value <= 0:
         return None
