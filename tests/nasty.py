@@ -1,7 +1,7 @@
-"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second … --seventh] [--rows WORD …] [--worst N]``.
+"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second … --eighth] [--rows WORD …] [--worst N]``.
 
 Every formula of ``nasty_rows``, ``nasty_second``, ``nasty_third`` and ``nasty_tensors``, with ``--second`` …
-``--seventh`` those of one list alone, its first and second derivatives, compiled, at points where it is known to go
+``--eighth`` those of one list alone, its first and second derivatives, compiled, at points where it is known to go
 wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same twice. What is right is within 1e-10
 (float64) or 64 units of the last place (float32) of the value, or of what rounding its argument alone changes.
 "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
@@ -25,6 +25,8 @@ import sympy as sp
 
 import codegen
 import symgraph as sg
+from tests.nasty_eighth import ONE_EIGHTH, TWO_EIGHTH
+from tests.nasty_eighth_tensors import EIGHTH
 from tests.nasty_fifth import ONE_FIFTH, TWO_FIFTH
 from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
@@ -81,6 +83,7 @@ LISTS: dict[str, tuple[tuple[tuple[dict[str, Any], int], ...], dict[str, Any]]] 
     "fifth": (((ONE_FIFTH, 1), (TWO_FIFTH, 2)), {}),
     "sixth": (((ONE_SIXTH, 1), (TWO_SIXTH, 2)), SIXTH),
     "seventh": (((ONE_SEVENTH, 1), (TWO_SEVENTH, 2)), SEVENTH),
+    "eighth": (((ONE_EIGHTH, 1), (TWO_EIGHTH, 2)), EIGHTH),
 }
 """Lists that are measured alone: formulas of scalars with how many variables they have, and formulas of arrays."""
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.nasty import EXACT, scalar_verdicts, summary, tensor_verdicts, truth
+from tests.nasty_eighth import ONE_EIGHTH, TWO_EIGHTH
+from tests.nasty_eighth_tensors import EIGHTH
 from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
 from tests.nasty_rows import ONE
@@ -46,6 +48,7 @@ def test_the_list_is_as_long_as_it_has_to_be() -> None:
     assert len(ONE_FOURTH) + len(TWO_FOURTH) >= 120 and len(FOURTH) >= 40
     assert len(ONE_SIXTH) + len(TWO_SIXTH) >= 100 and len(SIXTH) >= 30
     assert len(ONE_SEVENTH) + len(TWO_SEVENTH) >= 120 and len(SEVENTH) >= 15
+    assert len(ONE_EIGHTH) + len(TWO_EIGHTH) >= 80 and len(EIGHTH) >= 15
 
 
 def test_the_truth_is_right_where_an_argument_is_below_its_digits() -> None:

@@ -6,6 +6,7 @@ y → t − x in y·2:   replaced gives 2·t − 2·x, literal nothing, since th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -102,7 +103,13 @@ def parts_of(body: sp.Basic) -> dict[sp.Basic, None]:
 def atoms_in(body: sp.Basic, *kinds: type) -> set[Any]:
     """What in a body is of some kinds. SymPy's ``atoms`` looks at a part as often as it stands there: at y in
     y + sin(y) twice, and of a formula that is nested so 24 times 16 million times."""
-    return {part for part in parts_of(body) if isinstance(part, kinds)}
+    return {part for part in _known_parts(body) if isinstance(part, kinds)}
+
+
+@lru_cache(maxsize=1024)
+def _known_parts(body: sp.Basic) -> tuple[sp.Basic, ...]:
+    """A formula is asked for its exponentials, its sums, its powers, … one after the other."""
+    return tuple(parts_of(body))
 
 
 def _has_no_parts(node: sp.Basic) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 import sympy as sp
 
 from symgraph.core.indices import Index
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Tensor
 from symgraph.rounding.evaluate import holds_numbers
@@ -127,7 +128,7 @@ def _places(written: Tensor) -> Iterator[Environment]:
     """Where a value is measured: at the same places as any other, and where a δ in it holds, at the first number."""
     yield {}
     definition = written.definition
-    deltas = sorted(definition.body.atoms(Delta), key=sp.default_sort_key) if definition is not None else []
+    deltas = sorted(atoms_in(definition.body, Delta), key=sp.default_sort_key) if definition is not None else []
     for index, place in (pair for delta in deltas for pair in (delta.args, delta.args[::-1])):
         if isinstance(index, Index) and place.is_Integer:
             yield {index: int(place)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgraph.core.indices import Dim
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import Delta, Uniform, Written, selected, stop_gradient
 from symgraph.core.tensor import Element, Tensor
 from symgraph.rounding.functions import function_of
@@ -101,7 +102,7 @@ class Body:
             return sum(self.integer(index) for index in node.indices) % min(classes, self.writer.terms)
         rule: dict[sp.Basic, sp.Basic] = {e: sp.Integer(self.integer(e)) for e in _outermost(node)}
         rule |= {symbol: sp.Integer(value) for symbol, value in self.env.items()}
-        rule |= {dim: sp.Integer(self.writer.terms) for dim in node.atoms(Dim)}
+        rule |= {dim: sp.Integer(self.writer.terms) for dim in atoms_in(node, Dim)}
         found = node.xreplace(rule)
         if not found.is_Integer:
             raise Unmeasured(f"the index {node} has no value")
@@ -117,7 +118,7 @@ class Body:
         if isinstance(node, sp.And | sp.Or):
             decisive = isinstance(node, sp.Or)
             found: list[int] = []
-            for part in sorted(node.args, key=lambda p: (bool(p.atoms(Element)), sp.default_sort_key(p))):
+            for part in sorted(node.args, key=lambda p: (bool(atoms_in(p, Element)), sp.default_sort_key(p))):
                 holds = self.condition(part)
                 if isinstance(holds, bool):
                     if holds == decisive:
@@ -234,12 +235,12 @@ RECIPROCALS = {sp.cot: sp.tan, sp.sec: sp.cos, sp.csc: sp.sin, sp.coth: sp.tanh,
 @lru_cache(maxsize=1 << 14)
 def _is_of_indices(node: sp.Basic) -> bool:
     """Whether a formula is a whole number of indices and sizes alone; it is computed as such."""
-    return not node.atoms(Element) and bool(node.is_integer) and not node.has(sp.floor)
+    return not atoms_in(node, Element) and bool(node.is_integer) and not node.has(sp.floor)
 
 
 @lru_cache(maxsize=1 << 14)
 def _is_of_indices_or_labels(node: sp.Basic) -> bool:
-    return bool(node.is_integer) and not any(element.tensor.dtype != "integer" for element in node.atoms(Element))
+    return bool(node.is_integer) and not any(element.tensor.dtype != "integer" for element in atoms_in(node, Element))
 
 
 @lru_cache(maxsize=1 << 14)

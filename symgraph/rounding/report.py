@@ -21,6 +21,7 @@ from symgraph.core.graph import topological
 from symgraph.core.indices import Index, axis, bound
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.shown import Shown
 from symgraph.core.tensor import Element, Tensor
 from symgraph.display.notation import Name
@@ -295,7 +296,7 @@ class _Measuring:
         free = {bound(d): axis(tensor.ndim + d) for d in range(len(extents))}
         body = source.xreplace(free)
         shape = (*tensor.shape, *extents)
-        used = sorted(body.atoms(Index), key=str)
+        used = sorted(atoms_in(body, Index), key=str)
         names = self.names if tensor in self.form else {self.form[t]: n for t, n in self.names.items()}
         part = Tensor.define(shape, body)
         given = {t: n for t, n in names.items() if t is not part}

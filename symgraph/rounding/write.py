@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Dim, axis, bound
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import is_contraction
 from symgraph.rounding.formulas import Body, Environment, Slots
@@ -166,7 +167,7 @@ class Writer:
         env = {axis(d): place for d, place in enumerate(places)}
         if definition.op is None:
             return self.body(definition.body, env, tensor)
-        sizes = [terms if extent.atoms(Dim) else self.size(extent) for extent in definition.extents]
+        sizes = [terms if atoms_in(extent, Dim) else self.size(extent) for extent in definition.extents]
         over = islice(product(*(range(min(size, terms)) for size in sizes)), terms)
         parts = [
             self.body(definition.body, env | {bound(d): at for d, at in enumerate(place)}, tensor) for place in over
@@ -175,7 +176,7 @@ class Writer:
 
     def size(self, extent: sp.Expr) -> int:
         """A size with all that is not a number taken as ``TERMS``; one at the least, since no axis is empty."""
-        return max(1, int(extent.xreplace({dim: sp.Integer(TERMS) for dim in extent.atoms(Dim)})))
+        return max(1, int(extent.xreplace({dim: sp.Integer(TERMS) for dim in atoms_in(extent, Dim)})))
 
     def place(self, size: sp.Expr) -> int:
         """The place along an axis that is measured: its second, since what is times a place says nothing at 0."""

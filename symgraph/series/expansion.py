@@ -15,6 +15,7 @@ from functools import reduce
 import mpmath
 import sympy as sp
 
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import StableFunction, StirlingRest, erfcx
 from symgraph.series.functions import FUNCTIONS, log
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Scale, Series, exponential
@@ -177,7 +178,7 @@ class Expansion(Scale):
         if value.vanishes:
             return 0
         orders = max(0, value.order - self.error(node))
-        return orders or int(any(map(self._nearly_cancels, node.atoms(sp.Add))))
+        return orders or int(any(map(self._nearly_cancels, atoms_in(node, sp.Add))))
 
     def _nearly_cancels(self, total: sp.Add) -> bool:
         value = self.series(total)

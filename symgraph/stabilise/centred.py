@@ -19,6 +19,7 @@ import sympy as sp
 from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Shape, axis, bound
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.tensor import Element, Tensor
 from symgraph.simplify.polynomials import Field, OutOfWorkError, Work, written
 
@@ -37,10 +38,10 @@ def centred(body: sp.Expr, opened: Opened) -> sp.Expr | None:
     form = opened(body)
     if sum(_is_sum(element) for element in elements_of(form)) < 2:
         return None
-    if not any(_may_multiply(part) for part in form.atoms(sp.Mul, sp.Pow)):
+    if not any(_may_multiply(part) for part in atoms_in(form, sp.Mul, sp.Pow)):
         return None
     rule: dict[sp.Basic, sp.Basic] = {}
-    for total in sorted(form.atoms(sp.Add), key=sp.default_sort_key):
+    for total in sorted(atoms_in(form, sp.Add), key=sp.default_sort_key):
         found = _about_means(total, opened)
         if found is not None:
             rule[total] = found

@@ -19,7 +19,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Delta, log1p
 from symgraph.core.tensor import Element
 from symgraph.core.views import inlined
@@ -44,11 +44,11 @@ def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened
     if not any(map(_is_share, elements_of(plain))) or not plain.has(sp.Add, sp.log):
         return body
     plain = plain.replace(sp.Mul, _at_its_place)
-    sure = {node: _of_share(node, extents) for node in plain.atoms(sp.log)}
+    sure = {node: _of_share(node, extents) for node in atoms_in(plain, sp.log)}
     changed = per_branch(plain.xreplace(sure), lambda branch, _: branch) if sure else plain
     for _ in range(MOST_SUMS):
         shares = [element for element in elements_of(changed) if _is_share(element)]
-        totals = sorted(changed.atoms(sp.Add), key=lambda total: (operations([total]), sp.default_sort_key(total)))
+        totals = sorted(atoms_in(changed, sp.Add), key=lambda total: (operations([total]), sp.default_sort_key(total)))
         forms = ((total, form) for total in totals for form in _forms(total, shares, extents, opened))
         total, form = next(forms, (None, None))
         if total is None:
@@ -87,15 +87,13 @@ def _at_its_place(*factors: sp.Expr) -> sp.Expr:
     """A product with what a δ selects read where that is."""
     product = sp.Mul(*factors)
     for index, fixed in _selected(product):
-        deltas = {delta: sp.Dummy() for delta in product.atoms(Delta)}
+        deltas = {delta: sp.Dummy() for delta in atoms_in(product, Delta)}
         hidden = replaced(replaced(product, deltas), {index: fixed})
         product = hidden.xreplace({dummy: delta for delta, dummy in deltas.items()})
     return product
 
 
-def _forms(
-    total: sp.Add, shares: list[Element], extents: Mapping[Index, sp.Expr], opened: Opened
-) -> Iterator[sp.Expr]:
+def _forms(total: sp.Add, shares: list[Element], extents: Mapping[Index, sp.Expr], opened: Opened) -> Iterator[sp.Expr]:
     for share in shares:
         place = share.indices[-1]
         for term in total.args:

@@ -25,6 +25,8 @@ from symgraph.core.scalars import Written, expm1, log1p, ndtr, sigmoid, slot, so
 
 LARGE = sp.Integer(2) ** 100
 """Up to it the product of two places is in the range of float32."""
+NEARLY = sp.Rational(1, 16)
+"""How much numbers may differ, of what they are, that are nearly opposite."""
 FEW = 7
 """Terms of a sum of Hermite's polynomials: where |h|·(1 + |s|) < 1/8, what is left out is below the last bit."""
 FAR = 32
@@ -58,17 +60,18 @@ Branches = list[tuple[sp.Expr, sp.Basic]]
 
 
 def difference(total: sp.Expr) -> sp.Expr | None:
-    """A sum with its pairs c·f(a) − c·f(b), or c·uᵛ − c, each by the equation of f; None if it has none."""
+    """A sum with its pairs c·f(a) − c·f(b), nearly so too, or c·uᵛ − c, each by the equation of f; None if it has
+    none."""
     total = _with_logistic(total)
     found = [(term, *part) for term in sp.Add.make_args(total) for part in _parts(term)]
     for n, (one, c, first) in enumerate(found):
         for other, less, second in found[n + 1 :]:
-            if less == -c and _kind(first) == _kind(second):
+            if _nearly_opposite(c, less) and _kind(first) == _kind(second):
                 a, b = first.args[0], second.args[0]
                 near = operations([b]) <= operations([a])  # of x + y and x it is x that is read alone
                 f, power = _kind(first)
-                places, factor = (Places(a, b, power), c) if near else (Places(b, a, power), less)
-                rest = total - one - other
+                places, factor = (Places(a, b, power), c) if near else (Places(b, a, power), -c)
+                rest = total - one - other + (c + less) * second
                 if f in OPPOSITE and places.a == -places.b:
                     return (difference(rest) or rest) + factor * OPPOSITE[f](places.a)
                 branches = [(factor * value, where) for value, where in FORMS[f](places)]
@@ -79,6 +82,12 @@ def difference(total: sp.Expr) -> sp.Expr | None:
             where = sp.And(u > 0, sp.Abs(logarithm) < 1)
             return total - one + c + Cases((c * expm1(logarithm), where), (one - c, True))
     return None
+
+
+def _nearly_opposite(c: sp.Expr, other: sp.Expr) -> bool:
+    """Whether c·f(a) + other·f(b) cancels where a is near b: then it is c·(f(a) − f(b)), and what c + other is."""
+    ratio = other / c
+    return bool(ratio.is_Rational and sp.Abs(ratio + 1) < NEARLY)
 
 
 def _with_logistic(total: sp.Expr) -> sp.Expr:

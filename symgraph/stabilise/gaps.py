@@ -9,6 +9,7 @@ import sympy as sp
 
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, Shape, axis
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import inlined
 from symgraph.stabilise.places import GROWING
@@ -80,4 +81,4 @@ def reading_alike(exponent: sp.Expr, gap: Tensor, m: Element) -> Iterator[Elemen
 @lru_cache(maxsize=4096)
 def grown(body: sp.Expr) -> int:
     """How many exponentials that may overflow are in a formula itself."""
-    return sum(not is_gap(kernel.args[0]) for kernel in body.atoms(*GROWING) if not kernel.is_number)
+    return sum(not is_gap(kernel.args[0]) for kernel in atoms_in(body, *GROWING) if not kernel.is_number)

@@ -24,6 +24,8 @@ FEW, MANY, EXTRA = 10, 26, 12
 """Coefficients to see whether digits are lost, those of a series at the most, those that bound what it leaves out."""
 MOST_TERMS = 13
 """Coefficients other than 0 of one series."""
+MOST_DEGREE = 4
+"""Of a polynomial whose zeros are looked for."""
 LOGARITHMS = (-37.375, -71.0625, -50.1875)
 REACHES = tuple(mpmath.mpf(2) ** (-n) for n in range(-1, 12))
 LAST_BIT = mpmath.mpf(2) ** -56
@@ -304,9 +306,9 @@ def _points(variable: Variable) -> Iterator[sp.Rational | None]:
             continue
         for part in parts:
             if part.is_polynomial(x) and part.has(x) and part.free_symbols == {x}:
-                slope = sp.Poly(part, x)
-                if slope.degree() == 1 and all(c.is_Rational for c in slope.all_coeffs()):
-                    found.setdefault(-slope.nth(0) / slope.nth(1))
+                polynomial = sp.Poly(part, x)
+                if polynomial.degree() <= MOST_DEGREE and polynomial.domain.is_QQ | polynomial.domain.is_ZZ:
+                    found |= dict.fromkeys(sorted(polynomial.ground_roots()))
     for place in ZEROS if may_cancel else ():
         if place not in found and (value := variable.value(as_mpf(place))) is not None and abs(value) < NOTHING:
             found[place] = None

@@ -18,7 +18,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Written, slot
 from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.stabilise.one_variable import improved, may_lose
@@ -101,7 +101,7 @@ def _at(form: sp.Basic, part: sp.Expr) -> sp.Basic:
 
 def _parts(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> Iterator[tuple[sp.Expr, sp.Expr]]:
     """Expressions of which a formula is one, with the formula in w."""
-    totals = {total.as_independent(*values, as_Add=True)[1] for total in body.atoms(sp.Add)}
+    totals = {total.as_independent(*values, as_Add=True)[1] for total in atoms_in(body, sp.Add)}
     for total in sorted((t for t in totals if isinstance(t, sp.Add)), key=sp.default_sort_key):
         if total.free_symbols == set(values) and total != body:
             formula = body.replace(
@@ -113,7 +113,7 @@ def _parts(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> Iterator[tuple[sp.Ex
     product = _product(body, values)
     if product is not None and (formula := _in_powers(body, product)) is not None:
         yield sp.Mul(*(value**power for value, power in product.items())), formula
-    arguments = {function.args[0].as_coeff_Mul()[1] for function in body.atoms(sp.Function) if function.args}
+    arguments = {function.args[0].as_coeff_Mul()[1] for function in atoms_in(body, sp.Function) if function.args}
     for argument in sorted((a for a in arguments if a.free_symbols == set(values)), key=sp.default_sort_key):
         formula = _in_argument(body, argument)
         if formula.free_symbols == {W}:
@@ -130,7 +130,7 @@ def _in_argument(body: sp.Expr, argument: sp.Expr) -> sp.Expr:
 
 def _product(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> dict[sp.Symbol, sp.Rational] | None:
     """The powers of the values in a product that all values are in, in lowest terms."""
-    found = [powers for product in body.atoms(sp.Mul) if (powers := _powers(product)).keys() == set(values)]
+    found = [powers for product in atoms_in(body, sp.Mul) if (powers := _powers(product)).keys() == set(values)]
     if not found or any(not power.is_Rational for powers in found for power in powers.values()):
         return None
     first = min(found, key=lambda powers: [abs(powers[value]) for value in values])

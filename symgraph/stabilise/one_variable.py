@@ -14,7 +14,7 @@ import sympy as sp
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Written, log1p
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import at_indices
@@ -141,7 +141,7 @@ class Values:
         asked = (c.xreplace(hidden) for c in sp.And.make_args(guard) if set(elements_of(c)) <= hidden.keys())
         inside = sp.And(*(c for c in asked if not c.has(Index)))  # where it is says nothing of a value
         forms = (body.xreplace(hidden), written.xreplace(hidden))
-        if any(form.atoms(Index) or not form.free_symbols <= shown.keys() for form in (*forms, inside)):
+        if any(atoms_in(form, Index) or not form.free_symbols <= shown.keys() for form in (*forms, inside)):
             return body
         return _improved(*forms, x, known, inside).xreplace(shown)
 
@@ -151,9 +151,10 @@ def may_lose(body: sp.Expr, opened: sp.Expr) -> bool:
     both = sp.Tuple(body, opened)
     if not both.has(sp.Add, sp.log, log1p, sp.acos, sp.acosh):
         return False
-    if any(not (power.exp.is_Integer and power.exp.is_positive) or power.base.is_Add for power in both.atoms(sp.Pow)):
+    powers = atoms_in(both, sp.Pow)
+    if any(not (power.exp.is_Integer and power.exp.is_positive) or power.base.is_Add for power in powers):
         return True
-    return bool(both.atoms(sp.Function))
+    return bool(atoms_in(both, sp.Function))
 
 
 def improved(formula: sp.Expr, x: sp.Symbol) -> sp.Expr:

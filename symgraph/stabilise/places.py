@@ -6,7 +6,7 @@ import sympy as sp
 
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Delta, expm1
 from symgraph.simplify.selections import split
 
@@ -45,5 +45,5 @@ def _at_its_place(part: sp.Expr, deltas: tuple[sp.Basic, ...]) -> sp.Expr:
 
 def is_of_places(body: sp.Expr) -> bool:
     """Whether a body has branches by its indices alone, as a slice's gradient has, and none by values."""
-    conditions = body.atoms(sp.core.relational.Relational)
+    conditions = atoms_in(body, sp.core.relational.Relational)
     return body.has(sp.Piecewise) and not any(elements_of(condition) for condition in conditions)

@@ -17,6 +17,8 @@ from symgraph.core.views import at_indices
 from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.simplify.polynomials import Work
 from symgraph.stabilise.decaying import decaying
+from symgraph.stabilise.homogeneous import in_range
+from symgraph.stabilise.in_powers import in_powers
 from symgraph.stabilise.lowest import in_lowest_terms
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.places import selections
@@ -32,6 +34,8 @@ MOST_BRANCHES = 3
 """Of a form that are taken into another one."""
 MOST_JOINED = 8
 """Forms that are put together with one."""
+USUAL = sp.Integer(2) ** 40
+"""What is smaller has a cube in the range of float32."""
 MOST_BUSHY = 24
 """Branches of a form of which others are proposed: each of these has as many, and is longer than what is measured."""
 
@@ -66,7 +70,7 @@ def proposals(
     for form in (*seen, *apart, *others):
         yield from each(form, decaying)
     for form in (*seen, *apart, *(others if _short_sums(through) == _of_leaves_under_roots(through) else ())):
-        for new in each(form, lambda branch: scaled(branch, opened)):
+        for new in each(form, lambda branch: (*scaled(branch, opened), *in_range(branch))):
             yield _flat(without_squares_of_nought(new, opened))
 
 
@@ -74,7 +78,7 @@ def proposals(
 def _of_branch(branch: sp.Expr) -> tuple[sp.Expr, ...]:
     return (
         *recombined(branch), *of_one(branch), *of_logarithm(branch), *of_one_part(branch), *rewritten(branch),
-        *in_lowest_terms(branch),
+        *in_lowest_terms(branch), *in_powers(branch),
     )  # fmt: skip
 
 
@@ -107,7 +111,7 @@ def _with_bodies(form: sp.Expr, *kinds: type) -> sp.Expr:
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
     """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ; in some cases at least, as
     1 + y of y = eᵘ − 1 where u ≤ 0."""
-    totals = {total: _flat(opened(total)) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    totals = {total: _flat(opened(total)) for total in atoms_in(form, sp.Add) if total.args[0].is_number}
     return {total: form for total, form in totals.items() if any(not isinstance(v, sp.Add) for v in _values(form))}
 
 
@@ -121,7 +125,7 @@ def _flat(form: sp.Expr) -> sp.Expr:
 
 def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:
     """The sums of what the caller gives that roots are taken of."""
-    bases = sp.Tuple(*(power.base for power in form.atoms(sp.Pow) if power.exp.is_Rational and power.exp.q == 2))
+    bases = sp.Tuple(*(power.base for power in atoms_in(form, sp.Pow) if power.exp.is_Rational and power.exp.q == 2))
     sums = {element.tensor: element.tensor.definition for element in elements_of(bases)}
     return {t for t, definition in sums.items() if definition is not None and runs_along_leaves(definition)}
 
@@ -133,14 +137,21 @@ def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
 
 
 def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
-    """The branches of other forms, each one's but the last, with the chosen form where none of them is taken; and the
-    chosen form's, with what others are where none of theirs is."""
+    """The branches of other forms, each one's but the last, with the chosen form where none of them is taken; the
+    chosen form's, with what others are where none of theirs is; and others where what they read is of usual size."""
     own = _branches(chosen)
     others = [_branches(form) for form in forms if form != chosen]
     found = [(*branches[:-1], (chosen, sp.true)) for branches in others if len(branches) > 1]
     found += [(*own[:-1], branches[-1]) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
+    found += [_of_usual_size(branches, chosen) for branches in others[:MOST_BRANCHES]]
     new = [_flat(Cases(*branches)) for branches in dict.fromkeys(found)]
     return [form for form in dict.fromkeys(new) if form not in forms][:MOST_JOINED]
+
+
+def _of_usual_size(branches: tuple[sp.Basic, ...], elsewhere: sp.Expr) -> tuple[sp.Basic, ...]:
+    """A form where what it reads is not so large that its cube overflows."""
+    bounds = [sp.Abs(element) < USUAL for element in elements_of(sp.Tuple(*branches)) if not element.tensor.is_label]
+    return (*(Case(value, sp.And(condition, *bounds)) for value, condition in branches), Case(elsewhere, sp.true))
 
 
 def _branches(form: sp.Expr) -> tuple[sp.Basic, ...]:

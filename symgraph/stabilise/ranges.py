@@ -26,6 +26,7 @@ from symgraph.core.cases import Cases
 from symgraph.core.compared import compared
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, axis, bound
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import Written, log1p, slot
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import inlined
@@ -56,8 +57,10 @@ class Reading:
         definition = element.tensor.definition if isinstance(element, Element) else None
         if definition is None or definition.op != "sum":
             return False
-        return runs_along_leaves(definition) if self.long and not is_short_sum(element) else (
-            not self.long and is_short_sum(element)
+        return (
+            runs_along_leaves(definition)
+            if self.long and not is_short_sum(element)
+            else (not self.long and is_short_sum(element))
         )
 
 
@@ -74,7 +77,7 @@ def with_long_sums_scaled(body: sp.Expr, opened: Opened) -> sp.Expr:
     read = Reading(opened, True)
     if not any(map(read.fits, [e for element in elements_of(body) for e in (element, *elements_of(_meant(element)))])):
         return body
-    read = Reading(opened, True, frozenset(body.atoms(Relational)))
+    read = Reading(opened, True, frozenset(atoms_in(body, Relational)))
     form = per_branch(body, lambda branch, _: (*_forms(branch, read), branch)[0])
     form = _without_squares_of_nought(form, read)
     return body if form == body else per_branch(form, lambda branch, _: branch)
@@ -105,7 +108,7 @@ def without_squares_of_nought(body: sp.Expr, opened: Opened) -> sp.Expr:
 
 def _without_squares_of_nought(body: sp.Expr, read: Reading) -> sp.Expr:
     rule = {}
-    for condition in body.atoms(sp.Eq, sp.Ne):
+    for condition in atoms_in(body, sp.Eq, sp.Ne):
         squares = _squares(condition.lhs, read) if condition.rhs == 0 else None
         if squares is not None:
             rule[condition] = condition.func(squares.largest, 0)
@@ -178,7 +181,7 @@ def _meant(value: sp.Expr) -> sp.Expr:
 
 def _is_positive_number(number: sp.Expr) -> bool:
     """Whether it is positive and the same everywhere: of numbers and sizes."""
-    return not number.atoms(Element, Index) and bool(number.is_positive)
+    return not atoms_in(number, Element, Index) and bool(number.is_positive)
 
 
 def _read(body: sp.Expr) -> sp.Expr:

@@ -16,12 +16,14 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Written
 from symgraph.simplify.rational import Kernels
 
 MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
 """Of a formula that is expanded."""
+MOST_LEFT = 6
+"""Terms of a sum that a conjugate leaves: it is there for what cancels, and many terms cancel again."""
 ORDINARY = sp.Integer(2) ** 60
 
 
@@ -38,8 +40,8 @@ def _inside(body: sp.Expr) -> set[sp.Expr]:
     """The sums that are the argument of a function, or under a root, without the number that they are multiplied by."""
     if body.has(sp.Piecewise, Written) or not body.has(sp.Function, sp.Pow):
         return set()
-    functions = {f.args[0] for f in body.atoms(sp.Function) if len(f.args) == 1}
-    roots = {power.base for power in body.atoms(sp.Pow) if not power.exp.is_Integer}
+    functions = {f.args[0] for f in atoms_in(body, sp.Function) if len(f.args) == 1}
+    roots = {power.base for power in atoms_in(body, sp.Pow) if not power.exp.is_Integer}
     return {part for part in functions | roots if isinstance(part, sp.Add)}
 
 
@@ -55,12 +57,12 @@ def _of_whole(body: sp.Expr) -> tuple[sp.Expr, ...]:
 def _may_cancel(body: sp.Expr) -> bool:
     """Whether a sum reads one value in several terms, is a difference of roots or of a quotient and a number, or of a
     root and what may be negative."""
-    for total in body.atoms(sp.Add):
+    for total in atoms_in(body, sp.Add):
         signs = {bool(term.as_coeff_Mul()[0].is_negative) for term in total.args}
         read = [set(elements_of(term)) for term in total.args]
         several = sum(map(len, read)) > len(set().union(*read))
-        rooted = {any(p.exp.is_Rational and p.exp.q > 1 for p in term.atoms(sp.Pow)) for term in total.args}
-        beside_one = total.args[0].is_number and any(term.atoms(sp.Add) for term in total.args)
+        rooted = {any(p.exp.is_Rational and p.exp.q > 1 for p in atoms_in(term, sp.Pow)) for term in total.args}
+        beside_one = total.args[0].is_number and any(atoms_in(term, sp.Add) for term in total.args)
         if len(rooted) == 2 or (len(signs) == 2 and (several or True in rooted or beside_one)):
             return True
     return False
@@ -99,7 +101,7 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
         if q == 2 and above.has(s) and sp.degree(above, s) == 1:
             rest, slope = above.coeff(s, 0), above.coeff(s, 1)
             product = _reduced(rest**2 - slope**2 * base, roots)
-            if product is None:
+            if product is None or any(len(total.args) > MOST_LEFT for total in atoms_in(sp.factor(product), sp.Add)):
                 continue
             divisor = below * (rest - slope * s)
             form, apart = kernels.thaw(sp.factor(product) / divisor), kernels.thaw(rest * slope) < 0

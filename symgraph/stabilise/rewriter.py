@@ -15,7 +15,7 @@ from symgraph.core.cases import Fails
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, Shape, bound, extents_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
@@ -197,7 +197,7 @@ class Rewriter:
 
     def _hazard(self, body: sp.Expr) -> int:
         """How many exponentials in a formula may overflow, those of the values that it reads included, each once."""
-        own = sum(self._may_vanish(power.base) for power in body.atoms(sp.Pow) if power.exp.is_negative)
+        own = sum(self._may_vanish(power.base) for power in atoms_in(body, sp.Pow) if power.exp.is_negative)
         return grown(body) + own + len({element.tensor for element in elements_of(body)} & self.growing)
 
     def _may_vanish(self, value: sp.Expr) -> bool:
@@ -272,8 +272,8 @@ class Rewriter:
 
     def _ask_for(self, body: sp.Expr) -> None:
         """Sums that vanish are shifted from here on where their logarithm is taken, or something is divided by them."""
-        asking = [log.args[0] for log in body.atoms(sp.log)]
-        asking += [power.base for power in body.atoms(sp.Pow) if power.exp.is_negative]
+        asking = [log.args[0] for log in atoms_in(body, sp.log)]
+        asking += [power.base for power in atoms_in(body, sp.Pow) if power.exp.is_negative]
         for element in elements_of(sp.Tuple(*asking)):
             self._know(element.tensor, self.vanishing.pop(element.tensor, None))
 
@@ -346,7 +346,7 @@ class Rewriter:
         (m,) = largest
         E = sp.Dummy("E", positive=True)
         rule = {element: E * Element(self.shifted[element.tensor].scaled, *element.indices) for element in sums}
-        for kernel in plain.atoms(sp.exp):
+        for kernel in atoms_in(plain, sp.exp):
             gap = self._of_gap(sp.exp(kernel.args[0] - m))
             if is_gap(gap.args[0]):
                 rule[kernel] = E * gap
@@ -354,11 +354,11 @@ class Rewriter:
         form = two_sided(quotient, E, m)
         if form.has(E):  # under a root it is no factor of numerator or denominator
             return None
-        return form if all(is_gap(k.args[0]) or k.args[0].is_nonpositive for k in form.atoms(sp.exp)) else None
+        return form if all(is_gap(k.args[0]) or k.args[0].is_nonpositive for k in atoms_in(form, sp.exp)) else None
 
     def _single_maxima(self, body: sp.Expr) -> bool:
         """Whether a formula has exp(m) or exp(−|m|): 0 where an exp(u) that it is multiplied by may be infinite."""
-        exponents = [kernel.args[0] for kernel in body.atoms(sp.exp)]
+        exponents = [kernel.args[0] for kernel in atoms_in(body, sp.exp)]
         return any(m.tensor in self.shift_of for exponent in exponents for m in single(exponent))
 
     def _leads_to_sum(self, tensor: Tensor) -> bool:
@@ -379,7 +379,7 @@ class Rewriter:
                 largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
                 rule[element] = sp.exp(largest) * scaled
         expression = with_one_exponential(replaced(expression, rule))
-        return expression.xreplace({kernel: self._of_gap(kernel) for kernel in expression.atoms(sp.exp)})
+        return expression.xreplace({kernel: self._of_gap(kernel) for kernel in atoms_in(expression, sp.exp)})
 
     def _of_gap(self, kernel: sp.Expr) -> sp.Expr:
         """exp(u − m) as exp(d) of the definition d = u − m, which rounds once, and exp(m − u) as exp(−d), so that they

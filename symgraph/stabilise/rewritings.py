@@ -1,12 +1,12 @@
 """Equal forms by one equation each, wherever its left side is found in a formula; sampled errors decide on them.
 
-    v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
-    (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
-    log(1 + u)                log1p(u)
-    (1 + u)ᵛ                  e to v·log1p(u)
-    uᵛ/(1 + uᵛ)               σ(v·log u)
-    f(a) − f(b)               by a − b (:mod:`differences`)
-    erf a − tanh b            by what these lack to 1 (:mod:`tails`)
+v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is of one value
+(1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
+log(1 + u)                log1p(u)
+(1 + u)ᵛ                  e to v·log1p(u)
+uᵛ/(1 + uᵛ)               σ(v·log u)
+f(a) − f(b)               by a − b (:mod:`differences`)
+erf a − tanh b            by what these lack to 1 (:mod:`tails`)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, multiplied_out, operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import evaluated
+from symgraph.core.rebuild import atoms_in, evaluated
 from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
 from symgraph.simplify.branches import per_branch
@@ -35,8 +35,7 @@ def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
     if body.has(sp.Piecewise, Written):
         return
     for row, kind in ROWS.items():
-        found = _everywhere(body, row, kind)
-        if found != body:
+        if atoms_in(body, kind) and (found := _everywhere(body, row, kind)) != body:
             yield found
     if (found := _by_exponentials(body)) is not None:
         yield found
@@ -86,7 +85,7 @@ def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
     total = sums[0].rewrite_plain() if isinstance(sums[0], expm1) else sums[0]
     rest = sp.Mul(*(f for f in product.args if f is not sums[0]))
     apart = sp.Add(*(with_one_exponential(rest * term) for term in total.args))
-    far = [kernel.args[0] > 1 for kernel in total.atoms(sp.exp)]
+    far = [kernel.args[0] > 1 for kernel in atoms_in(total, sp.exp)]
     return Cases((apart, sp.Or(*far)), (product, True))
 
 
@@ -95,7 +94,7 @@ def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
     quotient where it is near 1,
     and of what is 1 + u multiplied out."""
     argument = logarithm.args[0]
-    divided = any(power.exp.is_negative and power.base.has(sp.exp) for power in argument.atoms(sp.Pow))
+    divided = any(power.exp.is_negative and power.base.has(sp.exp) for power in atoms_in(argument, sp.Pow))
     if argument.has(sp.exp) and not divided:
         return None
     if sp.S.One in sp.Add.make_args(argument):
@@ -124,7 +123,7 @@ def _by_exponentials(body: sp.Expr) -> sp.Expr | None:
 
     What has one power alone, as a bias correction 1/(1 − βᵏ), is right where that overflows.
     """
-    powers = [power for power in body.atoms(sp.Pow) if isinstance(power.base, Element) and elements_of(power.exp)]
+    powers = [power for power in atoms_in(body, sp.Pow) if isinstance(power.base, Element) and elements_of(power.exp)]
     if not powers or len({power.base for power in powers}) > 1 or operations([body]) > MOST_OF_POWERS:
         return None
     if sum(body.count(power) for power in powers) == 1:

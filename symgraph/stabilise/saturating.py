@@ -17,6 +17,7 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.cost import multiplied_out
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import StableFunction, erfcx, expm1, log1p, log_ndtr, ndtr
 from symgraph.series.expansion import Expansion
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Series
@@ -61,7 +62,7 @@ def exponent_of(body: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
     """u, of which all exponents of a formula that has only exponentials are whole multiples plus numbers."""
     found: sp.Expr | None = None
     ratios: list[sp.Rational] = []
-    for kernel in sorted(body.atoms(sp.exp), key=sp.default_sort_key):
+    for kernel in sorted(atoms_in(body, sp.exp), key=sp.default_sort_key):
         if not kernel.has(x):
             continue
         exponent = multiplied_out(kernel.args[0])
@@ -228,7 +229,7 @@ def _resolved(body: sp.Expr, x: sp.Symbol, u: sp.Expr, side: int) -> sp.Expr:
     def chosen(piece: sp.Piecewise) -> sp.Expr:
         for value, condition in piece.args:
             holds = condition
-            for relation in condition.atoms(sp.core.relational.Relational):
+            for relation in atoms_in(condition, sp.core.relational.Relational):
                 ratio = sp.cancel((relation.lhs - relation.rhs) / x)
                 if not ratio.is_number:
                     raise NotRational
@@ -239,10 +240,10 @@ def _resolved(body: sp.Expr, x: sp.Symbol, u: sp.Expr, side: int) -> sp.Expr:
                 return value
         raise NotRational
 
-    while pieces := body.atoms(sp.Piecewise):
+    while pieces := atoms_in(body, sp.Piecewise):
         body = body.xreplace({piece: chosen(piece) for piece in pieces if not any(
             piece is not other and other.has(piece) for other in pieces)})  # fmt: skip
-    body = body.xreplace({node: towards * node.args[0] for node in body.atoms(sp.Abs) if node.args[0] == x})
+    body = body.xreplace({node: towards * node.args[0] for node in atoms_in(body, sp.Abs) if node.args[0] == x})
     if body.has(sp.Abs):
         raise NotRational
     return body
@@ -259,7 +260,7 @@ class _Side:
 
     def form(self, body: sp.Expr) -> sp.Expr:
         rule = {}
-        for kernel in body.atoms(sp.exp):
+        for kernel in atoms_in(body, sp.exp):
             if kernel.has(self.x):
                 constant, varying = multiplied_out(kernel.args[0]).as_independent(self.x, as_Add=True)
                 power = sp.cancel(varying / self.u)
@@ -268,7 +269,7 @@ class _Side:
         if self._powers(body) > MOST_POWERS_IN_ALL:
             raise NotRational
         body = self._without_logarithms(self._without_roots(body))
-        if body.has(sp.exp) and any(kernel.has(self.z) for kernel in body.atoms(sp.exp)):
+        if body.has(sp.exp) and any(kernel.has(self.z) for kernel in atoms_in(body, sp.exp)):
             raise NotRational
         total = self._rational(body)
         return total.xreplace(self.kernels).xreplace({self.z: sp.exp(-self.size)})
@@ -302,7 +303,7 @@ class _Side:
         return body.xreplace(rule)
 
     def _without_logarithms(self, body: sp.Expr) -> sp.Expr:
-        rule = {node: self._logarithm(node.args[0]) for node in body.atoms(sp.log) if node.has(self.z)}
+        rule = {node: self._logarithm(node.args[0]) for node in atoms_in(body, sp.log) if node.has(self.z)}
         return body.xreplace(rule)
 
     def _logarithm(self, argument: sp.Expr) -> sp.Expr:
@@ -332,7 +333,7 @@ class _Side:
         return self._kernel(Cases((near, self.size < sp.Rational(11, 16)), (log1p(-sp.exp(-self.size)), True)))
 
     def _rational(self, body: sp.Expr) -> sp.Expr:
-        if not all(power.exp.is_Integer for power in body.atoms(sp.Pow) if power.has(self.z)):
+        if not all(power.exp.is_Integer for power in atoms_in(body, sp.Pow) if power.has(self.z)):
             raise NotRational
         sides = []
         for side in sp.fraction(sp.cancel(sp.together(body))):

@@ -13,13 +13,15 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.compared import compared
-from symgraph.core.cost import cost
-from symgraph.core.rebuild import replaced
+from symgraph.core.cost import cost, operations
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import StableFunction, Written, expm1, log1p, sigmoid, slot, softplus
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.polynomials import Work
 from symgraph.simplify.rational import PROBLEM, Kernels, in_lowest_terms, irreducible
 
+MOST_FACTORED = 8
+"""Degree of a polynomial that is taken apart."""
 WELL_SCALED = 2**10
 """Coefficients up to this, and down to its inverse, keep squares of a polynomial of e^{−|u|} far from overflow."""
 
@@ -105,8 +107,8 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
 
 def _without_inner_exponentials(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Dummy, sp.Expr]]:
     """The formula with the exponentials in exponents as symbols, and what these stand for."""
-    outer = {e for e in expression.atoms(sp.exp) if e.args[0].has(sp.exp)}
-    found = {e: sp.Dummy(real=True, positive=True) for o in outer for e in o.args[0].atoms(sp.exp)}
+    outer = {e for e in atoms_in(expression, sp.exp) if e.args[0].has(sp.exp)}
+    found = {e: sp.Dummy(real=True, positive=True) for o in outer for e in atoms_in(o.args[0], sp.exp)}
     rule = {o: sp.exp(o.args[0].xreplace(found)) for o in outer}
     return expression.xreplace(rule), {symbol: e for e, symbol in found.items()}
 
@@ -218,11 +220,7 @@ def by_one_exponential(function: sp.Expr) -> sp.Expr | None:
 
 def _is_well_scaled(expression: sp.Expr, symbol: sp.Symbol) -> bool:
     """Whether it is a polynomial of two terms or more in ``symbol``, its coefficients positive and not far from 1."""
-    if (
-        not isinstance(expression, sp.Add)
-        or expression.free_symbols != {symbol}
-        or not expression.is_polynomial(symbol)
-    ):
+    if not (expression.is_Add and expression.free_symbols == {symbol} and expression.is_polynomial(symbol)):
         return False
     return all(c.is_number and 1 / WELL_SCALED <= c <= WELL_SCALED for c in sp.Poly(expression, symbol).coeffs())
 
@@ -301,11 +299,8 @@ def _homogeneous(form: sp.Expr, symbols: tuple[sp.Symbol, ...], one: sp.Dummy) -
         return None
     terms = sp.Poly(form, *symbols).terms()
     degree = max(sum(powers) for powers, _ in terms)
-    parts = [
-        c * sp.Mul(*(s**p for s, p in zip(symbols, powers, strict=True))) * one ** (degree - sum(powers))
-        for powers, c in terms
-    ]
-    return sp.Add(*parts), degree
+    products = ((c, sp.Mul(*map(sp.Pow, symbols, powers)), degree - sum(powers)) for powers, c in terms)
+    return sp.Add(*(c * product * one**rest for c, product, rest in products)), degree
 
 
 def _eliminated(expression: sp.Expr, relation: Relation) -> list[sp.Expr]:
@@ -315,7 +310,7 @@ def _eliminated(expression: sp.Expr, relation: Relation) -> list[sp.Expr]:
 
 def _cancellations(expression: sp.Expr) -> int:
     """Sums that contain a number, in which a value near that number cancels: 2σ(2u) − 1, as against tanh u."""
-    return sum(any(term.is_number for term in total.args) for total in expression.atoms(sp.Add))
+    return sum(any(term.is_number for term in total.args) for total in atoms_in(expression, sp.Add))
 
 
 def _tanh(u: sp.Expr) -> sp.Expr:
@@ -381,11 +376,17 @@ def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr, kernels: K
 
 
 def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:
-    """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone."""
+    """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone, in factors where that is
+    short: (1 − 2z)² multiplied out cancels where z is near a half."""
     numerator, denominator = sp.fraction(quotient)
     if quotient.free_symbols != {z} or not (numerator.is_polynomial(z) and denominator.is_polynomial(z)):
         return quotient
-    return sp.horner(numerator, z) / sp.horner(denominator, z)
+    form = sp.horner(numerator, z) / sp.horner(denominator, z)
+    if max(sp.degree(part, z) for part in (numerator, denominator)) > MOST_FACTORED:
+        return form
+    number, factors = irreducible(quotient)
+    apart = sp.Mul(number, *(sp.horner(f, z) ** power for f, power in factors.items()))
+    return apart if operations([apart]) <= operations([form]) else form
 
 
 def _with_expm1(total: sp.Add) -> sp.Expr:

@@ -13,6 +13,7 @@ import sympy as sp
 
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import Delta, Written, log1p
 from symgraph.stabilise.two_variables import X, Y, forms_of_two
 
@@ -21,7 +22,7 @@ def of_logarithm(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula without branches that has one such power; none where it is no formula of u and y alone."""
     if body.has(sp.Piecewise, Written, Delta) or not body.has(sp.Add):
         return ()
-    powers = sorted((p for p in body.atoms(sp.Pow) if elements_of(p.exp)), key=sp.default_sort_key)
+    powers = sorted((p for p in atoms_in(body, sp.Pow) if elements_of(p.exp)), key=sp.default_sort_key)
     bases = {power.base for power in powers if power.base != sp.E}
     exponents = {element for power in powers for element in elements_of(power.exp)}
     if len(bases) != 1 or len(exponents) != 1:

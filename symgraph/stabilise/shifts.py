@@ -10,7 +10,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, Shape, axis, bound
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import inlined
 
@@ -34,7 +34,7 @@ def exponent_along(term: sp.Expr, over: Set[sp.Basic]) -> sp.Expr | None:
 def shift(shape: Shape, extents: Shape, term: sp.Expr, mask: sp.Basic, exponent: sp.Expr) -> Shift | None:
     """The shift of Σ term, where ``mask`` holds; None if the exponent is the same along an axis of the sum, and what it
     is a factor of is not: Σ_j W[i, j]·exp(u[j]) is a product of matrices."""
-    if not exponent.atoms(Index) >= sp.Tuple(term, mask).atoms(Index) & {axis(d) for d in range(len(shape))}:
+    if not atoms_in(exponent, Index) >= atoms_in(sp.Tuple(term, mask), Index) & {axis(d) for d in range(len(shape))}:
         return None
     own = without_multiples(exponent)
     largest = Tensor.define(shape, Cases((own, mask), (-sp.oo, True)), "max", extents)

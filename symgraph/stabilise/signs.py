@@ -8,7 +8,7 @@ from functools import lru_cache
 import sympy as sp
 
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.tensor import Element, Tensor
 
 _PARTIAL = (sp.log, sp.asin, sp.acos, sp.acosh, sp.atanh)
@@ -35,5 +35,5 @@ def _is_positive_formula(body: sp.Expr) -> bool:
 def with_real_values(body: sp.Expr) -> sp.Expr:
     """The body with NaN for each function that is no real number anywhere, as log(−1/(x² + 2)), which SymPy compares
     with nothing."""
-    never = {f: sp.nan for f in body.atoms(*_PARTIAL) if f.is_extended_real is False}
+    never = {f: sp.nan for f in atoms_in(body, *_PARTIAL) if f.is_extended_real is False}
     return body.xreplace(never) if never else body

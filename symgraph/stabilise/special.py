@@ -15,7 +15,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import multiplied_out
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import bottom_up, evaluated
+from symgraph.core.rebuild import atoms_in, bottom_up, evaluated
 from symgraph.core.scalars import StirlingRest, erfcx, log1p, log_ndtr, ndtr
 from symgraph.core.tensor import Element
 from symgraph.core.views import inlined
@@ -93,7 +93,7 @@ def _scaled_complement(product: sp.Mul) -> sp.Expr | None:
     """Products with e^{±w²} and powers of erfc w by erfcx w, where that leaves no exponential of w²."""
     if not product.has(sp.erfc) or not product.has(sp.exp):
         return None
-    for function in sorted(product.atoms(sp.erfc), key=sp.default_sort_key):
+    for function in sorted(atoms_in(product, sp.erfc), key=sp.default_sort_key):
         w = function.args[0]
         changed = product.xreplace({function: sp.exp(-multiplied_out(w**2)) * erfcx(w)})
         for form in (changed, multiplied_out(changed)):

@@ -23,7 +23,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import replaced
+from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import StableFunction, Written, erfcx, log_ndtr, ndtr
 from symgraph.simplify.branches import guarded_product
 from symgraph.simplify.rational import Kernels
@@ -47,11 +47,11 @@ X, Y, BODY = (sp.Symbol(name, real=True) for name in ("x", "y", "body"))
 def of_one(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """Forms of a formula of two values by a formula of one; none where there is no such formula."""
     elements = elements_of(body)
-    if len(elements) > 2 or any(elements_of(power.exp) for power in body.atoms(sp.Pow) if power.base != sp.E):
+    if len(elements) > 2 or any(elements_of(power.exp) for power in atoms_in(body, sp.Pow) if power.base != sp.E):
         return _of_factor(body)
     if len(elements) != 2 or body.has(sp.Piecewise, Written) or operations([body]) > MOST_OPERATIONS:
         return ()
-    if not body.atoms(sp.Add) or not (body.atoms(sp.Function) or body.atoms(sp.Pow)):
+    if not atoms_in(body, sp.Add) or not (atoms_in(body, sp.Function) or atoms_in(body, sp.Pow)):
         return ()
     hidden = dict(zip(elements, (X, Y), strict=True))
     shown = {symbol: element for element, symbol in hidden.items()}
@@ -107,7 +107,7 @@ def _forms(body: sp.Expr, plain: sp.Expr, value: Callable[..., Any]) -> Iterator
             yield sp.exp(rate * Y) * improved(one, W).xreplace({W: X - Y})
         return
     for sign in (1, -1):
-        degrees = {_degree(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
+        degrees = {degree_of(value(scale * x, scale**sign * y), value(x, y), scale) for x, y in places}
         degree = degrees.pop()
         if degrees or degree is None:
             continue
@@ -164,7 +164,7 @@ def _same(one: Any, other: Any) -> bool:
     return bool(isinstance(one, mpmath.mpf) and abs(one - other) <= AGREE * abs(other))
 
 
-def _degree(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
+def degree_of(moved: Any, value: Any, scale: Any) -> sp.Rational | None:
     """k of λᵏ, in halves."""
     if not isinstance(value, mpmath.mpf) or not value or not isinstance(moved, mpmath.mpf) or moved / value <= 0:
         return None
