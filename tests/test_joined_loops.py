@@ -1,12 +1,14 @@
-"""Loops over axes that lie one after the other are one loop, and several terms of a sum are added to a row at once."""
+"""Loops over axes that lie one after the other are one loop, several terms of a sum are added to a row at once, and a
+loop asks nothing that is known before it."""
 
 from __future__ import annotations
 
 import pytest
 
-from codegen.loops.ir import ZERO, For, Load, Op, Store, Var, integer
+from codegen.loops.ir import ZERO, Expr, For, If, Load, Op, Select, Store, Var, integer
 from codegen.loops.jam import jammed
 from codegen.loops.join import joined
+from codegen.loops.unswitch import unswitched
 
 P, Q, R = (Var(name, "int64") for name in "pqr")
 SHAPES = {name: tuple(map(integer, shape)) for name, shape in {"h": (3, 4, 5), "v": (3, 4, 5), "w": (4, 6)}.items()}
@@ -72,3 +74,32 @@ def test_four_terms_are_added_to_a_row_at_once(terms: int) -> None:
 )
 def test_other_sums_stay(loop: For) -> None:
     assert jammed([loop]) == (loop,)
+
+
+def choosing(condition: Expr, is_guarded: bool = True) -> For:
+    """for r: h[p, q, r] = v[p, q, r] if condition else w[q, r]."""
+    yes, no = Load("v", (P, Q, R), "real", guarded=is_guarded), Load("w", (Q, R), "real")
+    return For(R, ZERO, integer(5), (Store("h", (P, Q, R), Select(condition, yes, no, "real")),))
+
+
+def test_a_choice_that_a_loop_does_not_change_is_taken_before_it() -> None:
+    before = Op(">", (P, ZERO), "bool")
+    yes, no = unswitched([choosing(before)])
+    assert isinstance(yes, If) and isinstance(no, If)
+    assert (yes.condition, no.condition) == (before, Op("<=", (P, ZERO), "bool"))
+    sides = Load("v", (P, Q, R), "real", guarded=True), Load("w", (Q, R), "real")
+    assert [one.body for one in (yes, no)] == [
+        (For(R, ZERO, integer(5), (Store("h", (P, Q, R), value),)),) for value in sides
+    ]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    (
+        choosing(Op(">", (R, ZERO), "bool")),  # of each element
+        choosing(Op(">", (P, ZERO), "bool"), is_guarded=False),  # both sides exist: a selection of two vectors
+        choosing(Op(">", (Load("w", (Q, P), "real"), ZERO), "bool")),  # what is stored may change it
+    ),
+)
+def test_other_choices_stay(loop: For) -> None:
+    assert unswitched([loop]) == (loop,)

@@ -17,6 +17,7 @@ from codegen.loops.join import joined
 from codegen.loops.seldom import with_loops_left_out
 from codegen.loops.together import together
 from codegen.loops.turns import Turns
+from codegen.loops.unswitch import unswitched
 from codegen.lower import lanes, maps, panels, rows
 from codegen.lower.choose import schedule_of
 from codegen.lower.long_sums import LongSums
@@ -52,7 +53,7 @@ def lower(
 
 
 def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel, list[ir.Buffer]]:
-    """The kernel with its loops joined or left out, its long sums in blocks, what it touches and the sizes it needs."""
+    """The kernel, its loops joined, left out or unswitched, its long sums in blocks, with what it touches and needs."""
     buffers, used = scope.storage.buffers, {*ir.reads(body), *ir.writes(body)}
     given = {name: (scope.sizes(t.shape), data_type(t)) for t, name in buffers.items() if name in used}
     scratch = [*scope.scratch.values(), *scope.unnamed_scratch]
@@ -62,6 +63,7 @@ def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel,
     scratch += turns.scratch
     given |= {buffer.name: (buffer.shape, buffer.dtype) for buffer in turns.scratch}
     body = with_loops_left_out(joined(body, {name: shape for name, (shape, _) in given.items()}))
+    body = unswitched(body)
     written = {*ir.writes(body), *(buffer.name for buffer in scratch)}
     shapes = {name: shape for name, (shape, dtype) in given.items() if dtype == "real" and name in written}
     sums = LongSums(shapes, scope.names)

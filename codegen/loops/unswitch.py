@@ -1,0 +1,79 @@
+"""Takes a choice out of a loop that does not change it: two loops, neither of which asks.
+
+for l in 0..64: v[j, l] = c[j − 1, l] if j > 0 else s[l]
+    →    if j > 0: for l in 0..64: v[j, l] = c[j − 1, l]
+         if j <= 0: for l in 0..64: v[j, l] = s[l]
+
+An element that exists on one side alone must not be read on the other, so that such a loop has a branch in every step,
+which no vector has. This is known as loop unswitching. Comes in: statements. Goes out: equal ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from codegen.loops import ir
+from codegen.loops.ir import Assign, Call, Const, Expr, For, If, Let, Load, Op, Select, Stmt, Store, Var
+from codegen.loops.share import with_expressions
+
+OPPOSITE = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
+"""Of comparisons of integers."""
+
+
+def unswitched(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
+    """The statements with such choices before the innermost loops that have them."""
+    found: list[Stmt] = []
+    for statement in body:
+        if isinstance(statement, For) and (condition := _choice(statement)) is not None:
+            found += [If(asked, (_where(statement, condition, holds),)) for asked, holds in _ways(condition)]
+        elif isinstance(statement, For | If):
+            found.append(replace(statement, body=unswitched(statement.body)))
+        else:
+            found.append(statement)
+    return tuple(found)
+
+
+def _choice(loop: For) -> Expr | None:
+    """The one condition of an innermost loop that is known before it, and guards what it reads; None if there is none,
+    or several."""
+    if loop.parallel or not all(isinstance(statement, Let | Assign | Store) for statement in loop.body):
+        return None
+    bound = {loop.var, *(statement.var for statement in loop.body if isinstance(statement, Let | Assign))}
+    asked = {
+        part.condition
+        for statement in loop.body
+        for expression in ir.expressions_of(statement)
+        for part in ir.subexpressions(expression)
+        if isinstance(part, Select) and _guards(part) and _is_known(part.condition, bound)
+    }
+    return asked.pop() if len(asked) == 1 else None
+
+
+def _guards(choice: Select) -> bool:
+    return any(isinstance(p, Load) and p.guarded for side in (choice.yes, choice.no) for p in ir.subexpressions(side))
+
+
+def _is_known(condition: Expr, bound: set[Var]) -> bool:
+    """Whether a condition is one of numbers that are bound before the loop."""
+    parts = list(ir.subexpressions(condition))
+    return all(isinstance(part, Const | Var | Op | Call) for part in parts) and bound.isdisjoint(parts)
+
+
+def _ways(condition: Expr) -> tuple[tuple[Expr, bool], ...]:
+    """The condition, and its opposite."""
+    if isinstance(condition, Op) and condition.op in OPPOSITE and all(part.dtype == "int64" for part in condition.args):
+        return (condition, True), (replace(condition, op=OPPOSITE[condition.op]), False)
+    return (condition, True), (Op("not", (condition,), "bool"), False)
+
+
+def _where(loop: For, condition: Expr, holds: bool) -> Stmt:
+    """The loop where the condition holds, or where it does not."""
+
+    def decided(part: Expr) -> Expr:
+        if isinstance(part, Select) and part.condition == condition:
+            return decided(part.yes if holds else part.no)
+        parts = tuple(map(decided, ir.children(part)))
+        return ir.rebuild(part, parts) if parts else part
+
+    return replace(loop, body=tuple(with_expressions(statement, decided) for statement in loop.body))
