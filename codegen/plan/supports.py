@@ -45,7 +45,8 @@ def trim_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
             read = definition.op == "sum" if tensor in roots else all(
                 _can_read(reader, tensor, spans) for reader in readers[tensor]
             )
-            if read and at_places(definition.body, _shifts(spans)) is not None:
+            value, _ = _guard(definition.body) or (definition.body, sp.true)
+            if read and at_places(value, _shifts(spans)) is not None:
                 trimmed[tensor] = spans
     return rewrite(roots, _Trimmed(trimmed, roots).change) if trimmed else {tensor: tensor for tensor in order}
 
