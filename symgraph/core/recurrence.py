@@ -119,9 +119,9 @@ class Recurrence:
         track, first = self.track(loop.following[number]), self.operands[number]
         t, rest = axis(0), [axis(d + 1) for d in range(first.ndim)]
         earlier, inside = (t + 1, t < loop.length - 1) if loop.backward else (t - 1, t > 0)
-        definition = first.definition
-        is_number = definition is not None and definition.op is None and definition.body.is_Number
-        begin = definition.body if is_number else Element(first, *rest)  # zeros, most often: no element of theirs is read
+        begin: sp.Expr = Element(first, *rest)
+        if (definition := first.definition) is not None and definition.op is None and definition.body.is_Number:
+            begin = definition.body  # nought, most often: no element of a matrix of noughts is read
         if loop.length == 1:
             return Tensor.define(track.shape, begin)
         return Tensor.define(track.shape, Cases((Element(track, earlier, *rest), inside), (begin, True)))
