@@ -46,20 +46,21 @@ def proposals(
     forms : equal bodies, the last one as it was written.
     opened : puts the formulas of the pointwise values that a body reads in their place.
     most : operations of a form that others are proposed of.
-    work : what all proposals of a program may take, in operations of the forms that others are proposed of.
+    work : what rules may take, in operations of the branches that they are tried on.
     """
     through = opened(forms[-1])
     is_short = operations([through]) <= MOST_OPENED
     is_seen_through = is_short and _short_sums(through) <= _short_sums(forms[-1])
     seen = dict.fromkeys([*forms, _of_factors(forms[-1]), *([through] if is_seen_through else ())])
 
-    def each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
-        if (length := operations([form])) > most:
-            return []
-        work.spend(length)
-        return _each(form, proposed)
+    def counted(branch: sp.Expr) -> Sequence[sp.Expr]:
+        work.spend(operations([branch]))
+        return _of_branch(branch)
 
-    apart = [new for form in seen for new in each(form, _of_branch)]
+    def each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
+        return _each(form, proposed) if operations([form]) <= most else []
+
+    apart = list(work.affordable(new for form in seen for new in each(form, counted)))
     apart += [_flat(form.xreplace(rule)) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
