@@ -17,7 +17,7 @@ from symgraph.core.views import at_indices
 from symgraph.simplify.branches import guarded_product, per_branch
 from symgraph.simplify.polynomials import Work
 from symgraph.stabilise.decaying import decaying
-from symgraph.stabilise.lowest import in_lowest_terms
+from symgraph.stabilise.lowest import in_lowest_terms, reduced
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
@@ -106,10 +106,16 @@ def _with_bodies(form: sp.Expr, *kinds: type) -> sp.Expr:
 
 
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
-    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ; in some cases at least, as
-    1 + y of y = eᵘ − 1 where u ≤ 0."""
-    totals = {total: _flat(opened(total)) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ or of y = 1/(1 + eᵘ); in some
+    cases at least, as 1 + y of y = eᵘ − 1 where u ≤ 0."""
+    found = {total: opened(total) for total in form.atoms(sp.Add) if total.args[0].is_number}
+    totals = {total: per_branch(form, lambda value, _: _in_one(value)) for total, form in found.items()}
     return {total: form for total, form in totals.items() if any(not isinstance(v, sp.Add) for v in _values(form))}
+
+
+def _in_one(value: sp.Expr) -> sp.Expr:
+    """A sum with exponentials in lowest terms; anything else as it is."""
+    return (isinstance(value, sp.Add) and value.has(sp.exp) and reduced(value)) or value
 
 
 def _values(form: sp.Expr) -> list[sp.Expr]:
