@@ -87,9 +87,9 @@ class Cotangent:
         a number."""
         assert self.result is not None
         definition = self.result.definition
-        named = definition is not None and definition.op is None
-        places, _ = split(before_branches(definition.body)) if named else (sp.S.One, None)
-        return places * self.result.element
+        if definition is None or definition.op is not None:
+            return self.result.element
+        return split(before_branches(definition.body))[0] * self.result.element
 
     @property
     def is_left(self) -> bool:
