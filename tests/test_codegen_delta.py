@@ -193,3 +193,23 @@ def test_a_product_of_elements_and_its_derivatives_share_their_blocks(count: int
     np.testing.assert_allclose(found, at.prod(), rtol=1e-14)
     np.testing.assert_allclose(slopes, at.prod() / at, rtol=1e-14)
     assert sum(kernel.operations for kernel in function.report().kernels) <= 5 * (count - 1)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("simplify", [True, False])
+def test_elements_beside_a_diagonal_have_no_part_in_second_derivatives(simplify: bool) -> None:
+    """Σ sin(S[i, i]·S[j, j]): the direction of ∂J/∂S on the diagonal was a value of its own, 0 elsewhere, and was
+    multiplied by slopes at the other elements. The fuzzer's 77001000572."""
+    S, v = sg.input("S", (3, 3)), sg.input("v", (3, 3))
+    J = sg.sum(sg.define((i, j), sp.sin(S[i, i] * S[j, j])))
+    slope = sg.grad(J, S, simplify=simplify)
+    second = sg.grad(sg.sum(slope * v), S, simplify=simplify)
+    at, along = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.25, -0.5])
+    given, direction = np.full((3, 3), np.nan), np.full((3, 3), 3.0)
+    np.fill_diagonal(given, at)
+    np.fill_diagonal(direction, along)
+    products = np.multiply.outer(at, at)
+    cosines, sines = np.cos(products), np.sin(products)
+    expected = 2 * (cosines @ along - sines * np.multiply.outer(at, at) @ along - at**2 @ sines * along)
+    found = codegen.function([S, v], second)(given, direction)
+    np.testing.assert_allclose(found, np.diag(expected), rtol=1e-12)

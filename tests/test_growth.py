@@ -386,3 +386,14 @@ def test_forms_are_not_proposed_of_what_has_branches_in_every_term() -> None:
     value = sg.prod(sg.where(x > 0, x, 1), axis=1)
     second = sg.grad(sg.sum(sg.grad(sg.sum(value**2), x) ** 2), x)
     assert calls_of(functools.partial(stabilise, [second]))[0] < 2_000_000
+
+
+def test_forms_are_proposed_of_as_many_branches_as_a_value_may_take() -> None:
+    """A second derivative of a power of maxima took half a minute: each form of one had a dozen branches, each of which
+    was looked at in every form, and no budget counted that. The fuzzer's 91001000542 and 88004000749."""
+    x = sg.input("x", ())
+    base = 1 + sg.maximum(sg.maximum(x, -2), sg.arctan(x)) ** 2
+    slope = sg.grad(base ** (sg.where(x > 0, sg.log(x), -1) + x), x)
+    second = sg.grad(slope**2, x)
+    left: list[Tensor] = []
+    assert calls_of(functools.partial(stabilise, [slope, second], left))[0] < 13_000_000 and left

@@ -169,6 +169,21 @@ def test_what_saturates_at_one_place_of_two_values_is_right(constants: tuple[flo
     np.testing.assert_allclose(found, [0, float(slope), 0], rtol=1e-13)
 
 
+def test_what_a_share_lacks_to_one_is_seen_in_one_term_of_several() -> None:
+    """∂σ((1 + 4u²)^{c·u})/∂u has (1 − σ) in two terms: where the power is 30, four digits were left of that. The
+    fuzzer's 88004000488."""
+    u, c = sg.input("u", (3,)), sg.constant([1 / 3, 1.0, 1.0], name="c")
+    at = np.array([1.8, 1.4, 1.3])
+    with mpmath.workdps(60):
+        powers = [lambda v, k=k: (1 + 4 * v * v) ** (v * mpmath.mpf(k)) for k in c.value.tolist()]
+        wanted = [
+            mpmath.diff(p, mpmath.mpf(v)) * mpmath.exp(-p(mpmath.mpf(v))) / (1 + mpmath.exp(-p(mpmath.mpf(v)))) ** 2
+            for p, v in zip(powers, at, strict=True)
+        ]
+    slope = sg.grad(sg.sum(sg.sigmoid((1 + sg.square(u + u)) ** (u * c))), u)
+    np.testing.assert_allclose(codegen.function(u, slope)(at), np.array(wanted, float), rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", DECAYING)
 def test_what_decays_is_nought_before_what_grows_is_infinite(name: str) -> None:
     """(4u² − 2)·e^{−u²} was ∞·0 at 10²⁰⁰, where the chain rule gives e^{−u²}·u·u."""

@@ -111,14 +111,14 @@ def multiplied_out(expression: sp.Expr) -> sp.Expr:
     return sp.expand(expression) if is_short_multiplied_out(expression) else expression
 
 
-def is_short_multiplied_out(expression: sp.Expr) -> bool:
-    """Whether an expression multiplied out, arguments of functions too, has no more than ``MOST_TERMS`` terms."""
+def is_short_multiplied_out(expression: sp.Expr, most: int = MOST_TERMS) -> bool:
+    """Whether an expression multiplied out, arguments of functions too, has no more than so many terms."""
     pending, done = [expression], set()
     while pending:
         node = pending.pop()
         if node not in done:
             done.add(node)
-            if _terms(node, pending) > MOST_TERMS:
+            if _terms(node, pending) > most:
                 return False
     return True
 

@@ -39,6 +39,7 @@ from symgraph.series.removable import with_limit
 from symgraph.simplify import LEFT, Step, partial
 from symgraph.simplify.branches import guarded_product, holds_somewhere
 from symgraph.simplify.finite import FiniteValues, for_some, guarded, support, within
+from symgraph.simplify.selections import before_branches, split
 from symgraph.simplify.sums import reduction
 
 MAX_FULL_COST = 40.0  # beyond that a cotangent goes on as an element
@@ -79,6 +80,16 @@ class Cotangent:
     result: Tensor | None = None
     guard: sp.Basic = sp.false
     reached: sp.Basic = sp.false
+
+    @property
+    def element(self) -> sp.Expr:
+        """The result at its axes, with the δ that say where it is not 0: what it is multiplied by elsewhere need not be
+        a number."""
+        assert self.result is not None
+        definition = self.result.definition
+        if definition is None or definition.op is not None:
+            return self.result.element
+        return split(before_branches(definition.body))[0] * self.result.element
 
     @property
     def is_left(self) -> bool:
@@ -269,7 +280,7 @@ class _Sweep:
         if result.definition is not None and result.definition.op is not None:
             full = result.element  # the sum under the cotangent's own name
         limit = limit if may_cancel(full) else min(limit, MAX_WHOLE_COST)
-        cotangent.full = full if self.simplify and cost(full) <= limit else result.element
+        cotangent.full = full if self.simplify and cost(full) <= limit else cotangent.element
 
     def _named(self, tensor: Tensor, value: sp.Expr) -> Tensor:
         """A cotangent's definition, which knows what it is a cotangent of."""
@@ -308,7 +319,7 @@ class _Sweep:
             return
         varies = any(element.tensor.kind != "scalar" for element in elements_of(cotangent.full))
         plain = isinstance(cotangent.full, Element) or (not varies and cost(cotangent.full) <= MAX_WHOLE_COST)
-        reference = cotangent.full if plain else result.element
+        reference = cotangent.full if plain else cotangent.element
         body, extents = definition.body, definition.extents
         if definition.op in ("max", "min"):
             best = Tensor.define(tensor.shape, body, "argmax" if definition.op == "max" else "argmin", extents)

@@ -26,7 +26,7 @@ def in_lowest_terms(body: sp.Expr) -> tuple[sp.Expr, ...]:
     """The formula in lowest terms over each of the exponentials that stand for others; none where none does."""
     if body.has(sp.Piecewise, Written) or not body.has(sp.exp, sp.log):
         return ()
-    found = (_reduced(body.xreplace(rule)) for rule in _over_one(body))
+    found = (reduced(body.xreplace(rule)) for rule in _over_one(body))
     return tuple(form for form in dict.fromkeys(found) if form is not None and form != body)
 
 
@@ -56,7 +56,8 @@ def _power(term: sp.Expr) -> sp.Expr | None:
     return rest.args[0] ** number if term != 0 else sp.S.One
 
 
-def _reduced(body: sp.Expr) -> sp.Expr | None:
+def reduced(body: sp.Expr) -> sp.Expr | None:
+    """A formula without branches in lowest terms; None where that takes too much work."""
     kernels = Kernels([body])
     frozen = kernels.freeze(body)
     try:

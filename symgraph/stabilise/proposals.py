@@ -19,7 +19,7 @@ from symgraph.simplify.polynomials import Work
 from symgraph.stabilise.decaying import decaying
 from symgraph.stabilise.homogeneous import in_range
 from symgraph.stabilise.in_powers import in_powers
-from symgraph.stabilise.lowest import in_lowest_terms
+from symgraph.stabilise.lowest import in_lowest_terms, reduced
 from symgraph.stabilise.one_part import of_one_part
 from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
@@ -50,20 +50,21 @@ def proposals(
     forms : equal bodies, the last one as it was written.
     opened : puts the formulas of the pointwise values that a body reads in their place.
     most : operations of a form that others are proposed of.
-    work : what all proposals of a program may take, in operations of the forms that others are proposed of.
+    work : what rules may take, in operations of the branches that they are tried on.
     """
     through = opened(forms[-1])
     is_short = operations([through]) <= MOST_OPENED
     is_seen_through = is_short and _short_sums(through) <= _short_sums(forms[-1])
     seen = dict.fromkeys([*forms, _of_factors(forms[-1]), *([through] if is_seen_through else ())])
 
-    def each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
-        if (length := operations([form])) > most:
-            return []
-        work.spend(length)
-        return _each(form, proposed)
+    def counted(branch: sp.Expr) -> Sequence[sp.Expr]:
+        work.spend(operations([branch]))
+        return _of_branch(branch)
 
-    apart = [new for form in seen for new in each(form, _of_branch)]
+    def each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> list[sp.Expr]:
+        return _each(form, proposed) if operations([form]) <= most else []
+
+    apart = list(work.affordable(new for form in seen for new in each(form, counted)))
     apart += [_flat(form.xreplace(rule)) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
     others = [through] if is_short and not is_seen_through else []
@@ -109,10 +110,16 @@ def _with_bodies(form: sp.Expr, *kinds: type) -> sp.Expr:
 
 
 def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.Basic, sp.Expr]:
-    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ; in some cases at least, as
-    1 + y of y = eᵘ − 1 where u ≤ 0."""
-    totals = {total: _flat(opened(total)) for total in atoms_in(form, sp.Add) if total.args[0].is_number}
+    """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ or of y = 1/(1 + eᵘ); in some
+    cases at least, as 1 + y of y = eᵘ − 1 where u ≤ 0."""
+    found = {total: opened(total) for total in atoms_in(form, sp.Add) if total.args[0].is_number}
+    totals = {total: per_branch(form, lambda value, _: _in_one(value)) for total, form in found.items()}
     return {total: form for total, form in totals.items() if any(not isinstance(v, sp.Add) for v in _values(form))}
+
+
+def _in_one(value: sp.Expr) -> sp.Expr:
+    """A sum with exponentials in lowest terms; anything else as it is."""
+    return (isinstance(value, sp.Add) and value.has(sp.exp) and reduced(value)) or value
 
 
 def _values(form: sp.Expr) -> list[sp.Expr]:

@@ -24,6 +24,8 @@ MOST_OPERATIONS, MOST_SYMBOLS, MOST_DEGREE = 40, 5, 16
 """Of a formula that is expanded."""
 MOST_LEFT = 6
 """Terms of a sum that a conjugate leaves: it is there for what cancels, and many terms cancel again."""
+MOST_TERMS = 60
+"""Of a numerator that is multiplied out to see what cancels: one with more is no form that anybody chooses."""
 ORDINARY = sp.Integer(2) ** 60
 
 
@@ -88,7 +90,7 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
         if isinstance(kernel := kernels.kernel_of.get(s), sp.Pow) and kernel.exp.is_Rational and kernel.exp.p == 1
     }
     above, below = sp.fraction(sp.together(frozen))
-    if not above.is_polynomial(*symbols) or not is_short_multiplied_out(above):
+    if not above.is_polynomial(*symbols) or not is_short_multiplied_out(above, MOST_TERMS):
         return
     if sum(sp.degree(above, s) for s in symbols) > MOST_DEGREE or (above := _reduced(above, roots)) is None:
         return
@@ -121,6 +123,6 @@ def _reduced(polynomial: sp.Expr, roots: dict[sp.Symbol, tuple[int, sp.Expr]]) -
         if polynomial.has(s):
             terms = sp.Poly(polynomial, s).terms()
             polynomial = sp.Add(*(c * s ** (power % q) * base ** (power // q) for (power,), c in terms))
-        if not is_short_multiplied_out(polynomial):
+        if not is_short_multiplied_out(polynomial, MOST_TERMS):
             return None
     return sp.expand(polynomial)

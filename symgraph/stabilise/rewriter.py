@@ -43,7 +43,9 @@ MAX_OPENED_STABLE = 16
 """The same, where its value cannot overflow: a chain of twenty softplus is not one logarithm of twenty exponentials."""
 MOST_WORK = 60_000
 """Squares of operations of the formulas that rules are tried on for one value."""
-MOST_PROPOSED = float("inf")
+MOST_PROPOSED = 160
+"""Operations of the branches of a value's forms of which others are proposed: as many for each branch as it has terms
+and factors, so that forms of many branches are few."""
 MOST_OF_FORM = 240
 """Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
 all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
@@ -73,8 +75,7 @@ class Rewriter:
         self.values = Values()
         self.written: dict[Tensor, Tensor] = {}
         self.choice: Choice | None = None
-        self.work = Work(MOST_WORK)
-        self.proposing = Work(MOST_PROPOSED)
+        self.work, self.proposing = Work(MOST_WORK), Work(MOST_PROPOSED)
         self.left: list[Tensor] = []
 
     def change(self, tensor: Tensor, definition: Definition) -> Tensor:
@@ -82,12 +83,12 @@ class Rewriter:
         if definition.is_opaque:
             return tensor.redefined(definition)  # a recurrence's step is made stable where it is planned
         self.extents = extents_of(tensor.shape, definition.extents)
-        self.work = Work(MOST_WORK)
+        self.work, self.proposing = Work(MOST_WORK), Work(MOST_PROPOSED)
         written = special(with_real_values(self._with_branches(definition.body)))
         self._ask_for(written)
         chosen = self._chosen(tensor, definition, self._forms(definition.body, written))
         body = with_long_sums_scaled(chosen, self.values.opened)
-        if self.work.left:
+        if self.work.left or self.proposing.left:
             self.left.append(tensor)
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
@@ -135,7 +136,7 @@ class Rewriter:
                 made = [per_branch(others, refined), *made]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             proposed = proposals(forms_seen, self.values.opened, longest, self.proposing)
-            made += [*self.proposing.affordable(proposed), *parts_of(made[0], written)]
+            made += [*proposed, *parts_of(made[0], written)]
         except OutOfWorkError:
             made = []
         return list(dict.fromkeys([*(form for form in made if operations([form]) <= longest), written, body]))

@@ -18,7 +18,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.cost import is_short_multiplied_out, multiplied_out, operations
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import atoms_in, evaluated
+from symgraph.core.rebuild import atoms_in, bottom_up, evaluated
 from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
 from symgraph.simplify.branches import per_branch
@@ -41,12 +41,17 @@ def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
         yield found
 
 
-def _everywhere(node: sp.Expr, row: Row, kind: type[sp.Basic]) -> sp.Expr:
-    if not node.args or isinstance(node, Element) or not isinstance(node, sp.Expr):
-        return node
-    node = evaluated(node, [_everywhere(arg, row, kind) for arg in node.args])  # type: ignore[assignment]
-    found = row(node) if isinstance(node, kind) else None
-    return node if found is None else found
+def _everywhere(body: sp.Expr, row: Row, kind: type[sp.Basic]) -> sp.Expr:
+    def built(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
+        node = evaluated(node, args)
+        found = row(node) if isinstance(node, kind) else None  # type: ignore[arg-type]
+        return node if found is None else found
+
+    return bottom_up(body, _has_no_formulas, built, {})  # type: ignore[return-value]
+
+
+def _has_no_formulas(node: sp.Basic) -> bool:
+    return not node.args or isinstance(node, Element) or not isinstance(node, sp.Expr)
 
 
 def without_common_factors(total: sp.Expr) -> sp.Expr:

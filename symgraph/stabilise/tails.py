@@ -14,6 +14,7 @@ from collections.abc import Callable
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.cost import multiplied_out
 from symgraph.core.scalars import Written, erfcx, log1p, log_ndtr, ndtr, sigmoid, slot
 
 MOST_POWER = 4
@@ -36,7 +37,7 @@ def by_tails(total: sp.Expr) -> sp.Expr | None:
     branches = []
     for side in (1, -1) if found else ():
         limits, tails = zip(*(_apart(*part, side) for part in found.values()), strict=True)
-        constant = sp.expand(rest + sp.Add(*limits))
+        constant = multiplied_out(rest + sp.Add(*limits))
         left = 0 if constant == 0 else len(sp.Add.make_args(constant))
         several = len({(f.func, n) for _, f, n in found.values()}) > 1
         alone = len(found) == 1 and not any(part.has(sp.tanh, sigmoid) for part in found)
