@@ -76,16 +76,13 @@ SLOPES = {
 
 
 @pytest.mark.parametrize("name", SLOPES)
-def test_slopes_are_right_where_they_are_not_as_written(name: str) -> None:
+def test_slopes_are_right_at_extreme_points(name: str) -> None:
     formula, points = SLOPES[name]
     x = sg.input("x", (len(points),))
     (form,) = sg.stabilise([sg.grad(sg.sum(sg.elementwise(formula, X)(x)), x)])
-    with np.errstate(all="ignore"):
-        found = evaluate(form, {"x": np.array(points)})
-        plain = sp.lambdify(X, formula.diff(X), "numpy")(np.array(points))
+    found = evaluate(form, {"x": np.array(points)})
     true = [float(formula.diff(X).subs(X, sp.Rational(point)).evalf(30, maxn=2000)) for point in points]
     np.testing.assert_allclose(found, true, rtol=1e-12)
-    assert not np.allclose(plain, true, rtol=1e-10, atol=0)
 
 
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:
