@@ -36,6 +36,18 @@ TOGETHER = {
     "slope of a norm": ((X**Y + 1) ** (1 / Y - 1) * X ** (Y - 1), [(1e5, 80.0), (3.0, 900.0), (0.3, 2.0)]),
     "share of a power": (X**Y / (1 + X**Y) - sp.Rational(1, 4), [(3.0, 900.0), (1e200, 3.0), (0.5, 2.0)]),
     "both sides of a softplus": (sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(-X)) - X + Y, [(0.4, 1e-20), (30.0, 1e-9)]),
+    # a sum of both, and one of them: x·(1 − e^{−x−y})/(x + y) and its slope
+    "chance of one of two": (
+        sp.diff(X / (X + Y) * (1 - sp.exp(-(X + Y))), X, Y), [(1e-9, 2e-9), (1.0, 3.0), (1e-12, 5.0)],
+    ),
+    "slope of two rates": (
+        sp.diff(X / (Y - X) * (sp.exp(-X) - sp.exp(-Y)), X), [(1.0, 1.000000001), (3.0, 2.0), (0.2, 30.0)],
+    ),
+    # homogeneous, where it leaves the range
+    "tangent of a half": (Y / (X + sp.sqrt(X**2 + Y**2)), [(1e160, 1e160), (1e-170, 1e-170), (3.0, 4.0)]),
+    "numbers nearly opposite": (
+        1000001 * sp.exp(-X * 1000001 / sp.Integer(1000000)) - 1000000 * sp.exp(-X) + 0 * Y, [(0.8, 0.0), (25.0, 0.0)],
+    ),
     "Kepler, near a parabola": (X - sp.sin(X) * (10**10 - 1) / 10**10 + 0 * Y, [(1e-7, 0.0), (1e-3, 0.0), (0.5, 0.0)]),
 }  # fmt: skip
 
@@ -51,6 +63,26 @@ def test_a_quotient_of_exponentials_of_high_powers_has_a_form() -> None:
     (form,) = sg.stabilise([(1 - sg.exp(-2 * x)) / (1 - sg.exp(-2000 * x))])
     found = evaluate(form, {"x": np.array([-0.2, -400.0, 1.0])})
     np.testing.assert_allclose(found, [9.4192770783559861e-175, 0.0, 0.86466471676338730], rtol=1e-12)
+
+
+SLOPES = {
+    # (1 − 2z)² is not multiplied out
+    "effectiveness": ((1 - sp.exp(-X / 2)) / (1 - sp.exp(-X / 2) / 2), [70.0, -3.0, 500.0]),
+    # right where its cube is in the range, and elsewhere as it was written
+    "gelu by tanh": (X / 2 * (1 + sp.tanh(sp.sqrt(2 / sp.pi) * (X + X**3 / 20))), [-7.0, 60.0, 0.3]),
+    # both zeros of what is divided by
+    "logarithm of a rotation": (sp.acos(X) / sp.sqrt(1 - X**2), [1 - 1e-6, 1 - 1e-12, 0.3]),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_are_right_at_extreme_points(name: str) -> None:
+    formula, points = SLOPES[name]
+    x = sg.input("x", (len(points),))
+    (form,) = sg.stabilise([sg.grad(sg.sum(sg.elementwise(formula, X)(x)), x)])
+    found = evaluate(form, {"x": np.array(points)})
+    true = [float(formula.diff(X).subs(X, sp.Rational(point)).evalf(30, maxn=2000)) for point in points]
+    np.testing.assert_allclose(found, true, rtol=1e-12)
 
 
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:

@@ -136,7 +136,7 @@ def _numbers(tape: Tape, drawn: np.ndarray, most: int) -> np.ndarray:
     found = {nearest(o.number) for o in tape.operations if o.number is not None and o.number.is_real} - {0.0}
     signed = [s * c for c in sorted(found)[:most] for s in (1, -1)]
     usual = [c for c in USUAL if c not in found] if len(drawn) == 1 else []
-    values = [c * (1 + d) for c in (*signed, *usual) for d in BESIDE[::2]]
+    values = [c * (1 + d) for c in (*signed, *usual) for d in (BESIDE if len(drawn) == 1 else BESIDE[::2])]
     if not values:
         return drawn[:, :0]
     columns = np.resize(drawn[:, : -len(SPECIAL)], (len(drawn), len(values)))

@@ -145,18 +145,19 @@ def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
 
 def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
     """The branches of other forms, each one's but the last, with the chosen form where none of them is taken; the
-    chosen form's, with what others are where none of theirs is; and others where what they read is of usual size."""
+    chosen form's, with others where none of its is; and others where what they read is of usual size."""
     own = _branches(chosen)
     others = [_branches(form) for form in forms if form != chosen]
     found = [(*branches[:-1], (chosen, sp.true)) for branches in others if len(branches) > 1]
-    found += [(*own[:-1], branches[-1]) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
-    found += [_of_usual_size(branches, chosen) for branches in others[:MOST_BRANCHES]]
+    found += [(*own[:-1], *branches) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
+    of_sums = any(e.tensor.definition is not None and e.tensor.definition.op for e in elements_of(chosen))
+    found += [_of_usual_size(branches, chosen) for branches in others[:MOST_BRANCHES] if not of_sums]
     new = [_flat(Cases(*branches)) for branches in dict.fromkeys(found)]
     return [form for form in dict.fromkeys(new) if form not in forms][:MOST_JOINED]
 
 
 def _of_usual_size(branches: tuple[sp.Basic, ...], elsewhere: sp.Expr) -> tuple[sp.Basic, ...]:
-    """A form where what it reads is not so large that its cube overflows."""
+    """A form where what it reads is not so large that its cube overflows; a sum may have left the range by itself."""
     bounds = [sp.Abs(element) < USUAL for element in elements_of(sp.Tuple(*branches)) if not element.tensor.is_label]
     return (*(Case(value, sp.And(condition, *bounds)) for value, condition in branches), Case(elsewhere, sp.true))
 

@@ -1,6 +1,7 @@
 """Equal forms of sums whose terms may cancel: over one denominator, in factors, by conjugates. Sampled errors decide.
 
     1/h − x²/h³   =  y²/h³,  h = √(x² + y²)              x³ − 3·x² + 3·x − 1   =  (x − 1)³
+    x² − 2·x + 1 + y²  =  (x − 1)² + y²
     √x − √y       =  (x − y)/(√x + √y)                   √(x² + y) − x         =  y/(√(x² + y) + x)  where x > 0
 
 What algebra cancels does not cancel in floating point any more: the numerator is expanded with √S² as S, and factored.
@@ -97,6 +98,8 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
     below = sp.factor(below)
     form = kernels.thaw(sp.factor(above) / below)
     yield form
+    if (squared := _with_squares(form)) != form:
+        yield squared
     if not below.is_number:
         yield Cases((form, ordinary(kernels.thaw(below))), (body, True))
     for s, (q, base) in roots.items():
@@ -110,6 +113,23 @@ def _forms(body: sp.Expr) -> Iterator[sp.Expr]:
             yield form
             yield Cases((form, apart), (body, True))  # elsewhere it is the divisor that cancels
             yield Cases((form, sp.And(apart, ordinary(kernels.thaw(divisor)))), (body, True))
+
+
+def _with_squares(form: sp.Expr) -> sp.Expr:
+    """x² − 2·x + 1 + y² in a form as (x − 1)² + y², which does not cancel where x is near 1."""
+    rule = {total: square for total in atoms_in(form, sp.Add) if (square := _with_square(total)) is not None}
+    return form.xreplace(rule)
+
+
+def _with_square(total: sp.Add) -> sp.Expr | None:
+    number, _ = total.as_coeff_Add()
+    factor_of = {rest: factor for factor, rest in (term.as_coeff_Mul() for term in total.args)}
+    for power, a in factor_of.items():
+        u, exponent = power.as_base_exp()
+        if exponent == 2 and u in factor_of and number * 4 * a == factor_of[u] ** 2:
+            b = factor_of[u]
+            return total - number - b * u - a * power + a * (u + b / (2 * a)) ** 2
+    return None
 
 
 def ordinary(divisor: sp.Expr) -> sp.Basic:

@@ -49,7 +49,7 @@ and factors, so that forms of many branches are few."""
 MOST_OF_FORM = 240
 """Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
 all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
-ROOM = 0.5
+ROOM = 0.15
 """Bits that other forms gain where they are better than the chosen one, from which on their branches are put before it.
 """
 _LOGISTIC = (sigmoid, softplus, sp.tanh)

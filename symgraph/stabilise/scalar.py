@@ -376,16 +376,17 @@ def _two_sided(frozen: sp.Expr, symbol: sp.Symbol, exponent: sp.Expr, kernels: K
 
 
 def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:
-    """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone, in factors where that is
-    short: (1 − 2z)² multiplied out cancels where z is near a half."""
-    numerator, denominator = sp.fraction(quotient)
-    if quotient.free_symbols != {z} or not (numerator.is_polynomial(z) and denominator.is_polynomial(z)):
+    """Numerator and denominator by Horner's rule, if they are polynomials of ``z`` alone, in factors where that is no
+    longer: (1 − 2z)² multiplied out cancels where z is near a half."""
+    parts = sp.fraction(quotient)
+    if not all(part.is_polynomial(z) for part in parts):
         return quotient
-    form = sp.horner(numerator, z) / sp.horner(denominator, z)
-    if max(sp.degree(part, z) for part in (numerator, denominator)) > MOST_FACTORED:
+    by_horner = sp.horner if quotient.free_symbols == {z} else lambda part, _: part
+    form = by_horner(parts[0], z) / by_horner(parts[1], z)
+    if max(sp.degree(part, z) for part in parts) > MOST_FACTORED:
         return form
     number, factors = irreducible(quotient)
-    apart = sp.Mul(number, *(sp.horner(f, z) ** power for f, power in factors.items()))
+    apart = sp.Mul(number, *(by_horner(f, z) ** power for f, power in factors.items()))
     return apart if operations([apart]) <= operations([form]) else form
 
 
