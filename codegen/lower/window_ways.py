@@ -18,7 +18,7 @@ import sympy as sp
 
 from codegen.loops.ir import Steps
 from codegen.loops.ranges import Bounds, at_least_zero, exists
-from codegen.plan.windows import LANES, Window, bounds_in, is_plain, moved_by
+from codegen.plan.windows import LANES, Window, bounds_in, counted, is_plain, moved_by
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
@@ -72,7 +72,7 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Windowed:
     """How a window is computed: the way, ``wide`` values of its first column at a time; ``bordered`` is what has a copy
-    with zeros around it. ``sizes`` are those of rows, columns and depth."""
+    with zeros around it. ``sizes`` are those of rows, columns and depth; what that of the first column is taken for, if nobody knows it."""
 
     window: Window
     sizes: Sizes
@@ -81,7 +81,7 @@ class Windowed:
     bordered: Bordered | None
 
     def __str__(self) -> str:
-        return f"window {self.way.name}, {self.wide} of {self.sizes[self.window.columns[0]]} lines at once"
+        return f"window {self.way.name}, {self.wide} of {self.window.sizes[self.window.columns[0]]} lines at once"
 
 
 def merged(steps: Iterable[tuple[int, int]]) -> Steps:
@@ -110,7 +110,7 @@ def windowed(windows: Sequence[Window], shared: bool) -> Windowed:
 
 
 def _sizes(window: Window) -> Sizes:
-    return {index: int(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
+    return {index: counted(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
 
 
 def _ways(window: Window, bounds: Bounds, shared: bool) -> Iterator[tuple[int, Window, Way, Bordered | None]]:

@@ -62,13 +62,14 @@ class WindowLowering:
         names = window.names
         formula = node.definition.body.xreplace(names) if names else None
         self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name, names, formula))
-        first_extent = self.window_sizes[window.columns[0]]
+        extent = window.sizes[window.columns[0]]
+        until = self.scalars.integer(extent)
         first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)
         lets: list[Stmt] = []
-        if first_extent % wide:
+        if extent % wide != 0:
             last = Var(self.scope.names.unique("last"), "int64")
-            lets.append(Let(last, smaller(ir.add(first, width), ir.integer(first_extent))))
+            lets.append(Let(last, smaller(ir.add(first, width), until)))
             width = ir.difference(last, first)
         columns, border = wide * self.operands.count(window.columns[1:]), self.schedule.bordered
         block = Block(node, window, way, loops, first, width, columns, border)
@@ -87,7 +88,7 @@ class WindowLowering:
                 stop = smaller(ir.add(start, stop), end)
             body = [For(around[index], start, stop, tuple(body))]
         body = [*lets, *made.once, *body, *made.after]
-        body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
+        body = [For(first, ZERO, until, tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
             body = [For(around[index], ZERO, self.scalars.integer(window.sizes[index]), tuple(body))]
@@ -229,7 +230,8 @@ class WindowLowering:
         at = (*around, *(self._place(axis(d), values) for d in range(self.scope.depth, len(node.shape))))[dropped:]
         extents = (*node.shape[: self.scope.depth], *(window.sizes[index] for index in own))[dropped:]
         sizes = tuple(map(self.scalars.integer, extents))
-        stride = ir.integer(self.operands.count(window.rows if window.rows_last else window.columns))
+        side = window.rows if window.rows_last else window.columns
+        stride = ir.product(tuple(self.scalars.integer(window.sizes[index]) for index in side))
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
 
 

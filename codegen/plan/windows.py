@@ -6,7 +6,8 @@
 
 The columns are the last axes of the result that one factor alone has; the rows are the axes before them that the other
 alone has. Every other axis is a loop outside. The factor with the columns may have any indices and any guard: it is
-copied, block by block, to where its columns lie side by side.
+copied, block by block, to where its columns lie side by side: as many blocks as the first of them takes, whose size
+may be known at run time alone.
 
     y[n, p, q, o] = Σ_{c,u,v} x[n, p + u, q + v, c]·W[o, c, u, v]      columns (p, q), rows o, which may also be last
     y[n, o, p, q] = Σ_{c,u,v} x[n, c + 4·⌊o/6⌋, p + u, q + v]·W[o, c, u, v]
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import sympy as sp
 
@@ -33,6 +35,9 @@ LEAST_WORK = 1024
 
 LEAST_DIGITS = 4
 """Rows from which on it pays where there are blocks of them, each with columns of its own."""
+
+UNKNOWN = 256
+"""What a size is taken for where ways are compared that is known at run time alone."""
 
 LANES = 16
 """Of a vector, where layouts and ways are compared; the choice does not depend on the machine."""
@@ -107,9 +112,9 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
         ending = _last(free, alone[rows_last])
         before = _last(free[: len(free) - len(ending)], alone[not rows_last])
         rows, columns = (ending, before) if rows_last else (before, ending)
-        if not (rows and columns) or not all(sizes[index].is_Integer for index in (*rows, *columns)):
+        if not (rows and columns) or not all(sizes[index].is_Integer for index in (*rows, *columns[1:])):
             continue
-        high, wide, deep = (sp.prod(sizes[index] for index in part) for part in (rows, columns, inner))
+        high, wide, deep = (prod(counted(sizes[index]) for index in part) for part in (rows, columns, inner))
         if high < (LEAST_DIGITS if digits else 2) or wide < 4 or high * wide * deep < LEAST_WORK:
             continue
         product, value = written_product(left), written_product(right)
@@ -121,6 +126,11 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
         roles = (outer, rows, columns, around, tuple(inner))
         found.append(Window(*roles, product, value, sizes, digits, told, part, rows_last))
     return tuple(found)
+
+
+def counted(size: sp.Expr) -> int:
+    """A size as a number."""
+    return int(size) if size.is_Integer else UNKNOWN
 
 
 def is_plain(factor: sp.Expr, moving: Sequence[Index]) -> bool:
