@@ -72,7 +72,8 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Windowed:
     """How a window is computed: the way, ``wide`` values of its first column at a time; ``bordered`` is what has a copy
-    with zeros around it. ``sizes`` are those of rows, columns and depth; what that of the first column is taken for, if nobody knows it."""
+    with zeros around it. ``sizes`` are those of rows, columns and depth; where nobody knows one, what it is taken for, and
+    of a depth as much as is summed at a time."""
 
     window: Window
     sizes: Sizes
@@ -141,7 +142,7 @@ def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None
     lines, vectors, wide = columns // width, _vectors(width), _vectors(rows)
     beside = distances is not None and distances[window.columns[-1]] == 1
     gathered = 0 if is_plain(window.left, (*window.rows, *window.depth)) else rows * depth * GATHER
-    packed = TURN * depth * wide if window.over and not _beside(window.left, window.rows[-1]) else 0
+    packed = TURN * depth * wide if window.adds and not _beside(window.left, window.rows[-1]) else 0
     turned = depth * columns * wide * (9 if wide == 1 else 8) // 8 + packed
     copies = lines * vectors * COPY if width >= LEAST_COPIED and beside else columns * GATHER
     found["copied"] = depth * copies + (turned if window.rows_last else depth * rows * _vectors(columns))
@@ -150,7 +151,7 @@ def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None
     elif distances is not None:
         found["turned"] = turned + TURN * columns * wide
         row = distances[window.columns[0]] if len(window.columns) == 2 else width
-        if len(window.columns) <= 2 and beside and not window.over and row >= width:
+        if len(window.columns) <= 2 and beside and not window.adds and row >= width:
             apart = 0 if row == width else rows * lines * vectors * COPY
             found["direct"] = depth * rows * _vectors((lines - 1) * row + width) * 3 // 2 + apart
     return {name: cost + gathered for name, cost in found.items()}

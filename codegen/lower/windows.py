@@ -72,14 +72,18 @@ class WindowLowering:
             lets.append(Let(last, smaller(ir.add(first, width), until)))
             width = ir.difference(last, first)
         columns, border = wide * self.operands.count(window.columns[1:]), self.schedule.bordered
-        block = Block(node, window, way, loops, first, width, columns, border)
+        begin = None if window.long is None else Var(self.scope.names.unique("begin"), "int64")
+        block = Block(node, window, way, loops, first, width, columns, border, begin)
         ways = {
             "copied": self._copied, "direct": self._direct, "turned": self._turned, "straight": self._turned,
             "scattered": self._scattered,
         }  # fmt: skip
         made = ways[way.name](block)
-        inside = bool(window.over) or shared
+        inside = window.adds or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
+        if window.long is not None and begin is not None:
+            end = self.scalars.integer(window.sizes[window.long])
+            body = [For(begin, ZERO, end, tuple(body), step=ir.integer(self.window_sizes[window.long]))]
         for index in reversed(window.over):
             start: Expr = ZERO
             stop = self.scalars.integer(window.sizes[index])
@@ -97,7 +101,7 @@ class WindowLowering:
     # -- the ways -----------------------------------------------------------------------------------------------------
     def _copied(self, block: Block) -> _Product:
         """Columns of every depth side by side, and the other factor."""
-        window, loops = block.window, block.loops
+        window = block.window
         rows, depth, rest = map(self.operands.count, (window.rows, window.depth, window.columns[1:]))
         patch, fill, border = self.operands.patch(block, depth)
         out, at = self._out(block)
@@ -105,31 +109,32 @@ class WindowLowering:
         columns = ir.multiply(block.width, ir.integer(rest))
         if window.rows_last:
             left = Operand(patch, ZERO, (ONE, ir.integer(block.wide)))
-            right, before = self.operands.lines(window, loops, rows, depth)
+            right, before = self.operands.lines(block, rows, depth)
             lines, columns, extents = columns, lines, (block.wide, rows, depth)
         else:
-            left, before = self.operands.left(window, loops, rows, depth)
+            left, before = self.operands.left(block, rows, depth)
             right, extents = Operand(patch, ZERO, (ir.integer(block.wide), ONE)), (rows, block.wide, depth)
         contract = Contract(
-            out, left, right, lines, columns, ir.integer(depth), extents, self.scope.formulas[-1],
-            accumulate=bool(window.over),
+            out, left, right, lines, columns, self.operands.terms(block, depth), extents, self.scope.formulas[-1],
+            accumulate=window.adds,
         )  # fmt: skip
-        return _Product(border, self._cleared(block, out, at) if window.over else [], [*before, *fill], contract)
+        return _Product(border, self._cleared(block, out, at) if window.adds else [], [*before, *fill], contract)
 
     def _turned(self, block: Block) -> _Product:
         """Elements where they lie, times lines of the other factor, in which its rows lie side by side."""
         window, sizes = block.window, self.window_sizes
         rows, depth, rest = map(self.operands.count, (window.rows, window.depth, window.columns[1:]))
         source, border = self.operands.source(block)
-        right, before = self.operands.lines(window, block.loops, rows, depth)
+        right, before = self.operands.lines(block, rows, depth)
         count = ir.multiply(block.width, ir.integer(rest))
         result, zeros, after = self._of_lanes(block, count, rows)
         source, steps = stepped(source, block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes))
+        terms = self.operands.terms(block, depth)
         contract = Contract(
-            result, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
-            self.scope.formulas[-1], accumulate=bool(window.over), left_steps=steps,
+            result, source, right, count, ir.integer(rows), terms, (block.wide, rows, depth),
+            self.scope.formulas[-1], accumulate=window.adds, left_steps=steps,
         )  # fmt: skip
-        return _Product(border, zeros if window.over else [], before, contract, after)
+        return _Product(border, zeros if window.adds else [], before, contract, after)
 
     def _scattered(self, block: Block) -> _Product:
         """Elements where they lie, times lines of the other factor, added where they are read, shift after shift."""
@@ -137,7 +142,7 @@ class WindowLowering:
         assert shifts is not None
         rows, depth, kept = map(self.operands.count, (window.rows, window.depth, shifts.kept))
         elements = prod(shifts.counts.values())
-        right, before = self.operands.lines(window, block.loops, rows, depth)
+        right, before = self.operands.lines(block, rows, depth)
         result, zeros, after = self._of_lanes(block, ir.integer(self.operands.count(window.columns)), rows)
         source, steps = self.operands.unshifted(block, shifts)
         moved: Expr = ZERO
@@ -174,7 +179,7 @@ class WindowLowering:
         window, sizes = block.window, self.window_sizes
         rows, depth, rest = map(self.operands.count, (window.rows, window.depth, window.columns[1:]))
         source, border = self.operands.source(block)
-        left, before = self.operands.left(window, block.loops, rows, depth)
+        left, before = self.operands.left(block, rows, depth)
         out, _ = self._out(block)
         row = block.way.row(window, rest)
         until = ir.add(ir.multiply(block.width, ir.integer(row)), ir.integer(rest - row))

@@ -54,6 +54,8 @@ class Window:
     ``sizes`` are those of all of them. An axis of which ⌊o/6⌋ or o mod 6 is read has two: the higher is in
     ``digits``, and what the axis is, 6·h + o, and ⌊o/6⌋ and o mod 6, in ``names``.
 
+    A depth whose size is known at run time alone is one index, ``long``, summed block by block.
+
     Of a sum in parts the first index of ``over`` runs over the rows of the operands themselves, from ``part`` on, and
     ends where they do: the place, and their number.
     """
@@ -70,6 +72,16 @@ class Window:
     names: Mapping[sp.Expr, sp.Expr]
     part: tuple[sp.Expr, sp.Expr] | None = None
     rows_last: bool = False
+
+    @property
+    def long(self) -> Index | None:
+        """The depth that is summed block by block."""
+        return None if self.sizes[self.depth[0]].is_Integer else self.depth[0]
+
+    @property
+    def adds(self) -> bool:
+        """Whether what it computes is the sum of several products."""
+        return bool(self.over) or self.long is not None
 
 
 def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
@@ -191,7 +203,7 @@ def _last(free: list[Index], wanted: set[Index]) -> tuple[Index, ...]:
 
 
 def _innermost(over: list[Index], extents: Shape) -> list[Index]:
-    """The last summed indices whose extents are numbers, as many as one product may sum."""
+    """The last summed indices whose extents are numbers, as many as one product may sum; or the last one."""
     found: list[Index] = []
     terms = 1
     for index, extent in zip(reversed(over), reversed(extents), strict=True):
@@ -199,4 +211,4 @@ def _innermost(over: list[Index], extents: Shape) -> list[Index]:
             break
         terms *= int(extent)
         found.insert(0, index)
-    return found
+    return found or over[-1:]
