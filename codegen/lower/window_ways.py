@@ -72,8 +72,8 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Windowed:
     """How a window is computed: the way, ``wide`` values of its first column at a time; ``bordered`` is what has a copy
-    with zeros around it. ``sizes`` are those of rows, columns and depth; where nobody knows one, what it is taken for, and
-    of a depth as much as is summed at a time."""
+    with zeros around it. ``sizes`` are those of rows, columns and depth; where nobody knows one, what it is taken for,
+    and of a depth as much as is summed at a time."""
 
     window: Window
     sizes: Sizes

@@ -228,15 +228,14 @@ class WindowLowering:
         shape = node.shape[dropped:]
         buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
         around = [self.scalars.indices[index] for index in self.scope.row_axes()]
-        head, own = window.columns[0], (*window.outer, *in_order(window))
-        moving = {*window.rows, *window.columns}
-        start = (*around, *(first if i is head else ZERO if i in moving else loops[i] for i in own))[dropped:]
-        values = {**loops, head: ir.add(first, loops[head])}
-        at = (*around, *(self._place(axis(d), values) for d in range(self.scope.depth, len(node.shape))))[dropped:]
-        extents = (*node.shape[: self.scope.depth], *(window.sizes[index] for index in own))[dropped:]
-        sizes = tuple(map(self.scalars.integer, extents))
-        side = window.rows if window.rows_last else window.columns
-        stride = ir.product(tuple(self.scalars.integer(window.sizes[index]) for index in side))
+        head, own = window.columns[0], range(self.scope.depth, len(node.shape))
+        values: dict[Index, Expr] = {**loops, head: ir.add(first, loops[head])}
+        zeros: dict[Index, Expr] = dict.fromkeys((*window.rows, *window.columns), ZERO)
+        origin = {**loops, **zeros, head: first}
+        at, start = ((*around, *(self._place(axis(d), of) for d in own))[dropped:] for of in (values, origin))
+        sizes = tuple(map(self.scalars.integer, shape))
+        last = (window.columns if window.rows_last else window.rows)[-1]
+        stride = ir.product(sizes[int(last.name[1:]) + 1 - dropped :])
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
 
 

@@ -7,7 +7,7 @@
 The columns are the last axes of the result that one factor alone has; the rows are the axes before them that the other
 alone has. Every other axis is a loop outside. The factor with the columns may have any indices and any guard: it is
 copied, block by block, to where its columns lie side by side: as many blocks as the first of them takes, whose size
-may be known at run time alone.
+may be known at run time alone; columns before one of such a size are loops outside.
 
     y[n, p, q, o] = Σ_{c,u,v} x[n, p + u, q + v, c]·W[o, c, u, v]      columns (p, q), rows o, which may also be last
     y[n, o, p, q] = Σ_{c,u,v} x[n, c + 4·⌊o/6⌋, p + u, q + v]·W[o, c, u, v]
@@ -124,7 +124,9 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
         ending = _last(free, alone[rows_last])
         before = _last(free[: len(free) - len(ending)], alone[not rows_last])
         rows, columns = (ending, before) if rows_last else (before, ending)
-        if not (rows and columns) or not all(sizes[index].is_Integer for index in (*rows, *columns[1:])):
+        unknown = next((k for k in range(len(columns) - 1, 0, -1) if not sizes[columns[k]].is_Integer), 0)
+        between, columns = columns[:unknown], columns[unknown:]
+        if not (rows and columns) or not all(sizes[index].is_Integer for index in rows):
             continue
         high, wide, deep = (prod(counted(sizes[index]) for index in part) for part in (rows, columns, inner))
         if high < (LEAST_DIGITS if digits else 2) or wide < 4 or high * wide * deep < LEAST_WORK:
@@ -134,7 +136,7 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
             continue
         if guard != sp.true:
             value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
-        outer = tuple(free[: len(free) - len(ending) - len(before)])
+        outer = (*free[: len(free) - len(ending) - len(before)], *between)
         roles = (outer, rows, columns, around, tuple(inner))
         found.append(Window(*roles, product, value, sizes, digits, told, part, rows_last))
     return tuple(found)
