@@ -297,3 +297,24 @@ def test_what_is_long_or_would_grow_keeps_its_conditions(long: int, size: int) -
     left = surround_with_zeros([before])[before]
     assert left.definition is not None and left.definition.body.has(sp.Piecewise)
     assert {element.tensor for element in elements_of(left.definition.body)} == {a, b}
+
+
+@pytest.mark.parametrize("options", [{"padding": 1}, {}, {"padding": 2, "dilation": 2}][: examples(1, 3)], ids=str)
+@pytest.mark.parametrize("known", [(None, None), (None, 9), (9, None)], ids=str)
+def test_windows_of_sizes_known_at_run_time(known: tuple[int | None, int | None], options: dict[str, int]) -> None:
+    """They go through the register tile as those of fixed sizes, in blocks of columns and of a long sum, and have their
+    values."""
+    def slopes(*sizes: sp.Expr | int) -> codegen.Function:
+        x, W = sg.input("x", (N, 4, *sizes)), sg.parameter("W", (6, 4, 3, 3))
+        y = sg.conv2d(x, W, **options)
+        slopes = sg.grad(sg.sum(sg.exp(y / 20) * y), [x, W])
+        return codegen.function([x, W], [y, slopes[x], slopes[W]], "float64")
+
+    any_size = slopes(*(size or sg.dim(name) for size, name in zip(known, ("H", "L"), strict=True)))
+    assert any_size.source.count("tile_row in") == 3
+    random = np.random.default_rng(5)
+    for sizes in [(5, 5), (9, 7), (40, 9), (9, 300)][:: examples(3, 1)]:
+        sizes = tuple(b or a for a, b in zip(sizes, known, strict=True))
+        given = random.normal(size=(3, 4, *sizes)), random.normal(size=(6, 4, 3, 3))
+        for found, expected in zip(any_size(*given), slopes(*sizes)(*given), strict=True):
+            assert np.allclose(found, expected, rtol=1e-11, atol=1e-11)

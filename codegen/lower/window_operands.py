@@ -10,7 +10,7 @@ import sympy as sp
 from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Copy, Expr, For, Load, Operand, Steps, Stmt, Store, Var
 from codegen.loops.ranges import exists
-from codegen.lower.scope import Scope
+from codegen.lower.scope import Scope, smaller
 from codegen.lower.window_ways import LEAST_COPIED, Bordered, Shifts, Way, Windowed, advances, merged, read_from
 from codegen.plan.plan import Node
 from codegen.plan.windows import Window, is_plain, moved_by
@@ -20,7 +20,8 @@ from symgraph.core.tensor import Element
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Columns of a window, those whose first index is in [first, first + width): ``wide`` at most."""
+    """Columns of a window, those whose first index is in [first, first + width): ``wide`` at most; of a long sum the
+    terms from ``begin`` on."""
 
     node: Node
     window: Window
@@ -30,6 +31,16 @@ class Block:
     width: Expr
     wide: int
     bordered: Bordered | None
+    begin: Var | None
+
+    def places(self, values: Mapping[Index, Expr]) -> dict[Index, Expr]:
+        """Indices in the whole window, of those in the block."""
+        long = self.window.long
+        found = dict(values)
+        if long is not None and self.begin is not None:
+            found[long] = ir.add(self.begin, found[long])
+        return found
+
 
 class Operands:
     """The operands of one window, and the loops that make copies of them."""
@@ -40,7 +51,7 @@ class Operands:
     def source(self, block: Block) -> tuple[Operand, list[Stmt]]:
         """Where the block's first column begins in the source, and what copies that into a border."""
         window, loops = block.window, block.loops
-        self.scalars.indices |= dict.fromkeys((*window.columns, *window.depth), ZERO)
+        self.scalars.indices |= block.places(dict.fromkeys((*window.columns, *window.depth), ZERO))
         self.scalars.indices |= {window.columns[0]: block.first}
         value, before = self._value(block)
         self.scalars.indices |= loops
@@ -71,6 +82,13 @@ class Operands:
         _, shape = read_from(block.window, block.bordered)
         return tuple(self.scalars.integer(size) for size in shape[len(shape) - len(value.index) :])
 
+    def terms(self, block: Block, depth: int) -> Expr:
+        """How many terms a block sums, ``depth`` at most."""
+        long = block.window.long
+        if long is None or block.begin is None:
+            return ir.integer(depth)
+        return smaller(ir.integer(depth), ir.difference(self.scalars.integer(block.window.sizes[long]), block.begin))
+
     def count(self, indices: Sequence[Index]) -> int:
         count = 1
         for index in indices:
@@ -95,8 +113,7 @@ class Operands:
         step = _beyond(entries, shape, block[0]) if block else None
         block = block if step is not None else block[1:]
         at: dict[Index, Expr] = {**loops, **dict.fromkeys(block, ZERO)}
-        self.scalars.indices |= at
-        self.scalars.indices |= {head: ir.add(first, at[head])}
+        self.scalars.indices |= made.places(at) | {head: ir.add(first, at[head])}
         value, before = self._value(made)
         self.scalars.indices |= loops
         place = self.flat(window.depth, loops), self.flat(window.columns, at)
@@ -113,8 +130,12 @@ class Operands:
         for index in reversed(window.columns[: len(window.columns) - len(block)]):
             body = (For(loops[index], ZERO, stops[index], body),)
         for index in reversed(window.depth):
-            body = (For(loops[index], ZERO, ir.integer(self.sizes[index]), body),)
+            body = (For(loops[index], ZERO, self._stop(made, index), body),)
         return name, list(body), before
+
+    def _stop(self, block: Block, index: Index) -> Expr:
+        """How many values an index of the rows or the depth has in a block."""
+        return self.terms(block, self.sizes[index]) if index is block.window.long else ir.integer(self.sizes[index])
 
     def _with_border(
         self, element: Element, ranges: Sequence[tuple[int, int]], window: Window
@@ -138,47 +159,52 @@ class Operands:
         places = tuple(self.scalars.integer(sp.expand(element.indices[d] - ranges[d][0])) for d in axes)
         return Load(name, places, "real"), [*zero, *copy]
 
-    def left(self, window: Window, loops: Mapping[Index, Var], rows: int, depth: int) -> tuple[Operand, list[Stmt]]:
+    def left(self, block: Block, rows: int, depth: int) -> tuple[Operand, list[Stmt]]:
         """The other factor where it lies, if its rows and its depth each have one stride; else a copy."""
-        found = self._strided(window, loops)
+        found = self._strided(block)
         if found is not None:
             return found, []
         name = self.scope.unnamed("rows", (sp.Integer(rows), sp.Integer(depth)))
-        copy = self._copy_of(window, loops, name, (window.rows, window.depth))
-        return Operand(name, ZERO, (ir.integer(depth), ONE)), self._if_moving(window, copy)
+        copy = self._copy_of(block, name, (block.window.rows, block.window.depth))
+        return Operand(name, ZERO, (ir.integer(depth), ONE)), self._if_moving(block.window, copy)
 
-    def lines(self, window: Window, loops: Mapping[Index, Var], rows: int, depth: int) -> tuple[Operand, list[Stmt]]:
+    def lines(self, block: Block, rows: int, depth: int) -> tuple[Operand, list[Stmt]]:
         """The other factor with its rows side by side, where it lies or in a copy."""
-        found = self._strided(window, loops)
+        found = self._strided(block)
         if found is not None and found.strides[0] == ONE:
             return Operand(found.buffer, found.offset, (found.strides[1], ONE)), []
         name = self.scope.unnamed("lines", (sp.Integer(depth), sp.Integer(rows)))
         lines = Operand(name, ZERO, (ir.integer(rows), ONE))
         if found is not None and found.strides[1] == ONE:
-            copy: tuple[Stmt, ...] = (Copy(lines, found, ir.integer(rows), ir.integer(depth), transposed=True),)
+            copy: tuple[Stmt, ...] = (Copy(lines, found, ir.integer(rows), self.terms(block, depth), transposed=True),)
         else:
-            copy = self._copy_of(window, loops, name, (window.depth, window.rows))
-        return lines, self._if_moving(window, copy)
+            copy = self._copy_of(block, name, (block.window.depth, block.window.rows))
+        return lines, self._if_moving(block.window, copy)
 
     def _copy_of(
-        self, window: Window, loops: Mapping[Index, Var], name: str, order: tuple[tuple[Index, ...], tuple[Index, ...]]
+        self, block: Block, name: str, order: tuple[tuple[Index, ...], tuple[Index, ...]]
     ) -> tuple[Stmt, ...]:
+        window, loops = block.window, block.loops
+        self.scalars.indices |= block.places(loops)
         place = self.flat(order[0], loops), self.flat(order[1], loops)
         body: tuple[Stmt, ...] = (Store(name, place, self.scalars.value(window.left)),)
+        self.scalars.indices |= loops
         for index in reversed((*order[0], *order[1])):
-            body = (For(loops[index], ZERO, ir.integer(self.sizes[index]), body),)
+            body = (For(loops[index], ZERO, self._stop(block, index), body),)
         return body
 
     def _if_moving(self, window: Window, copy: tuple[Stmt, ...]) -> list[Stmt]:
         """A copy of the other factor, but at the kernel's top where it is the same for all its rows."""
         own = self.scope.group.values | self.scope.group.written
         moving = {*window.rows, *window.depth}
-        if window.left.atoms(Index) <= moving and not any(e.tensor in own for e in window.left.atoms(Element)):
+        is_one = window.long is None and window.left.atoms(Index) <= moving
+        if is_one and not any(e.tensor in own for e in window.left.atoms(Element)):
             self.scope.top += copy
             return []
         return list(copy)
 
-    def _strided(self, window: Window, loops: Mapping[Index, Var]) -> Operand | None:
+    def _strided(self, block: Block) -> Operand | None:
+        window, loops = block.window, block.loops
         element = window.left
         if not is_plain(element, (*window.rows, *window.depth)) or not exists(element, self.scalars.bounds):
             return None
@@ -188,8 +214,7 @@ class Operands:
         row_places, depth_places = at[: len(window.rows)], at[len(window.rows) :]
         if not (_consecutive(row_places) and _consecutive(depth_places)):
             return None
-        zeros = {index: ZERO for index in moving}
-        self.scalars.indices |= zeros
+        self.scalars.indices |= block.places(dict.fromkeys(moving, ZERO))
         load = self.scalars.value(element)
         self.scalars.indices |= {index: loops[index] for index in moving}
         if not isinstance(load, Load) or load.dtype != "real":

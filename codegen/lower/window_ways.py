@@ -18,7 +18,7 @@ import sympy as sp
 
 from codegen.loops.ir import Steps
 from codegen.loops.ranges import Bounds, at_least_zero, exists
-from codegen.plan.windows import LANES, Window, bounds_in, is_plain, moved_by
+from codegen.plan.windows import LANES, Window, bounds_in, counted, is_plain, moved_by
 from symgraph.core.bounds import range_of
 from symgraph.core.indices import Index
 from symgraph.core.tensor import Element
@@ -72,7 +72,8 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Windowed:
     """How a window is computed: the way, ``wide`` values of its first column at a time; ``bordered`` is what has a copy
-    with zeros around it. ``sizes`` are those of rows, columns and depth."""
+    with zeros around it. ``sizes`` are those of rows, columns and depth; where nobody knows one, what it is taken for,
+    and of a depth as much as is summed at a time."""
 
     window: Window
     sizes: Sizes
@@ -81,7 +82,7 @@ class Windowed:
     bordered: Bordered | None
 
     def __str__(self) -> str:
-        return f"window {self.way.name}, {self.wide} of {self.sizes[self.window.columns[0]]} lines at once"
+        return f"window {self.way.name}, {self.wide} of {self.window.sizes[self.window.columns[0]]} lines at once"
 
 
 def merged(steps: Iterable[tuple[int, int]]) -> Steps:
@@ -110,7 +111,7 @@ def windowed(windows: Sequence[Window], shared: bool) -> Windowed:
 
 
 def _sizes(window: Window) -> Sizes:
-    return {index: int(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
+    return {index: counted(window.sizes[index]) for index in (*window.rows, *window.columns, *window.depth)}
 
 
 def _ways(window: Window, bounds: Bounds, shared: bool) -> Iterator[tuple[int, Window, Way, Bordered | None]]:
@@ -141,7 +142,7 @@ def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None
     lines, vectors, wide = columns // width, _vectors(width), _vectors(rows)
     beside = distances is not None and distances[window.columns[-1]] == 1
     gathered = 0 if is_plain(window.left, (*window.rows, *window.depth)) else rows * depth * GATHER
-    packed = TURN * depth * wide if window.over and not _beside(window.left, window.rows[-1]) else 0
+    packed = TURN * depth * wide if window.adds and not _beside(window.left, window.rows[-1]) else 0
     turned = depth * columns * wide * (9 if wide == 1 else 8) // 8 + packed
     copies = lines * vectors * COPY if width >= LEAST_COPIED and beside else columns * GATHER
     found["copied"] = depth * copies + (turned if window.rows_last else depth * rows * _vectors(columns))
@@ -150,7 +151,7 @@ def costs_of(window: Window, sizes: Sizes, distances: Mapping[Index, int] | None
     elif distances is not None:
         found["turned"] = turned + TURN * columns * wide
         row = distances[window.columns[0]] if len(window.columns) == 2 else width
-        if len(window.columns) <= 2 and beside and not window.over and row >= width:
+        if len(window.columns) <= 2 and beside and not window.adds and row >= width:
             apart = 0 if row == width else rows * lines * vectors * COPY
             found["direct"] = depth * rows * _vectors((lines - 1) * row + width) * 3 // 2 + apart
     return {name: cost + gathered for name, cost in found.items()}

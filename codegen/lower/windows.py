@@ -62,23 +62,28 @@ class WindowLowering:
         names = window.names
         formula = node.definition.body.xreplace(names) if names else None
         self.scope.formulas.append(formula_text(node, self.scalars.indices, self.scope.shown_name, names, formula))
-        first_extent = self.window_sizes[window.columns[0]]
+        extent = window.sizes[window.columns[0]]
+        until = self.scalars.integer(extent)
         first = Var(self.scope.names.unique("first"), "int64")
         width: Expr = ir.integer(wide)
         lets: list[Stmt] = []
-        if first_extent % wide:
+        if extent % wide != 0:
             last = Var(self.scope.names.unique("last"), "int64")
-            lets.append(Let(last, smaller(ir.add(first, width), ir.integer(first_extent))))
+            lets.append(Let(last, smaller(ir.add(first, width), until)))
             width = ir.difference(last, first)
         columns, border = wide * self.operands.count(window.columns[1:]), self.schedule.bordered
-        block = Block(node, window, way, loops, first, width, columns, border)
+        begin = None if window.long is None else Var(self.scope.names.unique("begin"), "int64")
+        block = Block(node, window, way, loops, first, width, columns, border, begin)
         ways = {
             "copied": self._copied, "direct": self._direct, "turned": self._turned, "straight": self._turned,
             "scattered": self._scattered,
         }  # fmt: skip
         made = ways[way.name](block)
-        inside = bool(window.over) or shared
+        inside = window.adds or shared
         body: list[Stmt] = [*(made.border if inside else []), *made.fill, made.contract]
+        if window.long is not None and begin is not None:
+            end = self.scalars.integer(window.sizes[window.long])
+            body = [For(begin, ZERO, end, tuple(body), step=ir.integer(self.window_sizes[window.long]))]
         for index in reversed(window.over):
             start: Expr = ZERO
             stop = self.scalars.integer(window.sizes[index])
@@ -87,7 +92,7 @@ class WindowLowering:
                 stop = smaller(ir.add(start, stop), end)
             body = [For(around[index], start, stop, tuple(body))]
         body = [*lets, *made.once, *body, *made.after]
-        body = [For(first, ZERO, ir.integer(first_extent), tuple(body), step=ir.integer(wide), parallel=shared)]
+        body = [For(first, ZERO, until, tuple(body), step=ir.integer(wide), parallel=shared)]
         body = body if inside else [*made.border, *body]
         for index in reversed(window.outer):
             body = [For(around[index], ZERO, self.scalars.integer(window.sizes[index]), tuple(body))]
@@ -96,7 +101,7 @@ class WindowLowering:
     # -- the ways -----------------------------------------------------------------------------------------------------
     def _copied(self, block: Block) -> _Product:
         """Columns of every depth side by side, and the other factor."""
-        window, loops = block.window, block.loops
+        window = block.window
         rows, depth, rest = map(self.operands.count, (window.rows, window.depth, window.columns[1:]))
         patch, fill, border = self.operands.patch(block, depth)
         out, at = self._out(block)
@@ -104,31 +109,32 @@ class WindowLowering:
         columns = ir.multiply(block.width, ir.integer(rest))
         if window.rows_last:
             left = Operand(patch, ZERO, (ONE, ir.integer(block.wide)))
-            right, before = self.operands.lines(window, loops, rows, depth)
+            right, before = self.operands.lines(block, rows, depth)
             lines, columns, extents = columns, lines, (block.wide, rows, depth)
         else:
-            left, before = self.operands.left(window, loops, rows, depth)
+            left, before = self.operands.left(block, rows, depth)
             right, extents = Operand(patch, ZERO, (ir.integer(block.wide), ONE)), (rows, block.wide, depth)
         contract = Contract(
-            out, left, right, lines, columns, ir.integer(depth), extents, self.scope.formulas[-1],
-            accumulate=bool(window.over),
+            out, left, right, lines, columns, self.operands.terms(block, depth), extents, self.scope.formulas[-1],
+            accumulate=window.adds,
         )  # fmt: skip
-        return _Product(border, self._cleared(block, out, at) if window.over else [], [*before, *fill], contract)
+        return _Product(border, self._cleared(block, out, at) if window.adds else [], [*before, *fill], contract)
 
     def _turned(self, block: Block) -> _Product:
         """Elements where they lie, times lines of the other factor, in which its rows lie side by side."""
         window, sizes = block.window, self.window_sizes
         rows, depth, rest = map(self.operands.count, (window.rows, window.depth, window.columns[1:]))
         source, border = self.operands.source(block)
-        right, before = self.operands.lines(window, block.loops, rows, depth)
+        right, before = self.operands.lines(block, rows, depth)
         count = ir.multiply(block.width, ir.integer(rest))
         result, zeros, after = self._of_lanes(block, count, rows)
         source, steps = stepped(source, block.way.steps(window.columns, sizes), block.way.steps(window.depth, sizes))
+        terms = self.operands.terms(block, depth)
         contract = Contract(
-            result, source, right, count, ir.integer(rows), ir.integer(depth), (block.wide, rows, depth),
-            self.scope.formulas[-1], accumulate=bool(window.over), left_steps=steps,
+            result, source, right, count, ir.integer(rows), terms, (block.wide, rows, depth),
+            self.scope.formulas[-1], accumulate=window.adds, left_steps=steps,
         )  # fmt: skip
-        return _Product(border, zeros if window.over else [], before, contract, after)
+        return _Product(border, zeros if window.adds else [], before, contract, after)
 
     def _scattered(self, block: Block) -> _Product:
         """Elements where they lie, times lines of the other factor, added where they are read, shift after shift."""
@@ -136,7 +142,7 @@ class WindowLowering:
         assert shifts is not None
         rows, depth, kept = map(self.operands.count, (window.rows, window.depth, shifts.kept))
         elements = prod(shifts.counts.values())
-        right, before = self.operands.lines(window, block.loops, rows, depth)
+        right, before = self.operands.lines(block, rows, depth)
         result, zeros, after = self._of_lanes(block, ir.integer(self.operands.count(window.columns)), rows)
         source, steps = self.operands.unshifted(block, shifts)
         moved: Expr = ZERO
@@ -173,7 +179,7 @@ class WindowLowering:
         window, sizes = block.window, self.window_sizes
         rows, depth, rest = map(self.operands.count, (window.rows, window.depth, window.columns[1:]))
         source, border = self.operands.source(block)
-        left, before = self.operands.left(window, block.loops, rows, depth)
+        left, before = self.operands.left(block, rows, depth)
         out, _ = self._out(block)
         row = block.way.row(window, rest)
         until = ir.add(ir.multiply(block.width, ir.integer(row)), ir.integer(rest - row))
@@ -222,14 +228,14 @@ class WindowLowering:
         shape = node.shape[dropped:]
         buffer = self.scope.storage.buffers[node.value] if kept else self.scope.scratch_of(node.value, shape).name
         around = [self.scalars.indices[index] for index in self.scope.row_axes()]
-        head, own = window.columns[0], (*window.outer, *in_order(window))
-        moving = {*window.rows, *window.columns}
-        start = (*around, *(first if i is head else ZERO if i in moving else loops[i] for i in own))[dropped:]
-        values = {**loops, head: ir.add(first, loops[head])}
-        at = (*around, *(self._place(axis(d), values) for d in range(self.scope.depth, len(node.shape))))[dropped:]
-        extents = (*node.shape[: self.scope.depth], *(window.sizes[index] for index in own))[dropped:]
-        sizes = tuple(map(self.scalars.integer, extents))
-        stride = ir.integer(self.operands.count(window.rows if window.rows_last else window.columns))
+        head, own = window.columns[0], range(self.scope.depth, len(node.shape))
+        values: dict[Index, Expr] = {**loops, head: ir.add(first, loops[head])}
+        zeros: dict[Index, Expr] = dict.fromkeys((*window.rows, *window.columns), ZERO)
+        origin = {**loops, **zeros, head: first}
+        at, start = ((*around, *(self._place(axis(d), of) for d in own))[dropped:] for of in (values, origin))
+        sizes = tuple(map(self.scalars.integer, shape))
+        last = (window.columns if window.rows_last else window.rows)[-1]
+        stride = ir.product(sizes[int(last.name[1:]) + 1 - dropped :])
         return Operand(buffer, ir.flat_index(start, sizes), (stride, ONE)), at
 
 

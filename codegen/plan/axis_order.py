@@ -70,7 +70,8 @@ class _Orders:
             return 0
         if found is None:
             return self._along(definition.body, [axis(d) for d in range(tensor.ndim)]) if pointwise else None
-        if found.outer or len(found.rows) != 1 or found.rows_last:
+        is_known = all(size.is_Integer for size in tensor.shape[1:])
+        if found.outer or len(found.rows) != 1 or found.rows_last or not is_known:
             return None
         row, column = (int(indices[-1].name[1:]) for indices in (found.rows, found.columns))
         return row if _filled(tensor.shape[row]) > _filled(tensor.shape[column]) else None

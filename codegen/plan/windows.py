@@ -6,7 +6,8 @@
 
 The columns are the last axes of the result that one factor alone has; the rows are the axes before them that the other
 alone has. Every other axis is a loop outside. The factor with the columns may have any indices and any guard: it is
-copied, block by block, to where its columns lie side by side.
+copied, block by block, to where its columns lie side by side: as many blocks as the first of them takes, whose size
+may be known at run time alone; columns before one of such a size are loops outside.
 
     y[n, p, q, o] = Σ_{c,u,v} x[n, p + u, q + v, c]·W[o, c, u, v]      columns (p, q), rows o, which may also be last
     y[n, o, p, q] = Σ_{c,u,v} x[n, c + 4·⌊o/6⌋, p + u, q + v]·W[o, c, u, v]
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import sympy as sp
 
@@ -34,6 +36,9 @@ LEAST_WORK = 1024
 LEAST_DIGITS = 4
 """Rows from which on it pays where there are blocks of them, each with columns of its own."""
 
+UNKNOWN = 256
+"""What a size is taken for where ways are compared that is known at run time alone."""
+
 LANES = 16
 """Of a vector, where layouts and ways are compared; the choice does not depend on the machine."""
 
@@ -48,6 +53,8 @@ class Window:
 
     ``sizes`` are those of all of them. An axis of which ⌊o/6⌋ or o mod 6 is read has two: the higher is in
     ``digits``, and what the axis is, 6·h + o, and ⌊o/6⌋ and o mod 6, in ``names``.
+
+    A depth whose size is known at run time alone is one index, ``long``, summed block by block.
 
     Of a sum in parts the first index of ``over`` runs over the rows of the operands themselves, from ``part`` on, and
     ends where they do: the place, and their number.
@@ -65,6 +72,16 @@ class Window:
     names: Mapping[sp.Expr, sp.Expr]
     part: tuple[sp.Expr, sp.Expr] | None = None
     rows_last: bool = False
+
+    @property
+    def long(self) -> Index | None:
+        """The depth that is summed block by block."""
+        return None if self.sizes[self.depth[0]].is_Integer else self.depth[0]
+
+    @property
+    def adds(self) -> bool:
+        """Whether what it computes is the sum of several products."""
+        return bool(self.over) or self.long is not None
 
 
 def window_of(shape: Shape, definition: Definition, depth: int) -> Window | None:
@@ -107,9 +124,11 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
         ending = _last(free, alone[rows_last])
         before = _last(free[: len(free) - len(ending)], alone[not rows_last])
         rows, columns = (ending, before) if rows_last else (before, ending)
-        if not (rows and columns) or not all(sizes[index].is_Integer for index in (*rows, *columns)):
+        unknown = next((k for k in range(len(columns) - 1, 0, -1) if not sizes[columns[k]].is_Integer), 0)
+        between, columns = columns[:unknown], columns[unknown:]
+        if not (rows and columns) or not all(sizes[index].is_Integer for index in rows):
             continue
-        high, wide, deep = (sp.prod(sizes[index] for index in part) for part in (rows, columns, inner))
+        high, wide, deep = (prod(counted(sizes[index]) for index in part) for part in (rows, columns, inner))
         if high < (LEAST_DIGITS if digits else 2) or wide < 4 or high * wide * deep < LEAST_WORK:
             continue
         product, value = written_product(left), written_product(right)
@@ -117,10 +136,15 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
             continue
         if guard != sp.true:
             value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)
-        outer = tuple(free[: len(free) - len(ending) - len(before)])
+        outer = (*free[: len(free) - len(ending) - len(before)], *between)
         roles = (outer, rows, columns, around, tuple(inner))
         found.append(Window(*roles, product, value, sizes, digits, told, part, rows_last))
     return tuple(found)
+
+
+def counted(size: sp.Expr) -> int:
+    """A size as a number."""
+    return int(size) if size.is_Integer else UNKNOWN
 
 
 def is_plain(factor: sp.Expr, moving: Sequence[Index]) -> bool:
@@ -181,7 +205,7 @@ def _last(free: list[Index], wanted: set[Index]) -> tuple[Index, ...]:
 
 
 def _innermost(over: list[Index], extents: Shape) -> list[Index]:
-    """The last summed indices whose extents are numbers, as many as one product may sum."""
+    """The last summed indices whose extents are numbers, as many as one product may sum; or the last one."""
     found: list[Index] = []
     terms = 1
     for index, extent in zip(reversed(over), reversed(extents), strict=True):
@@ -189,4 +213,4 @@ def _innermost(over: list[Index], extents: Shape) -> list[Index]:
             break
         terms *= int(extent)
         found.insert(0, index)
-    return found
+    return found or over[-1:]
