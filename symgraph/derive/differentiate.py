@@ -83,13 +83,14 @@ class Cotangent:
 
     @property
     def element(self) -> sp.Expr:
-        """The result at its axes, with the δ that say where it is not 0: what it is multiplied by elsewhere need not be
-        a number."""
+        """The result at its axes, with the δ of indices that say where it is not 0: what it is multiplied by elsewhere
+        need not be a number."""
         assert self.result is not None
         definition = self.result.definition
         if definition is None or definition.op is not None:
             return self.result.element
-        return split(before_branches(definition.body))[0] * self.result.element
+        places, _ = split(before_branches(definition.body))
+        return sp.Mul(*(place for place in sp.Mul.make_args(places) if not elements_of(place)), self.result.element)
 
     @property
     def is_left(self) -> bool:
