@@ -48,6 +48,7 @@ TOGETHER = {
     "numbers nearly opposite": (
         1000001 * sp.exp(-X * 1000001 / sp.Integer(1000000)) - 1000000 * sp.exp(-X) + 0 * Y, [(0.8, 0.0), (25.0, 0.0)],
     ),
+    "beside a pole": (X * Y / (X**2 + Y**2 - 2 * Y + 1) + 0 * X, [(1e-9, 1 + 1e-8), (2.0, 3.0)]),
     "Kepler, near a parabola": (X - sp.sin(X) * (10**10 - 1) / 10**10 + 0 * Y, [(1e-7, 0.0), (1e-3, 0.0), (0.5, 0.0)]),
 }  # fmt: skip
 
@@ -70,6 +71,9 @@ SLOPES = {
     "effectiveness": ((1 - sp.exp(-X / 2)) / (1 - sp.exp(-X / 2) / 2), [70.0, -3.0, 500.0]),
     # right where its cube is in the range, and elsewhere as it was written
     "gelu by tanh": (X / 2 * (1 + sp.tanh(sp.sqrt(2 / sp.pi) * (X + X**3 / 20))), [-7.0, 60.0, 0.3]),
+    # steep, and looked at where its exponents are 0
+    "chance of fixation": ((1 - sp.exp(-2 * X)) / (1 - sp.exp(-2000 * X)), [1e-12, -1e-7, 1e-3]),
+    "gate": ((25 - X) / 10 / (sp.exp((25 - X) / 10) - 1), [25.0 + 1e-6, 25.0 - 1e-9, 90.0]),
     # both zeros of what is divided by
     "logarithm of a rotation": (sp.acos(X) / sp.sqrt(1 - X**2), [1 - 1e-6, 1 - 1e-12, 0.3]),
 }

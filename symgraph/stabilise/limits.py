@@ -16,6 +16,7 @@ import mpmath
 import sympy as sp
 
 from symgraph.core.cases import Cases
+from symgraph.core.rebuild import atoms_in
 from symgraph.core.scalars import expm1, log_ndtr, ndtr, sigmoid, softplus
 from symgraph.series.expansion import Expansion
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Series, as_number
@@ -26,6 +27,8 @@ MOST_TERMS = 13
 """Coefficients other than 0 of one series."""
 MOST_DEGREE = 4
 """Of a polynomial whose zeros are looked for."""
+STEEP = 16
+"""Functions whose arguments change by so much more than x, or less, are looked at on a scale of their own."""
 LOGARITHMS = (-37.375, -71.0625, -50.1875)
 REACHES = tuple(mpmath.mpf(2) ** (-n) for n in range(-1, 12))
 LAST_BIT = mpmath.mpf(2) ** -56
@@ -47,10 +50,11 @@ def as_mpf(number: sp.Rational) -> Number:
 
 @dataclass(frozen=True)
 class Point:
-    """Where x goes: ``centre`` ± t, or ±1/t where that is None."""
+    """Where x goes: ``centre`` ± scale·t, or ±1/t where that is None."""
 
     centre: sp.Rational | None
     side: int
+    scale: sp.Rational = sp.S.One
 
     def variable(self, root: int, terms: int) -> Series:
         """x in powers of s, t = s^root."""
@@ -58,19 +62,25 @@ class Point:
             return Series(-root, [mpmath.mpf(self.side)] + [mpmath.mpf(0)] * (terms - 1))
         coefficients = [mpmath.mpf(0)] * (root + terms)
         coefficients[0] = as_mpf(self.centre)
-        coefficients[root] = mpmath.mpf(self.side)
+        coefficients[root] = self.side * as_mpf(self.scale)
         return Series(0, coefficients)
 
     def distance(self, x: sp.Expr) -> sp.Expr:
         """t."""
-        return self.side * (x - self.centre) if self.centre is not None else self.side / x
+        return self.side * (x - self.centre) / self.scale if self.centre is not None else self.side / x
+
+    def away(self, t: Number) -> Number:
+        """How far x is from the centre, or x."""
+        return self.side * (t * as_mpf(self.scale) if self.centre is not None else 1 / t)
 
 
 class Variable:
     """A formula over ``x`` and over values that are formulas of x themselves, which are right."""
 
-    def __init__(self, body: sp.Expr, x: sp.Symbol, known: Mapping[sp.Basic, sp.Expr], guard: sp.Basic) -> None:
-        self.body, self.x, self.known, self.guard = body, x, known, guard
+    def __init__(
+        self, body: sp.Expr, x: sp.Symbol, known: Mapping[sp.Basic, sp.Expr], guard: sp.Basic, written: sp.Expr
+    ) -> None:
+        self.body, self.x, self.known, self.guard, self.written = body, x, known, guard, written
 
     def expanded(self, point: Point, terms: int, logarithm: float = LOGARITHMS[0]) -> tuple[Expansion, int]:
         """The expansion with the root of t it goes in.
@@ -135,8 +145,7 @@ class Variable:
     def agrees(self, point: Point, parts: tuple[Series, Series | None], root: int, t: Number) -> bool:
         """Whether the series has the formula's values at two places, found without any series."""
         for place in (t * mpmath.mpf("0.83"), t * mpmath.mpf("0.31")):
-            away = point.side * (place if point.centre is not None else 1 / place)
-            x = away + (as_mpf(point.centre) if point.centre is not None else 0)
+            x = point.away(place) + (as_mpf(point.centre) if point.centre is not None else 0)
             value = self.value(x)
             if value is None:
                 return False
@@ -203,7 +212,13 @@ def polynomial(series: Series, kept: int, t: sp.Expr, root: int) -> sp.Expr:
     return sp.Mul(t ** sp.Rational(series.order, root), total)
 
 
-def settled(body: sp.Expr, x: sp.Symbol, known: Mapping[sp.Basic, sp.Expr], guard: sp.Basic = sp.true) -> sp.Expr:
+def settled(
+    body: sp.Expr,
+    x: sp.Symbol,
+    known: Mapping[sp.Basic, sp.Expr],
+    guard: sp.Basic = sp.true,
+    written: sp.Expr | None = None,
+) -> sp.Expr:
     """The formula with the branches it needs; as it was if it needs none.
 
     Parameters
@@ -211,30 +226,31 @@ def settled(body: sp.Expr, x: sp.Symbol, known: Mapping[sp.Basic, sp.Expr], guar
     body : over ``x`` and the names in ``known``.
     known : values that are computed right, with what they are in terms of ``x``.
     guard : where the formula is used; points that it excludes need no branch.
+    written : an equal formula that tells where to look, if it is not the body.
     """
     with mpmath.workdps(DIGITS):
-        return _settled(Variable(body, x, known, guard))
+        return _settled(Variable(body, x, known, guard, body if written is None else written))
 
 
 def suffers_anywhere(body: sp.Expr, x: sp.Symbol, known: Mapping[sp.Basic, sp.Expr], guard: sp.Basic) -> bool:
     """Whether a formula loses digits, or overflows before its time, near a point of those that are looked at."""
     with mpmath.workdps(DIGITS):
-        variable = Variable(body, x, known, guard)
-        return any(variable.suffers(Point(centre, side)) for centre in _points(variable) for side in (1, -1))
+        variable = Variable(body, x, known, guard, body)
+        return any(variable.suffers(point) for points in _points(variable) for point in points)
 
 
 def _settled(variable: Variable) -> sp.Expr:
     body, x = variable.body, variable.x
     branches: list[tuple[sp.Expr, sp.Basic]] = []
-    for centre in _points(variable):
-        starts = {side: variable.nearest(Point(centre, side)) for side in (1, -1)}
-        found = {side: _near(variable, Point(centre, side), n) for side, n in starts.items() if n is not None}
-        forms = {side: form for side, form in found.items() if form is not None}
-        if len(forms) == 2 and forms[1].same_as(forms[-1]):
-            del forms[-1]
-            branches.append(forms[1].branch(Point(centre, 1), x, both=True))
+    for points in _points(variable):
+        starts = {point: variable.nearest(point) for point in points}
+        found = {point: _near(variable, point, n) for point, n in starts.items() if n is not None}
+        forms = {point: form for point, form in found.items() if form is not None}
+        above, below = (forms.get(point) for point in points)
+        if above is not None and below is not None and above.same_as(below):
+            branches.append(above.branch(points[0], x, both=True))
         else:
-            branches += [form.branch(Point(centre, side), x, both=False) for side, form in forms.items()]
+            branches += [form.branch(point, x, both=False) for point, form in forms.items()]
     return Cases(*branches, (body, True)) if branches else body
 
 
@@ -261,7 +277,7 @@ class _Near:
         value = polynomial(self.plain, self.kept[0], distance, self.root)
         if self.with_logarithm is not None:
             value += sp.log(distance) * polynomial(self.with_logarithm, self.kept[1], distance, self.root)
-        edge = sp.Rational(int(mpmath.floor(self.t * 2**20)), 2**20)
+        edge = sp.Rational(int(mpmath.floor(self.t * 2**20)), 2**20) * point.scale
         if point.centre is None:
             edge = 1 / edge
             return value, (sp.Abs(x) > edge) if both else (x > edge if point.side > 0 else x < -edge)
@@ -290,18 +306,37 @@ def _near(variable: Variable, point: Point, start: int) -> _Near | None:
     return _Near(plain, slope, (kept[0], kept[-1]), root, t, variable.is_defined(point))
 
 
-def _points(variable: Variable) -> Iterator[sp.Rational | None]:
-    """0, infinity as None, where what is divided by, or is under a root or a logarithm, is 0 or 1, and those of
-    ``ZEROS`` where the formula is 0."""
+def _points(variable: Variable) -> Iterator[tuple[Point, Point]]:
+    """Both sides of each of the places, at the scale of the functions' arguments: of e^{−2000·x} it is 1/1024."""
+    functions = [f for f in atoms_in(variable.written, sp.Function) if len(f.args) == 1]
+    slopes = [sp.Abs(slope) for f in functions if (slope := _slope(f.args[0], variable.x))]
+    steepest = max(slopes, default=sp.S.One)
+    scale = sp.Integer(2) ** -sp.floor(sp.log(steepest, 2)) if max(steepest, 1 / steepest) >= STEEP else sp.S.One
+    for centre in _places(variable):
+        yield Point(centre, 1, scale), Point(centre, -1, scale)
+
+
+def _slope(argument: sp.Expr, x: sp.Symbol) -> sp.Rational | None:
+    """The number that x is multiplied by in an argument, if that is linear."""
+    rest, product = argument.as_independent(x, as_Add=True)
+    number, factor = product.as_coeff_Mul()
+    return number if rest.is_number and factor == x and number.is_Rational else None
+
+
+def _places(variable: Variable) -> Iterator[sp.Rational | None]:
+    """0, infinity as None, where what is divided by, is under a root or a logarithm, or is what a function is taken of,
+    is 0, or 1 under a logarithm, and those of ``ZEROS`` where the formula is 0."""
     found: dict[sp.Rational, None] = {}
     x = variable.x
     yield sp.S.Zero
     may_cancel = variable.body.has(sp.Add)
-    for node in sp.preorder_traversal(variable.body):
+    for node in sp.preorder_traversal(variable.written):
         if isinstance(node, sp.Pow) and not (node.exp.is_Integer and node.exp.is_positive):
             parts = [node.base]
         elif isinstance(node, sp.log):
             parts = [node.args[0], node.args[0] - 1]
+        elif isinstance(node, sp.Function) and len(node.args) == 1:
+            parts = [node.args[0]]
         else:
             continue
         for part in parts:

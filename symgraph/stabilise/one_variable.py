@@ -173,5 +173,5 @@ def _improved(
         if not (suffers_anywhere(form, x, read, guard) or saturates(form, x, read, guard)):
             return form
     form = saturating(written, x, values, guard) or written
-    form = settled(form, x, values, guard)
+    form = settled(form, x, values, guard, opened)
     return flat_piecewise(list(form.args)) if isinstance(form, sp.Piecewise) else form

@@ -23,7 +23,7 @@ from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.differences import difference
-from symgraph.stabilise.scalar import stable, with_one_exponential
+from symgraph.stabilise.scalar import stable, with_expm1, with_one_exponential
 from symgraph.stabilise.tails import by_tails, log_by_tail, without_falling
 
 MOST_OF_POWERS = 20
@@ -154,6 +154,7 @@ def _by_exponentials(body: sp.Expr) -> sp.Expr | None:
 Row = Callable[[sp.Expr], "sp.Expr | None"]
 ROWS: dict[Row, type[sp.Basic]] = {
     without_common_factors: sp.Add,
+    with_expm1: sp.Add,
     _multiplied_out: sp.Mul,
     _logarithm_of_one_and: sp.log,
     power_of_one_and: sp.Pow,

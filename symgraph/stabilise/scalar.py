@@ -45,7 +45,7 @@ def stable(expression: sp.Expr, opened: Opener) -> sp.Expr:
         return bounded
     if isinstance(bounded, (sp.Add, sp.Mul, sp.Pow)):
         bounded = bounded.func(*(stable(arg, opened) for arg in bounded.args))
-    return _with_expm1(bounded) if isinstance(bounded, sp.Add) else bounded
+    return with_expm1(bounded) if isinstance(bounded, sp.Add) else bounded
 
 
 def _is_integer_power(expression: sp.Expr) -> bool:
@@ -390,7 +390,7 @@ def _nested(quotient: sp.Expr, z: sp.Symbol) -> sp.Expr:
     return apart if operations([apart]) <= operations([form]) else form
 
 
-def _with_expm1(total: sp.Add) -> sp.Expr:
+def with_expm1(total: sp.Add) -> sp.Expr:
     """c·eᵘ − c as c·expm1(u)."""
     for term in total.args:
         coefficient, kernel = term.as_independent(sp.exp)
