@@ -19,7 +19,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Written
 from symgraph.stabilise.ranges import ratio
-from symgraph.stabilise.two_variables import DIGITS, SCALE, degree_of
+from symgraph.stabilise.two_variables import DIGITS, NO_NUMBER, SCALE, degree_of
 
 MOST_OPERATIONS, MOST_VALUES = 40, 4
 FAR = sp.Integer(2) ** 31
@@ -57,7 +57,7 @@ def _degree(body: sp.Expr, values: tuple[sp.Symbol, ...]) -> sp.Rational | None:
             places = [[mpmath.mpf(x) for x in place[: len(values)]] for place in PLACES]
             scale = mpmath.mpf(SCALE)
             found = {degree_of(value(*(scale * x for x in place)), value(*place), scale) for place in places}
-        except (NameError, AttributeError, TypeError, ValueError, ArithmeticError):
+        except NO_NUMBER:
             return None
     degree = found.pop()
     return None if found else degree

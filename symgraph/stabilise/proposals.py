@@ -32,6 +32,8 @@ MOST_OPENED = 60
 """Operations of a body with the formulas of all that it reads."""
 MOST_BRANCHES = 3
 """Of a form that are taken into another one."""
+MOST_BOUNDED = 2
+"""Values whose size a branch asks for: each is a comparison, in loops that have few operations else."""
 MOST_JOINED = 8
 """Forms that are put together with one."""
 USUAL = sp.Integer(2) ** 40
@@ -151,9 +153,15 @@ def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
     found = [(*branches[:-1], (chosen, sp.true)) for branches in others if len(branches) > 1]
     found += [(*own[:-1], *branches) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
     of_sums = any(e.tensor.definition is not None and e.tensor.definition.op for e in elements_of(chosen))
-    found += [_of_usual_size(branches, chosen) for branches in others[:MOST_BRANCHES] if not of_sums]
+    found += [_of_usual_size(b, chosen) for b in others[:MOST_BRANCHES] if not of_sums and _is_of_few(b)]
     new = [_flat(Cases(*branches)) for branches in dict.fromkeys(found)]
     return [form for form in dict.fromkeys(new) if form not in forms][:MOST_JOINED]
+
+
+def _is_of_few(branches: tuple[sp.Basic, ...]) -> bool:
+    """Whether a form reads few values, and has more than products and sums of them."""
+    read = elements_of(sp.Tuple(*branches))
+    return len(read) <= MOST_BOUNDED and not all(value.is_polynomial(*read) for value, _ in branches)
 
 
 def _of_usual_size(branches: tuple[sp.Basic, ...], elsewhere: sp.Expr) -> tuple[sp.Basic, ...]:

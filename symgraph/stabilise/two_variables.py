@@ -34,6 +34,8 @@ from symgraph.stabilise.recombined import ordinary
 from symgraph.stabilise.rewritings import power_of_one_and, without_common_factors
 
 MOST_OPERATIONS = 40
+NO_NUMBER = (NameError, AttributeError, TypeError, ValueError, ArithmeticError, NotImplementedError)
+"""What SymPy and mpmath raise of a formula that is no number for them: one of a random number, say."""
 DIGITS, AGREE = 40, mpmath.mpf(10) ** -30
 PLACES = (("1.375", "0.6875"), ("0.40625", "2.1875"), ("3.0625", "2.75"))
 SHIFT, SCALE = "0.53125", "1.71875"
@@ -86,7 +88,7 @@ def forms_of_two(body: sp.Expr) -> tuple[sp.Expr, ...]:
         value = sp.lambdify((X, Y), plain, "mpmath")
         with mpmath.workdps(DIGITS):
             return tuple(_forms(body, plain, value))
-    except (NameError, AttributeError, TypeError, ValueError, ArithmeticError, NotImplementedError, sp.PolynomialError):
+    except (*NO_NUMBER, sp.PolynomialError):
         return ()
 
 
