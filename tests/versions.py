@@ -28,8 +28,8 @@ OLDEST_NUMPY = {(3, 13): "numpy==2.1.0"}
 """The first NumPy for a Python, where it is later than the oldest."""
 
 CORE = (
-    "test_kernels_native.py", "test_codegen_direct.py", "test_codegen_functions.py", "test_codegen_cache.py",
-    "test_codegen_loading.py", "test_differentiate.py", "test_end_to_end.py",
+    "test_kernels_native.py", "test_kernels_translate.py", "test_codegen_direct.py", "test_codegen_functions.py",
+    "test_codegen_cache.py", "test_codegen_loading.py", "test_differentiate.py", "test_end_to_end.py",
 )  # fmt: skip
 TOOLS = (
     "pytest>=8",
