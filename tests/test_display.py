@@ -342,7 +342,7 @@ def test_a_part_of_an_array_is_not_written_as_the_whole() -> None:
 
 @pytest.mark.usefixtures("plain")
 def test_a_sum_whose_terms_have_one_float_as_a_factor_is_shown() -> None:
-    """1.47 − 1.47/x², of a series, was 1.47·(1.0 − 1.0/x²), and 1.0 − 1.0/x² is no simpler. The fuzzer's 92002000021."""
+    """1.47 − 1.47/x², of a series, was 1.47·(1.0 − 1.0/x²), and that again. The fuzzer's 92002000021."""
     (n,) = sg.indices("n")
     x = sg.input("x", (3,))
     assert shown(sp.Float("1.4375") - sp.Float("1.4375") * sp.Symbol("y")) == "1.4375 − 1.4375·y"
