@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from symgraph.core.tensor import Tensor
 from symgraph.display import Program, latex_name
@@ -336,3 +338,14 @@ def test_a_part_of_an_array_is_not_written_as_the_whole() -> None:
     a = x @ sg.transpose(x[:2])
     rows = [row for section in sg.explain(sg.sum(a**2), wrt=[]).sections for row in section.rows]
     assert rows[0].cells()[1:] == ("a[i, j] = Σ_k x[i, k]·x[j, k]", "–")
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_sum_whose_terms_have_one_float_as_a_factor_is_shown() -> None:
+    """1.47 − 1.47/x², of a series, was 1.47·(1.0 − 1.0/x²), and that again. The fuzzer's 92002000021."""
+    (n,) = sg.indices("n")
+    x = sg.input("x", (3,))
+    assert shown(sp.Float("1.4375") - sp.Float("1.4375") * sp.Symbol("y")) == "1.4375 − 1.4375·y"
+    body = sp.exp(-((x[n] * (x[n] / (2 + x[n] ** 2))) ** 2))
+    found = codegen.function(x, sg.define((n,), body))([0.0, 1e9, 2.0])
+    np.testing.assert_allclose(found, np.exp([0.0, -1.0, -4 / 9]), rtol=1e-14)

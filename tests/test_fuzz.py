@@ -18,7 +18,7 @@ from tests.fuzz.oracle import evaluate
 from tests.fuzz.pool import Pool
 from tests.fuzz.programs import Program, Value
 from tests.fuzz.script import script
-from tests.fuzz.tape import PRECISION
+from tests.fuzz.tape import PRECISION, Tape
 from tests.sizes import examples
 
 SEEDS = range(examples(8, 200))
@@ -33,6 +33,16 @@ def test_a_random_program_is_what_its_formula_says(seed: int) -> None:
 def test_a_seed_is_one_program() -> None:
     assert generate(5) == generate(5)
     assert len({generate(seed).values for seed in range(20)}) == 20
+
+
+def test_the_sign_of_what_underflows_is_not_told() -> None:
+    """x²·tanh x is 7·10⁻⁴⁰² for x = 1.9·10⁻¹³⁴: 0 in float64, whose sign is 0. The seed 92002000120."""
+    tape = Tape("float64")
+    with mpmath.workprec(PRECISION):
+        x = tape.number(1.9e-134)
+        product = tape.mul(tape.mul(x, x), tape.tanh(x))
+        assert tape.order(product, tape.number(0)) == (1, True)
+        assert tape.order(tape.mul(x, x), tape.number(0)) == (1, False)
 
 
 @pytest.mark.parametrize("seed", [2, 5, 14, 16, 27, 34])

@@ -259,7 +259,8 @@ class Arranger:
 
     def _add(self, expression: sp.Expr, scope: Scope) -> Node:
         common = abs(expression.args[0].as_coeff_Mul()[0])
-        if common != 1 and all(abs(term.as_coeff_Mul()[0]) == common for term in expression.args):
+        is_factor = common.is_Rational and common not in (0, 1)  # by a float, 1.0 is left, and that is not 1
+        if is_factor and all(abs(term.as_coeff_Mul()[0]) == common for term in expression.args):
             rest = sp.Add(*(term / common for term in expression.args))
             return self._quotient(common, [self.expression(rest, scope)], [], scope.free)
         terms: list[tuple[bool, Node]] = []

@@ -23,6 +23,8 @@ FUNCTION_ULPS = 4
 WHOLE = 2**20
 WIDE = 1e100
 """An error bound that says nothing."""
+BELOW_NORMAL = 1e-308
+"""The size of all that underflows: less than the smallest normal number of float64, so that an error is that large."""
 MOST_FACTORS = 8
 """Of a power that counts as a product."""
 NAN = mpf("nan")
@@ -73,7 +75,7 @@ def _magnitude(value: Any) -> float:
     if value == 0:
         return 0.0
     exponent = value.exp + value.bc
-    return math.inf if exponent > 1020 else abs(float(value)) if exponent > -1020 else 1e-307
+    return math.inf if exponent > 1020 else abs(float(value)) if exponent > -1020 else BELOW_NORMAL
 
 
 def _is_whole(number: Num) -> bool:
