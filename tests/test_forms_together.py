@@ -74,6 +74,8 @@ SLOPES = {
     # steep, and looked at where its exponents are 0
     "chance of fixation": ((1 - sp.exp(-2 * X)) / (1 - sp.exp(-2000 * X)), [1e-12, -1e-7, 1e-3]),
     "gate": ((25 - X) / 10 / (sp.exp((25 - X) / 10) - 1), [25.0 + 1e-6, 25.0 - 1e-9, 90.0]),
+    "annuity": (X / (1 - (1 + X) ** -360), [1e-12, 1e-7, 1e-3]),
+    "product of exponentials": (sp.exp(X) * sp.exp(-(X**2)), [30.0, 0.1, -20.0]),
     # both zeros of what is divided by
     "logarithm of a rotation": (sp.acos(X) / sp.sqrt(1 - X**2), [1 - 1e-6, 1 - 1e-12, 0.3]),
 }
