@@ -91,6 +91,14 @@ def test_slopes_are_right_at_extreme_points(name: str) -> None:
     np.testing.assert_allclose(found, true, rtol=1e-12)
 
 
+def test_the_slope_of_a_norm_is_no_nought_where_its_squares_are() -> None:
+    x = sg.input("x", (3,))
+    (form,) = sg.stabilise([sg.grad(sg.sqrt(x[0] ** 2 + x[1] ** 2 + x[2] ** 2), x)])
+    for scale in (1e-200, 1.0, 0.0):
+        found = evaluate(form, {"x": scale * np.array([2.0, -3.0, 6.0])})
+        np.testing.assert_allclose(found, np.array([2.0, -3.0, 6.0]) / 7 * (scale > 0), rtol=1e-14)
+
+
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:
     x, y = (sg.input(name, ()).element for name in "xy")
     assert 0 in in_lowest_terms((X * ONE - OTHER).xreplace({X: x, Y: y}))
