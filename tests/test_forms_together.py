@@ -74,6 +74,8 @@ SLOPES = {
     # steep, and looked at where its exponents are 0
     "chance of fixation": ((1 - sp.exp(-2 * X)) / (1 - sp.exp(-2000 * X)), [1e-12, -1e-7, 1e-3]),
     "gate": ((25 - X) / 10 / (sp.exp((25 - X) / 10) - 1), [25.0 + 1e-6, 25.0 - 1e-9, 90.0]),
+    "annuity": (X / (1 - (1 + X) ** -360), [1e-12, 1e-7, 1e-3]),
+    "product of exponentials": (sp.exp(X) * sp.exp(-(X**2)), [30.0, 0.1, -20.0]),
     # both zeros of what is divided by
     "logarithm of a rotation": (sp.acos(X) / sp.sqrt(1 - X**2), [1 - 1e-6, 1 - 1e-12, 0.3]),
 }
@@ -87,6 +89,14 @@ def test_slopes_are_right_at_extreme_points(name: str) -> None:
     found = evaluate(form, {"x": np.array(points)})
     true = [float(formula.diff(X).subs(X, sp.Rational(point)).evalf(30, maxn=2000)) for point in points]
     np.testing.assert_allclose(found, true, rtol=1e-12)
+
+
+def test_the_slope_of_a_norm_is_no_nought_where_its_squares_are() -> None:
+    x = sg.input("x", (3,))
+    (form,) = sg.stabilise([sg.grad(sg.sqrt(x[0] ** 2 + x[1] ** 2 + x[2] ** 2), x)])
+    for scale in (1e-200, 1.0, 0.0):
+        found = evaluate(form, {"x": scale * np.array([2.0, -3.0, 6.0])})
+        np.testing.assert_allclose(found, np.array([2.0, -3.0, 6.0]) / 7 * (scale > 0), rtol=1e-14)
 
 
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:

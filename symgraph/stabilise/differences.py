@@ -27,6 +27,8 @@ LARGE = sp.Integer(2) ** 100
 """Up to it the product of two places is in the range of float32."""
 NEARLY = sp.Rational(1, 16)
 """How much numbers may differ, of what they are, that are nearly opposite."""
+MOST_FACTORED = 16
+"""A power of which the difference has few factors."""
 FEW = 7
 """Terms of a sum of Hermite's polynomials: where |h|·(1 + |s|) < 1/8, what is left out is below the last bit."""
 FAR = 32
@@ -110,7 +112,8 @@ def _parts(term: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Expr]]:
     """The factors that are a function of ``FORMS``, each after what it is multiplied by."""
     factors = sp.Mul.make_args(term)
     for n, factor in enumerate(factors):
-        if (isinstance(factor, sp.Pow) and not factor.exp.is_Integer) or factor.func in FORMS.keys() - {sp.Pow}:
+        is_long = isinstance(factor, sp.Pow) and not (factor.exp.is_Integer and abs(factor.exp) <= MOST_FACTORED)
+        if is_long or factor.func in FORMS.keys() - {sp.Pow}:
             yield sp.Mul(*factors[:n], *factors[n + 1 :]), factor
 
 

@@ -308,8 +308,9 @@ def _near(variable: Variable, point: Point, start: int) -> _Near | None:
 
 def _points(variable: Variable) -> Iterator[tuple[Point, Point]]:
     """Both sides of each of the places, at the scale of the functions' arguments: of e^{−2000·x} it is 1/1024."""
-    functions = [f for f in atoms_in(variable.written, sp.Function) if len(f.args) == 1]
-    slopes = [sp.Abs(slope) for f in functions if (slope := _slope(f.args[0], variable.x))]
+    arguments = {f.args[0]: sp.S.One for f in atoms_in(variable.written, sp.Function) if len(f.args) == 1}
+    arguments |= {p.base: p.exp for p in atoms_in(variable.written, sp.Pow) if p.exp.is_Rational and abs(p.exp) > STEEP}
+    slopes = [sp.Abs(slope * times) for u, times in arguments.items() if (slope := _slope(u, variable.x))]
     steepest = max(slopes, default=sp.S.One)
     scale = sp.Integer(2) ** -sp.floor(sp.log(steepest, 2)) if max(steepest, 1 / steepest) >= STEEP else sp.S.One
     for centre in _places(variable):

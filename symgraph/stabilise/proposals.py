@@ -69,6 +69,7 @@ def proposals(
     apart = list(work.affordable(new for form in seen for new in each(form, counted)))
     apart += [_flat(form.xreplace(rule)) for form in forms if (rule := _collapsed(form, opened))]
     yield from apart
+    yield from (_flat(new) for form in seen if (new := without_squares_of_nought(form, opened)) != form)
     others = [through] if is_short and not is_seen_through else []
     for form in (*seen, *apart, *others):
         yield from each(form, decaying)

@@ -22,7 +22,7 @@ from symgraph.core.rebuild import atoms_in, bottom_up, evaluated
 from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
 from symgraph.simplify.branches import per_branch
-from symgraph.stabilise.differences import difference
+from symgraph.stabilise.differences import MOST_FACTORED, difference
 from symgraph.stabilise.scalar import stable, with_expm1, with_one_exponential
 from symgraph.stabilise.tails import by_tails, log_by_tail, without_falling
 
@@ -94,6 +94,14 @@ def _multiplied_out(product: sp.Expr) -> sp.Expr | None:
     return Cases((apart, sp.Or(*far)), (product, True))
 
 
+def _as_one_exponential(product: sp.Expr) -> sp.Expr | None:
+    """eᵘ·eᵛ as e^{u + v}, since one of them may overflow alone."""
+    exponents = [factor.args[0] for factor in product.args if isinstance(factor, sp.exp)]
+    if len(exponents) < 2:
+        return None
+    return sp.Mul(sp.exp(sp.Add(*exponents)), *(f for f in product.args if not isinstance(f, sp.exp)))
+
+
 def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
     """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either, and of which no sum divides; of a
     quotient where it is near 1,
@@ -118,7 +126,8 @@ def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
 def power_of_one_and(power: sp.Expr) -> sp.Expr | None:
     """(1 + u)ᵛ as e to v·log1p(u), where u is small: v may be large."""
     base, exponent = power.as_base_exp()
-    if sp.S.One not in sp.Add.make_args(base) or not elements_of(exponent):
+    is_large = bool(elements_of(exponent)) or abs(exponent) > MOST_FACTORED
+    if sp.S.One not in sp.Add.make_args(base) or not is_large:
         return None
     return Cases((sp.exp(exponent * log1p(base - 1)), sp.Abs(base - 1) < sp.S.Half), (power, True))
 
@@ -156,6 +165,7 @@ ROWS: dict[Row, type[sp.Basic]] = {
     without_common_factors: sp.Add,
     with_expm1: sp.Add,
     _multiplied_out: sp.Mul,
+    _as_one_exponential: sp.Mul,
     _logarithm_of_one_and: sp.log,
     power_of_one_and: sp.Pow,
     difference: sp.Add,
