@@ -132,7 +132,7 @@ class Expressions:
         return self._choice(asked, lambda: self._either(is_or, others[0], others[1:]), ast.Constant(is_or))
 
     def _jump(self, test: ast.expr, yes: ir.Block, no: ir.Block) -> None:
-        """Go on where a condition leads; its parts jump each of their own, and no truth value of the whole is computed."""
+        """Go on where a condition leads, whose parts jump each of their own: no truth value of it is computed."""
         match test:
             case ast.UnaryOp(ast.Not(), inverse):
                 self._jump(inverse, no, yes)
