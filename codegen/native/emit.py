@@ -1,4 +1,4 @@
-"""Emits a program as Python source, for a reader and for Numba: one function a kernel, and ``run``, which calls them.
+"""Emits a program as Python source, for a reader and for LLVM: one function a kernel, and ``run``, which calls them.
 
 The text does not depend on the machine: how large a register tile is, is decided where the source is compiled. The same
 source runs un-jitted on flat NumPy arrays.

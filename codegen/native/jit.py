@@ -1,4 +1,4 @@
-"""Makes something that runs of generated source: object code through Numba and LLVM, or plain Python on flat arrays."""
+"""Makes something that runs of generated source: object code through LLVM, or plain Python on flat arrays."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ in three parts would leave most of a small image to its ends. What holds everywh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import sympy as sp
 
 from codegen.loops.ranges import Bounds, at_least_zero, bounds_of, settled
-from codegen.plan.windows import unguarded, window_of
+from codegen.plan.windows import counted, unguarded, window_of
 from symgraph.core.bounds import range_of
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, rewrite
@@ -26,6 +27,8 @@ MOST_TERMS = 128
 """Of a window that reads zeros: in a long sum, terms that are not there are half of it, and its loop's ends say so."""
 MOST_GROWN = 2.5
 """What is read with zeros around it, over what is read."""
+LEAST_READS = 4
+"""Of each element from which on it pays to copy them."""
 
 
 def surround_with_zeros(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
@@ -37,7 +40,8 @@ def surround_with_zeros(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
         if definition.op == "sum" and all(size.is_Integer for size in definition.extents):
             told = Definition("sum", definition.extents, body)
             if sp.prod(definition.extents) <= MOST_TERMS and window_of(tensor.shape, told, 1) is None:
-                body = _surrounded(body, bounds)
+                terms = prod(map(counted, (*tensor.shape, *definition.extents)))
+                body = _surrounded(body, bounds, terms // LEAST_READS)
         return tensor.redefined(Definition(definition.op, definition.extents, body))
 
     return rewrite(roots, change)
@@ -53,9 +57,9 @@ def _without_settled(body: sp.Expr, bounds: Bounds) -> sp.Expr:
     return Cases((value, sp.And(*kept)), (0, True)) if kept else value
 
 
-def _surrounded(body: sp.Expr, bounds: Bounds) -> sp.Expr:
+def _surrounded(body: sp.Expr, bounds: Bounds, most: int) -> sp.Expr:
     """The body in which elements that may lie outside their tensors are those of tensors with zeros around them, and
-    no condition asks; the body itself if that would not free it of all conditions."""
+    no condition asks; the body itself if that would not free it of all conditions, or take ``most`` elements."""
     value, guard = unguarded(body)
     asked = {at_least_zero(relation) for relation in sp.And.make_args(guard)}
     factors = value.args if isinstance(value, sp.Mul) else (value,)
@@ -64,7 +68,7 @@ def _surrounded(body: sp.Expr, bounds: Bounds) -> sp.Expr:
     rule: dict[sp.Basic, sp.Basic] = {}
     for element in elements_of(value):
         new, answered = _with_zeros(element, asked, bounds)
-        if answered:
+        if answered and prod(map(counted, new.tensor.shape)) <= most:
             rule[element] = new
             asked -= answered
     return replaced(value, rule) if rule and not asked else body  # type: ignore[return-value]

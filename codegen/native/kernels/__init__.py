@@ -11,7 +11,7 @@ How emitted source looks::
     tile_5x50 = tile(5, 50, float32)            # sizes from choose_tile(None, 50, 784, float32)
 
     @kernel
-    def hidden(x, W, b, a, h, N, first, last):  # buffers and sizes; Numba infers the types at the call
+    def hidden(x, W, b, a, h, N, first, last):  # buffers and sizes; of which types, the call says
         for n in range(first, last, 5):
             tile_5x50(a, n*50, 50, x, n*784, 784, 1, W, 0, 50, 784, minimum(5, last - n), 50)
             for r in range(n, minimum(n + 5, last)):
@@ -36,7 +36,7 @@ Rules
 - Buffers that one function takes as arguments must not overlap, save those that are only read; an array updated in
   place is passed once. Buffers made inside a function (``pointer``, ``at``) carry no such promise: loops over many of
   those belong in a kernel of their own, or they will not vectorise as well.
-- Literals: Numba computes ``0.5 * x`` in float64 when x is float32, and ``n * x`` with an int64 ``n`` too. Write
+- Literals: ``0.5 * x`` is computed in float64 when x is float32, and ``n * x`` with an int64 ``n`` too. Write
   ``float32(0.5) * x`` and ``float32(n) * x``.
 - Words take operands of one dtype: ``maximum(x, float32(0))``.
 - Sums that should vectorise: ``s = accumulate(s, term)``. Everything else keeps its order of evaluation, except that

@@ -2,7 +2,7 @@
 vocabulary.
 
 A *word* such as ``exp(x)`` has two meanings that must agree. Called from Python it is the plain function; called from
-code that Numba compiles, it is the LLVM instructions which its lowering writes straight into the caller. There is no
+a kernel, it is the LLVM instructions which its lowering writes straight into the caller. There is no
 overload body for Numba to analyse, optimise and link, so a word costs microseconds of compile time instead of the
 tens of milliseconds of an ``@overload``.
 """
@@ -31,7 +31,7 @@ def bind(function: Callable[..., Any], typer: Typer, lowering: Lowering) -> None
     function
         The word as Python runs it; emitted source refers to it by its global name.
     typer
-        Must have the same parameter names as ``function``: Numba folds keyword arguments with them.
+        Must have the same parameter names as ``function``.
     lowering
         Writes the instructions.
     """

@@ -88,7 +88,7 @@ class Expressions:
             case ast.BoolOp(operation, [first, *others]):
                 return self._either(isinstance(operation, ast.Or), first, others)
             case ast.IfExp(test, then, otherwise):
-                return self._choice(self._truth(test), lambda: self._expression(then), otherwise)
+                return self._choice(test, lambda: self._expression(then), otherwise)
             case ast.Call(called, arguments, []):
                 return self._call(called, arguments)
         raise self._wrong(node, "is no expression of a kernel")
@@ -128,15 +128,27 @@ class Expressions:
         """``or``, or ``and``, of truth values: the next one is computed where those before do not decide."""
         if not others:
             return Typed(types.boolean, self._truth(first))
-        condition = self._truth(first)
-        asked = self.builder.not_(condition) if is_or else condition
-        decided = ast.Constant(is_or)
-        return self._choice(asked, lambda: self._either(is_or, others[0], others[1:]), decided)
+        asked = ast.UnaryOp(ast.Not(), first) if is_or else first
+        return self._choice(asked, lambda: self._either(is_or, others[0], others[1:]), ast.Constant(is_or))
 
-    def _choice(self, condition: ir.Value, then: Callable[[], Typed | Known], otherwise: ast.expr) -> Typed:
+    def _jump(self, test: ast.expr, yes: ir.Block, no: ir.Block) -> None:
+        """Go on where a condition leads, whose parts jump each of their own: no truth value of it is computed."""
+        match test:
+            case ast.UnaryOp(ast.Not(), inverse):
+                self._jump(inverse, no, yes)
+            case ast.BoolOp(operation, [*before, last]):
+                for one in before:
+                    more = self._block("also")
+                    self._jump(one, *((yes, more) if isinstance(operation, ast.Or) else (more, no)))
+                    self.builder.position_at_end(more)
+                self._jump(last, yes, no)
+            case _:
+                self.builder.cbranch(self._truth(test), yes, no)
+
+    def _choice(self, test: ast.expr, then: Callable[[], Typed | Known], otherwise: ast.expr) -> Typed:
         """One of two values, of which one is computed."""
         yes, no, after = map(self._block, ("then", "else", "after"))
-        self.builder.cbranch(condition, yes, no)
+        self._jump(test, yes, no)
         self.builder.position_at_end(yes)
         first, yes = self._typed(then(), otherwise), self.builder.block
         self.builder.position_at_end(no)

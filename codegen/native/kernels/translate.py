@@ -155,9 +155,8 @@ class Writer(Expressions):
             self._store(target, self._operate(word, [before, self._typed(self._expression(value), value)], target))
 
     def _if(self, test: ast.expr, then: Sequence[ast.stmt], otherwise: Sequence[ast.stmt]) -> None:
-        condition = self._truth(test)
         yes, no = self._block("then"), self._block("else")
-        self.builder.cbranch(condition, yes, no)
+        self._jump(test, yes, no)
         ends = []
         for block, statements in ((yes, then), (no, otherwise)):
             self.builder.position_at_end(block)
@@ -201,7 +200,7 @@ class Writer(Expressions):
         head, inside, after = map(self._block, ("head", "body", "after"))
         self.builder.branch(head)
         self.builder.position_at_end(head)
-        self.builder.cbranch(self._truth(test), inside, after)
+        self._jump(test, inside, after)
         self.builder.position_at_end(inside)
         self._loop(body, Loop(head, after))
         self.builder.position_at_end(after)
