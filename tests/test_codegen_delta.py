@@ -213,3 +213,17 @@ def test_elements_beside_a_diagonal_have_no_part_in_second_derivatives(simplify:
     expected = 2 * (cosines @ along - sines * np.multiply.outer(at, at) @ along - at**2 @ sines * along)
     found = codegen.function([S, v], second)(given, direction)
     np.testing.assert_allclose(found, np.diag(expected), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("simplify", [True, False])
+def test_an_exponential_of_unread_elements_stays_with_what_is_selected(simplify: bool) -> None:
+    """Σ_n exp(A[t[n], s[n]]·A[s[n], t[n]]): e to the product was taken out of the sum over n, for every place of A."""
+    A, t, s = sg.input("A", (4, 4)), sg.labels("t", (N,), classes=4), sg.labels("s", (N,), classes=4)
+    slope = sg.grad(sg.sum(sg.define((n,), sp.exp(A[t[n], s[n]] * A[s[n], t[n]]))), A, simplify=simplify)
+    given = np.full((4, 4), np.nan)
+    given[0, 1], given[1, 0], given[3, 3] = 2.0, 0.5, 1.0
+    expected = np.zeros((4, 4))
+    expected[0, 1], expected[1, 0], expected[3, 3] = np.e, 4 * np.e, 2 * np.e
+    found = codegen.function([A, t, s], slope)(given, [0, 1, 3], [1, 0, 3])
+    np.testing.assert_allclose(found, expected, rtol=1e-14)

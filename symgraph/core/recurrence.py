@@ -329,7 +329,7 @@ def closed(
         definition = tensor.definition
         if tensor not in varying:
             filled["constants"][tensor] = tensor
-        elif tensor in inputs or (tensor not in moving and definition is not None and _sums_at_last(tensor, definition)):
+        elif tensor in inputs or (tensor not in moving and _ends_sum(tensor)):
             filled["inputs"][tensor] = outside.of(tensor)
         else:
             body.append(tensor)
@@ -364,12 +364,13 @@ def computed(value: Tensor) -> Tensor:
     return value if value.definition is not None else Tensor.define(value.shape, value.element, "sum", (sp.S.One,))
 
 
-def _sums_at_last(tensor: Tensor, definition: Definition) -> bool:
-    """Whether a value is a sum, or what is made of one element by element: a bias that is added to x·U."""
-    if definition.op is not None:
-        return True
-    read = [other for other in operands(tensor) if other.definition is not None and other.definition.op is not None]
-    return any(other.shape == tensor.shape for other in read)
+def _ends_sum(tensor: Tensor) -> bool:
+    """Whether a value is a sum, or is made of one element by element: of x·U where a bias is added to it."""
+
+    def sums(value: Tensor) -> bool:
+        return value.definition is not None and value.definition.op is not None
+
+    return sums(tensor) or any(sums(operand) and operand.shape == tensor.shape for operand in operands(tensor))
 
 
 def _depending(values: Iterable[Tensor], sources: Iterable[Tensor]) -> set[Tensor]:

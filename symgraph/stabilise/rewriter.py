@@ -16,7 +16,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, Shape, bound, extents_of
 from symgraph.core.rebuild import atoms_in, replaced
-from symgraph.core.scalars import sigmoid, softplus
+from symgraph.core.scalars import selected, sigmoid, softplus
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.core.views import at_indices, inlined
 from symgraph.simplify.branches import guard_of, per_branch
@@ -282,6 +282,8 @@ class Rewriter:
         """Remember Σ_i f_i/S = (Σ_i f_i)/S for a sum of exponentials S that all terms have, and so Σ_i f_i·eᵘ."""
         over = {bound(d) for d in range(len(definition.extents))}
         body = self._seen(definition.body, self.growing)
+        if not selected(body).free_symbols.isdisjoint(over):
+            return False  # where no term is selected, the factor need not be a number
         values = [value for value, _ in body.args] if isinstance(body, sp.Piecewise) else [body]
         terms = [term for value in values for term in sp.Add.make_args(value) if term != 0]
 
