@@ -7,6 +7,7 @@ import builtins
 import operator
 import types as python_types
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -50,6 +51,12 @@ class Callee(NamedTuple):
     returns: types.Type
 
 
+def _is_harmless(node: ast.expr) -> bool:
+    """Whether something may be computed though nobody asks: it reads no memory, calls nothing, divides by nothing."""
+    harm = ast.Subscript | ast.Call | ast.Div | ast.Mod | ast.FloorDiv
+    return not any(isinstance(part, harm) for part in ast.walk(node))
+
+
 class Expressions:
     """Computes values where ``builder`` is; a subclass puts variables into ``scopes``, the innermost last, or, where
     they are ``in_memory``, into ``places``."""
@@ -85,8 +92,8 @@ class Expressions:
                 return self._operate(operator.getitem, operands, node)
             case ast.Compare(left, operations, rights):
                 return self._compare(left, operations, rights)
-            case ast.BoolOp(operation, [first, *others]):
-                return self._either(isinstance(operation, ast.Or), first, others)
+            case ast.BoolOp(operation, parts):
+                return self._joined(isinstance(operation, ast.Or), parts)
             case ast.IfExp(test, then, otherwise):
                 return self._choice(test, lambda: self._expression(then), otherwise)
             case ast.Call(called, arguments, []):
@@ -124,12 +131,15 @@ class Expressions:
             whole = self.builder.and_(whole, other.value)
         return Typed(types.boolean, whole)
 
-    def _either(self, is_or: bool, first: ast.expr, others: Sequence[ast.expr]) -> Typed | Known:
-        """``or``, or ``and``, of truth values: the next one is computed where those before do not decide."""
-        if not others:
-            return Typed(types.boolean, self._truth(first))
+    def _joined(self, is_or: bool, parts: Sequence[ast.expr]) -> Typed | Known:
+        """``or``, or ``and``, of truth values. The next one is computed where those before do not decide; where none
+        can do harm all are, which leaves a loop one block."""
+        first, *others = parts
+        if not others or all(map(_is_harmless, parts)):
+            join = self.builder.or_ if is_or else self.builder.and_
+            return Typed(types.boolean, reduce(join, map(self._truth, parts)))
         asked = ast.UnaryOp(ast.Not(), first) if is_or else first
-        return self._choice(asked, lambda: self._either(is_or, others[0], others[1:]), ast.Constant(is_or))
+        return self._choice(asked, lambda: self._joined(is_or, others), ast.Constant(is_or))
 
     def _jump(self, test: ast.expr, yes: ir.Block, no: ir.Block) -> None:
         """Go on where a condition leads, whose parts jump each of their own: no truth value of it is computed."""

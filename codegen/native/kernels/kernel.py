@@ -28,8 +28,8 @@ from codegen.native.kernels.translate import Writer
 writing = threading.RLock()
 """Held while kernels are written: what Numba knows is shared."""
 
-MOST_BLOCKS_INLINED = 8
-"""A function with more basic blocks has loops, and stays a function: fifty equal layers are one piece of code."""
+MOST_BLOCKS_INLINED = 9
+"""A function with more basic blocks has three loops, and stays a function: fifty equal layers are one piece of code."""
 
 MOST_SIGNATURES = 1 << 14
 """Calls whose types are known; literal numbers are types of their own."""

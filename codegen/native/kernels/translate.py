@@ -172,20 +172,19 @@ class Writer(Expressions):
     def _for(self, name: str, bounds: Sequence[ir.Value], body: Sequence[ast.stmt]) -> None:
         zero, one = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, 1)
         start, stop, step = {1: [zero, *bounds, one], 2: [*bounds, one], 3: bounds}[len(bounds)]
-        enter, head, inside, again, after = self.builder.block, *map(self._block, ("head", "body", "next", "after"))
-        self.builder.branch(head)
-        self.builder.position_at_end(head)
+        enter, inside, again, after = self.builder.block, *map(self._block, ("body", "next", "after"))
+        self.builder.cbranch(self._goes_on(start, stop, step), inside, after)
+        self.builder.position_at_end(inside)
         index = self.builder.phi(_INDEX, name)
         index.add_incoming(start, enter)
-        self.builder.cbranch(self._goes_on(index, stop, step), inside, after)
-        self.builder.position_at_end(inside)
         self.scopes.append({})
         self._assign(name, Typed(types.int64, index))
         self._loop(body, Loop(again, after))
         self.scopes.pop()
         self.builder.position_at_end(again)
-        index.add_incoming(self.builder.add(index, step, flags=["nsw"]), again)
-        self.builder.branch(head)
+        following = self.builder.add(index, step, flags=["nsw"])
+        index.add_incoming(following, again)
+        self.builder.cbranch(self._goes_on(following, stop, step), inside, after)
         self.builder.position_at_end(after)
 
     def _goes_on(self, index: ir.Value, stop: ir.Value, step: ir.Value) -> ir.Value:
