@@ -304,6 +304,7 @@ def test_what_is_long_or_would_grow_keeps_its_conditions(long: int, size: int) -
 def test_windows_of_sizes_known_at_run_time(known: tuple[int | None, int | None], options: dict[str, int]) -> None:
     """They go through the register tile as those of fixed sizes, in blocks of columns and of a long sum, and have their
     values."""
+
     def slopes(*sizes: sp.Expr | int) -> codegen.Function:
         x, W = sg.input("x", (N, 4, *sizes)), sg.parameter("W", (6, 4, 3, 3))
         y = sg.conv2d(x, W, **options)
@@ -318,3 +319,41 @@ def test_windows_of_sizes_known_at_run_time(known: tuple[int | None, int | None]
         given = random.normal(size=(3, 4, *sizes)), random.normal(size=(6, 4, 3, 3))
         for found, expected in zip(any_size(*given), slopes(*sizes)(*given), strict=True):
             assert np.allclose(found, expected, rtol=1e-11, atol=1e-11)
+
+
+def _sum_over_parts(seed: int) -> tuple[list[sg.Tensor], list[np.ndarray], sg.Tensor, np.ndarray]:
+    """A product of two arrays over axes of each of which it reads some places, from some on, in any order of axes, for
+    each of those of a third; and what NumPy says of it."""
+    random = np.random.default_rng(seed)
+    depth, has_outer = int(random.integers(1, 4)), random.random() < 0.3
+    letters = "abc"[:depth] + "o" * has_outer
+    sizes = dict(zip(letters, random.integers(2, 7, len(letters)), strict=True))
+    sizes |= {"i": random.integers(1, 20), "j": random.integers(1, 40)}
+    index = {letter: sg.indices(letter, int(size))[0] for letter, size in sizes.items()}
+    found = []
+    for name, own in (("x", "i"), ("w", "j")):
+        order = list(letters + own)
+        if random.random() < 0.5:
+            random.shuffle(order)
+        more = {letter: int(random.integers(0, 3)) if random.random() < 0.5 else 0 for letter in order}
+        first = {letter: int(random.integers(0, more[letter] + 1)) for letter in order}
+        leaf = sg.input(name, tuple(int(sizes[letter]) + more[letter] for letter in order))
+        values = random.normal(size=tuple(map(int, leaf.shape)))
+        part = values[tuple(slice(first[letter], first[letter] + sizes[letter]) for letter in order)]
+        found.append((leaf, values, leaf[tuple(index[letter] + first[letter] for letter in order)], part, order))
+    (x, x_values, left, x_part, x_order), (w, w_values, right, w_part, w_order) = found
+    free = "o" * has_outer + "ij"
+    total = sg.define(tuple(map(index.get, free)), sg.Sum(left * right, *map(index.get, letters[:depth])))
+    expected = np.einsum(f"{''.join(x_order)},{''.join(w_order)}->{free}", x_part, w_part)
+    return [x, w], [x_values, w_values], total, expected
+
+
+@pytest.mark.parametrize("seed", range(examples(12, 400)))
+def test_sums_over_parts_of_axes(seed: int) -> None:
+    """Two axes of which the second is read in part do not lie one after the other: rows beside it were added up."""
+    leaves, values, total, expected = _sum_over_parts(seed)
+    slopes = sg.grad(sg.sum(total**2), leaves)
+    found, *by = codegen.function(leaves, [total, *(slopes[leaf] for leaf in leaves)], dtype="float64")(*values)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+    for leaf, slope, at in zip(leaves, by, values, strict=True):  # J is quadratic in each: J = ∂J/∂x·x/2
+        assert np.vdot(slope, at) == pytest.approx(2 * (expected**2).sum(), rel=1e-10), leaf

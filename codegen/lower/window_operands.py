@@ -214,6 +214,9 @@ class Operands:
         row_places, depth_places = at[: len(window.rows)], at[len(window.rows) :]
         if not (_consecutive(row_places) and _consecutive(depth_places)):
             return None
+        inner = (*window.rows[1:], *window.depth[1:])  # which run over their whole axes, or their strides are two
+        if any(window.sizes[index] != element.tensor.shape[places[index]] for index in inner):
+            return None
         self.scalars.indices |= block.places(dict.fromkeys(moving, ZERO))
         load = self.scalars.value(element)
         self.scalars.indices |= {index: loops[index] for index in moving}

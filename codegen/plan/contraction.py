@@ -22,7 +22,7 @@ from codegen.plan.windows import window_of
 from symgraph.core.bounds import running
 from symgraph.core.cases import Cases
 from symgraph.core.graph import rewrite
-from symgraph.core.indices import Dim, Index, axis, bound
+from symgraph.core.indices import Dim, Index, Shape, axis, bound
 from symgraph.core.scalars import selected
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.simplify.selections import is_place
@@ -70,7 +70,7 @@ def _contraction_of(tensor: Tensor) -> Contraction | None:
     if len(factors) != 2 or not all(isinstance(factor, Element) and _is_regular(factor) for factor in factors):
         return None
     depth = tuple(bound(d) for d in range(len(definition.extents)))
-    if not all(_in_a_row(depth, factor) for factor in factors):
+    if not all(_in_a_row(depth, definition.extents, factor) for factor in factors):
         return None
     if end is None and not all_exist(definition.body, bounds_of(tensor.shape, definition)):
         return None
@@ -92,22 +92,29 @@ def _to_the_end(body: sp.Expr) -> tuple[sp.Expr, sp.Expr | None]:
     return (product, whole - (row - bound(0))) if ours and plain and row.has(bound(0)) else (body, None)
 
 
-def _in_a_row(depth: Sequence[Index], element: Element) -> bool:
-    """Whether several indices lie one after the other in an element."""
+def _in_a_row(depth: Sequence[Index], extents: Shape, element: Element) -> bool:
+    """Whether several indices lie one after the other in an element, and all but the first of them run over their whole
+    axes: what they count is then so many elements apart throughout."""
     if len(depth) == 1 or not set(depth) <= set(_indices_in(element)):
         return len(depth) == 1
-    singles = [_indices_of(entry)[0] for entry in element.indices]
-    return any(singles[first : first + len(depth)] == list(depth) for first in range(len(singles)))
+    first = next(place for place, entry in enumerate(element.indices) if depth[0] in _indices_of(entry))
+    others = slice(first + 1, first + len(depth))
+    return element.indices[others] == tuple(depth[1:]) and element.tensor.shape[others] == tuple(extents[1:])
 
 
 def _is_regular(element: Element) -> bool:
-    """Whether every index occurs once, by itself or in a sum 9·h + k over a part of an axis."""
+    """Whether every index occurs once, by itself, so many places on, or in a sum 9·h + k over a part of an axis."""
     used = _indices_in(element)
-    return all(map(_indices_of, element.indices)) and len(set(used)) == len(used)
+    return all(entry.is_Integer or _indices_of(entry) for entry in element.indices) and len(set(used)) == len(used)
 
 
 def _is_plain(element: Element) -> bool:
     return _is_regular(element) and all(isinstance(index, Index) for index in element.indices)
+
+
+def _is_placed(element: Element) -> bool:
+    """Whether an element is read where it lies: of each axis all places in their order, from some on, or one."""
+    return _is_regular(element) and all(len(_indices_of(entry)) < 2 for entry in element.indices)
 
 
 def _indices_in(element: Element) -> list[Index]:
@@ -115,10 +122,12 @@ def _indices_in(element: Element) -> list[Index]:
 
 
 def _indices_of(entry: sp.Expr) -> tuple[Index, ...]:
-    """The indices in one place of an element, (k,) or (k, h) of 9·h + k; none if it is anything else."""
+    """The indices in one place of an element, (k,) of k or k + 1, or (k, h) of 9·h + k; none if it is anything else."""
     if isinstance(entry, Index):
         return (entry,)
     match entry.args if isinstance(entry, sp.Add) else ():
+        case (sp.Integer(), Index() as index):
+            return (index,)
         case (one, other):
             single, part = (one, other) if isinstance(one, Index) else (other, one)
             size, index = part.as_independent(Index, as_Add=False)
@@ -271,7 +280,7 @@ def _term(shape: Sequence[sp.Expr], body: sp.Expr, extents: Sequence[sp.Expr]) -
 def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr], column_last: bool) -> Element:
     """The factor as one plain element; what is more than that, or has the wrong index last, becomes a definition."""
     is_real = isinstance(value, Element) and value.tensor.dtype != "integer"
-    plain = is_real and _is_plain(value) and exists(value, running(sizes))
+    plain = is_real and _is_placed(value) and exists(value, running(sizes))
     if plain and (not column_last or value.indices[-1] is order[-1] or _is_large_transposed(value, *order[:-3:-1])):
         return value
     rename = {index: axis(d) for d, index in enumerate(order)}
