@@ -357,3 +357,12 @@ def test_sums_over_parts_of_axes(seed: int) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
     for leaf, slope, at in zip(leaves, by, values, strict=True):  # J is quadratic in each: J = ∂J/∂x·x/2
         assert np.vdot(slope, at) == pytest.approx(2 * (expected**2).sum(), rel=1e-10), leaf
+
+
+def test_a_sum_over_rows_whose_result_has_as_many_columns() -> None:
+    """Whether the result is small was asked of 3·N elements, which nobody knows: a TypeError."""
+    (n,), (k,), (i,), (j,) = sg.indices("n", N), sg.indices("k", 3), sg.indices("i", 3), sg.indices("j", N)
+    x, z = sg.input("x", (N, 3, 3)), sg.input("z", (N, 3, N))
+    found = codegen.function([x, z], sg.define((i, j), sg.Sum(x[n, k, i] * z[n, k, j], n, k)))
+    values = [np.random.default_rng(0).normal(size=shape) for shape in ((5, 3, 3), (5, 3, 5))]
+    np.testing.assert_allclose(found(*values), np.einsum("nki,nkj->ij", *values), rtol=1e-12)

@@ -22,7 +22,7 @@ from codegen.plan.windows import window_of
 from symgraph.core.bounds import running
 from symgraph.core.cases import Cases
 from symgraph.core.graph import rewrite
-from symgraph.core.indices import Dim, Index, Shape, axis, bound
+from symgraph.core.indices import Dim, Index, Shape, axis, bound, is_at_least_zero
 from symgraph.core.scalars import selected
 from symgraph.core.tensor import Definition, Element, Tensor
 from symgraph.simplify.selections import is_place
@@ -351,7 +351,8 @@ def _sums_windows(tensor: Tensor) -> bool:
     if definition is None or not isinstance(definition.body, sp.Mul):
         return False
     found = window_of(tensor.shape, definition, 0)
-    if found is None or found.outer or found.over[:1] != (bound(0),) or sp.prod(tensor.shape) > MOST_IN_WINDOWS:
+    is_small = is_at_least_zero(MOST_IN_WINDOWS - sp.Mul(*tensor.shape))
+    if found is None or found.outer or found.over[:1] != (bound(0),) or not is_small:
         return False
     rows = (bound(0), definition.extents[0])
     return all((factor.indices[0], factor.tensor.shape[0]) == rows for factor in definition.body.args)
