@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -42,3 +43,12 @@ def test_a_recurrence_is_what_its_loops_compute(seed: int, monkeypatch: pytest.M
     for how, found in results.items():
         for name, got, wanted in zip(["J", *p.arrays], found, expected, strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-11, err_msg=f"{how}: {name} of {p}")
+
+
+def test_states_before_each_step_are_read_where_they_lie() -> None:
+    """The first one is 0, so that a weight's gradient sums over the other steps, of h itself: no copy of it is made."""
+    x = sg.input("x", (6, 8, 3))
+    h, _ = sg.nn.RNN(3, 16, name="net")(x)
+    step = codegen.train_step(sg.sum(h**2), sg.SGD(lr=0.1))
+    assert re.search(r"Σ_\{k,l\} \w+\[k \+ 1, l, i\]·\w+\[k, l, j\]$", step.source, re.MULTILINE)
+    assert "else 0}" not in step.source

@@ -394,12 +394,3 @@ def test_what_loops_values_are_called_keeps_no_model_alive() -> None:
     before = (kept(), kept())[1]
     model()
     assert kept() <= before
-
-
-def test_states_before_each_step_are_read_where_they_lie() -> None:
-    """The first one is 0, so that a weight's gradient sums over the other steps, of h itself: no copy of it is made."""
-    x = sg.input("x", (6, 8, 3))
-    h, _ = sg.nn.RNN(3, 16, name="net")(x)
-    step = codegen.train_step(sg.sum(h**2), sg.SGD(lr=0.1))
-    assert re.search(r"Σ_\{k,l\} \w+\[k \+ 1, l, i\]·\w+\[k, l, j\]$", step.source, re.MULTILINE)
-    assert "else 0}" not in step.source

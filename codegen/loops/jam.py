@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from codegen.loops import ir
 from codegen.loops.ir import ONE, Const, Expr, For, If, Load, Op, Select, Stmt, Store, Var
+from codegen.loops.share import replaced
 
 TERMS = 4
 """Terms at once."""
@@ -80,10 +81,7 @@ def _several(terms: For, row: Sequence[For], add: Store) -> list[Stmt]:
 
 def _at(value: Expr, var: Var, number: int) -> Expr:
     """A term so many places on."""
-    if value == var:
-        return ir.add(var, ir.integer(number))
-    parts = tuple(_at(part, var, number) for part in ir.children(value))
-    return ir.rebuild(value, parts) if parts else value
+    return replaced(value, lambda part: ir.add(var, ir.integer(number)) if part == var else None)
 
 
 def _mentions(var: Var, expression: Expr) -> bool:

@@ -52,6 +52,15 @@ def rewritten(expression: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     return expression if new == parts else rebuild(expression, new)
 
 
+def replaced(expression: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
+    """The same with those that stand under a guard too."""
+    found = change(expression)
+    if found is not None:
+        return found
+    parts = tuple(replaced(part, change) for part in children(expression))
+    return rebuild(expression, parts) if parts else expression
+
+
 def _entered(expression: Expr) -> tuple[Expr, ...]:
     """The direct sub-expressions out of which work may be moved: all, but none that must stay under a guard."""
     return children(expression)[:1] if guards(expression) else children(expression)

@@ -16,6 +16,7 @@ from codegen.loops.ir import ONE, ZERO, Const, Expr, For, If, Kernel, Let, Share
 from codegen.loops.names import Names
 from codegen.loops.program import Item, Loop, Program
 from codegen.loops.rename import Renaming
+from codegen.loops.share import replaced
 
 LITTLE = 2048.0
 """Operations of a step with little to do."""
@@ -74,11 +75,8 @@ def _merged(kernels: tuple[Kernel, ...]) -> Kernel:
 def _alone(body: tuple[Stmt, ...], ends: dict[str, Expr]) -> tuple[Stmt, ...]:
     """The statements of a thread that has no others beside it; ``ends`` is where its shares end."""
 
-    def at_end(node: Expr) -> Expr:
-        if isinstance(node, Var) and node.name in ends:
-            return ends[node.name]
-        parts = tuple(map(at_end, ir.children(node)))
-        return ir.rebuild(node, parts) if parts else node
+    def at_end(expression: Expr) -> Expr:
+        return replaced(expression, lambda node: ends.get(node.name) if isinstance(node, Var) else None)
 
     found: list[Stmt] = []
     for statement in body:

@@ -15,6 +15,7 @@ from codegen.loops import ir
 from codegen.loops.ir import ONE, ZERO, Const, Copy, Expr, For, If, Let, Load, Operand, Stmt, Store, Var
 from codegen.loops.names import Names
 from codegen.loops.places import Steps, affine
+from codegen.loops.share import replaced
 
 LEAST = 8
 """Elements, in both directions, from which on a transposed copy pays."""
@@ -178,11 +179,5 @@ def _dense(loops: Sequence[For]) -> Steps:
 
 
 def _replaced(statement: Stmt, load: Load, other: Load) -> Stmt:
-    def one(node: Expr) -> Expr:
-        if node == load:
-            return other
-        parts = tuple(map(one, ir.children(node)))
-        return ir.rebuild(node, parts) if parts else node
-
     assert isinstance(statement, Let | ir.Assign | Store)
-    return replace(statement, value=one(statement.value))
+    return replace(statement, value=replaced(statement.value, lambda node: other if node == load else None))

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from codegen.loops import ir
 from codegen.loops.ir import Assign, Call, Const, Expr, For, If, Let, Load, Op, Select, Stmt, Store, Var
-from codegen.loops.share import with_expressions
+from codegen.loops.share import replaced, with_expressions
 
 OPPOSITE = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
 """Of comparisons of integers."""
@@ -70,10 +70,10 @@ def _ways(condition: Expr) -> tuple[tuple[Expr, bool], ...]:
 def _where(loop: For, condition: Expr, holds: bool) -> Stmt:
     """The loop where the condition holds, or where it does not."""
 
-    def decided(part: Expr) -> Expr:
+    def decided(part: Expr) -> Expr | None:
         if isinstance(part, Select) and part.condition == condition:
-            return decided(part.yes if holds else part.no)
-        parts = tuple(map(decided, ir.children(part)))
-        return ir.rebuild(part, parts) if parts else part
+            return replaced(part.yes if holds else part.no, decided)
+        return None
 
-    return replace(loop, body=tuple(with_expressions(statement, decided) for statement in loop.body))
+    body = tuple(with_expressions(statement, lambda value: replaced(value, decided)) for statement in loop.body)
+    return replace(loop, body=body)

@@ -1,10 +1,10 @@
 """Sums of functions that go to numbers which cancel, by what each of them lacks to its number.
 
-erf a − tanh b        =   2·σ(−2b) − erfc a                 where a and b > 1,   and so mirrored
-atan a − (π/2)·erf b  =   (π/2)·erfc b − atan(1/a)
-e^{−a} + tanh² a − 1  =   e^{−a} − t·(2 − t),  t = 2·σ(−2a)
-log erf a             =   log1p(−erfc a)                    where a > 1
-−a² − log erfc a      =   −log erfcx a                      where a > 1
+    erf a − tanh b        =   2·σ(−2b) − erfc a                 where a and b > 1,   and so mirrored
+    atan a − (π/2)·erf b  =   (π/2)·erfc b − atan(1/a)
+    e^{−a} + tanh² a − 1  =   e^{−a} − t·(2 − t),  t = 2·σ(−2a)
+    log erf a             =   log1p(−erfc a)                    where a > 1
+    −a² − log erfc a      =   −log erfcx a                      where a > 1
 """
 
 from __future__ import annotations
