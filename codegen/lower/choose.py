@@ -178,7 +178,7 @@ def _product(group: Group, head: Contraction) -> Product:
     result = group.nodes[0]
     rows, columns = result.extent(head.row), result.shape[-1]
     depth = sp.Mul(*result.definition.extents)
-    whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS)
+    whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS) or (columns.is_Integer and columns <= 128 and bool(columns % LANES))
     shared = whole and not head.outer  # all rows that a thread has; else blocks of rows and columns
     height = PANEL_ROWS if shared else BLOCK_ROWS if _exceeds(rows, MOST_ROWS) else int(rows)
     width = None if whole else PANEL_COLUMNS

@@ -87,8 +87,14 @@ def _fits_registers(rows: int, cols: int, dtype: Dtype) -> bool:
 
 
 def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> float:
-    """Cycles of all tiles."""
+    """Cycles of all tiles; the last of each row has vectors for what is left."""
     rows, cols = tile
+    row = n // cols * _tile_cycles(k, rows, cols, dtype) + (_tile_cycles(k, rows, n % cols, dtype) if n % cols else 0.0)
+    return ceil(m / rows) * row
+
+
+def _tile_cycles(k: int, rows: int, cols: int, dtype: Dtype) -> float:
+    """Cycles of one tile."""
     core = _core()
     size = np.dtype(dtype).itemsize
     vectors = widths(cols, dtype)
@@ -97,4 +103,4 @@ def _cycles(m: int, n: int, k: int, tile: tuple[int, int], dtype: Dtype) -> floa
     loads = rows / 2 + sum(1.0 / core.units if width * size == 64 else 0.5 for width in vectors)
     step = max(arithmetic / core.units, loads, core.latency, sum(vectors) * size / core.stream) + core.slack
     overhead = sum(cost * rows**power for power, cost in enumerate(core.overhead))
-    return ceil(m / rows) * ceil(n / cols) * (k * step + overhead)
+    return k * step + overhead

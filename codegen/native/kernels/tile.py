@@ -72,6 +72,7 @@ def tile(
     left: tuple[Steps, Steps] | None = None,
     right: Steps | None = None,
     out_rows: Steps | None = None,
+    last: int = 0,
 ) -> Tile:
     """Make the tile of one size: a word, callable natively and from Python.
 
@@ -90,6 +91,8 @@ def tile(
         The same of the depth of ``b``, in place of ``b_row``.
     out_rows
         The same of the rows of ``out``. ``out_row`` is then the number of the first one.
+    last
+        Columns of the last tile of each row, if they are known and fewer: so many and less have vectors of their own.
 
     Returns
     -------
@@ -156,9 +159,19 @@ def tile(
             for matrix, start in ((out, out_start), (a, a_start), (b, b_start))
         )
         zero = ir.Constant(INDEX, 0)
-        _Tile(rows, widths(cols, dtype), kind, accumulate, steps).call(
-            builder, _Operands(out, out_row, a, a_row, a_col, b, b_row, zero, depth, *live)
+        operands = _Operands(out, out_row, a, a_row, a_col, b, b_row, zero, depth, *live)
+        whole, narrow = (
+            _Tile(rows, widths(columns, dtype), kind, accumulate, steps) for columns in (cols, last or cols)
         )
+        if narrow.vectors == whole.vectors:
+            whole.call(builder, operands)
+            return context.get_dummy_value()
+        is_last = builder.icmp_signed("<=", operands.live_cols, ir.Constant(INDEX, last))
+        with builder.if_else(is_last, likely=False) as (rest, others):
+            with rest:
+                narrow.call(builder, operands)
+            with others:
+                whole.call(builder, operands)
         return context.get_dummy_value()
 
     bind(block, typer, lower)
