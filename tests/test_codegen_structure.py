@@ -16,7 +16,7 @@ from codegen.loops import ir, nests
 from codegen.loops.memory import SMALL_TOGETHER, Slot, check_memory, plan_memory
 from codegen.loops.verify import InvalidProgram, verify_kernel, verify_program
 from codegen.native.compile import optimise
-from codegen.plan.contraction import split_sums
+from codegen.plan.split_sums import split_sums
 from codegen.run.executable import Executable
 from symgraph.core.tensor import Tensor
 from symgraph.reference import evaluate

@@ -7,8 +7,8 @@ import pytest
 
 import codegen
 import symgraph as sg
-from codegen.plan.contraction import split_sums
 from codegen.plan.halves import half_of, halve_column_sums
+from codegen.plan.split_sums import split_sums
 from symgraph.core.graph import topological
 from symgraph.reference import evaluate
 

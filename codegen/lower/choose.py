@@ -14,7 +14,7 @@ from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
 from codegen.lower.window_ways import windowed
-from codegen.plan.contraction import PANEL_COLUMNS, Contraction, is_seldom
+from codegen.plan.contraction import PANEL_COLUMNS, Contraction, has_whole_lines, is_narrow, is_seldom
 from codegen.plan.fuse import Group, runs_along, runs_down_columns
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
@@ -178,7 +178,7 @@ def _product(group: Group, head: Contraction) -> Product:
     result = group.nodes[0]
     rows, columns = result.extent(head.row), result.shape[-1]
     depth = sp.Mul(*result.definition.extents)
-    whole = group.whole_rows or not _exceeds(columns, PANEL_COLUMNS) or (columns.is_Integer and columns <= 128 and bool(columns % LANES))
+    whole = group.whole_rows or is_narrow(columns)
     shared = whole and not head.outer  # all rows that a thread has; else blocks of rows and columns
     height = PANEL_ROWS if shared else BLOCK_ROWS if _exceeds(rows, MOST_ROWS) else int(rows)
     width = None if whole else PANEL_COLUMNS
@@ -199,7 +199,7 @@ def _product(group: Group, head: Contraction) -> Product:
 def _rows_share_lines(columns: sp.Expr, depth: sp.Expr) -> bool:
     """Whether a strip of columns ends within a cache line of every row: two threads that had a strip each would write
     to the same lines. They have rows, and read the right operand again, where it stays in the cache."""
-    if not columns.is_Integer or columns % LANES == 0:
+    if has_whole_lines(columns):
         return False
     return not (depth.is_Integer and depth * columns > CACHED)
 

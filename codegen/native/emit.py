@@ -61,7 +61,7 @@ def _header(program: Program, body: str, dtype: str) -> list[str]:
         lines.append(f"rows_{name}, columns_{name} = choose_tile({m}, {n}, {k}, real)")
         told = {
             "accumulate": product.accumulate, "left": product.left_steps, "right": product.right_steps,
-            "out_rows": product.out_steps, "last": n and f"{n} % columns_{name}",
+            "out_rows": product.out_steps, "width": n,
         }  # fmt: skip
         words = "".join(f", {word}={value}" for word, value in told.items() if value)
         lines.append(f"tile_{name} = tile(rows_{name}, columns_{name}, real{words})")

@@ -1,7 +1,6 @@
 """Which sums are matrix products, and how any sum is brought into the shapes that kernels are good at.
 
     Σ_n x[n, i]·(y[n, j] − t[n, j])/N   →   d[n, j] = (y[n, j] − t[n, j])/N,   c[i, j] = Σ_n x[n, i]·d[n, j]
-    Σ_k x[n, k]·W[k, j], W trained      →   p[h, n, j] = Σ_k x[n, 9·h + k]·W[9·h + k, j],   p[0, n, j] + p[1, n, j]
 
 Comes in: any tensors. Goes out: equal tensors, in which every contraction is exactly a sum of a product of two plain
 elements, its right operand has the column index last, and a total reduction is done row by row first.
@@ -9,7 +8,7 @@ elements, its right operand has the column index last, and a total reduction is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -18,9 +17,7 @@ import sympy as sp
 from codegen.loops.ranges import all_exist, bounds_of, exists
 from codegen.loops.seldom import NOUGHT
 from codegen.plan.scatter import ordered, scatter_of, terms_of, with_scatter
-from codegen.plan.windows import window_of
 from symgraph.core.bounds import running
-from symgraph.core.cases import Cases
 from symgraph.core.graph import rewrite
 from symgraph.core.indices import Dim, Index, Shape, axis, bound, is_at_least_zero
 from symgraph.core.scalars import selected
@@ -106,10 +103,6 @@ def _is_regular(element: Element) -> bool:
     """Whether every index occurs once, by itself, so many places on, or in a sum 9·h + k over a part of an axis."""
     used = _indices_in(element)
     return all(entry.is_Integer or _indices_of(entry) for entry in element.indices) and len(set(used)) == len(used)
-
-
-def _is_plain(element: Element) -> bool:
-    return _is_regular(element) and all(isinstance(index, Index) for index in element.indices)
 
 
 def _is_placed(element: Element) -> bool:
@@ -288,105 +281,22 @@ def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr]
     return Element(tensor, *order)
 
 
-PARTS = 2
-"""Parts of a sum that is split. Not the number of threads: results must not depend on that."""
-
-LEAST_PART = 256
-"""Terms of a part, from which on it pays to split."""
-
-LEAST_SUMMED, MOST_SUMMED = 4096, 16384
-"""Elements of a product over rows of which each thread sums its own."""
-
-MOST_IN_WINDOWS = 1 << 16
-"""The same of a sum over windows, which has many more terms."""
-
 PANEL_COLUMNS = 64
 """Columns of a block of a product. Threads share the rows of a product of fewer, and the columns of a wider one."""
 
-
-def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[Tensor, Tensor]:
-    """The replacement of every tensor under ``outputs``: long sums over a matrix that is trained, in parts, if that is
-    narrow or multiplied by a single row.
-
-    Threads that share the rows of x·W each need all of W, of which another has just updated a half. A thread that has a
-    part of the sum needs the rows of W, and the columns of x, that it has in the update: they stay in its cache. Of a
-    single row it walks over whole rows of W, which lie one after the other.
-    """
-
-    def change(tensor: Tensor, definition: Definition) -> Tensor:
-        new = tensor.redefined(definition)
-        if _sums_rows(new) or _sums_windows(new):
-            return _in_halves(new)
-        depth = _split_depth(new, trained)
-        if depth is None or not definition.extents[0].is_Integer:
-            return new
-        size = definition.extents[0] // PARTS
-        if definition.extents[0] % PARTS or size < LEAST_PART:
-            return new
-        moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
-        moved[depth] = size * axis(0) + depth
-        parts = Tensor.define((sp.Integer(PARTS), *new.shape), definition.body.xreplace(moved), "sum", (size,))
-        elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(new.ndim))) for h in range(PARTS))
-        return new.redefined(Definition(None, (), sp.Add(*elements)))
-
-    return rewrite(outputs, change)
+LINE = 16
+"""Elements of a cache line, of float32."""
 
 
-def _sums_rows(tensor: Tensor) -> bool:
-    """Whether a product sums over the rows of both operands, as a weight's gradient does over a batch, and is so small
-    that it is cheaper to add up two than to fetch half of the rows from another thread's cache."""
-    found = contraction_of(tensor)
-    if found is None or found.outer or found.end is not None or not all(size.is_Integer for size in tensor.shape):
-        return False
-    rows = tensor.definition.extents[0]  # type: ignore[union-attr]
-    small = LEAST_SUMMED <= int(sp.prod(tensor.shape)) <= MOST_SUMMED
-    read = (found.left, found.right)
-    leading = all(e.indices[0] is found.depth[0] and e.tensor.shape[0] == rows and _is_plain(e) for e in read)
-    return small and leading and not (rows.is_Integer and rows < 2 * LEAST_PART)
+def has_whole_lines(columns: sp.Expr) -> bool:
+    """Whether rows of a matrix end where cache lines do, so that threads may have some columns each."""
+    return not columns.is_Integer or columns % LINE == 0
 
 
-def _sums_windows(tensor: Tensor) -> bool:
-    """Whether a sum over windows is one over the rows of its factors too, as the gradient of a convolution's weight."""
-    definition = tensor.definition
-    if definition is None or not isinstance(definition.body, sp.Mul):
-        return False
-    found = window_of(tensor.shape, definition, 0)
-    is_small = is_at_least_zero(MOST_IN_WINDOWS - sp.Mul(*tensor.shape))
-    if found is None or found.outer or found.over[:1] != (bound(0),) or not is_small:
-        return False
-    rows = (bound(0), definition.extents[0])
-    return all((factor.indices[0], factor.tensor.shape[0]) == rows for factor in definition.body.args)
-
-
-def _in_halves(tensor: Tensor) -> Tensor:
-    """A product over rows, of which each half is one thread's."""
-    definition = tensor.definition
-    assert definition is not None
-    whole, *inner = definition.extents
-    size = sp.floor((whole + 1) / PARTS)
-    row = size * axis(0) + bound(0)
-    moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(tensor.ndim)} | {bound(0): row}
-    body = Cases((definition.body.xreplace(moved), row < whole), (sp.S.Zero, True))
-    parts = Tensor.define((sp.Integer(PARTS), *tensor.shape), body, "sum", (size, *inner))
-    elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(tensor.ndim))) for h in range(PARTS))
-    return tensor.redefined(Definition(None, (), sp.Add(*elements)))
-
-
-def _split_depth(tensor: Tensor, trained: Collection[Tensor]) -> Index | None:
-    """The index that a product of a matrix that is trained sums over, if it is one to be split."""
-    found = contraction_of(tensor)
-    if found is not None:
-        columns = tensor.shape[-1]
-        narrow = bool(columns.is_Integer and columns <= PANEL_COLUMNS)
-        plain = not found.outer and len(found.depth) == 1 and found.right.tensor in trained
-        return found.depth[0] if narrow and plain else None
-    definition = tensor.definition
-    if definition is None or definition.op != "sum" or tensor.ndim != 1 or len(definition.extents) != 1:
-        return None
-    factors = [factor for factor in sp.Mul.make_args(definition.body) if factor.has(axis(0))]
-    if len(factors) != 1 or not isinstance(factors[0], Element) or factors[0].tensor not in trained:
-        return None
-    return bound(0) if factors[0].indices == (bound(0), axis(0)) else None
+def is_narrow(columns: sp.Expr) -> bool:
+    """Whether blocks of a product have whole rows: of few columns, or of some more that are no whole lines."""
+    few, more = (is_at_least_zero(n * PANEL_COLUMNS - columns) is True for n in (1, 2))
+    return few or (more and not has_whole_lines(columns))
 
 
 def is_size(expression: sp.Basic) -> bool:

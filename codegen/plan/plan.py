@@ -15,7 +15,7 @@ from codegen.plan.axis_order import order_axes
 from codegen.plan.borders import surround_with_zeros
 from codegen.plan.cases import write_out_cases
 from codegen.plan.common_functions import share_functions
-from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums, split_sums
+from codegen.plan.contraction import Contraction, contraction_of, is_large, reshape_sums
 from codegen.plan.digit_axes import split_axes
 from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
@@ -26,6 +26,7 @@ from codegen.plan.merge import is_cheap, merge, written_in
 from codegen.plan.phases import write_out_phases
 from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
+from codegen.plan.split_sums import split_sums
 from codegen.plan.supports import trim_values
 from codegen.plan.touched import added, scattered
 from codegen.plan.turned import turn_constants

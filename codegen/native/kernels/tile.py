@@ -72,7 +72,7 @@ def tile(
     left: tuple[Steps, Steps] | None = None,
     right: Steps | None = None,
     out_rows: Steps | None = None,
-    last: int = 0,
+    width: int | None = None,
 ) -> Tile:
     """Make the tile of one size: a word, callable natively and from Python.
 
@@ -91,8 +91,8 @@ def tile(
         The same of the depth of ``b``, in place of ``b_row``.
     out_rows
         The same of the rows of ``out``. ``out_row`` is then the number of the first one.
-    last
-        Columns of the last tile of each row, if they are known and fewer: so many and less have vectors of their own.
+    width
+        Columns of the whole product, if known: what is left for the last tile of a row has vectors of its own.
 
     Returns
     -------
@@ -160,9 +160,8 @@ def tile(
         )
         zero = ir.Constant(INDEX, 0)
         operands = _Operands(out, out_row, a, a_row, a_col, b, b_row, zero, depth, *live)
-        whole, narrow = (
-            _Tile(rows, widths(columns, dtype), kind, accumulate, steps) for columns in (cols, last or cols)
-        )
+        last = (width or cols) % cols or cols
+        whole, narrow = (_Tile(rows, widths(columns, dtype), kind, accumulate, steps) for columns in (cols, last))
         if narrow.vectors == whole.vectors:
             whole.call(builder, operands)
             return context.get_dummy_value()
