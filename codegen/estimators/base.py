@@ -145,7 +145,9 @@ class Trained(BaseEstimator, metaclass=ABCMeta):
         rows = weight > 0
         if not rows.any():
             raise ValueError("all sample weights are zero: there is nothing to train on")
-        X, target, weight, y = X[rows], target[rows], weight[rows], np.asarray(y)[rows]
+        y = np.asarray(y)
+        if not rows.all():
+            X, target, weight, y = X[rows], target[rows], weight[rows], y[rows]
         random = check_random_state(self.random_state)
         network = self._network(X.shape[1])
         if not again:
