@@ -21,7 +21,7 @@ LEAST, MOST = 64, 256
 """Columns of a sum that is halved: fewer are soon added up, more are shared."""
 
 LEAST_ROWS = 64
-"""Rows of a known number from which on it pays."""
+"""Rows of a known number, those of all axes, from which on it pays."""
 
 
 def halve_column_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
@@ -71,7 +71,7 @@ def _rows_of(shape: Shape, definition: Definition) -> tuple[sp.Expr, sp.Expr] | 
 
 
 def _is_worth_it(shape: Shape, definition: Definition) -> bool:
-    columns, rows = shape[0], definition.extents[0]
+    columns, rows = shape[0], sp.Mul(*definition.extents)
     few = rows.is_Integer and rows < LEAST_ROWS
     down = any(element.indices[-1] == axis(0) for element in elements_of(definition.body) if element.has(bound(0)))
     return bool(columns.is_Integer and LEAST <= columns <= MOST) and down and not few

@@ -84,7 +84,7 @@ class Node:
 
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
-    """Write out recurrences of few numbers, unite equal values, trim, slice, write out cases, merge temporaries, mask
+    """Write out recurrences of few numbers, trim, unite equal values, slice, write out cases, merge temporaries, mask
     by maxima, visit windows, write them and their phases out, surround them with zeros, order axes, bring sums
     into shape, share common functions, split, inline, place, order.
 
@@ -92,9 +92,9 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     every step is laid out for it.
     """
     numbers = _replace(request, write_out_numbers(_roots(request)))
-    once = _replace(numbers, compute_once(_roots(numbers)))
-    trimmed = _replace(once, trim_values(_roots(once)))
-    sliced = _replace(trimmed, slice_values(_roots(trimmed)))
+    trimmed = _replace(numbers, trim_values(_roots(numbers)))
+    once = _replace(trimmed, compute_once(_roots(trimmed)))
+    sliced = _replace(once, slice_values(_roots(once)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
     masked = _replace(merged, mask_by_maxima(_roots(merged)))

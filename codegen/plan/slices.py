@@ -120,6 +120,13 @@ def at_places(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
     return literal(body, _with_parts(body, rule))
 
 
+def written_at(body: sp.Expr, rule: Mapping[Index, sp.Expr], there: Mapping[Element, sp.Expr]) -> sp.Expr:
+    """The same, told what some elements are there, as it would be written if SymPy evaluated more."""
+    parts = {**_with_parts(body, rule), **there}
+    found = literal(body, parts)
+    return unevaluated(body, parts) if found is None else found
+
+
 def renamed(body: sp.Expr, rule: Mapping[Index, Index]) -> sp.Expr:
     """A formula by other names of its indices, where nothing but these is looked at."""
     return unevaluated(body, _with_parts(body, rule))

@@ -15,13 +15,13 @@ from functools import reduce
 import sympy as sp
 
 from codegen.loops.ranges import Bounds, bounds_of, narrowed, settled
-from codegen.plan.slices import at_places
+from codegen.plan.slices import at_places, written_at
 from symgraph.core.bounds import Interval, range_of, running
 from symgraph.core.cases import Cases
 from symgraph.core.graph import consumers, elements_of, rewrite, topological
 from symgraph.core.indices import Index, axis, bound, extents_of, is_at_least_zero
 from symgraph.core.reading import call_alike
-from symgraph.core.rebuild import replaced, written_product
+from symgraph.core.rebuild import written_product
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
 
@@ -76,10 +76,10 @@ def support(body: sp.Expr, bounds: Bounds, known: Supports) -> Bounds | None:
     if body == 0:
         return None
     if isinstance(body, sp.Piecewise):
-        branches = [support(value, narrowed(bounds, condition), known) for value, condition in body.args]
-        return reduce(_either, branches)
+        parts = ((value, _where(bounds, condition)) for value, condition in body.args)
+        return reduce(_either, (None if part is None else support(value, part, known) for value, part in parts))
     if isinstance(body, Delta):
-        return narrowed(bounds, sp.Eq(*body.args))
+        return _where(bounds, sp.Eq(*body.args))
     if isinstance(body, sp.Add):
         return reduce(_either, [support(term, bounds, known) for term in body.args])
     if isinstance(body, sp.Mul):
@@ -89,8 +89,14 @@ def support(body: sp.Expr, bounds: Bounds, known: Supports) -> Bounds | None:
         return found
     if isinstance(body, Element) and body.tensor in known:
         spans = known[body.tensor]
-        return narrowed(bounds, sp.And(*(c for d, span in spans.items() for c in _between(body.indices[d], span))))
+        return _where(bounds, sp.And(*(c for d, span in spans.items() for c in _between(body.indices[d], span))))
     return bounds
+
+
+def _where(bounds: Bounds, condition: sp.Basic) -> Bounds | None:
+    """The ranges where a condition holds; None if one of them is empty."""
+    found = narrowed(bounds, condition)
+    return None if any(is_at_least_zero(sp.expand(low - high - 1)) for low, high in found.values()) else found
 
 
 def _either(one: Bounds | None, other: Bounds | None) -> Bounds | None:
@@ -105,19 +111,36 @@ def _hull(one: Interval, other: Interval) -> Interval:
 
 
 def _can_read(reader: Tensor, tensor: Tensor, spans: Mapping[int, Interval]) -> bool:
-    """Whether a reader is 0 where it would read beside what is left, or has a condition on indices already."""
+    """Whether a reader is 0 where it would read beside what is left, or asks whether it is there once for all the terms
+    of a sum."""
     definition = reader.definition
     if definition is None or definition.is_opaque or definition.op not in (None, "sum"):
         return False
-    if _guard(definition.body) is not None:
+    is_sum = tensor.definition is not None and tensor.definition.op == "sum"
+    if is_sum and definition.op is None:
         return True
-    bounds = bounds_of(reader.shape, definition)
-    left = support(definition.body, bounds, {tensor: spans})
-    return all(
-        left is None or _within(element.indices[d], span, left)
-        for element in elements_of(definition.body)
-        for d, span in (spans.items() if element.tensor is tensor else ())
-    )
+    value, condition = _guard(definition.body) or (definition.body, None)
+    left = support(definition.body, bounds_of(reader.shape, definition), {tensor: spans})
+    read = (element for element in elements_of(definition.body) if element.tensor is tensor)
+    return all((condition is not None and _vanishes(value, e)) or _is_there(e, spans, left) for e in read)
+
+
+def _is_there(element: Element, spans: Mapping[int, Interval], bounds: Bounds | None) -> bool:
+    """Whether all that is read of a value is in what is left of it."""
+    return bounds is None or all(_within(element.indices[d], span, bounds) for d, span in spans.items())
+
+
+def _vanishes(body: sp.Expr, element: Element) -> bool:
+    """Whether a formula is 0 where an element of it is."""
+    if isinstance(body, sp.Pow):
+        return bool(body.exp.is_positive) and _vanishes(body.base, element)
+    if isinstance(body, sp.Mul):
+        return any(_vanishes(factor, element) for factor in body.args)
+    if isinstance(body, sp.Add):
+        return all(_vanishes(term, element) for term in body.args)
+    if isinstance(body, sp.Piecewise):
+        return all(_vanishes(value, element) for value, _ in body.args)
+    return body == element or body == 0
 
 
 def _between(place: sp.Expr, span: Interval) -> tuple[sp.Basic, sp.Basic]:
@@ -153,14 +176,23 @@ class _Trimmed:
         Of a root, which is asked for as a whole, the part is a value that it reads.
         """
         own = self.spans.get(tensor, {})
-        moved = {element: self._moved(element) for element in elements_of(definition.body)}
-        if not own and all(element is new for element, new in moved.items()):
+        read = [element for element in elements_of(definition.body) if element.tensor in self.parts]
+        if not own and not read:
             return tensor.redefined(definition)
         bounds = bounds_of(tensor.shape, definition)
         value, condition = _guard(definition.body) or (definition.body, sp.true)
-        selected = support(definition.body, bounds, {}) or bounds
-        conditions = [*sp.And.make_args(condition), *self._inside(moved, selected)]
-        summed = _summed(definition, bounds, narrowed(bounds, sp.And(*conditions)))
+        conditions, alone = [*sp.And.make_args(condition)], dict[Element, list[sp.Basic]]()
+        known = {element.tensor: self.parts[element.tensor][1] for element in read}
+        selected, there = support(definition.body, bounds, {}), support(definition.body, bounds, known)
+        for element in read:
+            inside = list(self._inside(element, selected or bounds))
+            whole = _vanishes(value, element) or _is_there(element, known[element.tensor], there)
+            alone[element] = [] if whole else inside
+            conditions += inside if whole else []
+        left = _where(bounds, sp.And(*conditions))
+        if left is None:
+            return tensor.redefined(Definition(None, (), sp.S.Zero))
+        summed = _summed(definition, bounds, left)
         shift = _shifts(own) | {r: r + low for r, (low, _) in summed.items() if low != 0}
         sizes = {axis(d): span for d, span in own.items()} | summed
         shape, extents = (
@@ -171,11 +203,13 @@ class _Trimmed:
             )
         )
         ranges = running(extents_of(shape, extents))
-        there = at_places(replaced(value, moved), shift)  # type: ignore[arg-type]
-        assert there is not None
-        left = _needed([c.xreplace(shift) for c in conditions], ranges)
-        body = _settled(there, ranges)
-        body = Cases((body, sp.And(*left)), (sp.S.Zero, sp.true)) if left else body
+
+        def guarded(formula: sp.Expr, needed: Sequence[sp.Basic]) -> sp.Expr:
+            asked = _needed([c.xreplace(shift) for c in needed], ranges)
+            return Cases((formula, sp.And(*asked)), (sp.S.Zero, sp.true)) if asked else formula
+
+        moved = {e: guarded(self._moved(e).xreplace(shift), inside) for e, inside in alone.items()}
+        body = guarded(_settled(written_at(value, shift, moved), ranges), conditions)
         new = Definition(definition.op, extents, body)
         if not own:
             return tensor.redefined(new)
@@ -191,16 +225,13 @@ class _Trimmed:
         return whole
 
     def _moved(self, element: Element) -> Element:
-        if element.tensor not in self.parts:
-            return element
         return _of_part(*self.parts[element.tensor], element.indices)
 
-    def _inside(self, elements: Iterable[Element], bounds: Bounds) -> Iterator[sp.Basic]:
-        for element in elements:
-            for d, span in self.parts[element.tensor][1].items() if element.tensor in self.parts else ():
-                place = element.indices[d]
-                if not _within(place, span, bounds):
-                    yield from _between(place, span)
+    def _inside(self, element: Element, bounds: Bounds) -> Iterator[sp.Basic]:
+        """What tells that an element is in the part, where that is not so throughout."""
+        for d, span in self.parts[element.tensor][1].items():
+            if not _within(element.indices[d], span, bounds):
+                yield from _between(element.indices[d], span)
 
 
 def _of_part(part: Tensor, spans: Mapping[int, Interval], places: Sequence[sp.Expr]) -> Element:
