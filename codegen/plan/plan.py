@@ -169,7 +169,7 @@ def _inlines(tensor: Tensor, readers: Sequence[Tensor], reads: Sequence[Read]) -
         return False
     feeds_contraction = any(contraction_of(reader) is not None for reader in readers)
     if isinstance(definition.body, Element):
-        return not feeds_contraction or (
+        return not feeds_contraction or _is_rows(definition.body, tensor.shape) or (
             _is_permutation(definition.body, tensor.ndim) and _keeps_columns(tensor, readers)
         )
     if feeds_contraction:
@@ -191,6 +191,12 @@ def _is_of_numbers(body: sp.Expr) -> bool:
 
 def _is_permutation(element: Element, rank: int) -> bool:
     return len(element.indices) == rank and set(element.indices) == {axis(d) for d in range(rank)}
+
+
+def _is_rows(element: Element, shape: Shape) -> bool:
+    """Whether a value is some of the first rows of another one, which lie as they do in a copy."""
+    in_place = list(element.indices) == [axis(d) for d in range(len(shape))]
+    return in_place and element.tensor.shape[1:] == shape[1:]
 
 
 def _keeps_columns(tensor: Tensor, readers: Sequence[Tensor]) -> bool:
