@@ -27,6 +27,7 @@ from codegen.plan.phases import write_out_phases
 from codegen.plan.request import Request
 from codegen.plan.slices import own_places, slice_values
 from codegen.plan.split_sums import split_sums
+from codegen.plan.stacks import split_stacks
 from codegen.plan.supports import trim_values
 from codegen.plan.touched import added, scattered
 from codegen.plan.turned import turn_constants
@@ -84,15 +85,16 @@ class Node:
 
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
-    """Write out recurrences of few numbers, trim, unite equal values, slice, write out cases, merge temporaries, mask
-    by maxima, visit windows, write them and their phases out, surround them with zeros, order axes, bring sums
-    into shape, share common functions, split, inline, place, order.
+    """Write out recurrences of few numbers, split stacks, trim, unite equal values, slice, write out cases, merge
+    temporaries, mask by maxima, visit windows, write them and their phases out, surround them with zeros, order axes,
+    bring sums into shape, share common functions, split, inline, place, order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
     """
     numbers = _replace(request, write_out_numbers(_roots(request)))
-    trimmed = _replace(numbers, trim_values(_roots(numbers)))
+    apart = _replace(numbers, split_stacks(_roots(numbers)))
+    trimmed = _replace(apart, trim_values(_roots(apart)))
     once = _replace(trimmed, compute_once(_roots(trimmed)))
     sliced = _replace(once, slice_values(_roots(once)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
@@ -100,8 +102,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     masked = _replace(merged, mask_by_maxima(_roots(merged)))
     visited = _replace(masked, visit_windows(_roots(masked)))
     written = _replace(visited, write_out_windows(_roots(visited)))
-    apart = _replace(written, write_out_phases(_roots(written)))
-    around = _replace(apart, surround_with_zeros(_roots(apart)))
+    phases = _replace(written, write_out_phases(_roots(written)))
+    around = _replace(phases, surround_with_zeros(_roots(phases)))
     laid = _replace(around, order_axes(_roots(around)))
     digits = _replace(laid, split_axes(_roots(laid)))
     shaped = _replace(digits, reshape_sums(_roots(digits)))

@@ -120,8 +120,8 @@ def at_places(body: sp.Expr, rule: Mapping[Index, sp.Expr]) -> sp.Expr | None:
     return literal(body, _with_parts(body, rule))
 
 
-def written_at(body: sp.Expr, rule: Mapping[Index, sp.Expr], there: Mapping[Element, sp.Expr]) -> sp.Expr:
-    """The same, told what some elements are there, as it would be written if SymPy evaluated more."""
+def written_at(body: sp.Expr, rule: Mapping[Index, sp.Expr], there: Mapping[sp.Basic, sp.Expr]) -> sp.Expr:
+    """The same, told what some of its parts are there, as it would be written if SymPy evaluated more."""
     parts = {**_with_parts(body, rule), **there}
     found = literal(body, parts)
     return unevaluated(body, parts) if found is None else found
