@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import codegen
 import symgraph as sg
 from codegen.plan.few_numbers import write_out_numbers
 from symgraph.core.graph import topological
@@ -96,3 +97,26 @@ def test_what_selects_is_long_or_wide_stays_as_it_is() -> None:
     masked = sg.grad(sg.sum(leaky), x)
     for value in (wide, ewma, masked):
         assert write_out_numbers([value])[value] is value
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("native", [False, True])
+def test_what_a_step_hands_on_stays_in_registers(native: bool, reverse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One kernel goes through all steps; two numbers change places on the way, and one is handed on as it is."""
+    monkeypatch.setenv("SYMGRAPH_PYTHON", "" if native else "1")
+    u, a = sg.input("u", (40,)), sg.input("a", ())
+
+    def step(carry: Any, given: Any) -> Any:
+        x, y, first = carry
+        return (y + a * given, x * first, first), x - y
+
+    (x, y, _), seen = sg.scan(step, (u[0], u[1], a * 2), u, reverse=reverse)
+    function = codegen.function([u, a], [x, y, seen], "float64")
+    assert "= pointer(packed[" in function.source and "for step in range(40):" in function.source.split("def run")[0]
+    values, scale = np.random.default_rng(0).standard_normal(40), 0.7
+    one, other, expected = values[0], values[1], np.zeros(40)
+    for t in reversed(range(40)) if reverse else range(40):
+        expected[t] = one - other
+        one, other = other + scale * values[t], one * (2 * scale)
+    for found, right in zip(function(values, scale), (one, other, expected), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-13)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.loops import ir
+from codegen.loops.carried import with_carried_numbers
 from codegen.loops.names import Names
 from codegen.loops.program import External, Item, Loop, Program, Slice
 from codegen.loops.small_steps import with_whole_steps
@@ -79,7 +80,8 @@ def assemble(
     lowered = _Lowered(table, sizes, Names(frozenset(names.taken)), moved)
     body += lowered.items(one for part in tasks for one in part)
     outputs = tuple(buffers[output] for output in request.outputs)
-    program = with_whole_steps(Program(table, tuple(body), tuple(sizes.values()), outputs))
+    whole = with_whole_steps(Program(table, tuple(body), tuple(sizes.values()), outputs))
+    program = with_carried_numbers(whole)
     return program, buffers, tuple(sizes), checked, tuple(lowered.procedures)
 
 
