@@ -1,6 +1,6 @@
 """Derives the coefficient tables of the special functions again: ``python -m tests.coefficients [NAME …]``.
 
-Each row is a function, the weight of its error, the interval and the degree that
+Each row is a function, the weight of its error, the interval, the degree and, if not float64, the dtype that
 :func:`tests.minimax.minimax` is asked for; what it prints stands in ``codegen/native/kernels``.
 """
 
@@ -14,6 +14,8 @@ import mpmath
 import numpy as np
 from mpmath import mp, mpf
 
+from codegen.native.kernels.error_function import ERFC_TAIL, SingleTail
+from codegen.native.kernels.normal import SINGLE_TAIL
 from tests.minimax import minimax
 
 TAIL_CENTRE = 3
@@ -42,10 +44,15 @@ def scaled_tail(q: Any) -> Any:
     return (1 + 2 * x) / (x * mp.sqrt(mp.pi)) * total
 
 
-def mills(t: Any) -> Any:
-    """Φ(−a)·e^{a²/2}/t at a = 1/t − 3."""
-    a = 1 / t - 3
-    return mp.erfc(a / mp.sqrt(2)) * mp.exp(a * a / 2) / (2 * t)
+def single_tail(tail: SingleTail, function: Callable[[Any], Any], last: float) -> tuple[Any, ...]:
+    """The polynomial of the tail of a bell, to where its values are subnormal numbers."""
+    shift, centre = mpf(tail.shift), mpf(tail.centre)
+
+    def smooth(place: Any) -> Any:
+        a = 1 / (place + centre) - shift
+        return function(a) * mp.exp(-tail.power * a * a) / (place + centre)
+
+    return smooth, relative(smooth), (1 / (last + shift) - centre, 1 / shift - centre), 10, np.float32
 
 
 def taylor_safe(function: Callable[[Any], Any], at_zero: Any) -> Callable[[Any], Any]:
@@ -125,7 +132,8 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "TRIGAMMA_MIDDLE": (*between(1, 3, 13, MIDDLE_CENTRE), 26),
     "TETRAGAMMA_LOW": (*between(2, 1, 3, LOW_CENTRE), 27),
     "TETRAGAMMA_MIDDLE": (*between(2, 3, 13, MIDDLE_CENTRE), 28),
-    "MILLS": (mills, relative(mills), (2 / mpf(35), 1 / mpf(3)), 10),
+    "SINGLE_TAIL": single_tail(SINGLE_TAIL, lambda a: mp.ncdf(-a), 13.25),
+    "ERFC_TAIL": single_tail(ERFC_TAIL, mp.erfc, 9.375),
     "AROUND_MEDIAN": (normal_near, relative(normal_near), (0, 1), 12),
     "ARCSINE": (arcsine_rest, arcsine_weight, (0, mpf(1) / 4), 12),
     "CUBE_ROOT": (mp.cbrt, relative(mp.cbrt), (mp.sqrt(mpf(1) / 2), mp.sqrt(2)), 7),
@@ -137,9 +145,9 @@ def main(names: list[str]) -> None:
     for name, n in (("LGAMMA", -1), ("DIGAMMA", 0), ("TRIGAMMA", 1), ("TETRAGAMMA", 2)):
         if not names or name + "_FAR" in names:
             print(f"{name}_FAR = {tuple(stirling_series(n))}")
-    for name, (function, weight, interval, degree) in ROWS.items():
+    for name, (function, weight, interval, degree, *dtype) in ROWS.items():
         if not names or name in names:
-            coefficients, error = minimax(function, weight, interval, degree, np.float64)
+            coefficients, error = minimax(function, weight, interval, degree, *dtype or [np.float64])
             print(f"{name} = {tuple(coefficients)}\n# error 2^{mp.nstr(mp.log(error, 2), 4)}", flush=True)
 
 

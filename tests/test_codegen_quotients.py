@@ -45,6 +45,33 @@ def test_by_any_number(name: str, dtype: str) -> None:
 
 
 @pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("dtype", DIVISORS)
+def test_an_inner_loop_divides_by_what_does_not_change_in_it(dtype: str) -> None:
+    """x[n, i, j]/c[n, i]: one division for all j, right for any c."""
+    divisors, size = np.array([DIVISORS[dtype]] * 2, dtype), len(DIVISORS[dtype])
+    a, b = sg.input("a", (N, size, 6)), sg.input("b", (N, size))
+    quotient = codegen.function([a, b], a / b[:, :, None])
+    assert "/ b[" not in quotient.source and "inverse" in quotient.source
+    with np.errstate(all="ignore"):
+        divided = np.stack([divisors * factor for factor in (1, -1, 0, 3, np.inf, 0.5)], axis=-1)
+        expected = divided / divisors[..., None]
+    np.testing.assert_allclose(quotient(divided, divisors), expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+
+
+def test_numbers_of_a_product_are_one() -> None:
+    source = codegen.function(x, sg.define(n, sp.sqrt(2) * x[n] / sp.sqrt(sp.pi), shape=(N,)), dtype="float32").source
+    assert f"real({float(sp.sqrt(2 / sp.pi))!r}) * x[" in source and "sqrt(float64" not in source
+
+
+@pytest.mark.parametrize("size", [1, 7, 33])
+def test_the_best_of_a_row_is_nan_wherever_one_is(size: int) -> None:
+    a = sg.input("a", (N, size))
+    rows = np.where(np.eye(size), np.nan, np.random.default_rng(0).normal(size=(size, size)))
+    for best in codegen.function([a], [sg.max(a, axis=1), sg.min(a, axis=1)])(rows.astype("float32")):
+        assert np.isnan(best).all()
+
+
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize(
     ("dtype", "number"), [("float32", 1e-39), ("float32", 1e-44), ("float64", 1e-310), ("float64", 2.5e-310)]
 )

@@ -68,6 +68,25 @@ def test_error_is_within_the_bound_of_the_row(row: Any, dtype: Any) -> None:
     assert errors[worst] <= row.ulp, f"{row.name}({x[worst]!r}) is {errors[worst]:.2f} ulp off"
 
 
+@pytest.mark.parametrize("row", UNARY, ids=lambda row: row.name)
+def test_single_precision_is_within_the_bound_of_double_all_over(row: Any) -> None:
+    """At numbers evenly spaced among all float32; what double makes of the same number is exact enough."""
+    bits = np.arange(0, 2**32, 2**32 // examples(40_000, 4_000_000), dtype=np.uint64)
+    x = bits.astype(np.uint32).view(float32)
+    with np.errstate(all="ignore"):
+        exact = native(row.name, x.astype(float64))
+        x, exact = (values[abs(exact) <= np.finfo(float32).max] for values in (x, exact))
+        unit = np.ldexp(1.0, np.maximum(np.frexp(exact)[1] - 24, -149))
+        errors = abs(native(row.name, x) - exact) / unit
+    worst = int(np.argmax(np.nan_to_num(errors, nan=math.inf)))
+    assert errors[worst] <= row.ulp, f"{row.name}({x[worst]!r}) is {errors[worst]:.2f} ulp off"
+
+
+@pytest.mark.parametrize("name", ["ndtr", "erfc", "exp", "erf", "sigmoid"])
+def test_what_networks_use_of_float32_is_computed_in_float32(name: str) -> None:
+    assert "double" not in lane_c.printed(name, "float32")
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("row", UNARY, ids=lambda row: row.name)
 def test_special_values_and_plain_python_agree(row: Any, dtype: Any) -> None:

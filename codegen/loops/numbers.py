@@ -6,6 +6,8 @@ import math
 
 import sympy as sp
 
+from symgraph.core.scalars import Uniform
+
 SMALLEST, LARGEST, LEAST = sp.Rational(1, 2**126), sp.Integer(2**126), sp.Rational(1, 2**149)
 """Float32 has normal numbers from 2⁻¹²⁶ on, others from 2⁻¹⁴⁹ on, and none above 2¹²⁸."""
 
@@ -17,6 +19,11 @@ SHORT_SUM = 1024
 
 LARGEST_SIZE = 2**63
 """Whole numbers below this are sizes in the generated code."""
+
+
+def is_known(body: sp.Basic) -> bool:
+    """Whether a value is one number, which no program has to compute."""
+    return bool(body.is_number) and not body.free_symbols and not body.has(Uniform)
 
 
 def nearest(number: sp.Expr) -> float:

@@ -119,6 +119,20 @@ class Sharing:
         available.update(statement.var.name for statement in before if isinstance(statement, Let))
         return before, moved
 
+    def inverses(self, body: Sequence[Stmt], available: set[str]) -> tuple[list[Stmt], list[Stmt]]:
+        """(inverses to bind before, body) of an inner loop: of what all of its iterations divide by."""
+        frozen, before, outside = frozenset(writes(tuple(body))), list[Stmt](), self.known
+
+        def change(node: Expr) -> Expr | None:
+            if isinstance(node, Op) and node.op == "/" and not _available(node, available, frozen):
+                return self._by_inverse(node, available, frozen, before, change)
+            return node if _is_step(node) else None
+
+        self.known = dict(outside)
+        moved = [with_expressions(statement, lambda e: rewritten(e, change)) for statement in body]
+        self.known = outside
+        return before, moved
+
     def _by_inverse(
         self,
         quotient: Op,

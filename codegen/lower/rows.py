@@ -6,7 +6,7 @@ columns:  for a block of columns: for n: for j: s[j] += g[n, j]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import sympy as sp
 
@@ -148,9 +148,9 @@ class Loops:
             outside = statement in self.before or statement in self.after or not self.loops
             if outside and isinstance(statement, Let | Assign):
                 known.add(statement.var.name)
-        return [*self.before, *self._around(inside), *self.after]
+        return [*self.before, *self._around(inside, known), *self.after]
 
-    def _around(self, inside: Sequence[Stmt]) -> list[Stmt]:
+    def _around(self, inside: Sequence[Stmt], known: Set[str]) -> list[Stmt]:
         """The loops around some statements; of a block of columns, and of owned rows, a part."""
         scope, body = self.scope, inside
         for position in reversed(range(len(self.loops))):
@@ -169,6 +169,10 @@ class Loops:
                 start, stop = ir.integer(part.first), ir.integer(part.last)
             assert isinstance(loop, Var)
             begin, end = (part.get(position, []) for part in self.around)
+            if 0 < position == len(self.loops) - 1:
+                outer = {loop.name for loop in self.loops[:position] if isinstance(loop, Var)}
+                before, body = scope.sharing.inverses(body, {*known, *outer})
+                begin = [*begin, *before]
             body = (*begin, For(loop, start, stop, tuple(body)), *end)
         return list(body)
 

@@ -17,7 +17,7 @@ import sympy as sp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from codegen.loops.ir import ZERO, Call, Const, DType, Expr, Load, Op, Select, Var, add, difference, multiply
-from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST, nearest
+from codegen.loops.numbers import LARGEST, LARGEST_SIZE, LEAST, SMALLEST, WIDEST, is_known, nearest
 from codegen.loops.ranges import Bounds, all_exist, axes_left, exists, narrowed
 from codegen.loops.scalar_functions import (
     arithmetic,
@@ -184,7 +184,7 @@ class ScalarLowering:
                 return self.indices.get(body) or Var(self.sizes[body.name], "int64")
             case sp.core.numbers.NaN():
                 return Const(float("nan"), "float64")
-            case _ if body.is_number and not body.free_symbols:
+            case _ if is_known(body):
                 return Const(nearest(body), "float64")
             case sp.Add():
                 return self._sum(body)
@@ -192,8 +192,6 @@ class ScalarLowering:
                 return self._product(body)
             case sp.Pow():
                 return self._power(*body.args)
-            case sp.exp():
-                return call("exp", self._lower(body.args[0]))
             case sp.Max() | sp.Min():
                 word = "maximum" if isinstance(body, sp.Max) else "minimum"
                 return reduce(lambda a, b: call(word, a, b), [self._lower(part) for part in _ordered(body)])
@@ -296,8 +294,10 @@ class ScalarLowering:
         number = sp.Mul(*(factor for factor in factors if factor.is_Rational))
         if number.is_negative:
             sign, number = -sign, -number
-        above, below, inverses = list[Expr](), list[Expr](), list[Expr]()
-        for factor in sorted(sorted((f for f in factors if not f.is_Rational), key=sp.default_sort_key), key=_is_steep):
+        known = [factor for factor in factors if is_known(factor) and not factor.is_Rational]
+        above = [self._lower(sp.Mul(*known))] if known else []  # √2·x/√π is (√2/√π)·x
+        below, inverses = list[Expr](), list[Expr]()
+        for factor in sorted(sorted((f for f in factors if not is_known(f)), key=sp.default_sort_key), key=_is_steep):
             if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign() and factor.base != sp.E:
                 inverse, times = self._inverse(factor.base, -factor.exp)
                 inverses += [inverse] * times

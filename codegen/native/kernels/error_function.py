@@ -2,12 +2,15 @@
 
 Near nought erf x = x + x·p(x²). Away from it erfc falls like e^{−x²}/x, and (1 + 2x)·e^{x²}·erfc x is so smooth a
 function of q = (x − 3)/(x + 3) that one polynomial serves the whole half-line (M. M. Shepherd and J. G. Laframboise,
-Mathematics of Computation 36, 1981). Coefficients: ``tests.coefficients``.
+Mathematics of Computation 36, 1981). In float32, e^{x²}·erfc x itself is such a function of 1/(x + c), and takes one
+division (:class:`SingleTail`). Coefficients: ``tests.coefficients``.
 """
 
 from __future__ import annotations
 
-from codegen.native.kernels.exponential import DOUBLE, exp, power_of_two, quotient_pair, reduced
+from dataclasses import dataclass
+
+from codegen.native.kernels.exponential import DOUBLE, SINGLE, exp, power_of_two, quotient_pair, reduced
 from codegen.native.kernels.lane import Lane, copysign, fma, horner, select
 
 NEAR = {
@@ -75,30 +78,79 @@ SCALED_TAIL = (
 )
 """(1 + 2x)·e^{x²}·erfc x in powers of (x − 3)/(x + 3), ½ ≤ x ≤ 28; relative error 2^−54."""
 
-SCALED_TAIL_SHORT = (
-    -0.00018677126952841553,
-    -0.0006938701028738677,
-    0.0019545529525687028,
-    0.0025070584567017996,
-    -0.023788898931130592,
-    0.06831061765096196,
-    -0.11927156515869806,
-    0.12964502828602342,
-    -0.047562378249404846,
-    -0.13562110399567817,
-    1.253008058803202,
+
+
+@dataclass(frozen=True, slots=True)
+class SingleTail:
+    """The tail of a bell in float32: T(a) = e^{power·a²}·t·p(t − centre), t = 1/(a + shift), for all a ≥ 0.
+
+    Attributes
+    ----------
+    power
+        −1 or −½.
+    farthest
+        From there on T is 0 in float32.
+    coefficients
+        p, highest power first; relative error 2^−26.9.
+    """
+
+    power: float
+    farthest: float
+    shift: float
+    centre: float
+    coefficients: tuple[float, ...]
+
+    def __call__(self, a: Lane) -> Lane:
+        """T of a float32 a ≥ 0. What is rounded away is kept: of a + shift and its reciprocal in e's argument and in
+        p's, of a² in e's argument, of p and the product with it in a sum. All is 2^−64 times as large as it will be, so
+        that only the last product may be subnormal."""
+        bounded = select(a > self.farthest, self.farthest, a)
+        denominator = bounded + self.shift
+        guess = 1.0 / denominator
+        missing = fma(-guess, bounded - (denominator - self.shift), fma(-guess, denominator, 1.0))
+        place = fma(guess, missing, guess - self.centre)
+        *steeper, second, last = (coefficient * 2.0**-64 for coefficient in self.coefficients)
+        steep = horner(place, steeper)
+        slope = fma(steep, place, second)
+        smooth = fma(slope, place, last)
+        rest = fma(fma(steep, place, second - slope), place, fma(slope, place, last - smooth))
+        product = guess * smooth
+        lost = fma(guess, smooth, -product) + guess * rest
+        square = bounded * bounded
+        exact = fma(fma(bounded, bounded, -square), self.power, missing)
+        fraction, k = reduced(square * self.power, SINGLE, exact)
+        return (fma(product, fraction, lost) + product) * power_of_two(k + 64, SINGLE)
+
+
+ERFC_TAIL = SingleTail(
+    power=-1.0,
+    farthest=10.25,
+    shift=1.75,
+    centre=0.228515625,
+    coefficients=(
+        -13.554228782653809,
+        30.912857055664062,
+        -21.855792999267578,
+        -0.8393087387084961,
+        8.183789253234863,
+        -1.006046175956726,
+        -3.500056743621826,
+        0.10829885303974152,
+        2.2477304935455322,
+        1.869147777557373,
+        0.8831537365913391,
+    ),
 )
-"""The same for ½ ≤ x ≤ 10.2 and a relative error of 2^−31."""
 
 
-def tail(x: Lane, coefficients: tuple[float, ...]) -> Lane:
+def tail(x: Lane) -> Lane:
     """erfc of a double ½ ≤ x ≤ 28, with e^{−x²} corrected for the rounding of x²."""
     q = (x - 3.0) / (x + 3.0)
-    slope = horner(q, coefficients[:-1])
-    scaled = fma(slope, q, coefficients[-1])
+    slope = horner(q, SCALED_TAIL[:-1])
+    scaled = fma(slope, q, SCALED_TAIL[-1])
     denominator = fma(x, 2.0, 1.0)
     smooth, rest = quotient_pair(scaled, denominator, fma(x, 2.0, 1.0 - denominator))
-    rest = rest + fma(slope, q, coefficients[-1] - scaled) * (1.0 / denominator)
+    rest = rest + fma(slope, q, SCALED_TAIL[-1] - scaled) * (1.0 / denominator)
     square = x * x
     fraction, k = reduced(-square, DOUBLE)
     fraction = fraction - fma(x, x, -square) * (1.0 + fraction)
@@ -112,7 +164,7 @@ def erf(x: Lane) -> Lane:
     near = fma(x, horner(x * x, NEAR[x.is_double]), x)
     if x.is_double:
         bounded = select(magnitude > 6.0, 6.0, magnitude)
-        far = 1.0 - tail(select(bounded < 1.0, 1.0, bounded), SCALED_TAIL)
+        far = 1.0 - tail(select(bounded < 1.0, 1.0, bounded))
     else:
         far = 1.0 - exp(horner(select(magnitude > 3.95, 3.95, magnitude), LOG_TAIL))
     # The comparison is false for NaN, which then leaves through the polynomial.
@@ -121,13 +173,12 @@ def erf(x: Lane) -> Lane:
 
 def erfc(x: Lane) -> Lane:
     """1 − erf x, with the relative error of a small number where it is one."""
-    return _erfc(x, SCALED_TAIL) if x.is_double else _erfc(x.widened(), SCALED_TAIL_SHORT).narrowed()
-
-
-def _erfc(x: Lane, coefficients: tuple[float, ...]) -> Lane:
     magnitude = abs(x)
+    if not x.is_double:
+        far = ERFC_TAIL(magnitude)
+        return select(x < 0.0, 2.0 - far, far)
     bounded = select(magnitude > 28.0, 28.0, magnitude)
-    far = tail(select(bounded < 0.75, 0.75, bounded), coefficients)
+    far = tail(select(bounded < 0.75, 0.75, bounded))
     # 1 − x − x·p: what the first difference rounds away goes into the second.
     first = 1.0 - x
     near = first - fma(x, horner(x * x, NEAR[True]), x - (1.0 - first))

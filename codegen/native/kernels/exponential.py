@@ -100,11 +100,12 @@ def power_of_two(exponent: Lane, fmt: Format) -> Lane:
     return ((exponent << fmt.mantissa) + (fmt.bias << fmt.mantissa)).as_float()
 
 
-def reduced(x: Lane, fmt: Format) -> tuple[Lane, Lane]:
-    """Split x = k·ln 2 + r: returns eʳ − 1 and the integer k (in the low bits)."""
+def reduced(x: Lane, fmt: Format, lost: Lane | None = None) -> tuple[Lane, Lane]:
+    """Split x + lost = k·ln 2 + r, ``lost`` small: returns eʳ − 1 and the integer k (in the low bits)."""
     shifted = fma(x, LOG2_E, fmt.magic)
     k = shifted - fmt.magic
-    r = fma(k, -fmt.ln2_low, fma(k, -fmt.ln2_high, x))
+    r = fma(k, -fmt.ln2_high, x)
+    r = fma(k, -fmt.ln2_low, r) if lost is None else r + fma(k, -fmt.ln2_low, lost)
     return fma(r * r, horner(r, fmt.quotient), r), shifted.bits()
 
 

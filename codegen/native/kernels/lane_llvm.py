@@ -22,6 +22,10 @@ WORDS = {
 }  # fmt: skip
 
 
+UNSIGNED_ZERO = ("maximum", "minimum")
+"""Of 0 and −0 these take either: a processor's own instruction, with no look at signs, and a look for NaN."""
+
+
 class _StrictFlags(list[str]):
     """Fast-math flags of a binary operation that Numba's fast-math pass cannot extend."""
 
@@ -29,17 +33,14 @@ class _StrictFlags(list[str]):
         pass
 
 
-class _StrictCallFlags:
+class _StrictCallFlags(tuple[str, ...]):
     """The same for a call."""
 
     def add(self, flag: str) -> None:
         pass
 
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
+    def _to_list(self, _: ir.Type) -> list[str]:
+        return list(self)
 
 
 class LLVMBuilder:
@@ -82,7 +83,7 @@ class LLVMBuilder:
         shape = ir.FunctionType(TYPES[kind], [TYPES[kind]] * len(operands))
         declared = self.builder.module.declare_intrinsic(f"llvm.{function}", [TYPES[kind]], shape)
         instruction = self.builder.call(declared, operands)
-        instruction.fastmath = _StrictCallFlags()
+        instruction.fastmath = _StrictCallFlags(("nsz",) if function in UNSIGNED_ZERO else ())
         return instruction
 
     def unless_far(self, function: str, kind: Kind, x: ir.Value, value: ir.Value) -> ir.Value:

@@ -2,15 +2,15 @@
 
 (1 + 2x)·e^{x²}·erfc x as one polynomial in (x − 3)/(x + 3) for all x ≥ 0 (M. M. Shepherd and J. G. Laframboise,
 Mathematics of Computation 36, 1981). Coefficients: ``python -m tests.coefficients``. float32 is computed in double,
-and Φ of it by a shorter polynomial.
+but for Φ.
 """
 
 from __future__ import annotations
 
 import math
 
-from codegen.native.kernels.error_function import NEAR
-from codegen.native.kernels.exponential import DOUBLE, LOG2_E, SINGLE, power_of_two, quotient_pair, reduced
+from codegen.native.kernels.error_function import NEAR, SingleTail
+from codegen.native.kernels.exponential import DOUBLE, power_of_two, quotient_pair, reduced
 from codegen.native.kernels.lane import Lane, fma, horner, in_double, select
 from codegen.native.kernels.logarithm import assembled, log1p, normalised, reciprocal
 from codegen.native.kernels.power import fast_sum
@@ -32,14 +32,26 @@ AROUND_MEDIAN = (
 )  # fmt: skip
 """((Φ(x) − ½)/x − φ(0))/x² in powers of x², x² ≤ 1."""
 
-MILLS = (
-    3292.69271096476, -6810.554287735299, 5688.870617625515, -2314.8396504696852, 438.7921835328293,
-    -62.12514261693726, 18.73765993435909, 6.741096037591649, 3.2097154619032624, 1.1963963647479354,
-    0.398946707132507,
-)  # fmt: skip
-"""Φ(−a)·e^{a²/2}/t in powers of t = 1/(a + 3), 0 ≤ a ≤ 14.5; relative error 2^−30, for float32."""
-FARTHEST = 14.5
-"""Φ(−a) of a larger a is 0 in float32."""
+SINGLE_TAIL = SingleTail(
+    power=-0.5,
+    farthest=14.5,
+    shift=2.5,
+    centre=0.1689453125,
+    coefficients=(
+        -266.8224792480469,
+        466.8713684082031,
+        -231.34486389160156,
+        -14.805145263671875,
+        47.694091796875,
+        -3.192502021789551,
+        -10.406597137451172,
+        0.14091399312019348,
+        3.3470685482025146,
+        1.9614219665527344,
+        0.642522931098938,
+    ),
+)
+"""Φ(−a)."""
 
 MEDIAN_EDGE, ZERO_EDGE = 1.0, 0.75
 DENSITY = (0.3989422804014327, -2.49232720227773e-17)
@@ -105,22 +117,8 @@ def _mills(a: Lane) -> tuple[Lane, Lane]:
 
 def ndtr(x: Lane) -> Lane:
     """Φ(x), the normal distribution function."""
-    tail = _tail(abs(x))[0] if x.is_double else _single_tail(abs(x))
-    value = select((x if x.is_double else x.widened()) < 0.0, tail, 1.0 - tail)
-    return value if x.is_double else value.narrowed()
-
-
-def _single_tail(a: Lane) -> Lane:
-    """Φ(−a) of a float32 a ≥ 0, as a double that is right to float32: whose square is exact, and needs no remainder."""
-    bounded = select(a > FARTHEST, FARTHEST, a)
-    wide = bounded.widened()
-    guess = (1.0 / (bounded + 3.0)).widened()
-    t = fma(fma(wide + 3.0, -guess, 1.0), guess, guess)  # a Newton step
-    exponent = wide * wide * -0.5
-    shifted = fma(exponent, LOG2_E, DOUBLE.magic)
-    r = fma(shifted - DOUBLE.magic, -math.log(2.0), exponent)
-    power = fma(r * r, horner(r, SINGLE.quotient), r) + 1.0
-    return t * horner(t, MILLS) * power * power_of_two(shifted.bits(), DOUBLE)
+    tail = _tail(abs(x))[0] if x.is_double else SINGLE_TAIL(abs(x))
+    return select(x < 0.0, tail, 1.0 - tail)
 
 
 def _tail(a: Lane) -> tuple[Lane, Lane]:

@@ -1,8 +1,8 @@
 """Scalar words that need no polynomial: maximum, minimum, select, sign, roots, fma and the free-order sum.
 
-``maximum`` and ``minimum`` return NaN if either operand is NaN, and hold +0 to be larger than −0 (IEEE 754-2019,
-9.6): what NumPy's functions of these names do, and one the loop vectoriser turns into a reduction. They take integers
-too; Python's own ``min`` and ``max`` are overloads in Numba, each compiled like a function.
+``maximum`` and ``minimum`` return NaN if either operand is NaN, and of 0 and −0 either: what NumPy's functions of these
+names do, and one the loop vectoriser turns into a reduction. They take integers too; Python's own ``min`` and ``max``
+are overloads in Numba, each compiled like a function.
 """
 
 from __future__ import annotations
