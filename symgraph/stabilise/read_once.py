@@ -36,6 +36,8 @@ def is_read_once(body: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> bool:
     if sum(formula.has(*kinds) for formula in formulas) > (not _numbers_in_sums(body)):
         return False
     found = [base for formula in formulas for base in elements_of(formula)]
+    if any(formula.has(sp.Pow) and any(map(is_short_sum, elements_of(formula))) for formula in formulas):
+        return False
     reductions = sum(base.tensor.definition is not None and base.tensor.definition.op is not None for base in found)
     return len(found) == len(set(found)) and (reductions < 2 or not body.has(sp.Add))
 
