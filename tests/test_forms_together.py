@@ -49,6 +49,8 @@ TOGETHER = {
         1000001 * sp.exp(-X * 1000001 / sp.Integer(1000000)) - 1000000 * sp.exp(-X) + 0 * Y, [(0.8, 0.0), (25.0, 0.0)],
     ),
     "beside a pole": (X * Y / (X**2 + Y**2 - 2 * Y + 1) + 0 * X, [(1e-9, 1 + 1e-8), (2.0, 3.0)]),
+    "log of sinh over x": (sp.log(sp.sinh(X) / X) + 0 * Y, [(800.0, 0.0), (-1e4, 0.0), (0.3, 0.0)]),
+    "log of a product with an exponential": (sp.log((sp.exp(X) - 1) * Y), [(900.0, 2.0), (-3.0, -1.0), (1e-9, 1e-3)]),
     "Kepler, near a parabola": (X - sp.sin(X) * (10**10 - 1) / 10**10 + 0 * Y, [(1e-7, 0.0), (1e-3, 0.0), (0.5, 0.0)]),
 }  # fmt: skip
 
@@ -76,6 +78,8 @@ SLOPES = {
     "gate": ((25 - X) / 10 / (sp.exp((25 - X) / 10) - 1), [25.0 + 1e-6, 25.0 - 1e-9, 90.0]),
     "annuity": (X / (1 - (1 + X) ** -360), [1e-12, 1e-7, 1e-3]),
     "product of exponentials": (sp.exp(X) * sp.exp(-(X**2)), [30.0, 0.1, -20.0]),
+    # x¹³ overflows where x⁻⁷ does not
+    "Lennard-Jones": (4 * (X**-12 - X**-6), [1e25, 3.0, 0.9]),
     # both zeros of what is divided by
     "logarithm of a rotation": (sp.acos(X) / sp.sqrt(1 - X**2), [1 - 1e-6, 1 - 1e-12, 0.3]),
 }

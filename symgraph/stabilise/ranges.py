@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -34,11 +35,10 @@ from symgraph.simplify.branches import per_branch
 
 LEAST, MOST = sp.Integer(2) ** -100, sp.Integer(2) ** 100
 """Sums of squares in between, and their powers up to the fourth, are in the range of float64, and they of float32's."""
-MOST_FACTORS = 6
+MOST_FACTORS = 8
 """Factors of a product, with their multiplicity, that are divided by a maximum one by one."""
 SHORT = 32
 """Terms of a sum that is added up a second time, and a third for its largest term, in the same vectors."""
-HALF = sp.S.Half
 
 Opened = Callable[[sp.Expr], sp.Expr]
 
@@ -117,10 +117,10 @@ def _without_squares_of_nought(body: sp.Expr, read: Reading) -> sp.Expr:
 
 # -- sums of squares ---------------------------------------------------------------------------------------------------
 class _Squares:
-    """A sum Σ cᵢ·tᵢ² with positive numbers cᵢ, as m²·Σ cᵢ·(tᵢ/m)²."""
+    """A sum Σ cᵢ·tᵢᵏ with positive numbers cᵢ, and tᵢᵏ ≥ 0, as mᵏ·Σ cᵢ·(tᵢ/m)ᵏ."""
 
-    def __init__(self, total: sp.Expr, largest: sp.Expr, rest: sp.Expr) -> None:
-        self.total, self.largest, self.rest = total, largest, rest
+    def __init__(self, total: sp.Expr, largest: sp.Expr, rest: sp.Expr, k: int) -> None:
+        self.total, self.largest, self.rest, self.k = total, largest, rest, k
 
     def used(self) -> sp.Basic:
         """Where the scaled form is taken: not where m is 0 or infinite, for there what is scaled is NaN."""
@@ -140,36 +140,35 @@ def _squares(total: sp.Expr, read: Reading) -> _Squares | None:
     if len(sums) == 1:
         number = sp.Mul(*(factor for factor in sp.Mul.make_args(formula) if factor not in sums))
         return _sum_of_squares(total, number, sums[0], read) if _is_positive_number(number) else None
-    parts = [_root(term) or _root_of_sum(term, read) for term in formula.args] if isinstance(total, sp.Add) else [None]
-    if None in parts:
+    if not isinstance(total, sp.Add):
         return None
-    roots = [part for part in parts if part is not None]
+    found = [(term, _degree(term), _squares(term, read)) for term in formula.args]
+    degrees = [own if inner is None else inner.k for _, own, inner in found]
+    k = 0 if None in degrees else gcd(*(degree or 0 for degree in degrees))
+    if k < 2 or any(inner and inner.k != k for *_, inner in found):
+        return None
+    roots = [(inner.rest, inner.largest) if inner else _root(term, k) for term, _, inner in found]
     largest = compared(sp.Max, [sp.Abs(t) for _, t in roots])
-    return _Squares(total, largest, sp.Add(*(c * ratio(t, largest) ** 2 for c, t in roots)))
-
-
-def _root_of_sum(term: sp.Expr, read: Reading) -> tuple[sp.Expr, sp.Expr] | None:
-    """Σ (t/m)² and m of a sum of squares among other terms."""
-    squares = _squares(term, read)
-    return None if squares is None else (squares.rest, squares.largest)
+    return _Squares(total, largest, sp.Add(*(c * ratio(t, largest) ** k for c, t in roots)), k)
 
 
 def _sum_of_squares(total: sp.Expr, number: sp.Expr, element: Element, read: Reading) -> _Squares | None:
     """Those of a sum over an index."""
     definition, shape = element.tensor.definition, element.tensor.shape
     assert definition is not None
-    parts = _roots(_read(definition.body)) or _roots(read.opened(definition.body))
-    if parts is None:
+    found = _roots(_read(definition.body)) or _roots(read.opened(definition.body))
+    if found is None:
         return None
+    parts, k = found
     at = tuple(axis(d) for d in range(len(shape)))
     squares = number * Element(element.tensor, *at)
     beyond = sp.Or(squares < LEAST, squares > MOST) if read.long else sp.true
     largest = compared(sp.Max, [sp.Abs(t) for _, t in parts])
     greatest = Tensor.define(shape, Cases((largest, beyond), (-sp.oo, True)), "max", definition.extents)
     m = Element(greatest, *at)
-    scaled = sp.Add(*(c * ratio(t, m) ** 2 for c, t in parts))
+    scaled = sp.Add(*(c * ratio(t, m) ** k for c, t in parts))
     rest = Tensor.define(shape, Cases((scaled, beyond), (sp.S.Zero, True)), "sum", definition.extents)
-    return _Squares(total, Element(greatest, *element.indices), number * Element(rest, *element.indices))
+    return _Squares(total, Element(greatest, *element.indices), number * Element(rest, *element.indices), k)
 
 
 def _meant(value: sp.Expr) -> sp.Expr:
@@ -213,44 +212,50 @@ def runs_along_leaves(definition: Definition) -> bool:
     return bool(read) and all(element.tensor.definition is None and runs_along(element) for element in read)
 
 
-def _roots(total: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]] | None:
-    parts = [_root(term) for term in sp.Add.make_args(total)]
-    return [part for part in parts if part is not None] if all(parts) else None
+def _roots(total: sp.Expr) -> tuple[list[tuple[sp.Expr, sp.Expr]], int] | None:
+    """c and t of the terms c·tᵏ of a sum, and k; None where there are others."""
+    terms = sp.Add.make_args(total)
+    degrees = [_degree(term) for term in terms]
+    k = 0 if None in degrees else gcd(*(degree or 0 for degree in degrees))
+    return ([_root(term, k) for term in terms], k) if k > 1 else None
 
 
-def _root(term: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
-    """c and t of a term c·t²; None for what is no such term."""
+def _degree(term: sp.Expr) -> int | None:
+    """The largest k of a term c·tᵏ with tᵏ ≥ 0 and a positive number c, 0 of c alone; None of what is no such term."""
     number, rest = term.as_coeff_Mul()
-    if not number.is_positive:
+    powers = [factor.as_base_exp() for factor in sp.Mul.make_args(rest) if factor != 1]
+    if not number.is_positive or any(base == sp.E or not q.is_Integer for base, q in powers):
         return None
-    root = sp.S.One
-    for factor in sp.Mul.make_args(rest):
-        base, power = factor.as_base_exp()
-        if factor != 1 and (base == sp.E or not (power.is_Integer and power.is_even)):
-            return None
-        root *= base ** (power / 2)
-    return number, root
+    is_positive = all(q.is_even or isinstance(base, sp.Abs) for base, q in powers)
+    return gcd(*(int(q) for _, q in powers)) if is_positive else None
+
+
+def _root(term: sp.Expr, k: int) -> tuple[sp.Expr, sp.Expr]:
+    """c and t of a term c·tᵏ."""
+    number, rest = term.as_coeff_Mul()
+    powers = (factor.as_base_exp() for factor in sp.Mul.make_args(rest))
+    return number, sp.Mul(*(base ** (q // k) for base, q in powers))
 
 
 def _power_of_squares(power: sp.Expr, read: Reading) -> sp.Expr | None:
-    """(Σ t²)ᵖ = m²ᵖ·(Σ (t/m)²)ᵖ."""
+    """(Σ tᵏ)ᵖ = mᵏᵖ·(Σ (t/m)ᵏ)ᵖ."""
     base, p = power.args
     if p.is_Rational and p.q == 2 and isinstance(base, sp.Mul):
         return _power_of_product(base, p)
     squares = _squares(base, read)
-    if squares is None or not (p.is_Rational and p.q <= 2) or (p.is_Integer and p > 0):
+    if squares is None or not p.is_Rational or (p.is_Integer and p > 0):
         return None
     if p < 0:
         return _quotient(power, read)
-    return Cases((squares.largest ** (2 * p) * squares.rest**p, squares.used()), (power, True))
+    return Cases((squares.largest ** (squares.k * p) * squares.rest**p, squares.used()), (power, True))
 
 
 def _logarithm(logarithm: sp.Expr, read: Reading) -> sp.Expr | None:
-    """log Σ t² = 2·log m + log Σ (t/m)², and log Π fᵖ = Σ p·log|f|."""
+    """log Σ tᵏ = k·log m + log Σ (t/m)ᵏ, and log Π fᵖ = Σ p·log|f|."""
     argument = logarithm.args[0] + (1 if isinstance(logarithm, log1p) else 0)
     squares = _squares(argument, read)
     if squares is not None:
-        return Cases((2 * sp.log(squares.largest) + sp.log(squares.rest), squares.used()), (logarithm, True))
+        return Cases((squares.k * sp.log(squares.largest) + sp.log(squares.rest), squares.used()), (logarithm, True))
     factors = _factors(argument)
     if factors is None:
         return None
@@ -296,17 +301,18 @@ def _outside(product: sp.Expr, powers: Sequence[tuple[sp.Expr, sp.Expr]]) -> sp.
 
 
 def _quotient(product: sp.Expr, read: Reading) -> sp.Expr | None:
-    """Π f·(Σ t²)⁻ᵏᐟ²: k of the factors are divided by m before they are multiplied."""
+    """Π f·(Σ tᵏ)⁻ᵖ: k·p of the factors are divided by m before they are multiplied."""
     for factor in sp.Mul.make_args(product):
         base, p = factor.as_base_exp()
-        if not (p.is_Rational and p.q <= 2 and p.is_negative):
+        if not (p.is_Rational and p.is_negative):
             continue
         others = [other for other in sp.Mul.make_args(product) if other is not factor]
         if p.q == 2 and isinstance(base, sp.Mul):
             return _power_of_product(base, p, others)
         squares = _squares(base, read)
-        if squares is not None and 2 * p >= -MOST_FACTORS:
-            value = _divided(others, squares.largest, int(-2 * p)) * squares.rest**p
+        if squares is not None and (n := -squares.k * p) <= MOST_FACTORS:
+            times = int(n)
+            value = _divided(others, squares.largest, times) * squares.largest ** (times - n) * squares.rest**p
             return Cases((value, squares.used()), (product, True))
         if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(read.opened(base), read):
             return _divided(others, base, int(-p))
@@ -314,8 +320,9 @@ def _quotient(product: sp.Expr, read: Reading) -> sp.Expr | None:
 
 
 def _is_norm(value: sp.Expr, read: Reading) -> bool:
-    """Whether it is √Σ t²."""
-    return isinstance(value, sp.Pow) and value.exp == HALF and _squares(value.base, read) is not None
+    """Whether it is (Σ tᵏ)¹ᐟᵏ."""
+    squares = _squares(value.base, read) if isinstance(value, sp.Pow) and value.exp.is_Rational else None
+    return squares is not None and squares.k * value.exp == 1
 
 
 def _divided(factors: Sequence[sp.Expr], divisor: sp.Expr, times: int) -> sp.Expr:

@@ -6,6 +6,7 @@ What is proposed for a value are forms by the rules of this package; the one tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -28,6 +29,7 @@ from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
 from symgraph.stabilise.proposals import joined, parts_of, proposals
 from symgraph.stabilise.ranges import with_long_sums_scaled
+from symgraph.stabilise.read_once import is_read_once
 from symgraph.stabilise.rewritings import without_common_factors, without_products
 from symgraph.stabilise.scalar import stable, two_sided, with_one_exponential
 from symgraph.stabilise.shifts import Shift, are_equal, exponent_along, shift, without_aliases, without_multiples
@@ -44,14 +46,12 @@ MAX_OPENED_STABLE = 16
 MOST_WORK = 60_000
 """Squares of operations of the formulas that rules are tried on for one value."""
 MOST_PROPOSED = 160
-"""Operations of the branches of a value's forms of which others are proposed: as many for each branch as it has terms
-and factors, so that forms of many branches are few."""
+"""Operations of the branches of a value's forms of which others are proposed."""
 MOST_OF_FORM = 240
 """Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
 all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
 ROOM = 0.15
-"""Bits that other forms gain where they are better than the chosen one, from which on their branches are put before it.
-"""
+"""Bits that other forms gain where they are better than the chosen one, so that their branches are put before it."""
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
@@ -109,12 +109,10 @@ class Rewriter:
 
     def _forms(self, body: sp.Expr, written: sp.Expr) -> list[sp.Expr]:
         """What the rules make of a body, the most that they make of it first, and the body itself."""
-        forms: dict[sp.Expr, sp.Expr] = {}
-
-        def form(part: sp.Expr) -> sp.Expr:
-            if part not in forms:
-                forms[part] = self._stable_form(part)
-            return forms[part]
+        is_safe = written == body and not self._hazard(body) and not self._reads_sum(body)
+        if is_safe and is_read_once(body, self.values.opened):
+            return [body]
+        form = cache(self._stable_form)
 
         def stable(branch: sp.Expr, _: object) -> sp.Expr:
             return sp.Add(*map(form, by_place(branch)))

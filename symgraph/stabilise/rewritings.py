@@ -23,6 +23,7 @@ from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.differences import MOST_FACTORED, difference
+from symgraph.stabilise.places import GROWING
 from symgraph.stabilise.scalar import stable, with_expm1, with_one_exponential
 from symgraph.stabilise.tails import by_tails, log_by_tail, without_falling
 
@@ -102,6 +103,18 @@ def _as_one_exponential(product: sp.Expr) -> sp.Expr | None:
     return sp.Mul(sp.exp(sp.Add(*exponents)), *(f for f in product.args if not isinstance(f, sp.exp)))
 
 
+def _over_a_power(product: sp.Expr) -> sp.Expr | None:
+    """(c − uᵐ)/uⁿ as (c/uᵐ − 1)/uⁿ⁻ᵐ, for uⁿ may leave the range where the quotient does not."""
+    for total in (factor for factor in product.args if isinstance(factor, sp.Add)):
+        for u, n in product.as_powers_dict().items():
+            if isinstance(u, Element) and n.is_Integer and n < -2:
+                powers = [term.as_powers_dict().get(u, sp.S.Zero) for term in total.args]
+                most = max((power for power in powers if power.is_Integer), default=0)
+                if most > 0:
+                    return product / total * u**most * sp.Add(*(term * u**-most for term in total.args))
+    return None
+
+
 def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
     """log(1 + u) as log1p(u), unless u is of exponentials, which overflow in either, and of which no sum divides; of a
     quotient where it is near 1,
@@ -121,6 +134,17 @@ def _logarithm_of_one_and(logarithm: sp.Expr) -> sp.Expr | None:
         return None
     rest = factors / below
     return Cases((log1p(rest), sp.Abs(rest) < sp.S.Half), (logarithm, True))
+
+
+def _logarithm_of_growing(logarithm: sp.Expr) -> sp.Expr | None:
+    """log(f/x) as log f − log x where f grows as an exponential: f overflows long before its logarithm does."""
+    factors = sp.Mul.make_args(logarithm.args[0])
+    growing = sp.Mul(*(factor for factor in factors if factor.has(*GROWING)))
+    rest = logarithm.args[0] / growing
+    if not growing.has(sp.Add, sp.sinh, sp.cosh) or rest.is_number:
+        return None
+    first, other = (stable(sp.log(sign * growing), lambda inside: inside) + sp.log(sign * rest) for sign in (1, -1))
+    return Cases((first, rest > 0), (other, rest < 0), (logarithm, True))
 
 
 def power_of_one_and(power: sp.Expr) -> sp.Expr | None:
@@ -166,7 +190,9 @@ ROWS: dict[Row, type[sp.Basic]] = {
     with_expm1: sp.Add,
     _multiplied_out: sp.Mul,
     _as_one_exponential: sp.Mul,
+    _over_a_power: sp.Mul,
     _logarithm_of_one_and: sp.log,
+    _logarithm_of_growing: sp.log,
     power_of_one_and: sp.Pow,
     difference: sp.Add,
     by_tails: sp.Add,
