@@ -113,3 +113,16 @@ def test_parts_of_a_matrix_are_transposed_in_squares() -> None:
     np.testing.assert_array_equal(first, given[16:64].T)
     np.testing.assert_array_equal(second, given[3:20, 5:29].T)
     np.testing.assert_allclose(product, 2 * given[16:64].T @ given[16:64], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("channels", "rows", "in_blocks"), [(64, 600, True), (67, 600, False), (40, 2000, True)])
+def test_a_large_copy_is_made_some_rows_at_a_time(channels: int, rows: int, in_blocks: bool) -> None:
+    """As many rows, of those that divide all of them, as stay in the cache; else they are read where they lie."""
+    x, b = sg.input("x", (N, rows, channels)), sg.input("b", (N, channels, rows))
+    value = sg.define((n, i, j), sp.exp(x[n, j, i]) + b[n, i, j], shape=b.shape)
+    function = codegen.function([x, b], value, "float64")
+    assert ("turned[(" in function.source) == in_blocks
+    random = np.random.default_rng(3)
+    given, added = random.normal(size=(2, rows, channels)), random.normal(size=(2, channels, rows))
+    expected = np.exp(given).swapaxes(1, 2) + added
+    np.testing.assert_allclose(function(given, added), expected, rtol=1e-14, atol=1e-15)

@@ -103,6 +103,26 @@ def test_the_slope_of_a_norm_is_no_nought_where_its_squares_are() -> None:
         np.testing.assert_allclose(found, np.array([2.0, -3.0, 6.0]) / 7 * (scale > 0), rtol=1e-14)
 
 
+POWERS = {
+    "4-norm": lambda x: sg.sum(x**4) ** sp.Rational(1, 4), "cubes": lambda x: sg.cbrt(sg.mean(sg.abs(x) ** 3)),
+    "root of a norm": lambda x: sg.sum(x**2) ** sp.Rational(1, 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_norms_of_other_powers_stay_in_range(name: str) -> None:
+    """Each of them, or its slope, was 0 or infinite at 2⁴³⁰: fourth powers leave the range there."""
+    x = sg.input("x", (3,))
+    value = POWERS[name](x)
+    forms = sg.stabilise([value, sg.grad(value, x)])
+    at, degree = np.array([3.0, -4.0, 5.0]), 0.5 if name == "root of a norm" else 1.0
+    wanted = [evaluate(form, {"x": at}) for form in (value, sg.grad(value, x))]
+    for scale in (2.0**-430, 2.0**430):
+        for form, plain, power in zip(forms, wanted, (degree, degree - 1), strict=True):
+            found = evaluate(form, {"x": scale * at})
+            np.testing.assert_allclose(found, plain * scale**power, rtol=1e-13)
+
+
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:
     x, y = (sg.input(name, ()).element for name in "xy")
     assert 0 in in_lowest_terms((X * ONE - OTHER).xreplace({X: x, Y: y}))

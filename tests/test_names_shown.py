@@ -134,3 +134,10 @@ def test_sizes_are_told_apart_from_tensors_and_from_each_other() -> None:
     shown = sg.grad(alpha * sg.sum(z * sg.input("α", ())) / z.shape[0], z)
     assert str(shown).endswith("= alpha·α/size(alpha)")
     assert sp.latex(shown).endswith(r"= \frac{\mathrm{alpha} \, \alpha}{\operatorname{size}(\mathrm{alpha})}")
+
+
+def test_a_gradient_that_is_told_in_one_line_has_the_names_of_what_it_is_of() -> None:
+    """That of a geometric mean could not be printed: the mean was written out where the gradient is called by it."""
+    x = sg.input("x", (3,))
+    shown = str(sg.grad([sg.prod(x) ** sp.Rational(1, 3)][0], x))
+    assert shown.startswith("∂J/∂x[i] = ") and "where J = " in shown

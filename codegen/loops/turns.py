@@ -29,7 +29,8 @@ Shapes = Mapping[str, tuple[Expr, ...]]
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """What is copied for the loops from number ``level`` on: those of ``run``, which go over elements side by side, are
-    outside of the others that it moves with: ``around`` the copy, and ``along``, which are one step after the other."""
+    outside of the others that it moves with: ``around`` the copy, and ``along``, which are one step after the other.
+    A copy that would be too large is one of a ``block`` of the run at a time, which begins at ``first``."""
 
     load: Load
     level: int
@@ -38,20 +39,24 @@ class _Turn:
     run: list[For]
     around: list[For]
     along: list[For]
+    block: int
+    first: Var | None = None
 
     @property
     def loops(self) -> list[For]:
         return [*self.run, *self.around, *self.along]
 
-    def copy(self, buffer: str, offset: Expr, steps: Steps, numbers: Mapping[str, Expr], formula: str = "") -> Stmt:
-        """The copy to where an element is, at that offset, with those steps."""
-        source = self.base
+    def copy(
+        self, buffer: str, offset: Expr, steps: Steps, numbers: Mapping[str, Expr], count: int, formula: str = ""
+    ) -> Stmt:
+        """The copy of so many elements of the run to where they are, from that offset on, with those steps."""
+        source = self.base if self.first is None else ir.add(self.base, self.first)
         for loop in self.around:
             source = ir.add(source, ir.multiply(numbers[loop.var.name], ir.integer(self.steps[loop.var.name])))
             offset = ir.add(offset, ir.multiply(numbers[loop.var.name], ir.integer(steps[loop.var.name])))
         to = Operand(buffer, offset, (ir.integer(steps[self.run[-1].var.name]), ONE))
         origin = Operand(self.load.buffer, source, (ir.integer(self.steps[self.along[-1].var.name]), ONE))
-        return Copy(to, origin, ir.integer(_count(self.along)), ir.integer(_count(self.run)), True, formula)
+        return Copy(to, origin, ir.integer(_count(self.along)), ir.integer(count), True, formula)
 
 
 class Turns:
@@ -83,13 +88,29 @@ class Turns:
         if len(turns) == 1 and (alone := self._alone(nest, inside, turns[0])) is not None:
             return [alone]
         before: dict[int, list[Stmt]] = {}
+        blocks: dict[int, tuple[Var, int]] = {}
         for turn in turns:
+            if turn.block < _count(turn.run):
+                made = Var(self.names.unique(f"{turn.run[0].var.name}_first"), "int64"), turn.block
+                first, block = blocks.setdefault(turn.level, made)
+                if block != turn.block:
+                    continue
+                turn = replace(turn, first=first)
             name, copy = self._copied(turn)
             before.setdefault(turn.level, []).append(copy)
-            place = Load(name, tuple(loop.var for loop in turn.loops), "real")
+            numbers: list[Expr] = [loop.var for loop in turn.loops]
+            if turn.first is not None:
+                numbers[0] = ir.difference(numbers[0], turn.first)
+            place = Load(name, tuple(numbers), "real")
             inside = tuple(_replaced(one, turn.load, place) for one in inside)
         for level in reversed(range(len(nest))):
-            inside = (*before.get(level, ()), replace(nest[level], body=inside))
+            loop, copies = replace(nest[level], body=inside), before.get(level, ())
+            if level in blocks:
+                first, block = blocks[level]
+                loop = replace(loop, start=first, stop=ir.add(first, ir.integer(block)))
+                inside = (For(first, ZERO, nest[level].stop, (*copies, loop), step=ir.integer(block)),)
+            else:
+                inside = (*copies, loop)
         return inside
 
     def _turn(self, nest: Sequence[For], load: Load) -> _Turn | None:
@@ -105,26 +126,33 @@ class Turns:
             return None
         last = first + 1
         while first and steps[moving[first - 1].var.name] == _count(moving[first:last]):
+            if _count(moving[first - 1 :]) > LARGEST:
+                break
             first -= 1
         along, around = moving[-1:], moving[last:-1]
         while around and steps[around[-1].var.name] == steps[along[-1].var.name] * _count(along):
             along.insert(0, around.pop())
         run, outside = moving[first:last], moving[:first]
-        is_small = min(_count(run), _count(along)) < LEAST or _count(moving[first:]) > LARGEST
-        if is_small or any(step < 0 for step in steps.values()):
+        block, others = _count(run), _count([*around, *along])
+        if block * others > LARGEST:
+            block = max((b for b in range(LEAST, block) if block % b == 0 and b * others <= LARGEST), default=0)
+        if min(block, _count(along)) < LEAST or any(step < 0 for step in steps.values()):
             return None
         for loop in outside:
             base = ir.add(base, ir.multiply(loop.var, ir.integer(steps[loop.var.name])))
         level = nest.index(outside[-1]) + 1 if outside else 0
-        return _Turn(load, level, base, steps, run, around, along)
+        if block < _count(run) and nest[level] is not run[0]:
+            return None
+        return _Turn(load, level, base, steps, run, around, along, block)
 
     def _copied(self, turn: _Turn) -> tuple[str, Stmt]:
         """A copy in scratch memory, in the order of the loops: its name, and what makes it."""
-        shape = tuple(loop.stop for loop in turn.loops)
+        outermost = turn.run[0].stop if turn.first is None else ir.integer(turn.block)
+        shape = (outermost, *(loop.stop for loop in turn.loops[1:]))
         buffer = ir.Buffer(self.names.unique("turned"), "real", shape, "scratch")
         self.scratch.append(buffer)
         numbers = {loop.var.name: Var(self.names.unique(loop.var.name), "int64") for loop in turn.around}
-        copy = turn.copy(buffer.name, ZERO, _dense(turn.loops), numbers)
+        copy = turn.copy(buffer.name, ZERO, _dense(turn.loops), numbers, turn.block)
         for loop in reversed(turn.around):
             copy = For(numbers[loop.var.name], ZERO, loop.stop, (copy,))  # type: ignore[arg-type]
         return buffer.name, copy
@@ -149,7 +177,7 @@ class Turns:
         for loop in nest[: turn.level]:
             offset = ir.add(offset, ir.multiply(loop.var, ir.integer(steps.get(loop.var.name, 0))))
         copy = turn.copy(
-            store.buffer, offset, steps, {loop.var.name: loop.var for loop in turn.around},
+            store.buffer, offset, steps, {loop.var.name: loop.var for loop in turn.around}, _count(turn.run),
             "\n".join(one.formula for one in inside if one.formula),  # type: ignore[union-attr]
         )  # fmt: skip
         for loop in reversed([*nest[: turn.level], *turn.around]):

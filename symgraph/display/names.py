@@ -84,8 +84,12 @@ class Naming:
         self._latex = set(self._typeset.values())
         self._name_leaves()
         self._name_hinted()
-        known = [pair for t in self.order if t not in self._inline and (pair := self.pair(t)) is not None]
-        referred = {part for pair in known for part in pair}
+        while True:
+            known = [pair for t in self.order if t not in self._inline and (pair := self.pair(t)) is not None]
+            referred = {part for pair in known for part in pair}
+            if self._inline.isdisjoint(referred):
+                break
+            self._inline -= referred  # what a cotangent is called by has a name
         self._name_unnamed(referred | set(required), {loss for loss, _ in known})
         self._name_cotangents()
 

@@ -135,7 +135,7 @@ def _flat(form: sp.Expr) -> sp.Expr:
 
 def _of_leaves_under_roots(form: sp.Expr) -> set[Tensor]:
     """The sums of what the caller gives that roots are taken of."""
-    bases = sp.Tuple(*(power.base for power in atoms_in(form, sp.Pow) if power.exp.is_Rational and power.exp.q == 2))
+    bases = sp.Tuple(*(power.base for power in atoms_in(form, sp.Pow) if power.exp.is_Rational and power.exp.q > 1))
     sums = {element.tensor: element.tensor.definition for element in elements_of(bases)}
     return {t for t, definition in sums.items() if definition is not None and runs_along_leaves(definition)}
 

@@ -135,12 +135,12 @@ def ratio(above: sp.Expr, below: sp.Expr) -> sp.Expr:
 def _squares(total: sp.Expr, read: Reading) -> _Squares | None:
     if total.is_number or (total < LEAST) in read.conditions:
         return None
-    formula = _meant(total)
+    formula = _meant(total.args[0] if isinstance(total, sp.Abs) else total)  # which no sum of tᵏ ≥ 0 needs
     sums = [factor for factor in sp.Mul.make_args(formula) if read.fits(factor)]
     if len(sums) == 1:
         number = sp.Mul(*(factor for factor in sp.Mul.make_args(formula) if factor not in sums))
         return _sum_of_squares(total, number, sums[0], read) if _is_positive_number(number) else None
-    if not isinstance(total, sp.Add):
+    if not isinstance(formula, sp.Add):
         return None
     found = [(term, _degree(term), _squares(term, read)) for term in formula.args]
     degrees = [own if inner is None else inner.k for _, own, inner in found]
@@ -184,9 +184,15 @@ def _is_positive_number(number: sp.Expr) -> bool:
 
 
 def _read(body: sp.Expr) -> sp.Expr:
-    """The formula of what a body is another name for: t², of a value t that has a name."""
-    definition = body.tensor.definition if isinstance(body, Element) else None
-    return inlined(body) if definition is not None and definition.op is None else body  # type: ignore[arg-type]
+    """The formula of what a body is another name for: t², of a value t that has a name, and |t|³ of one of |t|."""
+    base, _ = body.as_base_exp()
+    definition = base.tensor.definition if isinstance(base, Element) else None
+    if definition is None or definition.op is not None:
+        return body
+    formula = inlined(base)
+    if base == body:
+        return _read(formula) if isinstance(formula.as_base_exp()[0], Element) else formula
+    return body.xreplace({base: formula}) if isinstance(formula, sp.Abs) else body
 
 
 def is_short_sum(element: Element) -> bool:
@@ -222,19 +228,28 @@ def _roots(total: sp.Expr) -> tuple[list[tuple[sp.Expr, sp.Expr]], int] | None:
 
 def _degree(term: sp.Expr) -> int | None:
     """The largest k of a term c·tᵏ with tᵏ ≥ 0 and a positive number c, 0 of c alone; None of what is no such term."""
-    number, rest = term.as_coeff_Mul()
-    powers = [factor.as_base_exp() for factor in sp.Mul.make_args(rest) if factor != 1]
-    if not number.is_positive or any(base == sp.E or not q.is_Integer for base, q in powers):
+    number, powers = _powers(term)
+    if not number.is_positive or any(base == sp.E or not q.is_Integer for base, q in powers.items()):
         return None
-    is_positive = all(q.is_even or isinstance(base, sp.Abs) for base, q in powers)
-    return gcd(*(int(q) for _, q in powers)) if is_positive else None
+    signed = term.as_powers_dict()
+    return None if any(sp.S(signed.get(base, 0)).is_odd for base in powers) else gcd(*map(int, powers.values()))
 
 
 def _root(term: sp.Expr, k: int) -> tuple[sp.Expr, sp.Expr]:
     """c and t of a term c·tᵏ."""
+    number, powers = _powers(term)
+    return number, sp.Mul(*((base if k % 2 == 0 else sp.Abs(base)) ** (q // k) for base, q in powers.items()))
+
+
+def _powers(term: sp.Expr) -> tuple[sp.Expr, dict[sp.Expr, sp.Expr]]:
+    """The number of a term, and the powers of the others of its factors; |x| is one of x, as in x²·|x|."""
     number, rest = term.as_coeff_Mul()
-    powers = (factor.as_base_exp() for factor in sp.Mul.make_args(rest))
-    return number, sp.Mul(*(base ** (q // k) for base, q in powers))
+    powers: dict[sp.Expr, sp.Expr] = {}
+    for factor in sp.Mul.make_args(rest) if rest != 1 else ():
+        base, q = factor.as_base_exp()
+        base = base.args[0] if isinstance(base, sp.Abs) else base
+        powers[base] = powers.get(base, sp.S.Zero) + q
+    return number, powers
 
 
 def _power_of_squares(power: sp.Expr, read: Reading) -> sp.Expr | None:
@@ -300,6 +315,12 @@ def _outside(product: sp.Expr, powers: Sequence[tuple[sp.Expr, sp.Expr]]) -> sp.
     return sp.And(sp.Or(product < LEAST, product > MOST), positive, apart)
 
 
+def _sign(sign: sp.Expr, read: Reading) -> sp.Expr | None:
+    """sign Σ tᵏ = sign m: the sum is 0 where all powers underflow."""
+    squares = _squares(sign.args[0], read)
+    return None if squares is None else sp.sign(squares.largest)
+
+
 def _quotient(product: sp.Expr, read: Reading) -> sp.Expr | None:
     """Π f·(Σ tᵏ)⁻ᵖ: k·p of the factors are divided by m before they are multiplied."""
     for factor in sp.Mul.make_args(product):
@@ -312,6 +333,7 @@ def _quotient(product: sp.Expr, read: Reading) -> sp.Expr | None:
         squares = _squares(base, read)
         if squares is not None and (n := -squares.k * p) <= MOST_FACTORS:
             times = int(n)
+            others = [(isinstance(other, sp.sign) and _sign(other, read)) or other for other in others]
             value = _divided(others, squares.largest, times) * squares.largest ** (times - n) * squares.rest**p
             return Cases((value, squares.used()), (product, True))
         if p.is_Integer and -MOST_FACTORS <= p <= -2 and _is_norm(read.opened(base), read):
@@ -370,5 +392,6 @@ RULES: dict[type[sp.Basic], tuple[Rule, ...]] = {
     sp.Pow: (_power_of_squares,),
     sp.log: (_logarithm,),
     log1p: (_logarithm,),
+    sp.sign: (_sign,),
     sp.Mul: (_quotient, _mean),
 }
