@@ -361,6 +361,25 @@ def difference(p: Program, name: str) -> np.ndarray:
     return result
 
 
+def curvature(p: Program, ways: dict[str, np.ndarray]) -> float:
+    """dᵀ·∂²loss·d along a direction of some leaves, by a second difference in 60 digits."""
+    before = {name: p.arrays[name].copy() for name in ways}
+    with mpmath.workdps(60):
+        step, ends = mpmath.mpf(10) ** -12, []
+        for sign in (1, 0, -1):
+            for name, way in ways.items():
+                moved = np.empty(way.shape, object)
+                for place in np.ndindex(way.shape):
+                    moved[place] = before[name][place] + sign * step * mpmath.mpf(float(way[place]))
+                p.arrays[name][...] = moved
+            ends.append(value(p))
+        found = (ends[0] - 2 * ends[1] + ends[2]) / step**2
+    for name, array in before.items():
+        p.arrays[name][...] = array
+    p.memo.clear()
+    return float(found)
+
+
 def given(p: Program) -> dict[str, np.ndarray]:
     """The arrays as a call takes them."""
     return {n: np.array(a, dtype=np.float64 if n in p.real else np.int64) for n, a in p.arrays.items()}

@@ -15,7 +15,7 @@ import codegen
 import symgraph as sg
 from symgraph.core.graph import leaves
 from symgraph.reference import evaluate
-from tests.index_programs import difference, given, make, value
+from tests.index_programs import curvature, difference, given, make, value
 
 MORE = int(os.environ.get("INDEX_PROGRAMS", "0"))
 FIRST = int(os.environ.get("INDEX_SEED", "0"))
@@ -39,6 +39,14 @@ def test_index_program_means_what_loops_say(seed: int, monkeypatch: pytest.Monke
         for which, forms in (("simplified", gradients), ("bare", bare)):
             found = evaluate(forms[leaf], values, sizes=sizes)
             np.testing.assert_allclose(found, slopes[leaf.name], 1e-7, 1e-9, err_msg=f"{which} ∂/∂{leaf.name}: {story}")
+    if MORE or seed % 4 == 0:
+        random = np.random.default_rng(seed)
+        ways = {leaf.name: random.standard_normal(p.arrays[leaf.name].shape) for leaf in wrt}
+        along = [sg.sum(gradients[leaf] * sg.input(f"along_{leaf.name}", leaf.shape)) for leaf in wrt]
+        second = sg.grad(sum(along[1:], along[0]), wrt, disconnected="zero")
+        given_too = {**values, **{f"along_{name}": way for name, way in ways.items()}}
+        found = sum((evaluate(second[leaf], given_too, sizes=sizes) * ways[leaf.name]).sum() for leaf in wrt)
+        np.testing.assert_allclose(found, curvature(p, ways), 1e-7, 1e-8, err_msg=f"second derivative: {story}")
     if seed % NATIVE_EVERY:
         monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
     compiled = codegen.function(
