@@ -246,6 +246,29 @@ def test_long_sums_over_a_trained_matrix_in_parts(batch: int) -> None:
     assert work <= sum(kernel.operations for kernel in step.report().kernels) < 1.04 * work
 
 
+@pytest.mark.parametrize("columns", (100, 200))
+def test_rows_that_share_cache_lines_are_one_threads(columns: int) -> None:
+    """Of rows of a hundred numbers a thread has some, in the product and in the update, and none has some columns."""
+    rows = sg.dim("N")
+    x, t = sg.input("x", (rows, 512)), sg.input("t", (rows, 3))
+    W1, W2 = sg.parameter("W1", (512, columns)), sg.parameter("W2", (columns, 3))
+    random = np.random.default_rng(0)
+    start = {leaf.name: random.normal(size=leaf.shape) * 0.05 for leaf in (W1, W2)}
+    data = {"x": random.normal(size=(37, 512)), "t": random.normal(size=(37, 3))}
+    h = np.maximum(data["x"] @ start["W1"], 0)
+    g = 2 * (h @ start["W2"] - data["t"])
+    right = {"W1": data["x"].T @ (g @ start["W2"].T * (h > 0)), "W2": h.T @ g}
+    found = []
+    for threads in (1, 2, 3):
+        step = codegen.train_step(sg.sum((sg.relu(x @ W1) @ W2 - t) ** 2), SGD(1e-4), "float64", threads=threads)
+        found.append({name: value.copy() for name, value in start.items()})
+        step(found[-1], **data)
+        assert same(found[0], found[-1])
+    for name, value in right.items():
+        np.testing.assert_allclose(found[0][name], start[name] - 1e-4 * value, rtol=1e-9, atol=1e-12)
+    assert sum("256·" in formula for kernel in step.report().kernels for formula in kernel.formulas) == 1
+
+
 def test_outputs_precede_the_update() -> None:
     w, x = sg.parameter("w", (3,)), sg.input("x", (3,))
     loss = sg.sum((w - x) ** 2)
