@@ -247,6 +247,12 @@ class Tape:
         r = self._function(a, f, np.exp, lambda: r, lambda v: 2 * f(v), a.error > 1)
         return r
 
+    def expm1(self, a: Num) -> Num:
+        """eᵃ − 1, which is not 0 where a is less than the precision."""
+        if mpmath.isfinite(a.value) and abs(a.value) > 9000:
+            return self.sub(self.exp(a), self.number(1))
+        return self._function(a, mpmath.expm1, np.expm1, lambda: self.exp(a), lambda v: 2 * mpmath.exp(v), a.error > 1)
+
     def log(self, a: Num) -> Num:
         f = lambda v: mpmath.log(v) if v > 0 else NAN  # noqa: E731
         bad = a.error > 0.1 * _magnitude(a.value) if mpmath.isfinite(a.value) else True
