@@ -303,3 +303,18 @@ def test_a_comparison_with_the_logarithm_of_nought_is_made() -> None:
     np.testing.assert_allclose(found, [[[-1, 0, 0]], [[0, 0, 0]]])
     with pytest.raises(DomainError, match="no real number in one of its branches"):
         sg.where(sp.log(sp.Piecewise((u, u > 1), (0, True))) < 0, 1, 0)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("simplify", [True, False], ids=["simplified", "as derived"])
+@pytest.mark.parametrize("name", ["place", "range", "value"])
+def test_a_branch_has_its_slope_beside_one_where_there_is_none(name: str, simplify: bool) -> None:
+    """log {x if c, else 0} has the slope 1/x where c, though 1/0 is none; it was NaN. Seed 96001002652."""
+    (i,), z = sg.indices("i"), sg.input("z", (4,))
+    condition = {"place": sp.Eq(i, 2), "range": i < 2, "value": z[i] > 0.25}[name]
+    value = sg.define((i,), sp.log(sp.Piecewise((z[i], condition), (0, True))))
+    at = np.array([0.1, 0.2, 0.3, 0.4])
+    taken = {"place": [0, 0, 1, 0], "range": [1, 1, 0, 0], "value": [0, 0, 1, 1]}[name]
+    for output, slope in ((value, 1 / at), (sg.exp(value), 1), (1 / value, -1 / (at * np.log(at) ** 2))):
+        found = codegen.function(z, sg.grad(sg.sum(output), z, simplify=simplify), dtype="float64")(at)
+        np.testing.assert_allclose(found, np.where(taken, slope, 0.0))

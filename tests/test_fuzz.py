@@ -45,6 +45,16 @@ def test_the_sign_of_what_underflows_is_not_told() -> None:
         assert tape.order(tape.mul(x, x), tape.number(0)) == (1, False)
 
 
+def test_nobody_says_in_which_order_factors_are_multiplied() -> None:
+    """x·(x·0) is 0, x²·0 is NaN where x² overflows; so it is where x·0 is the value of a branch. Seed 95001000389."""
+    tape = Tape("float64")
+    with mpmath.workprec(PRECISION):
+        x = tape.number(1e200)
+        product = tape.mul(x, tape.number(0))
+        assert not product.fragile and tape.mul(x, product).fragile
+        assert tape.mul(x, tape.same(product)).fragile
+
+
 @pytest.mark.parametrize("seed", [2, 5, 14, 16, 27, 34])
 def test_the_oracle_agrees_with_differences(seed: int) -> None:
     """∂J/∂x of the tape against (J(x + h) − J(x − h))/2h in 51 digits, which shares nothing with the reverse sweep."""

@@ -110,3 +110,23 @@ def test_a_number_of_any_size_is_never_written_out(name: str) -> None:
     """2^(10³⁰) was computed to its last digit where a formula was looked through; Γ(10³⁰⁸) ended in RecursionError."""
     formula, value = LONG_NUMBERS[name]
     np.testing.assert_allclose(codegen.function([], formula())(), value)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_number_near_one_to_the_power_of_its_place() -> None:
+    """(1 + x)ⁱ with an index as its exponent, of which nobody knows whether it is large. Seed 96001002725."""
+    (i,) = sg.indices("i")
+    small = sg.input("small", (3,))
+    power = sg.define((i,), (1 + small[i]) ** i)
+    at = np.array([1e-9, -0.9, 2.0])
+    found = codegen.function(small, [power, sg.grad(sg.sum(power), small)], dtype="float64")(at)
+    np.testing.assert_allclose(found, [(1 + at) ** np.arange(3), [0, 1, 2 * 3.0]])
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_power_that_is_no_number_anywhere_has_such_derivatives() -> None:
+    """(−b²)^(b²), whose second derivatives have NaN as a branch's factor. Seed 96001002450."""
+    b = sg.parameter("b", (2,))
+    value = sg.sum(sg.square((-b * b) ** (b * b)))
+    found = codegen.function(b, sg.hvp(value, b, sg.constant([1.0, 2.0])), dtype="float64")(np.array([0.3, -0.5]))
+    assert np.isnan(found).all()

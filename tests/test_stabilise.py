@@ -256,7 +256,15 @@ OF_LSE = {
     "sine": (sg.sin, mpmath.cos, lambda v: -mpmath.sin(v)),
     "logarithm": (lambda v: sg.log(v**2) / 2, lambda v: 1 / v, lambda v: -1 / v**2),
     "softplus": (sg.softplus, lambda v: 1 / (1 + mpmath.exp(-v)), lambda v: mpmath.exp(-v) / (1 + mpmath.exp(-v)) ** 2),
-}
+    "gaussian": (
+        lambda v: sg.exp(-(v**2)), lambda v: -2 * v * mpmath.exp(-v * v),
+        lambda v: (4 * v * v - 2) * mpmath.exp(-v * v),
+    ),
+    "share of the square": (
+        lambda v: sg.sigmoid(v**2), lambda v: v / (1 + mpmath.cosh(v * v)),
+        lambda v: 1 / (1 + mpmath.cosh(v * v)) - 2 * v * v * mpmath.sinh(v * v) / (1 + mpmath.cosh(v * v)) ** 2,
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OF_LSE)

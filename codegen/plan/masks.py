@@ -107,7 +107,7 @@ def _maximum(tensor: Tensor) -> Maximum | None:
     if isinstance(value, sp.Piecewise) and len(value.args) == 2 and _is_zero(value.args[1][0]):
         value, where = value.args[0]
         factor, value = value.as_coeff_Mul()
-        if not factor >= 1 or value.has(sp.Piecewise):
+        if not (factor - 1).is_nonnegative or value.has(sp.Piecewise):
             return None
     elements = elements_of(value)
     if len(elements) != 1 or not elements[0].is_all_of(tensor.shape):

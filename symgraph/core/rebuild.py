@@ -88,15 +88,15 @@ def bottom_up(body: sp.Basic, is_leaf: Callable[[sp.Basic], bool], build: Build,
     return done[body]
 
 
-def parts_of(body: sp.Basic) -> dict[sp.Basic, None]:
-    """Everything in a body, itself first, each once."""
+def parts_of(body: sp.Basic, *closed: type) -> dict[sp.Basic, None]:
+    """Everything in a body, itself first, each once, but for what is in things of the kinds ``closed``."""
     found: dict[sp.Basic, None] = {}
     pending = [body]
     while pending:
         node = pending.pop()
         if node not in found:
             found[node] = None
-            pending.extend(node.args)
+            pending.extend(() if isinstance(node, closed) else node.args)
     return found
 
 

@@ -13,7 +13,7 @@ import sympy as sp
 from symgraph.core.cases import Cases, Fails, both, conditions, either
 from symgraph.core.compared import compared
 from symgraph.core.indices import Index
-from symgraph.core.rebuild import evaluated
+from symgraph.core.rebuild import evaluated, parts_of
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Element
 
@@ -144,8 +144,9 @@ def flat_piecewise(branches: list[tuple[sp.Expr, sp.Basic]]) -> sp.Expr:
 
 
 def _real(value: sp.Expr) -> sp.Expr:
-    """A value of a branch; what is no real number there, as 1/0 is, is NaN."""
-    return sp.nan if value.has(sp.zoo, sp.nan, sp.I) else value
+    """A value of a branch; what is no real number there, as 1/0 is, is NaN. Branches in it are values of their own."""
+    own = parts_of(value, sp.Piecewise)
+    return sp.nan if any(part in own for part in (sp.zoo, sp.nan, sp.I)) else value
 
 
 def split_extrema(condition: sp.Basic) -> sp.Basic:

@@ -13,20 +13,26 @@ from symgraph.core.rebuild import atoms_in
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.views import inlined
 from symgraph.stabilise.places import GROWING
-from symgraph.stabilise.scalar import is_below_largest
+from symgraph.stabilise.signs import is_below_largest
 
 
 def single(exponent: sp.Expr) -> tuple[Element, ...]:
-    """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m)."""
-    return () if isinstance(exponent, sp.Add) else elements_of(exponent)
+    """The elements of an exponent that is a multiple of one: exp(−m), left over, as against exp(u − m); in a sum, those
+    of what stands beside terms that are not above a number, as in exp(−m − v²)."""
+    terms = sp.Add.make_args(exponent)
+    left = [term for term in terms if len(terms) == 1 or not is_below_largest(term)]
+    return elements_of(left[0]) if len(left) == 1 else ()
 
 
 def is_gap(exponent: sp.Expr) -> bool:
     """Whether an exponential of it is not above a number."""
     if is_below_largest(exponent) or is_from_largest(exponent):
         return True
-    terms = [term.as_coeff_Mul() for term in sp.Add.make_args(exponent)]
-    return all(number.is_positive and is_from_largest(rest) for number, rest in terms)
+    return all(is_below_largest(term) or _is_share_of_gap(*term.as_coeff_Mul()) for term in sp.Add.make_args(exponent))
+
+
+def _is_share_of_gap(number: sp.Expr, rest: sp.Expr) -> bool:
+    return bool(number.is_positive) and is_from_largest(rest)
 
 
 def is_from_largest(exponent: sp.Expr, over: Set[sp.Basic] | None = None, extents: Shape = ()) -> bool:

@@ -150,7 +150,7 @@ def _logarithm_of_growing(logarithm: sp.Expr) -> sp.Expr | None:
 def power_of_one_and(power: sp.Expr) -> sp.Expr | None:
     """(1 + u)ᵛ as e to v·log1p(u), where u is small: v may be large."""
     base, exponent = power.as_base_exp()
-    is_large = bool(elements_of(exponent)) or abs(exponent) > MOST_FACTORED
+    is_large = not exponent.is_number or abs(exponent) > MOST_FACTORED
     if sp.S.One not in sp.Add.make_args(base) or not is_large:
         return None
     return Cases((sp.exp(exponent * log1p(base - 1)), sp.Abs(base - 1) < sp.S.Half), (power, True))

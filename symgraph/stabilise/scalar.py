@@ -19,6 +19,7 @@ from symgraph.core.scalars import StableFunction, Written, expm1, log1p, sigmoid
 from symgraph.simplify.fold import Relation, eliminate
 from symgraph.simplify.polynomials import Work
 from symgraph.simplify.rational import PROBLEM, Kernels, in_lowest_terms, irreducible
+from symgraph.stabilise.signs import is_below_largest
 
 MOST_FACTORED = 8
 """Degree of a polynomial that is taken apart."""
@@ -344,17 +345,6 @@ def _exponentials_below(expression: sp.Expr) -> list[sp.Expr]:
 
 
 @lru_cache(maxsize=4096)
-def is_below_largest(exponent: sp.Expr) -> bool:
-    """Whether an exponent is −|u|, or u − max(…, u + c, …) with a number c, so that it is not above −c."""
-    if exponent.is_nonpositive:
-        return True
-    content, exponent = exponent.primitive()
-    if content.is_negative:
-        return False
-    largest = [-term for term in sp.Add.make_args(exponent) if isinstance(-term, sp.Max)]
-    return any((other - exponent - m).is_number for m in largest for other in m.args)
-
-
 def _quotient_of_saturated(expression: sp.Expr) -> bool:
     """Whether something is divided by 1 − σ or 1 ± tanh, which is 0 where they saturate."""
     return any(base.has(sp.tanh, sigmoid) for base in _reciprocals(expression))

@@ -1,4 +1,4 @@
-"""Which formulas are positive, over values some of which are known to be."""
+"""Which formulas are positive, over values some of which are known to be, and which are not above a number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 import sympy as sp
 
 from symgraph.core.graph import elements_of
-from symgraph.core.rebuild import atoms_in, replaced
+from symgraph.core.rebuild import atoms_in, parts_of, replaced
 from symgraph.core.tensor import Element, Tensor
 
 _PARTIAL = (sp.log, sp.asin, sp.acos, sp.acosh, sp.atanh)
@@ -37,3 +37,21 @@ def with_real_values(body: sp.Expr) -> sp.Expr:
     with nothing."""
     never = {f: sp.nan for f in atoms_in(body, *_PARTIAL) if f.is_extended_real is False}
     return body.xreplace(never) if never else body
+
+
+def is_below_largest(exponent: sp.Expr) -> bool:
+    """Whether an exponent is −|u|, or u − max(…, u + c, …) with a number c, so that it is not above −c."""
+    if _of_real_values(exponent).is_nonpositive:
+        return True
+    content, exponent = exponent.primitive()
+    if content.is_negative:
+        return False
+    largest = [-term for term in sp.Add.make_args(exponent) if isinstance(-term, sp.Max)]
+    return any((other - exponent - m).is_number for m in largest for other in m.args)
+
+
+def _of_real_values(body: sp.Expr) -> sp.Expr:
+    """The body with a real symbol for each function that may be none for SymPy: where log u is no real number it is
+    NaN, and so (log u)² is nowhere below 0."""
+    partial = [f for f in parts_of(body) if isinstance(f, _PARTIAL) and f.is_extended_real is None]
+    return body.xreplace({f: sp.Symbol(f"f{n}", real=True) for n, f in enumerate(partial)}) if partial else body

@@ -200,7 +200,7 @@ class _Run:
 
     def f_elu(self, a: Num) -> Num:
         sign, unsure = self.tape.order(a, self.tape.number(0))
-        chosen = a if sign > 0 else self.tape.sub(self.tape.exp(a), self.tape.number(1))
+        chosen = a if sign > 0 else self.tape.expm1(a)
         return self.tape.same(chosen, corner=unsure)
 
     def f_hardtanh(self, a: Num) -> Num:

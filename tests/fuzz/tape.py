@@ -64,7 +64,7 @@ class Num:
         if self.factors or not mpmath.isfinite(self.value):
             return self.factors
         if self.value == 0:
-            return (-1100.0,) if self.error else ()
+            return (-1100.0 if self.error else 0.0,)
         return (float(self.value.exp + self.value.bc),)
 
 
@@ -197,12 +197,15 @@ class Tape:
 
     # -- selections -----------------------------------------------------------------------------------------------
     def same(self, a: Num, ambiguous: bool = False, corner: bool = False, losers: Sequence[Num] = ()) -> Num:
-        """``a``, chosen: ``ambiguous`` if rounding may choose another, a ``corner`` if only its slope is open."""
+        """``a``, chosen: ``ambiguous`` if rounding may choose another, a ``corner`` if only its slope is open.
+
+        What multiplies a branch may be multiplied into it: it has the factors of what is chosen.
+        """
         one, zero = self.number(1), self.number(0)
         one.loose = zero.loose = ambiguous or corner
         parents = [(a, lambda: one)] + [(loser, lambda: zero) for loser in losers if ambiguous or corner]
         plain = self.real(np.nan) if ambiguous else a.plain
-        return Num(a.value, a.error, plain, a.loose or ambiguous, tuple(parents))
+        return Num(a.value, a.error, plain, a.loose or ambiguous, tuple(parents), a.exponents)
 
     def order(self, a: Num, b: Num) -> tuple[int, bool]:
         """Sign of a − b, and whether rounding may turn it."""
@@ -243,6 +246,12 @@ class Tape:
         f = mpmath.exp
         r = self._function(a, f, np.exp, lambda: r, lambda v: 2 * f(v), a.error > 1)
         return r
+
+    def expm1(self, a: Num) -> Num:
+        """eᵃ − 1, which is not 0 where a is less than the precision."""
+        if mpmath.isfinite(a.value) and abs(a.value) > 9000:
+            return self.sub(self.exp(a), self.number(1))
+        return self._function(a, mpmath.expm1, np.expm1, lambda: self.exp(a), lambda v: 2 * mpmath.exp(v), a.error > 1)
 
     def log(self, a: Num) -> Num:
         f = lambda v: mpmath.log(v) if v > 0 else NAN  # noqa: E731
