@@ -318,3 +318,22 @@ def test_a_branch_has_its_slope_beside_one_where_there_is_none(name: str, simpli
     for output, slope in ((value, 1 / at), (sg.exp(value), 1), (1 / value, -1 / (at * np.log(at) ** 2))):
         found = codegen.function(z, sg.grad(sg.sum(output), z, simplify=simplify), dtype="float64")(at)
         np.testing.assert_allclose(found, np.where(taken, slope, 0.0))
+
+
+NO_NUMBER: dict[str, Callable[[Any], Any]] = {
+    "least": lambda r: sg.minimum(r, 2),
+    "least of two values": lambda r: sg.minimum(r, x),
+    "below": lambda r: sg.where(r < 2, 1, r),
+    "not below": lambda r: sg.where(r * x >= 2, 1, r),
+    "unlike": lambda r: sg.where(sp.Eq(r, 2), 1, r),
+    "below in a slope": lambda r: sg.leaky_relu(sg.log(-sg.exp(x + 0 * r))),
+}
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("name", NO_NUMBER)
+def test_what_is_never_a_real_number_is_compared_as_nan_is(name: str) -> None:
+    """√(x − 2 − x), which is √−2 for SymPy, with which SymPy compares nothing. Seed 96002000750."""
+    value = NO_NUMBER[name](((x - 2) - x) ** sp.Rational(1, 2))
+    found = codegen.function(x, [value, sg.grad(sg.sum(value), x, disconnected="zero")])(np.array([[0.5, 2.0, 3.0]]))
+    assert np.isnan(found[0]).all()

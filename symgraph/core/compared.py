@@ -23,12 +23,19 @@ MOST_COMPARED = 3
 
 
 def compared(function: Any, args: Sequence[sp.Basic]) -> sp.Basic:
-    """``function(*args)``, one of :data:`COMPARING`, as SymPy evaluates it."""
+    """``function(*args)``, one of :data:`COMPARING`, as SymPy evaluates it; no real number is compared as NaN is."""
+    if any(map(_is_no_number, args)):
+        return sp.nan if function in (sp.Max, sp.Min) else sp.S(function is sp.Ne)
     if function in (sp.Max, sp.Min) and len(set(args)) > MOST_COMPARED:
         return function(*dict.fromkeys(args), evaluate=False)
     if isinstance(function, type) and issubclass(function, Relational):
         return related(function, *args)
     return _evaluated(function, args)
+
+
+def _is_no_number(arg: sp.Basic) -> bool:
+    """Whether it is NaN wherever it is asked for, as √(−1 − u²) is; 1/0 may be infinite."""
+    return arg is sp.nan or (arg.is_extended_real is False and arg is not sp.zoo)
 
 
 def related(relation: type[Relational], left: sp.Basic, right: sp.Basic) -> sp.Basic:

@@ -27,6 +27,10 @@ CONNECTIVES = {"and": "sp.And", "or": "sp.Or", "not": "sp.Not"}
 LETTERS = {"sum": "Sum", "max": "Max", "min": "Min"}
 
 
+EVALUATED, AS_WRITTEN = "", ", evaluate=False"
+"""SymPy makes 0 of √x·0, and x of what is x in both cases, before ``sg`` sees it."""
+
+
 @dataclass(frozen=True)
 class Spelling:
     """Whose functions are written; with ``chooser``, sometimes NumPy's in place of ``sg``'s."""
@@ -48,7 +52,10 @@ def in_words(f: Formula, spelling: Spelling, atom: Callable[[Formula], str]) -> 
         case "if" if spelling.functions == "sg":
             return f"sg.where({condition(f[1], again)}, {again(f[2])}, {again(f[3])})"
         case "if":
-            return f"sp.Piecewise(({again(f[2])}, {condition(f[1], again)}), ({again(f[3])}, True))"
+            cases = f"({again(f[2])}, {condition(f[1], again)}), ({again(f[3])}, True)"
+            return f"sp.Piecewise({cases}{EVALUATED if f[2] != f[3] else AS_WRITTEN})"
+        case "mul" if spelling.functions == "sympy" and ("num", "0") in f[1:]:
+            return f"sp.Mul({again(f[1])}, {again(f[2])}{AS_WRITTEN})"
         case "add" | "sub" | "mul" | "div" | "pow":
             left = f"sp.Integer({f[1][1]})" if f[1][0] == "num" and "/" not in f[1][1] else again(f[1])
             return f"({left} {OPERATORS[f[0]]} {again(f[2])})"
