@@ -58,6 +58,12 @@ def test_an_inner_loop_divides_by_what_does_not_change_in_it(dtype: str) -> None
     np.testing.assert_allclose(quotient(divided, divisors), expected, rtol=4 * np.finfo(dtype).eps, atol=0)
 
 
+def test_inner_loops_that_divide_by_the_same_are_still_one() -> None:
+    a, b = sg.input("a", (N, 5, 4, 6)), sg.input("b", (N, 5))
+    source = codegen.function([a, b], a / b[:, :, None, None]).source
+    assert "inverse" in source and "range(24)" in source
+
+
 def test_numbers_of_a_product_are_one() -> None:
     source = codegen.function(x, sg.define(n, sp.sqrt(2) * x[n] / sp.sqrt(sp.pi), shape=(N,)), dtype="float32").source
     assert f"real({float(sp.sqrt(2 / sp.pi))!r}) * x[" in source and "sqrt(float64" not in source

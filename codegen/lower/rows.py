@@ -152,7 +152,11 @@ class Loops:
 
     def _around(self, inside: Sequence[Stmt], known: Set[str]) -> list[Stmt]:
         """The loops around some statements; of a block of columns, and of owned rows, a part."""
-        scope, body = self.scope, inside
+        scope, body, inverses = self.scope, inside, dict[int, list[Stmt]]()
+        for position in range(1, len(self.loops)):
+            outer = {loop.name for loop in self.loops[:position] if isinstance(loop, Var)}
+            if not isinstance(self.periods.get(axis(scope.depth + position)), Digits):
+                inverses[position], body = scope.sharing.inverses(body, {*known, *outer})
         for position in reversed(range(len(self.loops))):
             start: Expr = ZERO
             stop = self.scalars.integer(self.segment.extents[position])
@@ -169,11 +173,7 @@ class Loops:
                 start, stop = ir.integer(part.first), ir.integer(part.last)
             assert isinstance(loop, Var)
             begin, end = (part.get(position, []) for part in self.around)
-            if 0 < position == len(self.loops) - 1:
-                outer = {loop.name for loop in self.loops[:position] if isinstance(loop, Var)}
-                before, body = scope.sharing.inverses(body, {*known, *outer})
-                begin = [*begin, *before]
-            body = (*begin, For(loop, start, stop, tuple(body)), *end)
+            body = (*begin, *inverses.get(position, ()), For(loop, start, stop, tuple(body)), *end)
         return list(body)
 
     def lower(self, stage: Stage) -> None:
