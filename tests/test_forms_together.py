@@ -13,7 +13,7 @@ from symgraph.core.scalars import Written, expm1, slot
 from symgraph.reference import evaluate
 from symgraph.rounding.choose import Choice
 from symgraph.rounding.evaluate import floating
-from symgraph.rounding.points import where_ranges_end
+from symgraph.rounding.points import points_of, where_ranges_end
 from symgraph.rounding.write import tape_of
 from symgraph.stabilise.lowest import in_lowest_terms
 from symgraph.stabilise.proposals import joined
@@ -35,6 +35,7 @@ TOGETHER = {
     # powers that overflow, as exponentials
     "slope of a norm": ((X**Y + 1) ** (1 / Y - 1) * X ** (Y - 1), [(1e5, 80.0), (3.0, 900.0), (0.3, 2.0)]),
     "share of a power": (X**Y / (1 + X**Y) - sp.Rational(1, 4), [(3.0, 900.0), (1e200, 3.0), (0.5, 2.0)]),
+    "norm by a power": ((1 + X**Y) ** (1 / Y), [(3.0, 900.0), (1e5, 80.0), (0.3, 2.0)]),
     "both sides of a softplus": (sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(-X)) - X + Y, [(0.4, 1e-20), (30.0, 1e-9)]),
     # a sum of both, and one of them: x·(1 − e^{−x−y})/(x + y) and its slope
     "chance of one of two": (
@@ -150,3 +151,10 @@ def test_points_are_drawn_where_a_power_leaves_the_range() -> None:
     tape, points = tape_of(as_tensor(X**4)), np.array([[1e-85, 1e-75, 1.0, 1e60]])
     found = where_ranges_end(points, [(tape, floating(tape, points))])
     assert np.all((found > 1e-85) & (found < 1e-75)) and found.shape == (1, 2)
+
+
+def test_points_are_drawn_where_one_value_is_nought_and_others_are_not() -> None:
+    tape = tape_of(as_tensor(X * sp.log(Y)))
+    points = points_of(tape, np.dtype(float), 48)
+    for row, other in ((0, 1), (1, 0)):
+        assert np.any((points[row] == 0) & (points[other] != 0) & np.isfinite(points[other]))

@@ -5,6 +5,7 @@
     jointly             all positive; all negative; alike in size; nearly equal, nearly opposite, by 2⁻¹ … 2⁻⁵⁰; one
                         large beside the others; all near the ends of the range, so that powers leave it
     borders             where a difference or a condition changes its sign, found by bisection, and beside it
+    one 0               beside shares
     ends                between points of which one alone lets something overflow or underflow
 
 The same points every time: they depend on the number of variables, their domains, the dtype and the count alone.
@@ -32,6 +33,8 @@ BESIDE = (0.0, 2.0**-40, -(2.0**-40), 2.0**-18, -(2.0**-18), 2.0**-7, -(2.0**-7)
 USUAL = (0.5, 1.0)
 """Numbers beside which a formula of one variable is looked at: shares of a half, ratios of 1. Several variables are
 drawn alike in size, and nearly equal, instead."""
+SHARES = (0.375, 0.25, 0.125, 0.5)
+"""What the variables are where one of them is 0, of a formula that has no more of them."""
 LEAVE = ("mul", "div", "pow", "exp")
 """Operations that leave the range where their operands are of ordinary size."""
 MOST_ENDS, BETWEEN = 4, (0.35, 0.7)
@@ -62,6 +65,7 @@ def points_of(
         drawn = into(drawn, domain)
     borders = max(2, count // (2 * len(BESIDE)))
     found = [drawn, _borders(tape, drawn, borders), _numbers(tape, drawn, borders)]
+    found += [np.array(SHARES[:variables])[:, None] * (1 - np.eye(variables))] if 1 < variables <= len(SHARES) else []
     with np.errstate(over="ignore"):
         points = np.concatenate(found, axis=1).astype(dtype)
     return np.ascontiguousarray(inside(points, domain) if domain else points)

@@ -159,12 +159,13 @@ def power_of_one_and(power: sp.Expr) -> sp.Expr | None:
 def _by_exponentials(body: sp.Expr) -> sp.Expr | None:
     """Powers uᵛ, uᵛ⁻¹, … of one value as eʷ, eʷ/u, …, w = v·log u, by the forms of exponentials: uᵛ/(1 + uᵛ) = σ(w).
 
-    What has one power alone, as a bias correction 1/(1 − βᵏ), is right where that overflows.
+    What has one power alone, as a bias correction 1/(1 − βᵏ), is right where that overflows; not (1 + uᵛ)¹ᐟᵛ.
     """
     powers = [power for power in atoms_in(body, sp.Pow) if isinstance(power.base, Element) and elements_of(power.exp)]
     if not powers or len({power.base for power in powers}) > 1 or operations([body]) > MOST_OF_POWERS:
         return None
-    if sum(body.count(power) for power in powers) == 1:
+    is_under_another = any(elements_of(p.exp) and p.base.has(*powers) for p in atoms_in(body, sp.Pow))
+    if sum(body.count(power) for power in powers) == 1 and not is_under_another:
         return None
     u, v = min(powers, key=sp.default_sort_key).args
     v -= v.as_coeff_Add()[0]
