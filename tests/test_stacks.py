@@ -73,3 +73,18 @@ def test_two_places_are_two_values() -> None:
     seen = sg.input("seen", (T, 2))
     source = codegen.function([a, b, seen], sg.sum((state - seen) ** 2), "float64").source
     assert "range(2)" not in source and "if j" not in source and "j == 0" not in source, source
+
+
+@pytest.mark.usefixtures("plain")
+def test_places_beyond_a_stack_are_not_asked_for() -> None:
+    """{v[t, j] if j < 3, else a[t]}, j < 4, of three places: joined, read at numbers, and summed."""
+    v = sg.define((t, j), sp.Piecewise((a[t], sp.Eq(j, 0)), (b[t], True)), (T, 3))
+    wider = sg.concatenate([v, a[:, None]], axis=1)
+    total, ends = sg.sum(wider * wider, axis=1), sg.define((t,), wider[t, 3] + wider[t, 1])
+    first, second = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    right = np.stack([first, second, second, first], 1)
+    found = codegen.function([a, b], [total, wider, ends], "float64")(first, second)
+    for value, expected in zip(found, ((right**2).sum(1), right, first + second), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    for value, expected in ((total, (right**2).sum(1)), (ends, first + second)):
+        np.testing.assert_array_equal(codegen.function([a, b], value, "float64")(first, second), expected)

@@ -128,5 +128,5 @@ class _Split:
                 d, parts = self.parts[element.tensor]
                 indices = [index.xreplace(dict(rule)) for index in element.indices]
                 place = indices.pop(d)
-                if place.is_Integer:
+                if place.is_Integer and 0 <= place < len(parts):  # others are read where a condition does not hold
                     yield element, Element(parts[int(place)], *indices)
