@@ -22,7 +22,7 @@ class Program:
 
 
 def test_what_is_made_for_one_object_keeps_no_other_waiting() -> None:
-    """With functools' of Python 3.11 it does, and a child of a fork waits for ever: its parent's thread is not there."""
+    """With functools' of Python 3.11 it does, and a child of a fork waits for ever: that thread is not in it."""
     begun, may_end, found = Event(), Event(), list[object]()
     slow = Thread(target=lambda: Program(begun, may_end).made, daemon=True)
     slow.start()
