@@ -17,13 +17,14 @@ import hashlib
 import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.host.cache import content_of
 from codegen.native import barrier
+from symgraph.core.kept import cached_property
 
 if TYPE_CHECKING:  # else imported where it is used: who only derives formulas does not wait for LLVM
     import llvmlite.binding as llvm

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import sympy as sp
 
@@ -20,6 +19,7 @@ from codegen.loops.ranges import is_within, narrowed
 from symgraph.core.bounds import Intervals, range_of, requirements, running, stays_inside
 from symgraph.core.graph import elements_of, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound, extents_of, is_at_least_zero
+from symgraph.core.kept import cached_property
 from symgraph.core.reading import call_alike
 from symgraph.core.rebuild import literal, replaced, unevaluated, written_product
 from symgraph.core.scalars import Delta

@@ -7,7 +7,6 @@ import ctypes
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from codegen.run import loading
 from codegen.run.outside import Outside
 from codegen.run.pool import Blocks
 from codegen.run.translated import Translated
+from symgraph.core.kept import cached_property
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError
 

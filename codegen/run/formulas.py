@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from codegen.host.collector import resting
 from codegen.plan.request import Request, leaves_in
 from codegen.run.declared import in_order, with_chance
 from codegen.run.singular import checked_value
+from symgraph.core.kept import cached_property
 from symgraph.core.tensor import Tensor
 from symgraph.vocabulary.optimisers import Optimizer
 from symgraph.vocabulary.updating import Update

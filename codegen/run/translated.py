@@ -7,12 +7,12 @@ translated when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from codegen.host.collector import resting
 from codegen.plan.request import Request
 from codegen.run.linked import Linked
+from symgraph.core.kept import cached_property
 from symgraph.core.tensor import Tensor
 
 if TYPE_CHECKING:  # else imported where it is used: a program from the cache does not wait for the compiler

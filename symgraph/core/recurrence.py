@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -21,6 +20,7 @@ import sympy as sp
 from symgraph.core.cases import Cases
 from symgraph.core.graph import operands, replace_tensors, rewrite
 from symgraph.core.indices import Index, axis, bound
+from symgraph.core.kept import cached_property
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import call_first, name_of
 from symgraph.core.rebuild import bottom_up, evaluated

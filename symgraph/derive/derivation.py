@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -20,6 +19,7 @@ import sympy as sp
 from symgraph.core.define import Reduced, Sum, as_tensor
 from symgraph.core.graph import elements_of, operands, replace_tensors, rewrite, topological
 from symgraph.core.indices import axis, bound, fresh, show_shape
+from symgraph.core.kept import cached_property
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.reading import name_of

@@ -6,7 +6,6 @@ In: a loss, an optimiser if there is one, what to differentiate by. Out: an obje
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -14,6 +13,7 @@ import sympy as sp
 from symgraph.core.define import as_tensor
 from symgraph.core.graph import topological
 from symgraph.core.indices import show_shape
+from symgraph.core.kept import cached_property
 from symgraph.core.misuse import explained
 from symgraph.core.mode import in_mode
 from symgraph.core.recurrence import recurrence_of

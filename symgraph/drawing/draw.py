@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from symgraph.core.define import as_tensor
+from symgraph.core.kept import cached_property
 from symgraph.core.misuse import explained
 from symgraph.core.provenance import at_line
 from symgraph.core.shown import Shown

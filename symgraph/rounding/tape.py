@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import sympy as sp
 
+from symgraph.core.kept import cached_property
 from symgraph.core.tensor import Tensor
 
 Places = tuple[int, ...]

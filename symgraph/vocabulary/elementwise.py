@@ -8,7 +8,6 @@ mish.derivative          # in u and in y = mish(u)
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from symgraph.core.define import (
     scalar_body,
 )
 from symgraph.core.indices import Dim, Index
+from symgraph.core.kept import cached_property
 from symgraph.core.language import as_value, in_language
 from symgraph.core.misuse import explained
 from symgraph.core.pieces import defined
