@@ -327,13 +327,13 @@ class ScalarLowering:
         return arithmetic("/", Const(1.0, "float64"), value), int(times)
 
     def _scaled(self, number: sp.Rational, factors: Sequence[Expr]) -> Expr:
-        """A positive number times some factors, so that the number is one that both floating types have.
+        """A number that is not negative times some factors, so that it is one that both floating types have.
 
         One that is too large for float32 divides as its inverse; what float32 has neither way is computed in float64.
         """
         if number == 1:
             return self._folded("*", factors) if factors else Const(1.0, "float64")
-        if SMALLEST <= number <= LARGEST or not any(part.dtype == "real" for part in factors):
+        if number == 0 or SMALLEST <= number <= LARGEST or not any(part.dtype == "real" for part in factors):
             if self._steps and number.p == 1 and factors:
                 return arithmetic("/", self._folded("*", factors), Const(float(number.q), "float64"))
             return self._folded("*", [Const(nearest(number), "float64"), *factors])
