@@ -20,6 +20,9 @@ from symgraph.core.tensor import Definition, Tensor
 LEAST, MOST = 64, 256
 """Columns of a sum that is halved: fewer are soon added up, more are shared."""
 
+LONG = 1 << 14
+"""Elements that a sum adds up for each first index, from which on it is halved however few columns it has."""
+
 LEAST_ROWS = 64
 """Rows of a known number, those of all axes, from which on it pays."""
 
@@ -74,4 +77,5 @@ def _is_worth_it(shape: Shape, definition: Definition) -> bool:
     columns, rows = shape[0], sp.Mul(*definition.extents)
     few = rows.is_Integer and rows < LEAST_ROWS
     down = any(element.indices[-1] == axis(0) for element in elements_of(definition.body) if element.has(bound(0)))
-    return bool(columns.is_Integer and LEAST <= columns <= MOST) and down and not few
+    each = sp.Mul(columns, *(size for size in definition.extents[1:] if size.is_Integer))
+    return bool(columns.is_Integer and (columns >= LEAST or each >= LONG) and columns <= MOST) and down and not few
