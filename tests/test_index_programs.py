@@ -22,11 +22,12 @@ FIRST = int(os.environ.get("INDEX_SEED", "0"))
 NATIVE_EVERY = 1 if os.environ.get("INDEX_NATIVE") else 12
 
 
-HUNG = [] if MORE else [200925]
-"""A slope that is 0·Σx: its kernel was looked for without end."""
+ONCE_WRONG = [] if MORE else [200925, 304292, 401046, 402789]
+"""A slope that is 0·Σx, whose kernel was looked for without end; slopes that are 0 but at one place and at some that a
+size tells, of which one was left."""
 
 
-@pytest.mark.parametrize("seed", [*range(FIRST, FIRST + (MORE or 40)), *HUNG])
+@pytest.mark.parametrize("seed", [*range(FIRST, FIRST + (MORE or 40)), *ONCE_WRONG])
 def test_index_program_means_what_loops_say(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     p = make(seed)
     values, story = given(p), "; ".join(p.story)

@@ -77,11 +77,11 @@ def support(body: sp.Expr, bounds: Bounds, known: Supports) -> Bounds | None:
         return None
     if isinstance(body, sp.Piecewise):
         parts = ((value, _where(bounds, condition)) for value, condition in body.args)
-        return reduce(_either, (None if part is None else support(value, part, known) for value, part in parts))
+        return _any((None if part is None else support(value, part, known) for value, part in parts), bounds)
     if isinstance(body, Delta):
         return _where(bounds, sp.Eq(*body.args))
     if isinstance(body, sp.Add):
-        return reduce(_either, [support(term, bounds, known) for term in body.args])
+        return _any((support(term, bounds, known) for term in body.args), bounds)
     if isinstance(body, sp.Mul):
         found: Bounds | None = bounds
         for factor in body.args:
@@ -99,15 +99,22 @@ def _where(bounds: Bounds, condition: sp.Basic) -> Bounds | None:
     return None if any(is_at_least_zero(sp.expand(low - high - 1)) for low, high in found.values()) else found
 
 
-def _either(one: Bounds | None, other: Bounds | None) -> Bounds | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return {i: one[i] if one[i] == other[i] else _hull(one[i], other[i]) for i in one}
+def _any(parts: Iterable[Bounds | None], whole: Bounds) -> Bounds | None:
+    """Ranges in which all of several are; of ends of which none is known to be farther, those of the whole."""
+
+    def both(one: Bounds | None, other: Bounds | None) -> Bounds | None:
+        if one is None or other is None:
+            return other if one is None else one
+        return {i: one[i] if one[i] == other[i] else _hull(one[i], other[i], whole[i]) for i in one}
+
+    return reduce(both, parts)
 
 
-def _hull(one: Interval, other: Interval) -> Interval:
-    low = one[0] if is_at_least_zero(sp.expand(other[0] - one[0])) else other[0]
-    return low, one[1] if is_at_least_zero(sp.expand(one[1] - other[1])) else other[1]
+def _hull(one: Interval, other: Interval, whole: Interval) -> Interval:
+    (low, high), (first, last) = one, other
+    lows = (a for a, b in ((low, first), (first, low)) if is_at_least_zero(sp.expand(b - a)))
+    highs = (a for a, b in ((high, last), (last, high)) if is_at_least_zero(sp.expand(a - b)))
+    return next(lows, whole[0]), next(highs, whole[1])
 
 
 def _can_read(reader: Tensor, tensor: Tensor, spans: Mapping[int, Interval]) -> bool:
