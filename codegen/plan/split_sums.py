@@ -54,9 +54,7 @@ def split_sums(outputs: Iterable[Tensor], trained: Collection[Tensor]) -> dict[T
             return new
         moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
         moved[depth] = size * axis(0) + depth
-        parts = Tensor.define((sp.Integer(PARTS), *new.shape), definition.body.xreplace(moved), "sum", (size,))
-        elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(new.ndim))) for h in range(PARTS))
-        return new.redefined(Definition(None, (), sp.Add(*elements)))
+        return _added_up(new, definition.body.xreplace(moved), (size,))
 
     return rewrite(outputs, change)
 
@@ -104,7 +102,12 @@ def _in_halves(tensor: Tensor) -> Tensor:
     row = size * axis(0) + bound(0)
     moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(tensor.ndim)} | {bound(0): row}
     body = Cases((definition.body.xreplace(moved), row < whole), (sp.S.Zero, True))
-    parts = Tensor.define((sp.Integer(PARTS), *tensor.shape), body, "sum", (size, *inner))
+    return _added_up(tensor, body, (size, *inner))
+
+
+def _added_up(tensor: Tensor, body: sp.Expr, extents: Shape) -> Tensor:
+    """A sum as that of its parts, whose number is the first axis of ``body``."""
+    parts = Tensor.define((sp.Integer(PARTS), *tensor.shape), body, "sum", extents)
     elements = (Element(parts, sp.Integer(h), *(axis(d) for d in range(tensor.ndim))) for h in range(PARTS))
     return tensor.redefined(Definition(None, (), sp.Add(*elements)))
 
