@@ -156,8 +156,10 @@ def _trips(count: Expr, sizes: Mapping[str, int]) -> float:
 
 
 def _may_hold(condition: Expr, sizes: Mapping[str, int]) -> bool:
-    """False where the sizes alone say that a condition does not hold."""
+    """False where the sizes alone say that a condition does not hold, or where it is that less is there than all."""
     match condition:
+        case Op("<", (Var(name), _)) if name not in sizes:
+            return False
         case Op("<" | ">=" as op, (Var(name), Const(limit))) if name in sizes:
             return (sizes[name] < limit) == (op == "<")
     return True

@@ -5,7 +5,8 @@ for l in 0..64: v[j, l] = c[j − 1, l] if j > 0 else s[l]
          if j <= 0: for l in 0..64: v[j, l] = s[l]
 
 An element that exists on one side alone must not be read on the other, so that such a loop has a branch in every step,
-which no vector has. This is known as loop unswitching. Comes in: statements. Goes out: equal ones.
+which no vector has; and what takes long is not computed for nothing. This is known as loop unswitching. Comes in:
+statements. Goes out: equal ones.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def unswitched(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
 
 
 def _choice(loop: For) -> Expr | None:
-    """The one condition of an innermost loop that is known before it, and guards what it reads; None if there is none,
-    or several."""
+    """The one condition of an innermost loop that is known before it, and guards what it reads or what takes long; None
+    if there is none, or several."""
     if loop.parallel or not all(isinstance(statement, Let | Assign | Store) for statement in loop.body):
         return None
     bound = {loop.var, *(statement.var for statement in loop.body if isinstance(statement, Let | Assign))}
@@ -50,8 +51,21 @@ def _choice(loop: For) -> Expr | None:
     return asked.pop() if len(asked) == 1 else None
 
 
+LONG = 6
+"""Operations that take longer than to ask before the loop."""
+
+
 def _guards(choice: Select) -> bool:
-    return any(isinstance(p, Load) and p.guarded for side in (choice.yes, choice.no) for p in ir.subexpressions(side))
+    parts = [part for side in (choice.yes, choice.no) for part in ir.subexpressions(side)]
+    reads = any(isinstance(part, Load) and part.guarded for part in parts)
+    return reads or sum(_duration(part) for part in parts) >= LONG
+
+
+def _duration(part: Expr) -> int:
+    """Of a part by itself: functions take long."""
+    if isinstance(part, Call) and part.function not in ("minimum", "maximum"):
+        return LONG
+    return int(isinstance(part, Op | Call) and part.dtype != "int64")
 
 
 def _is_known(condition: Expr, bound: set[Var]) -> bool:
@@ -76,4 +90,15 @@ def _where(loop: For, condition: Expr, holds: bool) -> Stmt:
         return None
 
     body = tuple(with_expressions(statement, lambda value: replaced(value, decided)) for statement in loop.body)
-    return replace(loop, body=body)
+    return replace(loop, body=_read_later(body))
+
+
+def _read_later(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
+    """The statements without numbers that none of them reads."""
+    left: list[Stmt] = []
+    read: set[Expr] = set()
+    for statement in reversed(body):
+        if not isinstance(statement, Let) or statement.var in read:
+            left.append(statement)
+            read.update(part for value in ir.expressions_of(statement) for part in ir.subexpressions(value))
+    return tuple(reversed(left))

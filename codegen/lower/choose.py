@@ -191,7 +191,8 @@ def _product(group: Group, head: Contraction) -> Product:
         return Product(height, width, tile, "transposed", DOT_ROWS, many)
     place = next(d for d, entry in enumerate(head.right.indices) if entry.has(head.depth[-1]))
     row = sp.Mul(*head.right.tensor.shape[place + 1 :])
-    if len(head.depth) == 1 and row.is_Integer and row >= LONG_ROW and _exceeds(rows, PACKED_ROWS - 1):
+    is_plain = len(head.depth) == 1 and not head.leaves_out_terms
+    if is_plain and row.is_Integer and row >= LONG_ROW and _exceeds(rows, PACKED_ROWS - 1):
         return Product(height, width, tile, "copied", PACKED_ROWS, True if rows.is_Integer else None)
     return Product(height, width, tile, rows_first=width is not None and _rows_share_lines(columns, depth))
 

@@ -5,7 +5,7 @@ for a block of rows: Contract z = x·W;  for n in the block: for k: h[n, k] = ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sympy as sp
@@ -32,6 +32,7 @@ from codegen.loops.ir import (
 )
 from codegen.lower.comments import formula_text
 from codegen.lower.lanes import Lanes
+from codegen.lower.left_out import Block, LeftOut
 from codegen.lower.maps import elements
 from codegen.lower.rows import segments
 from codegen.lower.schedule import Product
@@ -81,7 +82,7 @@ class Panels:
         scope.first_column, scope.last_column = (ZERO, self.columns) if self.wide is None else (edges.left, edges.right)
         place: dict[Index, Expr] = {self.head.row: edges.first, self.head.column: scope.first_column, **outer}
         place |= dict.fromkeys(self.head.depth, ZERO)
-        depth = self._depth(place)
+        depth = ir.product(self._extents(place))
         scope.formulas.append(formula_text(self.result, self._shown(outer), scope.shown_name))
         contract = Contract(
             self._output(self.result, place, block),
@@ -93,18 +94,28 @@ class Panels:
             product.tile,
             scope.formulas[-1],
         )
+        self.block = Block(edges.first, edges.last, *block, self._result(edges, outer), place)
         after = self._after(contract, outer, edges)
         if scope.schedule.share.what == "panels":
             return self._rows_shared(contract, after, edges)
         return self._tasks(contract, after, edges, outer)
 
-    def _depth(self, place: Mapping[Index, Expr]) -> Expr:
-        """Terms of the sum; of the last of its parts, those that are left."""
+    def _left_out(self, contract: Contract) -> list[Stmt]:
+        """The product without the rows, or the terms, that a condition leaves out."""
+        if self.head.where == sp.true:
+            return [contract]
+        left_out = LeftOut(self.scope, self.result, self.head, self.block)
+        if not self.head.leaves_out_terms:
+            return left_out.rows(contract)
+        return left_out.terms(contract, self._extents(self.block.place))
+
+    def _extents(self, place: Mapping[Index, Expr]) -> tuple[Expr, ...]:
+        """Terms of the sum along each index of the depth; of the last of its parts, those that are left."""
         sizes = self.scope.sizes(self.result.definition.extents)
         if self.head.end is None:
-            return ir.product(sizes)
+            return sizes
         self.scalars.indices = dict(place)
-        return ir.product((smaller(sizes[0], self.scalars.integer(sp.expand(self.head.end))), *sizes[1:]))
+        return smaller(sizes[0], self.scalars.integer(sp.expand(self.head.end))), *sizes[1:]
 
     def _block_width(self, edges: _Edges) -> Expr:
         """Columns of a block: a number, where all blocks are full, since a tile without masks is faster."""
@@ -118,7 +129,7 @@ class Panels:
         assert isinstance(edges.first, Var) and isinstance(edges.last, Var)
         step = Var(f"panel_{contract.tile}", "int64")
         share = smaller(ir.add(edges.first, step), Var(f"{edges.first.name}_end", "int64"))
-        body = (Let(edges.last, share), contract, *after)
+        body = (Let(edges.last, share), *self._left_out(contract), *after)
         grain = ONE if self.scope.schedule.share.by_rows else None
         return [For(edges.first, ZERO, self.rows, body, step, parallel=True, grain=grain)]
 
@@ -147,7 +158,7 @@ class Panels:
         # Blocks of one strip, a number, have the same columns.
         strip = task if stacked == ONE else Op("//", (task, stacked), "int64")
         before: list[Stmt] = []
-        products: list[Stmt] = [contract]
+        products = self._left_out(contract) if self.product.operand == "in place" else []
         if self.product.operand == "transposed":
             before, products = self._transposed(contract, strip, edges)
         elif self.product.operand == "copied":
@@ -168,9 +179,10 @@ class Panels:
         is_new: Expr = Op(">", (strip, done), "bool")
         start: list[Stmt] = [Assign(done, ir.integer(-1))]
         if self.product.many is not None:
-            return start, [If(is_new, pack), packed]
+            return start, [If(is_new, pack), *self._left_out(packed)]
         many, few = (Op(word, (self.rows, ir.integer(self.product.least_rows)), "bool") for word in (">=", "<"))
-        return start, [If(Op("and", (many, is_new), "bool"), pack), If(many, (packed,)), If(few, (contract,))]
+        return start, [If(Op("and", (many, is_new), "bool"), pack), If(many, tuple(self._left_out(packed))),
+                       If(few, tuple(self._left_out(contract)))]  # fmt: skip
 
     def _strip(self, contract: Contract) -> tuple[Contract, Var]:
         """The product with a copy of some columns, and the number of those that are in it."""
@@ -204,12 +216,11 @@ class Panels:
             for element in (self.head.left, self.head.right)
         )
         total = Var(self.scope.names.unique("total"), "real")
-        place = (n, column) if self.result.value in self.scope.kept else (ir.difference(n, edges.first), j)
         term = Assign(total, Op("*", (left, right), "real"), "sum")
         inside = (
             Assign(total, Const(0.0, "real"), formula=contract.formula),
             For(k, ZERO, contract.depth, (term,)),
-            Store(contract.out.buffer, place, total),
+            Store(contract.out.buffer, self.block.result(n, j), total),
         )
         return For(n, edges.first, edges.last, (For(j, ZERO, contract.columns, inside),))
 
@@ -241,6 +252,17 @@ class Panels:
         panel = self.scope.buffer(f"{self.scope.value_name(result.value)}_panel", block)
         self.scope.scratch[result.value] = panel
         return Operand(panel.name, ZERO, (block[1], ONE))
+
+    def _result(self, edges: _Edges, outer: Mapping[Index, Expr]) -> Callable[[Expr, Expr], tuple[Expr, ...]]:
+        """Where an element of the result is, of a row in the whole and a column of the block."""
+
+        def found(row: Expr, column: Expr) -> tuple[Expr, ...]:
+            if self.result.value not in self.scope.kept:
+                return ir.difference(row, edges.first), column
+            at = {**outer, self.head.row: row, self.head.column: ir.add(self.scope.first_column, column)}
+            return tuple(at[axis(d)] for d in range(len(self.result.shape)))
+
+        return found
 
     def _operand(self, element: Element, first: Index, second: Index, place: Mapping[Index, Expr]) -> Operand:
         at = {index: place for place, entry in enumerate(element.indices) for index in entry.atoms(Index)}

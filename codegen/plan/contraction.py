@@ -30,7 +30,8 @@ class Contraction:
     """``out[outer…, row, column] = Σ_depth left·right``: the index of each role, and the operands' elements.
 
     Several indices of the depth lie one after the other in both operands, and count as one. Where a sum is in parts,
-    the last part ends where the operands do: the first index of the depth stops before ``end`` then.
+    the last part ends where the operands do: the first index of the depth stops before ``end`` then. Rows that are not
+    ``where`` a condition holds are 0, or terms, if it is about the depth.
     """
 
     outer: tuple[Index, ...]
@@ -40,6 +41,12 @@ class Contraction:
     left: Element
     right: Element
     end: sp.Expr | None = None
+    where: sp.Basic = sp.true
+
+    @property
+    def leaves_out_terms(self) -> bool:
+        """Whether a condition is about the terms of the sums, and not about the rows."""
+        return self.where.has(*self.depth)
 
 
 def contraction_of(tensor: Tensor) -> Contraction | None:
@@ -60,7 +67,7 @@ def _contraction_of(tensor: Tensor) -> Contraction | None:
     definition = tensor.definition
     if definition is None or definition.op != "sum":
         return None
-    product, end = _to_the_end(definition.body)
+    product, end, where = _guards(definition.body)
     if not isinstance(product, sp.Mul):
         return None
     factors = product.args
@@ -72,21 +79,35 @@ def _contraction_of(tensor: Tensor) -> Contraction | None:
     if end is None and not all_exist(definition.body, bounds_of(tensor.shape, definition)):
         return None
     found = _roles(tensor.ndim, factors[0], factors[1], depth)
-    return found if found is None or end is None else replace(found, end=end)
+    if found is None or (end is None and where == sp.true):
+        return found
+    found = replace(found, end=end, where=where)
+    asked, others = where.atoms(Index), {*found.outer, *(found.depth if found.leaves_out_terms else (found.row,))}
+    return found if asked <= others and found.right.indices[-1] is found.column else None
 
 
-def _to_the_end(body: sp.Expr) -> tuple[sp.Expr, sp.Expr | None]:
-    """The product under a guard that the rows of its operands exist, as a sum in parts has it, and where the first
-    index of the depth ends by that; a body that is none, and None."""
+def _guards(body: sp.Expr) -> tuple[sp.Expr, sp.Expr | None, sp.Basic]:
+    """The product under guards, one of which may say that rows of its operands exist, as a sum in parts has it: where
+    the first index of the depth ends by that, and the others. A body that is none, None, and true."""
     if not isinstance(body, sp.Piecewise) or len(body.args) != 2 or body.args[1].expr != 0:
-        return body, None
+        return body, None, sp.true
     product, guard = body.args[0]
-    if not isinstance(guard, sp.StrictLessThan) or not isinstance(product, sp.Mul):
-        return body, None
+    if not isinstance(product, sp.Mul):
+        return body, None, sp.true
+    others = [part for part in sp.And.make_args(guard) if part.has(Element)]
+    ends = [part for part in sp.And.make_args(guard) if not part.has(Element)]
+    end = None if len(ends) != 1 else _end(product, ends[0])
+    return (body, None, sp.true) if ends and end is None else (product, end, sp.And(*others))
+
+
+def _end(product: sp.Mul, guard: sp.Basic) -> sp.Expr | None:
+    """Where the first index of the depth ends by a guard that the rows of a product's operands exist."""
+    if not isinstance(guard, sp.StrictLessThan):
+        return None
     row, whole = guard.args
     ours = all(isinstance(f, Element) and f.indices[:1] == (row,) and f.tensor.shape[0] == whole for f in product.args)
     plain = all(isinstance(index, Index) for f in product.args if isinstance(f, Element) for index in f.indices[1:])
-    return (product, whole - (row - bound(0))) if ours and plain and row.has(bound(0)) else (body, None)
+    return whole - (row - bound(0)) if ours and plain and row.has(bound(0)) else None
 
 
 def _in_a_row(depth: Sequence[Index], extents: Shape, element: Element) -> bool:

@@ -29,6 +29,7 @@ from codegen.plan.slices import own_places, slice_values
 from codegen.plan.split_sums import split_sums
 from codegen.plan.stacks import split_stacks
 from codegen.plan.supports import trim_values
+from codegen.plan.tails import guard_values, leave_out
 from codegen.plan.touched import added, scattered
 from codegen.plan.turned import turn_constants
 from codegen.plan.visits import visit_windows
@@ -92,7 +93,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
     """
-    numbers = _replace(request, write_out_numbers(_roots(request)))
+    guarded = _replace(request, guard_values(_roots(request)))
+    numbers = _replace(guarded, write_out_numbers(_roots(guarded)))
     apart = _replace(numbers, split_stacks(_roots(numbers)))
     trimmed = _replace(apart, trim_values(_roots(apart)))
     once = _replace(trimmed, compute_once(_roots(trimmed)))
@@ -111,7 +113,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
     halved = split if step is not None else _replace(split, halve_column_sums(_roots(split)))
-    inlined = _replace(halved, _inline(_roots(halved)))
+    left = _replace(halved, leave_out(_roots(halved)))
+    inlined = _replace(left, _inline(_roots(left)))
     placed = _replace(inlined, own_places(_roots(inlined)))
     if step is not None:
         placed = _replace(placed, turn_constants(_roots(placed), {*step.carries, *step.inputs}))
