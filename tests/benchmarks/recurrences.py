@@ -15,52 +15,70 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from tests.benchmarks.convolutions import measured
 
 ROUNDS = 3
 WORKLOADS = {
-    "LSTM T32 B32 16-64-1": ("LSTM", 32, 32, 16, 64, False),
-    "GRU T32 B32 16-64-1": ("GRU", 32, 32, 16, 64, False),
-    "RNN T32 B32 16-64-1": ("RNN", 32, 32, 16, 64, False),
-    "LSTM T200 B1 8-32-1, each": ("LSTM", 200, 1, 8, 32, True),
-    "LSTM T200 B1 8-32-1, last": ("LSTM", 200, 1, 8, 32, False),
+    "LSTM T32 B32 16-64-1": ("LSTM", 32, 32, 16, 64, "last"),
+    "GRU T32 B32 16-64-1": ("GRU", 32, 32, 16, 64, "last"),
+    "RNN T32 B32 16-64-1": ("RNN", 32, 32, 16, 64, "last"),
+    "LSTM T200 B1 8-32-1, each": ("LSTM", 200, 1, 8, 32, "each"),
+    "LSTM T200 B1 8-32-1, last": ("LSTM", 200, 1, 8, 32, "last"),
+    "LSTM T64 B32 16-64-1, full": ("LSTM", 64, 32, 16, 64, "last"),
+    "LSTM T64 B32 16-64-1, rows": ("LSTM", 64, 32, 16, 64, "rows"),
 }
-"""Kind, steps, batch, features, hidden, and whether there is a target at each step or at the last. With the last alone,
+"""Kind, steps, batch, features, hidden, and whether there is a target at each step, at the last, or at the end of each
+row: these have 1 to ``steps`` steps, in no order, half of them in the mean; PyTorch packs them. With the last alone,
 cotangents of the first hundred steps fade to subnormal numbers, with which the processor computes ten times as slowly;
 our steps take them for 0 (:mod:`codegen.native.subnormals`).
 """
 
 
-def ours(kind: str, steps: int, batch: int, features: int, hidden: int, each: bool) -> Callable[[], object]:
-    import numpy as np
+def lengths_of(steps: int, batch: int) -> np.ndarray:
+    """How many steps each row has."""
+    return np.random.default_rng(1).integers(1, steps + 1, batch)
 
+
+def ours(kind: str, steps: int, batch: int, features: int, hidden: int, read: str) -> Callable[[], object]:
     import codegen
     import symgraph as sg
 
-    rows = steps * batch if each else batch
-    x, t = sg.input("x", (steps, batch, features)), sg.input("t", (rows, 1))
-    y, _ = getattr(sg.nn, kind)(features, hidden, name="net")(x)
-    read = sg.reshape(y, (rows, hidden)) if each else y[steps - 1]
-    loss = sg.mse_loss(sg.nn.Linear(hidden, 1, name="head")(read), t)
+    rows = steps * batch if read == "each" else batch
+    x, t, n = sg.input("x", (steps, batch, features)), sg.input("t", (rows, 1)), sg.labels("n", (batch,), steps + 1)
+    own = {"length": n} if read == "rows" else {}
+    y, state = getattr(sg.nn, kind)(features, hidden, name="net")(x, **own)
+    found = {"each": lambda: sg.reshape(y, (rows, hidden)), "last": lambda: y[steps - 1], "rows": lambda: state[0][0]}
+    loss = sg.mse_loss(sg.nn.Linear(hidden, 1, name="head")(found[read]()), t)
     step = codegen.train_step(loss, sg.SGD(lr=0.01), threads=2)
     parameters, random = step.init(0), np.random.default_rng(0)
-    values = random.normal(size=(steps, batch, features)).astype(np.float32)
-    targets = random.normal(size=(rows, 1)).astype(np.float32)
-    return lambda: step(parameters, x=values, t=targets)
+    values = {"x": random.normal(size=(steps, batch, features)).astype(np.float32)}
+    values["t"] = random.normal(size=(rows, 1)).astype(np.float32)
+    if own:
+        values["n"] = lengths_of(steps, batch)
+    return lambda: step(parameters, **values)
 
 
-def pytorch(kind: str, steps: int, batch: int, features: int, hidden: int, each: bool) -> Callable[[], object]:
+def pytorch(kind: str, steps: int, batch: int, features: int, hidden: int, read: str) -> Callable[[], object]:
     import torch
 
     torch.set_num_threads(2)
     net, head = getattr(torch.nn, kind)(features, hidden), torch.nn.Linear(hidden, 1)
     optimizer = torch.optim.SGD([*net.parameters(), *head.parameters()], lr=0.01)
-    values, targets = torch.randn(steps, batch, features), torch.randn(steps * batch if each else batch, 1)
+    values, targets = torch.randn(steps, batch, features), torch.randn(steps * batch if read == "each" else batch, 1)
+    lengths = torch.tensor(lengths_of(steps, batch))
+
+    def last() -> torch.Tensor:
+        if read == "rows":
+            packed = torch.nn.utils.rnn.pack_padded_sequence(values, lengths, enforce_sorted=False)
+            return net(packed)[1][0][0]
+        y = net(values)[0]
+        return y.reshape(-1, hidden) if read == "each" else y[-1]
 
     def step() -> None:
         optimizer.zero_grad()
-        y = net(values)[0]
-        torch.nn.functional.mse_loss(head(y.reshape(-1, hidden) if each else y[-1]), targets).backward()
+        torch.nn.functional.mse_loss(head(last()), targets).backward()
         optimizer.step()
 
     return step
@@ -73,8 +91,6 @@ BEGIN, RATES = (1.0, 0.5), (1.5, 1.0, 3.0, 1.0)
 
 
 def our_predators() -> Callable[[], object]:
-    import numpy as np
-
     import codegen
     import symgraph as sg
 
@@ -96,7 +112,6 @@ def jax_predators() -> Callable[[], object]:
     """The state as two scalars, which is the fastest form of the scan: as a vector it takes ten times as long."""
     import jax
     import jax.numpy as jnp
-    import numpy as np
 
     def change(y, rates):  # type: ignore[no-untyped-def]
         met = y[0] * y[1]
