@@ -105,6 +105,31 @@ def test_every_product_of_a_step_is_of_the_rows_that_are_there() -> None:
     assert {one for one in products - left if "bias" not in one} == set()
 
 
+@pytest.mark.usefixtures("plain")
+def test_terms_over_several_axes() -> None:
+    """Of a product over two axes too, the rows that are left are packed, and the terms of its slopes."""
+    x, length = sg.input("x", (5, 40, 2, 3)), sg.labels("length", (40,), classes=6)
+    w = sg.parameter("w", (2, 3, 20))
+    begin = sg.constant(np.zeros((40, 20)))
+    last, _ = sg.scan(lambda h, at: (sg.tanh(h + sg.einsum("nab,abj->nj", at, w)), None), begin, x, length)
+    run = codegen.function([x, w, length], [last, sg.grad(sg.sum(last**2), w)], "float64")
+    random = np.random.default_rng(5)
+    given, weight, lengths = random.normal(size=x.shape), random.normal(size=w.shape), random.integers(0, 6, 40)
+
+    def rows(weight: np.ndarray) -> np.ndarray:
+        found = np.zeros((40, 20))
+        for t in range(5):
+            there = lengths > t
+            found[there] = np.tanh(found[there] + np.tensordot(given[t, there], weight, 2))
+        return found
+
+    got, slope = run(given, weight, lengths)
+    np.testing.assert_allclose(got, rows(weight), rtol=1e-12)
+    direction = random.normal(size=w.shape)
+    ahead, behind = ((rows(weight + e * direction) ** 2).sum() for e in (1e-6, -1e-6))
+    assert (slope * direction).sum() == pytest.approx((ahead - behind) / 2e-6, rel=1e-7)
+
+
 def test_functions_of_rows_are_computed_where_they_are_read() -> None:
     """A mask of rows is no recurrence: the product and the exponential of a row that nobody asks for are left out."""
     x, w, t = sg.input("x", (40, 8)), sg.parameter("w", (8, 20)), sg.labels("t", (40,), classes=3)

@@ -61,24 +61,27 @@ class LeftOut:
 
     def __init__(self, scope: Scope, node: Node, head: Contraction, block: Block) -> None:
         self.scope, self.node, self.head, self.block = scope, node, head, block
-        self.n, self.j, self.k = (scope.variable(name) for name in ("n", "j", "k"))
+        self.n, self.j = scope.variable("n"), scope.variable("j")
+        self.depth = [scope.variable("k") for _ in head.depth]
 
-    def rows(self, contract: Contract) -> list[Stmt]:
-        """The product of the rows that are there; the others are 0."""
-        scope, block, n, j, k = self.scope, self.block, self.n, self.j, self.k
+    def rows(self, contract: Contract, extents: Sequence[Expr]) -> list[Stmt]:
+        """The product of the rows that are there; the others are 0. ``extents`` are those of the depth."""
+        scope, block, n, j = self.scope, self.block, self.n, self.j
         at = {**block.place, self.head.row: n}
         there = self._there(at)
         count, row = scope.variable("count"), scope.variable("at")
         left = self._copy(f"{contract.left.buffer}_there", (block.high, contract.depth))
         made = self._copy(f"{contract.out.buffer}_there", (block.high, block.wide))
-        source = self._load(contract.left.buffer, self.head.left, {**at, **dict.fromkeys(self.head.depth, k)})
-        pack = For(k, ZERO, contract.depth, (Store(left, (row, k), source),))
+        places = at | dict(zip(self.head.depth, self.depth, strict=True))
+        source = self._load(contract.left.buffer, self.head.left, places)
+        term = ir.flat_index(tuple(self.depth), tuple(extents))
+        pack = self._around((Store(left, (row, term), source),), extents)
         back = Store(contract.out.buffer, block.result(n, j), Load(made, (row, j), "real"))
         nought = Store(contract.out.buffer, block.result(n, j), Const(0.0, "real"))
         columns = contract.columns
         some = (
             Assign(row, ZERO),
-            For(n, block.first, block.last, (If(there, (pack, _one_more(row))),)),
+            For(n, block.first, block.last, (If(there, (*pack, _one_more(row))),)),
             replace(
                 contract, out=Operand(made, ZERO, (block.wide, ONE)), left=Operand(left, ZERO, (contract.depth, ONE)),
                 rows=count, left_steps=None,
@@ -95,9 +98,8 @@ class LeftOut:
 
     def terms(self, contract: Contract, extents: Sequence[Expr]) -> list[Stmt]:
         """The product with the terms that are there; ``extents`` are those of the depth."""
-        scope, block, n, j = self.scope, self.block, self.n, self.j
-        over = [scope.variable("k") for _ in extents]
-        at = {**block.place, **dict(zip(self.head.depth, over, strict=True))}
+        scope, block, n, j, k = self.scope, self.block, self.n, self.j, self.depth[-1]
+        at = {**block.place, **dict(zip(self.head.depth, self.depth, strict=True))}
         there = self._there(at)
         count, term, begin = scope.variable("count"), scope.variable("at"), scope.variable("begin")
         left = self._copy(f"{contract.left.buffer}_there", (ir.integer(2 * TERMS), block.high))
@@ -120,18 +122,23 @@ class LeftOut:
         end = smaller(ir.add(begin, ir.integer(TERMS)), extents[-1])
         some: tuple[Stmt, ...] = (
             For(begin, ZERO, extents[-1], (
-                For(over[-1], begin, end, (If(there, (*pack, _one_more(term))),)),
+                For(k, begin, end, (If(there, (*pack, _one_more(term))),)),
                 If(enough, (added, Assign(term, ZERO))),
             ), ir.integer(TERMS)),
         )  # fmt: skip
-        counts: Stmt = For(over[-1], ZERO, extents[-1], (_counted(count, there),))
-        for var, extent in reversed(list(zip(over[:-1], extents[:-1], strict=True))):
-            some, counts = (For(var, ZERO, extent, some),), For(var, ZERO, extent, (counts,))
         row_at = ir.add(block.first, n)
         nought = Store(contract.out.buffer, block.result(row_at, j), Const(0.0, "real"))
         begun = (For(n, ZERO, contract.rows, (For(j, ZERO, contract.columns, (nought,)),)), Assign(term, ZERO))
-        return [Assign(count, ZERO), counts, If(Op("==", (count, contract.depth), "bool"), (contract,)),
-                If(Op("<", (count, contract.depth), "bool"), (*begun, *some, added))]  # fmt: skip
+        added_up = self._around(some, extents[:-1])
+        return [Assign(count, ZERO), *self._around((_counted(count, there),), extents),
+                If(Op("==", (count, contract.depth), "bool"), (contract,)),
+                If(Op("<", (count, contract.depth), "bool"), (*begun, *added_up, added))]  # fmt: skip
+
+    def _around(self, body: tuple[Stmt, ...], extents: Sequence[Expr]) -> tuple[Stmt, ...]:
+        """Loops over the first indices of the depth."""
+        for var, extent in reversed(list(zip(self.depth, extents, strict=False))):
+            body = (For(var, ZERO, extent, body),)
+        return body
 
     def _there(self, at: Mapping[Index, Expr]) -> Expr:
         scalars = self.scope.scalars

@@ -105,9 +105,8 @@ class Panels:
         if self.head.where == sp.true:
             return [contract]
         left_out = LeftOut(self.scope, self.result, self.head, self.block)
-        if not self.head.leaves_out_terms:
-            return left_out.rows(contract)
-        return left_out.terms(contract, self._extents(self.block.place))
+        extents = self._extents(self.block.place)
+        return left_out.terms(contract, extents) if self.head.leaves_out_terms else left_out.rows(contract, extents)
 
     def _extents(self, place: Mapping[Index, Expr]) -> tuple[Expr, ...]:
         """Terms of the sum along each index of the depth; of the last of its parts, those that are left."""

@@ -41,8 +41,8 @@ def scan(
     inputs : the same of tensors whose first axis is the steps; None where a step needs none.
     length : the number of steps, an integer or :func:`sg.dim`, where no input tells it; or a tensor or array of one
         number for each row, the first axes of carries and outputs: a row's carry stays as it is from step ``length``
-        on, its y is 0, and what its inputs are there has no part in values or derivatives. Lengths may be 0; with
-        ``reverse`` a row begins at step ``length − 1``.
+        on, its y is 0, and what its inputs are there has no part in values or derivatives: compiled programs leave it
+        out. Lengths may be 0; with ``reverse`` a row begins at step ``length − 1``.
     reverse : from the last step to the first.
     checkpoint : how many steps a derivative computes again at once: it keeps the carries of every ``checkpoint``-th
         step and not what lies between, for one more run of the steps (Chen et al., arXiv:1604.06174). Values are the
