@@ -117,7 +117,8 @@ def _outside(condition: sp.Basic, recurrence: Recurrence) -> sp.Basic | None:
     """A condition of a step as one of all steps, the first axis; None if it is about what the step computes."""
     loop, rule = recurrence.loop, dict[sp.Basic, sp.Basic]()
     filled = dict(zip(loop.slots, recurrence.operands, strict=True))
-    later = {axis(d): axis(d + 1) for d in range(max((int(i.name[1:]) + 1 for i in condition.atoms(Index)), default=0))}
+    free = (index for index in condition.atoms(Index) if not index.name.startswith("_r"))
+    later = {index: axis(int(index.name[1:]) + 1) for index in free}
     for element in elements_of(condition):
         operand = filled.get(element.tensor)
         if operand is None or element.tensor in loop.carries:
