@@ -69,7 +69,7 @@ class LeftOut:
         scope, block, n, j = self.scope, self.block, self.n, self.j
         at = {**block.place, self.head.row: n}
         there = self._there(at)
-        count, row = scope.variable("count"), scope.variable("at")
+        count, row = scope.variable("count"), scope.variable("row")
         left = self._copy(f"{contract.left.buffer}_there", (block.high, contract.depth))
         made = self._copy(f"{contract.out.buffer}_there", (block.high, block.wide))
         places = at | dict(zip(self.head.depth, self.depth, strict=True))
@@ -80,19 +80,20 @@ class LeftOut:
         nought = Store(contract.out.buffer, block.result(n, j), Const(0.0, "real"))
         columns = contract.columns
         some = (
-            Assign(row, ZERO),
+            Assign(row, ZERO, formula="the rows that are there, one after the other"),
             For(n, block.first, block.last, (If(there, (*pack, _one_more(row))),)),
             replace(
                 contract, out=Operand(made, ZERO, (block.wide, ONE)), left=Operand(left, ZERO, (contract.depth, ONE)),
-                rows=count, left_steps=None,
+                rows=count, left_steps=None, formula="the same of these rows",
             ),
-            Assign(row, ZERO),
+            Assign(row, ZERO, formula="each to its place"),
             For(n, block.first, block.last, (
                 If(there, (For(j, ZERO, columns, (back,)), _one_more(row))),
                 If(Op("not", (there,), "bool"), (For(j, ZERO, columns, (nought,)),)),
             )),
         )  # fmt: skip
-        counted: list[Stmt] = [Assign(count, ZERO), For(n, block.first, block.last, (_counted(count, there),))]
+        begin = Assign(count, ZERO, formula="how many rows are there")
+        counted: list[Stmt] = [begin, For(n, block.first, block.last, (_counted(count, there),))]
         return [*counted, If(Op("==", (count, contract.rows), "bool"), (contract,)),
                 If(Op("<", (count, contract.rows), "bool"), some)]  # fmt: skip
 
@@ -101,7 +102,7 @@ class LeftOut:
         scope, block, n, j, k = self.scope, self.block, self.n, self.j, self.depth[-1]
         at = {**block.place, **dict(zip(self.head.depth, self.depth, strict=True))}
         there = self._there(at)
-        count, term, begin = scope.variable("count"), scope.variable("at"), scope.variable("begin")
+        count, term, begin = scope.variable("count"), scope.variable("term"), scope.variable("begin")
         left = self._copy(f"{contract.left.buffer}_there", (ir.integer(2 * TERMS), block.high))
         right = self._copy(f"{contract.right.buffer}_there", (ir.integer(2 * TERMS), block.wide))
         row = {**at, self.head.row: ir.add(block.first, n)}
@@ -116,7 +117,7 @@ class LeftOut:
         )
         added = replace(
             contract, left=Operand(left, ZERO, (ONE, block.high)), right=Operand(right, ZERO, (block.wide, ONE)),
-            depth=term, accumulate=True, left_steps=None, right_steps=None,
+            depth=term, accumulate=True, left_steps=None, right_steps=None, formula="the same of these terms, added",
         )  # fmt: skip
         enough = Op(">=", (term, ir.integer(TERMS)), "bool")
         end = smaller(ir.add(begin, ir.integer(TERMS)), extents[-1])
@@ -126,11 +127,13 @@ class LeftOut:
                 If(enough, (added, Assign(term, ZERO))),
             ), ir.integer(TERMS)),
         )  # fmt: skip
-        row_at = ir.add(block.first, n)
-        nought = Store(contract.out.buffer, block.result(row_at, j), Const(0.0, "real"))
-        begun = (For(n, ZERO, contract.rows, (For(j, ZERO, contract.columns, (nought,)),)), Assign(term, ZERO))
-        added_up = self._around(some, extents[:-1])
-        return [Assign(count, ZERO), *self._around((_counted(count, there),), extents),
+        nought = Store(contract.out.buffer, block.result(ir.add(block.first, n), j), Const(0.0, "real"))
+        begun = (
+            For(n, ZERO, contract.rows, (For(j, ZERO, contract.columns, (nought,)),)),
+            Assign(term, ZERO, formula="the terms that are there, one after the other"),
+        )
+        added_up, counted = self._around(some, extents[:-1]), self._around((_counted(count, there),), extents)
+        return [Assign(count, ZERO, formula="how many terms are there"), *counted,
                 If(Op("==", (count, contract.depth), "bool"), (contract,)),
                 If(Op("<", (count, contract.depth), "bool"), (*begun, *added_up, added))]  # fmt: skip
 
