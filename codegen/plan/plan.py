@@ -29,6 +29,7 @@ from codegen.plan.slices import own_places, slice_values
 from codegen.plan.split_sums import split_sums
 from codegen.plan.stacks import split_stacks
 from codegen.plan.supports import trim_values
+from codegen.plan.through_products import sum_through_products
 from codegen.plan.touched import added, scattered
 from codegen.plan.turned import turn_constants
 from codegen.plan.visits import visit_windows
@@ -86,8 +87,8 @@ class Node:
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
     """Write out recurrences of few numbers, split stacks, trim, unite equal values, slice, write out cases, merge
-    temporaries, mask by maxima, visit windows, write them and their phases out, surround them with zeros, order axes,
-    bring sums into shape, share common functions, split, inline, place, order.
+    temporaries, sum through products, mask by maxima, visit windows, write them and their phases out, surround them
+    with zeros, order axes, bring sums into shape, share common functions, split, inline, place, order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
@@ -99,7 +100,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     sliced = _replace(once, slice_values(_roots(once)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
-    masked = _replace(merged, mask_by_maxima(_roots(merged)))
+    through = _replace(merged, sum_through_products(_roots(merged)))
+    masked = _replace(through, mask_by_maxima(_roots(through)))
     visited = _replace(masked, visit_windows(_roots(masked)))
     written = _replace(visited, write_out_windows(_roots(visited)))
     phases = _replace(written, write_out_phases(_roots(written)))
