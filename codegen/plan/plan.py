@@ -21,6 +21,7 @@ from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
 from codegen.plan.few_numbers import write_out_numbers
 from codegen.plan.halves import halve_column_sums
+from codegen.plan.kept_factors import keep_factors
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import is_cheap, merge, written_in
 from codegen.plan.phases import write_out_phases
@@ -88,7 +89,7 @@ class Node:
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
     """Write out recurrences of few numbers, split stacks, trim, unite equal values, slice, write out cases, merge
     temporaries, sum through products, mask by maxima, visit windows, write them and their phases out, surround them
-    with zeros, order axes, bring sums into shape, share common functions, split, inline, place, order.
+    with zeros, order axes, bring sums into shape, share common functions, split, inline, keep factors, place, order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
@@ -114,7 +115,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
     halved = split if step is not None else _replace(split, halve_column_sums(_roots(split)))
     inlined = _replace(halved, _inline(_roots(halved)))
-    placed = _replace(inlined, own_places(_roots(inlined)))
+    kept = _replace(inlined, keep_factors(_roots(inlined)))
+    placed = _replace(kept, own_places(_roots(kept)))
     if step is not None:
         placed = _replace(placed, turn_constants(_roots(placed), {*step.carries, *step.inputs}))
     return placed, _ordered(placed)
