@@ -65,9 +65,12 @@ def schedule_of(group: Group, kept: Collection[Tensor], repeated: bool = False) 
 
 
 def _depth(group: Group) -> int:
-    """Axes around the segments: none, the rows, or those of all blocks of a product."""
+    """Axes around the segments: none, the rows, or those of all blocks of a product. Where a block has all rows, and
+    what follows are reductions, the rows are in every segment: no row waits for the one before."""
     if group.head is not None and group.head.outer:
-        return len(group.nodes[0].shape) - 1
+        rank, rows = len(group.nodes[0].shape), group.nodes[0].extent(group.head.row)
+        reduces = any(node.definition.op is not None for node in group.nodes[1:])
+        return rank - 2 if reduces and group.head.row == axis(rank - 2) and not _exceeds(rows, MOST_ROWS) else rank - 1
     return 1 if group.kind in ("rows", "panel") else 0
 
 
@@ -144,7 +147,7 @@ def _suits_lanes(group: Group) -> bool:
     if rows.is_Integer and rows < LANES:
         return False
     nodes = [node for node in group.nodes if node.contraction is None]
-    if group.kind not in ("panel", "rows") or (group.head is not None and not group.whole_rows):
+    if group.kind not in ("panel", "rows") or (group.head is not None and group.row_axes != 1):
         return False
     if group.head is not None and _exceeds(sp.Mul(*group.nodes[0].shape[1:]), SHORT):
         return False
@@ -178,7 +181,7 @@ def _product(group: Group, head: Contraction) -> Product:
     result = group.nodes[0]
     rows, columns = result.extent(head.row), result.shape[-1]
     depth = sp.Mul(*result.definition.extents)
-    whole = group.whole_rows or is_narrow(columns)
+    whole = group.row_axes > 0 or is_narrow(columns)
     shared = whole and not head.outer  # all rows that a thread has; else blocks of rows and columns
     height = PANEL_ROWS if shared else BLOCK_ROWS if _exceeds(rows, MOST_ROWS) else int(rows)
     width = None if whole else PANEL_COLUMNS
