@@ -15,7 +15,7 @@ from typing import Literal
 
 import sympy as sp
 
-from codegen.plan.contraction import ROW_LIMIT, Contraction, is_narrow
+from codegen.plan.contraction import ROW_LIMIT, Contraction, has_few_rows, is_narrow
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.request import Request
@@ -29,9 +29,9 @@ Kind = Literal["panel", "window", "rows", "columns", "scalar", "loop", "external
 
 @dataclass(slots=True)
 class Group:
-    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. Where rows are computed
-    as a whole, the first ``row_axes`` tell that of a value. A loop has values of one recurrence; what is external is
-    alone."""
+    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. The first ``row_axes`` tell the row of a
+    value, or the block of all rows, that is computed as a whole. A loop has values of one recurrence; what is external
+    is alone."""
 
     kind: Kind
     nodes: list[Node]
@@ -144,9 +144,11 @@ def is_window(node: Node) -> bool:
 
 
 def _row_axes(node: Node, head: Contraction) -> int:
-    """The axes of the rows of a product, where a block has all columns: of a small matrix, or of few columns."""
+    """The axes of the rows of a product, where a block has all columns: of a small matrix, or of few columns. Where it
+    has all rows too, of a batch of products, those of the batch."""
     if head.outer:
-        return node.value.ndim - 1 if is_narrow(node.shape[-1]) else 0
+        whole = head.row == axis(node.value.ndim - 2) and has_few_rows(node.extent(head.row))
+        return node.value.ndim - 1 - whole if is_narrow(node.shape[-1]) else 0
     size = sp.prod(head.right.tensor.shape)
     return int(bool(size.is_Integer) and int(size) <= ROW_LIMIT)
 
