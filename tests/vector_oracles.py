@@ -90,6 +90,7 @@ ORACLES: dict[str, Callable[[Any], Any]] = {
     # mpmath's asymptotic series overflows for huge arguments.
     "erfc": lambda x: mpmath.mpf(0 if x > 0 else 2) if abs(x) > 50 else mpmath.erfc(x),
     "erfcx": _erfcx,
+    "bell": lambda x: mpmath.exp(-x * x / 2),
     "ndtr": _ndtr,
     "log_ndtr": _log_ndtr,
     "gamma": lambda x: mpmath.gamma(x) if x < 200 else mpmath.inf,

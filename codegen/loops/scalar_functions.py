@@ -91,6 +91,14 @@ def _number(value: float) -> Expr:
     return Const(value, "float64")
 
 
+def _exponential(exponent: Expr) -> Expr:
+    """exp of an exponent; of −u²/2 the bell at u, which keeps what u² rounds away."""
+    match exponent:
+        case Op("neg", (Op("*", (Const(0.5), Op("*", (base, other)))),)) if base == other:
+            return call("bell", base)
+    return call("exp", exponent)
+
+
 def _word(name: str) -> Callable[[Expr], Expr]:
     return lambda u: call(name, u)
 
@@ -107,6 +115,7 @@ WORDS: Mapping[type[sp.Basic], str] = {
 
 FUNCTIONS: Mapping[type[sp.Basic], Callable[[Expr], Expr]] = {
     **{function: _word(word) for function, word in WORDS.items()},
+    sp.exp: _exponential,
     sp.ceiling: lambda u: negative(call("floor", negative(u))),
     sp.cot: lambda u: arithmetic("/", _number(1.0), call("tan", u)),
     sp.sec: lambda u: arithmetic("/", _number(1.0), call("cos", u)),

@@ -5,8 +5,8 @@ from __future__ import annotations
 MATHEMATICS = frozenset([
     "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "atan", "pow", "sqrt",
     "rsqrt", "floor", "sign", "maximum", "minimum", "fma", "abs", "erfinv", "uniform",
-    "tan", "asin", "acos", "sinh", "cosh", "asinh", "acosh", "atanh", "cbrt", "erfcx", "ndtr", "log_ndtr", "lgamma",
-    "gamma", "digamma", "trigamma", "tetragamma", "lgamma_rest", "digamma_rest", "trigamma_rest",
+    "tan", "asin", "acos", "sinh", "cosh", "asinh", "acosh", "atanh", "cbrt", "erfcx", "bell", "ndtr", "log_ndtr",
+    "lgamma", "gamma", "digamma", "trigamma", "tetragamma", "lgamma_rest", "digamma_rest", "trigamma_rest",
 ])  # fmt: skip
 """Functions of real scalars. Those without a word of their own are made of these in :mod:`codegen.lower.scalar`."""
 

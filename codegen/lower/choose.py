@@ -14,7 +14,7 @@ from codegen.lower.residues import nests_of
 from codegen.lower.schedule import Inside, Place, Product, Schedule, Segment, Share, Size, Stage
 from codegen.lower.types import data_type
 from codegen.lower.window_ways import windowed
-from codegen.plan.contraction import PANEL_COLUMNS, Contraction, has_whole_lines, is_narrow, is_seldom
+from codegen.plan.contraction import PANEL_COLUMNS, Contraction, has_few_rows, has_whole_lines, is_narrow, is_seldom
 from codegen.plan.fuse import Group, runs_along, runs_down_columns
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
@@ -35,9 +35,9 @@ FLAT_BLOCK = 2048
 COLUMN_GRAIN = 256
 """Columns that are reduced together: their results stay in the first-level cache."""
 
-BLOCK_ROWS, MOST_ROWS = 60, 72
-"""Rows of a block that is no panel of whole rows, a multiple of nearly every number of rows that a tile may have; and
-the most of one that has all rows."""
+BLOCK_ROWS = 60
+"""Rows of a block that is no panel of whole rows, nor has all rows: a multiple of nearly every number of rows that a
+tile may have."""
 
 PACKED_ROWS = 64
 """Rows of the result from which on it pays to copy columns of the right operand together first."""
@@ -67,7 +67,7 @@ def schedule_of(group: Group, kept: Collection[Tensor], repeated: bool = False) 
 def _depth(group: Group) -> int:
     """Axes around the segments: none, the rows, or those of all blocks of a product."""
     if group.head is not None and group.head.outer:
-        return len(group.nodes[0].shape) - 1
+        return group.row_axes or len(group.nodes[0].shape) - 1
     return 1 if group.kind in ("rows", "panel") else 0
 
 
@@ -144,7 +144,7 @@ def _suits_lanes(group: Group) -> bool:
     if rows.is_Integer and rows < LANES:
         return False
     nodes = [node for node in group.nodes if node.contraction is None]
-    if group.kind not in ("panel", "rows") or (group.head is not None and not group.whole_rows):
+    if group.kind not in ("panel", "rows") or (group.head is not None and group.row_axes != 1):
         return False
     if group.head is not None and _exceeds(sp.Mul(*group.nodes[0].shape[1:]), SHORT):
         return False
@@ -178,9 +178,9 @@ def _product(group: Group, head: Contraction) -> Product:
     result = group.nodes[0]
     rows, columns = result.extent(head.row), result.shape[-1]
     depth = sp.Mul(*result.definition.extents)
-    whole = group.whole_rows or is_narrow(columns)
+    whole = group.row_axes > 0 or is_narrow(columns)
     shared = whole and not head.outer  # all rows that a thread has; else blocks of rows and columns
-    height = PANEL_ROWS if shared else BLOCK_ROWS if _exceeds(rows, MOST_ROWS) else int(rows)
+    height = PANEL_ROWS if shared else int(rows) if has_few_rows(rows) else BLOCK_ROWS
     width = None if whole else PANEL_COLUMNS
     tiled = rows if shared else sp.Integer(height), columns if whole else sp.Integer(PANEL_COLUMNS), depth
     tile = _known(tiled[0]), _known(tiled[1]), _known(tiled[2])

@@ -234,6 +234,8 @@ class Panels:
                 return elements(scope, edges.first, ir.difference(edges.last, edges.first))
             case "rows":
                 around = [outer.get(d, row) for d in scope.row_axes()]
+                if row not in around:
+                    return segments(scope, around)
                 return [For(row, edges.first, edges.last, tuple(segments(scope, around)))]
         return []
 

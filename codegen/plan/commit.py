@@ -39,7 +39,7 @@ def _place(late: list[Group], update: Node) -> None:
 
 
 def _with_nodes(group: Group, nodes: Sequence[Node]) -> Group:
-    made = Group(group.kind, [], group.head, group.whole_rows)
+    made = Group(group.kind, [], group.head, group.row_axes)
     for node in nodes:
         made.add(node)
     return made

@@ -305,6 +305,9 @@ def _operand(value: sp.Expr, order: Sequence[Index], sizes: dict[Index, sp.Expr]
 PANEL_COLUMNS = 64
 """Columns of a block of a product. Threads share the rows of a product of fewer, and the columns of a wider one."""
 
+MOST_ROWS = 72
+"""Rows of a block that has all rows of a product."""
+
 LINE = 16
 """Elements of a cache line, of float32."""
 
@@ -312,6 +315,11 @@ LINE = 16
 def has_whole_lines(columns: sp.Expr) -> bool:
     """Whether rows of a matrix end where cache lines do, so that threads may have some columns each."""
     return not columns.is_Integer or columns % LINE == 0
+
+
+def has_few_rows(rows: sp.Expr) -> bool:
+    """Whether a block of a product has all its rows."""
+    return bool(rows.is_Integer) and int(rows) <= MOST_ROWS
 
 
 def is_narrow(columns: sp.Expr) -> bool:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import sympy as sp
 
-from codegen.plan.contraction import ROW_LIMIT, Contraction
+from codegen.plan.contraction import ROW_LIMIT, Contraction, has_few_rows, is_narrow
 from codegen.plan.halves import half_of
 from codegen.plan.plan import Node
 from codegen.plan.request import Request
@@ -29,13 +29,14 @@ Kind = Literal["panel", "window", "rows", "columns", "scalar", "loop", "external
 
 @dataclass(slots=True)
 class Group:
-    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. A loop has values of one recurrence; what
-    is external is alone."""
+    """Nodes of one kernel, in order. ``head`` is the contraction of a panel. The first ``row_axes`` tell the row of a
+    value, or the block of all rows, that is computed as a whole. A loop has values of one recurrence; what is external
+    is alone."""
 
     kind: Kind
     nodes: list[Node]
     head: Contraction | None = None
-    whole_rows: bool = False
+    row_axes: int = 0
     values: set[Tensor] = field(default_factory=set)
     written: set[Tensor] = field(default_factory=set)
 
@@ -123,7 +124,7 @@ def opened(node: Node) -> Group:
     elif node.is_external:
         group = Group("external", [])
     elif head is not None:
-        group = Group("panel", [], head, not head.outer and _is_narrow(node, head))
+        group = Group("panel", [], head, _row_axes(node, head))
     elif is_window(node):
         group = Group("window", [])
     elif not node.shape:
@@ -131,7 +132,7 @@ def opened(node: Node) -> Group:
     elif scatter_of(len(node.shape), node.definition) is not None or runs_down_columns(node):
         group = Group("columns", [])
     else:
-        group = Group("rows", [])
+        group = Group("rows", [], row_axes=1)
     group.add(node)
     return group
 
@@ -142,9 +143,14 @@ def is_window(node: Node) -> bool:
     return window_of(shape, definition, 0) is not None and window_of(shape, definition, 1) is None
 
 
-def _is_narrow(node: Node, head: Contraction) -> bool:
+def _row_axes(node: Node, head: Contraction) -> int:
+    """The axes of the rows of a product, where a block has all columns: of a small matrix, or of few columns. Where it
+    has all rows too, of a batch of products, those of the batch."""
+    if head.outer:
+        whole = head.row == axis(node.value.ndim - 2) and has_few_rows(node.extent(head.row))
+        return node.value.ndim - 1 - whole if is_narrow(node.shape[-1]) else 0
     size = sp.prod(head.right.tensor.shape)
-    return bool(size.is_Integer) and int(size) <= ROW_LIMIT
+    return int(bool(size.is_Integer) and int(size) <= ROW_LIMIT)
 
 
 def fits(group: Group, node: Node) -> bool:
@@ -159,17 +165,18 @@ def fits(group: Group, node: Node) -> bool:
         return False
     if group.kind == "scalar":
         return not node.shape
-    if not node.shape or node.shape[0] != group.nodes[0].shape[0]:
+    rows = max(group.row_axes, 1)
+    if len(node.shape) < rows or node.shape[:rows] != group.nodes[0].shape[:rows]:
         return False
     if scatter_of(len(node.shape), node.definition) is not None:
         return False
     if half_of(group.nodes[0].shape, group.nodes[0].definition) is not None:
         return _is_beside(group, node)
-    if group.kind == "columns" or (group.kind == "panel" and not group.whole_rows):
+    if not group.row_axes:
         return _is_elementwise(group, node)
     if runs_down_columns(node):
         return False
-    return all(_in_row(element) for element in node.reads if element.tensor in group.values | group.written)
+    return all(_in_row(element, rows) for element in node.reads if element.tensor in group.values | group.written)
 
 
 def _may_overwrite(group: Group, node: Node) -> bool:
@@ -177,13 +184,13 @@ def _may_overwrite(group: Group, node: Node) -> bool:
     if group.head is not None and node.target in (group.head.left.tensor, group.head.right.tensor):
         return False
     reads = [e for member in group.nodes for e in member.reads if e.tensor is node.target]
-    if group.kind == "rows" or group.whole_rows:
-        return all(_in_row(element) for element in reads)
+    if group.row_axes:
+        return all(_in_row(element, group.row_axes) for element in reads)
     return all(_is_identity(element) for element in reads)
 
 
-def _in_row(element: Element) -> bool:
-    return bool(element.indices) and element.indices[0] == axis(0)
+def _in_row(element: Element, axes: int) -> bool:
+    return element.indices[:axes] == tuple(map(axis, range(axes)))
 
 
 def _is_identity(element: Element) -> bool:

@@ -21,6 +21,7 @@ from codegen.plan.equal_values import compute_once
 from codegen.plan.few_elements import write_out_windows
 from codegen.plan.few_numbers import write_out_numbers
 from codegen.plan.halves import halve_column_sums
+from codegen.plan.kept_factors import keep_factors
 from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import is_cheap, merge, written_in
 from codegen.plan.phases import write_out_phases
@@ -30,6 +31,7 @@ from codegen.plan.split_sums import split_sums
 from codegen.plan.stacks import split_stacks
 from codegen.plan.supports import trim_values
 from codegen.plan.tails import guard_values, leave_out
+from codegen.plan.through_products import sum_through_products
 from codegen.plan.touched import added, scattered
 from codegen.plan.turned import turn_constants
 from codegen.plan.visits import visit_windows
@@ -87,8 +89,8 @@ class Node:
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
     """Write out recurrences of few numbers, split stacks, trim, unite equal values, slice, write out cases, merge
-    temporaries, mask by maxima, visit windows, write them and their phases out, surround them with zeros, order axes,
-    bring sums into shape, share common functions, split, inline, place, order.
+    temporaries, sum through products, mask by maxima, visit windows, write them and their phases out, surround them
+    with zeros, order axes, bring sums into shape, share common functions, split, inline, keep factors, place, order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
@@ -101,7 +103,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     sliced = _replace(once, slice_values(_roots(once)))
     told = _replace(sliced, write_out_cases(_roots(sliced)))
     merged = _replace(told, merge(_roots(told)))
-    masked = _replace(merged, mask_by_maxima(_roots(merged)))
+    through = _replace(merged, sum_through_products(_roots(merged)))
+    masked = _replace(through, mask_by_maxima(_roots(through)))
     visited = _replace(masked, visit_windows(_roots(masked)))
     written = _replace(visited, write_out_windows(_roots(visited)))
     phases = _replace(written, write_out_phases(_roots(written)))
@@ -115,7 +118,8 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     halved = split if step is not None else _replace(split, halve_column_sums(_roots(split)))
     left = _replace(halved, leave_out(_roots(halved)))
     inlined = _replace(left, _inline(_roots(left)))
-    placed = _replace(inlined, own_places(_roots(inlined)))
+    kept = _replace(inlined, keep_factors(_roots(inlined)))
+    placed = _replace(kept, own_places(_roots(kept)))
     if step is not None:
         placed = _replace(placed, turn_constants(_roots(placed), {*step.carries, *step.inputs}))
     return placed, _ordered(placed)

@@ -101,10 +101,9 @@ class SingleTail:
     coefficients: tuple[float, ...]
 
     def __call__(self, a: Lane) -> Lane:
-        """T of a float32 a ≥ 0. What is rounded away is kept: of a + shift and its reciprocal in e's argument and in
-        p's, of a² in e's argument, of p and the product with it in a sum. All is 2^−64 times as large as it will be, so
-        that only the last product may be subnormal."""
-        bounded = select(a > self.farthest, self.farthest, a)
+        """T of a float32 a ≥ 0. What is rounded away is kept: of a² in e's argument, of the rest in a sum. All is 2^−64
+        times as large as it will be, so that only the last product may be subnormal."""
+        bounded, fraction, k = self._exponential(a)
         denominator = bounded + self.shift
         guess = 1.0 / denominator
         missing = fma(-guess, bounded - (denominator - self.shift), fma(-guess, denominator, 1.0))
@@ -115,11 +114,19 @@ class SingleTail:
         smooth = fma(slope, place, last)
         rest = fma(fma(steep, place, second - slope), place, fma(slope, place, last - smooth))
         product = guess * smooth
-        lost = fma(guess, smooth, -product) + guess * rest
-        square = bounded * bounded
-        exact = fma(fma(bounded, bounded, -square), self.power, missing)
-        fraction, k = reduced(square * self.power, SINGLE, exact)
+        lost = fma(product, missing, fma(guess, smooth, -product) + guess * rest)
         return (fma(product, fraction, lost) + product) * power_of_two(k + 64, SINGLE)
+
+    def bell(self, a: Lane) -> Lane:
+        """e^{power·a²} of a float32 a ≥ 0, by the operations that T has too: beside T it takes two more."""
+        _, fraction, k = self._exponential(a)
+        return fma(fraction, 2.0**-64, 2.0**-64) * power_of_two(k + 64, SINGLE)
+
+    def _exponential(self, a: Lane) -> tuple[Lane, Lane, Lane]:
+        """a, or the farthest; e^{power·a²} = (1 + fraction)·2^k, with what a² rounds away."""
+        bounded = select(a > self.farthest, self.farthest, a)
+        square = bounded * bounded
+        return bounded, *reduced(square * self.power, SINGLE, fma(bounded, bounded, -square) * self.power)
 
 
 ERFC_TAIL = SingleTail(

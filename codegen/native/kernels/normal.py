@@ -1,8 +1,8 @@
-"""The normal distribution's tail on lanes: erfcx, Φ and log Φ.
+"""The normal distribution on lanes: its bell, erfcx, Φ and log Φ.
 
 (1 + 2x)·e^{x²}·erfc x as one polynomial in (x − 3)/(x + 3) for all x ≥ 0 (M. M. Shepherd and J. G. Laframboise,
 Mathematics of Computation 36, 1981). Coefficients: ``python -m tests.coefficients``. float32 is computed in double,
-but for Φ.
+but for Φ and the bell.
 """
 
 from __future__ import annotations
@@ -115,6 +115,13 @@ def _mills(a: Lane) -> tuple[Lane, Lane]:
     return high * 0.5, low * 0.5
 
 
+def bell(x: Lane) -> Lane:
+    """e^{−x²/2}, by operations that Φ has too: where both are asked for, they are done once."""
+    if not x.is_double:
+        return SINGLE_TAIL.bell(abs(x))
+    return _times_exponential(x.constant(1.0), x.constant(0.0), _bounded(abs(x)), -0.5)[0]
+
+
 def ndtr(x: Lane) -> Lane:
     """Φ(x), the normal distribution function."""
     tail = _tail(abs(x))[0] if x.is_double else SINGLE_TAIL(abs(x))
@@ -123,10 +130,15 @@ def ndtr(x: Lane) -> Lane:
 
 def _tail(a: Lane) -> tuple[Lane, Lane]:
     """Φ(−a) of a ≥ 0, as a sum."""
-    bounded, near = select(a > 39.0, 39.0, a), a < MEDIAN_EDGE
+    bounded, near = _bounded(a), a < MEDIAN_EDGE
     high, low = _times_exponential(*_mills(bounded), bounded, -0.5)
     half, lost = _near(a)
     return select(near, half, high), select(near, lost, low)
+
+
+def _bounded(a: Lane) -> Lane:
+    """a, or a number from which on Φ(−a) and the bell are 0."""
+    return select(a > 39.0, 39.0, a)
 
 
 def _near(a: Lane) -> tuple[Lane, Lane]:

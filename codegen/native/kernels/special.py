@@ -65,6 +65,11 @@ def erfcx(x: Scalar) -> Scalar:
     return type(x)(_erfcx(float(x)))
 
 
+def bell(x: Scalar) -> Scalar:
+    """e^{−x²/2}, the normal density without its factor."""
+    return type(x)(math.exp(-float(x) * float(x) / 2))
+
+
 def ndtr(x: Scalar) -> Scalar:
     """Φ(x), the normal distribution function."""
     return type(x)(math.erfc(-float(x) * math.sqrt(0.5)) / 2)

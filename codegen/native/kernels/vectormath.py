@@ -177,6 +177,7 @@ VECTOR_MATH: dict[str, VectorFunction] = {
         VectorFunction(special.atanh, hyperbolic.atanh, "atanh", 2.0, ((-1, 1), (-0.01, 0.01), (0.99, 1))),
         VectorFunction(special.cbrt, cube_root.cbrt, "cbrt", 1.0, ((-10, 10), (0.7, 1.5))),
         VectorFunction(special.erfcx, normal.erfcx, "erfcx", 2.0, ((-1, 1), (-9, 12), (-26, 30), (0, 1e4))),
+        VectorFunction(special.bell, normal.bell, "bell", 1.5, ((-1, 1), (-14.5, 14.5), (-39, 39))),
         VectorFunction(special.ndtr, normal.ndtr, "ndtr", 2.0, ((-1, 1), (-14, 8), (-38, 8))),
         VectorFunction(special.log_ndtr, normal.log_ndtr, "log_ndtr", 2.0, ((-1, 1), (-14, 14), (-40, 38))),
         VectorFunction(special.gamma, gamma_functions.gamma, "gamma", 2.0, ((0, 3), (0, 35), (0, 172))),
