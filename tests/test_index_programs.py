@@ -23,7 +23,7 @@ NATIVE_EVERY = 1 if os.environ.get("INDEX_NATIVE") else 12
 
 
 ONCE_WRONG = [] if MORE else [200925, 303288, 304292, 401046, 402789]
-"""A slope that is 0·Σx, whose kernel was looked for without end; stores with gaps, at which an assertion of LLVM ended the
+"""A slope that is 0·Σx, whose kernel was looked for without end; stores with gaps, at which LLVM's assertion ended the
 process; slopes that are 0 but at one place and at some that a size tells, of which one was left."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy import float32, float64, int32, int64
 
-from codegen.native.compile import compile_entry, host_machine, load_entry, register_file
+from codegen.native.compile import compile_entry, host_machine, load_entry
 from codegen.native.kernels import kernel, maximum, pointer
 from codegen.native.kernels.names import reassigned
 from codegen.native.kernels.translate import syntax_of
@@ -170,7 +171,7 @@ def store_pair(out: Any, at: Any) -> None:
 pair = kernel(store_pair)
 
 
-def marked(out: Any, where: Any, n: Any) -> None:
+def apart(out: Any, where: Any, n: Any) -> None:
     for i in range(n):
         out[5 - 3 * i] = 0.0
     for j in range(0, n, 4):
@@ -180,7 +181,7 @@ def marked(out: Any, where: Any, n: Any) -> None:
             out[j] = 0.0
 
 
-def unmarked(out: Any, where: Any, n: Any) -> None:
+def otherwise(out: Any, where: Any, n: Any) -> None:
     for i in range(n):
         out[i] = out[i * 2]
         out[i * n] = out[9 * i]
@@ -189,15 +190,14 @@ def unmarked(out: Any, where: Any, n: Any) -> None:
         out[i // 2] = 0.0
 
 
-def test_loops_that_store_with_gaps_have_the_width_of_a_vector() -> None:
+def test_of_stores_a_few_elements_apart_it_is_not_promised_that_addresses_do_not_overflow() -> None:
     from numba.core import types
 
     from codegen.native.kernels.kernel import Module
     from codegen.native.kernels.pointer import Buffer
 
-    for function, loops in ((marked, 3), (unmarked, 0)):
+    for function, addresses in ((apart, 3), (otherwise, 0)):
         module = Module(str(host_machine().target_data))
         module.function(kernel(function), (Buffer(types.float32), Buffer(types.int64), types.int64))
         text = str(module.parsed())
-        assert text.count("!llvm.loop !") == loops
-        assert text.count(f'!"llvm.loop.vectorize.width", i32 {register_file()[0] // 4}') == (loops > 0)
+        assert len(re.findall("getelementptr (?!inbounds)", text)) == addresses

@@ -1,23 +1,21 @@
-"""Loops that store every second to eighth element, or may after LLVM has changed them, are told how wide a vector is.
+"""Of stores of every second to eighth element LLVM is not promised that their addresses never overflow.
 
-LLVM prices a loop by two models, of which one forgets what the mask of a store with gaps costs (LLVM 20; such stores
-are vectors where :data:`codegen.native.compile.OPTIONS` has masked groups of elements). Where the two choose different
-widths, an assertion ends the process. A loop that is given a width is not priced. Which loops these are, is read from
-what was written, before LLVM unrolls what is in them, and leaves gaps where one of two stores has a condition.
+LLVM prices a loop by two models, of which one forgets what the mask of a group of stores with gaps costs (LLVM 20; it
+makes such groups where :data:`codegen.native.compile.OPTIONS` has masked ones, which loads need). Where the two choose
+different widths of vectors, an assertion ends the process. It makes none of addresses that may overflow, but groups
+without gaps. Which stores these are, is read from what was written, since gaps are of LLVM's making: it unrolls a loop
+of two stores, and moves one into the branches of the other's condition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from llvmlite import ir
 from llvmlite.ir import instructions
-from llvmlite.ir.values import MDValue
-
-from codegen.native.compile import register_file
 
 FURTHEST = 8
-"""Elements from one that is stored to the next, for LLVM to see a group of elements in them."""
+"""Elements from one that is stored to the next, for LLVM to see a group in them."""
 
 Steps = Mapping[ir.Value, int | None]
 """How far an index goes where an argument or a loop's variable goes by one; None where no number says how far."""
@@ -28,34 +26,29 @@ class Strides:
 
     def __init__(self) -> None:
         self._of_values: dict[ir.Value, Steps] = {}
-        self._of_functions: dict[ir.Function, list[tuple[Steps, int]]] = {}
+        self._of_functions: dict[ir.Function, list[tuple[Steps, instructions.GEPInstr]]] = {}
 
-    def mark(self, latch: ir.Instruction, variable: ir.Value, step: ir.Value, blocks: Sequence[ir.Block]) -> None:
-        """Give a loop a width, by the branch at its end, if what its blocks store has gaps to be taken for a group."""
+    def promise_less(self, variable: ir.Value, step: ir.Value, blocks: Iterable[ir.Block]) -> None:
+        """Of the addresses that the blocks of a loop store at, if they are a few elements apart."""
         by = step.constant if isinstance(step, ir.Constant) else 0
-        gaps = [(abs((steps.get(variable) or 0) * by), size) for steps, size in self._stored(blocks)]
-        if sizes := [size for gap, size in gaps if 2 <= gap <= FURTHEST]:
-            module = latch.function.module
-            width = ir.Constant(ir.IntType(32), register_file()[0] // max(sizes))
-            loop = MDValue(module, (), name=str(len(module.metadata)))
-            loop.operands = (loop, module.add_metadata(["llvm.loop.vectorize.width", width]))  # a loop names itself
-            latch.set_metadata("llvm.loop", loop)
+        for steps, address in self._stored(blocks):
+            if 2 <= abs((steps.get(variable) or 0) * by) <= FURTHEST:
+                address.inbounds = False
 
-    def _stored(self, blocks: Iterable[ir.Block]) -> list[tuple[Steps, int]]:
-        """Steps and bytes of each number that is stored, here or in a function that is called."""
-        found: list[tuple[Steps, int]] = []
+    def _stored(self, blocks: Iterable[ir.Block]) -> list[tuple[Steps, instructions.GEPInstr]]:
+        """Addresses that are stored at, here or in a function that is called."""
+        found: list[tuple[Steps, instructions.GEPInstr]] = []
         for one in (one for block in blocks for one in block.instructions):
             if isinstance(one, instructions.StoreInstr) and isinstance(one.operands[1], instructions.GEPInstr):
-                if size := _bytes(one.operands[0].type):
-                    found.append((self._steps(one.operands[1].operands[-1]), size))
+                found.append((self._steps(one.operands[1].operands[-1]), one.operands[1]))
             elif isinstance(one, instructions.CallInstr) and isinstance(one.callee, ir.Function):
                 given = dict(zip(one.callee.args, one.args, strict=True))
-                for steps, size in self._of_function(one.callee):
+                for steps, address in self._of_function(one.callee):
                     known = [(self._steps(given[leaf]), by) for leaf, by in steps.items() if leaf in given]
-                    found.append((_sum(known), size))
+                    found.append((_sum(known), address))
         return found
 
-    def _of_function(self, function: ir.Function) -> list[tuple[Steps, int]]:
+    def _of_function(self, function: ir.Function) -> list[tuple[Steps, instructions.GEPInstr]]:
         if function not in self._of_functions:
             self._of_functions[function] = self._stored(function.blocks)
         return self._of_functions[function]
@@ -81,13 +74,6 @@ class Strides:
             case "mul" if numbers := [one.constant for one in value.operands if isinstance(one, ir.Constant)]:
                 return _sum((steps, numbers[0]) for steps in of)
         return _sum((steps, None) for steps in of)
-
-
-def _bytes(kind: ir.Type) -> int:
-    """Of a number; 0 of all else."""
-    if isinstance(kind, ir.IntType):
-        return -(-int(kind.width) // 8)
-    return {ir.FloatType(): 4, ir.DoubleType(): 8}.get(kind, 0)
 
 
 def _sum(parts: Iterable[tuple[Steps, int | None]]) -> Steps:

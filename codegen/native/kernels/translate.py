@@ -187,8 +187,8 @@ class Writer(Expressions):
         self.builder.position_at_end(again)
         following = self.builder.add(index, step, flags=["nsw"])
         index.add_incoming(following, again)
-        latch = self.builder.cbranch(self._goes_on(following, stop, step), inside, after)
-        self.strides.mark(latch, index, step, self.builder.function.blocks[written:])
+        self.builder.cbranch(self._goes_on(following, stop, step), inside, after)
+        self.strides.promise_less(index, step, self.builder.function.blocks[written:])
         self.builder.position_at_end(after)
 
     def _goes_on(self, index: ir.Value, stop: ir.Value, step: ir.Value) -> ir.Value:
