@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy import float32, int32, int64
+from numpy import float32, float64, int32, int64
 
 from codegen.native.compile import compile_entry, host_machine, load_entry
 from codegen.native.kernels import kernel, maximum, pointer
@@ -138,3 +139,65 @@ def test_a_kernel_is_one_function_for_types_that_are_equal() -> None:
     first, again = (module.function(one, (types.int64,)) for _ in range(2))
     other = module.function(one, (types.int32,))
     assert first is again and other.function.name != first.function.name
+
+
+def with_gaps(out: Any, x: Any, m: Any, first: Any, last: Any) -> None:
+    for i in range(first, last):
+        for j in range(2):
+            out[i * 2 + j] = x[m - j * 2] if m >= j * 2 else 0.0
+
+
+def test_stores_with_gaps_are_compiled_though_two_cost_models_of_llvm_disagree() -> None:
+    """LLVM leaves gaps: it stores the second element of two in the branches of the first one's condition."""
+    native = kernel(with_gaps)
+
+    def entry(packed: int) -> None:
+        w = pointer(packed, int64, 5)
+        native(pointer(w[0], float64, 40), pointer(w[1], float64, 20), w[2], w[3], w[4])
+
+    run = load_entry(compile_entry(entry))  # an assertion of LLVM 20's ended the process
+    x = np.arange(1.0, 21.0)
+    for m in (-1, 0, 1, 2, 19):
+        found, wanted = np.full((2, 40), -1.0)
+        run(np.array([found.ctypes.data, x.ctypes.data, m, 1, 19], int64).ctypes.data)
+        with_gaps(wanted, x, m, 1, 19)
+        assert found.tolist() == wanted.tolist(), m
+
+
+def store_pair(out: Any, at: Any) -> None:
+    out[at + 1] = 0.0
+
+
+pair = kernel(store_pair)
+
+
+def apart(out: Any, where: Any, n: Any) -> None:
+    for i in range(n):
+        out[5 - 3 * i] = 0.0
+    for j in range(0, n, 4):
+        pair(out, j)
+    for i in range(n):
+        for j in range(i + i, n):
+            out[j] = 0.0
+
+
+def otherwise(out: Any, where: Any, n: Any) -> None:
+    for i in range(n):
+        out[i] = out[i * 2]
+        out[i * n] = out[9 * i]
+        out[9 * i] = out[n // 2]
+        out[where[i * 2]] = out[i // 2]
+        out[i // 2] = 0.0
+
+
+def test_of_stores_a_few_elements_apart_it_is_not_promised_that_addresses_do_not_overflow() -> None:
+    from numba.core import types
+
+    from codegen.native.kernels.kernel import Module
+    from codegen.native.kernels.pointer import Buffer
+
+    for function, addresses in ((apart, 3), (otherwise, 0)):
+        module = Module(str(host_machine().target_data))
+        module.function(kernel(function), (Buffer(types.float32), Buffer(types.int64), types.int64))
+        text = str(module.parsed())
+        assert len(re.findall("getelementptr (?!inbounds)", text)) == addresses

@@ -19,6 +19,7 @@ from numba.core import cgutils, types
 
 from codegen.native.kernels.expressions import OPERATORS, Callee, Expressions, Known, Place, Typed
 from codegen.native.kernels.names import reassigned
+from codegen.native.kernels.strided import Strides
 
 EXCEPTION = "symgraph_exception"
 """What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
@@ -47,7 +48,7 @@ def syntax_of(function: python_types.FunctionType) -> ast.FunctionDef:
 
 
 class Writer(Expressions):
-    """Writes one function; ``callee`` is asked for the kernels that it calls.
+    """Writes one function; ``callee`` is asked for the kernels that it calls, ``strides`` for what loops store.
 
     Raises
     ------
@@ -57,9 +58,10 @@ class Writer(Expressions):
 
     def __init__(
         self, typing: Any, target: Any, function: python_types.FunctionType, written: ir.Function,
-        kinds: Sequence[types.Type], callee: Callable[[Any, tuple[types.Type, ...]], Callee | None],
+        kinds: Sequence[types.Type], callee: Callable[[Any, tuple[types.Type, ...]], Callee | None], strides: Strides,
     ) -> None:  # fmt: skip
         super().__init__(typing, target, function, ir.IRBuilder(written.append_basic_block("enter")), callee)
+        self.strides = strides
         self.returns: types.Type = types.none
         self.loops: list[Loop] = []
         syntax = syntax_of(function)
@@ -172,6 +174,7 @@ class Writer(Expressions):
     def _for(self, name: str, bounds: Sequence[ir.Value], body: Sequence[ast.stmt]) -> None:
         zero, one = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, 1)
         start, stop, step = {1: [zero, *bounds, one], 2: [*bounds, one], 3: bounds}[len(bounds)]
+        written = len(self.builder.function.blocks)
         enter, inside, again, after = self.builder.block, *map(self._block, ("body", "next", "after"))
         self.builder.cbranch(self._goes_on(start, stop, step), inside, after)
         self.builder.position_at_end(inside)
@@ -185,6 +188,7 @@ class Writer(Expressions):
         following = self.builder.add(index, step, flags=["nsw"])
         index.add_incoming(following, again)
         self.builder.cbranch(self._goes_on(following, stop, step), inside, after)
+        self.strides.promise_less(index, step, self.builder.function.blocks[written:])
         self.builder.position_at_end(after)
 
     def _goes_on(self, index: ir.Value, stop: ir.Value, step: ir.Value) -> ir.Value:
