@@ -6,8 +6,9 @@ is computed before it is read, and every stored leaf is written after the last r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sympy as sp
 
@@ -88,50 +89,23 @@ class Node:
 
 
 def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node]]:
-    """Write out recurrences of few numbers, split stacks, trim, unite equal values, slice, write out cases, merge
-    temporaries, sum through products, mask by maxima, visit windows, write them and their phases out, surround them
-    with zeros, order axes, bring sums into shape, share common functions, split, inline, keep factors, place, order.
+    """What is computed, by one change of all values after the other, and in which order.
 
     In the ``step`` of a recurrence a thread has rows of its own, and no part of a sum over all, and what is the same at
     every step is laid out for it.
     """
-    guarded = _replace(request, guard_values(_roots(request)))
-    numbers = _replace(guarded, write_out_numbers(_roots(guarded)))
-    apart = _replace(numbers, split_stacks(_roots(numbers)))
-    trimmed = _replace(apart, trim_values(_roots(apart)))
-    once = _replace(trimmed, compute_once(_roots(trimmed)))
-    sliced = _replace(once, slice_values(_roots(once)))
-    told = _replace(sliced, write_out_cases(_roots(sliced)))
-    merged = _replace(told, merge(_roots(told)))
-    through = _replace(merged, sum_through_products(_roots(merged)))
-    masked = _replace(through, mask_by_maxima(_roots(through)))
-    visited = _replace(masked, visit_windows(_roots(masked)))
-    written = _replace(visited, write_out_windows(_roots(visited)))
-    phases = _replace(written, write_out_phases(_roots(written)))
-    around = _replace(phases, surround_with_zeros(_roots(phases)))
-    laid = _replace(around, order_axes(_roots(around)))
-    digits = _replace(laid, split_axes(_roots(laid)))
-    shaped = _replace(digits, reshape_sums(_roots(digits)))
-    shaped = _replace(shaped, share_functions(_roots(shaped)))
-    shared = _replace(shaped, share_functions(_roots(shaped)))
-    split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
-    halved = split if step is not None else _replace(split, halve_column_sums(_roots(split)))
-    left = _replace(halved, leave_out(_roots(halved)))
-    inlined = _replace(left, _inline(_roots(left)))
-    kept = _replace(inlined, keep_factors(_roots(inlined)))
-    placed = _replace(kept, own_places(_roots(kept)))
-    if step is not None:
-        placed = _replace(placed, turn_constants(_roots(placed), {*step.carries, *step.inputs}))
-    return placed, _ordered(placed)
+    changes: list[Change] = [*SHAPES, partial(split_sums, trained=[leaf for leaf, _ in request.updates])]
+    changes += [*([halve_column_sums] if step is None else []), *PLACES]
+    changes += [] if step is None else [partial(turn_constants, moving={*step.carries, *step.inputs})]
+    for change in changes:
+        replaced = change(_roots(request))
+        outputs = tuple(replaced[output] for output in request.outputs)
+        request = Request(outputs, tuple((leaf, replaced[value]) for leaf, value in request.updates))
+    return request, _ordered(request)
 
 
 def _roots(request: Request) -> list[Tensor]:
     return [*request.outputs, *(value for _, value in request.updates)]
-
-
-def _replace(request: Request, replaced: Mapping[Tensor, Tensor]) -> Request:
-    outputs = tuple(replaced[output] for output in request.outputs)
-    return Request(outputs, tuple((leaf, replaced[value]) for leaf, value in request.updates))
 
 
 # -- inlining ---------------------------------------------------------------------------------------------------------
@@ -224,6 +198,18 @@ def _covers(reader: Tensor, element: Element) -> bool:
     assert definition is not None
     loops = {axis(d) for d in range(reader.ndim)} | {index for index in definition.body.atoms(Index)}
     return loops <= {index for index in element.indices if isinstance(index, Index)}
+
+
+Change = Callable[[Sequence[Tensor]], Mapping[Tensor, Tensor]]
+SHAPES: Sequence[Change] = (
+    guard_values, write_out_numbers, split_stacks, trim_values, compute_once, slice_values, write_out_cases, merge,
+    sum_through_products, mask_by_maxima, visit_windows, write_out_windows, write_out_phases, surround_with_zeros,
+    order_axes, split_axes, reshape_sums, share_functions, share_functions,
+)  # fmt: skip
+"""Changes that bring values into the shapes that kernels are good at. Each gets the values that are asked for, and says
+what replaces every tensor under them."""
+PLACES: Sequence[Change] = (leave_out, _inline, keep_factors, own_places)
+"""Those that decide what is stored, after sums have been split."""
 
 
 # -- order ------------------------------------------------------------------------------------------------------------
