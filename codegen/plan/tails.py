@@ -34,18 +34,24 @@ def guard_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     order = topological(roots)
     if not _have_conditions(order):
         return {tensor: tensor for tensor in order}
-    needed = _Known(roots).needed
+    needed = _Known(roots, guards=True).needed
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         if definition.op == "recurrence":
             return tensor.redefined(with_changed_steps(definition, change))
-        asked = [c for c in needed.get(tensor, ALWAYS) if tensor.ndim and axis(tensor.ndim - 1) not in c.atoms(Index)]
-        is_guarded = isinstance(definition.body, sp.Piecewise)
-        if not asked or definition.op is not None or is_guarded or not has_kernel(definition.body):
-            return tensor.redefined(definition)
-        return tensor.redefined(Definition(None, (), _guarded(definition.body, asked)))
+        asked = _asked(tensor, needed.get(tensor, ALWAYS))
+        return tensor.redefined(Definition(None, (), _guarded(definition.body, asked)) if asked else definition)
 
     return rewrite(roots, change)
+
+
+def _asked(tensor: Tensor, needed: Conditions) -> list[sp.Basic]:
+    """Conditions on its rows that a value is computed under: one that takes long, and is none of several cases."""
+    definition = tensor.definition
+    assert definition is not None
+    if definition.op is not None or isinstance(definition.body, sp.Piecewise) or not has_kernel(definition.body):
+        return []
+    return [condition for condition in needed if tensor.ndim and axis(tensor.ndim - 1) not in condition.atoms(Index)]
 
 
 def leave_out(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
@@ -54,7 +60,7 @@ def leave_out(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     order = topological(roots)
     if not _have_conditions(order):
         return {tensor: tensor for tensor in order}
-    known = _Known(roots)
+    known = _Known(roots, guards=False)
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         found = contraction_of(tensor)
@@ -138,10 +144,11 @@ def _all_outside(conditions: Conditions, recurrence: Recurrence) -> Conditions:
 # -- values -----------------------------------------------------------------------------------------------------------
 class _Known:
     """What is known of all values, and of those of steps, in their own indices: conditions that hold wherever a value
-    is not 0, and wherever it is ``needed``, so that elsewhere it may as well be 0."""
+    is not 0, and wherever it is ``needed``, so that elsewhere it may as well be another number. With ``guards``, values
+    that take long are going to be 0 there."""
 
-    def __init__(self, roots: Sequence[Tensor]) -> None:
-        order = topological(roots)
+    def __init__(self, roots: Sequence[Tensor], guards: bool) -> None:
+        order, self.guards = topological(roots), guards
         self.nonzero: dict[Tensor, Conditions] = {}
         self._look(order)
         self.needed: dict[Tensor, Conditions] = dict.fromkeys(roots, ALWAYS)
@@ -189,8 +196,10 @@ class _Known:
         """What a definition reads."""
         definition = tensor.definition
         if definition is not None:
-            for element, under in self._reads(definition, needed[tensor]):
-                _add(needed, element.tensor, _own(element, under))
+            guards = _asked(tensor, needed[tensor]) if self.guards else ()
+            under = needed[tensor] if _is_total(definition.body) else frozenset(guards)
+            for element, where in self._reads(definition, under):
+                _add(needed, element.tensor, _own(element, where))
 
     def _reads(self, definition: Definition, under: Conditions) -> Iterator[tuple[Element, Conditions]]:
         """Every element of a formula, with the conditions under which it is read."""
@@ -205,7 +214,7 @@ class _Known:
                     under |= _in(Fails(test))
             else:
                 beside = ALWAYS if definition.is_opaque else self._nonzero(body)
-                pending += [(p, under | beside if beside and _is_finite_at_nought(p) else under) for p in body.args]
+                pending += [(part, under | beside if beside and _is_total(part) else under) for part in body.args]
 
     def _add_steps(self, recurrence: Recurrence, wanted: Mapping[Tensor, Conditions]) -> None:
         """What the steps of a recurrence read, of which some values are wanted at all steps."""
@@ -234,9 +243,22 @@ def _add(needed: dict[Tensor, Conditions], tensor: Tensor, conditions: Condition
     needed[tensor] = needed[tensor] & conditions if tensor in needed else conditions
 
 
-def _is_finite_at_nought(body: sp.Expr) -> bool:
-    """Whether a formula is a finite number where its elements are 0."""
-    return bool(replaced(body, dict.fromkeys(elements_of(body), sp.S.Zero)).is_finite)
+TOTAL = (sp.Add, sp.Mul, sp.Piecewise, sp.Max, sp.Min, sp.sin, sp.cos, sp.tanh, sp.atan, sp.exp)
+"""What is made of numbers is a number, whatever they are."""
+
+
+def _is_total(body: sp.Basic) -> bool:
+    """Whether a formula is a finite number whatever numbers its elements are: beside 0 it does not matter which."""
+    pending = [body]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, sp.Piecewise):
+            pending += [value for value, _ in part.args]
+        elif isinstance(part, TOTAL) or (isinstance(part, sp.Pow) and part.exp.is_Integer and part.exp > 0):
+            pending += part.args
+        elif not (isinstance(part, Element | Index) or part.is_number):
+            return False
+    return True
 
 
 def _own(element: Element, conditions: Conditions) -> Conditions:
