@@ -242,7 +242,7 @@ def _bounded_quotient(expression: sp.Expr) -> sp.Expr:
         else:
             kernels = Kernels([expression])
             shifted = _by_the_largest(kernels.freeze(expression), kernels)
-            if shifted is not None:
+            if shifted is not None and len(_exponentials_below(shifted)) < len(below):
                 expression = shifted
                 break
             symbol = kernels.symbol_of_power(kernel)

@@ -40,14 +40,17 @@ def with_real_values(body: sp.Expr) -> sp.Expr:
 
 
 def is_below_largest(exponent: sp.Expr) -> bool:
-    """Whether an exponent is −|u|, or u − max(…, u + c, …) with a number c, so that it is not above −c."""
+    """Whether an exponent is −|u|, or a multiple of u − max(…, u + c, …) with a number c, so that it is not above
+    one of −c."""
     if _of_real_values(exponent).is_nonpositive:
         return True
-    content, exponent = exponent.primitive()
-    if content.is_negative:
-        return False
-    largest = [-term for term in sp.Add.make_args(exponent) if isinstance(-term, sp.Max)]
-    return any((other - exponent - m).is_number for m in largest for other in m.args)
+    for term in sp.Add.make_args(exponent):
+        times, largest = (-term).as_coeff_Mul()
+        if isinstance(largest, sp.Max) and times.is_positive:
+            rest = exponent - term
+            if any((times * other - rest).is_number for other in largest.args):
+                return True
+    return False
 
 
 def _of_real_values(body: sp.Expr) -> sp.Expr:
