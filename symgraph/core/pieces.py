@@ -18,8 +18,8 @@ from symgraph.core.indices import Index, Shape, axis, extents_of
 from symgraph.core.rebuild import evaluated, replaced
 from symgraph.core.tensor import Element, Reduction, Tensor
 
-MAX_WHOLE = 32
-"""Operations of a body that is left as it is."""
+MAX_WHOLE, MAX_WRITTEN = 32, 40
+"""Operations of a body that is left as it is: different ones, and all that are written."""
 PIECE = 12
 """Operations of a piece, from which on it is a definition of its own."""
 SHARED = 3
@@ -33,7 +33,7 @@ def defined(shape: Shape, body: sp.Expr, op: Reduction | None = None, extents: S
 
     What stands in a branch stays there: it may be readable only where the branch is taken.
     """
-    if isinstance(body, sp.Expr) and operations([body]) > MAX_WHOLE:
+    if isinstance(body, sp.Expr) and (operations([body]) > MAX_WHOLE or _written(body) > MAX_WRITTEN):
         body = _Splitter(body, extents_of(shape, extents)).split()
     return Tensor.define(shape, body, op, extents)
 
@@ -83,6 +83,14 @@ class _Splitter:
         rename = {index: axis(d) for d, index in enumerate(free)}
         shape: Shape = tuple(self.extents[index] for index in free)
         return Element(Tensor.define(shape, replaced(value, rename)), *free)
+
+
+def _written(body: sp.Expr) -> int:
+    """Operations outside branches and indices, each as often as it is written."""
+    counts: dict[sp.Basic, int] = {}
+    for node in _postorder(body):
+        counts[node] = max(len(node.args) - 1, 1) + sum(counts.get(arg, 0) for arg in node.args)
+    return counts.get(body, 0)
 
 
 def _postorder(body: sp.Expr) -> list[sp.Expr]:

@@ -89,10 +89,12 @@ def _by_powers(body: sp.Expr, changed: sp.Expr, own: sp.Symbol, part: sp.Expr) -
     if powers != 1 and not all(f.as_base_exp()[0] in own_kernels for f in sp.Mul.make_args(powers)):
         return None
     terms = sp.Poly(above, *own_kernels).terms()
+    is_homogeneous = len(terms) == 1 and part.is_Mul  # two_variables has forms by x − y too
+    if len(terms) > MOST_POWERS or is_homogeneous:
+        return None
     coefficients = {degrees: kernels.thaw(sp.factor(c) / rest) for degrees, c in terms}
     forms = {degrees: improved(c, W) for degrees, c in coefficients.items()}
-    is_homogeneous = len(terms) == 1 and part.is_Mul  # two_variables has forms by x − y too
-    if len(terms) > MOST_POWERS or forms == coefficients or is_homogeneous:
+    if forms == coefficients:
         return None
     parts = []
     for degrees, form in forms.items():

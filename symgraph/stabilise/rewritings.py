@@ -21,6 +21,7 @@ from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import atoms_in, bottom_up, evaluated
 from symgraph.core.scalars import Written, expm1, log1p, softplus
 from symgraph.core.tensor import Element
+from symgraph.errors import DomainError
 from symgraph.simplify.branches import per_branch
 from symgraph.stabilise.differences import MOST_FACTORED, difference
 from symgraph.stabilise.places import GROWING
@@ -45,7 +46,10 @@ def rewritten(body: sp.Expr) -> Iterator[sp.Expr]:
 def _everywhere(body: sp.Expr, row: Row, kind: type[sp.Basic]) -> sp.Expr:
     def built(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
         node = evaluated(node, args)
-        found = row(node) if isinstance(node, kind) else None  # type: ignore[arg-type]
+        try:
+            found = row(node) if isinstance(node, kind) else None  # type: ignore[arg-type]
+        except DomainError:  # conditions on what has more branches already than are written out
+            found = None
         return node if found is None else found
 
     return bottom_up(body, _has_no_formulas, built, {})  # type: ignore[return-value]
