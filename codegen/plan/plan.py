@@ -26,7 +26,6 @@ from codegen.plan.masks import mask_by_maxima
 from codegen.plan.merge import is_cheap, merge, written_in
 from codegen.plan.phases import write_out_phases
 from codegen.plan.request import Request
-from codegen.plan.row_sums import sum_rows_first
 from codegen.plan.slices import own_places, slice_values
 from codegen.plan.split_sums import split_sums
 from codegen.plan.stacks import split_stacks
@@ -114,8 +113,7 @@ def plan(request: Request, step: Loop | None = None) -> tuple[Request, list[Node
     shaped = _replace(shaped, share_functions(_roots(shaped)))
     shared = _replace(shaped, share_functions(_roots(shaped)))
     split = _replace(shared, split_sums(_roots(shared), [leaf for leaf, _ in request.updates]))
-    rows = split if step is not None else _replace(split, sum_rows_first(_roots(split)))
-    halved = rows if step is not None else _replace(rows, halve_column_sums(_roots(rows)))
+    halved = split if step is not None else _replace(split, halve_column_sums(_roots(split)))
     inlined = _replace(halved, _inline(_roots(halved)))
     kept = _replace(inlined, keep_factors(_roots(inlined)))
     placed = _replace(kept, own_places(_roots(kept)))

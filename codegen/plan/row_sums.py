@@ -8,13 +8,11 @@ another to read is as much shorter as a row is long.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import sympy as sp
 
 from codegen.plan.contraction import contraction_of
 from codegen.plan.windows import window_of
-from symgraph.core.graph import elements_of, rewrite
+from symgraph.core.graph import elements_of
 from symgraph.core.indices import Index, Shape, axis, bound
 from symgraph.core.scalars import Delta
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -23,21 +21,18 @@ LEAST, LARGEST = 16, 1 << 13
 """Terms of a row, of a known number, from which on it pays, and elements of one that stays in the first-level cache."""
 
 
-def sum_rows_first(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
-    """The replacement of every tensor under ``outputs``."""
-
-    def change(tensor: Tensor, definition: Definition) -> Tensor:
-        new = tensor.redefined(definition)
-        if not _has_rows(new.shape, definition) or contraction_of(new) or window_of(new.shape, definition, 0):
-            return new
-        rows, *inner = definition.extents
-        moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(new.ndim)}
-        moved |= {bound(0): axis(0)} | {bound(d + 1): bound(d) for d in range(len(inner))}
-        part = Tensor.define((rows, *new.shape), definition.body.xreplace(moved), "sum", tuple(inner))
-        term = Element(part, bound(0), *(axis(d) for d in range(new.ndim)))
-        return new.redefined(Definition("sum", (rows,), term))
-
-    return rewrite(outputs, change)
+def summed_by_rows(tensor: Tensor) -> Tensor | None:
+    """The sum over rows of the sums of each; None if it is no such sum, or that does not pay."""
+    definition, free = tensor.definition, [axis(d) for d in range(tensor.ndim)]
+    if definition is None or not _has_rows(tensor.shape, definition):
+        return None
+    if contraction_of(tensor) is not None or window_of(tensor.shape, definition, 0) is not None:
+        return None
+    rows, *inner = definition.extents
+    moved: dict[sp.Basic, sp.Basic] = {axis(d): axis(d + 1) for d in range(tensor.ndim)}
+    moved |= {bound(0): axis(0)} | {bound(d + 1): bound(d) for d in range(len(inner))}
+    part = Tensor.define((rows, *tensor.shape), definition.body.xreplace(moved), "sum", tuple(inner))
+    return tensor.redefined(Definition("sum", (rows,), Element(part, bound(0), *free)))
 
 
 def _has_rows(shape: Shape, definition: Definition) -> bool:
