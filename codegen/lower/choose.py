@@ -144,7 +144,7 @@ def _suits_lanes(group: Group) -> bool:
     if rows.is_Integer and rows < LANES:
         return False
     nodes = [node for node in group.nodes if node.contraction is None]
-    if group.kind not in ("panel", "rows") or (group.head is not None and group.row_axes != 1):
+    if group.kind not in ("panel", "rows") or (group.head is not None and (group.head.outer or not group.row_axes)):
         return False
     if group.head is not None and _exceeds(sp.Mul(*group.nodes[0].shape[1:]), SHORT):
         return False
