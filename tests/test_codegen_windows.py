@@ -220,6 +220,14 @@ def test_the_gradient_of_a_strided_convolution_is_a_window_for_each_remainder() 
     np.testing.assert_allclose(function(W, above), wanted[:, :, 1:-1, 1:-1], rtol=1e-12, atol=1e-12)
 
 
+def test_windows_of_remainders_are_products_where_channels_are_last_too() -> None:
+    """Their weights are read at every second place, and lie in no row of channels: they are brought together."""
+    x, W = sg.input("x", (N, 16, 28, 28)), sg.parameter("W", (32, 16, 3, 3))
+    loss = sg.sum(sg.conv2d(x, W, stride=2, padding=1) ** 2)
+    function = codegen.function([x, W], sg.grad(loss, x), "float32")
+    assert str(function.report()).count("lines at once") == 5
+
+
 def test_small_sums_stay_loops() -> None:
     *_, y = convolution(1, 1, 6, 3)
     assert window_of(y.shape, y.definition, 1) is None
@@ -299,7 +307,10 @@ def test_what_is_long_or_would_grow_keeps_its_conditions(long: int, size: int) -
     assert {element.tensor for element in elements_of(left.definition.body)} == {a, b}
 
 
-@pytest.mark.parametrize("options", [{"padding": 1}, {}, {"padding": 2, "dilation": 2}][: examples(1, 3)], ids=str)
+OPTIONS: list[dict[str, int]] = [{"padding": 1}, {"padding": 1, "stride": 2}, {}, {"padding": 2, "dilation": 2}]
+
+
+@pytest.mark.parametrize("options", OPTIONS[: examples(2, 4)], ids=str)
 @pytest.mark.parametrize("known", [(None, None), (None, 9), (9, None)], ids=str)
 def test_windows_of_sizes_known_at_run_time(known: tuple[int | None, int | None], options: dict[str, int]) -> None:
     """They go through the register tile as those of fixed sizes, in blocks of columns and of a long sum, and have their
@@ -312,7 +323,7 @@ def test_windows_of_sizes_known_at_run_time(known: tuple[int | None, int | None]
         return codegen.function([x, W], [y, slopes[x], slopes[W]], "float64")
 
     any_size = slopes(*(size or sg.dim(name) for size, name in zip(known, ("H", "L"), strict=True)))
-    assert any_size.source.count("tile_row in") == 3
+    assert any_size.source.count("tile_row in") == 2 + options.get("stride", 1) ** 2
     random = np.random.default_rng(5)
     for sizes in [(5, 5), (9, 7), (40, 9), (9, 300)][:: examples(3, 1)]:
         sizes = tuple(b or a for a, b in zip(sizes, known, strict=True))

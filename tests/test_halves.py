@@ -87,3 +87,31 @@ def test_a_convolutions_weight_gradient_is_two_of_which_each_thread_has_one() ->
         b = random.normal(size=(rows, 16, 6, 6)).astype(np.float32)
         patches = np.lib.stride_tricks.sliding_window_view(a, (6, 6), axis=(2, 3))
         np.testing.assert_allclose(function(a, b), np.einsum("ncuvpq,nopq->ocuv", patches, b), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_computed_is_added_up_by_whoever_computes_its_rows() -> None:
+    """Sums over all but the last axes, of which a row fits the cache; sums of inputs stay whole."""
+    x, w = sg.input("x", (N, 16, 2, 20)), sg.input("w", (20,))
+    y = sg.tanh(x * w)
+    outputs = [y, sg.sum(y * x, axis=(0, 1, 2)), sg.sum(y**2, axis=(0, 1))]
+    function = codegen.function([x, w], outputs, dtype="float64")
+    assert "sum over 16×2" in str(function.report()) and "N×16" not in str(function.report())
+    random = np.random.default_rng(0)
+    for rows in (1, 5):
+        a, b = random.normal(size=(rows, 16, 2, 20)), random.normal(size=20)
+        t = np.tanh(a * b)
+        for got, expected in zip(function(a, b), (t, (t * a).sum((0, 1, 2)), (t**2).sum((0, 1))), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+    assert "N×16×2" in str(codegen.function([x], sg.sum(x, axis=(0, 1, 2)), dtype="float64").report())
+
+
+def test_a_reduction_does_not_keep_a_pooling_s_gradient_from_its_remainders() -> None:
+    x, b = sg.input("x", (N, 4, 4, 16)), sg.parameter("b", (16,))
+    n, i, j, k, u, v = sg.indices("n i j k u v")
+    y = sg.relu(x + b)
+    pooled = sg.define((n, i, j, k), sg.Max(y[n, 2 * i + u, 2 * j + v, k], (u, 2), (v, 2)), (N, 2, 2, 16))
+    function = codegen.function([x, b], sg.grad(sg.sum(pooled**2), b), dtype="float64")
+    assert "% 2" not in function.source and "// 2" not in function.source, function.source
+    given, shift = np.random.default_rng(0).normal(size=(3, 4, 4, 16)), np.random.default_rng(1).normal(size=16)
+    best = np.maximum(given + shift, 0).reshape(3, 2, 2, 2, 2, 16).max((2, 4))
+    np.testing.assert_allclose(function(given, shift), 2 * best.sum((0, 1, 2)), rtol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -92,3 +93,20 @@ def test_sums_of_as_many_terms_as_blocks_have(name: str, rows: int, monkeypatch:
     monkeypatch.setenv("SYMGRAPH_PYTHON", "1")
     extents = {N: rows, M: 2}
     _check(name, lambda leaf: tuple(int(extents.get(size, size)) for size in leaf.shape), (SHORT_SUM + 1) * UNIT)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_sum_whose_last_loop_is_short_is_added_up_in_lanes(dtype: str) -> None:
+    """As a depthwise weight's gradient is: rows of 32 lie apart, and vectors are added to each other once a block."""
+    x, y = sg.input("x", (N, 3, 34, 34)), sg.input("y", (N, 3, 32, 32))
+    n, c, i, j, u, v = sg.indices("n c i j u v")
+    body = sg.Sum(x[n, c, i + u, j + v] * y[n, c, i, j], (n, N), (i, 32), (j, 32))
+    function = codegen.function([x, y], sg.define((c, u, v), body, (3, 3, 3)), dtype)
+    assert re.search(r"for (\w) in range\(32\):\n +\w+_lanes\[\1\] \+= ", function.source), function.source
+    random = np.random.default_rng(0)
+    for rows in (1, 5):
+        a, b = random.normal(size=(rows, 3, 34, 34)).astype(dtype), random.normal(size=(rows, 3, 32, 32)).astype(dtype)
+        windows = np.lib.stride_tricks.sliding_window_view(a.astype(float), (32, 32), (2, 3))
+        expected = np.einsum("ncuvij,ncij->cuv", windows, b)
+        close = 2e-5 if dtype == "float32" else 1e-13
+        np.testing.assert_allclose(function(a, b), expected, rtol=close, atol=100 * close)

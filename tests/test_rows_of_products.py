@@ -33,6 +33,20 @@ def test_rows_of_scores_are_normalised_where_they_are_made(rows: int | None, col
         np.testing.assert_allclose(got, evaluate(value, given), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("rows, depth, columns", [(4, 7, 6), (2, 16, 16), (1, 64, 32), (3, 400, 5)])
+def test_small_products_of_a_batch_are_no_rows_of_one(rows: int, depth: int, columns: int) -> None:
+    """A block has all of each, and is no panel of rows in lanes, however short it is."""
+    left, right = sg.input("left", (N, rows, depth)), sg.input("right", (N, depth, columns))
+    product = left @ right
+    outputs = [sg.softmax(product), sg.max(product, axis=-1), sg.sum(product**2, axis=(1, 2)), sg.sum(product, axis=1)]
+    function = codegen.function([left, right], outputs, "float64")
+    random = np.random.default_rng(0)
+    for batch in (1, 40):
+        given = {"left": random.normal(size=(batch, rows, depth)), "right": random.normal(size=(batch, depth, columns))}
+        for value, got in zip(outputs, function(*given.values()), strict=True):
+            np.testing.assert_allclose(got, evaluate(value, given), rtol=1e-11, atol=1e-11)
+
+
 def test_rows_that_are_no_whole_of_a_block_have_a_kernel_of_their_own() -> None:
     """Sums over several of its axes, and rows of more columns than a block."""
     left, right = sg.input("left", (N, 9, 7)), sg.input("right", (N, 7, 200))

@@ -80,6 +80,7 @@ def test_a_product_that_others_read_is_made() -> None:
         ((data - mean) / sg.sqrt(mean**2 + 1) * scale, [scale, data, one, other]),
         (normed * scale + shift, [scale, shift]),
         (exact * scale + shift, [scale, shift, one, other]),  # x − 1000 of x near 1000 has lost nothing
+        (sg.abs(exact) * scale + shift, [scale, shift, one, other]),
     ):
         before, after = _gradients(h, leaves)
         assert before == after

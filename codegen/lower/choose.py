@@ -5,7 +5,7 @@ A group goes in, with what others read of it from memory; a :class:`codegen.lowe
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sympy as sp
 
@@ -144,7 +144,7 @@ def _suits_lanes(group: Group) -> bool:
     if rows.is_Integer and rows < LANES:
         return False
     nodes = [node for node in group.nodes if node.contraction is None]
-    if group.kind not in ("panel", "rows") or (group.head is not None and group.row_axes != 1):
+    if group.kind not in ("panel", "rows") or (group.head is not None and (group.head.outer or not group.row_axes)):
         return False
     if group.head is not None and _exceeds(sp.Mul(*group.nodes[0].shape[1:]), SHORT):
         return False
@@ -235,7 +235,7 @@ class _Dealer:
             if node.target is not None:
                 at = max([at, *(s for leaf, s in last_read if leaf is node.target)])
             fitting = range(at, len(segments) if self.is_plain(node) else 0)
-            chosen = next((s for s in fitting if self.fits(node, segments[s][0])), len(segments))
+            chosen = next((s for s in fitting if self.fits(node, segments[s])), len(segments))
             if chosen == len(segments):
                 segments.append([])
             segments[chosen].append(node)
@@ -245,7 +245,11 @@ class _Dealer:
                 place[node.value] = chosen
         return segments
 
-    def fits(self, node: Node, other: Node) -> bool:
+    def fits(self, node: Node, segment: Sequence[Node]) -> bool:
+        """Whether a node has the loops of a segment; a reduction has none that are taken apart by remainders."""
+        other, reduces = segment[0], {one.definition.op is not None for one in (node, *segment)}
+        if True in reduces and any(one.definition.body.has(sp.Mod) for one in (node, *segment)):
+            return False
         same_half = half_of(node.shape, node.definition) == half_of(other.shape, other.definition)
         together = same_half and is_seldom(node.definition) == is_seldom(other.definition)
         return self.is_plain(other) and self.extents(node) == self.extents(other) and together

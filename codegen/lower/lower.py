@@ -14,6 +14,7 @@ from codegen.loops import ir
 from codegen.loops.ir import Expr, For, Share, Stmt, Var
 from codegen.loops.jam import jammed
 from codegen.loops.join import joined
+from codegen.loops.lane_sums import LaneSums
 from codegen.loops.seldom import with_loops_left_out
 from codegen.loops.together import together
 from codegen.loops.turns import Turns
@@ -53,7 +54,7 @@ def lower(
 
 
 def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel, list[ir.Buffer]]:
-    """The kernel, its loops joined, left out or unswitched, its long sums in blocks, with what it touches and needs."""
+    """The kernel, its loops joined, left out or unswitched, its sums in blocks and lanes, with all that it touches."""
     buffers, used = scope.storage.buffers, {*ir.reads(body), *ir.writes(body)}
     given = {name: (scope.sizes(t.shape), data_type(t)) for t, name in buffers.items() if name in used}
     scratch = [*scope.scratch.values(), *scope.unnamed_scratch]
@@ -66,9 +67,9 @@ def _kernel(scope: Scope, name: str, body: tuple[Stmt, ...]) -> tuple[ir.Kernel,
     body = unswitched(body)
     written = {*ir.writes(body), *(buffer.name for buffer in scratch)}
     shapes = {name: shape for name, (shape, dtype) in given.items() if dtype == "real" and name in written}
-    sums = LongSums(shapes, scope.names)
-    whole = together(jammed(sums(body)))
-    scratch += sums.scratch
+    sums, lanes = LongSums(shapes, scope.names), LaneSums(scope.names)
+    whole = together(jammed(lanes(sums(body))))
+    scratch += [*sums.scratch, *lanes.scratch]
     touched = dict.fromkeys([*ir.reads(whole), *ir.writes(whole)])
     strides = [extent for buffer in scratch for extent in buffer.shape[1:]]
     strides += [size for t, name in buffers.items() if name in touched for size in scope.sizes(t.shape[1:])]

@@ -57,14 +57,15 @@ def _functions_unsorted(body: sp.Expr) -> set[sp.Expr]:
         node = pending.pop()
         if isinstance(node, Element):
             continue
-        if _is_costly(node) and _single(node) is not None:
+        if is_costly(node) and _single(node) is not None:
             found.add(node)
         else:
             pending.extend(node.args)
     return found
 
 
-def _is_costly(node: sp.Basic) -> bool:
+def is_costly(node: sp.Basic) -> bool:
+    """Whether a part of a formula is a function whose value takes many operations, and is rounded."""
     if isinstance(node, sp.Pow):
         return not node.exp.is_Rational
     return isinstance(node, sp.Function | sp.exp) and not isinstance(

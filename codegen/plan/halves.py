@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import sympy as sp
 
+from codegen.plan.row_sums import summed_by_rows
 from symgraph.core.graph import elements_of, rewrite
 from symgraph.core.indices import Shape, axis, bound
 from symgraph.core.scalars import Delta
@@ -28,10 +29,12 @@ LEAST_ROWS = 64
 
 
 def halve_column_sums(outputs: Iterable[Tensor]) -> dict[Tensor, Tensor]:
-    """The replacement of every tensor under ``outputs``."""
+    """The replacement of every tensor under ``outputs``; what is summed up row by row first is short then."""
 
     def change(tensor: Tensor, definition: Definition) -> Tensor:
         new = tensor.redefined(definition)
+        if (by_rows := summed_by_rows(new)) is not None:
+            return by_rows
         rows = _rows_of(new.shape, definition)
         if rows is None or rows[0] != 0 or rows[1] != definition.extents[0] or not _is_worth_it(new.shape, definition):
             return new

@@ -59,9 +59,9 @@ def _periods(shape: Shape, definition: Definition) -> dict[Index, int]:
     found: dict[Index, int] = {}
     for d, size in enumerate(shape):
         divisors = [m.args[1] for m in value.atoms(sp.Mod) if m.args[0].coeff(axis(d)) in (1, -1)]
-        if divisors and size.is_Integer and all(divisor.is_Integer for divisor in divisors):
+        if divisors and all(divisor.is_Integer for divisor in divisors):
             period = reduce(lcm, map(int, divisors))
-            if period <= size:
+            if not (size.is_Integer and period > size):
                 found[axis(d)] = period
     return found
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from codegen.plan.common_functions import is_costly
 from symgraph.core.graph import consumers, elements_of, replace_tensors, rewrite, topological
 from symgraph.core.indices import Index, Shape, axis, bound
 from symgraph.core.tensor import Definition, Element, Tensor
@@ -216,5 +217,5 @@ def _affine(value: Element, inner: Tensor, rows: Sequence[Index]) -> tuple[sp.Ex
 def _is_rounded(value: Tensor) -> bool:
     """Whether each element is a quotient, a root or a function of others."""
     body = value.definition.body if value.definition is not None else sp.S.Zero
-    powers = (power.exp for power in body.atoms(sp.Pow))
-    return bool(body.atoms(sp.exp, sp.Function)) or any(not e.is_Integer or e < 0 for e in powers)
+    divides = any(not power.exp.is_Integer or power.exp < 0 for power in body.atoms(sp.Pow))
+    return divides or any(map(is_costly, sp.preorder_traversal(body)))

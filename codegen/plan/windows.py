@@ -132,7 +132,7 @@ def windows_of(shape: Shape, definition: Definition, depth: int) -> tuple[Window
         if high < (LEAST_DIGITS if digits else 2) or wide < 4 or high * wide * deep < LEAST_WORK:
             continue
         product, value = written_product(left), written_product(right)
-        if rows_last and not (left and is_plain(product, (*rows, *inner))):
+        if rows_last and not left:
             continue
         if guard != sp.true:
             value = sp.Piecewise((value, guard), (sp.S.Zero, True), evaluate=False)

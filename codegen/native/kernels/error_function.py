@@ -125,8 +125,9 @@ class SingleTail:
     def _exponential(self, a: Lane) -> tuple[Lane, Lane, Lane]:
         """a, or the farthest; e^{power·a²} = (1 + fraction)·2^k, with what a² rounds away."""
         bounded = select(a > self.farthest, self.farthest, a)
-        square = bounded * bounded
-        return bounded, *reduced(square * self.power, SINGLE, fma(bounded, bounded, -square) * self.power)
+        scaled = bounded * self.power
+        exponent = bounded * scaled
+        return bounded, *reduced(exponent, SINGLE, fma(bounded, scaled, -exponent))
 
 
 ERFC_TAIL = SingleTail(
