@@ -153,6 +153,20 @@ def test_a_form_goes_where_another_is_as_it_was_written() -> None:
     np.testing.assert_allclose(found, 2 / 40.0**3, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["log Σ exp", "softmax of the first", "share by differences"])
+def test_what_is_nought_where_a_part_is_the_whole_is_a_multiple_of_the_others(name: str) -> None:
+    """S − e^{x₀} and (1 − y₀)·(1 − 2·y₀) were 0 where the first is all but e⁻⁶⁰ of it."""
+    x = sg.input("x", (3,))
+    value = {
+        "log Σ exp": lambda: sg.grad(sg.log(sg.sum(sg.exp(x))), x)[0],
+        "softmax of the first": lambda: sg.grad(sg.softmax(x)[0], x)[0],
+        "share by differences": lambda: 1 / sg.sum(sg.exp(x - x[0])),
+    }[name]()
+    slope = sg.stabilise([sg.grad(value, x)])[0]
+    found = evaluate(slope, {"x": np.array([60.0, -60.0, 0.0])})[0]
+    np.testing.assert_allclose(found, (-1 if name == "softmax of the first" else 1) * np.exp(-60.0), rtol=1e-14)
+
+
 def test_what_is_no_number_where_the_value_overflows_is_worth_it_elsewhere() -> None:
     """u + u·0, of u = eˣ − 1 by expm1."""
     nought = Written(slot(0) * slot(1), expm1(X), sp.S.Zero)

@@ -89,8 +89,7 @@ class Rewriter:
         self._ask_for(written)
         chosen = self._chosen(tensor, definition, written, self._forms(definition.body, written))
         body = with_long_sums_scaled(chosen, self.values.opened)
-        if self.work.left or self.proposing.left:
-            self.left.append(tensor)
+        self.left += [tensor] if self.work.left or self.proposing.left else []
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
@@ -128,11 +127,10 @@ class Rewriter:
             apart = per_branch(written, lambda branch, _: without_common_factors(branch))
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
             made += [per_branch(apart, refined)] if apart != written else []
-            others = per_branch(written, lambda branch, _: complemented(branch, self.extents, self.values.opened))
-            if others != written:
-                if others.has(sp.log):  # of which the logarithm is taken may underflow
-                    self._sums_of(others)
+            if (others := self._complemented(written)) != written:
                 made = [per_branch(others, refined), *made]
+            for seen in dict.fromkeys((written, per_branch(self.values.opened(written), lambda branch, _: branch))):
+                made += [per_branch(f, refined) for f in [self._complemented(seen, by_roots=True)] if f != seen]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             proposed = proposals(forms_seen, self.values.opened, longest, self.proposing)
             made += [*proposed, *parts_of(made[0], written)]
@@ -304,12 +302,15 @@ class Rewriter:
         self.over_sums.add(tensor)
         return True
 
-    def _sums_of(self, body: sp.Expr) -> None:
-        """Look through the sums that a form has and no value of the program is."""
-        for tensor in {element.tensor: None for element in elements_of(body)}:
-            if tensor.definition is not None and tensor.definition.op == "sum" and tensor not in self.written:
-                self._shift(tensor, tensor.definition.extents, [tensor.definition.body])
-        self._ask_for(body)
+    def _complemented(self, body: sp.Expr, by_roots: bool = False) -> sp.Expr:
+        """The body with sums of others, which are looked through if they may leave the range, if it has any."""
+        form = per_branch(body, lambda part, _: complemented(part, self.extents, self.values.opened, by_roots))
+        new = {e.tensor: e.tensor.definition for e in elements_of(form) if e.tensor not in self.written}
+        for tensor, definition in new.items() if form != body else ():
+            if definition and definition.op == "sum" and (form.has(sp.log) or definition.body.has(*GROWING)):
+                self._shift(tensor, definition.extents, [definition.body])
+        self._ask_for(form if form != body and form.has(sp.log) else sp.S.Zero)
+        return form
 
     def _masked(self, body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
         """What a sum adds, and where; elsewhere it is 0."""
@@ -377,11 +378,10 @@ class Rewriter:
         expression = without_aliases(self._seen(expression, self.plain if through is None else through))
         self.work.spend(operations([expression]) ** 2)
         rule: dict[sp.Basic, sp.Basic] = {}
-        for element in elements_of(expression):
-            if element.tensor in self.shifted:
-                shift = self.shifted[element.tensor]
-                largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
-                rule[element] = sp.exp(largest) * scaled
+        for element in (e for e in elements_of(expression) if e.tensor in self.shifted):
+            shift = self.shifted[element.tensor]
+            largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
+            rule[element] = sp.exp(largest) * scaled
         expression = with_one_exponential(replaced(expression, rule))
         return expression.xreplace({kernel: self._of_gap(kernel) for kernel in atoms_in(expression, sp.exp)})
 
