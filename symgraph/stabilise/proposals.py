@@ -96,7 +96,7 @@ def _of_factors(form: sp.Expr) -> sp.Expr:
     has a number before it is put in, since the number belongs to its terms, and may be what keeps them in range."""
     if form.is_Mul and form.args[0].is_number:
         form = _with_bodies(form)
-    while (other := _with_bodies(form, sp.Mul, Element)) != form:
+    while (other := _with_bodies(form, sp.Mul, sp.Pow, Element)) != form:
         form = other
     return form
 
@@ -194,12 +194,11 @@ def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> li
     def changed(branch: sp.Expr, number: int) -> sp.Expr:
         if branch.has(Delta):
             selected = selections(branch)
-            if any(part.has(Delta) for _, part in selected):
-                return branch
-            total = sp.Add(*(guarded_product(places, changed(part, number)) for places, part in selected))
-            return _flat(total)
+            if not any(part.has(Delta) for _, part in selected):
+                total = sp.Add(*(guarded_product(places, changed(part, number)) for places, part in selected))
+                return _flat(total)
         if branch not in found:
-            found[branch] = proposed(branch)
+            found[branch] = _at_all_places(branch, proposed)
         return found[branch][min(number, len(found[branch]) - 1)] if found[branch] else branch
 
     def whole(number: int) -> sp.Expr:
@@ -208,3 +207,13 @@ def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> li
     new = [whole(0)]
     new += [whole(number) for number in range(1, max(map(len, found.values()), default=0))]
     return [other for other in dict.fromkeys(new) if other != form]
+
+
+def _at_all_places(branch: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> Sequence[sp.Expr]:
+    """What is proposed for a branch, with the δ inside its factors as numbers that are not known."""
+    deltas = sorted(atoms_in(branch, Delta), key=sp.default_sort_key)
+    if not deltas:
+        return proposed(branch)
+    names = {delta: sp.Symbol(f"_delta{n}", real=True) for n, delta in enumerate(deltas)}
+    shown: dict[sp.Basic, sp.Expr] = {name: delta for delta, name in names.items()}
+    return [form.xreplace(shown) for form in proposed(replaced(branch, names))]  # type: ignore[union-attr,arg-type]
