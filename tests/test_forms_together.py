@@ -35,6 +35,11 @@ TOGETHER = {
     # powers that overflow, as exponentials
     "slope of a norm": ((X**Y + 1) ** (1 / Y - 1) * X ** (Y - 1), [(1e5, 80.0), (3.0, 900.0), (0.3, 2.0)]),
     "share of a power": (X**Y / (1 + X**Y) - sp.Rational(1, 4), [(3.0, 900.0), (1e200, 3.0), (0.5, 2.0)]),
+    # hyperbolic functions that overflow though their quotient does not
+    "under waves": (sp.cosh(X * Y) / sp.cosh(X), [(800.0, 0.999), (2e3, 0.9), (3.0, 0.5), (1e-9, 0.5)]),
+    "pull under waves": (
+        (Y * sp.sinh(X * Y) * sp.cosh(X) - sp.cosh(X * Y) * sp.sinh(X)) / sp.cosh(X) ** 2, [(800.0, 0.9), (3.0, 0.5)],
+    ),
     "norm by a power": ((1 + X**Y) ** (1 / Y), [(3.0, 900.0), (1e5, 80.0), (0.3, 2.0)]),
     "both sides of a softplus": (sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(-X)) - X + Y, [(0.4, 1e-20), (30.0, 1e-9)]),
     # a sum of both, and one of them: x·(1 − e^{−x−y})/(x + y) and its slope
