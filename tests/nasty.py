@@ -1,7 +1,7 @@
-"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second … --eighth] [--rows WORD …] [--worst N]``.
+"""The nasty lists, measured: ``python -m tests.nasty [--float32] [--second … --ninth] [--rows WORD …] [--worst N]``.
 
 Every formula of ``nasty_rows``, ``nasty_second``, ``nasty_third`` and ``nasty_tensors``, with ``--second`` …
-``--eighth`` those of one list alone, its first and second derivatives, compiled, at points where it is known to go
+``--ninth`` those of one list alone, its first and second derivatives, compiled, at points where it is known to go
 wrong; the truth is mpmath's, its precision doubled until 24 digits stay the same twice. What is right is within 1e-10
 (float64) or 64 units of the last place (float32) of the value, or of what rounding its argument alone changes.
 "plain" is the formula as written, and SymPy's derivative of it, by NumPy in the same type.
@@ -30,6 +30,8 @@ from tests.nasty_eighth_tensors import EIGHTH
 from tests.nasty_fifth import ONE_FIFTH, TWO_FIFTH
 from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
+from tests.nasty_ninth import ONE_NINTH, TWO_NINTH
+from tests.nasty_ninth_tensors import NINTH
 from tests.nasty_rows import ONE, TWO
 from tests.nasty_second import ONE_MORE, TWO_MORE
 from tests.nasty_seventh import ONE_SEVENTH, TWO_SEVENTH
@@ -84,6 +86,7 @@ LISTS: dict[str, tuple[tuple[tuple[dict[str, Any], int], ...], dict[str, Any]]] 
     "sixth": (((ONE_SIXTH, 1), (TWO_SIXTH, 2)), SIXTH),
     "seventh": (((ONE_SEVENTH, 1), (TWO_SEVENTH, 2)), SEVENTH),
     "eighth": (((ONE_EIGHTH, 1), (TWO_EIGHTH, 2)), EIGHTH),
+    "ninth": (((ONE_NINTH, 1), (TWO_NINTH, 2)), NINTH),
 }
 """Lists that are measured alone: formulas of scalars with how many variables they have, and formulas of arrays."""
 

@@ -35,6 +35,11 @@ TOGETHER = {
     # powers that overflow, as exponentials
     "slope of a norm": ((X**Y + 1) ** (1 / Y - 1) * X ** (Y - 1), [(1e5, 80.0), (3.0, 900.0), (0.3, 2.0)]),
     "share of a power": (X**Y / (1 + X**Y) - sp.Rational(1, 4), [(3.0, 900.0), (1e200, 3.0), (0.5, 2.0)]),
+    # hyperbolic functions that overflow though their quotient does not
+    "under waves": (sp.cosh(X * Y) / sp.cosh(X), [(800.0, 0.999), (2e3, 0.9), (3.0, 0.5), (1e-9, 0.5)]),
+    "pull under waves": (
+        (Y * sp.sinh(X * Y) * sp.cosh(X) - sp.cosh(X * Y) * sp.sinh(X)) / sp.cosh(X) ** 2, [(800.0, 0.9), (3.0, 0.5)],
+    ),
     "norm by a power": ((1 + X**Y) ** (1 / Y), [(3.0, 900.0), (1e5, 80.0), (0.3, 2.0)]),
     "both sides of a softplus": (sp.log(1 + sp.exp(X)) - sp.log(1 + sp.exp(-X)) - X + Y, [(0.4, 1e-20), (30.0, 1e-9)]),
     # a sum of both, and one of them: x·(1 − e^{−x−y})/(x + y) and its slope
@@ -105,23 +110,28 @@ def test_the_slope_of_a_norm_is_no_nought_where_its_squares_are() -> None:
 
 
 POWERS = {
-    "4-norm": lambda x: sg.sum(x**4) ** sp.Rational(1, 4), "cubes": lambda x: sg.cbrt(sg.mean(sg.abs(x) ** 3)),
-    "root of a norm": lambda x: sg.sum(x**2) ** sp.Rational(1, 4),
-}  # fmt: skip
+    "4-norm": (lambda x: sg.sum(x**4) ** sp.Rational(1, 4), 1.0),
+    "cubes": (lambda x: sg.cbrt(sg.mean(sg.abs(x) ** 3)), 1.0),
+    "root of a norm": (lambda x: sg.sum(x**2) ** sp.Rational(1, 4), 0.5),
+    # a square that has a name, and a slope with a δ inside a factor
+    "participation": (lambda x: sg.sum(x) ** 2 / sg.sum(x**2), 0.0),
+    "crest": (lambda x: x[0] / sg.sqrt(sg.mean(x**2)), 0.0),
+}
 
 
 @pytest.mark.parametrize("name", POWERS)
-def test_norms_of_other_powers_stay_in_range(name: str) -> None:
-    """Each of them, or its slope, was 0 or infinite at 2⁴³⁰: fourth powers leave the range there."""
+def test_norms_and_their_quotients_stay_in_range(name: str) -> None:
+    """Each of them, or its slope, was 0 or infinite at 2⁴³⁰ or 2⁵³⁰: their powers leave the range there."""
     x = sg.input("x", (3,))
-    value = POWERS[name](x)
+    build, degree = POWERS[name]
+    value = build(x)
     forms = sg.stabilise([value, sg.grad(value, x)])
-    at, degree = np.array([3.0, -4.0, 5.0]), 0.5 if name == "root of a norm" else 1.0
+    at = np.array([3.0, -4.0, 5.0])
     wanted = [evaluate(form, {"x": at}) for form in (value, sg.grad(value, x))]
-    for scale in (2.0**-430, 2.0**430):
+    for scale in (2.0**-530, 2.0**-430, 2.0**430, 2.0**530):
         for form, plain, power in zip(forms, wanted, (degree, degree - 1), strict=True):
             found = evaluate(form, {"x": scale * at})
-            np.testing.assert_allclose(found, plain * scale**power, rtol=1e-13)
+            np.testing.assert_allclose(found, plain * scale**power, rtol=1e-13, atol=1e-300 * scale**power)
 
 
 def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:
@@ -133,10 +143,38 @@ def test_exponentials_that_differ_by_a_logarithm_are_one() -> None:
 def test_branches_of_one_form_go_before_another() -> None:
     far, exact = Cases((1 / X, X > 9), (X - 1, sp.true)), sp.exp(X)
     near = Cases((X, X < 1), (X - 1, sp.true))
-    found = joined(far, [far, near, exact])
+    found = joined(far, [near, exact], X - 1)
     assert Cases((1 / X, X > 9), (exact, sp.true)) in found
     assert Cases((X, X < 1), (1 / X, X > 9), (X - 1, sp.true)) in found
     assert far not in found and exact not in found
+
+
+def test_a_form_goes_where_another_is_as_it_was_written() -> None:
+    """The series of tanh(x)/x's curvature at 0 and at infinity had what cancels between them, for that has a branch of
+    its own at 0."""
+    written = Cases((X - 1, sp.Ne(X, 0)), (sp.S.One, sp.true))
+    series = Cases((1 / X, sp.And(X > 9, sp.Ne(X, 0))), *written.args)
+    other = Cases((sp.exp(X), sp.Ne(X, 0)), (sp.S.One, sp.true))
+    assert Cases(series.args[0], *other.args) in joined(series, [other], written)
+    x = sg.input("x", ())
+    y = sg.elementwise(sp.Piecewise((sp.tanh(X) / X, sp.Ne(X, 0)), (1, True)), X)(x)
+    slope = sg.grad(y, x)
+    found = evaluate(sg.stabilise([sg.grad(slope, x)])[0], {"x": np.float32(40.0)})
+    np.testing.assert_allclose(found, 2 / 40.0**3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["log Σ exp", "softmax of the first", "share by differences"])
+def test_what_is_nought_where_a_part_is_the_whole_is_a_multiple_of_the_others(name: str) -> None:
+    """S − e^{x₀} and (1 − y₀)·(1 − 2·y₀) were 0 where the first is all but e⁻⁶⁰ of it."""
+    x = sg.input("x", (3,))
+    value = {
+        "log Σ exp": lambda: sg.grad(sg.log(sg.sum(sg.exp(x))), x)[0],
+        "softmax of the first": lambda: sg.grad(sg.softmax(x)[0], x)[0],
+        "share by differences": lambda: 1 / sg.sum(sg.exp(x - x[0])),
+    }[name]()
+    slope = sg.stabilise([sg.grad(value, x)])[0]
+    found = evaluate(slope, {"x": np.array([60.0, -60.0, 0.0])})[0]
+    np.testing.assert_allclose(found, (-1 if name == "softmax of the first" else 1) * np.exp(-60.0), rtol=1e-14)
 
 
 def test_what_is_no_number_where_the_value_overflows_is_worth_it_elsewhere() -> None:

@@ -11,6 +11,8 @@ from tests.nasty_eighth import ONE_EIGHTH, TWO_EIGHTH
 from tests.nasty_eighth_tensors import EIGHTH
 from tests.nasty_fourth import ONE_FOURTH, TWO_FOURTH
 from tests.nasty_fourth_tensors import FOURTH
+from tests.nasty_ninth import ONE_NINTH, TWO_NINTH
+from tests.nasty_ninth_tensors import NINTH
 from tests.nasty_rows import ONE
 from tests.nasty_seventh import ONE_SEVENTH, TWO_SEVENTH
 from tests.nasty_seventh_tensors import SEVENTH
@@ -49,6 +51,7 @@ def test_the_list_is_as_long_as_it_has_to_be() -> None:
     assert len(ONE_SIXTH) + len(TWO_SIXTH) >= 100 and len(SIXTH) >= 30
     assert len(ONE_SEVENTH) + len(TWO_SEVENTH) >= 120 and len(SEVENTH) >= 15
     assert len(ONE_EIGHTH) + len(TWO_EIGHTH) >= 80 and len(EIGHTH) >= 15
+    assert len(ONE_NINTH) + len(TWO_NINTH) >= 60 and len(NINTH) >= 15
 
 
 def test_the_truth_is_right_where_an_argument_is_below_its_digits() -> None:

@@ -73,9 +73,9 @@ class Choice:
         """The number of the form to run; 0, the preferred one, where that cannot be measured."""
         return self.judged(written, forms)[0]
 
-    def judged(self, written: Tensor, forms: Sequence[Tensor]) -> tuple[int, float]:
-        """The same number, and the bits, in the mean over all points, that other forms lose less where that one loses
-        more than they do; 0 where it was not measured.
+    def judged(self, written: Tensor, forms: Sequence[Tensor]) -> tuple[int, list[float]]:
+        """The same number, and for each form the bits, in the mean over all points, that it loses less where that one
+        loses more than it does; 0 where it was not measured.
 
         Parameters
         ----------
@@ -85,22 +85,23 @@ class Choice:
         problems = [self._problem(written, forms, 0, at) for at in _places(written)]
         found = [problem for problem in problems if problem is not None]
         if not found:
-            return 0, 0.0
+            return 0, [0.0] * len(forms)
         places = found[0][0]
         measured = dict.fromkeys(problem for at, problem in found if at == places)
         meant = {problem[0] for problem in measured}
         if not self.met.issuperset(meant) and len(self.met) >= MOST_MEASURED:
-            return 0, 0.0
+            return 0, [0.0] * len(forms)
         self.met.update(meant)
         try:
-            chosen, room = _chosen(tuple(measured))
+            chosen, gains = _chosen(tuple(measured))
             if chosen and _kind(written) == "sum":
                 totals = [self._problem(written, [forms[n] for n in places], terms) for terms in TOTALS]
                 whole = [other for at, other in filter(None, totals) if len(at) == len(places)]
-                chosen, room = _chosen((*measured, *whole))
-            return places[chosen], room
+                chosen, gains = _chosen((*measured, *whole))
+            gained = dict(zip(places, gains, strict=True))
+            return places[chosen], [gained.get(n, 0.0) for n in range(len(forms))]
         except Unmeasured:
-            return 0, 0.0
+            return 0, [0.0] * len(forms)
 
     def _problem(
         self, written: Tensor, forms: Sequence[Tensor], terms: int, at: Environment = MappingProxyType({})
@@ -146,22 +147,23 @@ def _renamed(tapes: Sequence[Tape]) -> list[Tape]:
     return [tape.renamed(number) for tape in tapes]
 
 
-def _chosen(problems: Sequence[Problem]) -> tuple[int, float]:
+def _chosen(problems: Sequence[Problem]) -> tuple[int, list[float]]:
     """The first form whose score is near the lowest, of all problems, each of which has the same forms; of those after
     it that are no worse anywhere, the first with the fewest branches, for a branch is there for what it gains. And what
-    the best form at each point gains over it."""
-    scores, numbers, room = np.mean([_measured(problem) for problem in problems], axis=0)
+    each form gains over it where that one is the better."""
+    scores, numbers, *gains = np.mean([_measured(problem) for problem in problems], axis=0)
     first = next(n for n, score in enumerate(scores) if score <= scores.min() + WORTH)
     as_good = [n for n in range(first, len(scores)) if scores[n] <= scores[first] and numbers[n] >= numbers[first]]
     found = min(as_good, key=lambda n: sum(operation.name == "select" for operation in problems[0][1 + n].operations))
-    return found, float(room[found])
+    return found, [float(gain) for gain in gains[found]]
 
 
 @lru_cache(maxsize=1024)
 def _measured(tapes: Problem) -> np.ndarray:
-    """The scores of the forms, at how many points each is a number, and the bits in the mean that the best form at each
-    point gains: (3, forms)."""
-    scores, room, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, float, bool, int))
+    """The scores of the forms, at how many points each is a number, and for each the bits in the mean that others gain
+    where they are better: (2 + forms, forms)."""
+    scores, refused, numbers = (np.zeros(len(tapes) - 1, kind) for kind in (float, bool, int))
+    gains = np.zeros((len(scores), len(scores)))
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         if not all(holds_numbers(tape, dtype) for tape in tapes):
             continue
@@ -172,11 +174,11 @@ def _measured(tapes: Problem) -> np.ndarray:
         finite = np.isfinite(found.points).all(axis=0) & ~overflows
         weights = np.where(finite, 1.0, INFINITE)
         scores += (lost[1:] + more) @ weights / max(found.defined, 1)
-        room += (lost[1:] - lost[1:].min(axis=0)) @ weights / max(found.defined, 1)
+        gains += np.maximum(lost[1:, None] - lost[1:], 0.0) @ weights / max(found.defined, 1)
         refused |= (more > MOST_WORSE - ALLOWED)[:, finite].any(axis=1)
         numbers += found.numbers[1:]
     scores[refused] += 2 * WORTH_IT
-    return np.array([scores, numbers, room])
+    return np.array([scores, numbers, *gains])
 
 
 def bits_lost(errors: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from mpmath import libmp
@@ -101,7 +102,8 @@ def errors_of(
     if apart is not None:
         asked_for &= _are_apart(values, apart, dtype)
     defined = int((counted | asked_for).sum())
-    truth = [exact(meant, point, dtype, most) if at else None for point, at in zip(points.T, asked_for, strict=True)]
+    true_values = _truth_of(meant, dtype, most)
+    truth = [true_values.value(point) if at else None for point, at in zip(points.T, asked_for, strict=True)]
     known = [n for n, value in enumerate(truth) if value is not None]
     if apart is None and len(known) < min(FEWEST, points.shape[1]):
         raise Unmeasured("there are too few points at which it has a value")
@@ -114,12 +116,40 @@ def errors_of(
     info = np.finfo(dtype)
     asked = ((gaps > SMALL * units) & np.isfinite(gaps)).any(axis=0)
     for n in np.nonzero(asked & np.isfinite(true))[0]:
-        conditions[n] = condition(meant, points[:, n], certain[n][1], dtype)
+        conditions[n] = true_values.condition(points[:, n], certain[n][1])
     with np.errstate(all="ignore"):
         unit = units + float(info.eps) * np.nan_to_num(conditions, nan=0.0, posinf=np.inf)
         errors = np.where((gaps == 0) | (np.isinf(unit) & np.isfinite(gaps)), 0.0, gaps / unit)
         relative = conditions / np.abs(true)
     return Errors(dtype, points, values, true, errors, relative, defined, numbers)
+
+
+class _Truth:
+    """True values of one formula in one type, and their conditions, each found once: forms are compared in turns."""
+
+    def __init__(self, meant: Tape, dtype: np.dtype, most: int) -> None:
+        self.meant, self.dtype, self.most = meant, dtype, most
+        self.values: dict[bytes, tuple[Raw, int] | None] = {}
+        self.conditions: dict[bytes, float] = {}
+
+    def value(self, point: np.ndarray) -> tuple[Raw, int] | None:
+        """The value, and the bits it took; None where there is none, or none that is certain."""
+        key = point.tobytes()
+        if key not in self.values:
+            self.values[key] = exact(self.meant, point, self.dtype, self.most)
+        return self.values[key]
+
+    def condition(self, point: np.ndarray, precision: int) -> float:
+        """Σ |Δf|/ε."""
+        key = point.tobytes()
+        if key not in self.conditions:
+            self.conditions[key] = condition(self.meant, point, precision, self.dtype)
+        return self.conditions[key]
+
+
+@lru_cache(maxsize=64)
+def _truth_of(meant: Tape, dtype: np.dtype, most: int) -> _Truth:
+    return _Truth(meant, dtype, most)
 
 
 def _are_apart(values: np.ndarray, most: float, dtype: np.dtype) -> np.ndarray:

@@ -4,6 +4,8 @@
     c·δ(k, j) − c·y[n, k]   in the same way
     log(1 − y[n, k])        log1p(−y[n, k]) where that is less than a half
     log y[n, 0]             log1p(−Σ_{i≠0} y[n, i]) where it is more
+    1 − 3·y + 2·y²          (1 − 2·y)·Σ_{i≠k} y[n, i]: what is 0 where y is 1
+    f[k]·(S − f[k])/S²      f[k]·Σ_{i≠k} f[i]/S², S = Σ f, in the same way
 
 k is a number or a label, so that there is one such sum for a row. Of a label's δ the second stays as it is: it is the
 gradient of cross-entropy, (y − δ)/N, whose error is that of its largest term.
@@ -35,13 +37,14 @@ MOST_OPENED = 40
 Opened = Callable[[sp.Expr], sp.Expr]
 
 
-def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened) -> sp.Expr:
+def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened, by_roots: bool = False) -> sp.Expr:
     """A body without branches, with the sums of others in it; the body itself where there are none.
 
-    ``opened`` puts the formulas of the pointwise values that a formula reads in their place.
+    ``opened`` puts the formulas of the pointwise values that a formula reads in their place; ``by_roots`` looks for
+    sums that are 0 where a part is the whole, and not for two terms that differ by a share.
     """
     plain = _without_cotangents(without_aliases(body)) if body.has(sp.Add, sp.log) else body
-    if not any(map(_is_share, elements_of(plain))) or not plain.has(sp.Add, sp.log):
+    if not any(_is_share(e) or _is_total(e) for e in elements_of(plain)) or not plain.has(sp.Add, sp.log):
         return body
     plain = plain.replace(sp.Mul, _at_its_place)
     sure = {node: _of_share(node, extents) for node in atoms_in(plain, sp.log)}
@@ -49,8 +52,12 @@ def complemented(body: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened
     for _ in range(MOST_SUMS):
         shares = [element for element in elements_of(changed) if _is_share(element)]
         totals = sorted(atoms_in(changed, sp.Add), key=lambda total: (operations([total]), sp.default_sort_key(total)))
-        forms = ((total, form) for total in totals for form in _forms(total, shares, extents, opened))
-        total, form = next(forms, (None, None))
+        found = (
+            ((total, form) for total in reversed(totals) for form in _by_roots(total, extents, opened))
+            if by_roots
+            else ((total, form) for total in totals for form in _forms(total, shares, extents, opened))
+        )
+        total, form = next(found, (None, None))
         if total is None:
             break
         logarithm = sp.log(form)
@@ -91,6 +98,58 @@ def _at_its_place(*factors: sp.Expr) -> sp.Expr:
         hidden = replaced(replaced(product, deltas), {index: fixed})
         product = hidden.xreplace({dummy: delta for delta, dummy in deltas.items()})
     return product
+
+
+def _by_roots(total: sp.Add, extents: Mapping[Index, sp.Expr], opened: Opened) -> Iterator[sp.Expr]:
+    """A sum that is 0 where one part of a whole is all of it, as a multiple of the other parts; at one place alone, if
+    a δ selects that."""
+    deltas = atoms_in(total, Delta)
+    places = {pair for delta in deltas for pair in _selected(delta)}
+    if len(places) != len(deltas) or len(places) > 1 or operations([total]) > MOST_OPENED:
+        return
+    at = replaced(total.xreplace(dict.fromkeys(deltas, sp.S.One)), dict(places))
+    for whole, part, rest in _wholes(at, extents, opened):
+        w, p = sp.Symbol("w", positive=True), sp.Symbol("p", positive=True)
+        value = replaced(at, {part: p, **({whole: w} if whole != 1 else {})})
+        value = value.replace(sp.exp, lambda u, own=part, p=p: _power_of(own, u, p))
+        above, below = sp.fraction(sp.together(value))
+        limit = w if whole != 1 else sp.S.One
+        if above.has(p) and above.is_polynomial(p) and sp.expand(above.xreplace({p: limit})) == 0:
+            quotient = sp.cancel(above / (limit - p)) / below
+            form = quotient.xreplace({w: whole, p: part}) * rest
+            elsewhere = total.xreplace(dict.fromkeys(deltas, sp.S.Zero))
+            yield Cases((form, sp.And(*(sp.Eq(*pair) for pair in places))), (elsewhere, True))
+
+
+def _power_of(part: sp.Expr, exponent: sp.Expr, name: sp.Symbol) -> sp.Expr:
+    """e^{k·u} as a power of what e^u is called; of another exponent the exponential."""
+    times = exponent / part.args[0] if isinstance(part, sp.exp) and part.args[0] != 0 else sp.nan
+    return name**times if times.is_Rational else sp.exp(exponent)
+
+
+def _wholes(
+    total: sp.Expr, extents: Mapping[Index, sp.Expr], opened: Opened
+) -> Iterator[tuple[sp.Expr, sp.Expr, sp.Expr]]:
+    """Wholes with one part of each and the sum of its other parts: 1 of a share, and sums with a term that is read."""
+    elements = elements_of(total)
+    for share in elements:
+        if _is_share(share) and not isinstance(share.indices[-1], Index):
+            yield sp.S.One, share, _others(share, share.indices[-1], extents)
+    for whole in filter(_is_total, elements):
+        definition, at = whole.tensor.definition, {axis(d): index for d, index in enumerate(whole.indices)}
+        assert definition is not None
+        for place in {e.indices[-1]: None for e in elements if e.indices and e.indices[-1].is_Integer}:
+            for body in dict.fromkeys((definition.body, opened(definition.body))):
+                part, row = (replaced(body, {**at, bound(0): at_place}) for at_place in (place, OTHER))
+                if isinstance(part, sp.exp | Element):
+                    others = Cases((sp.S.Zero, sp.Eq(OTHER, place)), (row, True))
+                    yield whole, part, reduction(others, (OTHER,), {**extents, OTHER: definition.extents[0]})
+
+
+def _is_total(element: Element) -> bool:
+    """Whether it is the sum of a formula along one index."""
+    definition = element.tensor.definition
+    return definition is not None and definition.op == "sum" and len(definition.extents) == 1
 
 
 def _forms(total: sp.Add, shares: list[Element], extents: Mapping[Index, sp.Expr], opened: Opened) -> Iterator[sp.Expr]:

@@ -18,6 +18,7 @@ from symgraph.core.cost import operations
 from symgraph.core.graph import elements_of
 from symgraph.core.rebuild import atoms_in, replaced
 from symgraph.core.scalars import Written
+from symgraph.core.tensor import Element
 from symgraph.stabilise.ranges import ratio
 from symgraph.stabilise.two_variables import DIGITS, NO_NUMBER, SCALE, degree_of
 
@@ -43,7 +44,14 @@ def in_range(body: sp.Expr) -> tuple[sp.Expr, ...]:
     m = compared(sp.Max, [sp.Abs(element) for element in elements])
     shares = {element: ratio(element, m) for element in elements}
     is_far = sp.And(sp.Or(m > FAR, m < 1 / FAR), sp.Add(*map(sp.Abs, shares.values())) > 0)  # not of ∞/∞, nor of 0/0
-    return (Cases((m**degree * body.xreplace(shares), is_far), (body, True)),)
+    linear = {total: ratio(total, m) for total in atoms_in(body, sp.Add) if _is_linear(total)}  # x − y loses nothing
+    rules = [shares, linear | shares] if linear else [shares]
+    return tuple(Cases((m**degree * body.xreplace(rule), is_far), (body, True)) for rule in rules)
+
+
+def _is_linear(total: sp.Add) -> bool:
+    """Whether it is a sum of multiples of values by numbers."""
+    return all(isinstance(term.as_coeff_Mul()[1], Element) for term in total.args)
 
 
 @lru_cache(maxsize=1024)

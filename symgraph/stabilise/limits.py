@@ -21,9 +21,9 @@ from symgraph.core.scalars import expm1, log_ndtr, ndtr, sigmoid, softplus
 from symgraph.series.expansion import Expansion
 from symgraph.series.power import DIGITS, NEVER, NeedsRoot, NoSeries, Number, Series, as_number
 
-FEW, MANY, EXTRA = 10, 26, 12
+FEW, MANY, EXTRA = 10, 40, 12
 """Coefficients to see whether digits are lost, those of a series at the most, those that bound what it leaves out."""
-MOST_TERMS = 13
+MOST_TERMS = 20
 """Coefficients other than 0 of one series."""
 MOST_DEGREE = 4
 """Of a polynomial whose zeros are looked for."""

@@ -34,7 +34,7 @@ MOST_BRANCHES = 3
 """Of a form that are taken into another one."""
 MOST_BOUNDED = 2
 """Values whose size a branch asks for: each is a comparison, in loops that have few operations else."""
-MOST_JOINED = 8
+MOST_JOINED = 4
 """Forms that are put together with one."""
 USUAL = sp.Integer(2) ** 40
 """What is smaller has a cube in the range of float32."""
@@ -96,7 +96,7 @@ def _of_factors(form: sp.Expr) -> sp.Expr:
     has a number before it is put in, since the number belongs to its terms, and may be what keeps them in range."""
     if form.is_Mul and form.args[0].is_number:
         form = _with_bodies(form)
-    while (other := _with_bodies(form, sp.Mul, Element)) != form:
+    while (other := _with_bodies(form, sp.Mul, sp.Pow, Element)) != form:
         form = other
     return form
 
@@ -146,17 +146,27 @@ def parts_of(form: sp.Expr, written: sp.Expr) -> Iterator[sp.Expr]:
         yield _flat(Cases(*form.args[:count], (written, True)))
 
 
-def joined(chosen: sp.Expr, forms: Sequence[sp.Expr]) -> list[sp.Expr]:
-    """The branches of other forms, each one's but the last, with the chosen form where none of them is taken; the
-    chosen form's, with others where none of its is; and others where what they read is of usual size."""
+def joined(chosen: sp.Expr, better: Sequence[sp.Expr], written: sp.Expr) -> list[sp.Expr]:
+    """The branches of other forms, which are better somewhere, put together with the chosen one's.
+
+    Each one's but the last, with the chosen form where none of them is taken; the chosen form's, with the other where
+    none of its is, or where it is as it was written; and the other where what it reads is of usual size.
+    """
     own = _branches(chosen)
-    others = [_branches(form) for form in forms if form != chosen]
-    found = [(*branches[:-1], (chosen, sp.true)) for branches in others if len(branches) > 1]
-    found += [(*own[:-1], *branches) for branches in others if len(own) > 1 and branches[-1] != own[-1]]
+    plain = {value for value, _ in _branches(written)}
     of_sums = any(e.tensor.definition is not None and e.tensor.definition.op for e in elements_of(chosen))
-    found += [_of_usual_size(b, chosen) for b in others[:MOST_BRANCHES] if not of_sums and _is_of_few(b)]
+    found: list[tuple[sp.Basic, ...]] = []
+    for form in better[:MOST_JOINED]:
+        other = _branches(form)
+        if len(other) > 1:
+            found.append((*other[:-1], (chosen, sp.true)))
+        if len(own) > 1 and other[-1] != own[-1]:
+            found.append((*own[:-1], *other))
+        found.append(tuple(Case(form if value in plain else value, condition) for value, condition in own))
+        if not of_sums and _is_of_few(other):
+            found.append(_of_usual_size(other, chosen))
     new = [_flat(Cases(*branches)) for branches in dict.fromkeys(found)]
-    return [form for form in dict.fromkeys(new) if form not in forms][:MOST_JOINED]
+    return [form for form in dict.fromkeys(new) if form not in (chosen, *better, written)]
 
 
 def _is_of_few(branches: tuple[sp.Basic, ...]) -> bool:
@@ -184,12 +194,11 @@ def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> li
     def changed(branch: sp.Expr, number: int) -> sp.Expr:
         if branch.has(Delta):
             selected = selections(branch)
-            if any(part.has(Delta) for _, part in selected):
-                return branch
-            total = sp.Add(*(guarded_product(places, changed(part, number)) for places, part in selected))
-            return _flat(total)
+            if not any(part.has(Delta) for _, part in selected):
+                total = sp.Add(*(guarded_product(places, changed(part, number)) for places, part in selected))
+                return _flat(total)
         if branch not in found:
-            found[branch] = proposed(branch)
+            found[branch] = _at_all_places(branch, proposed)
         return found[branch][min(number, len(found[branch]) - 1)] if found[branch] else branch
 
     def whole(number: int) -> sp.Expr:
@@ -198,3 +207,13 @@ def _each(form: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> li
     new = [whole(0)]
     new += [whole(number) for number in range(1, max(map(len, found.values()), default=0))]
     return [other for other in dict.fromkeys(new) if other != form]
+
+
+def _at_all_places(branch: sp.Expr, proposed: Callable[[sp.Expr], Sequence[sp.Expr]]) -> Sequence[sp.Expr]:
+    """What is proposed for a branch, with the δ inside its factors as numbers that are not known."""
+    deltas = sorted(atoms_in(branch, Delta), key=sp.default_sort_key)
+    if not deltas:
+        return proposed(branch)
+    names = {delta: sp.Symbol(f"_delta{n}", real=True) for n, delta in enumerate(deltas)}
+    shown: dict[sp.Basic, sp.Expr] = {name: delta for delta, name in names.items()}
+    return [form.xreplace(shown) for form in proposed(replaced(branch, names))]  # type: ignore[union-attr,arg-type]

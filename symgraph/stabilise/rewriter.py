@@ -48,15 +48,16 @@ MOST_WORK = 60_000
 MOST_PROPOSED = 160
 """Operations of the branches of a value's forms of which others are proposed."""
 MOST_OF_FORM = 240
-"""Operations of a form that is offered, or twice those of a longer body: what is longer has been multiplied out over
-all that the body reads. It loses more digits than the body does, and is too long for that to be measured."""
+"""Operations of a form that is offered, or twice those of a longer body: what is longer is not measured."""
 ROOM = 0.15
 """Bits that other forms gain where they are better than the chosen one, so that their branches are put before it."""
+MOST_TURNS = 3
+"""Of putting the chosen form together with others."""
 _LOGISTIC = (sigmoid, softplus, sp.tanh)
 
 
 class Rewriter:
-    """Looks through every value that leads to an exponential, named or not, read once or often.
+    """Looks through every value that leads to an exponential, named or not.
 
     ``plain`` has the formulas, as they were written, of values that lead to an exponential; ``growing`` are the values
     that still do after stabilisation, so that they may overflow.
@@ -86,10 +87,9 @@ class Rewriter:
         self.work, self.proposing = Work(MOST_WORK), Work(MOST_PROPOSED)
         written = special(with_real_values(self._with_branches(definition.body)))
         self._ask_for(written)
-        chosen = self._chosen(tensor, definition, self._forms(definition.body, written))
+        chosen = self._chosen(tensor, definition, written, self._forms(definition.body, written))
         body = with_long_sums_scaled(chosen, self.values.opened)
-        if self.work.left or self.proposing.left:
-            self.left.append(tensor)
+        self.left += [tensor] if self.work.left or self.proposing.left else []
         if definition.op is None and isinstance(body, Element) and body.is_all_of(tensor.shape):
             return body.tensor  # a cotangent that is another tensor, under a name of its own
         new = tensor.redefined(Definition(definition.op, definition.extents, body))
@@ -127,11 +127,10 @@ class Rewriter:
             apart = per_branch(written, lambda branch, _: without_common_factors(branch))
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
             made += [per_branch(apart, refined)] if apart != written else []
-            others = per_branch(written, lambda branch, _: complemented(branch, self.extents, self.values.opened))
-            if others != written:
-                if others.has(sp.log):  # of which the logarithm is taken may underflow
-                    self._sums_of(others)
+            if (others := self._complemented(written)) != written:
                 made = [per_branch(others, refined), *made]
+            for seen in dict.fromkeys((written, per_branch(self.values.opened(written), lambda branch, _: branch))):
+                made += [per_branch(f, refined) for f in [self._complemented(seen, by_roots=True)] if f != seen]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             proposed = proposals(forms_seen, self.values.opened, longest, self.proposing)
             made += [*proposed, *parts_of(made[0], written)]
@@ -139,24 +138,27 @@ class Rewriter:
             made = []
         return list(dict.fromkeys([*(form for form in made if operations([form]) <= longest), written, body]))
 
-    def _chosen(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> sp.Expr:
-        """The form that is measured to be the best of a value."""
+    def _chosen(self, tensor: Tensor, definition: Definition, written: sp.Expr, bodies: list[sp.Expr]) -> sp.Expr:
+        """The form that is measured to be the best of a value, of its forms and of what is put together of them."""
         if len(bodies) == 1 or definition.op not in (None, "sum", "max", "min"):
             return bodies[0]
         if self.choice is None:
             from symgraph.rounding.choose import Choice  # numbers in high precision are loaded when there is a choice
 
             self.choice = Choice(self.written)
-        chosen, room = self._judged(tensor, definition, bodies)
-        if room > ROOM and (others := joined(chosen, bodies)):
-            chosen, _ = self._judged(tensor, definition, [chosen, *others])
+        chosen, better = self._judged(tensor, definition, bodies)
+        for _ in range(MOST_TURNS):
+            if others := joined(chosen, better, written):
+                chosen, better = self._judged(tensor, definition, [chosen, *others, *better])
         return chosen
 
-    def _judged(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> tuple[sp.Expr, float]:
+    def _judged(self, tensor: Tensor, definition: Definition, bodies: list[sp.Expr]) -> tuple[sp.Expr, list[sp.Expr]]:
+        """The form to run, and those that are better somewhere, the one that gains most first; of equal ones one."""
         assert self.choice is not None
         forms = [tensor.redefined(Definition(definition.op, definition.extents, body)) for body in bodies]
-        number, room = self.choice.judged(tensor, forms)
-        return bodies[number], room
+        number, gains = self.choice.judged(tensor, forms)
+        better = {gain: body for gain, body in zip(gains[::-1], bodies[::-1], strict=True) if gain > ROOM}
+        return bodies[number], [better[gain] for gain in sorted(better, reverse=True)]
 
     def _stable_form(self, body: sp.Expr) -> sp.Expr:
         body = without_aliases(body) if body.has(*GROWING) else body
@@ -237,8 +239,7 @@ class Rewriter:
 
     def _shift(self, tensor: Tensor, extents: Shape, bodies: Sequence[sp.Expr]) -> None:
         """Remember S = exp(m)·S′ for a sum whose terms, equal formulas of which are given, have an exponential factor
-        that varies along it; and for one that is positive and can vanish, as of some of a softmax's, until a logarithm
-        or a quotient asks for it."""
+        that varies along it; of one that is positive and can vanish, for a logarithm or a quotient that asks for it."""
         over = {bound(d) for d in range(len(extents))}
         for body in dict.fromkeys(bodies):
             term, mask = self._masked(body)
@@ -301,12 +302,15 @@ class Rewriter:
         self.over_sums.add(tensor)
         return True
 
-    def _sums_of(self, body: sp.Expr) -> None:
-        """Look through the sums that a form has and no value of the program is."""
-        for tensor in {element.tensor: None for element in elements_of(body)}:
-            if tensor.definition is not None and tensor.definition.op == "sum" and tensor not in self.written:
-                self._shift(tensor, tensor.definition.extents, [tensor.definition.body])
-        self._ask_for(body)
+    def _complemented(self, body: sp.Expr, by_roots: bool = False) -> sp.Expr:
+        """The body with sums of others, which are looked through if they may leave the range, if it has any."""
+        form = per_branch(body, lambda part, _: complemented(part, self.extents, self.values.opened, by_roots))
+        new = {e.tensor: e.tensor.definition for e in elements_of(form) if e.tensor not in self.written}
+        for tensor, definition in new.items() if form != body else ():
+            if definition and definition.op == "sum" and (form.has(sp.log) or definition.body.has(*GROWING)):
+                self._shift(tensor, definition.extents, [definition.body])
+        self._ask_for(form if form != body and form.has(sp.log) else sp.S.Zero)
+        return form
 
     def _masked(self, body: sp.Expr) -> tuple[sp.Expr, sp.Basic]:
         """What a sum adds, and where; elsewhere it is 0."""
@@ -331,7 +335,7 @@ class Rewriter:
 
     def _openings(self, body: sp.Expr) -> Iterator[sp.Expr]:
         """The body with S as exp(m)·S′: with all formulas that lead to an exponential, multiplied out, and with those
-        alone that may overflow, so that the exponents of sums are seen by the names they have there."""
+        alone that may overflow, which show the exponents of sums by name."""
         opened = self._opened(body)
         yield opened
         yield with_one_exponential(without_products(opened))
@@ -374,17 +378,15 @@ class Rewriter:
         expression = without_aliases(self._seen(expression, self.plain if through is None else through))
         self.work.spend(operations([expression]) ** 2)
         rule: dict[sp.Basic, sp.Basic] = {}
-        for element in elements_of(expression):
-            if element.tensor in self.shifted:
-                shift = self.shifted[element.tensor]
-                largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
-                rule[element] = sp.exp(largest) * scaled
+        for element in (e for e in elements_of(expression) if e.tensor in self.shifted):
+            shift = self.shifted[element.tensor]
+            largest, scaled = (Element(part, *element.indices) for part in (shift.largest, shift.scaled))
+            rule[element] = sp.exp(largest) * scaled
         expression = with_one_exponential(replaced(expression, rule))
         return expression.xreplace({kernel: self._of_gap(kernel) for kernel in atoms_in(expression, sp.exp)})
 
     def _of_gap(self, kernel: sp.Expr) -> sp.Expr:
-        """exp(u − m) as exp(d) of the definition d = u − m, which rounds once, and exp(m − u) as exp(−d), so that they
-        meet."""
+        """exp(u − m) as exp(d) of the definition d = u − m, which rounds once, and exp(m − u) as exp(−d): they meet."""
         exponent = kernel.args[0]
         for m in elements_of(exponent):
             shift = self.shift_of.get(m.tensor)

@@ -4,6 +4,7 @@ v·eᵘ − v·cos u            v·(eᵘ − cos u), so that the difference is o
 (1 − eᵘ)·e^{u − exp u}    e^{u − exp u} − e^{2u − exp u}: ∞·0 is the exponential of −∞
 log(1 + u)                log1p(u)
 (1 + u)ᵛ                  e to v·log1p(u)
+cosh u/cosh v             e^{|u| − |v|} times what is near 1
 uᵛ/(1 + uᵛ)               σ(v·log u)
 f(a) − f(b)               by a − b (:mod:`differences`)
 erf a − tanh b            by what these lack to 1 (:mod:`tails`)
@@ -107,6 +108,29 @@ def _as_one_exponential(product: sp.Expr) -> sp.Expr | None:
     return sp.Mul(sp.exp(sp.Add(*exponents)), *(f for f in product.args if not isinstance(f, sp.exp)))
 
 
+def _of_hyperbolic(product: sp.Expr) -> sp.Expr | None:
+    """cosh u/cosh v as e^{|u| − |v|}·(1 + e^{−2|u|})/(1 + e^{−2|v|}), for both overflow where the quotient does not;
+    the same of sinh, and of the terms of what is divided."""
+    terms = sp.Add.make_args(without_products(product))
+    found = [_by_sizes(term) for term in terms]
+    return sp.Add(*(new or term for new, term in zip(found, terms, strict=True))) if any(found) else None
+
+
+def _by_sizes(product: sp.Expr) -> sp.Expr | None:
+    """One quotient of hyperbolic functions by exponentials that do not overflow but for their quotient."""
+    powers = {f: f.as_base_exp() for f in sp.Mul.make_args(product)}
+    found = {f: (u, p) for f, (u, p) in powers.items() if isinstance(u, sp.cosh | sp.sinh) and p.is_Integer}
+    if len({p.is_positive for _, p in found.values()}) < 2:
+        return None
+    exponent, rest = sp.S.Zero, sp.Mul(*(f for f in powers if f not in found))
+    for base, p in found.values():
+        size = sp.Abs(base.args[0])
+        exponent += p * size
+        half = 1 + sp.exp(-2 * size) if isinstance(base, sp.cosh) else -sp.sign(base.args[0]) * expm1(-2 * size)
+        rest *= (half / 2) ** p
+    return sp.exp(exponent) * rest
+
+
 def _over_a_power(product: sp.Expr) -> sp.Expr | None:
     """(c − uᵐ)/uⁿ as (c/uᵐ − 1)/uⁿ⁻ᵐ, for uⁿ may leave the range where the quotient does not."""
     for total in (factor for factor in product.args if isinstance(factor, sp.Add)):
@@ -196,6 +220,7 @@ ROWS: dict[Row, type[sp.Basic]] = {
     _multiplied_out: sp.Mul,
     _as_one_exponential: sp.Mul,
     _over_a_power: sp.Mul,
+    _of_hyperbolic: sp.Mul,
     _logarithm_of_one_and: sp.log,
     _logarithm_of_growing: sp.log,
     power_of_one_and: sp.Pow,
