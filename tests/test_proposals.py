@@ -10,6 +10,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.reference import evaluate
+from symgraph.stabilise.scalar import stable
 from tests.counting import calls_of
 from tests.mending import X, Y, mends
 from tests.random_forms import MOST_WORSE, outcomes, summary
@@ -432,3 +433,18 @@ def test_powers_whose_exponents_no_number_compares_are_taken_out_of_no_sum() -> 
     found = codegen.function([s, t, q], sg.define((i,), y[t[i]] + z[q[i]], (1,)), dtype="float64")
     at = np.log1p(np.exp(-1.05))
     np.testing.assert_allclose(found(s=np.array([-1.05]), t=np.array([0]), q=np.array([0])), at + at**at, 1e-14)
+
+
+def test_a_quotient_by_the_largest_exponential_is_not_divided_by_it_again() -> None:
+    """Of two logistic functions, one of which reads the other: the largest exponent was taken without end."""
+    x = sg.input("x", (4,))
+    w = sp.Rational(3, 2) - x + 1 / (1 + sg.exp(-x))
+    both = sg.exp(w) / ((1 + sg.exp(w)) * (1 + sg.exp(-x)))
+    values = np.array([-800.0, -1.0, 2.0, 800.0])
+    found = codegen.function([x], both, dtype="float64")(values)
+    sigma = 1 / (1 + np.exp(np.clip(-values, None, 700)))
+    exact = sigma / (1 + np.exp(np.clip(-(1.5 - values + sigma), None, 700)))
+    np.testing.assert_allclose(found, exact, 1e-12, 1e-300)
+    name = sp.Symbol("x", real=True)
+    inner = sp.Rational(3, 2) - name + 1 / (1 + sp.exp(-name))
+    assert stable(sp.exp(inner) / ((1 + sp.exp(inner)) * (1 + sp.exp(-name))), lambda argument: argument).has(sp.exp)
