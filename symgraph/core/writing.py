@@ -34,8 +34,10 @@ def as_written(formula: sp.Basic, operands: Sequence[sp.Basic], instead: Sequenc
 
 def as_told(node: sp.Basic, args: Sequence[sp.Basic]) -> sp.Basic:
     """A user's operation on arguments, evaluated by SymPy unless that drops one, a divisor, a root or a function."""
+    if not isinstance(node, sp.Add | sp.Mul | sp.Pow | sp.Function) or isinstance(node, sp.Piecewise):
+        return evaluated(node, list(args))
     found = node.func(*args) if all(map(sp.Basic.__eq__, args, node.args)) else evaluated(node, list(args))
-    if is_literal(found, node, args) or not isinstance(node, sp.Add | sp.Mul | sp.Pow | sp.Function):
+    if is_literal(found, node, args):
         return found
     asked = {part for arg in args for part in parts_of(arg, Written) if part.is_Atom and not part.is_number}
     asked |= {part for arg in args for part in parts_of(arg) if isinstance(part, sp.Function)}
