@@ -170,6 +170,8 @@ u, v = sp.symbols("u v", real=True)
     (lambda u: sp.cos(sp.Mul(sp.log(u), 1 / sp.log(u), evaluate=False) - u), lambda a: np.cos(1 + 0 * np.log(a) - a)),
     (lambda u: sp.Piecewise((sp.Mul(sp.sqrt(u), 0, evaluate=False), u < 5), (1, True)),
      lambda a: np.where(a < 5, np.sqrt(a) * 0, 1.0)),
+    (lambda u: sp.Piecewise((u, True), evaluate=False) * u, lambda a: a * a),
+    (lambda u: sp.Piecewise((u, u < 1), (u, True), evaluate=False), lambda a: a),
 ])  # fmt: skip
 def test_what_sympy_is_told_not_to_evaluate_is_not_dropped(write: Any, expected: Any) -> None:
     """In a function of tensors, in a formula of tensors and by elements."""
