@@ -93,6 +93,16 @@ def test_a_choice_that_a_loop_does_not_change_is_taken_before_it() -> None:
     ]
 
 
+def test_a_condition_of_several_asks_the_others_in_a_loop_where_it_holds() -> None:
+    first, of_each, last = Op(">", (P, ZERO), "bool"), Op(">", (R, ZERO), "bool"), Op(">", (R, P), "bool")
+    several = Op("and", (Op("and", (of_each, first), "bool"), last), "bool")
+    (alone,), (beside,) = choosing(first).body, choosing(several).body
+    yes, no = unswitched([For(R, ZERO, integer(5), (alone, beside))])
+    (wanted,) = choosing(Op("and", (of_each, last), "bool")).body
+    assert isinstance(yes, If) and yes.body[0].body[1] == wanted
+    assert isinstance(no, If) and no.body[0].body[1] == Store("h", (P, Q, R), Load("w", (Q, R), "real"))
+
+
 @pytest.mark.parametrize(
     "loop",
     (

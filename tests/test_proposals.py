@@ -10,6 +10,7 @@ import sympy as sp
 import codegen
 import symgraph as sg
 from symgraph.reference import evaluate
+from symgraph.stabilise.scalar import stable
 from tests.counting import calls_of
 from tests.mending import X, Y, mends
 from tests.random_forms import MOST_WORSE, outcomes, summary
@@ -400,3 +401,50 @@ def test_the_curvature_of_a_share_s_odds_has_its_sign() -> None:
         value, slopes = codegen.function(z, [odds, curvature], "float64")(np.array(place))
         others = np.exp(np.array(place[1:]) - np.logaddexp(*place[1:]))
         np.testing.assert_allclose(slopes, [value, *(-value * others)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["softplus", "exp", "tanh", "sigmoid", "sin", "square", "sqrt"])
+def test_any_function_of_a_sigmoid_has_its_slope_where_the_sigmoid_is_one(name: str) -> None:
+    """1 − y of y = σ(x) is σ(−x): it was 0 from 17 on in float32, but where y·(1 − y) stood alone."""
+    x = sg.input("x", (5,))
+    loss = sg.sum(getattr(sg, name)(sg.sigmoid(x)))
+    values = np.array([-60.0, -3.0, 0.5, 20.0, 60.0], np.float32)
+    found = codegen.function([x], sg.grad(loss, x), dtype="float32")(values)
+    with mpmath.workdps(60):
+        function = {
+            "square": lambda y: y * y,
+            "sigmoid": lambda y: 1 / (1 + mpmath.exp(-y)),
+            "softplus": lambda y: mpmath.log1p(mpmath.exp(y)),
+        }
+        outer = function.get(name) or getattr(mpmath, name)
+        exact = []
+        for at in map(mpmath.mpf, values.tolist()):
+            y, rest = 1 / (1 + mpmath.exp(-at)), 1 / (1 + mpmath.exp(at))
+            exact.append(float(mpmath.diff(outer, y, h=mpmath.mpf(10) ** -40) * y * rest))
+    np.testing.assert_allclose(found, exact, 1e-5, 1e-38)
+
+
+def test_powers_whose_exponents_no_number_compares_are_taken_out_of_no_sum() -> None:
+    """y + y^y: a TypeError at y > 0, an exponent other than 1 that is one of some size."""
+    s, (i,) = sg.input("s", (1,)), sg.indices("i")
+    t, q = sg.labels("t", (1,), classes=1), sg.labels("q", (1,), classes=1)
+    y = sg.softplus(s)
+    z = y**y
+    found = codegen.function([s, t, q], sg.define((i,), y[t[i]] + z[q[i]], (1,)), dtype="float64")
+    at = np.log1p(np.exp(-1.05))
+    np.testing.assert_allclose(found(s=np.array([-1.05]), t=np.array([0]), q=np.array([0])), at + at**at, 1e-14)
+
+
+def test_a_quotient_by_the_largest_exponential_is_not_divided_by_it_again() -> None:
+    """Of two logistic functions, one of which reads the other: the largest exponent was taken without end."""
+    x = sg.input("x", (4,))
+    w = sp.Rational(3, 2) - x + 1 / (1 + sg.exp(-x))
+    both = sg.exp(w) / ((1 + sg.exp(w)) * (1 + sg.exp(-x)))
+    values = np.array([-800.0, -1.0, 2.0, 800.0])
+    found = codegen.function([x], both, dtype="float64")(values)
+    sigma = 1 / (1 + np.exp(np.clip(-values, None, 700)))
+    exact = sigma / (1 + np.exp(np.clip(-(1.5 - values + sigma), None, 700)))
+    np.testing.assert_allclose(found, exact, 1e-12, 1e-300)
+    name = sp.Symbol("x", real=True)
+    inner = sp.Rational(3, 2) - name + 1 / (1 + sp.exp(-name))
+    assert stable(sp.exp(inner) / ((1 + sp.exp(inner)) * (1 + sp.exp(-name))), lambda argument: argument).has(sp.exp)

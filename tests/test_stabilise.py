@@ -239,6 +239,17 @@ def test_stabilised_program_has_the_same_values_and_is_not_changed_again(row: Ro
         agree(left, right)
 
 
+@pytest.mark.parametrize("kind", [sg.softmax, sg.log_softmax])
+@pytest.mark.parametrize("seed", range(examples(6, 60)))
+def test_scores_that_are_constants_are_shifted_as_others_are(kind: Any, seed: int) -> None:
+    """What is measured at one place of constants alone says nothing of the others: one row of sixteen overflowed."""
+    scores = np.random.default_rng(seed).normal(0, 60, (4, 4)).astype(np.float32)
+    found = codegen.function([], kind(sg.constant(scores), axis=1), dtype="float32")()
+    exact = np.exp(scores.astype(np.float64) - scores.max(1, keepdims=True))
+    shares = exact / exact.sum(1, keepdims=True)
+    np.testing.assert_allclose(found, shares if kind is sg.softmax else np.log(shares), 1e-5, 1e-6)
+
+
 def test_forward_and_backward_share_one_maximum_and_one_sum() -> None:
     z, t = sg.input("z", (N, 3)), sg.labels("t", (N,), classes=3)
     loss = sg.cross_entropy(z, t)

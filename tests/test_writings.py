@@ -158,6 +158,39 @@ def test_nothing_that_is_written_is_dropped() -> None:
 u, v = sp.symbols("u v", real=True)
 
 
+@pytest.mark.parametrize("write, expected", [
+    (lambda u: sp.Mul(sp.sqrt(u), 0, evaluate=False), lambda a: np.sqrt(a) * 0),
+    (lambda u: sp.Mul(sp.sqrt(u), 0, evaluate=False) + u, lambda a: np.sqrt(a) * 0 + a),
+    (lambda u: sp.Add(u, -u, evaluate=False), lambda a: a - a),
+    (lambda u: sp.Mul(u, 1 / u, evaluate=False), lambda a: a / a),
+    (lambda u: sp.exp(sp.log(u), evaluate=False), lambda a: np.exp(np.log(a))),
+    (lambda u: sp.Pow(sp.sqrt(u), 2, evaluate=False), lambda a: np.sqrt(a) ** 2),
+    (lambda u: u - sp.UnevaluatedExpr(u), lambda a: a - a),
+    (lambda u: sp.Add(u, 1 / u, -1 / u, evaluate=False), lambda a: a + (1 / a - 1 / a)),
+    (lambda u: sp.cos(sp.Mul(sp.log(u), 1 / sp.log(u), evaluate=False) - u), lambda a: np.cos(1 + 0 * np.log(a) - a)),
+    (lambda u: sp.Piecewise((sp.Mul(sp.sqrt(u), 0, evaluate=False), u < 5), (1, True)),
+     lambda a: np.where(a < 5, np.sqrt(a) * 0, 1.0)),
+    (lambda u: sp.Piecewise((u, True), evaluate=False) * u, lambda a: a * a),
+    (lambda u: sp.Piecewise((u, u < 1), (u, True), evaluate=False), lambda a: a),
+])  # fmt: skip
+def test_what_sympy_is_told_not_to_evaluate_is_not_dropped(write: Any, expected: Any) -> None:
+    """In a function of tensors, in a formula of tensors and by elements."""
+    x, (n,) = sg.input("x", (5,)), sg.indices("n")
+    a = np.array([1.5, np.inf, np.nan, -2.0, 5.0])
+    with np.errstate(all="ignore"):
+        wanted = expected(a)
+        exponential = np.exp(wanted)
+    for y in (sg.elementwise(write(u), u)(x), sg.define((n,), write(x[n]))):
+        np.testing.assert_allclose(codegen.function([x], y, dtype="float64")(a), wanted)
+    np.testing.assert_allclose(codegen.function([x], sg.exp(write(x)), dtype="float64")(a), exponential)
+
+
+def test_zero_times_what_may_be_infinite_is_added_in_both_forms() -> None:
+    x = sg.input("x", (5,))
+    y = sg.elementwise(sp.Mul(sp.sqrt(u), 0, evaluate=False) + sp.sin(u), u)(x)
+    assert "sin(x[i]) + 0·√x[i]  sin(x) + 0·√x" in str(sg.explain(y))
+
+
 @pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_compensated_sums_keep_their_order(dtype: str) -> None:

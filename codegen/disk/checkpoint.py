@@ -18,7 +18,7 @@ from codegen.disk import files
 from codegen.run import arguments
 from codegen.run.training import TrainStep
 from symgraph.core.indices import show_shape, show_size
-from symgraph.core.misuse import explained
+from symgraph.core.misuse import explained, pass_on
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -176,6 +176,7 @@ def _array(name: Any, values: Any) -> np.ndarray:
     try:
         return np.asarray(values)
     except Exception as error:  # an object's own conversion may raise anything
+        pass_on(error)
         raise DomainError(at_line(f"{name} needs an array of numbers: {error}")) from error
 
 

@@ -15,13 +15,13 @@ import secrets
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from symgraph.core.misuse import forgiven, pass_on
 from symgraph.core.provenance import at_line
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 
@@ -137,7 +137,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], descri
             os.fsync(file.fileno())
         part.replace(target)
     except BaseException:
-        with suppress(OSError):
+        with forgiven(OSError):
             part.unlink()
         raise
     _folder_to_disk(target.parent)
@@ -157,6 +157,7 @@ def _write_and_read(form: Format, part: Path, held: Arrays, text: str, rows: Des
     except (SymgraphError, OSError, MemoryError):
         raise
     except Exception as error:
+        pass_on(error)
         raise ArgumentError(at_line(f"the arrays cannot be saved in this format: {error}")) from error
     if wrong or text != again:
         shown = ", ".join(map(repr, wrong[:3])) or "what is saved beside them"
@@ -165,7 +166,7 @@ def _write_and_read(form: Format, part: Path, held: Arrays, text: str, rows: Des
 
 def _folder_to_disk(folder: Path) -> None:
     """So that the new name outlives a loss of power, where a folder can be opened."""
-    with suppress(OSError):
+    with forgiven(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -193,6 +194,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Arrays, Described | None]:
     except ArgumentError:
         raise
     except Exception as error:  # each format raises errors of its own
+        pass_on(error)
         raise ArgumentError(at_line(f"{target} is no whole {target.suffix} file: {error}")) from error
     if description is not None:
         _check(target, arrays, description)

@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from symgraph.core.misuse import forgiven, pass_on
+
 MAGIC = b"symgraph object 1\n"
 MOST_BYTES = 1 << 28
 """A longer file is no entry."""
@@ -72,7 +74,8 @@ def folder() -> Path | None:
         path = Path(given) if given else _users_folder() / "symgraph"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
-    except (OSError, RuntimeError):  # a RuntimeError where nobody knows where the user's home is
+    except (OSError, RuntimeError) as error:  # a RuntimeError where nobody knows where the user's home is
+        pass_on(error)
         return None
     return path if _is_ours(found) and stat.S_ISDIR(found.st_mode) else None
 
@@ -96,7 +99,8 @@ def content_of(path: Path) -> bytes | None:
             found = os.fstat(file.fileno())
             fits = _is_ours(found) and stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES
             return file.read(MOST_BYTES) if fits else None
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return None
 
 
@@ -111,7 +115,7 @@ def load(key: str, suffix: str = ".o") -> bytes | None:
     digest, code = content[len(MAGIC) : start], content[start:]
     if not content.startswith(MAGIC) or hashlib.sha256(key.encode() + code).digest() != digest:
         return None
-    with contextlib.suppress(OSError):
+    with forgiven(OSError):
         if time.time() - path.lstat().st_mtime > USED:
             os.utime(path)
     return code
@@ -136,15 +140,17 @@ def alone(key: str) -> Iterator[None]:
         yield
     finally:
         if path is not None and held is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            os.close(held)
+            try:
+                with forgiven(OSError):
+                    os.unlink(path)
+            finally:
+                os.close(held)
 
 
 def _lock(path: Path) -> int | None:
     """A file that this process alone has; None where there are no locks, or another has it for too long."""
     flags = sum(getattr(os, name, 0) for name in ("O_CREAT", "O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC"))
-    with contextlib.ExitStack() as held, contextlib.suppress(ImportError, OSError):
+    with contextlib.ExitStack() as held, forgiven(ImportError, OSError):
         from fcntl import LOCK_EX, LOCK_NB, flock
 
         file = os.open(path, os.O_RDWR | flags, 0o600)
@@ -182,7 +188,8 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _folder_of_process() -> Path | None:
     try:
         return Path(_temporary_folder().name)
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return None
 
 
@@ -194,17 +201,18 @@ def _replace(path: Path, content: bytes) -> bool:
             temporary = file.name
             file.write(content)
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
         if temporary is not None:
-            with contextlib.suppress(OSError):
+            with forgiven(OSError):
                 os.unlink(temporary)
+        pass_on(error)
         return False
     return True
 
 
 def _sweep(path: Path) -> None:
     """Remove what processes that were killed have left half written; and, of too much, what is used least."""
-    with contextlib.suppress(OSError):
+    with forgiven(OSError):
         found = []
         for file in os.scandir(path):
             told = file.stat(follow_symlinks=False)

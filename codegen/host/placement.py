@@ -10,6 +10,8 @@ import ctypes
 import os
 from pathlib import Path
 
+from symgraph.core.misuse import pass_on
+
 MOST = 63
 """Threads that one program takes."""
 VARIABLES = ("SYMGRAPH_THREADS", "OMP_NUM_THREADS")
@@ -23,7 +25,8 @@ def is_known() -> bool:
     try:
         library = ctypes.CDLL(None)
         return all(hasattr(library, name) for name in ("sched_getcpu", "sched_getaffinity", "sched_setaffinity"))
-    except (OSError, TypeError):
+    except (OSError, TypeError) as error:
+        pass_on(error)
         return False
 
 
@@ -39,7 +42,8 @@ def threads_available() -> int:
     """Processors this process may use: by its affinity, and by the quota of its control groups, rounded up."""
     try:
         count = len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
+    except (AttributeError, OSError) as error:
+        pass_on(error)
         count = os.cpu_count() or 1
     quota = processor_quota()
     return max(1, count if quota is None else min(count, -int(-quota // 1)))
@@ -54,7 +58,8 @@ def processor_quota(mounted: Path = CGROUPS, membership: Path = MEMBERSHIP) -> f
     limits: list[float] = []
     try:
         lines = membership.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         lines = ["0::/"]
     for line in lines:
         _, controllers, group = [*line.split(":", 2), "", ""][:3]
@@ -79,7 +84,8 @@ def _quota_of_version_2(group: Path) -> float | None:
 def _word(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return ""
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 from codegen.loops import ir
 from codegen.loops.ir import Assign, Call, Const, Expr, For, If, Let, Load, Op, Select, Stmt, Store, Var
@@ -81,13 +82,23 @@ def _ways(condition: Expr) -> tuple[tuple[Expr, bool], ...]:
     return (condition, True), (Op("not", (condition,), "bool"), False)
 
 
+def _conjuncts(condition: Expr) -> tuple[Expr, ...]:
+    """What must hold for a condition to hold, in its order."""
+    if isinstance(condition, Op) and condition.op == "and":
+        return tuple(one for part in condition.args for one in _conjuncts(part))
+    return (condition,)
+
+
 def _where(loop: For, condition: Expr, holds: bool) -> Stmt:
     """The loop where the condition holds, or where it does not."""
 
     def decided(part: Expr) -> Expr | None:
-        if isinstance(part, Select) and part.condition == condition:
-            return replaced(part.yes if holds else part.no, decided)
-        return None
+        if not isinstance(part, Select) or condition not in (asked := _conjuncts(part.condition)):
+            return None
+        if holds and (rest := [one for one in asked if one != condition]):
+            asks = reduce(lambda left, right: Op("and", (left, right), "bool"), rest)
+            return replace(part, condition=asks, yes=replaced(part.yes, decided), no=replaced(part.no, decided))
+        return replaced(part.yes if holds else part.no, decided)
 
     body = tuple(with_expressions(statement, lambda value: replaced(value, decided)) for statement in loop.body)
     return replace(loop, body=_read_later(body))

@@ -11,6 +11,7 @@ import sympy as sp
 
 from codegen.run.conversion import as_array, code, described, fitting, reshaped
 from symgraph.core.indices import Dim, show_shape
+from symgraph.core.misuse import pass_on
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -251,7 +252,8 @@ def whole_number(what: str, given: Any, least: int, most: int | None = None) -> 
     """An integer of at least ``least``, and at most ``most``."""
     try:
         number = least - 1 if isinstance(given, bool) else operator.index(given)
-    except Exception:  # an object's own conversion may raise anything
+    except Exception as error:  # an object's own conversion may raise anything
+        pass_on(error)
         number = least - 1
     if number < least:
         shown = f"an array of shape {given.shape}" if isinstance(given, np.ndarray) else repr(given)
@@ -276,4 +278,5 @@ def listed(what: str, given: Any) -> list[Any]:
     try:
         return list(given)
     except Exception as error:  # an object's own iterator may raise anything
+        pass_on(error)
         raise DomainError(told) from error

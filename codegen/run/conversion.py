@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.core.indices import show_shape
+from symgraph.core.misuse import pass_on
 from symgraph.core.provenance import at_line, here
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, ConversionWarning, DomainError, SymgraphError
@@ -51,6 +52,7 @@ def as_array(leaf: Tensor, given: Any, is_written: bool) -> np.ndarray:
         is_foreign = hasattr(given, "__dlpack__") and not hasattr(given, "__array__")
         array = np.from_dlpack(given) if is_foreign else np.asarray(given)
     except Exception as error:  # an object's own conversion may raise anything
+        pass_on(error)
         told = str(error).rstrip(".") + _made_of(leaf, given)
         raise DomainError(at_line(f"{described(leaf)} needs an array of numbers: {told}")) from error
     kind = "integers" if leaf.dtype == "integer" else "real numbers"

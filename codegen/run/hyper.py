@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgraph.core.misuse import pass_on
 from symgraph.core.provenance import at_line
 from symgraph.core.tensor import Tensor
 from symgraph.errors import ArgumentError, DomainError, ShapeError
@@ -105,6 +106,7 @@ class State(Mapping[str, np.ndarray]):
         try:
             array, given = self._arrays[name], np.asarray(values)
         except Exception as error:  # an object's own conversion may raise anything
+            pass_on(error)
             raise DomainError(at_line(f"state {name} needs an array of numbers: {error}")) from error
         if given.shape != array.shape:
             raise ShapeError(at_line(f"state {name} has shape {array.shape}; the array has {given.shape}"))

@@ -25,6 +25,7 @@ from codegen.run.translated import Formulas, Translated
 from symgraph.core.chance import KEY, STEP
 from symgraph.core.fingerprint import fingerprint
 from symgraph.core.indices import as_shape
+from symgraph.core.misuse import pass_on
 from symgraph.core.tensor import Tensor
 from symgraph.vocabulary.optimisers import Optimizer
 
@@ -107,7 +108,8 @@ def _declared(formulas: StepFormulas, dtype: str) -> tuple[dict[Tensor, int], st
     values = [formulas.loss, *formulas.extra, *formulas.own.values()]
     try:
         rows = formulas.given or formulas.optimizer.updates(_examples(formulas.optimizer, formulas.parameters))
-    except Exception:  # which the user's own row may raise: it is raised again where the step is derived
+    except Exception as error:  # which the user's own row may raise: it is raised again where the step is derived
+        pass_on(error)
         return {}, None
     parts = [part for update in rows for part in (update.leaf, update.value)]
     scalars = [leaf for leaf in leaves_in(Request(tuple(parts))) if leaf.kind == "scalar" or formulas.given]

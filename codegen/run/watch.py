@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from codegen.loops.epoch_words import STEPS
 from codegen.run.history import History
+from symgraph.core.misuse import pass_on
 
 SECONDS_BETWEEN_LINES = 0.1
 
@@ -22,7 +23,8 @@ def is_watched() -> bool:
     """Whether somebody looks at standard error: a terminal, or a notebook."""
     try:
         return sys.stderr is not None and (sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel."))
-    except (ValueError, OSError, AttributeError):  # closed, or no file at all
+    except (ValueError, OSError, AttributeError) as error:  # closed, or no file at all
+        pass_on(error)
         return False
 
 
@@ -62,5 +64,6 @@ class Watch:
         try:
             if self.shows:
                 print(text, end="", file=sys.stderr, flush=True)
-        except Exception:  # a broken pipe, a closed file, or whatever stands for one
+        except Exception as error:  # a broken pipe, a closed file, or whatever stands for one
+            pass_on(error)
             self.shows = False

@@ -17,9 +17,10 @@ from sympy.logic.boolalg import Boolean, BooleanAtom
 
 from symgraph.core.cases import Cases, Fails, allow, both, decided, either
 from symgraph.core.provenance import at_line
-from symgraph.core.rebuild import bottom_up, evaluated, parts_of, replaced
+from symgraph.core.rebuild import bottom_up, parts_of, replaced
 from symgraph.core.scalars import Delta, modulo
 from symgraph.core.tensor import Element, Tensor
+from symgraph.core.writing import as_told
 from symgraph.errors import DomainError
 
 Asked = Callable[[Tensor], Boolean]
@@ -110,7 +111,7 @@ def _with_conditions(node: sp.Basic, args: list[sp.Basic], asked: Asked) -> sp.B
     elif isinstance(node, Relational) and all(isinstance(a, Boolean) and not isinstance(a, sp.Expr) for a in args):
         same = sp.Equivalent(*args)
         return same if isinstance(node, sp.Eq) else Fails(_written_out(same))
-    return evaluated(node, args)
+    return as_told(node, args)
 
 
 def _as_condition(node: sp.Basic, asked: Asked) -> sp.Basic:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import functools
 import inspect
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from symgraph.core.habits import unexpected
@@ -68,6 +69,34 @@ def misfit(
     return kind(at_line(f"{name}({shown}): {reason[0]}; expected {name}({parameters})"))
 
 
+def pass_on(error: Exception) -> None:
+    """Raise an error again that comes of nothing that was called, but of a handler of signals or another thread.
+
+    A handler is what was called with a frame; another thread's is what neither Python nor a library raises, where no
+    user's code ran.
+    """
+    users = [frame for frame in _frames(error.__traceback__) if is_users(frame)]
+    is_known = isinstance(error, (SymgraphError, RuntimeError, *PYTHONS)) or getattr(error, "errno", None) is not None
+    is_librarys = type(error).__module__.startswith(LIBRARIES)
+    if any(map(_was_given_a_frame, users)) or not (users or is_known or is_librarys):
+        raise error
+
+
+def _was_given_a_frame(frame: FrameType) -> bool:
+    arguments, further, _, values = inspect.getargvalues(frame)
+    given = [*map(values.get, arguments), *values.get(further or "", ())]
+    return any(isinstance(one, FrameType) for one in given)
+
+
+@contextmanager
+def forgiven(*kinds: type[Exception]) -> Iterator[None]:
+    """As ``contextlib.suppress``, but for what a handler of signals raises, of whatever kind."""
+    try:
+        yield
+    except kinds as error:
+        pass_on(error)
+
+
 def called(function: Callable[..., Any]) -> Callable[..., Any]:
     """What a method that stands for a function calls."""
     return getattr(function, "stands_for", lambda: function)()  # type: ignore[no-any-return]
@@ -92,6 +121,7 @@ def _shown(value: Any) -> str:
         return f"{name}{shape}"
     try:
         text = reprlib.repr(value)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return type(value).__name__
     return text if len(text) <= LONGEST and " at 0x" not in text else type(value).__name__

@@ -143,10 +143,11 @@ class _NotLiteral(Exception):
 
 def _literally(node: sp.Basic, args: list[sp.Basic]) -> sp.Basic:
     new = evaluated(node, args)
-    if new is not node and not _is_literal(new, node, args):
+    if new is not node and not is_literal(new, node, args):
         raise _NotLiteral
     return new
 
 
-def _is_literal(new: sp.Basic, node: sp.Basic, args: list[sp.Basic]) -> bool:
+def is_literal(new: sp.Basic, node: sp.Basic, args: Sequence[sp.Basic]) -> bool:
+    """Whether an operation on arguments has just these, and SymPy has evaluated nothing."""
     return new.func is node.func and len(new.args) == len(args) and set(new.args) == set(args)

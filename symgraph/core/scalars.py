@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import sympy as sp
 
+from symgraph.core.misuse import pass_on
 from symgraph.core.provenance import at_line
 from symgraph.errors import IndexNotationError
 
@@ -24,7 +25,8 @@ def as_formula(value: Any) -> sp.Basic:
     """
     try:
         return sp.sympify(value, strict=True)
-    except Exception:  # an object's own conversion may raise anything
+    except Exception as error:  # an object's own conversion may raise anything
+        pass_on(error)
         raise IndexNotationError(at_line(f"{value!r} is no number and no SymPy formula")) from None
 
 

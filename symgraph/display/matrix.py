@@ -217,7 +217,7 @@ class _Matrix:
         if any(array.axes for array in below):
             joined = Fraction(joined or ONE, under, elementwise=True)
         node = _scaled(scalars, joined, divisors)
-        return Array(node if coefficient > 0 else negated(node), free)
+        return Array(node if coefficient >= 0 else negated(node), free)
 
     def _hadamard(self, arrays: list[Array]) -> Node:
         return product(self.arranger.order.factors([array.node for array in arrays]), "⊙")

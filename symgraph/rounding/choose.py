@@ -113,6 +113,8 @@ class Choice:
             meant = self.written.tape(written, terms, MOST_OPERATIONS, at)
         except Unmeasured:
             return None
+        if not meant.keys:
+            return None  # of constants alone: what is right at the one place that is looked at may overflow at others
         keys, measured = set(meant.keys), {}
         for n, form in enumerate(forms):
             try:

@@ -174,4 +174,6 @@ def _improved(
             return form
     form = saturating(written, x, values, guard) or written
     form = settled(form, x, values, guard, opened)
-    return flat_piecewise(list(form.args)) if isinstance(form, sp.Piecewise) else form
+    if not isinstance(form, sp.Piecewise):
+        return form
+    return flat_piecewise([(body if value == written else value, holds) for value, holds in form.args])

@@ -25,6 +25,7 @@ from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
+from symgraph.stabilise.scalar import stable
 from symgraph.stabilise.shapes import of_logarithm
 from symgraph.stabilise.two_variables import of_one
 
@@ -121,8 +122,9 @@ def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.B
 
 
 def _in_one(value: sp.Expr) -> sp.Expr:
-    """A sum with exponentials in lowest terms; anything else as it is."""
-    return (isinstance(value, sp.Add) and value.has(sp.exp) and reduced(value)) or value
+    """A sum with exponentials in lowest terms, and stable; anything else as it is."""
+    found = reduced(value) if isinstance(value, sp.Add) and value.has(sp.exp) else None
+    return stable(found, lambda argument: argument) if found else value
 
 
 def _values(form: sp.Expr) -> list[sp.Expr]:

@@ -66,20 +66,15 @@ def without_common_factors(total: sp.Expr) -> sp.Expr:
     if not isinstance(total, sp.Add):
         return total
     terms = [term.as_powers_dict() for term in total.args]
-    common = [f for f in terms[0] if elements_of(f) and all(sp.S(t.get(f, 0)).is_positive for t in terms)]
-    shaped = [f for f in terms[0] if elements_of(sp.S(terms[0][f]))]
-    powers = [f for f in shaped if _differ_by_numbers([t.get(f, 0) for t in terms])]
-    if not common and not powers:
+    powers = {f: [sp.S(t.get(f, 0)) for t in terms] for f in terms[0] if elements_of(sp.Tuple(f, terms[0][f]))}
+    shared = {f: p for f, p in powers.items() if elements_of(p[0]) or all(one.is_positive for one in p)}
+    differences = {f: [sp.expand(one - p[0]) for one in p] for f, p in shared.items()}
+    least = {f: sp.expand(shared[f][0] + min(d)) for f, d in differences.items() if all(one.is_Rational for one in d)}
+    if not least:
         return total
-    least = {f: min(t[f] for t in terms) for f in common}
-    least |= {f: sp.expand(terms[0][f] + min(sp.expand(t[f] - terms[0][f]) for t in terms)) for f in powers}
     factor = sp.Mul(*(f**power for f, power in least.items()))
     rest = sp.Add(*(sp.Mul(*(f ** sp.expand(p - least.get(f, 0)) for f, p in t.items())) for t in terms))
     return total if rest.is_number else sp.Mul(factor, rest)
-
-
-def _differ_by_numbers(exponents: list[sp.Expr]) -> bool:
-    return all(sp.expand(other - exponents[0]).is_Rational for other in exponents)
 
 
 def without_products(body: sp.Expr) -> sp.Expr:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgraph.core.misuse import pass_on
 from symgraph.core.provenance import at_line
 from symgraph.errors import DomainError
 
@@ -89,7 +90,8 @@ def checked_number(what: str, symbol: sp.Symbol, value: Any) -> float:
     allowed = range_of(symbol)
     try:
         number = math.nan if isinstance(value, str | bytes | bool) or np.ndim(value) else float(value)
-    except Exception:  # an object's own conversion may raise anything
+    except Exception as error:  # an object's own conversion may raise anything
+        pass_on(error)
         number = math.nan
     if number not in allowed:
         raise DomainError(at_line(f"{what} must be {', '.join(allowed.words)}, not {value!r}"))

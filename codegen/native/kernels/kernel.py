@@ -23,7 +23,7 @@ from numba.core.fastmathpass import rewrite_module
 from numba.core.typing import templates
 
 from codegen.native.kernels.expressions import Callee
-from codegen.native.kernels.strided import Strides
+from codegen.native.kernels.strided import Stores
 from codegen.native.kernels.translate import Writer
 
 writing = threading.RLock()
@@ -123,7 +123,7 @@ class Module:
         self._module = ir.Module("symgraph")
         self._module.triple, self._module.data_layout = llvm.get_process_triple(), layout
         self._written: dict[Any, Callee] = {}
-        self._strides = Strides()
+        self._stores = Stores()
 
     def function(self, kernel: Any, kinds: tuple[types.Type, ...]) -> Callee:
         """The function of a kernel for these types; it is written if it was not asked for before."""
@@ -134,7 +134,7 @@ class Module:
             function = ir.Function(self._module, shape, name)
             for argument, kind in zip(function.args, kinds, strict=True):
                 self._target.data_model_manager[kind].from_argument(ir.IRBuilder(), argument)
-            writer = Writer(self._typing, self._target, kernel.py_func, function, kinds, self._callee, self._strides)
+            writer = Writer(self._typing, self._target, kernel.py_func, function, kinds, self._callee, self._stores)
             if len(function.blocks) > MOST_BLOCKS_INLINED:
                 function.attributes.add("noinline")
             self._written[key] = Callee(function, writer.returns)

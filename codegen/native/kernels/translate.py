@@ -19,7 +19,7 @@ from numba.core import cgutils, types
 
 from codegen.native.kernels.expressions import OPERATORS, Callee, Expressions, Known, Place, Typed
 from codegen.native.kernels.names import reassigned
-from codegen.native.kernels.strided import Strides
+from codegen.native.kernels.strided import Stores
 
 EXCEPTION = "symgraph_exception"
 """What is called where a kernel raises. It does not exist: LLVM drops the call if it proves that nothing can."""
@@ -48,7 +48,7 @@ def syntax_of(function: python_types.FunctionType) -> ast.FunctionDef:
 
 
 class Writer(Expressions):
-    """Writes one function; ``callee`` is asked for the kernels that it calls, ``strides`` for what loops store.
+    """Writes one function; ``callee`` is asked for the kernels that it calls, ``stores`` is told of its loops.
 
     Raises
     ------
@@ -58,10 +58,10 @@ class Writer(Expressions):
 
     def __init__(
         self, typing: Any, target: Any, function: python_types.FunctionType, written: ir.Function,
-        kinds: Sequence[types.Type], callee: Callable[[Any, tuple[types.Type, ...]], Callee | None], strides: Strides,
+        kinds: Sequence[types.Type], callee: Callable[[Any, tuple[types.Type, ...]], Callee | None], stores: Stores,
     ) -> None:  # fmt: skip
         super().__init__(typing, target, function, ir.IRBuilder(written.append_basic_block("enter")), callee)
-        self.strides = strides
+        self.stores = stores
         self.returns: types.Type = types.none
         self.loops: list[Loop] = []
         syntax = syntax_of(function)
@@ -176,9 +176,10 @@ class Writer(Expressions):
         start, stop, step = {1: [zero, *bounds, one], 2: [*bounds, one], 3: bounds}[len(bounds)]
         written = len(self.builder.function.blocks)
         enter, inside, again, after = self.builder.block, *map(self._block, ("body", "next", "after"))
-        self.builder.cbranch(self._goes_on(start, stop, step), inside, after)
+        entering = self.builder.cbranch(self._goes_on(start, stop, step), inside, after)
         self.builder.position_at_end(inside)
         index = self.builder.phi(_INDEX, name)
+        self.stores.enter(index, (start, stop, step), entering)
         index.add_incoming(start, enter)
         self.scopes.append({})
         self._assign(name, Typed(types.int64, index))
@@ -187,8 +188,8 @@ class Writer(Expressions):
         self.builder.position_at_end(again)
         following = self.builder.add(index, step, flags=["nsw"])
         index.add_incoming(following, again)
-        self.builder.cbranch(self._goes_on(following, stop, step), inside, after)
-        self.strides.promise_less(index, step, self.builder.function.blocks[written:])
+        going_on = self.builder.cbranch(self._goes_on(following, stop, step), inside, after)
+        self.stores.leave(index, self.builder.function.blocks[written:], going_on)
         self.builder.position_at_end(after)
 
     def _goes_on(self, index: ir.Value, stop: ir.Value, step: ir.Value) -> ir.Value:
