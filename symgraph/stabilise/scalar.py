@@ -277,9 +277,8 @@ def _by_the_largest(frozen: sp.Expr, kernels: Kernels) -> sp.Expr | None:
     number, factors = irreducible(frozen)
     found = {s: kernels.kernel_of[s].args[0] for s in sorted(frozen.free_symbols & kernels.kernel_of.keys(), key=str)
              if isinstance(kernels.kernel_of[s], sp.exp)}  # fmt: skip
-    known = atoms_in(sp.Tuple(*found.values()), sp.Max)
-    if len(found) < 2 or any(all(exponent + m in m.args for exponent in found.values()) for m in known):
-        return None  # the largest is 1 already
+    if len(found) < 2:
+        return None
     one = sp.Dummy("one", positive=True)
     sides = {factor: _homogeneous(factor, tuple(found), one) for factor in factors}
     if any(side is None for side in sides.values()):
