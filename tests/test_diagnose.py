@@ -61,7 +61,7 @@ def test_a_sigmoid_that_is_saturated() -> None:
     found = step.diagnose({"W": np.full((4, 3), -400, np.float32)}, x=np.abs(SIX) + 1)
     assert str(found) == (
         "∂J/∂W is 0 everywhere: W has no influence, because ∂J/∂a1 is 0: "
-        "exp(−|a1[n, j]|) is 0 everywhere, because −|a1[n, j]| ≤ -1878.26"
+        "v1[n, j] is 0 everywhere, because σ(a1[n, j]) is 0 everywhere, because a1[n, j] ≤ -1878.26"
     )
 
 

@@ -385,7 +385,7 @@ def test_forms_are_not_proposed_of_what_has_branches_in_every_term() -> None:
     x = sg.input("x", (2, 3))
     value = sg.prod(sg.where(x > 0, x, 1), axis=1)
     second = sg.grad(sg.sum(sg.grad(sg.sum(value**2), x) ** 2), x)
-    assert calls_of(functools.partial(stabilise, [second]))[0] < 2_000_000
+    assert calls_of(functools.partial(stabilise, [second]))[0] < 2_200_000
 
 
 def test_forms_are_proposed_of_as_many_branches_as_a_value_may_take() -> None:

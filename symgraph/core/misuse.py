@@ -17,7 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from symgraph.core.habits import unexpected
-from symgraph.core.provenance import at_line, is_own, is_users
+from symgraph.core.provenance import at_line, is_own, is_users, is_users_module
 from symgraph.errors import ArgumentError, DomainError, SymgraphError
 
 P = ParamSpec("P")
@@ -77,7 +77,7 @@ def pass_on(error: Exception) -> None:
     """
     users = [frame for frame in _frames(error.__traceback__) if is_users(frame)]
     is_known = isinstance(error, (SymgraphError, RuntimeError, *PYTHONS)) or getattr(error, "errno", None) is not None
-    is_librarys = type(error).__module__.startswith(LIBRARIES)
+    is_librarys = type(error).__module__ != "builtins" and not is_users_module(type(error).__module__)
     if any(map(_was_given_a_frame, users)) or not (users or is_known or is_librarys):
         raise error
 

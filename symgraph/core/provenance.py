@@ -147,6 +147,12 @@ def is_users(frame: FrameType) -> bool:
     return not (is_own(frame) or _is_pythons(frame) or is_compiled or "/mpmath/" in file or _is_foreign(frame))
 
 
+def is_users_module(name: str) -> bool:
+    """Whether a module is neither of Python nor installed."""
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return name == "__main__" or not (file == "" or file.startswith(_PYTHONS) or "site-packages" in file)
+
+
 def _is_pythons(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     return file.startswith(_PYTHONS) and "site-packages" not in file

@@ -15,6 +15,7 @@ from sympy.core.relational import Relational
 from symgraph.core.cases import Cases
 from symgraph.core.graph import elements_of, operands
 from symgraph.core.indices import axis, bound
+from symgraph.core.scalars import sigmoid
 from symgraph.core.tensor import Element, Tensor
 from symgraph.core.unfolded import at_steps, of_step
 from symgraph.display.program import Program
@@ -144,7 +145,7 @@ class Causes:
         for factor in sp.Mul.make_args(body):
             if not self._part(tensor, factor).any():
                 said = f"{self.written(tensor, factor)} is 0 everywhere"
-                if isinstance(factor, sp.exp):
+                if isinstance(factor, sp.exp | sigmoid):
                     most = self._part(tensor, factor.args[0]).max()
                     said += f", because {self.written(tensor, factor.args[0])} ≤ {most:.6g}"
                 if not isinstance(factor, Element) or factor.tensor.definition is None:

@@ -27,7 +27,7 @@ from symgraph.stabilise.complement import complemented
 from symgraph.stabilise.gaps import grown, is_from_largest, is_gap, reading_alike, single
 from symgraph.stabilise.one_variable import Values
 from symgraph.stabilise.places import GROWING, by_place, is_of_places
-from symgraph.stabilise.proposals import joined, parts_of, proposals
+from symgraph.stabilise.proposals import MOST_OPENED, joined, parts_of, proposals
 from symgraph.stabilise.ranges import with_long_sums_scaled
 from symgraph.stabilise.read_once import is_read_once
 from symgraph.stabilise.rewritings import without_common_factors, without_products
@@ -127,9 +127,9 @@ class Rewriter:
             apart = per_branch(written, lambda branch, _: without_common_factors(branch))
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
             made += [per_branch(apart, refined)] if apart != written else []
-            if (others := self._complemented(written)) != written:
-                made = [per_branch(others, refined), *made]
-            for seen in dict.fromkeys((written, per_branch(self.values.opened(written), lambda branch, _: branch))):
+            made = [*(per_branch(f, refined) for f in [self._complemented(written)] if f != written), *made]
+            whole = self.values.opened(written) if operations([self.values.opened(written)]) <= MOST_OPENED else written
+            for seen in dict.fromkeys((written, per_branch(whole, lambda branch, _: branch))):
                 made += [per_branch(f, refined) for f in [self._complemented(seen, by_roots=True)] if f != seen]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
             proposed = proposals(forms_seen, self.values.opened, longest, self.proposing)
