@@ -135,6 +135,15 @@ def test_what_dropout_keeps_tells_where_its_derivative_is_not_zero() -> None:
     np.testing.assert_allclose(params["w"], expected, rtol=1e-12)
 
 
+def test_a_mask_after_a_batch_norm_is_asked_of_the_value_that_is_kept() -> None:
+    """And not of all that the maximum's argument is made of, with random numbers that are kept for that."""
+    x, t = sg.input("x", (sg.dim("N"), 8)), sg.labels("t", (sg.dim("N"),), classes=4)
+    layers = [sg.nn.Linear(8, 16), sg.nn.BatchNorm1d(16), sg.nn.ReLU(), sg.nn.Dropout(0.5), sg.nn.Linear(16, 4)]
+    net = sg.nn.Sequential(*layers)
+    step = codegen.train_step(sg.cross_entropy(net(x), t), sg.SGD(lr=0.01), key=0, updates=net.updates())
+    assert "if Uniform(" in step.source and " = Uniform(" not in step.source
+
+
 def test_streams_follow_the_order_of_declaration_or_what_is_told() -> None:
     def drawn(*made: Any) -> list[Any]:
         return evaluate(list(made), {"random_key": 1})

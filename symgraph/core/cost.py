@@ -44,7 +44,7 @@ def cost(expression: sp.Basic) -> float:
 
 
 _CHEAP = (sp.Add, sp.Mul)
-_OPERATIONS = (sp.Add, sp.Mul, sp.Pow, sp.Function, sp.Max, sp.Min, sp.Piecewise, sp.logic.boolalg.Boolean, sp.Tuple)
+_OPERATIONS = (sp.Add, sp.Mul, sp.Pow, sp.Function, sp.Piecewise, sp.logic.boolalg.Boolean, sp.Tuple)
 
 
 def _own_cost(node: sp.Basic) -> float:

@@ -48,7 +48,7 @@ class _Splitter:
         done: dict[sp.Basic, sp.Expr] = {}
         for node in order:
             new = self._short(evaluated(node, [done.get(arg, arg) for arg in node.args]))
-            size = operations([new])
+            size = _different(new)
             large = size >= PIECE or (parents[node] > 1 and size >= SHARED)
             done[node] = self._piece(new) if large and node is not self.body else new
         return done.get(self.body, self.body)
@@ -85,12 +85,21 @@ class _Splitter:
         return Element(Tensor.define(shape, replaced(value, rename)), *free)
 
 
+def _different(body: sp.Expr) -> int:
+    """Operations of a formula, each once; those in a maximum too, which is looked into by nothing else."""
+    return sum(map(_own, _postorder(body))) if body.has(sp.Max, sp.Min) else operations([body])
+
+
 def _written(body: sp.Expr) -> int:
     """Operations outside branches and indices, each as often as it is written."""
     counts: dict[sp.Basic, int] = {}
     for node in _postorder(body):
-        counts[node] = max(len(node.args) - 1, 1) + sum(counts.get(arg, 0) for arg in node.args)
+        counts[node] = _own(node) + sum(counts.get(arg, 0) for arg in node.args)
     return counts.get(body, 0)
+
+
+def _own(node: sp.Basic) -> int:
+    return max(len(node.args) - 1, 1)
 
 
 def _postorder(body: sp.Expr) -> list[sp.Expr]:
