@@ -26,6 +26,7 @@ from symgraph.simplify.rational import Kernels
 from symgraph.stabilise.one_part import W, forms_of
 from symgraph.stabilise.one_variable import improved, may_lose
 from symgraph.stabilise.rewritings import without_common_factors
+from symgraph.stabilise.scalar import has_nested_exponentials
 
 MOST_OPERATIONS, MOST_POWERS, MOST_BRANCHES = 60, 4, 8
 
@@ -75,6 +76,8 @@ def _parts(body: sp.Expr, own: sp.Symbol, other: sp.Symbol) -> Iterator[tuple[sp
 def _by_powers(body: sp.Expr, changed: sp.Expr, own: sp.Symbol, part: sp.Expr) -> sp.Expr | None:
     """A formula of its own value and w, by powers of the first and of e to it, and as it was written where none of
     their factors is another formula; None where it is no such formula, or nothing is won."""
+    if has_nested_exponentials(changed):
+        return None
     changed = changed.replace(lambda e: isinstance(e, sp.Add | sp.Mul) and not e.has(sp.Function), sp.expand)
     changed = changed.replace(sp.exp, lambda u: sp.expand(sp.exp(u), power_exp=True))
     kernels = Kernels([changed])

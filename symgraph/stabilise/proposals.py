@@ -25,7 +25,7 @@ from symgraph.stabilise.places import selections
 from symgraph.stabilise.ranges import is_short_sum, runs_along_leaves, scaled, without_squares_of_nought
 from symgraph.stabilise.recombined import recombined
 from symgraph.stabilise.rewritings import rewritten
-from symgraph.stabilise.scalar import stable
+from symgraph.stabilise.scalar import has_nested_exponentials, stable
 from symgraph.stabilise.shapes import of_logarithm
 from symgraph.stabilise.two_variables import of_one
 
@@ -97,7 +97,7 @@ def _of_factors(form: sp.Expr) -> sp.Expr:
     has a number before it is put in, since the number belongs to its terms, and may be what keeps them in range."""
     if form.is_Mul and form.args[0].is_number:
         form = _with_bodies(form)
-    while (other := _with_bodies(form, sp.Mul, sp.Pow, Element)) != form:
+    while (other := _with_bodies(form, sp.Mul, sp.Pow, Element)) != form and operations([other]) <= MOST_OPENED:
         form = other
     return form
 
@@ -117,7 +117,8 @@ def _collapsed(form: sp.Expr, opened: Callable[[sp.Expr], sp.Expr]) -> dict[sp.B
     """The sums that are no sums with the formulas of what they read: 1 − y, of y = 1 − eᵘ or of y = 1/(1 + eᵘ); in some
     cases at least, as 1 + y of y = eᵘ − 1 where u ≤ 0."""
     found = {total: opened(total) for total in atoms_in(form, sp.Add) if total.args[0].is_number}
-    totals = {total: per_branch(form, lambda value, _: _in_one(value)) for total, form in found.items()}
+    plain = {total: form for total, form in found.items() if not has_nested_exponentials(form)}
+    totals = {total: per_branch(form, lambda value, _: _in_one(value)) for total, form in plain.items()}
     return {total: form for total, form in totals.items() if any(not isinstance(v, sp.Add) for v in _values(form))}
 
 

@@ -106,6 +106,8 @@ def _as_one_exponential(product: sp.Expr) -> sp.Expr | None:
 def _of_hyperbolic(product: sp.Expr) -> sp.Expr | None:
     """cosh u/cosh v as e^{|u| − |v|}·(1 + e^{−2|u|})/(1 + e^{−2|v|}), for both overflow where the quotient does not;
     the same of sinh, and of the terms of what is divided."""
+    if not product.has(sp.cosh, sp.sinh):
+        return None
     terms = sp.Add.make_args(without_products(product))
     found = [_by_sizes(term) for term in terms]
     return sp.Add(*(new or term for new, term in zip(found, terms, strict=True))) if any(found) else None

@@ -106,6 +106,11 @@ def _split_log(argument: sp.Expr) -> sp.Expr | None:
     return kernels.thaw(total).xreplace(inner)
 
 
+def has_nested_exponentials(expression: sp.Expr) -> bool:
+    """Whether an exponential is in the exponent of another."""
+    return any(exponential.args[0].has(sp.exp) for exponential in atoms_in(expression, sp.exp))
+
+
 def _without_inner_exponentials(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Dummy, sp.Expr]]:
     """The formula with the exponentials in exponents as symbols, and what these stand for."""
     outer = {e for e in atoms_in(expression, sp.exp) if e.args[0].has(sp.exp)}
