@@ -22,6 +22,9 @@ from codegen.loops.share import replaced, with_expressions
 OPPOSITE = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
 """Of comparisons of integers."""
 
+LONG = 6
+"""Operations that take longer than to ask before the loop."""
+
 
 def unswitched(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
     """The statements with such choices before the innermost loops that have them."""
@@ -50,10 +53,6 @@ def _choice(loop: For) -> Expr | None:
         if isinstance(part, Select) and _guards(part) and _is_known(part.condition, bound)
     }
     return asked.pop() if len(asked) == 1 else None
-
-
-LONG = 6
-"""Operations that take longer than to ask before the loop."""
 
 
 def _guards(choice: Select) -> bool:

@@ -27,6 +27,8 @@ from symgraph.core.views import at_indices, has_kernel, inlined
 Conditions = frozenset[sp.Basic]
 """All of them hold; of none, always."""
 ALWAYS: Conditions = frozenset()
+TOTAL = (sp.Add, sp.Mul, sp.Piecewise, sp.Max, sp.Min, sp.sin, sp.cos, sp.tanh, sp.atan, sp.exp)
+"""What is made of numbers is a number, whatever they are."""
 
 
 def guard_values(roots: Sequence[Tensor]) -> dict[Tensor, Tensor]:
@@ -241,10 +243,6 @@ class _Known:
 
 def _add(needed: dict[Tensor, Conditions], tensor: Tensor, conditions: Conditions) -> None:
     needed[tensor] = needed[tensor] & conditions if tensor in needed else conditions
-
-
-TOTAL = (sp.Add, sp.Mul, sp.Piecewise, sp.Max, sp.Min, sp.sin, sp.cos, sp.tanh, sp.atan, sp.exp)
-"""What is made of numbers is a number, whatever they are."""
 
 
 def _is_total(body: sp.Basic) -> bool:

@@ -128,12 +128,12 @@ class Rewriter:
             made = [per_branch(f, lambda branch, _: branch) for f in reversed(found)]
             made += [per_branch(apart, refined)] if apart != written else []
             made = [*(per_branch(f, refined) for f in [self._complemented(written)] if f != written), *made]
-            whole = self.values.opened(written) if operations([self.values.opened(written)]) <= MOST_OPENED else written
+            through = self.values.opened(written)
+            whole = through if operations([through]) <= MOST_OPENED else written
             for seen in dict.fromkeys((written, per_branch(whole, lambda branch, _: branch))):
                 made += [per_branch(f, refined) for f in [self._complemented(seen, by_roots=True)] if f != seen]
             forms_seen = [made[1], written] if made[0].has(sp.Piecewise) else [*made[:2], written]
-            proposed = proposals(forms_seen, self.values.opened, longest, self.proposing)
-            made += [*proposed, *parts_of(made[0], written)]
+            made += [*proposals(forms_seen, self.values.opened, longest, self.proposing), *parts_of(made[0], written)]
         except OutOfWorkError:
             made = []
         return list(dict.fromkeys([*(form for form in made if operations([form]) <= longest), written, body]))
